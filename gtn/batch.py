@@ -1,0 +1,230 @@
+"""GraphBatch: many graphs as one disjoint graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from gtn.data import ArcData, Sources
+from gtn.errors import GraphError, SymbolError
+from gtn.graph import Graph
+from gtn.symbols import SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["GraphBatch", "assemble", "rearranged", "repeat"]
+
+
+class GraphBatch(Graph):
+    """Many graphs as one disjoint graph with node and arc offsets.
+
+    Every verb takes a batch: a single graph broadcasts against it, a scorer returns one value
+    per graph. ``batch[i]`` is a view; ``len``, iteration and slices work as on a list.
+
+    >>> import gtn
+    >>> batch = gtn.GraphBatch.from_graphs([gtn.string([1, 2]), gtn.string([3])])
+    >>> len(batch), batch.num_arcs, batch[1].ilabels
+    (2, 3, array([3], dtype=int32))
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_graphs(cls, graphs: Sequence[Graph]) -> GraphBatch:
+        """Return the batch of a sequence of single graphs, in their order.
+
+        Arc data are joined by key; a key that a graph lacks reads as the fill there.
+
+        Raises:
+            GraphError: no graph, a batch among them, or penalties of different dtypes.
+            SymbolError: different symbol tables (give them one with ``with_symbols``).
+        """
+        if not graphs:
+            raise GraphError("a batch needs at least one graph")
+        for i, graph in enumerate(graphs):
+            if graph.topology.is_batch:
+                raise GraphError(f"graph {i} is itself a batch; batch its graphs: list(batch)")
+            if graph.penalties.dtype != graphs[0].penalties.dtype:
+                raise GraphError(
+                    f"graph {i} has {graph.penalties.dtype} penalties, graph 0 "
+                    f"{graphs[0].penalties.dtype}; convert one, as with double()"
+                )
+            for side in ("isymbols", "osymbols"):
+                if getattr(graph, side) != getattr(graphs[0], side):
+                    raise SymbolError(
+                        f"graph {i} has {side} {getattr(graph, side)!r}, graph 0 "
+                        f"{getattr(graphs[0], side)!r}; a batch has one table"
+                    )
+        return cls(
+            disjoint([g.topology for g in graphs]),
+            torch.cat([g.penalties for g in graphs]),
+            start_penalties=torch.cat([g.start_penalties for g in graphs]),
+            final_penalties=torch.cat([g.final_penalties for g in graphs]),
+            isymbols=graphs[0].isymbols,
+            osymbols=graphs[0].osymbols,
+            data=ArcData.concatenate([g.data for g in graphs], [g.num_arcs for g in graphs]),
+            check=False,
+        )
+
+    def __len__(self) -> int:
+        return self.topology.batch_size
+
+    def __iter__(self) -> Iterator[Graph]:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, i: int) -> Graph:
+        """Return graph i: its penalties, data and labels are views of the batch's."""
+        if not -len(self) <= i < len(self):
+            raise IndexError(f"graph {i} of a batch of {len(self)}")
+        t = self.topology
+        i %= len(self)
+        n0, n1 = t.node_offsets[i : i + 2].tolist()
+        a0, a1 = t.arc_offsets[i : i + 2].tolist()
+        s0, s1 = np.searchsorted(t.starts, (n0, n1)).tolist()
+        f0, f1 = np.searchsorted(t.finals, (n0, n1)).tolist()
+        topology = Topology(
+            n1 - n0,
+            t.src[a0:a1] - n0,
+            t.dst[a0:a1] - n0,
+            t.ilabels[a0:a1],
+            None if t.olabels is t.ilabels else t.olabels[a0:a1],
+            starts=t.starts[s0:s1] - n0,
+            finals=t.finals[f0:f1] - n0,
+            check=False,
+        )
+        arcs = Sources(np.arange(a0, a1, dtype=np.int32))
+        return Graph(
+            topology,
+            self.penalties[a0:a1],
+            start_penalties=self.start_penalties[s0:s1],
+            final_penalties=self.final_penalties[f0:f1],
+            isymbols=self.isymbols,
+            osymbols=self.osymbols,
+            data=self.data.take(arcs),
+            sources=(arcs,),
+            check=False,
+        )
+
+    def __repr__(self) -> str:
+        head, *rows = super().__repr__().split("\n")
+        sizes = ", ".join(str(n) for n in np.diff(self.topology.arc_offsets)[:8])
+        more = ", …" if len(self) > 8 else ""
+        return "\n".join([f"{head}", f"  {len(self)} graphs of {sizes}{more} arcs", *rows])
+
+
+def disjoint(topologies: Sequence[Topology]) -> Topology:
+    """Return the batch of single topologies."""
+    nodes = np.cumsum([0, *(t.num_nodes for t in topologies)])
+    arcs = np.cumsum([0, *(t.num_arcs for t in topologies)])
+    if max(nodes[-1], arcs[-1]) > np.iinfo(np.int32).max:
+        raise GraphError(f"{nodes[-1]} nodes and {arcs[-1]} arcs are too many for one batch")
+
+    def joined(name: str, shifted: bool) -> Any:
+        parts = [getattr(t, name) for t in topologies]
+        if shifted:
+            parts = [part + np.int32(n) for part, n in zip(parts, nodes, strict=False)]
+        return np.concatenate(parts)
+
+    acceptors = all(t.olabels is t.ilabels for t in topologies)
+    return Topology(
+        int(nodes[-1]),
+        joined("src", True),
+        joined("dst", True),
+        joined("ilabels", False),
+        None if acceptors else joined("olabels", False),
+        starts=joined("starts", True),
+        finals=joined("finals", True),
+        node_offsets=nodes,
+        arc_offsets=arcs,
+        check=False,
+    )
+
+
+def assemble(
+    topology: Topology,
+    penalties: torch.Tensor,
+    start_penalties: torch.Tensor,
+    final_penalties: torch.Tensor,
+    *,
+    isymbols: SymbolTable | None = None,
+    osymbols: SymbolTable | None = None,
+    data: ArcData | None = None,
+    sources: tuple[Sources, ...] = (),
+) -> Graph:
+    """Return the result of an operation: a batch or a single graph, as its topology is.
+
+    For operations that know their result to be right: nothing is checked.
+    """
+    return (GraphBatch if topology.is_batch else Graph)(
+        topology,
+        penalties,
+        start_penalties=start_penalties,
+        final_penalties=final_penalties,
+        isymbols=isymbols,
+        osymbols=osymbols,
+        data=data,
+        sources=sources,
+        check=False,
+    )
+
+
+def gather(values: torch.Tensor, index: np.ndarray[Any, np.dtype[np.int32]]) -> torch.Tensor:
+    """Return ``values[index]``, differentiable, 0 where the index is -1."""
+    positions = torch.from_numpy(index.astype(np.int64)).to(values.device)
+    if len(index) == 0 or index.min() >= 0:
+        return values.index_select(0, positions)
+    if len(values) == 0:
+        return values.new_zeros(len(index))
+    found = values.index_select(0, positions.clamp_min(0))
+    return torch.where(positions >= 0, found, found.new_zeros(()))
+
+
+def rearranged(
+    graph: Graph,
+    topology: Topology,
+    arcs: np.ndarray[Any, np.dtype[np.int32]],
+    starts: np.ndarray[Any, np.dtype[np.int32]],
+    finals: np.ndarray[Any, np.dtype[np.int32]],
+    *,
+    swapped: bool = False,
+) -> Graph:
+    """Return a graph made of parts of one operand: penalties and data are gathered.
+
+    Args:
+        graph: the operand.
+        topology: of the result.
+        arcs: for each arc of the result, the operand's arc, or -1 (penalty 0); ``int32``.
+        starts: for each start of the result, the operand's start entry (an index into
+            ``graph.starts``), or -1 (penalty 0).
+        finals: the same for finals.
+        swapped: input and output symbols change sides (inversion), and with them nothing else.
+    """
+    sources = Sources(arcs)
+    tables = (graph.osymbols, graph.isymbols) if swapped else (graph.isymbols, graph.osymbols)
+    return assemble(
+        topology,
+        gather(graph.penalties, arcs),
+        gather(graph.start_penalties, starts),
+        gather(graph.final_penalties, finals),
+        isymbols=tables[0],
+        osymbols=tables[1],
+        data=graph.data.take(sources),
+        sources=(sources,),
+    )
+
+
+def repeat(graph: Graph, times: int) -> GraphBatch:
+    """Return a batch of copies of a single graph; gradients of all copies add up in it."""
+    if graph.topology.is_batch:
+        raise GraphError("only a single graph can be repeated")
+    if times < 1:
+        raise GraphError(f"a batch needs at least one graph, not {times}")
+    arcs, starts, finals = (
+        np.tile(np.arange(n, dtype=np.int32), times)
+        for n in (graph.num_arcs, len(graph.starts), len(graph.finals))
+    )
+    result = rearranged(graph, disjoint([graph.topology] * times), arcs, starts, finals)
+    assert isinstance(result, GraphBatch)
+    return result

@@ -1,0 +1,370 @@
+"""Construction: graphs from lists, arrays, matrices of penalties and strings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from gtn.data import ArcData, Column
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["Builder", "empty", "from_arcs", "from_arrays", "linear", "string"]
+
+Nodes = int | Iterable[int] | Mapping[int, float]
+Label = int | str | None
+
+
+def from_arrays(
+    src: ArrayLike,
+    dst: ArrayLike,
+    ilabels: ArrayLike,
+    olabels: ArrayLike | None = None,
+    *,
+    penalties: torch.Tensor | ArrayLike | None = None,
+    start: Nodes = 0,
+    final: Nodes,
+    start_penalties: torch.Tensor | None = None,
+    final_penalties: torch.Tensor | None = None,
+    num_nodes: int | None = None,
+    symbols: SymbolTable | None = None,
+    isymbols: SymbolTable | None = None,
+    osymbols: SymbolTable | None = None,
+    data: Mapping[str, Column | Any] | None = None,
+) -> Graph:
+    """Return the graph of arrays of arcs: the fast way to build.
+
+    Args:
+        src, dst: nodes, ``[A]``. The numbers are free; ``num_nodes`` defaults to the largest + 1.
+        ilabels, olabels: labels >= 0 or ``EPSILON``; without ``olabels`` an acceptor.
+        penalties: ``[A]``; zero unless given. A tensor stays the tensor it is.
+        start, final: a node, several, or a mapping from node to penalty.
+        start_penalties, final_penalties: tensors, in the order of increasing nodes.
+        symbols: for both sides; or one table a side.
+        data: arc data by key, one row per arc.
+
+    Raises:
+        GraphError: naming the arc.
+
+    >>> from_arrays([0, 1], [1, 2], [5, 6], penalties=[0.5, 1.5], final=2)
+    Graph: 3 nodes, 2 arcs, start 0, final 2
+      0 -> 1  5  0.5
+      1 -> 2  6  1.5
+    """
+    starts, start_values = _nodes(start, "start")
+    finals, final_values = _nodes(final, "final")
+    src, dst = np.asarray(src), np.asarray(dst)
+    if src.size == 0:
+        src, dst = src.astype(np.int32), dst.astype(np.int32)
+    if num_nodes is None:
+        num_nodes = 1 + max(int(n.max(initial=-1)) for n in (src, dst, starts, finals))
+    topology = Topology(num_nodes, src, dst, ilabels, olabels, starts=starts, finals=finals)
+    if penalties is None:
+        penalties = torch.zeros(topology.num_arcs)
+    elif not isinstance(penalties, torch.Tensor):
+        penalties = torch.as_tensor(_floats(penalties))
+    if start_penalties is None:
+        start_penalties = torch.tensor(start_values, dtype=penalties.dtype, device=penalties.device)
+    if final_penalties is None:
+        final_penalties = torch.tensor(final_values, dtype=penalties.dtype, device=penalties.device)
+    return Graph(
+        topology,
+        penalties,
+        start_penalties=start_penalties,
+        final_penalties=final_penalties,
+        isymbols=symbols if isymbols is None else isymbols,
+        osymbols=symbols if osymbols is None else osymbols,
+        data=data,
+    )
+
+
+def from_arcs(
+    arcs: Iterable[tuple[Any, ...]],
+    *,
+    start: Nodes = 0,
+    final: Nodes,
+    penalties: torch.Tensor | None = None,
+    num_nodes: int | None = None,
+    symbols: SymbolTable | None = None,
+    isymbols: SymbolTable | None = None,
+    osymbols: SymbolTable | None = None,
+    data: Mapping[str, Column | Any] | None = None,
+    dtype: torch.dtype | None = None,
+) -> Graph:
+    """Return the graph of a list of arcs.
+
+    Args:
+        arcs: ``(src, dst, label)``, ``(src, dst, label, penalty)``,
+            ``(src, dst, ilabel, olabel)`` or ``(src, dst, ilabel, olabel, penalty)``; of four,
+            the last is a penalty if and only if it is a float. Labels are integers >= 0 or
+            strings, epsilon is ``None``, ``"ε"`` or ``EPSILON``.
+        start, final: a node, several, or a mapping from node to penalty.
+        penalties: a tensor ``[A]`` in the place of numbers in the arcs.
+        symbols, isymbols, osymbols: tables; where labels are strings and no table is given, one
+            is made of the symbols in the order of their first use, common to both sides.
+        data: arc data by key, one row per arc.
+        dtype: of the penalties (torch's default dtype, unless given).
+
+    Raises:
+        GraphError: an arc of another form; a node that does not exist; a bad penalty.
+        SymbolError: a symbol that is not in the given table.
+
+    >>> from_arcs([(0, 1, "a", "b", 0.5), (1, 1, "b", None)], final={1: 2.0})
+    Graph: 2 nodes, 2 arcs, start 0, final 1 (2)
+      0 -> 1  a:b  0.5
+      1 -> 1  b:ε  0
+    """
+    rows = [_arc(i, arc) for i, arc in enumerate(arcs)]
+    src, dst, inputs, outputs, numbers = zip(*rows, strict=True) if rows else ((),) * 5
+    isymbols = symbols if isymbols is None else isymbols
+    osymbols = symbols if osymbols is None else osymbols
+    texts = [x for pair in zip(inputs, outputs, strict=True) for x in pair if isinstance(x, str)]
+    texts = [x for x in texts if x != EPSILON_TEXT]
+    if texts and isymbols is None and osymbols is None:
+        isymbols = osymbols = SymbolTable(dict(enumerate(dict.fromkeys(texts))))
+    if penalties is None:
+        penalties = torch.tensor(numbers, dtype=dtype or torch.get_default_dtype())
+    acceptor = inputs == outputs and isymbols == osymbols
+    ilabels = [_label(i, x, isymbols) for i, x in enumerate(inputs)]
+    return from_arrays(
+        np.array(src, dtype=np.int64),
+        np.array(dst, dtype=np.int64),
+        np.array(ilabels, dtype=np.int64),
+        None
+        if acceptor
+        else np.array([_label(i, x, osymbols) for i, x in enumerate(outputs)], dtype=np.int64),
+        penalties=penalties,
+        start=start,
+        final=final,
+        num_nodes=num_nodes,
+        isymbols=isymbols,
+        osymbols=osymbols,
+        data=data,
+    )
+
+
+def linear(
+    penalties: torch.Tensor,
+    *,
+    symbols: SymbolTable | None = None,
+    data: Mapping[str, Column | Any] | None = None,
+) -> Graph:
+    """Return the chain of T + 1 nodes with one arc per class between neighbours.
+
+    The output graph of a space displacement network (paper, section VII): T positions, C classes.
+
+    Args:
+        penalties: ``[T, C]``, in nats, with or without gradients; arc ``t * C + c`` has
+            ``penalties[t, c]`` and label c.
+        symbols: the text of the classes.
+        data: one row per arc, ``[T * C, …]``.
+
+    >>> linear(torch.tensor([[0.5, 1.0], [2.0, 0.0]])).dst
+    array([1, 1, 2, 2], dtype=int32)
+    """
+    if penalties.ndim != 2:
+        raise GraphError(f"penalties must be [T, C], not of shape {list(penalties.shape)}")
+    length, classes = penalties.shape
+    src = np.repeat(np.arange(length, dtype=np.int32), classes)
+    topology = Topology(
+        length + 1,
+        src,
+        src + 1,
+        np.tile(np.arange(classes, dtype=np.int32), length),
+        starts=[0],
+        finals=[length],
+        check=False,
+    )
+    return Graph(topology, penalties.reshape(-1), isymbols=symbols, osymbols=symbols, data=data)
+
+
+def string(
+    labels: str | Sequence[str] | Sequence[int] | NDArray[Any],
+    *,
+    symbols: SymbolTable | None = None,
+    dtype: torch.dtype | None = None,
+) -> Graph:
+    """Return the acceptor of one string, with penalty 0 (the path selector's other operand).
+
+    Args:
+        labels: a text, symbols, or integer labels.
+        symbols: their table; made of the symbols themselves if none is given.
+
+    >>> string("34").isymbols
+    SymbolTable(2: 3 4)
+    >>> string("34", symbols=SymbolTable("0123456789")).ilabels
+    array([3, 4], dtype=int32)
+    """
+    items = list(labels)
+    texts = [x for x in items if isinstance(x, str)]
+    if symbols is None and texts:
+        symbols = SymbolTable(list(dict.fromkeys(texts)))
+    numbers = np.array([_label(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
+    nodes = np.arange(len(items), dtype=np.int32)
+    topology = Topology(len(items) + 1, nodes, nodes + 1, numbers, starts=[0], finals=[len(items)])
+    penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
+    return Graph(topology, penalties, isymbols=symbols, osymbols=symbols)
+
+
+def empty(*, symbols: SymbolTable | None = None, dtype: torch.dtype | None = None) -> Graph:
+    """Return the graph without nodes: it has no path, its penalty is infinite.
+
+    >>> empty()
+    Graph: 0 nodes, 0 arcs, start none, final none
+    """
+    topology = Topology(0, _NONE, _NONE, _NONE, starts=_NONE, finals=_NONE)
+    penalties = torch.zeros(0, dtype=dtype or torch.get_default_dtype())
+    return Graph(topology, penalties, isymbols=symbols, osymbols=symbols)
+
+
+class Builder:
+    """A graph in the making, for people who write loops.
+
+    >>> b = Builder()
+    >>> first, last = b.add_node(start=True), b.add_node(final=0.5)
+    >>> b.add_arc(first, last, "a", penalty=1.0)
+    0
+    >>> b.build()
+    Graph: 2 nodes, 1 arcs, start 0, final 1 (0.5)
+      0 -> 1  a  1
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of :func:`from_arcs`: symbols, dtype."""
+        self._options = options
+        self._starts: dict[int, float] = {}
+        self._finals: dict[int, float] = {}
+        self._arcs: list[tuple[Any, ...]] = []
+        self._rows: list[Mapping[str, Any]] = []
+        self._num_nodes = 0
+
+    def add_node(self, *, start: bool | float = False, final: bool | float = False) -> int:
+        """Add a node and return its number; a float is the penalty of starting or ending there."""
+        node = self._num_nodes
+        self._num_nodes += 1
+        if start is not False:
+            self._starts[node] = 0.0 if start is True else float(start)
+        if final is not False:
+            self._finals[node] = 0.0 if final is True else float(final)
+        return node
+
+    def add_arc(
+        self,
+        src: int,
+        dst: int,
+        label: Label,
+        olabel: Any = ...,
+        *,
+        penalty: float = 0.0,
+        **data: Any,
+    ) -> int:
+        """Add an arc and return its number; keywords are its arc data.
+
+        Raises:
+            GraphError: a node that was not added.
+        """
+        arc = len(self._arcs)
+        for end, node in (("source", src), ("destination", dst)):
+            if not 0 <= node < self._num_nodes:
+                raise GraphError(
+                    f"arc {arc} has {end} node {node}, which was not added: "
+                    f"there are {self._num_nodes} nodes"
+                )
+        output = label if olabel is ... else olabel
+        self._arcs.append((src, dst, label, output, float(penalty)))
+        self._rows.append(data)
+        return arc
+
+    def build(self) -> Graph:
+        """Return the graph.
+
+        Raises:
+            GraphError: an arc lacks data that another has.
+        """
+        keys = dict.fromkeys(key for row in self._rows for key in row)
+        columns = {}
+        for key in keys:
+            missing = next((a for a, row in enumerate(self._rows) if key not in row), None)
+            if missing is not None:
+                raise GraphError(f"arc {missing} has no data {key!r}, other arcs have")
+            rows = [row[key] for row in self._rows]
+            tensors = isinstance(rows[0], torch.Tensor)
+            columns[key] = torch.stack(rows) if tensors else np.stack(rows)
+        return from_arcs(
+            self._arcs,
+            start=self._starts,
+            final=self._finals,
+            num_nodes=self._num_nodes,
+            data=ArcData(columns).columns(),
+            **self._options,
+        )
+
+
+_NONE: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+
+
+def _nodes(nodes: Nodes, name: str) -> tuple[NDArray[np.int64], list[float]]:
+    """Return sorted node numbers and their penalties."""
+    if isinstance(nodes, Mapping):
+        pairs = sorted((int(n), float(p)) for n, p in nodes.items())
+    elif isinstance(nodes, int | np.integer):
+        pairs = [(int(nodes), 0.0)]
+    else:
+        pairs = sorted((int(n), 0.0) for n in nodes)
+    numbers = [n for n, _ in pairs]
+    twice = next((n for n, m in pairwise(numbers) if n == m), None)
+    if twice is not None:
+        raise GraphError(f"{name} node {twice} is given twice")
+    return np.array(numbers, dtype=np.int64), [p for _, p in pairs]
+
+
+def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
+    """Return (src, dst, input, output, penalty) of an arc in one of its four forms."""
+    if not 3 <= len(arc) <= 5:
+        raise GraphError(f"arc {i} is {arc!r}; an arc is (src, dst, label[, olabel][, penalty])")
+    src, dst, label, *rest = arc
+    if not rest:
+        return src, dst, label, label, 0.0
+    if len(rest) == 2:
+        return src, dst, label, rest[0], float(rest[1])
+    if isinstance(rest[0], float | np.floating):
+        return src, dst, label, label, float(rest[0])
+    if isinstance(label, str) and isinstance(rest[0], int) and rest[0] != EPSILON:
+        raise GraphError(
+            f"arc {i} is {arc!r}: {rest[0]} after a symbol is no output label; "
+            f"a penalty is written as a float, {float(rest[0])}"
+        )
+    return src, dst, label, rest[0], 0.0
+
+
+def _label(i: int, label: Label, table: SymbolTable | None) -> int:
+    if label is None:
+        return EPSILON
+    if isinstance(label, str):
+        if label == EPSILON_TEXT:
+            return EPSILON
+        if table is None:
+            raise GraphError(f"arc {i} has the symbol {label!r}, but that side has no table")
+        return table.label(label)
+    if isinstance(label, int | np.integer):
+        return int(label)
+    raise GraphError(f"arc {i} has label {label!r}; labels are integers >= 0 or strings")
+
+
+def _floats(values: ArrayLike) -> NDArray[Any]:
+    array = np.asarray(values)
+    if (
+        array.dtype.kind == "f"
+        and array.dtype.itemsize in (4, 8)
+        and isinstance(values, np.ndarray)
+    ):
+        return array
+    default = np.float32 if torch.get_default_dtype() == torch.float32 else np.float64
+    return array.astype(default)

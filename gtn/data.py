@@ -1,0 +1,300 @@
+"""Arc data: images, ink, times … that follow every operation without being copied.
+
+A :class:`Column` is a base table and an index into it. Operations compose indexes; only reading
+gathers rows. Operations that merge arcs (determinization, minimization) keep the list of sources
+of every arc; reading such a column needs a ``reduce``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.errors import DataError
+
+__all__ = ["ArcData", "Column", "Sources"]
+
+Table = torch.Tensor | NDArray[Any]
+Index = NDArray[np.int32]
+Reduce = str | Callable[[Any, Index], Any]
+
+
+class Sources:
+    """For each arc of a result, the arcs of one operand that it was made from.
+
+    Args:
+        index: ``int32 [A]``, one source per arc, -1 where there is none; or, with ``offsets``,
+            ``int32 [K]``, the sources of all arcs one after the other.
+        offsets: ``int32 [A + 1]``; the sources of arc ``a`` are
+            ``index[offsets[a]:offsets[a + 1]]``.
+
+    >>> Sources(np.array([2, -1], np.int32)).of(0)
+    array([2], dtype=int32)
+    """
+
+    __slots__ = ("index", "offsets")
+
+    def __init__(self, index: Index, offsets: Index | None = None) -> None:
+        self.index = np.ascontiguousarray(index, dtype=np.int32)
+        self.offsets = None if offsets is None else np.ascontiguousarray(offsets, dtype=np.int32)
+
+    def __len__(self) -> int:
+        return len(self.index) if self.offsets is None else len(self.offsets) - 1
+
+    def of(self, arc: int) -> Index:
+        """Return the sources of one arc."""
+        if self.offsets is not None:
+            return self.index[self.offsets[arc] : self.offsets[arc + 1]]
+        one: Index = self.index[arc : arc + 1]
+        return one[one >= 0]
+
+    def then(self, later: Sources) -> Sources:
+        """Return the sources, in this operand, of the arcs of a later operation.
+
+        ``later`` holds, for each of its arcs, sources among the arcs that ``self`` describes.
+        """
+        if self.offsets is None and later.offsets is None:
+            return Sources(compose_index(self.index, later.index))
+        groups = later.index if later.offsets is not None else later.index[later.index >= 0]
+        sizes_later = np.diff(later.offsets) if later.offsets is not None else (later.index >= 0)
+        if self.offsets is None:
+            found = self.index[groups]
+            kept = found >= 0
+            owner = np.repeat(np.arange(len(later)), sizes_later)[kept]
+            return Sources(found[kept], _offsets_of(owner, len(later)))
+        starts, sizes = self.offsets[groups], np.diff(self.offsets)[groups]
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        owner = np.repeat(np.repeat(np.arange(len(later)), sizes_later), sizes)
+        return Sources(
+            self.index[np.repeat(starts, sizes) + within], _offsets_of(owner, len(later))
+        )
+
+
+def compose_index(first: Index, then: Index) -> Index:
+    """Return ``first[then]`` in which -1 (nothing) stays -1."""
+    if len(first) == 0:
+        return np.full(len(then), -1, dtype=np.int32)
+    composed: Index = np.where(then >= 0, first[then], np.int32(-1))
+    return composed
+
+
+def _offsets_of(owner: NDArray[Any], count: int) -> Index:
+    return np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=count)))).astype(np.int32)
+
+
+class Column:
+    """One value per arc: a base table and the row of each arc in it.
+
+    Args:
+        base: tensor or array, first dimension = rows. A tensor may need gradients.
+        sources: the row of each arc (-1: none), possibly several per arc.
+        fill: what a missing row reads as.
+
+    >>> times = Column(np.array([0.0, 0.5, 1.0]), Sources(np.array([2, -1, 0], np.int32)))
+    >>> times.values()
+    array([1., 0., 0.])
+    """
+
+    __slots__ = ("base", "fill", "sources")
+
+    def __init__(self, base: Table, sources: Sources | None = None, *, fill: float = 0) -> None:
+        if not isinstance(base, torch.Tensor | np.ndarray) or base.ndim < 1:
+            raise DataError(
+                f"arc data must be a tensor or an array with one row per arc, not {type(base)}"
+            )
+        self.base = base
+        self.sources = Sources(np.arange(len(base), dtype=np.int32)) if sources is None else sources
+        self.fill = fill
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def take(self, sources: Sources) -> Column:
+        """Return the column of an operation's result; copies no row."""
+        return Column(self.base, self.sources.then(sources), fill=self.fill)
+
+    def values(self, reduce: Reduce | None = None) -> Any:
+        """Return the rows of all arcs, ``[A, …]``, of the type of the base.
+
+        Args:
+            reduce: needed where arcs were merged: ``"first"``, ``"sum"``, ``"mean"``, ``"min"``,
+                ``"max"``, or a function of ``(rows [K, …], offsets [A + 1])``.
+
+        Raises:
+            DataError: the arcs were merged and no ``reduce`` is given.
+        """
+        if self.sources.offsets is None:
+            return self._gather(self.sources.index)
+        if reduce is None:
+            raise DataError(
+                "these arcs were merged from several sources; say how to read them: "
+                "reduce='first', 'sum', 'mean', 'min', 'max' or a function"
+            )
+        return _reduced(self._gather(self.sources.index), self.sources.offsets, reduce, self.fill)
+
+    def rows(self, arcs: Sequence[int] | Index, reduce: Reduce | None = None) -> Any:
+        """Return the rows of a few arcs, ``[len(arcs), …]``."""
+        return self.take(Sources(np.asarray(arcs, dtype=np.int32))).values(reduce)
+
+    def _gather(self, index: Index) -> Any:
+        missing = index < 0
+        if isinstance(self.base, torch.Tensor):
+            positions = torch.from_numpy(index.astype(np.int64)).to(self.base.device)
+            if not missing.any():
+                return self.base.index_select(0, positions)
+            gone = torch.from_numpy(missing).to(self.base.device)
+            rows = (
+                self.base.index_select(0, positions.clamp_min(0))
+                if len(self.base)
+                else self.base.new_zeros((len(index), *self.base.shape[1:]))
+            )
+            return rows.masked_fill(gone.reshape(-1, *[1] * (rows.ndim - 1)), self.fill)
+        if len(self.base) == 0:
+            return np.full((len(index), *self.base.shape[1:]), self.fill, dtype=self.base.dtype)
+        gathered = self.base[index]
+        gathered[missing] = self.fill
+        return gathered
+
+    @staticmethod
+    def concatenate(columns: Sequence[Column | None], lengths: Sequence[int]) -> Column:
+        """Return the columns of several graphs one after the other (``None``: a graph without)."""
+        present = [c for c in columns if c is not None]
+        first = present[0]
+        bases: list[Table] = []
+        shifts: dict[int, int] = {}
+        rows = 0
+        for column in present:
+            if type(column.base) is not type(first.base) or (
+                column.base.shape[1:] != first.base.shape[1:]
+            ):
+                raise DataError(
+                    f"arc data of one key must agree: {type(first.base).__name__} rows of shape "
+                    f"{tuple(first.base.shape[1:])} meet {type(column.base).__name__} rows of "
+                    f"shape {tuple(column.base.shape[1:])}"
+                )
+            if id(column.base) not in shifts:
+                shifts[id(column.base)] = rows
+                bases.append(column.base)
+                rows += len(column.base)
+        base: Any = (
+            bases[0]
+            if len(bases) == 1
+            else torch.cat(bases)
+            if isinstance(first.base, torch.Tensor)
+            else np.concatenate(bases)  # type: ignore[arg-type]
+        )
+        parts = [
+            Sources(np.full(n, -1, dtype=np.int32)) if c is None else _shifted(c, shifts)
+            for c, n in zip(columns, lengths, strict=True)
+        ]
+        return Column(base, concatenate_sources(parts), fill=first.fill)
+
+
+def _shifted(column: Column, shifts: Mapping[int, int]) -> Sources:
+    index, shift = column.sources.index, shifts[id(column.base)]
+    return Sources(np.where(index >= 0, index + np.int32(shift), index), column.sources.offsets)
+
+
+def concatenate_sources(parts: Sequence[Sources]) -> Sources:
+    """Return the sources of several runs of arcs as one."""
+    if all(part.offsets is None for part in parts):
+        return Sources(np.concatenate([part.index for part in parts]))
+    indexes, sizes = [], []
+    for part in parts:
+        ragged = part.offsets is not None
+        indexes.append(part.index if ragged else part.index[part.index >= 0])
+        sizes.append(np.diff(part.offsets) if part.offsets is not None else part.index >= 0)
+    offsets = np.concatenate(([0], np.cumsum(np.concatenate(sizes)))).astype(np.int32)
+    return Sources(np.concatenate(indexes), offsets)
+
+
+def _reduced(rows: Any, offsets: Index, reduce: Reduce, fill: float) -> Any:
+    if callable(reduce):
+        return reduce(rows, offsets)
+    sizes = np.diff(offsets)
+    if reduce == "first":
+        one = np.where(sizes > 0, offsets[:-1], -1).astype(np.int32)
+        return Column(rows, Sources(one), fill=fill).values()
+    if reduce not in ("sum", "mean", "min", "max"):
+        raise DataError(f"reduce={reduce!r}; known are 'first', 'sum', 'mean', 'min', 'max'")
+    tensor = rows if isinstance(rows, torch.Tensor) else torch.from_numpy(rows)
+    owner = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(tensor.device)
+    name = {"sum": "sum", "mean": "mean", "min": "amin", "max": "amax"}[reduce]
+    owner = owner.reshape(-1, *[1] * (tensor.ndim - 1)).expand_as(tensor)
+    result = tensor.new_full((len(sizes), *tensor.shape[1:]), fill)
+    result = result.scatter_reduce(0, owner, tensor, reduce=name, include_self=False)
+    return result if isinstance(rows, torch.Tensor) else result.numpy()
+
+
+class ArcData(Mapping[str, Any]):
+    """The data of all arcs by key; reading ``data[key]`` gathers one row per arc.
+
+    >>> data = ArcData({"time": Column(np.array([3.0, 4.0]))})
+    >>> data["time"], data.column("time").rows([1])
+    (array([3., 4.]), array([4.]))
+    """
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, columns: Mapping[str, Column | Table] | None = None) -> None:
+        self._columns: dict[str, Column] = {
+            key: c if isinstance(c, Column) else Column(c) for key, c in (columns or {}).items()
+        }
+
+    def column(self, key: str) -> Column:
+        """Return a column without gathering it; raises ``DataError`` for an unknown key."""
+        if key not in self._columns:
+            raise DataError(f"no arc data {key!r}; there is {sorted(self._columns)}")
+        return self._columns[key]
+
+    def columns(self) -> dict[str, Column]:
+        """Return all columns by key."""
+        return dict(self._columns)
+
+    def take(self, sources: Sources) -> ArcData:
+        """Return the data of an operation's result."""
+        return ArcData({key: column.take(sources) for key, column in self._columns.items()})
+
+    def merged(self, other: ArcData, suffixes: tuple[str, str] | None) -> ArcData:
+        """Return the data of two operands, on the same arcs.
+
+        Raises:
+            DataError: both have a key and no suffixes were given to tell them apart.
+        """
+        shared = sorted(self._columns.keys() & other._columns.keys())
+        if shared and suffixes is None:
+            raise DataError(
+                f"both operands carry arc data {shared}; give suffixes=('_left', '_right'), say"
+            )
+        left, right = suffixes or ("", "")
+        columns = {k + left if k in shared else k: c for k, c in self._columns.items()}
+        columns |= {k + right if k in shared else k: c for k, c in other._columns.items()}
+        return ArcData(columns)
+
+    @staticmethod
+    def concatenate(parts: Sequence[ArcData], lengths: Sequence[int]) -> ArcData:
+        """Return the data of several runs of arcs; a key missing in one reads as its fill."""
+        keys = dict.fromkeys(key for part in parts for key in part)
+        return ArcData(
+            {k: Column.concatenate([p._columns.get(k) for p in parts], lengths) for k in keys}
+        )
+
+    def __getitem__(self, key: str) -> Any:
+        return self.column(key).values()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        rows = (f"{k}: {len(c)} x {tuple(c.base.shape[1:])}" for k, c in self._columns.items())
+        return f"ArcData({', '.join(rows)})"

@@ -1,0 +1,36 @@
+"""What can be wrong with a graph, as exceptions that say where and what would be right."""
+
+from __future__ import annotations
+
+__all__ = [
+    "CyclicGraphError",
+    "DataError",
+    "GraphError",
+    "InfeasibleTargetError",
+    "NegativeCycleError",
+    "SymbolError",
+]
+
+
+class GraphError(ValueError):
+    """A graph, or what was asked of it, is wrong: the message names the arc, node or label."""
+
+
+class CyclicGraphError(GraphError):
+    """The operation needs an acyclic graph; the message names the nodes of one cycle."""
+
+
+class NegativeCycleError(CyclicGraphError):
+    """A cycle of negative penalty lies on a path, so there is no least path penalty."""
+
+
+class SymbolError(GraphError):
+    """A label has no symbol, a symbol has no label, or a table meets a graph without one."""
+
+
+class DataError(GraphError):
+    """Arc data of the wrong length, of an unknown key, or of a key that two operands share."""
+
+
+class InfeasibleTargetError(GraphError):
+    """No path of the graph spells the desired output; the message names the sample."""

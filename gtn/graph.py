@@ -1,0 +1,373 @@
+"""Graph: a value made of a topology, penalties, arc data and symbol tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.data import ArcData, Column, Sources
+from gtn.errors import DataError, GraphError, SymbolError
+from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["Graph"]
+
+Table = torch.Tensor | NDArray[Any]
+
+
+class Graph:
+    """A weighted transducer whose penalties are an ordinary tensor; immutable.
+
+    A path starts at a start node, ends at a final node, reads the input labels and writes the
+    output labels of its arcs, and has the sum of its arcs' penalties as its penalty, with the
+    penalties of its start and its end added. Penalties are in nats, lower is better: minus the
+    logarithm of an unnormalised probability. ``+inf`` forbids an arc.
+
+    Most graphs come from :meth:`from_arcs`, :meth:`from_arrays`, ``gtn.linear`` or
+    ``gtn.string``; the constructor takes the parts as they are.
+
+    Args:
+        topology: nodes, arcs, labels, starts, finals.
+        penalties: floating tensor ``[A]``, on any device; may need gradients.
+        start_penalties, final_penalties: ``[S]`` and ``[F]``; zero unless given.
+        isymbols, osymbols: the text of input and output labels.
+        data: arc data by key: columns, tensors or arrays with one row per arc.
+        sources: for each operand of the operation that made this graph, the arcs behind each arc.
+
+    Raises:
+        GraphError: penalties of the wrong length or type, NaN or -inf, naming the arc.
+        SymbolError: a label without a symbol.
+
+    >>> import gtn
+    >>> g = gtn.Graph.from_arcs(
+    ...     [(0, 1, "3", 0.1), (0, 1, "5", 2.3), (1, 2, "4", 0.4)], start=0, final=2)
+    >>> g
+    Graph: 3 nodes, 3 arcs, start 0, final 2
+      0 -> 1  3  0.1
+      0 -> 1  5  2.3
+      1 -> 2  4  0.4
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "data",
+        "final_penalties",
+        "isymbols",
+        "osymbols",
+        "penalties",
+        "sources",
+        "start_penalties",
+        "topology",
+    )
+
+    topology: Topology
+    penalties: torch.Tensor
+    start_penalties: torch.Tensor
+    final_penalties: torch.Tensor
+    isymbols: SymbolTable | None
+    osymbols: SymbolTable | None
+    data: ArcData
+    sources: tuple[Sources, ...]
+
+    def __init__(
+        self,
+        topology: Topology,
+        penalties: torch.Tensor | None = None,
+        *,
+        start_penalties: torch.Tensor | None = None,
+        final_penalties: torch.Tensor | None = None,
+        isymbols: SymbolTable | None = None,
+        osymbols: SymbolTable | None = None,
+        data: ArcData | Mapping[str, Column | Table] | None = None,
+        sources: tuple[Sources, ...] = (),
+        check: bool = True,
+    ) -> None:
+        if penalties is None:
+            penalties = torch.zeros(topology.num_arcs)
+        if start_penalties is None:
+            start_penalties = penalties.new_zeros(len(topology.starts))
+        if final_penalties is None:
+            final_penalties = penalties.new_zeros(len(topology.finals))
+        data = data if isinstance(data, ArcData) else ArcData(data)
+        if check:
+            check_penalties(penalties, topology.num_arcs, "arc")
+            check_penalties(start_penalties, len(topology.starts), "start")
+            check_penalties(final_penalties, len(topology.finals), "final")
+            _check_labels(topology.ilabels, isymbols, "input")
+            _check_labels(topology.olabels, osymbols, "output")
+            for key, column in data.columns().items():
+                if len(column) != topology.num_arcs:
+                    raise DataError(
+                        f"arc data {key!r} has {len(column)} rows for {topology.num_arcs} arcs"
+                    )
+        put = object.__setattr__
+        put(self, "topology", topology)
+        put(self, "penalties", penalties)
+        put(self, "start_penalties", start_penalties)
+        put(self, "final_penalties", final_penalties)
+        put(self, "isymbols", isymbols)
+        put(self, "osymbols", osymbols)
+        put(self, "data", data)
+        put(self, "sources", sources)
+
+    # -- construction (gtn.construction) --------------------------------------------------------
+
+    @classmethod
+    def from_arcs(cls, arcs: Sequence[tuple[Any, ...]], **options: Any) -> Graph:
+        """Return the graph of a list of arcs: see :func:`gtn.construction.from_arcs`."""
+        from gtn.construction import from_arcs
+
+        return from_arcs(arcs, **options)
+
+    @classmethod
+    def from_arrays(cls, *arrays: Any, **options: Any) -> Graph:
+        """Return the graph of arrays of arcs: see :func:`gtn.construction.from_arrays`."""
+        from gtn.construction import from_arrays
+
+        return from_arrays(*arrays, **options)
+
+    # -- structure ------------------------------------------------------------------------------
+
+    @property
+    def num_nodes(self) -> int:
+        """Number of nodes N."""
+        return self.topology.num_nodes
+
+    @property
+    def num_arcs(self) -> int:
+        """Number of arcs A."""
+        return self.topology.num_arcs
+
+    @property
+    def src(self) -> NDArray[np.int32]:
+        """Source node of each arc, ``int32 [A]``."""
+        return self.topology.src
+
+    @property
+    def dst(self) -> NDArray[np.int32]:
+        """Destination node of each arc, ``int32 [A]``."""
+        return self.topology.dst
+
+    @property
+    def ilabels(self) -> NDArray[np.int32]:
+        """Input label of each arc, ``int32 [A]``."""
+        return self.topology.ilabels
+
+    @property
+    def olabels(self) -> NDArray[np.int32]:
+        """Output label of each arc, ``int32 [A]``."""
+        return self.topology.olabels
+
+    @property
+    def starts(self) -> NDArray[np.int32]:
+        """Start nodes, ``int32 [S]``."""
+        return self.topology.starts
+
+    @property
+    def finals(self) -> NDArray[np.int32]:
+        """Final nodes, ``int32 [F]``."""
+        return self.topology.finals
+
+    # -- copies with one part changed -------------------------------------------------------------
+
+    def _with(self, **parts: Any) -> Self:
+        given = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
+        return type(self)(**(given | {"check": False} | parts))
+
+    def with_penalties(
+        self,
+        penalties: torch.Tensor,
+        *,
+        start_penalties: torch.Tensor | None = None,
+        final_penalties: torch.Tensor | None = None,
+    ) -> Self:
+        """Return the graph with other penalties ``[A]``; the topology is shared.
+
+        Start and final penalties stay unless they are given.
+
+        Raises:
+            GraphError: wrong length or type, NaN or -inf, naming the arc.
+        """
+        check_penalties(penalties, self.num_arcs, "arc")
+        parts: dict[str, Any] = {"penalties": penalties}
+        if start_penalties is not None:
+            check_penalties(start_penalties, len(self.starts), "start")
+            parts["start_penalties"] = start_penalties
+        if final_penalties is not None:
+            check_penalties(final_penalties, len(self.finals), "final")
+            parts["final_penalties"] = final_penalties
+        return self._with(**parts)
+
+    def with_data(self, **columns: Column | Table) -> Self:
+        """Return the graph with arc data added or replaced, one row per arc."""
+        for key, column in columns.items():
+            if len(column) != self.num_arcs:
+                raise DataError(f"arc data {key!r} has {len(column)} rows for {self.num_arcs} arcs")
+        return self._with(data=ArcData(self.data.columns() | columns))
+
+    def without_data(self, *keys: str) -> Self:
+        """Return the graph without some keys of arc data (without any, if none is named)."""
+        kept = {k: c for k, c in self.data.columns().items() if keys and k not in keys}
+        return self._with(data=ArcData(kept))
+
+    def with_symbols(
+        self, isymbols: SymbolTable | None, osymbols: SymbolTable | None = None
+    ) -> Self:
+        """Return the graph with other symbol tables; the labels stay.
+
+        An acceptor needs only one: its output table is its input table.
+
+        Raises:
+            SymbolError: a label without a symbol.
+        """
+        if osymbols is None and self.topology.is_acceptor:
+            osymbols = isymbols
+        _check_labels(self.ilabels, isymbols, "input")
+        _check_labels(self.olabels, osymbols, "output")
+        return self._with(isymbols=isymbols, osymbols=osymbols)
+
+    def _with_tensors(self, change: Any) -> Self:
+        names = ("penalties", "start_penalties", "final_penalties")
+        return self._with(**{name: change(getattr(self, name)) for name in names})
+
+    def to(self, *args: Any, **options: Any) -> Self:
+        """Return the graph with its penalties moved or converted, as ``torch.Tensor.to`` does."""
+        return self._with_tensors(lambda tensor: tensor.to(*args, **options))
+
+    def double(self) -> Self:
+        """Return the graph with penalties in float64."""
+        return self.to(torch.float64)
+
+    def float(self) -> Self:
+        """Return the graph with penalties in float32."""
+        return self.to(torch.float32)
+
+    def detach(self) -> Self:
+        """Return the graph with penalties that carry no gradient."""
+        return self._with_tensors(lambda tensor: tensor.detach())
+
+    # -- operators: one-line delegations to the verbs ---------------------------------------------
+
+    def __matmul__(self, other: Graph) -> Graph:
+        from gtn.composition import compose
+
+        return compose(self, other)
+
+    def __or__(self, other: Graph) -> Graph:
+        from gtn.rational import union
+
+        return union(self, other)
+
+    def __add__(self, other: Graph) -> Graph:
+        from gtn.rational import concat
+
+        return concat(self, other)
+
+    def closure(self) -> Graph:
+        """Return the closure: any number of paths, one after the other."""
+        from gtn.rational import closure
+
+        return closure(self)
+
+    # -- immutability, display --------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a graph does not change; make a new one, as with with_{name}(…)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a graph does not change")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
+        return _rebuild, (type(self), parts)
+
+    def symbol_pair(self, arc: int) -> str:
+        """Return the labels of an arc as text: ``a``, or ``a:b`` where input and output differ."""
+        text = _symbol(self.isymbols, self.ilabels[arc])
+        out = _symbol(self.osymbols, self.olabels[arc])
+        return text if text == out else f"{text}:{out}"
+
+    def __repr__(self) -> str:
+        named = {
+            name: _nodes_text(nodes, penalties)
+            for name, nodes, penalties in (
+                ("start", self.starts, self.start_penalties),
+                ("final", self.finals, self.final_penalties),
+            )
+        }
+        head = (
+            f"{type(self).__name__}: {self.num_nodes} nodes, {self.num_arcs} arcs, "
+            f"start {named['start']}, final {named['final']}"
+        )
+        shown = min(self.num_arcs, 12)
+        penalties = self.penalties.detach()[:shown].tolist()
+        labels = [self.symbol_pair(a) for a in range(shown)]
+        width = max((len(text) for text in labels), default=0)
+        rows = [
+            f"  {self.src[a]} -> {self.dst[a]}  {labels[a]:{width}}  {penalties[a]:.6g}"
+            for a in range(shown)
+        ]
+        more = [f"  … {self.num_arcs - shown} more arcs"] if self.num_arcs > shown else []
+        return "\n".join([head, *rows, *more])
+
+    def _repr_html_(self) -> str:
+        from gtn.drawing import notebook_html
+
+        return notebook_html(self)
+
+
+def _rebuild(cls: type[Graph], parts: dict[str, Any]) -> Graph:
+    return cls(**parts, check=False)
+
+
+def _symbol(table: SymbolTable | None, label: int) -> str:
+    if label == EPSILON:
+        return EPSILON_TEXT
+    return str(label) if table is None else table.symbol(label)
+
+
+def _nodes_text(nodes: NDArray[np.int32], penalties: torch.Tensor) -> str:
+    texts = [
+        f"{n}" if p == 0 else f"{n} ({p:.6g})"
+        for n, p in zip(nodes[:6].tolist(), penalties.detach()[:6].tolist(), strict=True)
+    ]
+    return ", ".join([*texts, *(["…"] if len(nodes) > 6 else [])]) or "none"
+
+
+def check_penalties(penalties: torch.Tensor, count: int, what: str) -> None:
+    """Check a tensor of penalties: a floating tensor ``[count]`` without NaN or -inf.
+
+    Raises:
+        GraphError: naming the first arc (or start or final, as ``what`` says) that is wrong.
+    """
+    plural = "penalties" if what == "arc" else f"{what} penalties"
+    if not isinstance(penalties, torch.Tensor):
+        raise GraphError(f"{plural} must be a torch.Tensor, not {type(penalties).__name__}")
+    if not penalties.is_floating_point() or penalties.dtype not in (torch.float32, torch.float64):
+        raise GraphError(f"{plural} must be float32 or float64, not {penalties.dtype}")
+    if penalties.shape != (count,):
+        raise GraphError(f"{plural} must have shape [{count}], not {list(penalties.shape)}")
+    wrong = ~(penalties.detach() > -torch.inf)
+    if wrong.any():
+        first = int(wrong.nonzero()[0])
+        raise GraphError(
+            f"{what} {first} has penalty {penalties.detach()[first].item()}; "
+            "a penalty is a finite number, or inf to forbid"
+        )
+
+
+def _check_labels(labels: NDArray[np.int32], table: SymbolTable | None, side: str) -> None:
+    if table is None or len(labels) == 0:
+        return
+    known = np.array([EPSILON, *table.labels])
+    bad = ~np.isin(labels, known)
+    if bad.any():
+        arc = int(np.argmax(bad))
+        raise SymbolError(f"arc {arc} has {side} label {labels[arc]}, which is not in {table!r}")

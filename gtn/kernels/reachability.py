@@ -1,0 +1,147 @@
+"""Order and reach: sorting arcs by node, topological order, what can be reached from where."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Int32s = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+__all__ = ["find_cycle", "group_by", "reach", "topological_order"]
+
+
+@njit(cache=True, nogil=True)
+def group_by(keys: Int32s, groups: int, order: Int32s) -> tuple[Int32s, Int32s]:
+    """Sort ``order`` stably by ``keys`` (each in 0..groups-1) by counting: O(len + groups).
+
+    Returns:
+        ``offsets [groups + 1]`` and ``sorted [len]``: the members of group g are
+        ``sorted[offsets[g]:offsets[g + 1]]``, in the order in which ``order`` has them.
+    """
+    offsets = np.zeros(groups + 1, dtype=np.int32)
+    for key in keys:
+        offsets[key + 1] += 1
+    for g in range(groups):
+        offsets[g + 1] += offsets[g]
+    place = offsets.copy()
+    result = np.empty(len(order), dtype=np.int32)
+    for i in range(len(order)):
+        member = order[i]
+        key = keys[member]
+        result[place[key]] = member
+        place[key] += 1
+    return offsets, result
+
+
+@njit(cache=True, nogil=True)
+def topological_order(
+    num_nodes: int, dst: Int32s, out_offsets: Int32s, out_arcs: Int32s
+) -> tuple[Int32s, int]:
+    """Order nodes so that every arc goes forward (Kahn): O(N + A).
+
+    Returns:
+        ``order [N]`` and how many of its entries are valid: N if and only if there is no cycle.
+        Nodes that are free at the same time keep their numbers' order of discovery.
+    """
+    waiting = np.zeros(num_nodes, dtype=np.int32)
+    for d in dst:
+        waiting[d] += 1
+    order = np.empty(num_nodes, dtype=np.int32)
+    found = 0
+    for n in range(num_nodes):
+        if waiting[n] == 0:
+            order[found] = n
+            found += 1
+    done = 0
+    while done < found:
+        n = order[done]
+        done += 1
+        for k in range(out_offsets[n], out_offsets[n + 1]):
+            d = dst[out_arcs[k]]
+            waiting[d] -= 1
+            if waiting[d] == 0:
+                order[found] = d
+                found += 1
+    return order, found
+
+
+@njit(cache=True, nogil=True)
+def reach(seeds: Int32s, num_nodes: int, to: Int32s, offsets: Int32s, arcs: Int32s) -> Mask:
+    """Mark what can be reached from the seeds: O(N + A).
+
+    Args:
+        to: the node at the other end of each arc, ``[A]``.
+        offsets, arcs: the arcs of each node, grouped as :func:`group_by` returns them.
+
+    Returns:
+        ``mask [N]``.
+    """
+    reached = np.zeros(num_nodes, dtype=np.bool_)
+    stack = np.empty(num_nodes, dtype=np.int32)
+    top = 0
+    for n in seeds:
+        if not reached[n]:
+            reached[n] = True
+            stack[top] = n
+            top += 1
+    while top > 0:
+        top -= 1
+        n = stack[top]
+        for k in range(offsets[n], offsets[n + 1]):
+            m = to[arcs[k]]
+            if not reached[m]:
+                reached[m] = True
+                stack[top] = m
+                top += 1
+    return reached
+
+
+@njit(cache=True, nogil=True)
+def find_cycle(
+    num_nodes: int, dst: Int32s, out_offsets: Int32s, out_arcs: Int32s, allowed: Mask
+) -> Int32s:
+    """Return the arcs of one cycle through allowed nodes, in order; empty if there is none.
+
+    Depth-first search with an explicit stack: O(N + A).
+    """
+    unseen, open_, closed = 0, 1, 2
+    state = np.zeros(num_nodes, dtype=np.int8)
+    position = np.zeros(num_nodes, dtype=np.int32)
+    path_arc = np.empty(num_nodes, dtype=np.int32)
+    stack = np.empty(num_nodes, dtype=np.int32)
+    for root in range(num_nodes):
+        if state[root] != unseen or not allowed[root]:
+            continue
+        top = 0
+        stack[0] = root
+        state[root] = open_
+        position[root] = out_offsets[root]
+        while top >= 0:
+            n = stack[top]
+            if position[n] == out_offsets[n + 1]:
+                state[n] = closed
+                top -= 1
+                continue
+            arc = out_arcs[position[n]]
+            position[n] += 1
+            d = dst[arc]
+            if not allowed[d]:
+                continue
+            if state[d] == unseen:
+                path_arc[top] = arc
+                top += 1
+                stack[top] = d
+                state[d] = open_
+                position[d] = out_offsets[d]
+            elif state[d] == open_:
+                first = top
+                while stack[first] != d:
+                    first -= 1
+                cycle = np.empty(top - first + 1, dtype=np.int32)
+                for i in range(first, top):
+                    cycle[i - first] = path_arc[i]
+                cycle[top - first] = arc
+                return cycle
+    return np.empty(0, dtype=np.int32)

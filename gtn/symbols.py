@@ -1,0 +1,144 @@
+"""Symbol tables: the text of labels.
+
+Labels are integers >= 0, so that class k of a network is label k, and ``EPSILON`` is -1.
+Text lives in tables beside the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.errors import SymbolError
+
+__all__ = ["EPSILON", "EPSILON_TEXT", "SymbolTable"]
+
+EPSILON = -1
+"""The label that consumes nothing: null in the paper's words (section VIII)."""
+
+EPSILON_TEXT = "ε"
+"""How epsilon is shown, whatever the symbol table."""
+
+
+class SymbolTable:
+    """An immutable one-to-one map between labels (integers >= 0) and symbols (strings).
+
+    Args:
+        symbols: the symbols of labels 0, 1, 2 … in this order (a string counts as a sequence of
+            characters), or a mapping from label to symbol.
+
+    Raises:
+        SymbolError: a symbol twice, the text of epsilon, or a negative label.
+
+    >>> digits = SymbolTable("0123456789")
+    >>> digits.label("7"), digits.symbol(7), digits.symbol(-1)
+    (7, '7', 'ε')
+    >>> digits.encode("1998")
+    array([1, 9, 9, 8], dtype=int32)
+    >>> SymbolTable(["the", "cat"]).decode([1, 0])
+    ['cat', 'the']
+    """
+
+    __slots__ = ("_label_of", "_symbol_of")
+
+    def __init__(self, symbols: Iterable[str] | Mapping[int, str]) -> None:
+        pairs = symbols.items() if isinstance(symbols, Mapping) else enumerate(symbols)
+        self._symbol_of: dict[int, str] = {}
+        self._label_of: dict[str, int] = {}
+        for label, symbol in pairs:
+            if not isinstance(symbol, str):
+                raise SymbolError(f"symbol of label {label} is {symbol!r}; symbols are strings")
+            if label < 0:
+                raise SymbolError(
+                    f"label {label} of symbol {symbol!r} is negative; labels are >= 0"
+                )
+            if symbol == EPSILON_TEXT:
+                raise SymbolError(f"label {label}: {EPSILON_TEXT!r} is kept for EPSILON == -1")
+            if symbol in self._label_of:
+                raise SymbolError(
+                    f"symbol {symbol!r} has labels {self._label_of[symbol]} and {label}; "
+                    "a symbol has one label"
+                )
+            self._symbol_of[int(label)] = symbol
+            self._label_of[symbol] = int(label)
+
+    def label(self, symbol: str) -> int:
+        """Return the label of a symbol (of ``"ε"``: -1); raises ``SymbolError`` if it has none."""
+        if symbol == EPSILON_TEXT:
+            return EPSILON
+        try:
+            return self._label_of[symbol]
+        except KeyError:
+            raise SymbolError(f"symbol {symbol!r} is not in {self!r}") from None
+
+    def symbol(self, label: int) -> str:
+        """Return the symbol of a label (of -1: ``"ε"``); raises ``SymbolError`` if it has none."""
+        if label == EPSILON:
+            return EPSILON_TEXT
+        try:
+            return self._symbol_of[int(label)]
+        except KeyError:
+            raise SymbolError(f"label {label} is not in {self!r}") from None
+
+    def encode(self, symbols: Iterable[str]) -> NDArray[np.int32]:
+        """Return the labels ``int32 [n]`` of n symbols."""
+        return np.array([self.label(s) for s in symbols], dtype=np.int32)
+
+    def decode(self, labels: Iterable[int]) -> list[str]:
+        """Return the symbols of labels."""
+        return [self.symbol(label) for label in labels]
+
+    @property
+    def labels(self) -> Sequence[int]:
+        """The labels, in the order in which they were given."""
+        return list(self._symbol_of)
+
+    def merge(self, other: SymbolTable) -> tuple[SymbolTable, NDArray[np.int32]]:
+        """Return a table with the symbols of both, and what becomes of the other's labels.
+
+        The own labels stay. The second result is ``int32 [max label of other + 2]``; its entry
+        ``[label + 1]`` is the new label, so that epsilon (-1) maps to itself and labels without
+        a symbol map to -2, which matches nothing.
+
+        >>> table, relabel = SymbolTable("ab").merge(SymbolTable("bc"))
+        >>> table.decode(relabel[[1, 2]]), relabel[0]
+        (['b', 'c'], np.int32(-1))
+        """
+        if self == other:
+            top = max(self._symbol_of, default=-1)
+            return self, np.arange(-1, top + 1, dtype=np.int32)
+        merged = dict(self._symbol_of)
+        fresh = max(merged, default=-1) + 1
+        relabel = np.full(max(other._symbol_of, default=-1) + 2, -2, dtype=np.int32)
+        relabel[0] = EPSILON
+        for label, symbol in other._symbol_of.items():
+            if symbol not in self._label_of:
+                merged[fresh] = symbol
+                relabel[label + 1] = fresh
+                fresh += 1
+            else:
+                relabel[label + 1] = self._label_of[symbol]
+        return SymbolTable(merged), relabel
+
+    def __contains__(self, symbol: object) -> bool:
+        return symbol in self._label_of
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._label_of)
+
+    def __len__(self) -> int:
+        return len(self._symbol_of)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SymbolTable):
+            return NotImplemented
+        return self is other or self._symbol_of == other._symbol_of
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._symbol_of.items()))
+
+    def __repr__(self) -> str:
+        shown = " ".join(list(self)[:12]) + (" …" if len(self) > 12 else "")
+        return f"SymbolTable({len(self)}: {shown})"

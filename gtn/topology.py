@@ -1,0 +1,372 @@
+"""Topology: the structure and labels of a graph, with the indexes that algorithms need."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gtn.errors import CyclicGraphError, GraphError
+from gtn.kernels.reachability import find_cycle, group_by, reach, topological_order
+from gtn.symbols import EPSILON
+
+__all__ = ["ArcIndex", "Topology", "frozen"]
+
+Int32s = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+_FIELDS = (
+    "num_nodes",
+    "src",
+    "dst",
+    "ilabels",
+    "olabels",
+    "starts",
+    "finals",
+    "node_offsets",
+    "arc_offsets",
+    "is_batch",
+)
+
+
+class ArcIndex(NamedTuple):
+    """Arcs grouped by node: those of node n are ``arcs[offsets[n]:offsets[n + 1]]``."""
+
+    offsets: Int32s
+    arcs: Int32s
+
+
+class Topology:
+    """Nodes, arcs and labels of one graph or of a batch of graphs; immutable.
+
+    A batch is one disjoint graph: the nodes of graph i are ``node_offsets[i]`` up to
+    ``node_offsets[i + 1]``, its arcs ``arc_offsets[i]`` up to ``arc_offsets[i + 1]``. A single
+    graph is a batch of one for every algorithm.
+
+    Each index (arcs by source, by destination, by label; topological order; reachability) is
+    computed once, when first asked for, and never stale, because nothing changes. Pickling and
+    copying drop the indexes.
+
+    Args:
+        num_nodes: N.
+        src, dst: nodes of each arc, ``[A]``.
+        ilabels, olabels: labels >= 0, or ``EPSILON``; ``[A]``. ``olabels=None``: an acceptor.
+        starts, finals: node numbers, strictly increasing, ``[S]`` and ``[F]``.
+        node_offsets, arc_offsets: ``[B + 1]``, for a batch.
+        check: whether to check all of it; operations of the library know that theirs is right.
+
+    Raises:
+        GraphError: naming the first arc or node that is wrong.
+
+    >>> t = Topology(3, [0, 1, 0], [1, 2, 2], [7, 8, 9], starts=[0], finals=[2])
+    >>> t.num_arcs, t.is_acyclic, t.is_deterministic
+    (3, True, True)
+    >>> t.outgoing.arcs[t.outgoing.offsets[0]:t.outgoing.offsets[1]]
+    array([0, 2], dtype=int32)
+    """
+
+    num_nodes: int
+    src: Int32s
+    dst: Int32s
+    ilabels: Int32s
+    olabels: Int32s
+    starts: Int32s
+    finals: Int32s
+    node_offsets: Int32s
+    arc_offsets: Int32s
+    is_batch: bool
+
+    def __init__(
+        self,
+        num_nodes: int,
+        src: ArrayLike,
+        dst: ArrayLike,
+        ilabels: ArrayLike,
+        olabels: ArrayLike | None = None,
+        *,
+        starts: ArrayLike,
+        finals: ArrayLike,
+        node_offsets: ArrayLike | None = None,
+        arc_offsets: ArrayLike | None = None,
+        check: bool = True,
+    ) -> None:
+        integers = _checked_integers if check else _own_integers
+        self.num_nodes = int(num_nodes)
+        self.src = integers(src, "src")
+        self.dst = integers(dst, "dst")
+        self.ilabels = integers(ilabels, "ilabels")
+        self.olabels = self.ilabels if olabels is None else integers(olabels, "olabels")
+        self.starts = integers(starts, "starts")
+        self.finals = integers(finals, "finals")
+        self.is_batch = node_offsets is not None
+        if node_offsets is None or arc_offsets is None:
+            node_offsets, arc_offsets = [0, self.num_nodes], [0, len(self.src)]
+        self.node_offsets = integers(node_offsets, "node_offsets")
+        self.arc_offsets = integers(arc_offsets, "arc_offsets")
+        if check:
+            self._check()
+
+    def _check(self) -> None:
+        for name in ("dst", "ilabels", "olabels"):
+            if len(getattr(self, name)) != self.num_arcs:
+                raise GraphError(
+                    f"{name} has {len(getattr(self, name))} entries for {self.num_arcs} arcs"
+                )
+        for name in ("src", "dst"):
+            nodes = getattr(self, name)
+            bad = _first((nodes < 0) | (nodes >= self.num_nodes))
+            if bad is not None:
+                end = "source" if name == "src" else "destination"
+                raise GraphError(
+                    f"arc {bad} has {end} node {nodes[bad]}, which does not exist: "
+                    f"nodes are 0 to {self.num_nodes - 1}"
+                )
+        for name in ("ilabels", "olabels"):
+            labels = getattr(self, name)
+            bad = _first(labels < EPSILON)
+            if bad is not None:
+                raise GraphError(
+                    f"arc {bad} has {name[:-1]} {labels[bad]}; labels are >= 0, or EPSILON == -1"
+                )
+        for name in ("starts", "finals"):
+            nodes = getattr(self, name)
+            bad = _first((nodes < 0) | (nodes >= self.num_nodes))
+            if bad is not None:
+                raise GraphError(
+                    f"{name[:-1]} node {nodes[bad]} does not exist: "
+                    f"nodes are 0 to {self.num_nodes - 1}"
+                )
+            bad = _first(np.diff(nodes) <= 0)
+            if bad is not None:
+                raise GraphError(
+                    f"{name} must increase strictly, but {nodes[bad]} is followed by "
+                    f"{nodes[bad + 1]}"
+                )
+        if self.is_batch:
+            owner = self.arc_graph
+            for nodes in (self.src, self.dst):
+                bad = _first(self.graph_of_nodes(nodes) != owner)
+                if bad is not None:
+                    raise GraphError(
+                        f"arc {bad} belongs to graph {owner[bad]} of the batch but touches "
+                        f"node {nodes[bad]} of another"
+                    )
+
+    # -- size ---------------------------------------------------------------------------------
+
+    @property
+    def num_arcs(self) -> int:
+        """Number of arcs A."""
+        return len(self.src)
+
+    @property
+    def batch_size(self) -> int:
+        """Number of graphs: 1 unless this is a batch."""
+        return len(self.node_offsets) - 1
+
+    def graph_of_nodes(self, nodes: Int32s) -> NDArray[np.int64]:
+        """Return which graph of the batch each node belongs to."""
+        return np.searchsorted(self.node_offsets, nodes, side="right") - 1
+
+    @cached_property
+    def arc_graph(self) -> NDArray[np.int64]:
+        """Which graph of the batch each arc belongs to, ``[A]``."""
+        return np.repeat(np.arange(self.batch_size), np.diff(self.arc_offsets))
+
+    # -- indexes ------------------------------------------------------------------------------
+
+    @cached_property
+    def outgoing(self) -> ArcIndex:
+        """Arcs by source node, in increasing order of arcs."""
+        return _grouped(self.src, self.num_nodes, _range(self.num_arcs))
+
+    @cached_property
+    def incoming(self) -> ArcIndex:
+        """Arcs by destination node, in increasing order of arcs."""
+        return _grouped(self.dst, self.num_nodes, _range(self.num_arcs))
+
+    @cached_property
+    def outgoing_by_ilabel(self) -> ArcIndex:
+        """Arcs by source node, within a node by input label (epsilon first), then by arc."""
+        return self._outgoing_by(self.ilabels)
+
+    @cached_property
+    def outgoing_by_olabel(self) -> ArcIndex:
+        """Arcs by source node, within a node by output label (epsilon first), then by arc."""
+        return self.outgoing_by_ilabel if self.is_acceptor else self._outgoing_by(self.olabels)
+
+    def _outgoing_by(self, labels: Int32s) -> ArcIndex:
+        top = int(labels.max(initial=-1)) + 2
+        if top <= 4 * self.num_arcs + 1024:
+            by_label = _grouped(frozen(labels + np.int32(1)), top, _range(self.num_arcs)).arcs
+        else:
+            by_label = frozen(np.argsort(labels, kind="stable").astype(np.int32))
+        return _grouped(self.src, self.num_nodes, by_label)
+
+    @cached_property
+    def _kahn(self) -> tuple[Int32s, int]:
+        order, found = topological_order(self.num_nodes, self.dst, *self.outgoing)
+        return frozen(order), int(found)
+
+    @property
+    def is_acyclic(self) -> bool:
+        """Whether no path comes back to its first node."""
+        return self._kahn[1] == self.num_nodes
+
+    @property
+    def order(self) -> Int32s:
+        """A topological order of the nodes, ``[N]``.
+
+        Raises:
+            CyclicGraphError: naming the nodes of a cycle.
+        """
+        if not self.is_acyclic:
+            raise CyclicGraphError(f"the graph has a cycle: {self.describe_cycle()}")
+        return self._kahn[0]
+
+    @cached_property
+    def cycle(self) -> Int32s:
+        """The arcs of one cycle, in order; empty where there is none."""
+        everywhere = frozen(np.ones(self.num_nodes, dtype=np.bool_))
+        arcs: Int32s = find_cycle(self.num_nodes, self.dst, *self.outgoing, everywhere)
+        return arcs
+
+    def describe_cycle(self, arcs: Int32s | None = None) -> str:
+        """Return the nodes and arcs of a cycle as text, for messages."""
+        arcs = self.cycle if arcs is None else arcs
+        nodes = [str(n) for n in self.src[arcs[:8]]]
+        back = "…" if len(arcs) > 8 else str(self.src[arcs[0]])
+        named = ", ".join(str(a) for a in arcs[:8]) + (", …" if len(arcs) > 8 else "")
+        return f"nodes {' -> '.join([*nodes, back])} (arcs {named})"
+
+    @cached_property
+    def accessible(self) -> Mask:
+        """Which nodes can be reached from a start node, ``[N]``."""
+        mask: Mask = frozen(reach(self.starts, self.num_nodes, self.dst, *self.outgoing))
+        return mask
+
+    @cached_property
+    def coaccessible(self) -> Mask:
+        """From which nodes a final node can be reached, ``[N]``."""
+        mask: Mask = frozen(reach(self.finals, self.num_nodes, self.src, *self.incoming))
+        return mask
+
+    @cached_property
+    def is_connected(self) -> bool:
+        """Whether every node lies on a path from a start to a final node."""
+        return bool((self.accessible & self.coaccessible).all())
+
+    @cached_property
+    def is_acceptor(self) -> bool:
+        """Whether every arc has equal input and output labels."""
+        return self.ilabels is self.olabels or bool((self.ilabels == self.olabels).all())
+
+    @cached_property
+    def has_input_epsilons(self) -> bool:
+        """Whether an arc reads nothing."""
+        return bool((self.ilabels == EPSILON).any())
+
+    @cached_property
+    def has_output_epsilons(self) -> bool:
+        """Whether an arc writes nothing."""
+        return bool((self.olabels == EPSILON).any())
+
+    @property
+    def has_epsilons(self) -> bool:
+        """Whether an arc reads nothing or writes nothing."""
+        return self.has_input_epsilons or self.has_output_epsilons
+
+    @cached_property
+    def is_deterministic(self) -> bool:
+        """Whether there is at most one start and, at every node, one arc per input label.
+
+        A graph with an input epsilon is not deterministic. In a batch, every graph is asked.
+        """
+        starts = np.bincount(self.graph_of_nodes(self.starts), minlength=self.batch_size)
+        if self.has_input_epsilons or (starts > 1).any():
+            return False
+        arcs = self.outgoing_by_ilabel.arcs
+        src, labels = self.src[arcs], self.ilabels[arcs]
+        return not bool(((src[1:] == src[:-1]) & (labels[1:] == labels[:-1])).any())
+
+    # -- copies -------------------------------------------------------------------------------
+
+    def relabelled(self, ilabels: Int32s, olabels: Int32s | None) -> Topology:
+        """Return the same structure with other labels (``olabels=None``: an acceptor)."""
+        return Topology(
+            self.num_nodes,
+            self.src,
+            self.dst,
+            ilabels,
+            olabels,
+            starts=self.starts,
+            finals=self.finals,
+            node_offsets=self.node_offsets if self.is_batch else None,
+            arc_offsets=self.arc_offsets if self.is_batch else None,
+            check=False,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in _FIELDS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:
+            raise AttributeError(f"a topology does not change; {name} is already set")
+        super().__setattr__(name, value)
+
+    def __repr__(self) -> str:
+        batch = f", {self.batch_size} graphs" if self.is_batch else ""
+        return f"Topology({self.num_nodes} nodes, {self.num_arcs} arcs{batch})"
+
+
+def frozen(array: Any) -> Any:
+    """Return the array, made read-only.
+
+    Everything a topology holds is read-only, the indexes too: nothing goes stale, and a kernel
+    is compiled for one kind of array only.
+    """
+    array.setflags(write=False)
+    return array
+
+
+def _own_integers(values: ArrayLike, name: str) -> Int32s:
+    """Return an array that the caller gives away, frozen in place."""
+    own: Int32s = frozen(np.ascontiguousarray(values, dtype=np.int32))
+    return own
+
+
+def _checked_integers(values: ArrayLike, name: str) -> Int32s:
+    """Return a frozen copy; raises ``GraphError`` for anything but a row of whole numbers."""
+    given = np.asarray(values)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise GraphError(
+            f"{name} must be a one-dimensional array of integers, "
+            f"not of shape {given.shape} and type {given.dtype}"
+        )
+    bad = _first((given > np.iinfo(np.int32).max) | (given < np.iinfo(np.int32).min))
+    if bad is not None:
+        raise GraphError(f"{name}[{bad}] is {given[bad]}, which does not fit 32 bits")
+    copied: Int32s = frozen(np.array(given, dtype=np.int32))
+    return copied
+
+
+def _grouped(keys: Int32s, groups: int, order: Int32s) -> ArcIndex:
+    offsets, arcs = group_by(keys, groups, order)
+    return ArcIndex(frozen(offsets), frozen(arcs))
+
+
+def _first(wrong: Mask) -> int | None:
+    """Return the first place where something is wrong, or None."""
+    return int(np.argmax(wrong)) if wrong.any() else None
+
+
+def _range(n: int) -> Int32s:
+    numbers: Int32s = frozen(np.arange(n, dtype=np.int32))
+    return numbers

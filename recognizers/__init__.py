@@ -1,0 +1,1 @@
+"""Networks that score arcs, and what turns pixels or ink into graphs."""

@@ -1,0 +1,198 @@
+"""From a grey field to ink: background removal, contrast, ink mask, printed lines and specks.
+
+The first steps of the heuristic over-segmentation (LeCun et al. 1998, sections V and X). Courtesy
+amount fields have guilloches, security tints and printed rules under the writing, so the
+background is estimated locally and the threshold follows its noise.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+from skimage import filters
+
+MIN_CONTRAST = 12.0
+"""Least difference in grey levels between ink and paper; anything fainter is taken for paper."""
+
+
+def estimate_background(grey: np.ndarray, sigma: float) -> np.ndarray:
+    """Estimate the paper under the ink, float32 ``[H, W]``: a Gaussian mean that leaves ink out.
+
+    Pixels that are clearly darker or lighter than the first estimate get no share in the second
+    (normalised convolution); ``sigma`` is in pixels.
+
+    Example:
+        >>> grey = np.full((20, 30), 200.0, np.float32)
+        >>> grey[5:15, 14:16] = 20.0
+        >>> bool(np.all(estimate_background(grey, 6.0) > 195.0))
+        True
+    """
+    grey = grey.astype(np.float32)
+    background = np.full_like(grey, np.median(grey))
+    share = np.ones_like(grey)
+    for _ in range(3):
+        distance = np.abs(grey - background)
+        limit = max(6.0, 1.5 * float(np.median(distance)))
+        share = (distance <= 2.0 * limit).astype(np.float32) + 1e-3
+        weighted = ndimage.gaussian_filter(grey * share, sigma, mode="nearest", truncate=2.5)
+        total = ndimage.gaussian_filter(share, sigma, mode="nearest", truncate=2.5)
+        background = weighted / total
+    return background
+
+
+def is_light_on_dark(difference: np.ndarray) -> bool:
+    """Tell whether the writing is lighter than the paper, from background minus grey ``[H, W]``.
+
+    Writing is the longer tail of the differences: both tails are compared at the same rank.
+
+    Example:
+        >>> difference = np.zeros((10, 10))
+        >>> difference[4:6, 2:8] = -90.0
+        >>> is_light_on_dark(difference)
+        True
+    """
+    dark = float(np.clip(difference, 0.0, None).astype(np.float64).__pow__(2).mean())
+    light = float(np.clip(-difference, 0.0, None).astype(np.float64).__pow__(2).mean())
+    return light > 4.0 * dark and light > 1.0
+
+
+def ink_levels(grey: np.ndarray) -> np.ndarray:
+    """Remove the background: how much darker than the paper each pixel is, float32 ``[H, W]``.
+
+    In grey levels, 0 for paper; fields with light writing on dark ground are inverted.
+
+    Example:
+        >>> grey = np.full((20, 30), 200, np.uint8)
+        >>> grey[5:15, 14:16] = 20
+        >>> levels = ink_levels(grey)
+        >>> bool(levels[10, 15] > 170), bool(levels[10, 3] < 5)
+        (True, True)
+    """
+    sigma = max(4.0, 0.35 * min(grey.shape))
+    difference = estimate_background(grey, sigma) - grey.astype(np.float32)
+    if is_light_on_dark(difference):
+        difference = -difference
+    return np.clip(difference, 0.0, None)
+
+
+def ink_threshold(levels: np.ndarray) -> float:
+    """Choose the level that separates ink from paper (Otsu, not below noise and MIN_CONTRAST).
+
+    Returns ``inf`` where the field holds no ink.
+
+    Example:
+        >>> ink_threshold(np.zeros((5, 5), np.float32))
+        inf
+    """
+    if float(levels.max(initial=0.0)) < MIN_CONTRAST:
+        return float("inf")
+    threshold = float(filters.threshold_otsu(levels))
+    paper = levels[levels <= threshold]
+    noise = float(np.sqrt(np.mean(paper.astype(np.float64) ** 2))) if paper.size else 0.0
+    return max(threshold, 2.0 * noise, MIN_CONTRAST)
+
+
+def ink_mask(levels: np.ndarray, threshold: float, low: float = 0.7) -> np.ndarray:
+    """Mark ink, bool ``[H, W]``: above ``threshold``, and what hangs on it above ``low`` of it.
+
+    Example:
+        >>> ink_mask(np.array([[0.0, 8.0, 12.0, 8.0, 0.0, 8.0]]), 10.0)
+        array([[False,  True,  True,  True, False, False]])
+    """
+    if not np.isfinite(threshold):
+        return np.zeros(levels.shape, dtype=bool)
+    return filters.apply_hysteresis_threshold(levels, low * threshold, threshold)
+
+
+def stroke_width(mask: np.ndarray) -> float:
+    """Estimate the width of the strokes in pixels: four times the mean depth inside the ink.
+
+    A bar of width w has mean distance to the paper of about w / 4.
+
+    Example:
+        >>> mask = np.zeros((40, 20), bool)
+        >>> mask[4:36, 8:12] = True
+        >>> 3.0 <= stroke_width(mask) <= 5.0
+        True
+    """
+    if not mask.any():
+        return 1.0
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    return max(1.0, 4.0 * (float(depth[mask].mean()) - 0.5))
+
+
+def remove_rules(mask: np.ndarray, length: float = 0.45) -> np.ndarray:
+    """Erase printed horizontal rules, and leave the strokes that cross them.
+
+    A rule lies in the upper or lower third of the field and has straight runs of ink over
+    ``length`` of the width (and longer than the field is high, so that the feet of a row of zeros
+    are none). Columns where it is thicker than an eighth of the height carry a stroke and stay.
+
+    Example:
+        >>> mask = np.zeros((40, 100), bool)
+        >>> mask[35:37, :] = True
+        >>> mask[10:35, 50:54] = True
+        >>> cleaned = remove_rules(mask)
+        >>> bool(cleaned[36, 10]), bool(cleaned[20, 51])
+        (False, True)
+    """
+    height, width = mask.shape
+    run = min(max(int(length * width), int(1.2 * height), 8), max(int(0.9 * width), 1))
+    rule = ndimage.binary_opening(mask, np.ones((1, run), bool))
+    rule[height // 3 : height - height // 3] = False
+    if not rule.any():
+        return mask
+    # rules lean a little: take the rows beside them too, as far as they run along
+    beside = ndimage.binary_opening(mask, np.ones((1, max(run // 4, 6)), bool))
+    rule = ndimage.binary_dilation(rule, np.ones((3, 9), bool)) & beside
+    rows = np.arange(height)[:, None]
+    runs = mask & ~np.pad(mask, ((1, 0), (0, 0)))[:-1]
+    first = np.maximum.accumulate(np.where(runs, rows, 0), axis=0)
+    ends = mask & ~np.pad(mask, ((0, 1), (0, 0)))[1:]
+    last = np.minimum.accumulate(np.where(ends, rows, height)[::-1], axis=0)[::-1]
+    thin = (last - first + 1) <= max(3.0, height / 8.0)
+    return mask & ~(rule & thin)
+
+
+def remove_specks(mask: np.ndarray, least: float) -> np.ndarray:
+    """Erase connected components of fewer than ``least`` pixels (8-connected).
+
+    Example:
+        >>> mask = np.zeros((5, 9), bool)
+        >>> mask[2, 1] = True
+        >>> mask[1:4, 5:8] = True
+        >>> int(remove_specks(mask, 3).sum())
+        9
+    """
+    labels, count = ndimage.label(mask, np.ones((3, 3), bool))
+    if count == 0:
+        return mask
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = sizes >= least
+    keep[0] = False
+    return keep[labels]
+
+
+def remove_edge_lines(mask: np.ndarray) -> np.ndarray:
+    """Erase flat components at the upper and lower edge: what is left of rules and frames.
+
+    Flat: at least twice as wide as high, and not higher than an eighth of the field.
+
+    Example:
+        >>> mask = np.zeros((40, 60), bool)
+        >>> mask[38:, 5:25] = True
+        >>> mask[20:22, 40:50] = True
+        >>> int(remove_edge_lines(mask).sum())
+        20
+    """
+    height = mask.shape[0]
+    labels, count = ndimage.label(mask, np.ones((3, 3), bool))
+    keep = np.ones(count + 1, dtype=bool)
+    keep[0] = False
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        tall, wide = rows.stop - rows.start, columns.stop - columns.start
+        middle = 0.5 * (rows.start + rows.stop) / height
+        at_edge = middle < 0.1 or middle > 0.9
+        if at_edge and tall <= height / 8.0 and wide >= 2 * tall:
+            keep[number] = False
+    return keep[labels]

@@ -1,0 +1,135 @@
+"""Images from files, as grey-level arrays that the readers can trust.
+
+Whatever a scanner or a telephone wrote comes out as one kind of array: ``uint8 [H, W]``, upright,
+0 black and 255 white. Whatever cannot be read raises an error that names the file.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+MIN_SIDE = 4
+"""Fewest pixels of either side: below, there is nothing to read."""
+
+MAX_PIXELS = 50_000_000
+"""Most pixels of a file, checked from its header before anything is decoded."""
+
+MAX_SIDE = 4096
+"""Most pixels of the longer side of what is returned; larger images are reduced to it."""
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm"})
+"""Suffixes (lower case) of the files that are taken for images in a folder."""
+
+
+class ImageError(ValueError):
+    """A file that cannot be read as an image; the message begins with its path."""
+
+
+def load_field(
+    path: str | Path, *, max_pixels: int = MAX_PIXELS, max_side: int = MAX_SIDE
+) -> np.ndarray:
+    """Read an image file as grey levels, ``uint8 [H, W]``, 0 black, 255 white, upright.
+
+    Colour, palette, 16-bit, float and 1-bit images are converted; transparent pixels are laid on
+    white; the orientation of the EXIF header is applied; of several frames or pages the first is
+    read. An image whose longer side passes ``max_side`` is reduced to it, the aspect kept.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or no image, it has a side under
+            ``MIN_SIDE`` pixels, or more than ``max_pixels`` pixels (checked before decoding).
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> file = Path(folder.name) / "field.png"
+        >>> Image.new("RGB", (30, 20), "white").save(file)
+        >>> load_field(file).shape
+        (20, 30)
+        >>> folder.cleanup()
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ImageError(f"{path}: no such file")
+    if not path.is_file():
+        raise ImageError(f"{path}: not a file")
+    try:
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path}: the file is empty (0 bytes)")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", UserWarning)  # damaged EXIF headers: read without
+            with Image.open(path) as image:
+                check_size(path, image.size, max_pixels)
+                image.load()
+                upright = ImageOps.exif_transpose(image)
+                grey = to_grey(upright)
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise ImageError(f"{path}: not an image in a known format") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{path}: more than {max_pixels} pixels") from error
+    except PermissionError as error:
+        raise ImageError(f"{path}: cannot be read: permission denied") from error
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError) as error:
+        # Pillow's decoders raise all of these on damaged files
+        raise ImageError(f"{path}: damaged or truncated image ({error})") from error
+    return reduce_to(grey, max_side)
+
+
+def check_size(path: str | Path, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> None:
+    """Raise ``ImageError`` where ``size`` (width, height in pixels) is too small or too large."""
+    width, height = size
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(
+            f"{path}: {width} x {height} pixels is too small to hold characters; "
+            f"at least {MIN_SIDE} x {MIN_SIDE} are needed"
+        )
+    if width * height > max_pixels:
+        raise ImageError(
+            f"{path}: {width} x {height} pixels is too large; at most {max_pixels} pixels are read"
+        )
+
+
+def to_grey(image: Image.Image) -> np.ndarray:
+    """Convert any Pillow image to ``uint8 [H, W]``, transparent pixels laid on white.
+
+    Integers beyond 8 bits are taken as 16-bit full scale (0..65535), unless no value passes 255;
+    floats as 0..1, unless a value passes 1, then as 0..255.
+
+    Example:
+        >>> to_grey(Image.new("RGBA", (5, 4), (0, 0, 0, 0)))[0, 0]
+        np.uint8(255)
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        top = float(values.max(initial=0.0))
+        if image.mode == "F":
+            scale = 255.0 if top <= 1.0 else 1.0
+        else:
+            scale = 1.0 if top <= 255.0 and image.mode == "I" else 255.0 / 65535.0
+        return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, layer)
+    return np.asarray(image.convert("L"), dtype=np.uint8).copy()
+
+
+def reduce_to(grey: np.ndarray, max_side: int) -> np.ndarray:
+    """Reduce ``uint8 [H, W]`` by area averaging until its longer side is at most ``max_side``.
+
+    Example:
+        >>> reduce_to(np.zeros((10, 40), np.uint8), 20).shape
+        (5, 20)
+    """
+    height, width = grey.shape
+    longer = max(height, width)
+    if longer <= max_side:
+        return grey
+    size = (max(1, round(width * max_side / longer)), max(1, round(height * max_side / longer)))
+    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
