@@ -180,13 +180,8 @@ class Column:
                 shifts[id(column.base)] = rows
                 bases.append(column.base)
                 rows += len(column.base)
-        base: Any = (
-            bases[0]
-            if len(bases) == 1
-            else torch.cat(bases)
-            if isinstance(first.base, torch.Tensor)
-            else np.concatenate(bases)  # type: ignore[arg-type]
-        )
+        joined: Any = torch.cat if isinstance(first.base, torch.Tensor) else np.concatenate
+        base = bases[0] if len(bases) == 1 else joined(bases)
         parts = [
             Sources(np.full(n, -1, dtype=np.int32)) if c is None else _shifted(c, shifts)
             for c, n in zip(columns, lengths, strict=True)

@@ -175,7 +175,7 @@ class Graph:
     # -- copies with one part changed -------------------------------------------------------------
 
     def _with(self, **parts: Any) -> Self:
-        given = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
+        given = {name: getattr(self, name) for name in Graph.__slots__ if name != "__weakref__"}
         return type(self)(**(given | {"check": False} | parts))
 
     def with_penalties(
@@ -285,7 +285,7 @@ class Graph:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        parts = {name: getattr(self, name) for name in self.__slots__ if name != "__weakref__"}
+        parts = {name: getattr(self, name) for name in Graph.__slots__ if name != "__weakref__"}
         return _rebuild, (type(self), parts)
 
     def symbol_pair(self, arc: int) -> str:
