@@ -253,6 +253,35 @@ class Topology:
         return mask
 
     @cached_property
+    def path_order(self) -> Int32s:
+        """A topological order of the nodes that matter for paths.
+
+        All nodes if the graph is acyclic; otherwise those between start and final.
+
+        Raises:
+            CyclicGraphError: naming the nodes of a cycle that lies on a path.
+        """
+        if self.is_acyclic:
+            return self._kahn[0]
+        useful = frozen(self.accessible & self.coaccessible)
+        kept = useful[self.src] & useful[self.dst]
+        src, dst = frozen(self.src[kept]), frozen(self.dst[kept])
+        order, found = topological_order(
+            self.num_nodes, dst, *_grouped(src, self.num_nodes, _range(len(src)))
+        )
+        if found != self.num_nodes:
+            cycle = find_cycle(self.num_nodes, self.dst, *self.outgoing, useful)
+            raise CyclicGraphError(f"the graph has a cycle: {self.describe_cycle(cycle)}")
+        between: Int32s = frozen(order[useful[order]])
+        return between
+
+    @cached_property
+    def reverse_path_order(self) -> Int32s:
+        """:attr:`path_order`, last node first."""
+        order: Int32s = frozen(np.ascontiguousarray(self.path_order[::-1]))
+        return order
+
+    @cached_property
     def is_connected(self) -> bool:
         """Whether every node lies on a path from a start to a final node."""
         return bool((self.accessible & self.coaccessible).all())

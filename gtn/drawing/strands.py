@@ -1,0 +1,255 @@
+"""Strands: what a drawing shows of a graph, whoever then places and writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.drawing.colors import Ramp
+from gtn.drawing.pictures import Picture, pictures_of
+from gtn.errors import GraphError
+from gtn.graph import Graph
+
+__all__ = ["Row", "Strand", "Style", "number", "strands", "visible"]
+
+Floats = NDArray[np.float64]
+LONGEST = 24  # characters of a symbol that are shown
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a label: the symbols of an arc and its penalty, as text."""
+
+    arc: int
+    symbols: str
+    penalty: str
+    color: str | None
+    highlighted: bool
+
+    @property
+    def text(self) -> str:
+        """The whole line: ``a:b / 0.5``."""
+        return f"{self.symbols} / {self.penalty}" if self.penalty else self.symbols
+
+
+@dataclass(frozen=True)
+class Strand:
+    """A curve between two nodes: one arc, or parallel arcs collapsed into one."""
+
+    src: int
+    dst: int
+    rows: tuple[Row, ...]
+    hidden: int
+    color: str | None
+    width: float | None
+    highlighted: bool
+    forbidden: bool
+    picture: Picture | None
+    title: str
+
+
+@dataclass(frozen=True)
+class Style:
+    """How the arcs of a graph look: one entry per arc, checked.
+
+    Args:
+        graph: the graph to draw.
+        highlight: arcs to emphasise: indexes, a mask ``[A]``, or a graph whose (first) sources
+            are arcs of this one, as the result of ``viterbi_path``.
+        color: values ``[A]`` to colour the arcs by: posteriors, gradients …
+        width: values ``[A]`` for the widths of the curves.
+        images: a key of arc data, or ``[A, H, W]``.
+        ink: ``"high"`` or ``"low"``, the values that are ink.
+        show_penalties: whether to write penalties; by default unless all are zero.
+        max_parallel: more parallel arcs than that are drawn as one curve (``None``: never).
+    """
+
+    graph: Graph
+    penalties: Floats
+    highlighted: NDArray[np.bool_]
+    ramp: Ramp | None
+    colors: Floats | None
+    widths: Floats | None
+    pictures: list[Picture | None]
+    show_penalties: bool
+    max_parallel: int | None
+
+    @classmethod
+    def of(
+        cls,
+        graph: Graph,
+        *,
+        highlight: Any = None,
+        color: Any = None,
+        width: Any = None,
+        images: Any = None,
+        ink: str = "high",
+        show_penalties: bool | None = None,
+        max_parallel: int | None = None,
+    ) -> Style:
+        """Return the style that options describe; raises ``GraphError`` where one is wrong."""
+        if max_parallel is not None and max_parallel < 1:
+            raise GraphError(f"max_parallel is {max_parallel}; at least one arc must be shown")
+        penalties = [graph.penalties, graph.start_penalties, graph.final_penalties]
+        colors = None if color is None else _values(color, graph, "color")
+        widths = None if width is None else _values(width, graph, "width")
+        if widths is not None:
+            low, high = min(widths.min(initial=0), 0), widths.max(initial=0)
+            widths = 0.8 + 2.7 * (widths - low) / (high - low or 1)
+        return cls(
+            graph=graph,
+            penalties=_numbers(graph.penalties),
+            highlighted=_highlighted(highlight, graph),
+            ramp=None if colors is None else Ramp.of(colors),
+            colors=colors,
+            widths=widths,
+            pictures=pictures_of(graph, images, ink),
+            show_penalties=any(bool((p != 0).any()) for p in penalties)
+            if show_penalties is None
+            else show_penalties,
+            max_parallel=max_parallel,
+        )
+
+    def row(self, arc: int) -> Row:
+        """Return the line that describes an arc."""
+        color = None
+        if self.ramp is not None and self.colors is not None:
+            color = self.ramp.color(self.colors[arc])
+        return Row(
+            arc,
+            visible(self.graph.symbol_pair(arc)),
+            number(self.penalties[arc]) if self.show_penalties else "",
+            color,
+            bool(self.highlighted[arc]),
+        )
+
+    def strand(self, arcs: Sequence[int], shown: int) -> Strand:
+        """Return the curve of parallel arcs, of which the best and the highlighted are shown."""
+        ordered = sorted(arcs, key=lambda a: (not self.highlighted[a], self.penalties[a], a))
+        kept = sorted(ordered[:shown], key=lambda a: (self.penalties[a], a))
+        rows = tuple(self.row(a) for a in kept)
+        strongest = max(arcs, key=lambda a: 0 if self.colors is None else abs(self.colors[a]))
+        pictured = [a for a in [*kept, *ordered] if self.pictures[a] is not None]
+        src, dst = int(self.graph.src[arcs[0]]), int(self.graph.dst[arcs[0]])
+        return Strand(
+            src,
+            dst,
+            rows,
+            len(arcs) - len(kept),
+            self.row(strongest).color,
+            None if self.widths is None else float(max(self.widths[a] for a in arcs)),
+            any(row.highlighted for row in rows),
+            bool(np.isinf(self.penalties[arcs]).all()),
+            self.pictures[pictured[0]] if pictured else None,
+            self._title(src, dst, arcs),
+        )
+
+    def _title(self, src: int, dst: int, arcs: Sequence[int]) -> str:
+        told = [f"{src} → {dst}"]
+        for a in list(arcs)[:12]:
+            line = f"arc {a}: {visible(self.graph.symbol_pair(a), longest=200)}"
+            line += f", penalty {self.penalties[a]:.6g}"
+            line += "" if self.colors is None else f", value {self.colors[a]:.6g}"
+            told.append(line)
+        if len(arcs) > 12:
+            told.append(f"… {len(arcs) - 12} more arcs")
+        return "\n".join(told)
+
+
+def strands(style: Style, arcs: range) -> list[Strand]:
+    """Return the curves that show some arcs, in the order of their first arcs.
+
+    Parallel arcs are collapsed where there are more than ``max_parallel``; self loops always.
+    """
+    between: dict[tuple[int, int], list[int]] = {}
+    for a in arcs:
+        between.setdefault((int(style.graph.src[a]), int(style.graph.dst[a])), []).append(a)
+    most = style.max_parallel
+    drawn: list[Strand] = []
+    for (src, dst), parallel in between.items():
+        if src == dst or (most is not None and len(parallel) > most):
+            drawn.append(style.strand(parallel, len(parallel) if most is None else most))
+        else:
+            drawn += [style.strand([a], 1) for a in parallel]
+    return drawn
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a penalty as short text.
+
+    >>> [number(x) for x in (0.693922, -0.0, 12.0, 1234.5, float("inf"))]
+    ['0.694', '0', '12', '1234', '∞']
+    """
+    if np.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.{digits}g}"
+    return "0" if float(text) == 0 else text.replace("-", "−")
+
+
+def visible(text: str, longest: int = LONGEST) -> str:
+    """Return a symbol as text that can be seen and written: blanks, controls, overlong symbols.
+
+    >>> visible(" "), visible("a\\tb"), visible("")
+    ('␣', 'a\\\\tb', '""')
+    """
+    if not text:
+        return '""'
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    shown = [c if c.isprintable() else repr(c)[1:-1] for c in text]
+    return "".join(shown).replace(" ", "␣")
+
+
+def _numbers(tensor: torch.Tensor) -> Floats:
+    return tensor.detach().cpu().double().numpy()
+
+
+def _values(values: Any, graph: Graph, name: str) -> Floats:
+    """Return per-arc values as an array ``[A]``, checked."""
+    if isinstance(values, torch.Tensor):
+        values = _numbers(values)
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (graph.num_arcs,):
+        raise GraphError(
+            f"{name} must have one value per arc, shape [{graph.num_arcs}], not {list(array.shape)}"
+        )
+    if np.isnan(array).any():
+        raise GraphError(f"{name} of arc {int(np.argmax(np.isnan(array)))} is NaN")
+    largest = np.abs(array[np.isfinite(array)]).max(initial=1.0)
+    return np.clip(array, -largest, largest)
+
+
+def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
+    mask = np.zeros(graph.num_arcs, dtype=np.bool_)
+    if highlight is None:
+        return mask
+    if isinstance(highlight, Graph):
+        if not highlight.sources:
+            raise GraphError(
+                "the graph to highlight has no sources; give the result of viterbi_path on the "
+                "drawn graph, or the indexes of its arcs"
+            )
+        arcs = highlight.sources[0].index
+        arcs = arcs[arcs >= 0]
+    else:
+        given = highlight.detach().cpu() if isinstance(highlight, torch.Tensor) else highlight
+        arcs = np.asarray(given)
+        if arcs.dtype == np.bool_:
+            if arcs.shape != mask.shape:
+                raise GraphError(
+                    f"the mask to highlight has shape {list(arcs.shape)} for {len(mask)} arcs"
+                )
+            return arcs
+        arcs = arcs.reshape(-1)
+        if arcs.size and arcs.dtype.kind not in "iu":
+            raise GraphError(f"highlight must be indexes of arcs, not {arcs.dtype} values")
+    bad = arcs[(arcs < 0) | (arcs >= len(mask))] if arcs.size else arcs
+    if bad.size:
+        raise GraphError(f"arc {bad[0]} to highlight does not exist: arcs are 0 to {len(mask) - 1}")
+    mask[arcs.astype(np.int64)] = True
+    return mask

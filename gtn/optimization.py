@@ -1,0 +1,96 @@
+"""Optimization: connecting and sorting nodes; the paths stay, with their penalties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.batch import rearranged
+from gtn.graph import Graph
+from gtn.topology import Topology
+
+__all__ = ["connect", "topsort"]
+
+Int32s = NDArray[np.int32]
+
+
+def connect(graph: Graph) -> Graph:
+    """Return the graph without the nodes and arcs that no path from start to final goes through.
+
+    Nodes and arcs keep their order. An arc counts whatever its penalty, infinity included. On a
+    batch, graph by graph. O(N + A).
+
+    >>> import gtn
+    >>> connect(gtn.Graph.from_arcs([(0, 1, 7), (0, 2, 8), (3, 2, 9)], final=2))
+    Graph: 2 nodes, 1 arcs, start 0, final 1
+      0 -> 1  8  0
+    """
+    t = graph.topology
+    if t.is_connected:
+        return rearranged(graph, t, _all(t.num_arcs), _all(len(t.starts)), _all(len(t.finals)))
+    kept = t.accessible & t.coaccessible
+    arcs = np.flatnonzero(kept[t.src] & kept[t.dst]).astype(np.int32)
+    number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
+    starts, finals = (np.flatnonzero(kept[n]).astype(np.int32) for n in (t.starts, t.finals))
+    before = np.r_[np.int32(0), number + 1]  # how many nodes are kept before each
+    topology = Topology(
+        int(before[-1]),
+        number[t.src[arcs]],
+        number[t.dst[arcs]],
+        *_labels(t, arcs),
+        starts=number[t.starts[starts]],
+        finals=number[t.finals[finals]],
+        node_offsets=before[t.node_offsets] if t.is_batch else None,
+        arc_offsets=np.searchsorted(arcs, t.arc_offsets) if t.is_batch else None,
+        check=False,
+    )
+    return rearranged(graph, topology, arcs, starts, finals)
+
+
+def topsort(graph: Graph) -> Graph:
+    """Return the graph with its nodes renumbered so that every arc goes to a larger number.
+
+    Arcs are sorted by their source node; those of one node keep their order. On a batch, graph
+    by graph. O(N + A).
+
+    Raises:
+        CyclicGraphError: naming the nodes of a cycle.
+
+    >>> import gtn
+    >>> topsort(gtn.Graph.from_arcs([(1, 0, 7), (2, 1, 8)], start=2, final=0))
+    Graph: 3 nodes, 2 arcs, start 0, final 2
+      0 -> 1  8  0
+      1 -> 2  7  0
+    """
+    t = graph.topology
+    order = t.order
+    order = order[np.argsort(t.graph_of_nodes(order), kind="stable")]
+    number = np.empty(t.num_nodes, dtype=np.int32)
+    number[order] = _all(t.num_nodes)
+    src = number[t.src]
+    arcs, starts, finals = (
+        np.argsort(numbers, kind="stable").astype(np.int32)
+        for numbers in (src, number[t.starts], number[t.finals])
+    )
+    topology = Topology(
+        t.num_nodes,
+        src[arcs],
+        number[t.dst[arcs]],
+        *_labels(t, arcs),
+        starts=number[t.starts[starts]],
+        finals=number[t.finals[finals]],
+        node_offsets=t.node_offsets if t.is_batch else None,
+        arc_offsets=t.arc_offsets if t.is_batch else None,
+        check=False,
+    )
+    return rearranged(graph, topology, arcs, starts, finals)
+
+
+def _labels(t: Topology, arcs: Int32s) -> tuple[Any, Any]:
+    return t.ilabels[arcs], None if t.olabels is t.ilabels else t.olabels[arcs]
+
+
+def _all(count: int) -> Int32s:
+    return np.arange(count, dtype=np.int32)
