@@ -5,6 +5,9 @@ from gtn.batch import GraphBatch
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.construction import Builder, empty, from_arcs, from_arrays, linear, string
 from gtn.data import ArcData, Column, Sources
+from gtn.determinization import determinize, minimize
+from gtn.drawing import draw, to_dot, to_svg
+from gtn.equivalence import equal, is_unambiguous, isomorphic
 from gtn.errors import (
     CyclicGraphError,
     DataError,
@@ -14,6 +17,8 @@ from gtn.errors import (
     SymbolError,
 )
 from gtn.graph import Graph
+from gtn.optimization import connect, topsort
+from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.scoring import (
     arc_posteriors,
     forward_penalty,
@@ -25,10 +30,12 @@ from gtn.scoring import (
 )
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
+from gtn.transduction import ArcTable, expand, replace, transduce
 
 __all__ = [
     "EPSILON",
     "ArcData",
+    "ArcTable",
     "Builder",
     "Column",
     "ComposePlan",
@@ -44,18 +51,37 @@ __all__ = [
     "SymbolTable",
     "Topology",
     "arc_posteriors",
+    "closure",
     "compose",
+    "concat",
+    "connect",
+    "determinize",
+    "draw",
     "empty",
+    "equal",
+    "expand",
     "forward_penalty",
     "from_arcs",
     "from_arrays",
     "intersect",
+    "invert",
+    "is_unambiguous",
+    "isomorphic",
     "linear",
+    "minimize",
     "n_best",
     "nn",
     "path_labels",
     "path_text",
+    "project",
+    "replace",
+    "reverse",
     "string",
+    "to_dot",
+    "to_svg",
+    "topsort",
+    "transduce",
+    "union",
     "viterbi_path",
     "viterbi_penalty",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -74,8 +74,19 @@ class GraphBatch(Graph):
     def __iter__(self) -> Iterator[Graph]:
         return (self[i] for i in range(len(self)))
 
-    def __getitem__(self, i: int) -> Graph:
-        """Return graph i: its penalties, data and labels are views of the batch's."""
+    @overload
+    def __getitem__(self, i: int) -> Graph: ...
+
+    @overload
+    def __getitem__(self, i: slice) -> GraphBatch: ...
+
+    def __getitem__(self, i: int | slice) -> Graph:
+        """Return graph i: its penalties, data and labels are views of the batch's.
+
+        A slice is a batch again (of copies).
+        """
+        if isinstance(i, slice):
+            return GraphBatch.from_graphs([self[k] for k in range(len(self))[i]])
         if not -len(self) <= i < len(self):
             raise IndexError(f"graph {i} of a batch of {len(self)}")
         t = self.topology

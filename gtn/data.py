@@ -258,7 +258,7 @@ class ArcData(Mapping[str, Any]):
         """Return the data of two operands, on the same arcs.
 
         Raises:
-            DataError: both have a key and no suffixes were given to tell them apart.
+            DataError: both have a key and no suffixes, or none that tell them apart, are given.
         """
         shared = sorted(self._columns.keys() & other._columns.keys())
         if shared and suffixes is None:
@@ -266,8 +266,13 @@ class ArcData(Mapping[str, Any]):
                 f"both operands carry arc data {shared}; give suffixes=('_left', '_right'), say"
             )
         left, right = suffixes or ("", "")
-        columns = {k + left if k in shared else k: c for k, c in self._columns.items()}
-        columns |= {k + right if k in shared else k: c for k, c in other._columns.items()}
+        columns: dict[str, Column] = {}
+        for suffix, operand in ((left, self), (right, other)):
+            for key, column in operand._columns.items():
+                name = key + suffix if key in shared else key
+                if name in columns:
+                    raise DataError(f"suffixes={suffixes!r} give two columns the name {name!r}")
+                columns[name] = column
         return ArcData(columns)
 
     @staticmethod

@@ -57,7 +57,7 @@ def determinize(graph: Graph, *, max_nodes: int = 10_000_000) -> Graph:
     """
     _check_unweighted(graph, "determinize")
     t = graph.topology
-    symbols = _symbols(t)
+    symbols = symbols_of(t)
     out = _outgoing(t, symbols)
     final = np.zeros(t.num_nodes, dtype=np.bool_)
     final[t.finals] = True
@@ -117,7 +117,7 @@ def minimize(graph: Graph) -> Graph:
     t = trim.topology
     if t.num_nodes == 0:
         return trim
-    symbols = _symbols(t)
+    symbols = symbols_of(t)
     out = _outgoing(t, symbols)
     final = np.zeros(t.num_nodes, dtype=np.int32)
     final[t.finals] = 1
@@ -153,7 +153,7 @@ def minimize(graph: Graph) -> Graph:
     )
 
 
-class _Symbols(NamedTuple):
+class Symbols(NamedTuple):
     """Pairs of labels as numbers, in the order of input label, then output label."""
 
     of_arc: Int32s  # [A], -1 where both labels are epsilon
@@ -161,29 +161,29 @@ class _Symbols(NamedTuple):
     olabels: Int32s
 
 
-def _symbols(t: Topology) -> _Symbols:
+def symbols_of(t: Topology) -> Symbols:
     if t.is_acceptor:
         keys = t.ilabels.astype(np.int64) + 1
         base = 1
     else:
         base = int(t.olabels.max(initial=-1)) + 2
-        keys = (t.ilabels.astype(np.int64) + 1) * base + (t.olabels + 1)
+        keys = (t.ilabels.astype(np.int64) + 1) * base + (t.olabels.astype(np.int64) + 1)
     pairs, of_arc = np.unique(keys, return_inverse=True)
     shift = 1 if len(pairs) and pairs[0] == 0 else 0
     pairs = pairs[shift:]
     ilabels = (pairs // base - 1).astype(np.int32)
     olabels = ilabels if t.is_acceptor else (pairs % base - 1).astype(np.int32)
-    return _Symbols(frozen((of_arc - shift).astype(np.int32)), ilabels, olabels)
+    return Symbols(frozen((of_arc - shift).astype(np.int32)), ilabels, olabels)
 
 
-def _by_symbol(t: Topology, symbols: _Symbols) -> ArcIndex:
+def _by_symbol(t: Topology, symbols: Symbols) -> ArcIndex:
     """Return arcs by symbol, counted from -1, within a symbol in their order."""
     arcs = frozen(np.arange(t.num_arcs, dtype=np.int32))
     offsets, order = group_by(frozen(symbols.of_arc + np.int32(1)), len(symbols.ilabels) + 1, arcs)
     return ArcIndex(frozen(offsets), frozen(order))
 
 
-def _outgoing(t: Topology, symbols: _Symbols) -> ArcIndex:
+def _outgoing(t: Topology, symbols: Symbols) -> ArcIndex:
     """Return arcs by source node, within a node by symbol."""
     offsets, arcs = group_by(t.src, t.num_nodes, _by_symbol(t, symbols).arcs)
     return ArcIndex(frozen(offsets), frozen(arcs))
@@ -197,7 +197,7 @@ def _without_empty(groups: Any) -> tuple[Int32s, Int32s]:
 
 def _result(
     graph: Graph,
-    symbols: _Symbols,
+    symbols: Symbols,
     numbers: Int32s,
     sources: Sources,
     *,
@@ -262,7 +262,7 @@ def nondeterminism(t: Topology) -> str | None:
     twice = np.flatnonzero(np.diff(graphs) == 0)
     if len(twice):
         return f"nodes {t.starts[twice[0]]} and {t.starts[twice[0] + 1]} are both starts"
-    symbols = _symbols(t)
+    symbols = symbols_of(t)
     if (symbols.of_arc < 0).any():
         return f"arc {int(np.argmax(symbols.of_arc == EPSILON))} neither reads nor writes"
     arcs = _outgoing(t, symbols).arcs

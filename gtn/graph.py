@@ -88,15 +88,16 @@ class Graph:
     ) -> None:
         if penalties is None:
             penalties = torch.zeros(topology.num_arcs)
+        if check:
+            check_penalties(penalties, topology.num_arcs, "arc")
         if start_penalties is None:
             start_penalties = penalties.new_zeros(len(topology.starts))
         if final_penalties is None:
             final_penalties = penalties.new_zeros(len(topology.finals))
         data = data if isinstance(data, ArcData) else ArcData(data)
         if check:
-            check_penalties(penalties, topology.num_arcs, "arc")
-            check_penalties(start_penalties, len(topology.starts), "start")
-            check_penalties(final_penalties, len(topology.finals), "final")
+            check_penalties(start_penalties, len(topology.starts), "start", like=penalties)
+            check_penalties(final_penalties, len(topology.finals), "final", like=penalties)
             _check_labels(topology.ilabels, isymbols, "input")
             _check_labels(topology.olabels, osymbols, "output")
             for key, column in data.columns().items():
@@ -187,20 +188,24 @@ class Graph:
     ) -> Self:
         """Return the graph with other penalties ``[A]``; the topology is shared.
 
-        Start and final penalties stay unless they are given.
+        Start and final penalties stay unless they are given, in the type and on the device of
+        the new penalties.
 
         Raises:
             GraphError: wrong length or type, NaN or -inf, naming the arc.
         """
         check_penalties(penalties, self.num_arcs, "arc")
-        parts: dict[str, Any] = {"penalties": penalties}
-        if start_penalties is not None:
-            check_penalties(start_penalties, len(self.starts), "start")
-            parts["start_penalties"] = start_penalties
-        if final_penalties is not None:
-            check_penalties(final_penalties, len(self.finals), "final")
-            parts["final_penalties"] = final_penalties
-        return self._with(**parts)
+        if start_penalties is None:
+            start_penalties = self.start_penalties.to(penalties)
+        else:
+            check_penalties(start_penalties, len(self.starts), "start", like=penalties)
+        if final_penalties is None:
+            final_penalties = self.final_penalties.to(penalties)
+        else:
+            check_penalties(final_penalties, len(self.finals), "final", like=penalties)
+        return self._with(
+            penalties=penalties, start_penalties=start_penalties, final_penalties=final_penalties
+        )
 
     def with_data(self, **columns: Column | Table) -> Self:
         """Return the graph with arc data added or replaced, one row per arc."""
@@ -210,7 +215,13 @@ class Graph:
         return self._with(data=ArcData(self.data.columns() | columns))
 
     def without_data(self, *keys: str) -> Self:
-        """Return the graph without some keys of arc data (without any, if none is named)."""
+        """Return the graph without some keys of arc data (without any, if none is named).
+
+        Raises:
+            DataError: an unknown key.
+        """
+        for key in keys:
+            self.data.column(key)
         kept = {k: c for k, c in self.data.columns().items() if keys and k not in keys}
         return self._with(data=ArcData(kept))
 
@@ -341,8 +352,12 @@ def _nodes_text(nodes: NDArray[np.int32], penalties: torch.Tensor) -> str:
     return ", ".join([*texts, *(["…"] if len(nodes) > 6 else [])]) or "none"
 
 
-def check_penalties(penalties: torch.Tensor, count: int, what: str) -> None:
+def check_penalties(
+    penalties: torch.Tensor, count: int, what: str, *, like: torch.Tensor | None = None
+) -> None:
     """Check a tensor of penalties: a floating tensor ``[count]`` without NaN or -inf.
+
+    Of the type and on the device of ``like``, if that is given.
 
     Raises:
         GraphError: naming the first arc (or start or final, as ``what`` says) that is wrong.
@@ -354,6 +369,11 @@ def check_penalties(penalties: torch.Tensor, count: int, what: str) -> None:
         raise GraphError(f"{plural} must be float32 or float64, not {penalties.dtype}")
     if penalties.shape != (count,):
         raise GraphError(f"{plural} must have shape [{count}], not {list(penalties.shape)}")
+    if like is not None and (penalties.dtype, penalties.device) != (like.dtype, like.device):
+        raise GraphError(
+            f"{plural} are {penalties.dtype} on {penalties.device}, those of the arcs "
+            f"{like.dtype} on {like.device}; convert one, as with tensor.to(…)"
+        )
     wrong = ~(penalties.detach() > -torch.inf)
     if wrong.any():
         first = int(wrong.nonzero()[0])

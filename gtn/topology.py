@@ -100,6 +100,8 @@ class Topology:
         self.starts = integers(starts, "starts")
         self.finals = integers(finals, "finals")
         self.is_batch = node_offsets is not None
+        if (node_offsets is None) != (arc_offsets is None):
+            raise GraphError("a batch has both, node_offsets and arc_offsets; one is missing")
         if node_offsets is None or arc_offsets is None:
             node_offsets, arc_offsets = [0, self.num_nodes], [0, len(self.src)]
         self.node_offsets = integers(node_offsets, "node_offsets")
@@ -144,6 +146,7 @@ class Topology:
                     f"{nodes[bad + 1]}"
                 )
         if self.is_batch:
+            self._check_offsets()
             owner = self.arc_graph
             for nodes in (self.src, self.dst):
                 bad = _first(self.graph_of_nodes(nodes) != owner)
@@ -152,6 +155,20 @@ class Topology:
                         f"arc {bad} belongs to graph {owner[bad]} of the batch but touches "
                         f"node {nodes[bad]} of another"
                     )
+
+    def _check_offsets(self) -> None:
+        for name, count in (("node_offsets", self.num_nodes), ("arc_offsets", self.num_arcs)):
+            offsets = getattr(self, name)
+            if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != count:
+                raise GraphError(f"{name} must go from 0 to {count}, not {offsets.tolist()}")
+            bad = _first(np.diff(offsets) < 0)
+            if bad is not None:
+                raise GraphError(f"{name} decrease after graph {bad}: {offsets.tolist()}")
+        if len(self.node_offsets) != len(self.arc_offsets):
+            raise GraphError(
+                f"node_offsets are those of {len(self.node_offsets) - 1} graphs, "
+                f"arc_offsets of {len(self.arc_offsets) - 1}"
+            )
 
     # -- size ---------------------------------------------------------------------------------
 
@@ -172,7 +189,9 @@ class Topology:
     @cached_property
     def arc_graph(self) -> NDArray[np.int64]:
         """Which graph of the batch each arc belongs to, ``[A]``."""
-        return np.repeat(np.arange(self.batch_size), np.diff(self.arc_offsets))
+        graphs = np.arange(self.batch_size)
+        owner: NDArray[np.int64] = frozen(np.repeat(graphs, np.diff(self.arc_offsets)))
+        return owner
 
     # -- indexes ------------------------------------------------------------------------------
 
@@ -229,7 +248,7 @@ class Topology:
     def cycle(self) -> Int32s:
         """The arcs of one cycle, in order; empty where there is none."""
         everywhere = frozen(np.ones(self.num_nodes, dtype=np.bool_))
-        arcs: Int32s = find_cycle(self.num_nodes, self.dst, *self.outgoing, everywhere)
+        arcs: Int32s = frozen(find_cycle(self.num_nodes, self.dst, *self.outgoing, everywhere))
         return arcs
 
     def describe_cycle(self, arcs: Int32s | None = None) -> str:

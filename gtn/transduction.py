@@ -348,19 +348,16 @@ def _explored(a: Topology, b: Topology, check: Check, filter: str) -> Product:
     right = operand(b, b.ilabels, b.outgoing_by_ilabel)
     steps = _Steps(left, right, mode, check)
     starts = _start_pairs(left, right, graphs)
-    level = np.stack([left.starts[starts[0]], right.starts[starts[1]], 0 * starts[0]], axis=1)
-    numbers, fresh, slots = number(steps.keys(level), np.full((16, 2), -1, dtype=np.int64), 0)
-    levels, rows, count, done = [level], [], len(level), 0
-    while len(level):
-        owner, to, arc_a, arc_b = steps.of(level)
-        numbers, fresh, slots = number(steps.keys(to), slots, count)
-        rows.append(np.stack([owner + done, numbers, arc_a, arc_b], axis=1))
-        done += len(level)
-        level = to[fresh]
-        levels.append(level)
-        count += len(level)
-    nodes = np.concatenate(levels)
-    arcs = np.concatenate(rows) if rows else np.empty((0, 4), dtype=np.int64)
+    level = _rows(left.starts[starts[0]], right.starts[starts[1]], 0 * starts[0])
+    nodes, slots = np.empty((16, 3), dtype=np.int32), np.full(16, -1, dtype=np.int32)
+    _, nodes, slots, count = number(level, nodes, slots, 0)
+    found, done = [np.empty((0, 4), dtype=np.int32)], 0
+    while done < count:
+        owner, to, arc_a, arc_b = steps.of(nodes[done:count])
+        owner, done = owner + done, count
+        numbers, nodes, slots, count = number(to, nodes, slots, count)
+        found.append(_rows(owner, numbers, arc_a, arc_b))
+    nodes, arcs = nodes[:count], np.concatenate(found)
     return product(a, b, _by_graph(a, b, graphs, nodes, arcs, starts), left, right)
 
 
@@ -395,17 +392,16 @@ def _by_graph(
     return tuple(np.ascontiguousarray(part, dtype=np.int32) for part in parts)
 
 
+def _rows(*columns: Any) -> Int32s:
+    return np.stack(columns, axis=1).astype(np.int32)
+
+
 class _Steps:
     """The arcs that leave pairs of nodes, all pairs of a level at once."""
 
     def __init__(self, a: Operand, b: Operand, mode: int, check: Check) -> None:
         self.sides = [_Side(a), _Side(b)]
         self.mode, self.check = mode, check
-        self.states = {"trivial": 1, "sequence": 2, "match": 3}[_NAMES[mode]]
-
-    def keys(self, nodes: Int64s) -> Int64s:
-        """Return one integer for each node of the product."""
-        return (nodes[:, 0] * self.sides[1].num_nodes + nodes[:, 1]) * self.states + nodes[:, 2]
 
     def of(self, level: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         """Return owner (index into the level), destination ``[K, 3]``, arc of a and of b."""
@@ -462,7 +458,7 @@ class _Steps:
         arc_b = b.arcs[of_b] if b_moves else nothing
         to_a = a.dst[arc_a] if a_moves else level[owner, 0]
         to_b = b.dst[arc_b] if b_moves else level[owner, 1]
-        return owner, np.stack([to_a, to_b, after[owner]], axis=1), arc_a, arc_b
+        return owner, _rows(to_a, to_b, after[owner]), arc_a, arc_b
 
     def _checked(
         self, level: Int64s, ranges: tuple[Int64s, Int64s, Int64s, Int64s]

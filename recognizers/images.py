@@ -21,7 +21,9 @@ MAX_PIXELS = 50_000_000
 MAX_SIDE = 4096
 """Most pixels of the longer side of what is returned; larger images are reduced to it."""
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm"})
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm"}
+)
 """Suffixes (lower case) of the files that are taken for images in a folder."""
 
 

@@ -4,9 +4,11 @@ Where the paper leaves a choice (sections II-A, II-B, Appendix A), this is ours:
 
 - a subsampling unit multiplies the *sum* of its inputs by the coefficient (II-B; the average of
   II-A differs by a factor that the coefficient absorbs);
-- the fan-in of a unit counts its inputs, not its bias;
-- biases and subsampling coefficients are drawn like all other parameters, uniformly from
-  ±2.4 / fan-in.
+- the fan-in of a unit counts its inputs, not its bias; biases of convolutions are drawn like
+  their kernels, uniformly from ±2.4 / fan-in;
+- a subsampling coefficient starts at 2.4 / fan-in, the upper end of that interval, and its bias
+  at zero, so that no map starts cut off by a coefficient near zero (drawing them instead made no
+  measurable difference to the error after 4 passes over 4,000 digits).
 
 Every layer with connections says how many it has for an output of a given height and width:
 `connections` with the biases, as the paper counts, and `multiply_adds` without them.
@@ -34,20 +36,29 @@ def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
 
 @torch.no_grad()
 def initialize_uniform(
-    parameter: Tensor, fan_in: int | Tensor, generator: torch.Generator | None = None
+    parameter: Tensor,
+    fan_in: int | Tensor,
+    generator: torch.Generator | None = None,
+    rule: str = "paper",
 ) -> None:
-    """Fill `parameter` in place, uniformly from ±2.4 / fan-in (Appendix A).
+    """Fill `parameter` in place, uniformly from ±bound, by the fan-in of the units it feeds.
 
-    `fan_in` is one number or a tensor that broadcasts against `parameter`. The same generator
-    state gives the same values.
+    `rule` "paper": bound 2.4 / fan-in, for strongly correlated inputs (Appendix A);
+    "unit-variance": bound sqrt(3 / fan-in), sums of variance 1 for uncorrelated inputs of
+    variance 1. `fan_in` is one number or a tensor that broadcasts against `parameter`. The same
+    generator state gives the same values. Another rule raises ValueError.
 
     >>> p = torch.empty(1000)
     >>> initialize_uniform(p, 24, torch.Generator().manual_seed(0))
     >>> bool(p.abs().max() <= 0.1), bool(p.abs().max() > 0.09)
     (True, True)
     """
+    if rule not in ("paper", "unit-variance"):
+        raise ValueError(f'the initialization must be "paper" or "unit-variance", not {rule!r}')
+    fan = torch.as_tensor(fan_in, dtype=torch.float64)
+    bound = 2.4 / fan if rule == "paper" else (3.0 / fan).sqrt()
     draw = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
-    parameter.copy_((2.0 * draw - 1.0) * 2.4 / fan_in)
+    parameter.copy_((2.0 * draw - 1.0) * bound)
 
 
 class ScaledTanh(nn.Module):
@@ -72,29 +83,27 @@ class Subsampling(nn.Module):
     Input [B, maps, H, W], output [B, maps, H // height, W // width].
 
     >>> s = Subsampling(1)
-    >>> _ = torch.nn.init.ones_(s.coefficient), torch.nn.init.zeros_(s.bias)
-    >>> s(torch.arange(4.0).view(1, 1, 2, 2))
-    tensor([[[[6.]]]], grad_fn=<AddcmulBackward0>)
+    >>> s(torch.arange(4.0).view(1, 1, 2, 2)).item() / s.coefficient.item()
+    6.0
     """
 
     def __init__(
         self,
         maps: int,
         window: int | tuple[int, int] = 2,
-        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.maps = maps
         self.window = _pair(window)
         self.coefficient = nn.Parameter(torch.empty(maps))
         self.bias = nn.Parameter(torch.empty(maps))
-        self.reset_parameters(generator)
+        self.reset_parameters()
 
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw all parameters anew, uniformly from ±2.4 / (inputs of a window)."""
-        fan_in = self.window[0] * self.window[1]
-        initialize_uniform(self.coefficient, fan_in, generator)
-        initialize_uniform(self.bias, fan_in, generator)
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set all coefficients to 2.4 / (inputs of a window) and all biases to zero."""
+        self.coefficient.fill_(2.4 / (self.window[0] * self.window[1]))
+        self.bias.zero_()
 
     def forward(self, maps: Tensor) -> Tensor:
         """Weighted sums of the windows, not squashed."""
@@ -119,7 +128,8 @@ class ConnectedConv2d(nn.Module):
 
     `table[o]` lists the input maps read by output map o; None connects everything. Parameters
     exist for existing kernels only: `kernels` [K, height, width], ordered as in the table, and
-    `bias` [out]. Stride 1, no padding: input [B, in, H, W], output [B, out, H-height+1, ...].
+    `bias` [out], drawn by the rule `initialization` of `initialize_uniform`. Stride 1, no padding:
+    input [B, in, H, W], output [B, out, H-height+1, W-width+1].
 
     Raises ValueError for a table with a wrong number of rows, an empty row, a repeated map or a
     map that does not exist.
@@ -140,6 +150,7 @@ class ConnectedConv2d(nn.Module):
         kernel_size: int | tuple[int, int],
         table: Sequence[Sequence[int]] | None = None,
         generator: torch.Generator | None = None,
+        initialization: str = "paper",
     ) -> None:
         super().__init__()
         self.in_maps, self.out_maps = in_maps, out_maps
@@ -153,15 +164,17 @@ class ConnectedConv2d(nn.Module):
         self.register_buffer("kernel_index", torch.tensor(places), persistent=False)
         self.kernels = nn.Parameter(torch.empty(len(places), *self.kernel_size))
         self.bias = nn.Parameter(torch.empty(out_maps))
-        self.reset_parameters(generator)
+        self.reset_parameters(generator, initialization)
 
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw all parameters anew, uniformly from ±2.4 / fan-in of the output map they feed."""
+    def reset_parameters(
+        self, generator: torch.Generator | None = None, initialization: str = "paper"
+    ) -> None:
+        """Draw all parameters anew by the fan-in of the output map (see `initialize_uniform`)."""
         area = self.kernel_size[0] * self.kernel_size[1]
         fan_in = torch.tensor([len(row) * area for row in self.table])
         per_kernel = torch.tensor([len(row) * area for row in self.table for _ in row])
-        initialize_uniform(self.kernels, per_kernel.view(-1, 1, 1), generator)
-        initialize_uniform(self.bias, fan_in, generator)
+        initialize_uniform(self.kernels, per_kernel.view(-1, 1, 1), generator, initialization)
+        initialize_uniform(self.bias, fan_in, generator, initialization)
 
     def dense_kernels(self) -> Tensor:
         """All kernels as [out, in, height, width], zero where the table has no connection."""
@@ -224,7 +237,7 @@ class _SquaredDistance(torch.autograd.Function):
     @staticmethod
     def forward(states: Tensor, centres: Tensor) -> Tensor:
         at_once = max(1, _DIFFERENCES_AT_ONCE // max(1, centres.numel()))
-        parts = [(part.unsqueeze(1) - centres).square_().sum(-1) for part in states.split(at_once)]
+        parts = [(part.unsqueeze(1) - centres).square().sum(-1) for part in states.split(at_once)]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     @staticmethod
@@ -279,7 +292,7 @@ class EuclideanRBF(nn.Module):
             return _SquaredDistance.apply(states, self.centres)
         last = states.movedim(1, -1)
         flat = _SquaredDistance.apply(last.flatten(0, -2), self.centres)
-        return flat.view(*last.shape[:-1], -1).movedim(-1, 1)
+        return flat.view(*last.shape[:-1], len(self.centres)).movedim(-1, 1)
 
     def connections(self, height: int = 1, width: int = 1) -> int:
         """Connections, biases included, for outputs of this height and width."""

@@ -44,6 +44,8 @@ class LeNet5(nn.Module):
       `train_rubbish` is False. For "softmax" it is one more unit.
     - `adaptive`: the RBF centres become parameters.
     - `normalize`: False leaves out the softmax (penalty = minus the unit's sum).
+    - `initialization`: "paper" (Appendix A) or "unit-variance", which draws larger values and
+      learns faster with plain gradient steps (see `layers.initialize_uniform`).
     - `generator`: the same state gives the same parameters.
 
     Raises ValueError for unknown or repeated classes, wrong options and images under 32x32.
@@ -61,10 +63,11 @@ class LeNet5(nn.Module):
         output: str = "rbf",
         *,
         rubbish: bool = False,
-        rubbish_penalty: float = 20.0,
+        rubbish_penalty: float = 10.0,
         train_rubbish: bool = True,
         adaptive: bool = False,
         normalize: bool = True,
+        initialization: str = "paper",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
@@ -89,13 +92,14 @@ class LeNet5(nn.Module):
             "adaptive": adaptive,
             "normalize": normalize,
         }
+        draw: dict[str, Any] = {"generator": generator, "initialization": initialization}
         self.squash = ScaledTanh()
-        self.c1 = ConnectedConv2d(1, 6, 5, generator=generator)
-        self.s2 = Subsampling(6, generator=generator)
-        self.c3 = ConnectedConv2d(6, 16, 5, table=C3_TABLE, generator=generator)
-        self.s4 = Subsampling(16, generator=generator)
-        self.c5 = ConnectedConv2d(16, 120, 5, generator=generator)
-        self.f6 = ConnectedConv2d(120, 84, 1, generator=generator)
+        self.c1 = ConnectedConv2d(1, 6, 5, **draw)
+        self.s2 = Subsampling(6)
+        self.c3 = ConnectedConv2d(6, 16, 5, table=C3_TABLE, **draw)
+        self.s4 = Subsampling(16)
+        self.c5 = ConnectedConv2d(16, 120, 5, **draw)
+        self.f6 = ConnectedConv2d(120, 84, 1, **draw)
         self.out: nn.Module
         self.rubbish_penalty: Tensor | None = None
         if output == "rbf":
@@ -108,7 +112,7 @@ class LeNet5(nn.Module):
                 else:
                     self.register_buffer("rubbish_penalty", start)
         else:
-            self.out = ConnectedConv2d(84, len(self.classes), 1, generator=generator)
+            self.out = ConnectedConv2d(84, len(self.classes), 1, **draw)
 
     @property
     def rubbish_index(self) -> int | None:

@@ -2,7 +2,8 @@
 
 A segment's ink is fitted into 20 x 20 pixels with its aspect kept, its centre of mass in the
 middle of 28 x 28, padded to 32 x 32 (LeCun et al. 1998, section III-A). Marks that are small in
-their field stay small: a point is not blown up to a blob of the size of a zero.
+their field stay small: a point is not blown up to a blob of the size of a zero. Writing that is
+wider than high is heightened up to a limit, for flat zeros are zeros all the same.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ SIZE = 32
 INNER = 20.0
 """Side of the square that the ink is fitted into."""
 
+HEIGHTENED = 1.7
+"""How far a wide segment's height may be enlarged against its width, at most."""
 
-def normalise_segment(
-    ink: np.ndarray, text_height: float, smallest: float = 0.6
-) -> np.ndarray:
+
+def normalise_segment(ink: np.ndarray, text_height: float, smallest: float = 0.6) -> np.ndarray:
     """Draw one segment's ink, uint8 ``[h, w]`` (0 paper, 255 ink), as uint8 ``[32, 32]``.
 
-    The scale is ``20 / max(h, w, smallest * text_height)``; enlarging interpolates, reducing
-    averages. The centre of mass comes to the middle as far as the ink stays within 28 x 28.
+    The scale is ``20 / max(h, w, smallest * text_height)``, for the height of a wide segment up
+    to ``HEIGHTENED`` times that; enlarging interpolates, reducing averages. The centre of mass
+    comes to the middle as far as the ink stays within 28 x 28.
 
     Example:
         >>> ink = np.full((30, 4), 255, np.uint8)
@@ -32,23 +35,24 @@ def normalise_segment(
         ((32, 32), True)
     """
     height, width = ink.shape
-    side = max(height, width, smallest * text_height, 1.0)
-    scale = INNER / side
+    least = max(smallest * text_height, 1.0)
+    across = INNER / max(height, width, least)
+    down = min(INNER / max(height, least), HEIGHTENED * across)
     mass = ink.astype(np.float64)
     total = mass.sum()
     if total <= 0.0:
         return np.zeros((SIZE, SIZE), dtype=np.uint8)
     y = float((mass.sum(axis=1) * (np.arange(height) + 0.5)).sum() / total)
     x = float((mass.sum(axis=0) * (np.arange(width) + 0.5)).sum() / total)
-    room = 14.0 / scale  # half of 28, in pixels of the field
-    y = min(max(y, height - room), room)
-    x = min(max(x, width - room), room)
-    half = 0.5 * SIZE / scale
-    pad = int(np.ceil(2.0 * half)) + 2
+    room_y, room_x = 14.0 / down, 14.0 / across  # half of 28, in pixels of the field
+    y = min(max(y, height - room_y), room_y)
+    x = min(max(x, width - room_x), room_x)
+    half_y, half_x = 0.5 * SIZE / down, 0.5 * SIZE / across
+    pad = int(np.ceil(2.0 * max(half_y, half_x))) + 2
     canvas = np.zeros((height + 2 * pad, width + 2 * pad), dtype=np.uint8)
     canvas[pad : pad + height, pad : pad + width] = ink
-    box = (x - half + pad, y - half + pad, x + half + pad, y + half + pad)
-    image = Image.fromarray(canvas).resize((SIZE, SIZE), Image.Resampling.BILINEAR, box=box)
+    box = (x - half_x + pad, y - half_y + pad, x + half_x + pad, y + half_y + pad)
+    image = Image.fromarray(canvas).resize((SIZE, SIZE), Image.Resampling.HAMMING, box=box)
     return np.asarray(image)
 
 

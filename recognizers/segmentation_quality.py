@@ -47,7 +47,7 @@ def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (x, y, width, height), ``[A, 4]`` and ``[D, 4]``; ``[A, D]``.
+    """Intersection over union of boxes (x, y, width, height) ``[A, 4]`` and ``[D, 4]``: ``[A, D]``.
 
     Example:
         >>> overlap(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 2, 2], [0, 0, 2, 2]])).round(2)

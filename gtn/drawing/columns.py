@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
 
-if TYPE_CHECKING:
-    from gtn.drawing.layout import Box
-
-__all__ = ["Columns", "crossings", "isotonic", "place", "reduce_crossings"]
+__all__ = ["Box", "Columns", "crossings", "isotonic", "place", "reduce_crossings"]
 
 Floats = NDArray[np.float64]
+
+
+class Box(NamedTuple):
+    """The room that something takes around its point, in pixels to each side."""
+
+    left: float
+    right: float
+    above: float
+    below: float
 
 
 class Columns:
@@ -60,9 +68,12 @@ def crossings(columns: Columns, column: int) -> int:
     return count
 
 
-def reduce_crossings(columns: Columns, sweeps: int = 16) -> None:
-    """Order the items of each column by barycentre sweeps; the best order seen stays."""
-    best, fewest = [list(c) for c in columns.items], None
+def reduce_crossings(columns: Columns, sweeps: int = 24, patience: int = 6) -> None:
+    """Order the items of each column by barycentre sweeps; the best order seen stays.
+
+    Ends after ``patience`` sweeps without a better order.
+    """
+    best, fewest, since = [list(c) for c in columns.items], -1, 0
     for sweep in range(sweeps):
         forward = sweep % 2 == 0
         order = range(1, len(columns.items)) if forward else range(len(columns.items) - 2, -1, -1)
@@ -71,9 +82,10 @@ def reduce_crossings(columns: Columns, sweeps: int = 16) -> None:
             position = {item: float(p) for p, item in enumerate(fixed)}
             _sort(columns, c, position, columns.before if forward else columns.after)
         count = sum(crossings(columns, c) for c in range(len(columns.items) - 1))
-        if fewest is None or count < fewest:
-            best, fewest = [list(c) for c in columns.items], count
-        if count == 0:
+        since += 1
+        if fewest < 0 or count < fewest:
+            best, fewest, since = [list(c) for c in columns.items], count, 0
+        if count == 0 or since == patience:
             break
     columns.items = best
 
@@ -92,7 +104,7 @@ def _sort(
     columns.items[column] = [next(moved) if i in key else i for i in items]
 
 
-def place(columns: Columns, gap: float, sweeps: int = 40) -> Floats:
+def place(columns: Columns, gap: float, sweeps: int = 60) -> Floats:
     """Return the height of each item: level with its neighbours, clear of its column.
 
     Block coordinate descent on the weighted squared height differences of the joints; each
@@ -102,30 +114,36 @@ def place(columns: Columns, gap: float, sweeps: int = 40) -> Floats:
     spacing: list[Floats] = []
     for items in columns.items:
         boxes = [columns.boxes[i] for i in items]
-        steps = [a.below + gap + b.above for a, b in zip(boxes, boxes[1:], strict=False)]
+        steps = [a.below + gap + b.above for a, b in pairwise(boxes)]
         offsets = np.cumsum([0.0, *steps]) if boxes else np.zeros(0)
         spacing.append(offsets)
         if boxes:
             y[items] = offsets - offsets[-1] / 2
-    around: list[tuple[list[int], Floats]] = []
-    for i in range(len(y)):
-        near = columns.before[i] + columns.after[i]
-        pull = [columns.joints.get((i, n)) or columns.joints[n, i] for n in near]
-        around.append((near, np.array(pull)))
+    pulls, towards = _pulls(columns)
     last = len(columns.items) - 1
     for sweep in range(sweeps):
         for c in range(last + 1) if sweep % 2 == 0 else range(last, -1, -1):
             items = columns.items[c]
-            if not items:
-                continue
-            pulls = np.array([around[i][1].sum() for i in items])
-            wanted = np.array(
-                [around[i][1] @ y[around[i][0]] / p if p else y[i]
-                 for i, p in zip(items, pulls, strict=True)]
-            )
-            free = isotonic(wanted - spacing[c], np.maximum(pulls, 1e-3))
-            y[items] = free + spacing[c]
+            if items:
+                wanted = np.where(pulls[items] > 0, towards[c] @ y, y[items])
+                strengths = np.maximum(pulls[items], 1e-3)
+                y[items] = isotonic(wanted - spacing[c], strengths) + spacing[c]
     return y
+
+
+def _pulls(columns: Columns) -> tuple[Floats, list[csr_array]]:
+    """Return the strength of each item's joints; by column, the matrix that averages over them."""
+    count = len(columns.of)
+    if not columns.joints:
+        return np.zeros(count), [csr_array((len(c), count)) for c in columns.items]
+    a, b = np.array(list(columns.joints)).T
+    strengths = np.array(list(columns.joints.values()))
+    both = csr_array(
+        (np.tile(strengths, 2), (np.concatenate([a, b]), np.concatenate([b, a]))), (count, count)
+    )
+    pulls = both.sum(1)
+    mean = diags_array(1 / np.maximum(pulls, 1e-9)) @ both
+    return pulls, [mean[items] for items in columns.items]
 
 
 def isotonic(values: Floats, strengths: Floats) -> Floats:

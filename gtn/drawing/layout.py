@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.drawing.columns import Columns, place, reduce_crossings
+from gtn.drawing.columns import Box, Columns, place, reduce_crossings
 
 __all__ = ["Box", "Layout", "Link", "layered", "layers"]
 
@@ -27,15 +28,6 @@ HEAD = 6.0  # length of an arrow head
 LOOP = 20.0  # how far a self loop rises above its node
 GAP = 9.0  # least vertical distance between two items
 MARGIN = 8.0
-
-
-class Box(NamedTuple):
-    """The room that something takes around its point, in pixels to each side."""
-
-    left: float
-    right: float
-    above: float
-    below: float
 
 
 class Link(NamedTuple):
@@ -172,8 +164,8 @@ def _chain(
     for i, column in enumerate(columns_between):
         chain.append(columns.add(column, link.box if i == middle else Box(0, 0, 3, 3)))
     chain.append(items[last])
-    for a, b in zip(chain, chain[1:], strict=False):
-        columns.join(a, b, straightness=4.0 if a != chain[0] and b != chain[-1] else 1.0)
+    for a, b in pairwise(chain):
+        columns.join(a, b, straightness=12.0 if a != chain[0] and b != chain[-1] else 1.0)
     return chain, middle + 1
 
 
@@ -187,7 +179,7 @@ def _abscissae(columns: Columns, y: Floats) -> tuple[Floats, Floats, Floats]:
         rise[columns.of[b]] = max(rise[columns.of[b]], abs(y[a] - y[b]))
     x = np.zeros(count)
     for c in range(1, count):
-        x[c] = x[c - 1] + right[c - 1] + np.clip(0.25 * rise[c], 9, 55) + left[c]
+        x[c] = x[c - 1] + right[c - 1] + np.clip(0.45 * rise[c], 12, 70) + left[c]
     return x, left, right
 
 
@@ -199,30 +191,41 @@ def _curve(
     right: Floats,
     backwards: bool,
 ) -> tuple[Floats, Floats]:
-    """Return the control points of a link and the tip of its arrow head."""
-    runs: list[tuple[Floats, Floats]] = []  # where a curve enters and leaves each column
-    for i in chain[1:-1]:
-        column = columns.of[i]
-        runs.append((points[i] - (left[column], 0), points[i] + (right[column], 0)))
+    """Return the control points of a link and the tip of its arrow head.
+
+    Within a column the curve is straight and stays in the room of its item, half of the gaps to
+    the neighbours included; it bends between columns.
+    """
     first, last = points[chain[0]], points[chain[-1]]
-    away = _slope(first, runs[0][0], right[columns.of[chain[0]]])
-    home = _slope(last, runs[-1][1], left[columns.of[chain[-1]]])
+    slopes = [0.0] * len(chain)
+    for k in range(1, len(chain) - 1):
+        before, here, after = points[chain[k - 1]], points[chain[k]], points[chain[k + 1]]
+        box, column = columns.boxes[chain[k]], columns.of[chain[k]]
+        free = GAP / 2 + min(box.above, box.below) if box.left == 0 else 2.0
+        falls = (here[1] - before[1], after[1] - here[1])
+        if falls[0] * falls[1] > 0:  # no slope at a turning point, and none that overshoots
+            free = min(free, 0.4 * abs(falls[0]), 0.4 * abs(falls[1]))
+            steepest = free / max(left[column], right[column], 1.0)
+            slope = (after[1] - before[1]) / (after[0] - before[0])
+            slopes[k] = float(np.clip(slope, -steepest, steepest))
+    enter, leave = chain[1], chain[-2]
+    away = _slope(first, points[enter] - (left[columns.of[enter]], 0), right[columns.of[chain[0]]])
+    home = _slope(last, points[leave] + (right[columns.of[leave]], 0), left[columns.of[chain[-1]]])
     tail, head = (RADIUS + HEAD - 1, RADIUS) if backwards else (RADIUS, RADIUS + HEAD - 1)
     path = [first + tail * away / np.hypot(*away)]
-    edge = first + right[columns.of[chain[0]]] * away
-    _straight(path, edge)
-    direction = away
-    for enter, leave in runs:
-        _bend(path, enter, direction, np.array([1.0, 0.0]))
-        _straight(path, leave)
-        direction = np.array([1.0, 0.0])
-    _bend(path, last + left[columns.of[chain[-1]]] * home, direction, -home)
+    _straight(path, first + right[columns.of[chain[0]]] * away)
+    leaving = away
+    for item, slope in zip(chain[1:-1], slopes[1:-1], strict=True):
+        along = np.array([1.0, slope])
+        _bend(path, points[item] - left[columns.of[item]] * along, leaving, along)
+        _straight(path, points[item] + right[columns.of[item]] * along)
+        leaving = along
+    _bend(path, last + left[columns.of[chain[-1]]] * home, leaving, -home)
     _straight(path, last + head * home / np.hypot(*home))
-    tip = first + RADIUS * away / np.hypot(*away) if backwards else (
-        last + RADIUS * home / np.hypot(*home)
-    )
-    curve = np.array(path[::-1] if backwards else path)
-    return curve, tip
+    tip = first + RADIUS * away / np.hypot(*away)
+    if backwards:
+        return np.array(path[::-1]), tip
+    return np.array(path), last + RADIUS * home / np.hypot(*home)
 
 
 def _slope(centre: Floats, to: Floats, edge: float) -> Floats:
@@ -232,7 +235,8 @@ def _slope(centre: Floats, to: Floats, edge: float) -> Floats:
     """
     dx, dy = to - centre
     steepest = (RADIUS + GAP / 2) / edge
-    return np.array([np.sign(dx), np.clip(dy / (edge + 0.5 * (abs(dx) - edge)), -steepest, steepest)])
+    slope = dy / (edge + 0.5 * (abs(dx) - edge))
+    return np.array([np.sign(dx), steepest * np.tanh(slope / steepest)])
 
 
 def _straight(path: list[Floats], to: Floats) -> None:
@@ -250,13 +254,11 @@ def _loop(centre: Floats) -> tuple[Floats, Floats, Floats]:
     start, tip = centre + RADIUS * lean * (-1, 1), centre + RADIUS * lean
     end = tip + (HEAD - 1) * lean
     top = centre - (0, RADIUS + LOOP)
-    curve = [start, start + (-8, -14), top - (9, 0), top, top + (9, 0), end + 8 * lean, end]
+    curve = [start, start - (8, 14), top - (9, 0), top, top - (-9, 0), end + 8 * lean, end]
     return np.array(curve), tip, top
 
 
-def _bounds(
-    points: Floats, columns: Columns, curves: Sequence[Floats]
-) -> tuple[Floats, Floats]:
+def _bounds(points: Floats, columns: Columns, curves: Sequence[Floats]) -> tuple[Floats, Floats]:
     if len(points) == 0:
         return np.zeros(2), np.full(2, 2 * MARGIN)
     boxes = np.array(columns.boxes)

@@ -161,10 +161,11 @@ class Style:
         return "\n".join(told)
 
 
-def strands(style: Style, arcs: range) -> list[Strand]:
+def strands(style: Style, arcs: range, *, one_loop: bool = False) -> list[Strand]:
     """Return the curves that show some arcs, in the order of their first arcs.
 
-    Parallel arcs are collapsed where there are more than ``max_parallel``; self loops always.
+    Parallel arcs are collapsed where there are more than ``max_parallel``; with ``one_loop`` the
+    self loops of a node always.
     """
     between: dict[tuple[int, int], list[int]] = {}
     for a in arcs:
@@ -172,7 +173,8 @@ def strands(style: Style, arcs: range) -> list[Strand]:
     most = style.max_parallel
     drawn: list[Strand] = []
     for (src, dst), parallel in between.items():
-        if src == dst or (most is not None and len(parallel) > most):
+        many = most is not None and len(parallel) > most
+        if many or (one_loop and src == dst):
             drawn.append(style.strand(parallel, len(parallel) if most is None else most))
         else:
             drawn += [style.strand([a], 1) for a in parallel]
@@ -244,7 +246,7 @@ def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
                 raise GraphError(
                     f"the mask to highlight has shape {list(arcs.shape)} for {len(mask)} arcs"
                 )
-            return arcs
+            return arcs.astype(np.bool_)
         arcs = arcs.reshape(-1)
         if arcs.size and arcs.dtype.kind not in "iu":
             raise GraphError(f"highlight must be indexes of arcs, not {arcs.dtype} values")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 __all__ = ["FILTERS", "Operand", "explore", "number", "trim"]
@@ -33,58 +32,73 @@ class Operand(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def _slot(slots: Int64s, key: int, first: int) -> int:
-    """Return where a key is in the table, or where it belongs.
-
-    ``slots [2^k, 2]`` holds keys and numbers; a number below ``first`` means an empty slot, so a
-    table is emptied by raising ``first``. Linear probing after a multiplicative hash.
-    """
-    mask = len(slots) - 1
-    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
-    at = int(mixed >> np.uint64(32)) & mask
-    while slots[at, 1] >= first and slots[at, 0] != key:
-        at = (at + 1) & mask
-    return at
+def _whole(number: Any) -> Any:
+    """Return an integer of 64 bits: the functions below are compiled for one kind of integer."""
+    return np.int64(number)
 
 
 @njit(cache=True, nogil=True)
-def _table(entries: int) -> Int64s:
-    """Return an empty table with room for some entries at half load."""
+def _place(a: int, b: int, state: int, mask: int) -> int:
+    """Return where in the table the search for a node begins: a multiplicative hash."""
+    mixed = np.uint64((a << 32) ^ (b << 2) ^ state)
+    return _whole((mixed * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & mask
+
+
+@njit(cache=True, nogil=True)
+def _slot(slots: Int32s, nodes: Int32s, a: int, b: int, state: int, first: int) -> int:
+    """Return where a node is in the table, or where it belongs: linear probing.
+
+    ``slots [2^k]`` holds node numbers; one below ``first`` means an empty slot, so that a table
+    is emptied by raising ``first``.
+    """
+    mask = len(slots) - 1
+    at = _place(a, b, state, mask)
+    while True:
+        n = slots[at]
+        if n < first or (nodes[n, 1] == b and nodes[n, 0] == a and nodes[n, 2] == state):
+            return at
+        at = (at + 1) & mask
+
+
+@njit(cache=True, nogil=True)
+def _table(nodes: Int32s, first: int, count: int, entries: int) -> Int32s:
+    """Return a table of the nodes ``first`` to ``count - 1`` with room for some entries."""
     size = 16
     while size < 2 * entries:
         size *= 2
-    return np.full((size, 2), -1, dtype=np.int64)
+    slots = np.full(size, -1, dtype=np.int32)
+    for n in range(first, count):
+        a, b, state = _whole(nodes[n, 0]), _whole(nodes[n, 1]), _whole(nodes[n, 2])
+        at = _place(a, b, state, size - 1)
+        while slots[at] >= 0:
+            at = (at + 1) & (size - 1)
+        slots[at] = n
+    return slots
 
 
 @njit(cache=True, nogil=True)
-def _larger_table(slots: Int64s, entries: int, first: int) -> Int64s:
-    """Return a table with room for some entries that holds what the smaller one holds."""
-    larger = _table(entries)
-    for at in range(len(slots)):
-        if slots[at, 1] >= first:
-            to = _slot(larger, slots[at, 0], first)
-            larger[to, 0] = slots[at, 0]
-            larger[to, 1] = slots[at, 1]
-    return larger
-
-
-@njit(cache=True, nogil=True)
-def _longer(rows: Int32s) -> Int32s:
-    """Return a copy of the rows with twice the room."""
-    longer = np.empty((2 * len(rows) + 1, rows.shape[1]), dtype=np.int32)
-    longer[: len(rows)] = rows
+def _longer(rows: Int32s, most: int) -> Int32s:
+    """Return a copy of the rows with twice the room, but at most ``most`` rows."""
+    longer = np.empty((min(2 * len(rows) + 1, most), rows.shape[1]), dtype=np.int32)
+    for n in range(len(rows)):
+        for k in range(rows.shape[1]):
+            longer[n, k] = rows[n, k]
     return longer
 
 
 @njit(cache=True, nogil=True)
 def _seek(labels: Int32s, arcs: Int32s, at: int, end: int, label: int) -> int:
-    """Return the first position from ``at`` on whose label is not smaller: galloping search.
+    """Return the first position from ``at`` on whose label is not smaller.
 
-    O(log distance), so that walking through two lists costs what the shorter one costs, times a
-    logarithm.
+    Where every class has one arc, as behind a recognizer, the first guess is right; otherwise
+    galloping search, O(log distance): walking through two lists costs what the shorter one costs,
+    times a logarithm.
     """
     if at >= end or labels[arcs[at]] >= label:
         return at
+    guess = at + label - labels[arcs[at]]
+    if guess < end and labels[arcs[guess]] == label and labels[arcs[guess - 1]] < label:
+        return guess
     step = 1
     while at + step < end and labels[arcs[at + step]] < label:
         at += step
@@ -119,6 +133,112 @@ def _epsilon_moves(
 
 
 @njit(cache=True, nogil=True)
+def _advance(
+    a: Operand,
+    b: Operand,
+    mode: int,
+    nodes: Int32s,
+    arcs: Int32s,
+    slots: Int32s,
+    first: int,
+    here: int,
+    num_nodes: int,
+    num_arcs: int,
+) -> tuple[int, int, int]:
+    """Follow the arcs of the nodes from ``here`` on, until none is left or a buffer is full.
+
+    A node whose arcs do not all fit is given back; the next call, with more room, finds the nodes
+    that it has already numbered in the table. Allocates nothing, so that the loops are free of
+    reference counting.
+
+    Returns:
+        the next node to follow, how many nodes there are, and how many arcs.
+    """
+    a_offsets, a_arcs, a_labels, a_dst, a_alive, a_final, _, _ = a
+    b_offsets, b_arcs, b_labels, b_dst, b_alive, b_final, _, _ = b
+    most_nodes = min(len(nodes), first + len(slots) // 2)
+    while here < num_nodes:
+        arcs_before = num_arcs
+        na, nb, state = _whole(nodes[here, 0]), _whole(nodes[here, 1]), _whole(nodes[here, 2])
+        i, i_end = _whole(a_offsets[na]), _whole(a_offsets[na + 1])
+        j, j_end = _whole(b_offsets[nb]), _whole(b_offsets[nb + 1])
+        i_real = _seek(a_labels, a_arcs, i, i_end, _whole(0))
+        j_real = _seek(b_labels, b_arcs, j, j_end, _whole(0))
+        a_alone, b_alone, together = _epsilon_moves(
+            mode,
+            state,
+            i_real == i,
+            i_real == i_end and a_final[na] < 0,
+            j_real == j,
+            j_real == j_end and b_final[nb] < 0,
+        )
+        # Each turn takes one block of arcs of a times one block of arcs of b; position -1
+        # stands for standing still.
+        turn = 0
+        while True:
+            i0, i1, j0, j1, next_state = 0, 0, 0, 0, _whole(0)
+            if turn == 0:
+                if a_alone >= 0:
+                    i0, i1, j0, j1, next_state = i, i_real, -1, 0, a_alone
+            elif turn == 1:
+                if b_alone >= 0:
+                    i0, i1, j0, j1, next_state = -1, 0, j, j_real, b_alone
+            elif turn == 2:
+                if together >= 0:
+                    i0, i1, j0, j1, next_state = i, i_real, j, j_real, together
+                i, j = i_real, j_real
+            else:
+                while i < i_end and j < j_end:
+                    la, lb = _whole(a_labels[a_arcs[i]]), _whole(b_labels[b_arcs[j]])
+                    if la == lb:
+                        break
+                    if la < lb:
+                        i = _seek(a_labels, a_arcs, i, i_end, lb)
+                    else:
+                        j = _seek(b_labels, b_arcs, j, j_end, la)
+                if i >= i_end or j >= j_end:
+                    break
+                label = a_labels[a_arcs[i]]
+                i0, j0 = i, j
+                i, j = i + 1, j + 1
+                while i < i_end and a_labels[a_arcs[i]] == label:
+                    i += 1
+                while j < j_end and b_labels[b_arcs[j]] == label:
+                    j += 1
+                i1, j1 = i, j
+            turn += 1
+            for p in range(i0, i1):
+                arc_a = a_arcs[p] if p >= 0 else -1
+                to_a = _whole(a_dst[arc_a]) if p >= 0 else na
+                if not a_alive[to_a]:
+                    continue
+                for q in range(j0, j1):
+                    arc_b = b_arcs[q] if q >= 0 else -1
+                    to_b = _whole(b_dst[arc_b]) if q >= 0 else nb
+                    if not b_alive[to_b]:
+                        continue
+                    at = _slot(slots, nodes, to_a, to_b, next_state, first)
+                    to = slots[at]
+                    fresh = to < first
+                    if num_arcs == len(arcs) or (fresh and num_nodes == most_nodes):
+                        return here, num_nodes, arcs_before
+                    if fresh:
+                        to = num_nodes
+                        slots[at] = to
+                        nodes[to, 0] = to_a
+                        nodes[to, 1] = to_b
+                        nodes[to, 2] = next_state
+                        num_nodes += 1
+                    arcs[num_arcs, 0] = here
+                    arcs[num_arcs, 1] = to
+                    arcs[num_arcs, 2] = arc_a
+                    arcs[num_arcs, 3] = arc_b
+                    num_arcs += 1
+        here += 1
+    return here, num_nodes, num_arcs
+
+
+@njit(cache=True, nogil=True)
 def explore(
     a: Operand, b: Operand, graphs: int, mode: int, room: int, limit: int
 ) -> tuple[Int32s, Int32s, Int32s, Int32s, bool]:
@@ -133,42 +253,38 @@ def explore(
         graphs: B, the length of the longer side.
         mode: the filter, one of the values of ``FILTERS``.
         room: how many nodes and arcs to have room for in the beginning (it grows).
-        limit: more nodes or arcs than this are too many.
+        limit: as many nodes or arcs as this are too many.
 
     Returns:
         ``nodes [N, 3]`` (node of a, of b, filter state), ``arcs [A, 4]`` (source, destination,
         arc of a, of b; -1 where that side stood still) sorted by source, ``starts [S, 3]`` (node,
         start of a, of b), ``node_offsets [B + 1]``, and whether there were too many.
     """
-    num_b = len(b.offsets) - 1
-    num_states = 1 if mode == _TRIVIAL else 2 if mode == _SEQUENCE else 3
+    room = min(room, limit)
+    num_nodes, num_arcs, num_starts = _whole(0), _whole(0), 0
     nodes = np.empty((room, 3), dtype=np.int32)
     arcs = np.empty((room, 4), dtype=np.int32)
     starts = np.empty((room, 3), dtype=np.int32)
-    slots = _table(room)
+    slots = _table(nodes, num_nodes, num_nodes, _whole(room))
     node_offsets = np.zeros(graphs + 1, dtype=np.int32)
-    num_nodes, num_arcs, num_starts = 0, 0, 0
     for graph in range(graphs):
         first = num_nodes
         in_a = min(graph, len(a.start_offsets) - 2)
         in_b = min(graph, len(b.start_offsets) - 2)
         for s in range(a.start_offsets[in_a], a.start_offsets[in_a + 1]):
             for t in range(b.start_offsets[in_b], b.start_offsets[in_b + 1]):
-                na, nb = a.starts[s], b.starts[t]
+                na, nb = _whole(a.starts[s]), _whole(b.starts[t])
                 if not (a.alive[na] and b.alive[nb]):
                     continue
                 if num_nodes >= limit:
                     return nodes, arcs, starts, node_offsets, True
                 if num_nodes == len(nodes):
-                    nodes = _longer(nodes)
+                    nodes = _longer(nodes, limit)
                 if num_starts == len(starts):
-                    starts = _longer(starts)
-                if 2 * (num_nodes - first + 1) > len(slots):
-                    slots = _larger_table(slots, 2 * (num_nodes - first + 1), first)
-                key = (np.int64(na) * num_b + nb) * num_states
-                at = _slot(slots, key, first)
-                slots[at, 0] = key
-                slots[at, 1] = num_nodes
+                    starts = _longer(starts, limit)
+                if 2 * (num_nodes - first) >= len(slots):
+                    slots = _table(nodes, first, num_nodes, 2 * (num_nodes - first + 1))
+                slots[_slot(slots, nodes, na, nb, _whole(0), first)] = num_nodes
                 nodes[num_nodes, 0] = na
                 nodes[num_nodes, 1] = nb
                 nodes[num_nodes, 2] = 0
@@ -178,120 +294,54 @@ def explore(
                 num_nodes += 1
                 num_starts += 1
         here = first
-        while here < num_nodes:
-            na, nb, state = nodes[here, 0], nodes[here, 1], nodes[here, 2]
-            i, i_end = a.offsets[na], a.offsets[na + 1]
-            j, j_end = b.offsets[nb], b.offsets[nb + 1]
-            i_real = _seek(a.labels, a.arcs, i, i_end, 0)
-            j_real = _seek(b.labels, b.arcs, j, j_end, 0)
-            a_alone, b_alone, together = _epsilon_moves(
-                mode,
-                state,
-                i_real == i,
-                i_real == i_end and a.final[na] < 0,
-                j_real == j,
-                j_real == j_end and b.final[nb] < 0,
+        while True:
+            here, num_nodes, num_arcs = _advance(
+                a, b, mode, nodes, arcs, slots, first, here, num_nodes, num_arcs
             )
-            # Each turn takes one block of arcs of a times one block of arcs of b; position -1
-            # stands for standing still.
-            turn = 0
-            while True:
-                i0, i1, j0, j1, next_state = 0, 0, 0, 0, 0
-                if turn == 0:
-                    if a_alone >= 0:
-                        i0, i1, j0, j1, next_state = i, i_real, -1, 0, a_alone
-                elif turn == 1:
-                    if b_alone >= 0:
-                        i0, i1, j0, j1, next_state = -1, 0, j, j_real, b_alone
-                elif turn == 2:
-                    if together >= 0:
-                        i0, i1, j0, j1, next_state = i, i_real, j, j_real, together
-                    i, j = i_real, j_real
-                else:
-                    while i < i_end and j < j_end:
-                        la, lb = a.labels[a.arcs[i]], b.labels[b.arcs[j]]
-                        if la == lb:
-                            break
-                        if la < lb:
-                            i = _seek(a.labels, a.arcs, i, i_end, lb)
-                        else:
-                            j = _seek(b.labels, b.arcs, j, j_end, la)
-                    if i >= i_end or j >= j_end:
-                        break
-                    label = a.labels[a.arcs[i]]
-                    i0, i1 = i, _seek(a.labels, a.arcs, i, i_end, label + 1)
-                    j0, j1 = j, _seek(b.labels, b.arcs, j, j_end, label + 1)
-                    i, j = i1, j1
-                turn += 1
-                for p in range(i0, i1):
-                    arc_a = a.arcs[p] if p >= 0 else -1
-                    to_a = a.dst[arc_a] if p >= 0 else na
-                    if not a.alive[to_a]:
-                        continue
-                    for q in range(j0, j1):
-                        arc_b = b.arcs[q] if q >= 0 else -1
-                        to_b = b.dst[arc_b] if q >= 0 else nb
-                        if not b.alive[to_b]:
-                            continue
-                        # Wraps around for more than 2^63 pairs, and stays one-to-one.
-                        key = (np.int64(to_a) * num_b + to_b) * num_states + next_state
-                        at = _slot(slots, key, first)
-                        to = slots[at, 1]
-                        if to < first:
-                            if num_nodes >= limit:
-                                return nodes, arcs, starts, node_offsets, True
-                            if num_nodes == len(nodes):
-                                nodes = _longer(nodes)
-                            if 2 * (num_nodes - first + 1) > len(slots):
-                                slots = _larger_table(slots, 2 * (num_nodes - first + 1), first)
-                                at = _slot(slots, key, first)
-                            to = num_nodes
-                            slots[at, 0] = key
-                            slots[at, 1] = to
-                            nodes[to, 0] = to_a
-                            nodes[to, 1] = to_b
-                            nodes[to, 2] = next_state
-                            num_nodes += 1
-                        if num_arcs >= limit:
-                            return nodes, arcs, starts, node_offsets, True
-                        if num_arcs == len(arcs):
-                            arcs = _longer(arcs)
-                        arcs[num_arcs, 0] = here
-                        arcs[num_arcs, 1] = to
-                        arcs[num_arcs, 2] = arc_a
-                        arcs[num_arcs, 3] = arc_b
-                        num_arcs += 1
-            here += 1
+            if here == num_nodes:
+                break
+            if num_nodes >= limit or len(arcs) >= limit:
+                return nodes, arcs, starts, node_offsets, True
+            if num_nodes == len(nodes):
+                nodes = _longer(nodes, limit)
+            elif 2 * (num_nodes - first) >= len(slots):
+                slots = _table(nodes, first, num_nodes, 2 * (num_nodes - first + 1))
+            else:
+                arcs = _longer(arcs, limit)
         node_offsets[graph + 1] = num_nodes
     return nodes[:num_nodes], arcs[:num_arcs], starts[:num_starts], node_offsets, False
 
 
 @njit(cache=True, nogil=True)
-def number(keys: Int64s, slots: Int64s, count: int) -> tuple[Int32s, Int64s, Int64s]:
-    """Number keys by first appearance, those in the table as it has them: O(K).
+def number(
+    rows: Int32s, nodes: Int32s, slots: Int32s, count: int
+) -> tuple[Int32s, Int32s, Int32s, int]:
+    """Number nodes by first appearance, those that are known as they are: O(K).
 
     Args:
-        keys: ``[K]``.
-        slots: the table, ``[2^k, 2]`` of keys and numbers (-1: empty).
-        count: how many keys it has.
+        rows: ``[K, 3]``, nodes as in :func:`explore`.
+        nodes: the known ones, ``[room, 3]``; and their table, ``[2^k]``, -1 where empty.
+        count: how many are known.
 
     Returns:
-        ``numbers [K]``, the positions of the new keys in ``keys``, and the table.
+        ``numbers [K]``; nodes and table with the new ones in them; how many are known now.
     """
-    if 2 * (count + len(keys)) > len(slots):
-        slots = _larger_table(slots, 2 * (count + len(keys)), 0)
-    numbers = np.empty(len(keys), dtype=np.int32)
-    fresh = np.empty(len(keys), dtype=np.int64)
-    known = count
-    for k in range(len(keys)):
-        at = _slot(slots, keys[k], 0)
-        if slots[at, 1] < 0:
-            slots[at, 0] = keys[k]
-            slots[at, 1] = count
-            fresh[count - known] = k
+    if 2 * (count + len(rows)) > len(slots):
+        slots = _table(nodes, _whole(0), count, 2 * (count + len(rows)))
+    while len(nodes) < count + len(rows):
+        nodes = _longer(nodes, 2 * len(nodes) + 1)
+    numbers = np.empty(len(rows), dtype=np.int32)
+    for k in range(len(rows)):
+        a, b, state = _whole(rows[k, 0]), _whole(rows[k, 1]), _whole(rows[k, 2])
+        at = _slot(slots, nodes, a, b, state, _whole(0))
+        if slots[at] < 0:
+            slots[at] = count
+            nodes[count, 0] = rows[k, 0]
+            nodes[count, 1] = rows[k, 1]
+            nodes[count, 2] = rows[k, 2]
             count += 1
-        numbers[k] = slots[at, 1]
-    return numbers, fresh[: count - known], slots
+        numbers[k] = slots[at]
+    return numbers, nodes, slots, count
 
 
 @njit(cache=True, nogil=True)

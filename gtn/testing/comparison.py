@@ -261,7 +261,7 @@ def _sum(values: Matrix, semiring: Semiring) -> Matrix:
         return least
     if semiring != "log":
         raise ValueError(f"semiring={semiring!r}; known are 'log' and 'tropical'")
-    total: Matrix = -np.logaddexp.reduce(-values, axis=0)
+    total: Matrix = 0.0 - np.logaddexp.reduce(-values, axis=0)  # 0.0 - 0.0 is not -0.0
     return total
 
 

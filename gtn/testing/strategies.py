@@ -272,7 +272,7 @@ def _drawn_chain(
     chains = [labels for labels in chains if len(labels) <= longest]
     if not chains:
         return None
-    chain: list[int] = draw(st.sampled_from(sorted(chains, key=len, reverse=True)))
+    chain: list[int] = draw(st.sampled_from(sorted(chains, key=len)))
     while epsilons and len(chain) < longest and draw(st.booleans()):
         at = draw(st.integers(0, len(chain)))
         chain = [*chain[:at], EPSILON, *chain[at:]]

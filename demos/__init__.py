@@ -1,0 +1,1 @@
+"""Small complete applications: ``python -m demos.NAME train|evaluate|read``."""

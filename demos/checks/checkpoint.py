@@ -1,0 +1,70 @@
+"""Checkpoints: tensors and what built them in one safetensors file, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint", "write_whole"]
+
+FORMAT = "graph-transformer-networks/checks/1"
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint of this program; the message begins with its path."""
+
+
+def save_checkpoint(
+    path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]
+) -> None:
+    """Write tensors, and ``about`` as JSON beside them."""
+    metadata = {"format": FORMAT, "about": json.dumps(about)}
+    content = save({k: t.detach().contiguous() for k, t in tensors.items()}, metadata)
+    write_whole(path, content)
+
+
+def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return what :func:`save_checkpoint` wrote.
+
+    Raises:
+        CheckpointError: the file is missing, truncated, or was not written by this program.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path}: not a whole safetensors file ({error}); it may be truncated"
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path}: format {metadata.get('format')!r}; this program reads {FORMAT!r}"
+        )
+    return tensors, json.loads(metadata["about"])
+
+
+def write_whole(path: str | Path, content: bytes | str) -> None:
+    """Write a file so that it is either the old one or the new one, never a part."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode() if isinstance(content, str) else content
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

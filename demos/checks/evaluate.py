@@ -1,0 +1,137 @@
+"""Evaluation: how many fields are read exactly, and how far the confidence can be trusted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demos.checks.ink import segment_files
+from demos.checks.reader import CheckReader, Reading
+from recognizers.datasets.fields import Field, file_hash
+from recognizers.images import ImageError
+from recognizers.segmentation import Segmentation
+
+__all__ = ["Outcome", "edit_distance", "evaluate", "read_files", "threshold_for"]
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A reading beside the truth."""
+
+    name: str
+    truth: str
+    reading: Reading
+
+    @property
+    def exact(self) -> bool:
+        """Whether the whole text is right."""
+        return self.reading.text == self.truth
+
+
+def read_files(
+    reader: CheckReader, paths: Sequence[Path], *, workers: int = 1
+) -> Iterator[tuple[Path, Reading | ImageError]]:
+    """Yield each file with its reading, or with the error that names what is wrong with it."""
+    waiting: list[tuple[Path, Segmentation | ImageError]] = []
+    for item in segment_files(paths, workers):
+        waiting.append(item)
+        if len(waiting) == BATCH:
+            yield from _read_batch(reader, waiting)
+            waiting = []
+    yield from _read_batch(reader, waiting)
+
+
+def _read_batch(
+    reader: CheckReader, items: Sequence[tuple[Path, Segmentation | ImageError]]
+) -> Iterator[tuple[Path, Reading | ImageError]]:
+    good = [result for _, result in items if not isinstance(result, ImageError)]
+    readings = iter(reader.read_segmentations(good))
+    for path, result in items:
+        yield path, (result if isinstance(result, ImageError) else next(readings))
+
+
+def evaluate(reader: CheckReader, fields: Sequence[Field], *, workers: int = 1) -> dict[str, Any]:
+    """Return the figures of a reader on labelled fields, and the outcomes under ``outcomes``.
+
+    ``n`` fields were read; ``exact`` is the share read exactly right; ``digit_error`` the edit
+    distance per character of the truth; ``accepted_at_1pct_error`` the largest share that can
+    be accepted, most confident first, with at most one in a hundred of them wrong;
+    ``fields_per_second`` includes loading and segmenting; ``n_seen_in_training`` counts fields
+    whose file, by its hash, was among the training files. Files that cannot be read are under
+    ``problems`` and count nowhere else.
+    """
+    started = time.perf_counter()
+    by_path = {one.path: one for one in fields}
+    outcomes, problems = [], []
+    for path, result in read_files(reader, list(by_path), workers=workers):
+        if isinstance(result, ImageError):
+            problems.append(str(result))
+        else:
+            outcomes.append(Outcome(path.name, by_path[path].text, result))
+    seconds = time.perf_counter() - started
+    seen = set(reader.training_facts.seen)
+    characters = sum(len(o.truth) for o in outcomes)
+    edits = sum(edit_distance(o.reading.text, o.truth) for o in outcomes)
+    readable = [by_path[p] for p in by_path if p.exists()]
+    return {
+        "n": len(outcomes),
+        "exact": sum(o.exact for o in outcomes) / max(len(outcomes), 1),
+        "digit_error": edits / max(characters, 1),
+        "accepted_at_1pct_error": accepted_share(outcomes, most_errors=0.01),
+        "fields_per_second": len(outcomes) / seconds,
+        "n_seen_in_training": sum(file_hash(one.path) in seen for one in readable),
+        "problems": problems,
+        "outcomes": outcomes,
+    }
+
+
+def accepted_share(outcomes: Iterable[Outcome], *, most_errors: float) -> float:
+    """Return the largest share that can be accepted with at most this share of them wrong."""
+    count, accepted, _ = _curve(outcomes, most_errors)
+    return accepted / max(count, 1)
+
+
+def threshold_for(outcomes: Iterable[Outcome], *, most_errors: float) -> float:
+    """Return the least confidence at which at most this share of what is accepted is wrong.
+
+    1.0 where no confidence is good enough (then only certainty is accepted).
+    """
+    _, accepted, threshold = _curve(outcomes, most_errors)
+    return threshold if accepted else 1.0
+
+
+def _curve(outcomes: Iterable[Outcome], most_errors: float) -> tuple[int, int, float]:
+    """Return how many there are, how many can be accepted, and the last one's confidence."""
+    ranked = sorted(outcomes, key=lambda o: -o.reading.confidence)
+    if not ranked:
+        return 0, 0, 1.0
+    confidence = np.array([o.reading.confidence for o in ranked])
+    errors = np.cumsum([not o.exact for o in ranked])
+    # Equal confidences are accepted together.
+    last = np.append(confidence[1:] != confidence[:-1], True)
+    good = np.flatnonzero(last & (errors <= most_errors * np.arange(1, len(ranked) + 1)))
+    if len(good) == 0:
+        return len(ranked), 0, 1.0
+    return len(ranked), int(good[-1]) + 1, float(confidence[good[-1]])
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Return the least number of insertions, deletions and substitutions that turn a into b.
+
+    >>> edit_distance("1250", "150"), edit_distance("", "7")
+    (1, 1)
+    """
+    row = np.arange(len(b) + 1)
+    for i, x in enumerate(a, 1):
+        above, row = row, np.empty_like(row)
+        row[0] = i
+        for j, y in enumerate(b, 1):
+            row[j] = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y))
+    return int(row[-1])

@@ -1,0 +1,108 @@
+"""Pretraining the network on single digits, before it sees a field (paper, section X)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from torch.nn import functional
+from tqdm import tqdm
+
+from recognizers.datasets.mnist import load_mnist
+from recognizers.distortion import Distortion
+from recognizers.lenet import LeNet5
+from recognizers.segment_images import normalise_segment, to_input
+
+__all__ = ["digit_images", "pretrain", "small_digits"]
+
+Digits = tuple[torch.Tensor, torch.Tensor]
+
+BATCH = 128
+RUBBISH_SHARE = 6  # one image of rubbish for so many digits
+
+
+def digit_images(source: str) -> tuple[Digits, str]:
+    """Return network inputs ``[N, 1, 32, 32]`` and digits ``[N]`` to pretrain on, and their name.
+
+    Args:
+        source: a folder with MNIST's four files; ``small`` for the training part of the 8x8
+            digits that scikit-learn carries; ``auto``: the folder ``mnist`` in ``$GTN_DATA`` if
+            that is there, ``small`` otherwise. The name says which it was.
+    """
+    root = os.environ.get("GTN_DATA")
+    if source == "auto":
+        source = str(Path(root) / "mnist") if root and (Path(root) / "mnist").is_dir() else "small"
+    if source == "small":
+        images, labels = small_digits("train")
+        return (torch.from_numpy(to_input(images)[:, None]), torch.from_numpy(labels)), "small"
+    pixels, labels_of = load_mnist(source, "train")
+    images = torch.nn.functional.pad(pixels, (2, 2, 2, 2)).numpy()
+    inputs = torch.from_numpy(to_input(images)[:, None])
+    return (inputs, labels_of.long()), f"mnist ({len(inputs)})"
+
+
+def small_digits(part: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return scikit-learn's 8x8 digits drawn as segments are: uint8 ``[N, 32, 32]``, int64 ``[N]``.
+
+    The part ``train`` is the first 1,200 of 1,797, ``test`` the others: other writers, since the
+    set is in the order of its writers.
+    """
+    images, labels = load_digits(return_X_y=True)
+    chosen = slice(0, 1200) if part == "train" else slice(1200, None)
+    enlarged = [
+        normalise_segment(
+            (np.kron(image.reshape(8, 8), np.ones((4, 4))) * 15.9).astype(np.uint8), 32
+        )
+        for image in images[chosen]
+    ]
+    return np.stack(enlarged), labels[chosen].astype(np.int64)
+
+
+def pretrain(
+    network: LeNet5, digits: Digits, *, passes: float, seed: int, progress: bool = True
+) -> float:
+    """Train on distorted digits and on rubbish made of parts of two, and return the last loss.
+
+    Only the classes of the network that are digits take part, and rubbish.
+    """
+    images, labels = digits
+    class_of = torch.tensor(
+        [network.classes.index(str(d)) if str(d) in network.classes else -1 for d in range(10)]
+    )
+    known = class_of[labels] >= 0
+    images, targets = images[known], class_of[labels[known]]
+    assert network.rubbish_index is not None
+    generator = torch.Generator().manual_seed(seed)
+    steps = max(1, round(passes * len(images) / BATCH))
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps + 1)
+    distort = Distortion()
+    recent = 0.0
+    network.train()
+    bar = tqdm(range(steps), desc="digits", unit="step", disable=not progress)
+    for _ in bar:
+        chosen = torch.randint(len(images), (BATCH,), generator=generator)
+        wrong = _rubbish(images, BATCH // RUBBISH_SHARE, generator)
+        batch = torch.cat((distort(images[chosen], generator), wrong))
+        rubbish = torch.full((len(wrong),), network.rubbish_index)
+        loss = functional.cross_entropy(-network(batch), torch.cat((targets[chosen], rubbish)))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        recent = 0.98 * recent + 0.02 * loss.item() if recent else loss.item()
+        bar.set_postfix(loss=f"{recent:.3f}")
+    return recent
+
+
+def _rubbish(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Return images of no character: the right part of one digit and the left part of the next."""
+    left, right = (images[torch.randint(len(images), (count,), generator=generator)] for _ in "ab")
+    cut = int(torch.randint(8, 16, (1,), generator=generator))
+    joined = torch.full_like(left, float(images.min()))
+    joined[..., :16] = left[..., cut : cut + 16]
+    joined[..., 16:] = right[..., 16 - cut // 2 : 32 - cut // 2]
+    return joined

@@ -1,0 +1,233 @@
+"""Courtesy amounts: the grammar graph of the check reader (paper, section X; T_gram).
+
+The paper does not list its grammar; this one is built after the amounts in its Fig. 33,
+``$ *** 3.45``, ``45/xx`` and ``$10,000.00``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from grammars.fill import with_fill
+from grammars.strings import any_string
+from gtn.construction import Builder
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.optimization import connect
+from gtn.symbols import SymbolTable
+
+__all__ = ["AMOUNT_SYMBOLS", "DIGITS", "FILLS", "amounts", "courtesy_digits"]
+
+DIGITS = "0123456789"
+
+AMOUNT_SYMBOLS = DIGITS + "."
+"""The output symbols of normalised amounts, such as ``1234.56``."""
+
+FILLS = {"*": 1.0, "-": 1.0, "=": 1.0, ".": 1.0, "#": 1.0, " ": 0.0}
+"""What writers put around an amount, and its penalty; a space is no ink, and free."""
+
+_NO_CENTS = ("no", "xx", "XX")
+_HUNDRED = ("100", "xx", "XX")
+
+
+def amounts(
+    *,
+    currency: str = "$",
+    thousands: str = ",",
+    decimal: str = ".",
+    fills: Mapping[str, float] = FILLS,
+    max_digits: int = 7,
+    grouping_penalty: float = 0.0,
+    fraction_penalty: float = 0.5,
+    no_cents_penalty: float = 1.0,
+    bare_cents_penalty: float = 3.0,
+) -> Graph:
+    """Return the transducer from written courtesy amounts to normalised ones.
+
+    An amount is written as fill, a currency sign, fill, the amount itself, fill; all but the
+    amount may be missing. The amount itself is, with the output on the right,
+
+    ====================  ==========  ==========================================
+    ``1250``, ``1,250``   ``1250``    whole; separators at every third digit, or none
+    ``1,250.60``          ``1250.60`` with two decimals
+    ``20 45/100``         ``20.45``   with cents as a fraction: of ``100``, ``xx`` or ``XX``; fill
+                                      may stand before the cents
+    ``20 no/100``         ``20.00``   no cents: ``no``, ``xx`` or ``XX``
+    ``.45``, ``45/xx``    ``0.45``    cents alone
+    ====================  ==========  ==========================================
+
+    Whole amounts have no leading zeros (``0`` itself is one). Every (input, output) pair has
+    exactly one path. The point in the output of a fraction is an arc that reads nothing.
+
+    Args:
+        currency, thousands, decimal: one character each; ``""`` for none of it.
+        fills: the fill characters and the penalty of each; a point may be among them.
+        max_digits: of the whole amount.
+        grouping_penalty: of each separator, in nats, like all penalties.
+        fraction_penalty: of cents as a fraction; added to any other.
+        no_cents_penalty: of a word in the place of zero cents.
+        bare_cents_penalty: of cents alone.
+
+    The penalties are a start for learning: ``gtn.nn.Learned(amounts())`` makes them parameters.
+
+    Raises:
+        GraphError: more than one character, two of the same, or fill that is part of an amount.
+
+    >>> from gtn import SymbolTable, compose, string
+    >>> from gtn.scoring import path_text, viterbi_path
+    >>> grammar = amounts()
+    >>> for text in ["$***1,234.56", "$ 20 45/xx", "1,250-"]:
+    ...     written = string(text, symbols=grammar.isymbols)
+    ...     print(path_text(viterbi_path(compose(written, grammar))))
+    1234.56
+    20.45
+    1250
+    """
+    if max_digits < 1:
+        raise GraphError(f"max_digits is {max_digits}; an amount has a digit")
+    _check_characters(currency, thousands, decimal, fills)
+    inputs = "".join((DIGITS, currency, thousands, decimal, *fills, "/", *_NO_CENTS, *_HUNDRED))
+    b = Builder(
+        isymbols=SymbolTable(list(dict.fromkeys(inputs))), osymbols=SymbolTable(AMOUNT_SYMBOLS)
+    )
+
+    def fill_at(node: int, then: int) -> None:
+        for character, penalty in fills.items():
+            b.add_arc(node, then, character, None, penalty=penalty)
+
+    def digit(node: int, then: int, digits: str = DIGITS) -> None:
+        for d in digits:
+            b.add_arc(node, then, d, d)
+
+    def word(node: int, text: str, outputs: str, then: int, penalty: float = 0.0) -> None:
+        """Add a chain that reads a text and writes outputs with its first characters."""
+        for i, character in enumerate(text):
+            following = then if i == len(text) - 1 else b.add_node()
+            output = outputs[i] if i < len(outputs) else None
+            b.add_arc(node, following, character, output, penalty=penalty if i == 0 else 0.0)
+            node = following
+
+    # In front: fill, the currency sign, fill.
+    fronts = [b.add_node(start=True)]
+    fill_at(fronts[0], fronts[0])
+    if currency:
+        fronts.append(b.add_node())
+        b.add_arc(fronts[0], fronts[1], currency, None)
+        fill_at(fronts[1], fronts[1])
+    # Behind: fill. It is never entered without reading, so a whole amount is final by itself.
+    behind = b.add_node(final=True)
+    fill_at(behind, behind)
+
+    # The whole amount: plain[n] after n digits; a separator leads to a group of three digits.
+    zero = b.add_node(final=True)
+    plain = [b.add_node(final=True) for _ in range(max_digits)]
+    for front in fronts:
+        digit(front, zero, "0")
+        digit(front, plain[0], DIGITS[1:])
+    for n in range(1, max_digits):
+        digit(plain[n - 1], plain[n])
+    wholes = [zero, *plain]
+    if thousands:
+        grouped: dict[int, int] = {}
+        for n in range(1, max_digits - 2):
+            end_of_group = [plain[n - 1]] if n <= 3 else []
+            end_of_group += [grouped[n]] if n in grouped else []
+            begin, second, third = (b.add_node() for _ in range(3))
+            for node in end_of_group:
+                b.add_arc(node, begin, thousands, None, penalty=grouping_penalty)
+            grouped[n + 3] = b.add_node(final=True)
+            digit(begin, second)
+            digit(second, third)
+            digit(third, grouped[n + 3])
+        wholes += grouped.values()
+
+    # The cents: two decimals after the point, or a fraction, whose point reads nothing.
+    # Fill may stand between the whole amount and the fraction; before cents alone it is in front.
+    decimals, tens, cents_end = b.add_node(), b.add_node(), b.add_node(final=True)
+    digit(decimals, tens)
+    digit(tens, cents_end)
+    fill_at(cents_end, behind)
+    fraction, spaced, bare_fraction = (b.add_node() for _ in range(3))
+    fill_at(fraction, spaced)
+    fill_at(spaced, spaced)
+    numerator_tens, numerator, denominator = (b.add_node() for _ in range(3))
+    fraction_end = b.add_node(final=True)
+    for node in (fraction, spaced, bare_fraction):
+        digit(node, numerator_tens)
+    for node in (fraction, spaced):
+        for text in _NO_CENTS:
+            word(node, text, "00", numerator, no_cents_penalty)
+    digit(numerator_tens, numerator)
+    b.add_arc(numerator, denominator, "/", None)
+    for text in _HUNDRED:
+        word(denominator, text, "", fraction_end)
+    fill_at(fraction_end, behind)
+
+    for whole in wholes:
+        fill_at(whole, behind)
+        if decimal:
+            b.add_arc(whole, decimals, decimal, ".")
+        b.add_arc(whole, fraction, None, ".", penalty=fraction_penalty)
+    bare = b.add_node()
+    for front in fronts:
+        b.add_arc(front, bare, None, "0", penalty=bare_cents_penalty)
+    if decimal:
+        b.add_arc(bare, decimals, decimal, ".")
+    b.add_arc(bare, bare_fraction, None, ".", penalty=fraction_penalty)
+    return connect(b.build())
+
+
+def courtesy_digits(
+    *,
+    min_length: int = 1,
+    max_length: int = 8,
+    before: float = 1.0,
+    between: float = 2.0,
+    after: float = 1.0,
+) -> Graph:
+    """Return the grammar of amounts whose texts hold the digits only (the CAR profile).
+
+    The pictures also hold currency signs, points, dashes and underlines, which a recognizer of
+    digits has no class for: any piece may be read as fill, ``□:ε``, before, between and after
+    the digits. Input labels 0 to 9 are the digits, 10 is fill: the rubbish class. The digits are
+    unrolled by position, so that learned penalties hold a prior over lengths and over the digit
+    at each position, and each place of fill has its own penalty. One path per (input, output).
+
+    Args:
+        min_length, max_length: how many digits.
+        before, between, after: the penalties of a piece of fill, in nats.
+
+    >>> courtesy_digits(max_length=1)
+    Graph: 2 nodes, 12 arcs, start 0, final 1
+      0 -> 1  0    0
+      0 -> 1  1    0
+      ...
+      0 -> 0  □:ε  1
+      1 -> 1  □:ε  1
+    """
+    digits = any_string(DIGITS, min_length=min_length, max_length=max_length)
+    return with_fill(digits, penalty={"before": before, "between": between, "after": after})
+
+
+def _check_characters(
+    currency: str, thousands: str, decimal: str, fills: Mapping[str, float]
+) -> None:
+    """Check that each character of the grammar has one meaning, but for a point that is fill."""
+    meaning = dict.fromkeys(DIGITS, "a digit")
+    meaning |= {c: "in a fraction" for c in "".join(("/", *_NO_CENTS)) if c not in meaning}
+    for name, character in (
+        ("currency", currency),
+        ("thousands", thousands),
+        ("decimal", decimal),
+    ):
+        if len(character) > 1:
+            raise GraphError(f"{name} is {character!r}; it is one character or none")
+        if character in meaning:
+            raise GraphError(f"{name} is {character!r}, which is {meaning[character]}, too")
+        if character:
+            meaning[character] = name
+    for fill in fills:
+        if len(fill) != 1:
+            raise GraphError(f"fill {fill!r} is not one character")
+        if fill in meaning and meaning[fill] not in ("thousands", "decimal"):
+            raise GraphError(f"fill {fill!r} is {meaning[fill]}, too")

@@ -1,0 +1,106 @@
+"""Grammars by name, for commands and checkpoints that say which grammar they read with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grammars.amounts import DIGITS, FILLS, amounts, courtesy_digits
+from grammars.fill import RUBBISH, with_fill
+from grammars.regex import regex
+from gtn.composition import compose
+from gtn.construction import string
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.symbols import SymbolTable
+
+__all__ = ["NAMES", "Grammar", "named"]
+
+NAMES = {
+    "car": "digits of a courtesy amount, 1 to 8, among fill (also: digits)",
+    "amounts": "courtesy amounts such as $1,234.56 or 20 45/xx, read as 1234.56 and 20.45",
+    "regex:PATTERN": "texts that match a regular expression, among fill",
+}
+"""The names that :func:`named` knows, and what they stand for."""
+
+_FILL_PENALTIES = {"before": 1.0, "between": 2.0, "after": 1.0}
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """A grammar and the classes that its recognizer needs.
+
+    Attributes:
+        name: what :func:`named` makes it from again.
+        characters: the classes of the recognizer in order, class k = label k; after them comes
+            one more class, rubbish, which the grammar reads as fill.
+        graph: the transducer from ``len(characters) + 1`` classes to texts.
+    """
+
+    name: str
+    characters: str
+    graph: Graph
+
+    def writes(self, text: str) -> bool:
+        """Return whether a text is the output of some path, so that it can be a target.
+
+        >>> named("car").writes("1250"), named("car").writes("12.50")
+        (True, False)
+        """
+        table = self.graph.osymbols
+        if table is None or any(character not in table for character in text):
+            return False
+        return compose(self.graph, string(text, symbols=table)).num_nodes > 0
+
+
+def named(name: str) -> Grammar:
+    """Return the grammar of a name: ``car`` (or ``digits``), ``amounts``, or ``regex:PATTERN``.
+
+    Every one of them reads any piece of ink as fill, by the rubbish class, before, between and
+    after the characters; and has one path for every (input string, output string) pair. The
+    recognizer of a regular expression has one class for each character that it can read.
+
+    Raises:
+        ValueError: an unknown name; the message lists the known ones.
+        GraphError: a pattern that is not a regular expression over printable ASCII.
+
+    >>> named("car").characters, named("car").graph.isymbols.label(RUBBISH)
+    ('0123456789', 10)
+    >>> grammar = named("regex:[0-9]+-[0-9]+")
+    >>> grammar.characters, grammar.writes("12-7"), grammar.writes("127")
+    ('-0123456789', True, False)
+    """
+    if name in ("car", "digits"):
+        return Grammar("car", DIGITS, courtesy_digits())
+    if name == "amounts":
+        # A recognizer sees ink only: there is no class for a space.
+        graph = amounts(fills={c: p for c, p in FILLS.items() if not c.isspace()})
+        return _filled(name, graph)
+    if name.startswith("regex:"):
+        return _filled(name, _narrow(regex(name.removeprefix("regex:"))))
+    raise ValueError(f"there is no grammar {name!r}; there are {', '.join(NAMES)}")
+
+
+def _filled(name: str, text: Graph) -> Grammar:
+    """Return the grammar of a graph whose input table holds single characters 0, 1, 2 …"""
+    assert text.isymbols is not None
+    characters = "".join(text.isymbols)
+    return Grammar(name, characters, with_fill(text, RUBBISH, penalty=_FILL_PENALTIES))
+
+
+def _narrow(acceptor: Graph) -> Graph:
+    """Return an acceptor with the labels 0, 1, 2 … of the symbols that it reads, in their order."""
+    assert acceptor.isymbols is not None
+    used, labels = np.unique(acceptor.ilabels, return_inverse=True)
+    if len(used) == 0:
+        raise GraphError("the grammar reads no character at all")
+    table = SymbolTable(acceptor.isymbols.decode(used.tolist()))
+    return Graph(
+        acceptor.topology.relabelled(labels.astype(np.int32), None),
+        acceptor.penalties,
+        start_penalties=acceptor.start_penalties,
+        final_penalties=acceptor.final_penalties,
+        isymbols=table,
+        osymbols=table,
+    )

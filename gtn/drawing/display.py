@@ -1,0 +1,119 @@
+"""Drawings to look at: files, and pictures in notebooks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from gtn.drawing.dot import to_dot
+from gtn.drawing.svg import piped, to_svg
+from gtn.errors import GraphError
+from gtn.graph import Graph
+
+__all__ = ["Drawing", "draw", "notebook_html"]
+
+_DOT_OPTIONS = {"highlight", "color", "width", "show_penalties", "max_parallel", "max_graphs"}
+
+
+class Drawing:
+    """A graph and how to draw it; in a notebook it shows itself.
+
+    >>> import gtn
+    >>> Drawing(gtn.string([1, 2]), engine="layered").svg[:4]
+    '<svg'
+    """
+
+    def __init__(self, graph: Graph, **options: Any) -> None:
+        self.graph = graph
+        self.options = options
+
+    @property
+    def svg(self) -> str:
+        """The picture as SVG text."""
+        return to_svg(self.graph, **self.options)
+
+    @property
+    def dot(self) -> str:
+        """The graph as DOT text."""
+        return str(to_dot(self.graph, **self.options).source)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+
+def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: Any) -> Drawing:
+    """Draw a graph into a file, or for a notebook.
+
+    Args:
+        graph: a graph or a batch.
+        path: ends in ``.svg``, ``.dot`` or ``.gv``; or ``.png`` or ``.pdf`` where the ``dot``
+            program is installed. The file is written whole or not at all.
+        options: of :func:`to_svg`; for other files than SVG, of :func:`to_dot`.
+
+    Raises:
+        GraphError: another ending, no ``dot`` program, a wrong option, too many arcs.
+
+    >>> import gtn, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder) / "graph.svg"
+    ...     drawing = draw(gtn.string([1, 2]), file, engine="layered")
+    ...     file.read_text(encoding="utf-8") == drawing.svg
+    True
+    """
+    drawing = Drawing(graph, **options)
+    if path is None:
+        drawing.svg  # noqa: B018 - what is wrong shows here, not when the notebook displays it
+        return drawing
+    path = Path(path)
+    kind = path.suffix.lower()
+    if kind not in (".svg", ".dot", ".gv", ".png", ".pdf"):
+        raise GraphError(
+            f"{path}: cannot draw {kind or 'without ending'!r}; know .svg .dot .gv .png .pdf"
+        )
+    if kind != ".svg" and (other := sorted(options.keys() - _DOT_OPTIONS)):
+        raise GraphError(f"{path}: {kind} is drawn by dot, which has no {other[0]!r}; draw .svg")
+    if kind == ".svg":
+        content = drawing.svg.encode("utf-8")
+    elif kind in (".dot", ".gv"):
+        content = drawing.dot.encode("utf-8")
+    else:
+        content = piped(to_dot(graph, **options), kind[1:])
+    _write(path, content)
+    return drawing
+
+
+def notebook_html(graph: Graph, max_arcs: int = 100) -> str:
+    """Return a graph as HTML for a notebook: a picture, or a table where it is large.
+
+    >>> import gtn
+    >>> notebook_html(gtn.string([1, 2]))[:4]
+    '<svg'
+    """
+    shown = graph.topology.arc_offsets[min(graph.topology.batch_size, 4)]
+    if shown > max_arcs:
+        return f"<pre>{escape(repr(graph))}</pre>"
+    return to_svg(graph, engine="layered", max_arcs=max_arcs)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

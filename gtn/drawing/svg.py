@@ -1,0 +1,353 @@
+"""SVG of a graph: by the layered layout, or by the ``dot`` binary."""
+
+from __future__ import annotations
+
+import shutil
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from gtn.drawing.colors import ACCENT, Ramp
+from gtn.drawing.dot import to_dot
+from gtn.drawing.layout import HEAD, RADIUS, Box, Layout, Link, layered
+from gtn.drawing.pictures import Picture
+from gtn.drawing.strands import Strand, Style, number, strands
+from gtn.drawing.views import View, views
+from gtn.errors import GraphError
+from gtn.graph import Graph
+
+__all__ = ["piece", "to_svg"]
+
+FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+INK, GREY, SIZE, SMALL, LINE, ARROW = "#1a1a1a", "#7a7a7a", 11.0, 9.0, 13.0, 16.0
+_NARROW, _WIDE = set(" .,:;'|!ijlIft()[]/"), set("mwMW%@—…")
+
+
+def to_svg(
+    graph: Graph,
+    *,
+    engine: str = "auto",
+    highlight: Any = None,
+    color: Any = None,
+    width: Any = None,
+    images: Any = None,
+    ink: str = "high",
+    image_height: float = 30,
+    show_penalties: bool | None = None,
+    max_parallel: int | None = 4,
+    max_arcs: int = 300,
+    max_graphs: int = 4,
+    background: str | None = "white",
+) -> str:
+    """Return the graph as an SVG picture, the same text for the same graph.
+
+    Args:
+        graph: a graph, or a batch, whose first graphs are drawn one above the other.
+        engine: ``"dot"`` (the binary of Graphviz), ``"layered"`` (needs nothing), or ``"auto"``:
+            dot where it is installed and no images are asked for.
+        highlight: arcs to emphasise: indexes, a mask ``[A]``, or a path made from this graph
+            (``viterbi_path``), whose sources say which arcs it takes.
+        color: values ``[A]`` to colour arcs by, as posteriors (pale to dark blue) or gradients
+            (values of both signs: blue over grey to red).
+        width: values ``[A]`` for the width of the curves.
+        images: a key of arc data or ``[A, H, W]``: pictures on the arcs; layered only.
+        ink: ``"high"`` or ``"low"``, the values of images that are ink.
+        image_height: of the pictures, in pixels.
+        show_penalties: whether to write penalties (nats); by default unless all are zero.
+        max_parallel: more parallel arcs than that are drawn as one curve with the best of them
+            and ``+12``, say, for the rest; ``None``: never.
+        max_arcs: more arcs than that are refused.
+        max_graphs: how many graphs of a batch to draw.
+        background: a colour, or ``None``: transparent.
+
+    Raises:
+        GraphError: too many arcs; a wrong option; ``engine="dot"`` without the binary.
+
+    >>> import gtn
+    >>> to_svg(gtn.string("ab", symbols=gtn.SymbolTable("ab")), engine="layered")[:4]
+    '<svg'
+    """
+    if engine not in ("auto", "dot", "layered"):
+        raise GraphError(f"engine={engine!r}; it is 'auto', 'dot' or 'layered'")
+    drawn = list(views(graph, max_graphs))
+    arcs = sum(len(view.arcs) for view in drawn)
+    if arcs > max_arcs:
+        raise GraphError(
+            f"{arcs} arcs are too many for a readable drawing (max_arcs={max_arcs}); draw less of "
+            "the graph (connect it, keep its n best paths, pick one graph of a batch), or pass "
+            "max_arcs"
+        )
+    if engine == "auto":
+        engine = "dot" if images is None and shutil.which("dot") else "layered"
+    if engine == "dot":
+        if images is not None:
+            raise GraphError("the dot engine draws no images; use engine='layered'")
+        dot = to_dot(
+            graph,
+            highlight=highlight,
+            color=color,
+            width=width,
+            show_penalties=show_penalties,
+            max_parallel=max_parallel,
+            max_graphs=max_graphs,
+        )
+        dot.graph_attr["bgcolor"] = background or "transparent"
+        text = piped(dot, "svg").decode("utf-8")
+        return text[text.index("<svg") :]
+    style = Style.of(
+        graph,
+        highlight=highlight,
+        color=color,
+        width=width,
+        images=images,
+        ink=ink,
+        show_penalties=show_penalties,
+        max_parallel=max_parallel,
+    )
+    return _stacked(drawn, style, image_height, background)
+
+
+def piped(dot: Any, form: str) -> bytes:
+    """Return what the ``dot`` binary makes of DOT source, in a format such as ``"svg"``.
+
+    Raises:
+        GraphError: the binary is not installed.
+    """
+    if shutil.which("dot") is None:
+        raise GraphError(
+            f"{form} by the dot engine needs the 'dot' program of Graphviz, which is not installed "
+            "(graphviz.org); engine='layered' draws .svg without it"
+        )
+    drawn: bytes = dot.pipe(format=form)
+    return drawn
+
+
+def piece(view: View, style: Style, image_height: float = 30) -> tuple[Layout, list[Strand]]:
+    """Return the layout of one graph and the strands that go with its curves."""
+    drawn = strands(style, view.arcs, one_loop=True)
+    first = view.nodes.start
+    entered = {s.dst for s in drawn if s.src != s.dst}
+    nodes = []
+    for n in view.nodes:
+        start, final = view.starts.get(n), view.finals.get(n)
+        left, right, below = 0.0, 0.0, 0.0
+        if final:
+            left = right = measure(number(final), SMALL) / (1 if n in entered else 2)
+            below = SMALL + 3
+        if start is not None:
+            if n in entered:
+                left = max(left, measure(number(start), SMALL) + 3)
+                below = ARROW + 1
+            else:
+                left = RADIUS + ARROW + (measure(number(start), SMALL) + 3 if start else 0)
+        nodes.append(Box(left, right, 0, below))
+    links = [Link(s.src - first, s.dst - first, _room(s, image_height)) for s in drawn]
+    return layered(nodes, links, [n - first for n in view.starts]), drawn
+
+
+def _room(strand: Strand, image_height: float) -> Box:
+    lines = len(strand.rows) + bool(strand.hidden)
+    half = max(sum(_columns(strand)) / 2, 7.0) + 5
+    if strand.picture is None:
+        return Box(half, half, LINE * lines + 2, 3)
+    height, width = _picture_size(strand.picture, image_height)
+    half = max(half, width / 2 + 4)
+    if strand.src == strand.dst:
+        return Box(half, half, LINE * lines + height + 5, 3)
+    return Box(half, half, height / 2 + 2, height / 2 + LINE * lines + 3)
+
+
+def _picture_size(picture: Picture, image_height: float) -> tuple[float, float]:
+    width = image_height * picture.width / picture.height
+    shrink = min(1.0, 4 * image_height / width)
+    return image_height * shrink, width * shrink
+
+
+def _columns(strand: Strand) -> tuple[float, float, float]:
+    """Return how wide the swatches, symbols and penalties of a label are."""
+    swatched = strand.color is not None and len(strand.rows) + bool(strand.hidden) > 1
+    symbols = max(measure(r.symbols, SIZE) * (1.06 if r.highlighted else 1) for r in strand.rows)
+    penalties = [3.5 + measure(r.penalty, SMALL) for r in strand.rows if r.penalty]
+    return 8.0 if swatched else 0.0, symbols, max(penalties, default=0.0)
+
+
+def measure(text: str, size: float) -> float:
+    """Return about how wide a text is in a sans-serif font of a size, in pixels."""
+    ems = 0.0
+    for c in text:
+        if unicodedata.east_asian_width(c) in "WF":
+            ems += 1.0
+        elif not unicodedata.combining(c):
+            ems += 0.31 if c in _NARROW else 0.9 if c in _WIDE else 0.7 if c.isupper() else 0.57
+    return ems * size
+
+
+# -- writing ------------------------------------------------------------------------------------
+
+
+def _stacked(
+    drawn: Sequence[View], style: Style, image_height: float, background: str | None
+) -> str:
+    pieces = [(view, *piece(view, style, image_height)) for view in drawn]
+    width = max(100.0 if style.ramp else 60.0, *(layout.width for _, layout, _ in pieces))
+    parts = ElementTree.Element("g")
+    top = 0.0
+    for view, layout, own in pieces:
+        if view.caption:
+            _text(parts, 8, top + 14, view.caption, SMALL, GREY, anchor="start")
+            top += 18
+        group = _add(parts, "g", transform=f"translate(0 {_n(top)})")
+        _graph(group, view, layout, own, image_height)
+        if not view.nodes:
+            _text(group, width / 2, layout.height / 2 + 3, "no nodes", SMALL, GREY)
+        top += layout.height
+    if style.ramp:
+        _legend(parts, style.ramp, width, top)
+        top += 22
+    root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg"})
+    root.attrib |= {"width": _n(width), "height": _n(top), "viewBox": f"0 0 {_n(width)} {_n(top)}"}
+    root.attrib |= {"font-family": FONT, "role": "img"}
+    if background is not None:
+        _add(root, "rect", width="100%", height="100%", fill=background)
+    root.append(parts)
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _graph(parent: Element, view: View, layout: Layout, drawn: list[Strand], high: float) -> None:
+    for i in sorted(range(len(drawn)), key=lambda i: drawn[i].highlighted):
+        _arc(parent, drawn[i], layout, i, high)
+    entered = {s.dst for s in drawn if s.src != s.dst}
+    for node, (x, y) in zip(view.nodes, layout.nodes, strict=True):
+        group = _add(parent, "g")
+        start, final = view.starts.get(node), view.finals.get(node)
+        from_below = start is not None and node in entered
+        if start is not None:
+            _start(group, x, y, start, from_below)
+        radii = [RADIUS] if final is None else [RADIUS, RADIUS - 2.2]
+        for r in radii:
+            _add(group, "circle", cx=x, cy=y, r=r, fill="white", stroke=INK, stroke_width="0.9")
+        if final:
+            beside = x + 4 if from_below else x
+            anchor = "start" if from_below else "middle"
+            _text(group, beside, y + RADIUS + SMALL + 1, number(final), SMALL, GREY, anchor)
+        size = SMALL if node < 100 else 7.0 if node < 1000 else 5.5
+        _text(group, x, y + 0.36 * size, str(node), size, INK)
+
+
+def _start(parent: Element, x: float, y: float, penalty: float, from_below: bool) -> None:
+    """Draw the arrow into a start: from the left, or from below where arcs come in."""
+    along = np.array([0.0, -1.0]) if from_below else np.array([1.0, 0.0])
+    tip = np.array([x, y]) - RADIUS * along
+    tail = tip - ARROW * along
+    line = _path([tail, tip - (HEAD - 1) * along], "L")
+    _add(parent, "path", d=line, fill="none", stroke=INK, stroke_width="0.9")
+    _head(parent, tip - HEAD * along, tip, INK)
+    if penalty:
+        at = tail - (3, 0 if from_below else -3)
+        _text(parent, at[0], at[1], number(penalty), SMALL, GREY, anchor="end")
+
+
+def _arc(parent: Element, strand: Strand, layout: Layout, i: int, high: float) -> None:
+    group = _add(parent, "g")
+    _add(group, "title").text = strand.title
+    color = strand.color or (ACCENT if strand.highlighted else "#4a4a4a")
+    width = strand.width or (1.9 if strand.highlighted else 0.9)
+    curve, tip = layout.curves[i], layout.tips[i]
+    d = _path(curve, "C")
+    if strand.highlighted and strand.color:
+        _add(group, "path", d=d, fill="none", stroke="#ffe08a", stroke_width=width + 5)
+    line = _add(group, "path", d=d, fill="none", stroke=color, stroke_width=width)
+    if strand.forbidden:
+        line.set("stroke-dasharray", "3 3")
+    _head(group, curve[-1], tip, color, grow=0.8 * (width - 0.9))
+    _label(group, strand, layout.labels[i], high, color)
+
+
+def _label(group: Element, strand: Strand, at: Any, high: float, color: str) -> None:
+    """Write the rows above the curve, or a picture on it and the rows below."""
+    x, y = (float(v) for v in at)
+    lines = len(strand.rows) + bool(strand.hidden)
+    baseline = y - 4 - LINE * (lines - 1)
+    if strand.picture is not None:
+        height, width = _picture_size(strand.picture, high)
+        top = y - LINE * lines - height - 4 if strand.src == strand.dst else y - height / 2
+        if strand.src != strand.dst:
+            baseline = y + height / 2 + LINE - 2
+        box = {"x": x - width / 2, "y": top, "width": width, "height": height}
+        _add(group, "image", href=strand.picture.uri, **box)
+        edge = color if strand.color or strand.highlighted else "#b5b5b5"
+        thick = 1.4 if strand.highlighted else 0.6
+        _add(group, "rect", fill="none", stroke=edge, stroke_width=thick, **box)
+    swatch, symbols, penalties = _columns(strand)
+    left = x - (swatch + symbols + penalties) / 2
+    for row in strand.rows:
+        accent = ACCENT if row.highlighted and not strand.color else None
+        if swatch:
+            _add(group, "rect", x=left, y=baseline - 6.5, width=5, height=5, fill=row.color or INK)
+        between = left + swatch + symbols
+        middle, anchor = (between, "end") if penalties else (between - symbols / 2, "middle")
+        text = _text(group, middle, baseline, row.symbols, SIZE, accent or INK, anchor)
+        if row.highlighted:
+            text.set("font-weight", "bold")
+        if row.penalty:
+            _text(group, between + 3.5, baseline, row.penalty, SMALL, accent or GREY, "start")
+        baseline += LINE
+    if strand.hidden:
+        _text(group, x, baseline, f"+{strand.hidden}", SMALL, GREY)
+
+
+def _legend(parent: Element, ramp: Ramp, width: float, top: float) -> None:
+    """Draw the ramp with its ends, at the bottom right."""
+    steps, step = 24, 2.5
+    right = width - 8 - measure(number(ramp.high), SMALL)
+    left = right - steps * step - 4
+    for i in range(steps):
+        color = ramp.color(ramp.low + (ramp.high - ramp.low) * i / (steps - 1))
+        _add(parent, "rect", x=left + i * step, y=top + 6, width=2.7, height=6, fill=color)
+    _text(parent, left - 4, top + 12.2, number(ramp.low), SMALL, GREY, anchor="end")
+    _text(parent, right, top + 12.2, number(ramp.high), SMALL, GREY, anchor="start")
+
+
+def _head(parent: Element, tail: Any, tip: Any, color: str, grow: float = 0.0) -> None:
+    along = (tip - tail) / np.hypot(*(tip - tail))
+    back = tip - (HEAD + grow) * along
+    side = (2.3 + grow) * np.array([-along[1], along[0]])
+    _add(parent, "path", d=_path([back + side, tip, back - side], "L") + "Z", fill=color)
+
+
+def _text(
+    parent: Element,
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    color: str,
+    anchor: str = "middle",
+) -> Element:
+    element = _add(parent, "text", x=x, y=y, text_anchor=anchor, font_size=size, fill=color)
+    element.text = text
+    return element
+
+
+def _add(parent: Element, tag: str, **attributes: str | float) -> Element:
+    """Add an element; ``_`` in the name of an attribute stands for ``-``."""
+    texts = {
+        name.replace("_", "-"): value if isinstance(value, str) else _n(value)
+        for name, value in attributes.items()
+    }
+    return ElementTree.SubElement(parent, tag, texts)
+
+
+def _path(points: Any, kind: str) -> str:
+    pairs = [f"{_n(x)} {_n(y)}" for x, y in points]
+    return f"M{pairs[0]}{kind}{' '.join(pairs[1:])}"
+
+
+def _n(value: float) -> str:
+    """Return a coordinate with at most one decimal."""
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text

@@ -1,0 +1,252 @@
+"""Joining: several graphs side by side in one, with epsilon arcs and nodes between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.batch import assemble, gather, repeat
+from gtn.data import ArcData, Sources
+from gtn.errors import GraphError, SymbolError
+from gtn.graph import Graph
+from gtn.symbols import EPSILON, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["Epsilons", "Operands", "Places", "spokes", "taken"]
+
+Array = NDArray[Any]
+
+
+class Epsilons(NamedTuple):
+    """New epsilon arcs: the graph of the batch that each belongs to, its nodes and penalty."""
+
+    owner: Array
+    src: Array
+    dst: Array
+    penalties: torch.Tensor
+
+
+def spokes(
+    graph: Graph,
+    nodes: Array,
+    renumbered: Array,
+    penalties: torch.Tensor,
+    hubs: Array,
+    where: Array,
+    *,
+    into: bool,
+) -> list[Epsilons]:
+    """Return epsilon arcs between starts or finals and one node for each graph of a batch.
+
+    Args:
+        nodes, renumbered, penalties: starts or finals of ``graph``, in its numbers and in those
+            of the result.
+        hubs: the one node of each graph, ``[B]``.
+        where: which graphs get such arcs, ``[B]``.
+        into: whether the arcs lead to the hub.
+    """
+    owner = graph.topology.graph_of_nodes(nodes)
+    kept = np.flatnonzero(where[owner])
+    owner, ends = owner[kept], renumbered[kept]
+    src, dst = (ends, hubs[owner]) if into else (hubs[owner], ends)
+    return [Epsilons(owner, src, dst, taken(penalties, kept))]
+
+
+class Places:
+    """Where nodes or arcs of several operands, and new ones, stand in a result.
+
+    Args:
+        offsets: by graph of the batch, ``[B + 1]``, of each operand.
+        extra: how many new ones each graph of the result gets, ``[B]``.
+    """
+
+    def __init__(self, offsets: Sequence[Array], extra: Array) -> None:
+        sizes = np.array([*(np.diff(o) for o in offsets), extra], dtype=np.int64)
+        self.offsets = np.r_[0, np.cumsum(sizes.sum(axis=0))]
+        if self.offsets[-1] > np.iinfo(np.int32).max:
+            raise GraphError(f"{self.offsets[-1]} nodes or arcs are too many for one graph")
+        first = self.offsets[:-1] + np.cumsum(sizes, axis=0) - sizes
+        self.new = first[-1]  # the first new one of each graph
+        self._operands = [np.asarray(o, dtype=np.int64) for o in offsets]
+        self._shifts = [f - o[:-1] for f, o in zip(first, self._operands)]
+
+    def of(self, operand: int, items: Array) -> Array:
+        """Return the places of some nodes or arcs of an operand."""
+        graphs = np.searchsorted(self._operands[operand], items, side="right") - 1
+        places: Array = items + self._shifts[operand][graphs]
+        return places
+
+
+class Operands:
+    """Operands of one length, dtype and pair of symbol tables, to be joined in one graph."""
+
+    def __init__(self, operands: Sequence[Graph], symbols: str) -> None:
+        if symbols not in ("match", "ignore"):
+            raise GraphError(f"symbols={symbols!r}; known are 'match' and 'ignore'")
+        lengths = {g.topology.batch_size for g in operands if g.topology.is_batch}
+        if len(lengths) > 1:
+            raise GraphError(f"batches of {' and '.join(map(str, sorted(lengths)))} graphs")
+        self.is_batch = bool(lengths)
+        self.length = lengths.pop() if lengths else 1
+        dtype = operands[0].penalties.dtype
+        for operand in operands[1:]:
+            dtype = torch.promote_types(dtype, operand.penalties.dtype)
+        self.given = operands
+        self.graphs = [
+            (repeat(g, self.length) if self.is_batch and not g.topology.is_batch else g).to(dtype)
+            for g in operands
+        ]
+        self.isymbols, self.ilabels = _joined_labels(
+            [g.isymbols for g in self.graphs], [g.ilabels for g in self.graphs], "input", symbols
+        )
+        self.osymbols, self.olabels = self.isymbols, self.ilabels
+        if any(
+            g.topology.olabels is not g.topology.ilabels or g.isymbols != g.osymbols
+            for g in self.graphs
+        ):
+            self.osymbols, self.olabels = _joined_labels(
+                [g.osymbols for g in self.graphs],
+                [g.olabels for g in self.graphs],
+                "output",
+                symbols,
+            )
+
+    def place_nodes(self, extra: Array | None = None) -> Places:
+        """Return where the nodes go, with room for new ones."""
+        none = np.zeros(self.length, dtype=np.int64)
+        offsets = [g.topology.node_offsets for g in self.graphs]
+        return Places(offsets, none if extra is None else extra)
+
+    def joined(
+        self,
+        nodes: Places,
+        epsilons: Sequence[Epsilons],
+        starts: Sequence[int] | None,
+        finals: Sequence[int] | None,
+    ) -> Graph:
+        """Return the graph of all operands and some epsilon arcs.
+
+        Args:
+            nodes: the places of the operands' nodes.
+            epsilons: the new arcs, in any order.
+            starts, finals: the operands whose starts and finals are those of the result; None:
+                the first new node of each graph, with penalty 0.
+        """
+        graphs = self.graphs
+        owner = np.concatenate([np.empty(0, dtype=np.int64), *(e.owner for e in epsilons)])
+        by_owner = np.argsort(owner, kind="stable")
+        counts = np.bincount(owner, minlength=self.length)
+        places = Places([g.topology.arc_offsets for g in graphs], counts)
+        # The arcs of all operands and the new ones, one after the other, in their places.
+        new = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+        new += np.repeat(places.new, counts)
+        place = [places.of(k, np.arange(g.num_arcs)) for k, g in enumerate(graphs)]
+        fresh = np.empty(len(owner), dtype=np.int64)
+        fresh[by_owner] = new
+        order = np.argsort(np.concatenate([*place, fresh]), kind="stable").astype(np.int32)
+        src, dst = (
+            np.concatenate(
+                [
+                    *(nodes.of(k, getattr(g, end)) for k, g in enumerate(graphs)),
+                    *(getattr(e, end) for e in epsilons),
+                ]
+            )[order]
+            for end in ("src", "dst")
+        )
+        silent = np.full(len(owner), EPSILON, dtype=np.int32)
+        ilabels = np.concatenate([*self.ilabels, silent])[order]
+        acceptor = self.olabels is self.ilabels
+        start_nodes, start_penalties = self._ends(nodes, "start", starts)
+        final_nodes, final_penalties = self._ends(nodes, "final", finals)
+        topology = Topology(
+            int(nodes.offsets[-1]),
+            src,
+            dst,
+            ilabels,
+            None if acceptor else np.concatenate([*self.olabels, silent])[order],
+            starts=start_nodes,
+            finals=final_nodes,
+            node_offsets=nodes.offsets if self.is_batch else None,
+            arc_offsets=places.offsets if self.is_batch else None,
+            check=False,
+        )
+        lengths = [*(g.num_arcs for g in graphs), len(owner)]
+        data = ArcData.concatenate([*(g.data for g in graphs), ArcData()], lengths)
+        penalties = torch.cat([*(g.penalties for g in graphs), *(e.penalties for e in epsilons)])
+        return assemble(
+            topology,
+            gather(penalties, order),
+            start_penalties,
+            final_penalties,
+            isymbols=self.isymbols,
+            osymbols=self.osymbols,
+            data=data.take(Sources(order)),
+            sources=self._sources(order, lengths),
+        )
+
+    def _ends(
+        self, nodes: Places, name: str, operands: Sequence[int] | None
+    ) -> tuple[Array, torch.Tensor]:
+        """Return the starts or finals of some operands, sorted, and their penalties."""
+        graphs = self.graphs
+        none = graphs[0].penalties.new_zeros(0)
+        if operands is None:
+            return nodes.new, none.new_zeros(self.length)
+        parts = [nodes.of(k, getattr(graphs[k], f"{name}s")) for k in operands]
+        joined = np.concatenate([np.empty(0, dtype=np.int64), *parts])
+        order = np.argsort(joined, kind="stable").astype(np.int32)
+        penalties = torch.cat([none, *(getattr(graphs[k], f"{name}_penalties") for k in operands)])
+        return joined[order], gather(penalties, order)
+
+    def _sources(self, order: NDArray[np.int32], lengths: Sequence[int]) -> tuple[Sources, ...]:
+        found = []
+        first = 0
+        for given, graph, length in zip(self.given, self.graphs, lengths):
+            own = (order >= first) & (order < first + length)
+            source = Sources(np.where(own, order - np.int32(first), np.int32(-1)))
+            repeated = given.topology.is_batch != graph.topology.is_batch
+            found.append(graph.sources[0].then(source) if repeated else source)
+            first += length
+        return tuple(found)
+
+
+def _joined_labels(
+    tables: Sequence[SymbolTable | None], labels: Sequence[Array], side: str, symbols: str
+) -> tuple[SymbolTable | None, list[Array]]:
+    """Return the common table of several operands, and the labels of each in its terms."""
+    first = tables[0]
+    if symbols == "ignore":
+        if first is not None:
+            known = np.array([EPSILON, *first.labels])
+            for k, row in enumerate(labels):
+                unknown = row[~np.isin(row, known)]
+                if len(unknown):
+                    raise SymbolError(
+                        f"operand {k} has {side} label {unknown[0]}, which is not in the table "
+                        f"of the first: {first!r}"
+                    )
+        return first, list(labels)
+    merged = first
+    renamed = []
+    for k, (table, row) in enumerate(zip(tables, labels)):
+        if (table is None) != (first is None):
+            with_, without = (0, k) if table is None else (k, 0)
+            raise SymbolError(
+                f"operand {with_} has {side} symbols and operand {without} has none; give it a "
+                "table with with_symbols, or compare labels with symbols='ignore'"
+            )
+        if table is None or merged is None or table == merged:
+            renamed.append(row)
+        else:
+            merged, relabel = merged.merge(table)
+            renamed.append(relabel[row + 1])
+    return merged, renamed
+
+
+def taken(penalties: torch.Tensor, index: Array) -> torch.Tensor:
+    """Return ``penalties[index]``, differentiable, for an index of any integer type."""
+    return gather(penalties, index.astype(np.int32))

@@ -1,0 +1,227 @@
+"""Rational operations: one path or another, one after another, any number, backwards, one side."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.batch import assemble
+from gtn.data import Sources
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.joining import Epsilons, Operands, spokes, taken
+from gtn.symbols import SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["closure", "concat", "invert", "project", "reverse", "union"]
+
+Array = NDArray[Any]
+Side = Literal["input", "output"]
+
+
+def union(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
+    """Return the graph of all paths of all operands, also written ``a | b``.
+
+    The operands lie side by side, without epsilons: first the nodes and arcs of ``a``, then those
+    of the next. A path that two operands have is there twice. Of batches, the union of the i-th
+    graphs of all; a single graph goes with each graph of a batch.
+
+    Args:
+        a, others: graphs or batches of the same length. Arc data are joined by key; a key that
+            an operand lacks reads as its fill there.
+        symbols: ``"match"``: where tables differ, they are merged and labels follow their
+            symbols, those of ``a`` stay. ``"ignore"``: labels stay the integers they are, the
+            tables are those of ``a``.
+
+    Raises:
+        SymbolError: a table in one operand and none in another, or, with ``"ignore"``, a label
+            that the tables of ``a`` do not have.
+        GraphError: batches of different lengths.
+
+    >>> import gtn
+    >>> union(gtn.Graph.from_arcs([(0, 1, 3, 0.5)], final=1), gtn.string([4, 5]))
+    Graph: 5 nodes, 3 arcs, start 0, 2, final 1, 4
+      0 -> 1  3  0.5
+      2 -> 3  4  0
+      3 -> 4  5  0
+    """
+    operands = Operands([a, *others], symbols)
+    nodes = operands.place_nodes()
+    return operands.joined(nodes, [], range(len(others) + 1), range(len(others) + 1))
+
+
+def concat(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
+    """Return the graph of the paths of ``a`` followed by those of the others, ``a + b``.
+
+    Epsilon arcs lead from each final of one operand to each start of the next and carry the
+    penalties of both; where both are several they meet in a new node, so that there are not as
+    many arcs as pairs. To each choice of one path per operand belongs exactly one path.
+
+    Arguments, order of nodes and arcs (new ones last), batches and errors as in :func:`union`.
+
+    >>> import gtn
+    >>> concat(gtn.string([3]), gtn.Graph.from_arcs([(0, 1, 4)], start={0: 0.5}, final=1))
+    Graph: 4 nodes, 3 arcs, start 0, final 3
+      0 -> 1  3  0
+      2 -> 3  4  0
+      1 -> 2  ε  0.5
+    """
+    operands = Operands([a, *others], symbols)
+    graphs = operands.graphs
+    finals, starts = (
+        [np.diff(np.searchsorted(getattr(g, name), g.topology.node_offsets)) for g in graphs]
+        for name in ("finals", "starts")
+    )
+    meet = np.array([(f > 1) & (s > 1) for f, s in zip(finals, starts[1:])], dtype=np.int64)
+    meet = meet.reshape(len(others), operands.length)
+    nodes = operands.place_nodes(meet.sum(axis=0))
+    joints = nodes.new + np.cumsum(meet, axis=0) - meet
+    arcs = []
+    for k in range(len(others)):
+        left, right = graphs[k], graphs[k + 1]
+        met = meet[k].astype(bool)
+        pairs = np.where(met, 0, finals[k] * starts[k + 1])
+        owner = np.repeat(np.arange(operands.length), pairs)
+        within = np.arange(len(owner)) - (np.cumsum(pairs) - pairs)[owner]
+        step = starts[k + 1][owner]
+        final = (np.cumsum(finals[k]) - finals[k])[owner] + within // np.maximum(step, 1)
+        start = (np.cumsum(starts[k + 1]) - starts[k + 1])[owner] + within % np.maximum(step, 1)
+        ends, begins = nodes.of(k, left.finals), nodes.of(k + 1, right.starts)
+        penalties = taken(left.final_penalties, final) + taken(right.start_penalties, start)
+        arcs.append(Epsilons(owner, ends[final], begins[start], penalties))
+        arcs += spokes(left, left.finals, ends, left.final_penalties, joints[k], met, into=True)
+        arcs += spokes(
+            right, right.starts, begins, right.start_penalties, joints[k], met, into=False
+        )
+    return operands.joined(nodes, arcs, [0], [len(others)])
+
+
+def closure(graph: Graph, *, plus: bool = False) -> Graph:
+    """Return the graph of all sequences of paths of a graph, one after the other.
+
+    One new node, the last, joins finals to starts by epsilon arcs with their penalties, and is
+    itself start and final, with penalty 0: the empty sequence. To each sequence belongs exactly
+    one path. On a batch, graph by graph. ``g.closure()`` is the same.
+
+    Args:
+        graph: graph or batch.
+        plus: at least one path: starts and finals are those of the graph, the new node is
+            neither.
+
+    >>> import gtn
+    >>> closure(gtn.Graph.from_arcs([(0, 1, 7, 1.5)], final={1: 0.5}))
+    Graph: 3 nodes, 3 arcs, start 2, final 2
+      0 -> 1  7  1.5
+      1 -> 2  ε  0.5
+      2 -> 0  ε  0
+    """
+    operands = Operands([graph], "match")
+    nodes = operands.place_nodes(np.ones(operands.length, dtype=np.int64))
+    everywhere = np.ones(operands.length, dtype=bool)
+    ends, begins = nodes.of(0, graph.finals), nodes.of(0, graph.starts)
+    arcs = [
+        *spokes(graph, graph.finals, ends, graph.final_penalties, nodes.new, everywhere, into=True),
+        *spokes(
+            graph, graph.starts, begins, graph.start_penalties, nodes.new, everywhere, into=False
+        ),
+    ]
+    ends_of = [0] if plus else None
+    return operands.joined(nodes, arcs, ends_of, ends_of)
+
+
+def reverse(graph: Graph) -> Graph:
+    """Return the graph of all paths backwards: arcs turned round, starts and finals exchanged.
+
+    Nodes and arcs keep their numbers. On a batch, graph by graph.
+
+    >>> import gtn
+    >>> reverse(gtn.string([3, 4]))
+    Graph: 3 nodes, 2 arcs, start 2, final 0
+      1 -> 0  3  0
+      2 -> 1  4  0
+    """
+    t = graph.topology
+    topology = Topology(
+        t.num_nodes,
+        t.dst,
+        t.src,
+        t.ilabels,
+        None if t.olabels is t.ilabels else t.olabels,
+        starts=t.finals,
+        finals=t.starts,
+        node_offsets=t.node_offsets if t.is_batch else None,
+        arc_offsets=t.arc_offsets if t.is_batch else None,
+        check=False,
+    )
+    return assemble(
+        topology,
+        graph.penalties,
+        graph.final_penalties,
+        graph.start_penalties,
+        isymbols=graph.isymbols,
+        osymbols=graph.osymbols,
+        data=graph.data,
+        sources=(_same_arcs(graph),),
+    )
+
+
+def invert(graph: Graph) -> Graph:
+    """Return the transducer that reads what the graph writes and writes what it reads.
+
+    Labels and symbol tables of the two sides are exchanged. On a batch, graph by graph.
+
+    >>> import gtn
+    >>> invert(gtn.Graph.from_arcs([(0, 1, "a", "b", 0.5)], final=1))
+    Graph: 2 nodes, 1 arcs, start 0, final 1
+      0 -> 1  b:a  0.5
+    """
+    t = graph.topology
+    olabels = None if t.olabels is t.ilabels else t.ilabels
+    return _relabelled(graph, t.olabels, olabels, graph.osymbols, graph.isymbols)
+
+
+def project(graph: Graph, side: Side = "input") -> Graph:
+    """Return the acceptor of one side's labels, with that side's symbols.
+
+    Args:
+        graph: graph or batch.
+        side: ``"input"`` or ``"output"``.
+
+    Raises:
+        GraphError: another side.
+
+    >>> import gtn
+    >>> project(gtn.Graph.from_arcs([(0, 1, "a", "b", 0.5)], final=1), "output")
+    Graph: 2 nodes, 1 arcs, start 0, final 1
+      0 -> 1  b  0.5
+    """
+    if side == "input":
+        return _relabelled(graph, graph.ilabels, None, graph.isymbols, graph.isymbols)
+    if side == "output":
+        return _relabelled(graph, graph.olabels, None, graph.osymbols, graph.osymbols)
+    raise GraphError(f"side {side!r}; the sides are 'input' and 'output'")
+
+
+def _relabelled(
+    graph: Graph,
+    ilabels: Array,
+    olabels: Array | None,
+    isymbols: SymbolTable | None,
+    osymbols: SymbolTable | None,
+) -> Graph:
+    return assemble(
+        graph.topology.relabelled(ilabels, olabels),
+        graph.penalties,
+        graph.start_penalties,
+        graph.final_penalties,
+        isymbols=isymbols,
+        osymbols=osymbols,
+        data=graph.data,
+        sources=(_same_arcs(graph),),
+    )
+
+
+def _same_arcs(graph: Graph) -> Sources:
+    return Sources(np.arange(graph.num_arcs, dtype=np.int32))

@@ -1,0 +1,173 @@
+"""Folders of field images with their texts: ``labels.csv`` (``file,text[,split]``) and images.
+
+The images stand in ``images/`` or beside ``labels.csv``. What is wrong with one row is reported
+with its line; the other rows are kept.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = [
+    "Field",
+    "FieldSet",
+    "FieldSetError",
+    "file_hash",
+    "find_data",
+    "load_fields",
+    "split_by_hash",
+]
+
+
+class FieldSetError(ValueError):
+    """A folder without a usable ``labels.csv``; the message names the file and line."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field image: its file, its text, and the split that ``labels.csv`` puts it in."""
+
+    path: Path
+    text: str
+    split: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name, without folders."""
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class FieldSet:
+    """The fields of a folder in order of their names, and what was wrong with other rows."""
+
+    directory: Path
+    fields: tuple[Field, ...]
+    problems: tuple[str, ...] = field(default=())
+
+    def held_out(self, count: int) -> tuple[list[Field], list[Field]]:
+        """Return (the other fields, the last ``count`` by file name).
+
+        Raises:
+            FieldSetError: a negative count, or one that leaves nothing.
+        """
+        if not 0 <= count < max(len(self.fields), 1):
+            raise FieldSetError(
+                f"{self.directory}: cannot hold out {count} of {len(self.fields)} fields"
+            )
+        cut = len(self.fields) - count
+        return list(self.fields[:cut]), list(self.fields[cut:])
+
+
+def load_fields(directory: str | Path) -> FieldSet:
+    """Read ``labels.csv`` of a folder.
+
+    A row whose file is missing, or that names no file, becomes a problem ``file:line: …`` in the
+    result instead of an error. Files are found in ``images/`` or beside ``labels.csv``, and
+    nowhere else.
+
+    Raises:
+        FieldSetError: no folder, no ``labels.csv``, no column ``file`` or ``text``, not UTF-8, or
+            no row that can be used.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "labels.csv").write_text("file,text\\na.png,12\\nb.png,7\\n")
+    ...     _ = (Path(folder) / "a.png").write_bytes(b"")
+    ...     found = load_fields(folder)
+    >>> [f.text for f in found.fields], [p.split(": ", 1)[1] for p in found.problems]
+    (['12'], ['b.png does not exist'])
+    """
+    directory = Path(directory)
+    labels = directory / "labels.csv"
+    if not directory.is_dir():
+        raise FieldSetError(f"{directory}: no such folder")
+    if not labels.is_file():
+        raise FieldSetError(f"{labels}: no such file; it holds the columns file,text")
+    fields: dict[str, Field] = {}
+    problems: list[str] = []
+    try:
+        with labels.open(newline="", encoding="utf-8-sig") as lines:
+            rows = csv.DictReader(lines)
+            missing = {"file", "text"} - set(rows.fieldnames or ())
+            if missing:
+                raise FieldSetError(
+                    f"{labels}:1: no column {' and '.join(sorted(missing))}; "
+                    f"the first line is file,text or file,text,split"
+                )
+            for row in rows:
+                where = f"{labels}:{rows.line_num}"
+                name, text = (row["file"] or "").strip(), (row["text"] or "").strip()
+                if not name:
+                    problems.append(f"{where}: no file is named")
+                    continue
+                path = _find(directory, name)
+                if path is None:
+                    problems.append(f"{where}: {name} does not exist")
+                elif name in fields:
+                    problems.append(f"{where}: {name} stands here for the second time")
+                else:
+                    fields[name] = Field(path, text, (row.get("split") or "").strip())
+    except UnicodeDecodeError as error:
+        raise FieldSetError(f"{labels}: not UTF-8 text ({error.reason})") from error
+    except csv.Error as error:
+        raise FieldSetError(f"{labels}: {error}") from error
+    if not fields:
+        named = f": {problems[0]}" if problems else ""
+        raise FieldSetError(f"{labels}: no field to read{named}")
+    ordered = sorted(fields.values(), key=lambda f: f.name)
+    return FieldSet(directory, tuple(ordered), tuple(problems))
+
+
+def find_data(given: Path | None, *names: str) -> Path:
+    """Return the folder of a data set: the one given, or a subfolder of ``$GTN_DATA``.
+
+    Raises:
+        FieldSetError: nothing is given and ``GTN_DATA`` is not set, or the folder is not there.
+    """
+    if given is not None:
+        return given
+    root = os.environ.get("GTN_DATA")
+    if not root:
+        raise FieldSetError(
+            f"no data: give --data DIR, or set GTN_DATA to the folder that holds {names[0]}/"
+        )
+    for name in names:
+        if (Path(root) / name).is_dir():
+            return Path(root) / name
+    raise FieldSetError(f"{root}: no folder {' or '.join(names)} in it (GTN_DATA)")
+
+
+def file_hash(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, the first 16 hexadecimal digits of it."""
+    with Path(path).open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
+
+
+def _find(directory: Path, name: str) -> Path | None:
+    """Return the file of a name inside the folder; a name that leads out of it is not found."""
+    root = directory.resolve()
+    for folder in (directory / "images", directory):
+        path = folder / name
+        if path.is_file() and path.resolve().is_relative_to(root):
+            return path
+    return None
+
+
+def split_by_hash(fields: Sequence[Field], share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Return indexes of (training, validation) fields; the choice depends on names and seed only.
+
+    The same field falls on the same side whatever other fields there are. A column ``split`` with
+    the values ``train`` and ``validation`` is obeyed.
+    """
+    kept: tuple[list[int], list[int]] = ([], [])
+    for i, one in enumerate(fields):
+        digest = hashlib.sha256(f"{seed}/{one.name}".encode()).digest()
+        drawn = int.from_bytes(digest[:8], "big") < share * 2**64
+        kept[{"train": 0, "validation": 1}.get(one.split, int(drawn))].append(i)
+    return kept

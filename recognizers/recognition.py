@@ -1,0 +1,74 @@
+"""The recognition transformer: a network reads every segment (T_rec; paper, sections V and X)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+import gtn
+from recognizers.lenet import LeNet5
+from recognizers.segmentation import FEATURES
+from recognizers.segmentation_graph import SegmentPenalty
+
+__all__ = ["ClassGeometry", "RecognitionTransformer"]
+
+
+class ClassGeometry(nn.Module):
+    """Penalty of each class for a segment of this size and place, linear in its features.
+
+    The network sees size-normalised ink, in which a point may look like a zero and a dash like a
+    one; how high, how wide and where a segment is says which. Zero at first.
+
+    Shapes: ``[A, F]`` (columns named by ``FEATURES``) to ``[A, C]``, in nats.
+
+    >>> ClassGeometry(11)(torch.zeros(2, len(FEATURES))).shape
+    torch.Size([2, 11])
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.coefficients = nn.Parameter(torch.zeros(len(FEATURES), classes))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the penalties ``[A, C]`` of features ``[A, F]``."""
+        return features.to(self.coefficients) @ self.coefficients
+
+
+class RecognitionTransformer(nn.Module):
+    """Segmentation graphs to recognition graphs: one arc per class in place of each segment.
+
+    All segments of all fields go through the network as one batch. The penalty of an arc is the
+    sum of the segment's penalty, the network's penalty of the class, and what the segment's size
+    and place say of the class. Images and boxes stay on the arcs.
+
+    Args:
+        network: ``[A, 1, 32, 32]`` to penalties ``[A, C]``: LeNet-5, or any module.
+        symbols: the text of the C classes.
+
+    >>> import numpy as np
+    >>> from recognizers.segmentation import segment_field
+    >>> from recognizers.segmentation_graph import segmentation_graph
+    >>> field = np.full((40, 80), 230, np.uint8)
+    >>> field[8:32, 15:19] = field[8:32, 45:49] = 30
+    >>> read = RecognitionTransformer(LeNet5(rubbish=True), gtn.SymbolTable("0123456789□"))
+    >>> read(segmentation_graph(segment_field(field))).num_arcs
+    22
+    """
+
+    def __init__(self, network: nn.Module, symbols: gtn.SymbolTable) -> None:
+        super().__init__()
+        self.network = network
+        self.symbols = symbols
+        self.segment_penalty = SegmentPenalty()
+        self.class_geometry = ClassGeometry(len(symbols))
+        if isinstance(network, LeNet5) and len(network.classes) != len(symbols):
+            raise ValueError(
+                f"the network has {len(network.classes)} classes, the table {len(symbols)} symbols"
+            )
+
+    def forward(self, graph: gtn.Graph) -> gtn.Graph:
+        """Return the recognition graph (or batch) of a segmentation graph (or batch)."""
+        features = graph.data["features"]
+        penalties = self.network(graph.data["image"]) + self.class_geometry(features)
+        segments = graph.with_penalties(graph.penalties + self.segment_penalty(features))
+        return gtn.expand(segments, penalties, symbols=self.symbols)

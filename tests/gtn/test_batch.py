@@ -1,0 +1,222 @@
+"""Batches: one disjoint graph, whose parts are the graphs again."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gtn
+from gtn import DataError, Graph, GraphBatch, GraphError, Sources, SymbolError, SymbolTable
+from gtn.batch import assemble, gather, rearranged, repeat
+from gtn.testing import assert_equivalent, graphs
+
+ANY = graphs(acyclic=False, epsilons=True, acceptor=False, infinite=True)
+SEVERAL = st.lists(ANY, min_size=1, max_size=4)
+ARRAYS = ("src", "dst", "ilabels", "olabels", "starts", "finals")
+
+
+def assert_same(a, b):
+    assert a.num_nodes == b.num_nodes
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+        assert not getattr(a, name).flags.writeable
+    for name in ("penalties", "start_penalties", "final_penalties"):
+        assert torch.equal(getattr(a, name), getattr(b, name))
+    assert a.isymbols == b.isymbols
+    assert a.osymbols == b.osymbols
+
+
+@given(SEVERAL)
+def test_what_goes_in_comes_out(several):
+    numbered = [g.with_data(number=np.arange(g.num_arcs) + 10 * i) for i, g in enumerate(several)]
+    batch = GraphBatch.from_graphs(numbered)
+    assert len(batch) == len(several)
+    assert batch.num_arcs == sum(g.num_arcs for g in several)
+    for i, (one, g) in enumerate(zip(batch, numbered, strict=True)):
+        assert type(one) is Graph
+        assert not one.topology.is_batch
+        assert_same(one, g)
+        assert_same(batch[i - len(batch)], g)
+        assert one.data["number"].tolist() == g.data["number"].tolist()
+        assert (batch.topology.arc_graph[one.sources[0].index] == i).all()
+    again = GraphBatch.from_graphs(list(batch))
+    assert_same(again, batch)
+
+
+@given(SEVERAL)
+def test_parts_pass_the_checks_of_a_graph(several):
+    batch = GraphBatch.from_graphs(several)
+    t = batch.topology
+    gtn.Topology(
+        t.num_nodes,
+        t.src,
+        t.dst,
+        t.ilabels,
+        t.olabels,
+        starts=t.starts,
+        finals=t.finals,
+        node_offsets=t.node_offsets,
+        arc_offsets=t.arc_offsets,
+    )
+    for g in batch:
+        Graph(g.topology, g.penalties, start_penalties=g.start_penalties)
+
+
+def test_views_share_memory_and_gradients():
+    one, two = (
+        gtn.string(labels).with_penalties(torch.zeros(len(labels), requires_grad=True))
+        for labels in ([1, 2], [3])
+    )
+    batch = GraphBatch.from_graphs([one, two])
+    assert batch[1].penalties.untyped_storage().data_ptr() == (
+        batch.penalties.untyped_storage().data_ptr()
+    )
+    assert np.shares_memory(batch[1].ilabels, batch.ilabels)
+    (2 * batch[0].penalties.sum() + 5 * batch[1].penalties.sum()).backward()
+    assert one.penalties.grad.tolist() == [2.0, 2.0]
+    assert two.penalties.grad.tolist() == [5.0]
+
+
+def test_slices_and_indexes():
+    batch = GraphBatch.from_graphs([gtn.string([n]) for n in range(4)])
+    part = batch[1:3]
+    assert isinstance(part, GraphBatch)
+    assert [g.ilabels.tolist() for g in part] == [[1], [2]]
+    assert [g.ilabels.tolist() for g in batch[::-2]] == [[3], [1]]
+    assert batch[-1].ilabels.tolist() == [3]
+    assert batch[np.int64(2)].ilabels.tolist() == [2]
+    for wrong in (4, -5):
+        with pytest.raises(IndexError, match=f"graph {wrong} of a batch of 4"):
+            batch[wrong]
+    with pytest.raises(GraphError, match="at least one graph"):
+        batch[2:2]
+
+
+def test_what_does_not_make_a_batch():
+    one = gtn.string([1])
+    with pytest.raises(GraphError, match="at least one graph"):
+        GraphBatch.from_graphs([])
+    with pytest.raises(GraphError, match="graph 1 is itself a batch"):
+        GraphBatch.from_graphs([one, GraphBatch.from_graphs([one])])
+    with pytest.raises(GraphError, match=r"graph 1 has torch.float64 penalties.*torch.float32"):
+        GraphBatch.from_graphs([one, one.double()])
+    with pytest.raises(SymbolError, match=r"graph 1 has isymbols SymbolTable.*one table"):
+        GraphBatch.from_graphs([one, gtn.string("ab")])
+    both = one.with_symbols(SymbolTable("ab"))
+    half = Graph(one.topology, isymbols=SymbolTable("ab"))
+    with pytest.raises(SymbolError, match="graph 1 has osymbols"):
+        GraphBatch.from_graphs([both, half])
+
+
+def test_data_of_a_batch():
+    one = gtn.string([1, 2]).with_data(ink=torch.ones(2, 3), time=np.array([1.0, 2.0]))
+    two = gtn.string([3]).with_data(ink=torch.full((1, 3), 5.0))
+    batch = GraphBatch.from_graphs([one, two])
+    assert batch.data["ink"].sum(1).tolist() == [3.0, 3.0, 15.0]
+    assert batch.data["time"].tolist() == [1.0, 2.0, 0.0]
+    assert batch[1].data["ink"].tolist() == [[5.0, 5.0, 5.0]]
+    with pytest.raises(DataError, match="must agree"):
+        GraphBatch.from_graphs([one, two.with_data(ink=torch.zeros(1, 4))])
+
+
+@given(SEVERAL)
+def test_copies(several):
+    batch = GraphBatch.from_graphs(several)
+    for same in (pickle.loads(pickle.dumps(batch)), copy.deepcopy(batch)):
+        assert type(same) is GraphBatch
+        assert_same(same, batch)
+        assert len(same) == len(batch)
+    assert batch.double().detach().topology is batch.topology
+    assert type(batch.with_penalties(batch.penalties)) is GraphBatch
+
+
+def test_repr():
+    batch = GraphBatch.from_graphs([gtn.string([1, 2]), gtn.string([3])])
+    head, sizes, *arcs = repr(batch).split("\n")
+    assert head == "GraphBatch: 5 nodes, 3 arcs, start 0, 3, final 2, 4"
+    assert sizes == "  2 graphs of 2, 1 arcs"
+    assert len(arcs) == 3
+    assert "1, … arcs" in repr(GraphBatch.from_graphs([gtn.string([1])] * 9))
+
+
+# -- building blocks of operations ----------------------------------------------------------------
+
+
+@given(ANY, st.integers(1, 3))
+def test_repeat(g, times):
+    batch = repeat(g.with_data(number=np.arange(g.num_arcs)), times)
+    assert len(batch) == times
+    for one in batch:
+        assert_same(one, g)
+        assert one.data["number"].tolist() == list(range(g.num_arcs))
+
+
+def test_gradients_of_all_copies_add_up():
+    penalties = torch.zeros(2, requires_grad=True)
+    batch = repeat(gtn.string([1, 2]).with_penalties(penalties), 3)
+    (batch.penalties * torch.arange(6.0)).sum().backward()
+    assert penalties.grad.tolist() == [6.0, 9.0]
+
+
+def test_what_cannot_be_repeated():
+    with pytest.raises(GraphError, match="at least one graph, not 0"):
+        repeat(gtn.string([1]), 0)
+    with pytest.raises(GraphError, match="single graph"):
+        repeat(GraphBatch.from_graphs([gtn.string([1])]), 2)
+
+
+@pytest.mark.parametrize(
+    ("index", "expected"), [([2, 0], [3.0, 1.0]), ([1, -1, 1], [2.0, 0.0, 2.0]), ([], [])]
+)
+def test_gather(index, expected):
+    values = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    index = np.array(index, dtype=np.int32)
+    found = gather(values, index)
+    assert found.tolist() == expected
+    found.sum().backward()
+    assert values.grad.tolist() == np.bincount(index[index >= 0], minlength=3).tolist()
+
+
+def test_gather_beside_infinity_and_from_nothing():
+    values = torch.tensor([torch.inf, 1.0], requires_grad=True)
+    found = gather(values, np.array([-1, 1], np.int32))
+    found.sum().backward()
+    assert found.tolist() == [0.0, 1.0]
+    assert values.grad.tolist() == [0.0, 1.0]
+    assert gather(torch.zeros(0), np.array([-1, -1], np.int32)).tolist() == [0.0, 0.0]
+
+
+@given(ANY)
+def test_rearranged_as_it_was(g):
+    every = [np.arange(n, dtype=np.int32) for n in (g.num_arcs, len(g.starts), len(g.finals))]
+    same = rearranged(g, g.topology, *every)
+    assert_same(same, g)
+    assert same.sources[0].index.tolist() == list(range(g.num_arcs))
+
+
+def test_rearranged_swaps_the_tables():
+    ins, outs = SymbolTable("ab"), SymbolTable("xy")
+    g = Graph.from_arcs([(0, 1, "a", "y", 2.0)], final=1, isymbols=ins, osymbols=outs)
+    turned = g.topology.relabelled(g.olabels, g.ilabels)
+    zero = np.zeros(1, dtype=np.int32)
+    swapped = rearranged(g, turned, zero, zero, zero, swapped=True)
+    assert swapped.isymbols is outs
+    assert swapped.symbol_pair(0) == "y:a"
+
+
+def test_assemble_makes_what_the_topology_is():
+    batch = GraphBatch.from_graphs([gtn.string([1])])
+    for g in (batch, batch[0]):
+        made = assemble(
+            g.topology,
+            g.penalties,
+            g.start_penalties,
+            g.final_penalties,
+            sources=(Sources(np.zeros(1, np.int32)),),
+        )
+        assert type(made) is type(g)
+        assert_equivalent(made, g)

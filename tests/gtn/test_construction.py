@@ -1,0 +1,303 @@
+"""Construction: every form of arc, and every wrong one by its number."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gtn
+from gtn import EPSILON, Builder, DataError, Graph, GraphError, SymbolError, SymbolTable
+from gtn.testing import (
+    assert_equivalent,
+    exact_penalties,
+    forward_penalty_by_enumeration,
+    graphs,
+    paths,
+)
+
+LETTERS = SymbolTable("abc")
+
+
+# -- lists of arcs ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arc", "ilabel", "olabel", "penalty"),
+    [
+        ((0, 1, 7), 7, 7, 0.0),
+        ((0, 1, 7, 0.5), 7, 7, 0.5),
+        ((0, 1, 7, np.float32(0.5)), 7, 7, 0.5),
+        ((0, 1, 7, 8), 7, 8, 0.0),
+        ((0, 1, 7, 8, 0.5), 7, 8, 0.5),
+        ((0, 1, 7, 8, 2), 7, 8, 2.0),
+        ((0, 1, 7, None), 7, EPSILON, 0.0),
+        ((0, 1, None, 8), EPSILON, 8, 0.0),
+        ((0, 1, None), EPSILON, EPSILON, 0.0),
+        ((0, 1, EPSILON, "ε", 1.0), EPSILON, EPSILON, 1.0),
+        ((np.int64(0), np.int32(1), np.int64(7)), 7, 7, 0.0),
+        ((0, 1, 7, math.inf), 7, 7, math.inf),
+    ],
+)
+def test_forms_of_an_arc(arc, ilabel, olabel, penalty):
+    g = Graph.from_arcs([arc], final=1)
+    assert (g.src.item(), g.dst.item()) == (0, 1)
+    assert (g.ilabels.item(), g.olabels.item()) == (ilabel, olabel)
+    assert g.penalties.tolist() == [penalty]
+    assert g.topology.is_acceptor == (ilabel == olabel)
+    assert g.isymbols is g.osymbols is None
+
+
+def test_symbols_are_numbered_as_they_come():
+    g = Graph.from_arcs([(0, 1, "b", "x", 1.0), (1, 2, "b", None), (1, 2, "a")], final=2)
+    assert g.isymbols is g.osymbols
+    assert list(g.isymbols) == ["b", "x", "a"]
+    assert [g.symbol_pair(arc) for arc in range(3)] == ["b:x", "b:ε", "a"]
+
+
+def test_given_tables():
+    g = Graph.from_arcs([(0, 1, "c", 0.5), (0, 1, 1)], final=1, symbols=LETTERS)
+    assert g.ilabels.tolist() == [2, 1]
+    assert g.topology.is_acceptor
+    digits = SymbolTable("01")
+    g = Graph.from_arcs([(0, 1, "c", "1")], final=1, isymbols=LETTERS, osymbols=digits)
+    assert (g.ilabels.item(), g.olabels.item()) == (2, 1)
+    assert g.osymbols is digits
+
+
+def test_one_symbol_with_two_labels_makes_a_transducer():
+    reverse = SymbolTable("cba")
+    g = Graph.from_arcs([(0, 1, "a")], final=1, isymbols=LETTERS, osymbols=reverse)
+    assert (g.ilabels.item(), g.olabels.item()) == (0, 2)
+    assert g.symbol_pair(0) == "a"
+
+
+@pytest.mark.parametrize(
+    ("arcs", "options", "error", "message"),
+    [
+        ([(0, 1)], {}, GraphError, r"arc 0 is \(0, 1\); an arc is \(src, dst, label"),
+        ([(0, 1, 2), (0, 1, 2, 3, 4.0, 5)], {}, GraphError, "arc 1 is"),
+        ([(0, 1, 2), (0, 1, -2)], {}, GraphError, "arc 1 has ilabel -2"),
+        ([(0, 1, 2), (-1, 1, 2)], {}, GraphError, "arc 1 has source node -1"),
+        ([(0, 5, 2)], {"num_nodes": 3}, GraphError, "arc 0 has destination node 5.*0 to 2"),
+        ([(0, 1, 2, math.nan)], {}, GraphError, "arc 0 has penalty nan"),
+        ([(0, 1, 2), (0, 1, 2, -math.inf)], {}, GraphError, "arc 1 has penalty -inf"),
+        ([(0, 1, 2.5)], {}, GraphError, "arc 0 has label 2.5"),
+        ([(0, 1, 2, 3, "x")], {}, GraphError, "arc 0 .*penalty 'x'"),
+        ([(0, 1, "a", 2)], {}, GraphError, r"arc 0 is .*a penalty is written as a float, 2.0"),
+        ([(0, 1, 2), (0.5, 1, 2)], {}, GraphError, "arc 1 .*source 0.5"),
+        ([(0, 1, 2), (0, "1", 2)], {}, GraphError, "arc 1 .*destination '1'"),
+        ([(0, 1, 7), 3], {}, GraphError, "arc 1 is 3; an arc is"),
+        ([(0, 1, "a"), (0, 1, "d")], {"symbols": LETTERS}, SymbolError, "arc 1 .*'d' is not in"),
+        ([(0, 1, "a"), (0, 1, 9)], {"symbols": LETTERS}, SymbolError, "arc 1 has input label 9"),
+        ([(0, 1, "a")], {"isymbols": LETTERS}, GraphError, "arc 0 has the symbol 'a', but"),
+        ([(0, 1, 2)], {"start": [0, 0]}, GraphError, "start node 0 is given twice"),
+        ([(0, 1, 2)], {"start": 4, "num_nodes": 2}, GraphError, "start node 4 does not exist"),
+        ([(0, 1, 2)], {"start": -1}, GraphError, "start node -1 does not exist"),
+        ([(0, 1, 2)], {"start": {0: math.nan}}, GraphError, "start 0 has penalty nan"),
+        ([(0, 1, 2)], {"data": {"t": np.zeros(2)}}, DataError, "'t' has 2 rows for 1 arcs"),
+        ([(0, 1, 2)], {"penalties": torch.zeros(2)}, GraphError, r"shape \[1\], not \[2\]"),
+        ([(0, 1, 2**31)], {}, GraphError, "does not fit 32 bits"),
+    ],
+)
+def test_wrong_arcs(arcs, options, error, message):
+    with pytest.raises(error, match=message):
+        Graph.from_arcs(arcs, final=1, **options)
+
+
+def test_starts_finals_and_penalties():
+    g = Graph.from_arcs([(0, 1, 7)], start={3: 0.5, 0: 0.25}, final=[4, 1], dtype=torch.float64)
+    assert g.num_nodes == 5
+    assert g.starts.tolist() == [0, 3]
+    assert g.start_penalties.tolist() == [0.25, 0.5]
+    assert g.finals.tolist() == [1, 4]
+    assert g.final_penalties.tolist() == [0.0, 0.0]
+    assert g.penalties.dtype == g.start_penalties.dtype == torch.float64
+
+
+def test_penalties_as_a_tensor():
+    penalties = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    g = Graph.from_arcs([(0, 1, 7), (0, 1, 8)], final=1, penalties=penalties)
+    assert g.penalties is penalties
+    with pytest.raises(GraphError, match="arc 1 .*penalty 0.5.*penalties="):
+        Graph.from_arcs([(0, 1, 7), (0, 1, 8, 0.5)], final=1, penalties=penalties)
+
+
+def test_arcs_may_come_from_a_generator_and_be_none():
+    g = Graph.from_arcs(((n, n + 1, n) for n in range(3)), final=3)
+    assert g.num_arcs == 3
+    nothing = Graph.from_arcs([], start=[], final=[])
+    assert (nothing.num_nodes, nothing.num_arcs) == (0, 0)
+    point = Graph.from_arcs([], final=0)
+    assert [path.arcs for path in paths(point)] == [()]
+
+
+# -- arrays -----------------------------------------------------------------------------------------
+
+
+@given(graphs(acyclic=False, epsilons=True, acceptor=False, infinite=True))
+def test_arrays_and_arcs_make_the_same_graph(g):
+    rows = zip(g.src, g.dst, g.ilabels, g.olabels, g.penalties.tolist(), strict=True)
+    options = {"num_nodes": g.num_nodes}
+    options["start"] = dict(zip(g.starts.tolist(), g.start_penalties.tolist(), strict=True))
+    options["final"] = dict(zip(g.finals.tolist(), g.final_penalties.tolist(), strict=True))
+    from_rows = Graph.from_arcs(list(rows), dtype=torch.float64, **options)
+    from_columns = Graph.from_arrays(
+        g.src, g.dst, g.ilabels, g.olabels, penalties=g.penalties, **options
+    )
+    for same in (from_rows, from_columns):
+        for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
+            np.testing.assert_array_equal(getattr(same, name), getattr(g, name))
+        for name in ("penalties", "start_penalties", "final_penalties"):
+            assert torch.equal(getattr(same, name), getattr(g, name))
+
+
+def test_penalties_of_arrays():
+    def dtype(penalties):
+        return gtn.from_arrays([0], [1], [7], penalties=penalties, final=1).penalties.dtype
+
+    assert dtype([0.5]) == dtype([1]) == dtype(None) == torch.get_default_dtype()
+    assert dtype(np.array([0.5])) == torch.float64
+    assert dtype(np.array([0.5], dtype=np.float32)) == torch.float32
+    assert dtype(np.array([1])) == torch.get_default_dtype()
+    given_starts = torch.tensor([2.0], requires_grad=True)
+    g = gtn.from_arrays([0], [1], [7], final=1, start_penalties=given_starts)
+    assert g.start_penalties is given_starts
+
+
+def test_penalties_of_an_array_are_a_copy_or_its_memory_but_writable():
+    array = np.array([0.5, 1.5])
+    array.setflags(write=False)
+    g = gtn.from_arrays([0, 0], [1, 1], [7, 8], penalties=array, final=1)  # warns if it shares
+    assert g.penalties.tolist() == [0.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "message"),
+    [
+        (([0, 1], [1], [7, 8]), {}, "dst has 1 entries for 2 arcs"),
+        (([0, 1], [1, 2], [7]), {}, "ilabels has 1 entries for 2 arcs"),
+        (([0, 1], [1, 9], [7, 8]), {"num_nodes": 3}, "arc 1 has destination node 9"),
+        (([0], [1], [0.5]), {}, "ilabels must be a one-dimensional array of integers"),
+        (([0, 1], [1, 2], [7, 8]), {"penalties": [0.0, math.nan]}, "arc 1 has penalty nan"),
+        (([0], [1], [7]), {"penalties": [1.0, 2.0]}, r"shape \[1\], not \[2\]"),
+    ],
+)
+def test_wrong_arrays(arrays, options, message):
+    with pytest.raises(GraphError, match=message):
+        Graph.from_arrays(*arrays, final=1, **options)
+
+
+# -- matrices and strings ---------------------------------------------------------------------------
+
+
+@given(st.integers(0, 3), st.integers(1, 3), st.data())
+def test_linear_has_a_path_per_string(length, classes, data):
+    row = st.lists(exact_penalties(), min_size=classes, max_size=classes)
+    rows = data.draw(st.lists(row, min_size=length, max_size=length))
+    matrix = torch.tensor(rows, dtype=torch.float64).reshape(length, classes)
+    g = gtn.linear(matrix)
+    assert len(paths(g)) == classes**length
+    expected = -torch.logsumexp(-matrix, 1).sum().item()
+    assert forward_penalty_by_enumeration(g) == pytest.approx(expected, abs=1e-9)
+    for path in paths(g):
+        chosen = sum(rows[t][c] for t, c in enumerate(path.inputs))
+        assert path.penalty == chosen
+
+
+def test_linear_carries_gradients_symbols_and_data():
+    matrix = torch.zeros(2, 3, requires_grad=True)
+    g = gtn.linear(matrix, symbols=LETTERS, data={"time": np.repeat([0.0, 1.0], 3)})
+    (g.penalties * torch.arange(6.0)).sum().backward()
+    assert matrix.grad.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+    assert g.symbol_pair(5) == "c"
+    assert g.data["time"].tolist() == [0.0] * 3 + [1.0] * 3
+    with pytest.raises(GraphError, match=r"penalties must be \[T, C\], not of shape \[3\]"):
+        gtn.linear(torch.zeros(3))
+    with pytest.raises(GraphError, match="arc 3 has penalty nan"):
+        gtn.linear(torch.tensor([[0.0, 0.0], [0.0, math.nan]]))
+    with pytest.raises(SymbolError, match="arc 3 has input label 3"):
+        gtn.linear(torch.zeros(1, 4), symbols=LETTERS)
+
+
+@given(st.text("abc", max_size=5))
+def test_string_reads_its_text(text):
+    (path,) = paths(gtn.string(text, symbols=LETTERS))
+    assert "".join(LETTERS.decode(path.inputs)) == text
+    assert path.penalty == 0.0
+    assert_equivalent(gtn.string(text), gtn.string(list(text)))
+
+
+def test_forms_of_a_string():
+    assert gtn.string([3, 1]).ilabels.tolist() == [3, 1]
+    assert gtn.string(np.array([3, 1])).isymbols is None
+    assert list(gtn.string(["the", "cat", "the"]).isymbols) == ["the", "cat"]
+    assert gtn.string("", symbols=LETTERS).isymbols is LETTERS
+    assert gtn.string([1], dtype=torch.float64).penalties.dtype == torch.float64
+    with pytest.raises(SymbolError, match="arc 1 .*'x' is not in"):
+        gtn.string("axb", symbols=LETTERS)
+    with pytest.raises(GraphError, match="arc 1 has ilabel -3"):
+        gtn.string([1, -3])
+
+
+def test_empty_has_no_path():
+    g = gtn.empty(symbols=LETTERS, dtype=torch.float64)
+    assert paths(g) == []
+    assert g.isymbols is LETTERS
+    assert g.penalties.dtype == g.start_penalties.dtype == torch.float64
+    assert forward_penalty_by_enumeration(g) == math.inf
+
+
+# -- the builder --------------------------------------------------------------------------------------
+
+
+def test_builder():
+    b = Builder(dtype=torch.float64)
+    nodes = [b.add_node(start=True), b.add_node(start=0.5), b.add_node(final=1.5)]
+    assert nodes == [0, 1, 2]
+    assert b.add_arc(0, 2, "a", penalty=1) == 0
+    assert b.add_arc(1, 2, "b", None, penalty=2.0) == 1
+    assert b.add_arc(1, 2, "b", "a") == 2
+    expected = Graph.from_arcs(
+        [(0, 2, "a", 1.0), (1, 2, "b", None, 2.0), (1, 2, "b", "a")],
+        start={0: 0.0, 1: 0.5},
+        final={2: 1.5},
+        dtype=torch.float64,
+    )
+    assert repr(b.build()) == repr(expected)
+    assert_equivalent(b.build(), expected)
+
+
+def test_builder_keeps_zero_apart_from_none():
+    b = Builder()
+    b.add_node(start=0.0, final=0)
+    b.add_node()
+    g = b.build()
+    assert g.starts.tolist() == g.finals.tolist() == [0]
+    assert g.num_nodes == 2
+
+
+def test_builder_collects_data():
+    b = Builder()
+    for _ in range(2):
+        b.add_node(start=True, final=True)
+    b.add_arc(0, 1, 7, image=torch.ones(2, 2), time=0.5)
+    b.add_arc(0, 1, 8, image=torch.zeros(2, 2), time=1.5)
+    g = b.build()
+    assert g.data["image"].shape == (2, 2, 2)
+    assert g.data["time"].tolist() == [0.5, 1.5]
+    b.add_arc(0, 1, 9, time=2.5)
+    with pytest.raises(DataError, match="arc 2 has no data 'image'"):
+        b.build()
+
+
+def test_builder_knows_its_nodes():
+    b = Builder()
+    b.add_node()
+    with pytest.raises(GraphError, match="arc 0 has destination node 1, which was not added"):
+        b.add_arc(0, 1, 7)
+    with pytest.raises(GraphError, match="arc 0 has source node -1"):
+        b.add_arc(-1, 0, 7)
+    assert b.build().num_arcs == 0

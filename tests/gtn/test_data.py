@@ -1,0 +1,191 @@
+"""Arc data: columns compose indexes; compared with lists of lists."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gtn import ArcData, Column, DataError, Sources
+
+
+def ragged(lists):
+    """Sources of a list of lists."""
+    offsets = np.cumsum([0, *(len(part) for part in lists)]).astype(np.int32)
+    return Sources(np.array([x for part in lists for x in part], dtype=np.int32), offsets)
+
+
+def plain(sources):
+    """The list of lists that sources stand for."""
+    return [sources.of(arc).tolist() for arc in range(len(sources))]
+
+
+@st.composite
+def sources(draw, count):
+    """One source per arc (or none), or several, among ``count`` arcs."""
+    last = count - 1
+    if draw(st.booleans()):
+        ints = st.lists(st.integers(-1, last), max_size=5)
+        return Sources(np.array(draw(ints), dtype=np.int32))
+    inner = st.lists(st.integers(0, last), max_size=3) if count else st.just([])
+    return ragged(draw(st.lists(inner, max_size=5)))
+
+
+CHAINS = sources(4).flatmap(lambda s: st.tuples(st.just(s), sources(len(s))))
+
+
+@given(CHAINS)
+def test_sources_compose(chain):
+    first, later = chain
+    expected = [[x for middle in group for x in plain(first)[middle]] for group in plain(later)]
+    composed = first.then(later)
+    assert len(composed) == len(later)
+    assert plain(composed) == expected
+    assert composed.index.dtype == np.int32
+
+
+@given(CHAINS, st.sampled_from(["first", "sum", "mean", "min", "max"]), st.booleans())
+def test_columns_read_what_lists_read(chain, reduce, as_tensor):
+    base = np.array([[1.0, 2.0], [10.0, -20.0], [0.5, 0.25], [7.0, 7.0]])
+    column = Column(torch.from_numpy(base) if as_tensor else base, fill=-3.0)
+    for step in chain:
+        column = column.take(step)
+    functions = {"first": lambda rows: rows[0], "sum": np.sum, "mean": np.mean}
+    functions |= {"min": np.min, "max": np.max}
+    expected = []
+    for group in plain(column.sources):
+        rows = [base[i] for i in group]
+        if not rows:
+            expected.append([-3.0, -3.0])
+        elif reduce == "first":
+            expected.append(rows[0])
+        else:
+            expected.append(functions[reduce](rows, axis=0))
+    values = column.values(reduce)
+    assert isinstance(values, torch.Tensor) == as_tensor
+    np.testing.assert_allclose(np.asarray(values), np.reshape(expected, (-1, 2)))
+
+
+def test_merged_arcs_need_a_reduce():
+    column = Column(np.array([1.0, 2.0, 4.0]), ragged([[0, 1], [], [2]]), fill=9.0)
+    with pytest.raises(DataError, match=r"merged from several sources.*reduce="):
+        column.values()
+    assert column.values("sum").tolist() == [3.0, 9.0, 4.0]
+    assert column.rows([2, 0], "max").tolist() == [4.0, 2.0]
+    with pytest.raises(DataError, match="reduce='median'"):
+        column.values("median")
+    given_rows = column.values(lambda rows, offsets: (rows.tolist(), offsets.tolist()))
+    assert given_rows == ([1.0, 2.0, 4.0], [0, 2, 2, 3])
+
+
+@pytest.mark.parametrize("base", [np.zeros((0, 2)), torch.zeros(0, 2)])
+def test_a_table_without_rows(base):
+    column = Column(base, Sources(np.array([-1, -1], np.int32)), fill=5.0)
+    assert np.asarray(column.values()).tolist() == [[5.0, 5.0]] * 2
+    assert column.take(Sources(np.array([1], np.int32))).values().shape == (1, 2)
+
+
+def test_fill_and_types():
+    images = torch.arange(6, dtype=torch.uint8).reshape(3, 2)
+    column = Column(images, Sources(np.array([2, -1], np.int32)), fill=255)
+    assert column.values().tolist() == [[4, 5], [255, 255]]
+    assert column.values().dtype == torch.uint8
+    texts = Column(np.array(["a", "b"], dtype=object)).rows([1])
+    assert texts.tolist() == ["b"]
+
+
+@pytest.mark.parametrize("base", [[1, 2], np.float64(3.0), torch.tensor(1.0), "text"])
+def test_what_is_no_table(base):
+    with pytest.raises(DataError, match="one row per arc"):
+        Column(base)
+
+
+def test_gradients_reach_the_base():
+    base = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    column = Column(base).take(Sources(np.array([2, -1, 2, 0], np.int32)))
+    (column.values() * torch.tensor([1.0, 10.0, 100.0, 1000.0])).sum().backward()
+    assert base.grad.tolist() == [1000.0, 0.0, 101.0]
+    base.grad = None
+    Column(base).take(ragged([[0, 1], [1, 2]])).values("sum").sum().backward()
+    assert base.grad.tolist() == [1.0, 2.0, 1.0]
+
+
+def test_taking_copies_no_row():
+    base = torch.zeros(3, 100)
+    column = Column(base)
+    for _ in range(5):
+        column = column.take(Sources(np.array([0, 1, 1, 2], np.int32)[: len(column)]))
+    assert column.base is base
+
+
+# -- concatenation --------------------------------------------------------------------------------
+
+
+@given(sources(2), sources(3), st.booleans())
+def test_concatenated_columns_read_as_both(first, second, missing):
+    left = Column(np.array([1.0, 2.0]), first, fill=-1.0)
+    right = Column(np.array([3.0, 4.0, 5.0]), second, fill=-1.0)
+    columns = [left, None, right] if missing else [left, right]
+    lengths = [len(first), 2, len(second)] if missing else [len(first), len(second)]
+    joined = Column.concatenate(columns, lengths)
+    between = [-1.0, -1.0] if missing else []
+    expected = [*left.values("sum"), *between, *right.values("sum")]
+    assert joined.values("sum").tolist() == expected
+
+
+def test_columns_of_one_base_share_it():
+    base = np.array([1.0, 2.0])
+    one, two = (Column(base, Sources(np.array(i, np.int32))) for i in ([1, 0], [0]))
+    joined = Column.concatenate([one, two], [2, 1])
+    assert joined.base is base
+    assert joined.values().tolist() == [2.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "other", [torch.zeros(1, 3), np.zeros((1, 2)), torch.zeros(1)], ids=["shape", "array", "flat"]
+)
+def test_columns_that_do_not_go_together(other):
+    with pytest.raises(DataError, match=r"must agree: Tensor rows of shape \(2,\) meet"):
+        Column.concatenate([Column(torch.zeros(1, 2)), Column(other)], [1, 1])
+
+
+# -- data by key ----------------------------------------------------------------------------------
+
+
+def test_data_by_key():
+    data = ArcData({"time": np.array([3.0, 4.0]), "image": torch.zeros(2, 5, 5)})
+    assert list(data) == ["time", "image"]
+    assert len(data) == 2
+    assert "time" in data
+    assert "ink" not in data
+    assert data["image"].shape == (2, 5, 5)
+    assert repr(data) == "ArcData(time: 2 x (), image: 2 x (5, 5))"
+    with pytest.raises(DataError, match=r"no arc data 'ink'; there is \['image', 'time'\]"):
+        data["ink"]
+    turned = data.take(Sources(np.array([1, 0, -1], np.int32)))
+    assert turned["time"].tolist() == [4.0, 3.0, 0.0]
+
+
+def test_two_operands_with_one_key():
+    left = ArcData({"time": np.array([1.0]), "ink": np.array([2.0])})
+    right = ArcData({"time": np.array([3.0])})
+    with pytest.raises(DataError, match=r"both operands carry arc data \['time'\]; give suffixes"):
+        left.merged(right, None)
+    merged = left.merged(right, ("_l", "_r"))
+    assert {key: merged[key].item() for key in merged} == {"time_l": 1.0, "ink": 2.0, "time_r": 3.0}
+    assert list(left.merged(ArcData({"pen": np.array([1])}), None)) == ["time", "ink", "pen"]
+
+
+@pytest.mark.parametrize("suffixes", [("", ""), ("_x", "_x"), ("", "_r")])
+def test_suffixes_that_lose_a_column(suffixes):
+    left = ArcData({"time": np.array([1.0]), "time_r": np.array([2.0])})
+    right = ArcData({"time": np.array([3.0])})
+    with pytest.raises(DataError, match="suffixes"):
+        left.merged(right, suffixes)
+
+
+def test_a_key_missing_in_one_part_reads_as_fill():
+    parts = [ArcData({"a": np.array([1.0])}), ArcData({"b": np.array([2.0, 3.0])})]
+    joined = ArcData.concatenate(parts, [1, 2])
+    assert joined["a"].tolist() == [1.0, 0.0, 0.0]
+    assert joined["b"].tolist() == [0.0, 2.0, 3.0]

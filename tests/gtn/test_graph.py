@@ -1,0 +1,247 @@
+"""Graph: a value, immutable, checked, copied with one part changed."""
+
+import copy
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+
+import gtn
+from gtn import Column, DataError, Graph, GraphError, SymbolError, SymbolTable, Topology
+from gtn.testing import assert_equivalent, graphs
+
+ANY = graphs(acyclic=False, epsilons=True, acceptor=False, infinite=True)
+
+
+def small(**changed):
+    topology = Topology(3, [0, 0, 1], [1, 1, 2], [3, 5, 4], starts=[0, 1], finals=[2])
+    return Graph(topology, **({"penalties": torch.tensor([0.1, 2.3, 0.4])} | changed))
+
+
+# -- what it is -----------------------------------------------------------------------------------
+
+
+def test_parts():
+    g = small(final_penalties=torch.tensor([1.0]))
+    assert (g.num_nodes, g.num_arcs) == (3, 3)
+    assert g.src.tolist() == [0, 0, 1]
+    assert g.dst.tolist() == [1, 1, 2]
+    assert g.ilabels is g.olabels
+    assert g.ilabels.dtype == np.int32
+    assert g.starts.tolist() == [0, 1]
+    assert g.start_penalties.tolist() == [0.0, 0.0]
+    assert g.final_penalties.tolist() == [1.0]
+    assert Graph(g.topology).penalties.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_penalties_are_the_given_tensor():
+    penalties = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    g = small(penalties=penalties)
+    assert g.penalties is penalties
+    assert g.start_penalties.dtype == torch.float64
+    assert not g.start_penalties.requires_grad
+
+
+@pytest.mark.parametrize("name", ["penalties", "topology", "data", "something"])
+def test_nothing_can_be_set(name):
+    g = small()
+    with pytest.raises(AttributeError, match="does not change"):
+        setattr(g, name, None)
+    with pytest.raises(AttributeError, match="does not change"):
+        delattr(g, name)
+
+
+def test_equality_is_identity():
+    g = small()
+    assert g == g
+    assert g != small()
+    assert len({g, g, small()}) == 2
+
+
+# -- checks ---------------------------------------------------------------------------------------
+
+WRONG = [
+    ([0.0, 1.0, 2.0], "penalties must be a torch.Tensor, not list"),
+    (torch.zeros(2), r"penalties must have shape \[3\], not \[2\]"),
+    (torch.zeros(3, 1), r"penalties must have shape \[3\], not \[3, 1\]"),
+    (torch.zeros(3, dtype=torch.int64), "must be float32 or float64, not torch.int64"),
+    (torch.zeros(3, dtype=torch.float16), "must be float32 or float64, not torch.float16"),
+    (torch.zeros(3, dtype=torch.complex64), "must be float32 or float64, not torch.complex64"),
+    (torch.tensor([0.0, math.nan, math.nan]), "arc 1 has penalty nan"),
+    (torch.tensor([0.0, 0.0, -math.inf]), "arc 2 has penalty -inf; a penalty is a finite"),
+]
+
+
+@pytest.mark.parametrize(("penalties", "message"), WRONG)
+def test_wrong_penalties(penalties, message):
+    with pytest.raises(GraphError, match=message):
+        small(penalties=penalties)
+    with pytest.raises(GraphError, match=message):
+        small().with_penalties(penalties)
+
+
+def test_wrong_start_and_final_penalties():
+    for make in (small, lambda **parts: small().with_penalties(torch.zeros(3), **parts)):
+        with pytest.raises(GraphError, match="start 1 has penalty nan"):
+            make(start_penalties=torch.tensor([0.0, math.nan]))
+        with pytest.raises(GraphError, match=r"final penalties must have shape \[1\], not \[2\]"):
+            make(final_penalties=torch.zeros(2))
+
+
+def test_penalties_of_one_graph_agree():
+    with pytest.raises(GraphError, match=r"start penalties are torch.float64.*torch.float32"):
+        small(start_penalties=torch.zeros(2, dtype=torch.float64))
+    with pytest.raises(GraphError, match=r"final penalties are torch.float32.*torch.float64"):
+        small().with_penalties(torch.zeros(3).double(), final_penalties=torch.zeros(1))
+    wider = small().with_penalties(torch.zeros(3).double())
+    assert wider.start_penalties.dtype == wider.final_penalties.dtype == torch.float64
+
+
+def test_infinity_is_a_penalty():
+    assert small(penalties=torch.full((3,), math.inf)).penalties.isinf().all()
+
+
+def test_labels_without_a_symbol():
+    few = SymbolTable({3: "three", 4: "four"})
+    with pytest.raises(SymbolError, match="arc 1 has input label 5, which is not in"):
+        small(isymbols=few)
+    with pytest.raises(SymbolError, match="arc 1 has output label 5"):
+        small(osymbols=few)
+    with pytest.raises(SymbolError, match="arc 1 has input label 5"):
+        small().with_symbols(few)
+    epsilon = Graph.from_arcs([(0, 1, None)], final=1)
+    assert epsilon.with_symbols(few).isymbols is few
+
+
+def test_data_of_the_wrong_length():
+    with pytest.raises(DataError, match="arc data 'time' has 2 rows for 3 arcs"):
+        small(data={"time": torch.zeros(2)})
+    with pytest.raises(DataError, match="arc data 'time' has 4 rows for 3 arcs"):
+        small().with_data(time=np.zeros(4))
+    with pytest.raises(DataError, match="one row per arc"):
+        small().with_data(time=[1.0, 2.0, 3.0])
+
+
+# -- copies with one part changed -----------------------------------------------------------------
+
+
+@given(ANY)
+def test_with_penalties_shares_everything_else(g):
+    other = g.with_penalties(g.penalties + 1)
+    assert other.topology is g.topology
+    assert other.start_penalties is g.start_penalties
+    assert other.final_penalties is g.final_penalties
+    torch.testing.assert_close(other.penalties, g.penalties + 1)
+    changed = g.with_penalties(g.penalties, start_penalties=g.start_penalties + 2)
+    torch.testing.assert_close(changed.start_penalties, g.start_penalties + 2)
+    assert changed.final_penalties is g.final_penalties
+
+
+def test_data_come_and_go():
+    g = small().with_data(time=np.array([1.0, 2.0, 3.0]), ink=torch.zeros(3, 2))
+    assert g.data["time"].tolist() == [1.0, 2.0, 3.0]
+    assert g.with_data(time=Column(np.zeros(3))).data["time"].tolist() == [0.0] * 3
+    assert list(g.without_data("time").data) == ["ink"]
+    assert list(g.without_data().data) == []
+    assert list(g.data) == ["time", "ink"]
+    with pytest.raises(DataError, match="no arc data 'tme'"):
+        g.without_data("tme")
+
+
+def test_symbols_of_acceptor_and_transducer():
+    digits, letters = SymbolTable("012345"), SymbolTable("abcdef")
+    g = small().with_symbols(digits)
+    assert g.isymbols is g.osymbols is digits
+    assert g.with_symbols(None).osymbols is None
+    both = small().with_symbols(digits, letters)
+    assert both.osymbols is letters
+    assert both.symbol_pair(0) == "3:d"
+    transducer = Graph.from_arcs([(0, 1, 1, 2, 0.0)], final=1).with_symbols(digits)
+    assert transducer.osymbols is None
+
+
+@given(ANY)
+def test_precision(g):
+    narrow = g.float()
+    assert {narrow.penalties.dtype, narrow.start_penalties.dtype, narrow.final_penalties.dtype} == {
+        torch.float32
+    }
+    back = narrow.double()
+    assert torch.equal(back.penalties, g.penalties)  # multiples of 2^-8 lose nothing
+    assert torch.equal(back.final_penalties, g.final_penalties)
+    assert back.topology is g.topology
+    assert g.to(torch.float32).penalties.dtype == torch.float32
+    assert g.to("meta").start_penalties.device.type == "meta"
+
+
+def test_gradients_flow_and_detach_stops_them():
+    penalties = torch.tensor([0.1, 2.3, 0.4], dtype=torch.float64, requires_grad=True)
+    starts = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    g = small(penalties=penalties, start_penalties=starts)
+    ((g.float().penalties * 3).sum() + g.double().start_penalties.sum()).backward()
+    assert penalties.grad.tolist() == [3.0, 3.0, 3.0]
+    assert starts.grad.tolist() == [1.0, 1.0]
+    still = g.detach()
+    assert not still.penalties.requires_grad
+    assert not still.start_penalties.requires_grad
+    assert still.topology is g.topology
+
+
+# -- copies ---------------------------------------------------------------------------------------
+
+
+@given(graphs(epsilons=True, acceptor=False))
+def test_pickle_and_deepcopy(g):
+    g = g.with_data(number=np.arange(g.num_arcs))
+    for same in (pickle.loads(pickle.dumps(g)), copy.deepcopy(g)):
+        assert type(same) is Graph
+        assert same is not g
+        assert torch.equal(same.penalties, g.penalties)
+        assert same.data["number"].tolist() == g.data["number"].tolist()
+        assert not same.src.flags.writeable
+        assert_equivalent(g, same)
+    assert copy.copy(g) is g
+
+
+def test_deepcopy_is_a_copy():
+    g = small(isymbols=SymbolTable("abcdef"), data={"ink": torch.zeros(3, 2)})
+    other = copy.deepcopy(g)
+    other.penalties.add_(1.0)
+    other.data.column("ink").base.add_(1.0)
+    assert g.penalties[0].item() == pytest.approx(0.1)
+    assert g.data["ink"].sum() == 0
+    assert other.isymbols == g.isymbols
+
+
+# -- display --------------------------------------------------------------------------------------
+
+
+def test_repr():
+    g = Graph.from_arcs(
+        [(0, 1, "a", "b", 0.5), (1, 2, "cat", None), (0, 2, None, math.inf)],
+        start={0: 0.25, 1: 0.0},
+        final=2,
+    )
+    assert repr(g).split("\n") == [
+        "Graph: 3 nodes, 3 arcs, start 0 (0.25), 1, final 2",
+        "  0 -> 1  a:b    0.5",
+        "  1 -> 2  cat:ε  0",
+        "  0 -> 2  ε      inf",
+    ]
+
+
+def test_repr_of_much_and_of_nothing():
+    long = repr(gtn.linear(torch.zeros(10, 5)))
+    assert long.endswith("… 38 more arcs")
+    assert len(long.split("\n")) == 14
+    assert repr(gtn.empty()) == "Graph: 0 nodes, 0 arcs, start none, final none"
+    every = Graph.from_arcs([(n, n + 1, 1) for n in range(9)], start=range(9), final=9)
+    assert "start 0, 1, 2, 3, 4, 5, …, final 9" in repr(every)
+
+
+@given(ANY)
+def test_repr_shows_every_arc(g):
+    assert len(repr(g).split("\n")) == 1 + g.num_arcs

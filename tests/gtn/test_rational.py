@@ -1,0 +1,285 @@
+"""Union, concatenation, closure, reversal, inversion, projection: by enumeration of paths."""
+
+from collections import Counter
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gtn
+from gtn.equivalence import equal, isomorphic
+from gtn.rational import closure, concat, invert, project, reverse, union
+from gtn.testing import batches, graphs, paths
+
+SMALL = {"max_nodes": 4, "max_arcs": 5, "labels": 2, "epsilons": True, "acceptor": False}
+
+
+def spelled(graph, max_length=None):
+    """What each path spells, with its penalty, as often as there are such paths."""
+    return Counter((p.inputs, p.outputs, p.penalty) for p in paths(graph, max_length))
+
+
+def joined(*parts):
+    """What one path after another spells."""
+    return tuple(sum((p[i] for p in parts), ()) for i in (0, 1)) + (sum(p[2] for p in parts),)
+
+
+@given(graphs(**SMALL), graphs(**SMALL), graphs(**SMALL))
+def test_union_has_the_paths_of_all(a, b, c):
+    assert spelled(union(a, b, c)) == spelled(a) + spelled(b) + spelled(c)
+    assert not (union(a, b).ilabels[a.num_arcs + b.num_arcs :]).size
+
+
+@given(graphs(**SMALL), graphs(**SMALL))
+def test_concat_has_one_path_per_pair_of_paths(a, b):
+    pairs = product(spelled(a).elements(), spelled(b).elements())
+    assert spelled(concat(a, b)) == Counter(joined(p, q) for p, q in pairs)
+
+
+@given(graphs(**SMALL), graphs(**SMALL), graphs(**SMALL))
+def test_concat_of_three(a, b, c):
+    triples = product(*(spelled(g).elements() for g in (a, b, c)))
+    assert spelled(concat(a, b, c)) == Counter(joined(*t) for t in triples)
+
+
+@given(graphs(max_nodes=3, max_arcs=3, labels=2), st.booleans())
+def test_closure_has_one_path_per_sequence_of_paths(g, plus):
+    longest = 7
+    own = [(p.inputs, p.outputs, p.penalty, len(p.arcs)) for p in paths(g)]
+    expected = Counter() if plus else Counter([((), (), 0.0)])
+    sequences = [((), (), 0.0, -2 if plus else 0)]
+    while sequences:  # a path and the two epsilon arcs around it, for plus without the outer ones
+        sequences = [
+            (s[0] + p[0], s[1] + p[1], s[2] + p[2], s[3] + p[3] + 2)
+            for s, p in product(sequences, own)
+            if s[3] + p[3] + 2 <= longest
+        ]
+        expected.update(s[:3] for s in sequences)
+    assert spelled(closure(g, plus=plus), longest) == expected
+
+
+@given(graphs(**SMALL))
+def test_reverse_reads_backwards(g):
+    backwards = Counter({(i[::-1], o[::-1], p): n for (i, o, p), n in spelled(g).items()})
+    assert spelled(reverse(g)) == backwards
+
+
+@given(graphs(**SMALL))
+def test_invert_exchanges_sides_and_project_keeps_one(g):
+    assert spelled(invert(g)) == Counter({(o, i, p): n for (i, o, p), n in spelled(g).items()})
+    inputs, outputs = Counter(), Counter()
+    for (i, o, p), n in spelled(g).items():
+        inputs[i, i, p] += n
+        outputs[o, o, p] += n
+    assert spelled(project(g)) == inputs
+    assert spelled(project(g, "output")) == outputs
+
+
+EQUAL = {
+    "reverse is its own inverse": lambda a, b, c: (reverse(reverse(a)), a),
+    "invert is its own inverse": lambda a, b, c: (invert(invert(a)), a),
+    "projections after inversion": lambda a, b, c: (project(invert(a)), project(a, "output")),
+    "projection is idempotent": lambda a, b, c: (project(project(a)), project(a)),
+    "union is associative": lambda a, b, c: (union(union(a, b), c), union(a, union(b, c))),
+    "union of three": lambda a, b, c: (union(a, b, c), (a | b) | c),
+    "union of one": lambda a, b, c: (union(a), a),
+    "concat of one": lambda a, b, c: (concat(a), a),
+    "empty is neutral in union": lambda a, b, c: (union(a, gtn.empty(dtype=torch.float64)), a),
+    "reverse of union": lambda a, b, c: (reverse(union(a, b)), union(reverse(a), reverse(b))),
+    "operators": lambda a, b, c: ((a | b) + c.closure(), concat(union(a, b), closure(c))),
+    "invert of closure": lambda a, b, c: (invert(closure(a)), closure(invert(a))),
+}
+
+
+@pytest.mark.parametrize("law", EQUAL)
+@given(a=graphs(**SMALL), b=graphs(**SMALL), c=graphs(**SMALL))
+def test_equal_expressions(law, a, b, c):
+    assert equal(*EQUAL[law](a, b, c))
+
+
+SAME_PATHS = {
+    "union commutes": lambda a, b, c: (union(a, b), union(b, a)),
+    "concat is associative": lambda a, b, c: (concat(concat(a, b), c), concat(a, concat(b, c))),
+    "concat distributes": lambda a, b, c: (
+        concat(a, union(b, c)),
+        union(concat(a, b), concat(a, c)),
+    ),
+    "reverse of concat": lambda a, b, c: (
+        reverse(concat(a, b)),
+        concat(reverse(b), reverse(a)),
+    ),
+}
+
+
+@pytest.mark.parametrize("law", SAME_PATHS)
+@given(a=graphs(**SMALL), b=graphs(**SMALL), c=graphs(**SMALL))
+def test_expressions_of_the_same_paths(law, a, b, c):
+    one, other = SAME_PATHS[law](a, b, c)
+    assert spelled(one) == spelled(other)
+
+
+@given(graphs(max_nodes=4, max_arcs=4, acyclic=False))
+def test_isomorphic_expressions(g):
+    assert isomorphic(reverse(closure(g)), closure(reverse(g)))
+    assert isomorphic(union(g, reverse(g)), union(reverse(g), g))
+
+
+UNARY = {
+    "closure": closure,
+    "plus": lambda g: closure(g, plus=True),
+    "reverse": reverse,
+    "invert": invert,
+    "project": project,
+    "project output": lambda g: project(g, "output"),
+}
+BINARY = {
+    "union": union,
+    "concat": concat,
+    "three": lambda a, b: concat(union(a, b), a, b),
+}
+
+
+def with_rows(graph, **keys):
+    return graph.with_data(**{k: np.arange(graph.num_arcs) + first for k, first in keys.items()})
+
+
+def assert_same(one, other):
+    assert type(one) is type(other)
+    assert equal(one, other)
+    assert one.data.keys() == other.data.keys()
+    for key in one.data:
+        np.testing.assert_array_equal(one.data[key], other.data[key])
+
+
+@pytest.mark.parametrize("name", UNARY)
+@given(batch=batches(acyclic=False, **SMALL))
+def test_batches_of_one_operand(name, batch):
+    operation, batch = UNARY[name], with_rows(batch, row=10)
+    expected = gtn.GraphBatch.from_graphs([operation(g) for g in batch])
+    assert_same(operation(batch), expected)
+
+
+@pytest.mark.parametrize("name", BINARY)
+@given(data=st.data(), batch=batches(acyclic=False, **SMALL), single=graphs(**SMALL))
+def test_batches_of_two_operands(name, data, batch, single):
+    operation = BINARY[name]
+    other = data.draw(
+        st.lists(graphs(**SMALL), min_size=len(batch), max_size=len(batch)).map(
+            gtn.GraphBatch.from_graphs
+        )
+    )
+    batch, other, single = (
+        with_rows(batch, row=10, left=7),
+        with_rows(other, row=100, right=9),
+        with_rows(single, row=1000),
+    )
+    for left, right in ((batch, other), (batch, single), (single, batch)):
+        lefts, rights = (
+            list(g) if g.topology.is_batch else [g] * len(batch) for g in (left, right)
+        )
+        made = operation(left, right)
+        singles = [operation(x, y) for x, y in zip(lefts, rights, strict=True)]
+        assert_same(made, gtn.GraphBatch.from_graphs(singles))
+    for k, operand in enumerate((single, batch)):
+        sources = union(single, batch).sources[k].index
+        found = union(single, batch).data["row"][sources >= 0]
+        np.testing.assert_array_equal(found, operand.data["row"][sources[sources >= 0]])
+
+
+def ambiguous_ends():
+    """Several starts and finals with penalties, so that concatenation needs a node between."""
+    return gtn.from_arcs(
+        [(0, 1, 3, 4, 0.5), (2, 1, 5, 6, 1.5), (1, 3, 7, 8, 2.5), (2, 3, 1, 2, 0.25)],
+        start={0: 0.125, 2: 0.75},
+        final={1: 0.375, 3: 1.25},
+        dtype=torch.float64,
+    )
+
+
+GRADIENTS = {
+    **UNARY,
+    "union": lambda g: union(g, gtn.string([1], dtype=torch.float64), g),
+    "concat": lambda g: concat(g, g),
+    "concat with one end": lambda g: concat(g, gtn.string([1], dtype=torch.float64), g),
+    "batch": lambda g: concat(gtn.GraphBatch.from_graphs([g, g]), g),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients(name):
+    g = ambiguous_ends()
+
+    def tensors(penalties, starts, finals):
+        made = GRADIENTS[name](
+            g.with_penalties(penalties, start_penalties=starts, final_penalties=finals)
+        )
+        return made.penalties, made.start_penalties, made.final_penalties
+
+    inputs = [p.clone().requires_grad_() for p in (g.penalties, g.start_penalties)]
+    assert torch.autograd.gradcheck(tensors, (*inputs, g.final_penalties.clone().requires_grad_()))
+
+
+def test_concat_meets_in_a_node_where_both_ends_are_several():
+    many = gtn.from_arcs([], start=range(50), final=range(50), num_nodes=50)
+    assert concat(many, many).num_arcs == 100
+    assert concat(many, many).num_nodes == 101
+    assert len(paths(concat(many, many))) == 2500
+
+
+def test_symbols_are_merged():
+    a = gtn.from_arcs([(0, 1, "x"), (1, 2, "y")], final=2)
+    b = gtn.from_arcs([(0, 1, "z"), (1, 2, "y")], final=2)
+    for made in (union(a, b), concat(a, b)):
+        assert [made.symbol_pair(arc) for arc in range(4)] == ["x", "y", "z", "y"]
+        assert made.isymbols == gtn.SymbolTable("xyz")
+        assert made.topology.is_acceptor
+    c = gtn.from_arcs([(0, 1, "q", "x")], final=1)
+    made = union(a, b, c)
+    assert [made.symbol_pair(arc) for arc in range(5)] == ["x", "y", "z", "y", "q:x"]
+    left_out = union(a, b, symbols="ignore")
+    assert [left_out.symbol_pair(arc) for arc in range(4)] == ["x", "y", "x", "y"]
+
+
+def test_sides_keep_their_tables():
+    g = gtn.from_arcs(
+        [(0, 1, "a", "b")],
+        final=1,
+        isymbols=gtn.SymbolTable("a"),
+        osymbols=gtn.SymbolTable("xb"),
+    )
+    assert invert(g).isymbols == gtn.SymbolTable("xb")
+    assert invert(g).symbol_pair(0) == "b:a"
+    assert project(g, "output").isymbols == gtn.SymbolTable("xb")
+    assert project(g).osymbols == gtn.SymbolTable("a")
+    assert closure(g).osymbols == gtn.SymbolTable("xb")
+    same = gtn.from_arcs(
+        [(0, 1, "a", "x")], final=1, isymbols=gtn.SymbolTable("a"), osymbols=gtn.SymbolTable("x")
+    )
+    made = union(same, same)
+    assert (made.isymbols, made.osymbols) == (same.isymbols, same.osymbols)
+
+
+def test_penalties_of_two_dtypes_meet_in_the_wider():
+    made = concat(gtn.string([1]), gtn.string([2], dtype=torch.float64))
+    for penalties in (made.penalties, made.start_penalties, made.final_penalties):
+        assert penalties.dtype == torch.float64
+
+
+def test_wrong_operands():
+    a, b = gtn.string("ab"), gtn.string([0, 1])
+    with pytest.raises(gtn.SymbolError, match="operand 0 has input symbols and operand 1 has none"):
+        union(a, b)
+    with pytest.raises(gtn.SymbolError, match="operand 1 has input symbols and operand 0 has none"):
+        concat(b, a)
+    with pytest.raises(gtn.SymbolError, match="operand 1 has input label 7"):
+        union(a, gtn.string([7]), symbols="ignore")
+    assert union(a, b, symbols="ignore").isymbols == a.isymbols
+    with pytest.raises(gtn.GraphError, match="'match' and 'ignore'"):
+        union(a, a, symbols="merge")
+    with pytest.raises(gtn.GraphError, match="batches of 2 and 3 graphs"):
+        union(*(gtn.GraphBatch.from_graphs([b] * n) for n in (2, 3)))
+    with pytest.raises(gtn.GraphError, match="'input' and 'output'"):
+        project(a, "left")

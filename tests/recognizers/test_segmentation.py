@@ -1,0 +1,287 @@
+"""Over-segmentation: paths use every piece once, no ink gives no path, digits get an arc."""
+
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from recognizers.cuts import (
+    estimate_slant,
+    hit_and_deflect,
+    hit_and_deflect_from_below,
+    row_shifts,
+    shear,
+    unshear,
+)
+from recognizers.pieces import Rules
+from recognizers.segment_features import FEATURES
+from recognizers.segment_images import normalise_segment, to_input
+from recognizers.segmentation import Segmentation, segment_field
+from recognizers.segmentation_graph import INK, SegmentPenalty, segmentation_graph
+from recognizers.segmentation_quality import (
+    has_path,
+    measure_segmentation,
+    overlap,
+    read_boxes,
+)
+
+DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[3] / "shared" / "data")) / "car"
+needs_data = pytest.mark.skipif(
+    not (DATA / "boxes.csv").exists(), reason=f"no courtesy-amount fields in {DATA}"
+)
+
+
+def bars(columns, height=48, width=120, thick=5):
+    """Draw vertical strokes at the given columns, dark on light."""
+    field = np.full((height, width), 225, np.uint8)
+    for column in columns:
+        field[8 : height - 8, column : column + thick] = 40
+    return field
+
+
+def touching_zeros():
+    """Draw two rings that touch."""
+    image = Image.new("L", (100, 50), 230)
+    draw = ImageDraw.Draw(image)
+    for left in (18, 44):
+        draw.ellipse((left, 8, left + 28, 42), outline=30, width=4)
+    return np.asarray(image)
+
+
+def check(segmentation: Segmentation) -> None:
+    """Assert what holds for every segmentation."""
+    s = segmentation
+    count = s.num_nodes - 1
+    assert s.image.dtype == np.uint8
+    assert s.image.shape == s.mask.shape == s.pieces.shape
+    assert s.src.dtype == s.dst.dtype == np.int32
+    assert s.boxes.shape == (s.num_arcs, 4)
+    assert s.images.shape == (s.num_arcs, 32, 32)
+    assert s.images.dtype == np.uint8
+    assert s.features.shape == (s.num_arcs, len(FEATURES))
+    assert np.isfinite(s.features).all()
+    assert np.array_equal(s.pieces >= 0, s.mask)
+    if s.num_arcs == 0:
+        assert s.num_nodes == 2
+        assert not s.mask.any()
+        return
+    assert set(np.unique(s.pieces[s.mask])) == set(range(count))
+    spans = s.dst - s.src
+    assert spans.min() == 1
+    assert spans.max() <= Rules().longest_group
+    assert s.src.min() == 0
+    assert s.dst.max() == count
+    # every piece alone is an arc: every node lies on a complete path
+    assert set(s.src[spans == 1]) == set(range(count))
+    assert len({*zip(s.src.tolist(), s.dst.tolist())}) == s.num_arcs
+    assert np.array_equal(np.lexsort((s.dst, s.src)), np.arange(s.num_arcs))
+    assert len(s.cuts) == count - 1
+    assert all(line.ndim == 2 and line.shape[1] == 2 for line in s.cuts)
+    assert (s.boxes[:, 2:] > 0).all()
+    assert s.images.reshape(s.num_arcs, -1).any(axis=1).all()
+
+
+def test_bars_become_pieces_with_their_boxes():
+    s = segment_field(bars([20, 60, 95]))
+    check(s)
+    assert s.num_nodes == 4
+    single = s.boxes[s.dst - s.src == 1]
+    assert np.abs(single - [(20, 8, 5, 32), (60, 8, 5, 32), (95, 8, 5, 32)]).max() <= 2.0
+
+
+def test_groups_stop_at_wide_gaps():
+    near = segment_field(bars([20, 30, 40]))
+    far = segment_field(bars([20, 30, 90]))
+    assert (0, 3) in set(zip(near.src.tolist(), near.dst.tolist()))
+    assert (0, 2) in set(zip(far.src.tolist(), far.dst.tolist()))
+    assert not any(s <= 1 and d == 3 for s, d in zip(far.src, far.dst))
+
+
+def test_touching_zeros_are_cut_apart():
+    s = segment_field(touching_zeros())
+    check(s)
+    truth = np.array([[18.0, 8, 28, 34], [45.0, 8, 28, 34]])
+    good = overlap(s.boxes.astype(float), truth) >= 0.8
+    assert has_path(s, good)
+
+
+def test_an_arc_shows_its_own_ink_only():
+    s = segment_field(bars([40, 50]))
+    alone = s.images[(s.src == 0) & (s.dst == 1)][0]
+    both = s.images[(s.src == 0) & (s.dst == 2)][0]
+    # one stroke in the middle row of the one, two strokes with paper between in the other
+    assert np.count_nonzero(np.diff((alone[16] > 128).astype(int)) == 1) == 1
+    assert np.count_nonzero(np.diff((both[16] > 128).astype(int)) == 1) == 2
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        np.full((50, 150), 255, np.uint8),
+        np.zeros((50, 150), np.uint8),
+        np.full((50, 150), 131, np.uint8),
+        np.tile(np.linspace(120, 220, 150).astype(np.uint8), (50, 1)),
+        np.full((1, 1), 7, np.uint8),
+        np.full((1, 90), 200, np.uint8),
+    ],
+    ids=["white", "black", "grey", "ramp", "pixel", "line"],
+)
+def test_no_ink_no_path(field):
+    s = segment_field(field)
+    check(s)
+    assert s.num_arcs == 0
+    graph = segmentation_graph(s, SegmentPenalty())
+    assert graph.num_nodes == 2
+    assert graph.num_arcs == 0
+
+
+@pytest.mark.parametrize("shape", [(1, 200), (2, 3), (4, 4), (300, 4), (5, 900), (700, 1600)])
+def test_noise_of_any_shape(shape):
+    noise = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
+    check(segment_field(noise))
+
+
+@settings(deadline=None, max_examples=30, derandomize=True)
+@given(st.integers(1, 40), st.integers(1, 90), st.integers(0, 10**6), st.floats(0.0, 0.6))
+def test_random_blobs(height, width, seed, share):
+    random = np.random.default_rng(seed)
+    field = np.where(random.random((height, width)) < share, 30, 220).astype(np.uint8)
+    check(segment_field(field))
+
+
+def test_deterministic():
+    first, second = (segment_field(touching_zeros()) for _ in range(2))
+    for field in fields(Segmentation):
+        a, b = getattr(first, field.name), getattr(second, field.name)
+        if field.name == "cuts":
+            assert all(np.array_equal(x, y) for x, y in zip(a, b))
+        else:
+            assert np.array_equal(a, b)
+
+
+def test_light_ink_on_dark_ground_reads_the_same():
+    dark, light = segment_field(bars([20, 60])), segment_field(255 - bars([20, 60]))
+    assert np.array_equal(dark.src, light.src)
+    assert np.array_equal(dark.images, light.images)
+
+
+def test_high_fields_are_reduced_and_boxes_stay_in_file_pixels():
+    field = np.asarray(Image.fromarray(bars([20, 60])).resize((1200, 480), Image.Resampling.BOX))
+    s = segment_field(field)
+    check(s)
+    assert s.image.shape[0] == 128
+    assert np.abs(s.boxes[0] - (200, 80, 50, 320)).max() <= 12
+
+
+def test_a_printed_rule_is_no_ink():
+    field = bars([40, 75], width=160)
+    field[44:46] = 120
+    s = segment_field(field)
+    assert s.num_nodes == 3
+    assert not s.mask[44:46].any()
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((3, 4, 3), np.uint8), np.zeros((3, 4)), np.zeros((0, 4), np.uint8)]
+)
+def test_wrong_arrays_are_refused(bad):
+    with pytest.raises(ValueError, match="uint8 array"):
+        segment_field(bad)
+
+
+def test_hit_and_deflect_cuts_at_the_valley():
+    """Two hills of ink on a ground: lines between them meet in the valley, from above."""
+    ink = np.zeros((12, 21), bool)
+    for row in range(2, 10):
+        ink[row, max(0, 5 - row // 2) : 6 + row // 2] = True
+        ink[row, 15 - row // 2 : min(21, 16 + row // 2)] = True
+    paths = hit_and_deflect(ink, 8)
+    crossed = ink[np.arange(12), paths].sum(axis=1)
+    assert crossed[10] == ink[:, 10].sum()
+    inner = paths[8:13]
+    assert len({tuple(path[8:]) for path in inner.tolist()}) <= 2
+    below = hit_and_deflect_from_below(ink[::-1], 8)
+    assert np.array_equal(below, paths[:, ::-1])
+
+
+@pytest.mark.parametrize("slant", [-0.3, 0.0, 0.35, 0.8])
+def test_slant_is_found_and_removed(slant):
+    mask = np.zeros((40, 160), bool)
+    rows = np.arange(40)
+    for column in (50, 75, 110):
+        for thick in range(4):
+            mask[rows, (column + thick + np.rint(slant * (20 - rows))).astype(int)] = True
+    found = estimate_slant(mask)
+    assert abs(found - slant) <= 0.1
+    shifts = row_shifts(40, found)
+    assert np.array_equal(unshear(shear(mask, shifts), shifts), mask)
+
+
+def test_normalised_images_are_like_mnist():
+    image = normalise_segment(np.full((60, 30), 255, np.uint8), 60.0)
+    rows, columns = np.nonzero(image > 128)
+    assert 19 <= np.ptp(rows) + 1 <= 21
+    assert 9 <= np.ptp(columns) + 1 <= 11
+    assert abs(rows.mean() - 15.5) <= 0.5
+    assert abs(columns.mean() - 15.5) <= 0.5
+    assert not image[:2].any()
+    point = normalise_segment(np.full((6, 6), 255, np.uint8), 60.0)
+    assert 2 <= np.ptp(np.nonzero(point > 128)[0]) + 1 <= 4
+
+
+def test_network_input_range():
+    values = to_input(np.array([0, 255], np.uint8))
+    assert values.dtype == np.float32
+    assert np.allclose(values, [-0.1, 1.175])
+
+
+def test_segmentation_graph_and_its_gradient():
+    s = segment_field(touching_zeros())
+    penalty = SegmentPenalty()
+    graph = segmentation_graph(s, penalty)
+    assert graph.num_nodes == s.num_nodes
+    assert np.array_equal(graph.src, s.src)
+    assert np.array_equal(graph.dst, s.dst)
+    assert (graph.ilabels == INK).all()
+    assert graph.starts.tolist() == [0]
+    assert graph.finals.tolist() == [s.num_nodes - 1]
+    assert tuple(graph.data["image"].shape) == (s.num_arcs, 1, 32, 32)
+    assert np.array_equal(graph.data["box"], s.boxes)
+    graph.penalties.sum().backward()
+    assert torch.allclose(penalty.coefficients.grad, torch.from_numpy(s.features).sum(dim=0))
+    assert penalty.bias.grad == s.num_arcs
+    assert (segmentation_graph(s).penalties == 0).all()
+
+
+def test_likely_segments_pay_little():
+    one = segmentation_graph(segment_field(bars([20, 60, 95])), SegmentPenalty()).penalties
+    assert one.abs().max() < 0.1
+    s = segment_field(touching_zeros())
+    graph = segmentation_graph(s, SegmentPenalty())
+    truth = np.array([[18.0, 8, 28, 34], [45.0, 8, 28, 34]])
+    good = overlap(s.boxes.astype(float), truth) >= 0.8
+    penalties = graph.penalties.detach().numpy()
+    zeros = sum(penalties[good[:, zero]].min() for zero in range(2))
+    assert zeros < 0.5 * penalties[s.dst - s.src == 1].sum()
+
+
+@needs_data
+def test_true_digits_have_an_arc():
+    files = sorted(read_boxes(DATA / "boxes.csv"))[:952:7]
+    loose = measure_segmentation(DATA, files, least_overlap=0.6)
+    assert loose.digit_recall >= 0.985
+    assert loose.field_recall >= 0.95
+    assert loose.arcs_per_digit <= 15
+
+
+@needs_data
+def test_true_digits_have_a_tight_arc():
+    files = sorted(read_boxes(DATA / "boxes.csv"))[3:952:19]
+    tight = measure_segmentation(DATA, files, least_overlap=0.7)
+    assert tight.digit_recall >= 0.94
