@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.data import ArcData, Column
-from gtn.errors import GraphError
+from gtn.errors import DataError, GraphError, SymbolError
 from gtn.graph import Graph
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
@@ -44,7 +45,8 @@ def from_arrays(
     Args:
         src, dst: nodes, ``[A]``. The numbers are free; ``num_nodes`` defaults to the largest + 1.
         ilabels, olabels: labels >= 0 or ``EPSILON``; without ``olabels`` an acceptor.
-        penalties: ``[A]``; zero unless given. A tensor stays the tensor it is.
+        penalties: ``[A]``; zero unless given. A tensor stays the tensor it is, anything else is
+            copied into one.
         start, final: a node, several, or a mapping from node to penalty.
         start_penalties, final_penalties: tensors, in the order of increasing nodes.
         symbols: for both sides; or one table a side.
@@ -69,7 +71,7 @@ def from_arrays(
     if penalties is None:
         penalties = torch.zeros(topology.num_arcs)
     elif not isinstance(penalties, torch.Tensor):
-        penalties = torch.as_tensor(_floats(penalties))
+        penalties = torch.from_numpy(_floats(penalties))
     if start_penalties is None:
         start_penalties = torch.tensor(start_values, dtype=penalties.dtype, device=penalties.device)
     if final_penalties is None:
@@ -106,7 +108,7 @@ def from_arcs(
             the last is a penalty if and only if it is a float. Labels are integers >= 0 or
             strings, epsilon is ``None``, ``"ε"`` or ``EPSILON``.
         start, final: a node, several, or a mapping from node to penalty.
-        penalties: a tensor ``[A]`` in the place of numbers in the arcs.
+        penalties: a tensor ``[A]`` instead of numbers in the arcs.
         symbols, isymbols, osymbols: tables; where labels are strings and no table is given, one
             is made of the symbols in the order of their first use, common to both sides.
         data: arc data by key, one row per arc.
@@ -131,6 +133,12 @@ def from_arcs(
         isymbols = osymbols = SymbolTable(dict(enumerate(dict.fromkeys(texts))))
     if penalties is None:
         penalties = torch.tensor(numbers, dtype=dtype or torch.get_default_dtype())
+    elif any(numbers):
+        arc = next(i for i, number in enumerate(numbers) if number)
+        raise GraphError(
+            f"arc {arc} has the penalty {numbers[arc]}, but penalties= holds those of all arcs; "
+            "give one or the other"
+        )
     acceptor = inputs == outputs and isymbols == osymbols
     ilabels = [_label(i, x, isymbols) for i, x in enumerate(inputs)]
     return from_arrays(
@@ -286,14 +294,14 @@ class Builder:
         """Return the graph.
 
         Raises:
-            GraphError: an arc lacks data that another has.
+            DataError: an arc lacks data that another has.
         """
         keys = dict.fromkeys(key for row in self._rows for key in row)
         columns = {}
         for key in keys:
             missing = next((a for a, row in enumerate(self._rows) if key not in row), None)
             if missing is not None:
-                raise GraphError(f"arc {missing} has no data {key!r}, other arcs have")
+                raise DataError(f"arc {missing} has no data {key!r}, other arcs have")
             rows = [row[key] for row in self._rows]
             tensors = isinstance(rows[0], torch.Tensor)
             columns[key] = torch.stack(rows) if tensors else np.stack(rows)
@@ -327,12 +335,17 @@ def _nodes(nodes: Nodes, name: str) -> tuple[NDArray[np.int64], list[float]]:
 
 def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
     """Return (src, dst, input, output, penalty) of an arc in one of its four forms."""
-    if not 3 <= len(arc) <= 5:
+    if not isinstance(arc, Sequence) or isinstance(arc, str) or not 3 <= len(arc) <= 5:
         raise GraphError(f"arc {i} is {arc!r}; an arc is (src, dst, label[, olabel][, penalty])")
     src, dst, label, *rest = arc
+    for end, node in (("source", src), ("destination", dst)):
+        if not isinstance(node, int | np.integer):
+            raise GraphError(f"arc {i} has {end} {node!r}; nodes are integers")
     if not rest:
         return src, dst, label, label, 0.0
     if len(rest) == 2:
+        if not isinstance(rest[1], Real):
+            raise GraphError(f"arc {i} has penalty {rest[1]!r}; a penalty is a number")
         return src, dst, label, rest[0], float(rest[1])
     if isinstance(rest[0], float | np.floating):
         return src, dst, label, label, float(rest[0])
@@ -352,6 +365,8 @@ def _label(i: int, label: Label, table: SymbolTable | None) -> int:
             return EPSILON
         if table is None:
             raise GraphError(f"arc {i} has the symbol {label!r}, but that side has no table")
+        if label not in table:
+            raise SymbolError(f"arc {i} has the symbol {label!r}, which is not in {table!r}")
         return table.label(label)
     if isinstance(label, int | np.integer):
         return int(label)
@@ -359,12 +374,8 @@ def _label(i: int, label: Label, table: SymbolTable | None) -> int:
 
 
 def _floats(values: ArrayLike) -> NDArray[Any]:
-    array = np.asarray(values)
-    if (
-        array.dtype.kind == "f"
-        and array.dtype.itemsize in (4, 8)
-        and isinstance(values, np.ndarray)
-    ):
-        return array
+    """Return a copy: floating arrays keep their type, anything else gets torch's default."""
+    if isinstance(values, np.ndarray) and values.dtype in (np.float32, np.float64):
+        return np.array(values)
     default = np.float32 if torch.get_default_dtype() == torch.float32 else np.float64
-    return array.astype(default)
+    return np.array(values, dtype=default)

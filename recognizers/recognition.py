@@ -7,7 +7,7 @@ from torch import nn
 
 import gtn
 from recognizers.lenet import LeNet5
-from recognizers.segmentation import FEATURES
+from recognizers.segment_features import FEATURES
 from recognizers.segmentation_graph import SegmentPenalty
 
 __all__ = ["ClassGeometry", "RecognitionTransformer"]

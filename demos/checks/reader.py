@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import gtn
+import recognizers
 from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from grammars import RUBBISH, named
 from recognizers.lenet import LeNet5
@@ -197,6 +198,4 @@ class CheckReader(nn.Module):
 
 def shipped_checkpoint() -> Path:
     """Return the path of the checkpoint that comes with the package."""
-    import recognizers
-
     return Path(recognizers.__file__).parent / "weights" / "checks.safetensors"

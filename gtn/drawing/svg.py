@@ -23,7 +23,7 @@ from gtn.graph import Graph
 __all__ = ["piece", "to_svg"]
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
-INK, GREY, SIZE, SMALL, LINE, ARROW = "#1a1a1a", "#7a7a7a", 11.0, 9.0, 13.0, 16.0
+INK, PEN, GREY, SIZE, SMALL, LINE, ARROW = "#1a1a1a", "#4a4a4a", "#7a7a7a", 11.0, 9.0, 13.0, 16.0
 _NARROW, _WIDE = set(" .,:;'|!ijlIft()[]/"), set("mwMW%@—…")
 
 
@@ -62,7 +62,7 @@ def to_svg(
             and ``+12``, say, for the rest; ``None``: never.
         max_arcs: more arcs than that are refused.
         max_graphs: how many graphs of a batch to draw.
-        background: a colour, or ``None``: transparent.
+        background: a colour, or ``None``: transparent, with the page's own text colour.
 
     Raises:
         GraphError: too many arcs; a wrong option; ``engine="dot"`` without the binary.
@@ -211,10 +211,21 @@ def _stacked(
     root = ElementTree.Element("svg", {"xmlns": "http://www.w3.org/2000/svg"})
     root.attrib |= {"width": _n(width), "height": _n(top), "viewBox": f"0 0 {_n(width)} {_n(top)}"}
     root.attrib |= {"font-family": FONT, "role": "img"}
-    if background is not None:
+    if background is None:
+        _adapt(parts)
+    else:
         _add(root, "rect", width="100%", height="100%", fill=background)
     root.append(parts)
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _adapt(parts: Element) -> None:
+    """Make a drawing without background readable on light and dark pages."""
+    instead = {INK: "currentColor", PEN: "#8c8c8c", GREY: "#8c8c8c", "white": "none"}
+    for element in parts.iter():
+        for name in ("fill", "stroke"):
+            if (value := element.get(name, "")) in instead:
+                element.set(name, instead[value])
 
 
 def _graph(parent: Element, view: View, layout: Layout, drawn: list[Strand], high: float) -> None:
@@ -254,7 +265,7 @@ def _start(parent: Element, x: float, y: float, penalty: float, from_below: bool
 def _arc(parent: Element, strand: Strand, layout: Layout, i: int, high: float) -> None:
     group = _add(parent, "g")
     _add(group, "title").text = strand.title
-    color = strand.color or (ACCENT if strand.highlighted else "#4a4a4a")
+    color = strand.color or (ACCENT if strand.highlighted else PEN)
     width = strand.width or (1.9 if strand.highlighted else 0.9)
     curve, tip = layout.curves[i], layout.tips[i]
     d = _path(curve, "C")

@@ -351,7 +351,10 @@ def test_colours_of_arcs_and_their_legend(fig20):
 def test_background():
     graph = gtn.string([1])
     assert '<rect width="100%" height="100%" fill="white"' in to_svg(graph, engine="layered")
-    assert "100%" not in to_svg(graph, engine="layered", background=None)
+    transparent = to_svg(graph, engine="layered", background=None)
+    assert "100%" not in transparent
+    assert "white" not in transparent
+    assert "currentColor" in transparent
 
 
 # -- pictures -------------------------------------------------------------------------------------

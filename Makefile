@@ -1,0 +1,35 @@
+# Every target makes its own environment in .venv from pyproject.toml and constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/readers
+	$(BIN)/python -m demos.checks demo --report report
+
+test: $(VENV)/dev
+	$(BIN)/python -m pytest -n 2 -p no:benchmark
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev
+	$(BIN)/python -m benchmarks
+
+$(VENV)/readers: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[readers]'
+	touch $@
+
+$(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) report build dist *.egg-info
