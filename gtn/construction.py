@@ -335,7 +335,7 @@ def _nodes(nodes: Nodes, name: str) -> tuple[NDArray[np.int64], list[float]]:
 
 def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
     """Return (src, dst, input, output, penalty) of an arc in one of its four forms."""
-    if not isinstance(arc, Sequence) or isinstance(arc, str) or not 3 <= len(arc) <= 5:
+    if not isinstance(arc, tuple | list) or not 3 <= len(arc) <= 5:
         raise GraphError(f"arc {i} is {arc!r}; an arc is (src, dst, label[, olabel][, penalty])")
     src, dst, label, *rest = arc
     for end, node in (("source", src), ("destination", dst)):

@@ -215,8 +215,8 @@ def viterbi_path(graph: Graph) -> Graph:
     """Return the path of least penalty as a graph: the Viterbi transformer (eq. 10).
 
     O(N + A) on acyclic graphs. Where two paths are equally good, each node prefers to start,
-    then the lowest arc; the lowest final node wins. Cycles are allowed where no cycle on a path
-    has a negative penalty.
+    then the lowest arc (unless that leads round a cycle of penalty zero); the lowest final node
+    wins. Cycles are allowed where no cycle on a path has a negative penalty.
 
     Returns:
         A chain with the path's labels, penalties, arc data, start and final penalty; its
@@ -239,7 +239,7 @@ def viterbi_path(graph: Graph) -> Graph:
             topology.order, *topology.incoming, topology.src, topology.starts, arcs, starts
         )
     else:
-        useful = frozen(topology.accessible & topology.coaccessible)
+        useful = _on_finite_paths(topology, arcs, starts, finals)
         best, entry, bad, cycle = kernels.shortest_from(
             useful, *topology.outgoing, topology.src, topology.dst, topology.starts, arcs, starts
         )
@@ -268,6 +268,28 @@ def viterbi_path(graph: Graph) -> Graph:
         exists=ends >= 0,
         batch=topology.is_batch,
     )
+
+
+def _on_finite_paths(
+    topology: Topology,
+    arcs: NDArray[np.float64],
+    starts: NDArray[np.float64],
+    finals: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Return which nodes lie on a path that no infinite penalty forbids, ``[N]``."""
+    open_ = arcs != np.inf
+    if not (open_.all() and np.isfinite(starts).all() and np.isfinite(finals).all()):
+        topology = Topology(
+            topology.num_nodes,
+            topology.src[open_],
+            topology.dst[open_],
+            topology.ilabels[open_],
+            starts=topology.starts[starts < np.inf],
+            finals=topology.finals[finals < np.inf],
+            check=False,
+        )
+    mask: NDArray[np.bool_] = frozen(topology.accessible & topology.coaccessible)
+    return mask
 
 
 def viterbi_penalty(graph: Graph) -> torch.Tensor:
@@ -325,7 +347,11 @@ def n_best(graph: Graph, count: int) -> GraphBatch | list[GraphBatch]:
     if count < 1:
         raise GraphError(f"n_best of {count} paths; at least one can be asked for")
     if isinstance(graph, GraphBatch):
-        return [_n_best(one, count) for one in graph]
+        return [
+            # The arcs of graph i are named as arcs of the batch.
+            paths._with(sources=(one.sources[0].then(paths.sources[0]),))
+            for one, paths in ((one, _n_best(one, count)) for one in graph)
+        ]
     return _n_best(graph, count)
 
 
@@ -400,7 +426,8 @@ def path_labels(path: Graph, side: str = "output") -> Any:
         ``int32 [L]``; for a batch of paths, a list of such arrays.
 
     Raises:
-        GraphError: the graph is not a chain, naming the node where it branches.
+        GraphError: the graph is not a chain from its one start to its one final, naming the node
+            where it branches.
 
     >>> import gtn
     >>> path_labels(gtn.string([3, 1, 4]))
@@ -409,14 +436,25 @@ def path_labels(path: Graph, side: str = "output") -> Any:
     if side not in ("input", "output"):
         raise GraphError(f"side={side!r}; it is 'input' or 'output'")
     topology = path.topology
+    outermost = []
     for name, ends in (("leave", topology.src), ("enter", topology.dst)):
         counts = np.bincount(ends, minlength=topology.num_nodes)
         if (counts > 1).any():
             node = int(np.argmax(counts > 1))
             raise GraphError(f"{counts[node]} arcs {name} node {node}: not a single path")
+        outermost.append(np.flatnonzero(counts == 0))
     chains = np.diff(topology.node_offsets) - np.diff(topology.arc_offsets)
     if (chains > 1).any() or not topology.is_acyclic:
         raise GraphError("not a single path: the graph is in several pieces, or is a cycle")
+    for name, ends, expected in (
+        ("starts", topology.starts, outermost[1]),
+        ("finals", topology.finals, outermost[0]),
+    ):
+        if not np.array_equal(ends, expected):
+            raise GraphError(
+                f"not a single path: the {name} are nodes {ends.tolist()}, the "
+                f"{'first' if name == 'starts' else 'last'} nodes of the chain {expected.tolist()}"
+            )
     place = np.empty(topology.num_nodes, dtype=np.int64)
     place[topology.order] = np.arange(topology.num_nodes)
     owner = topology.arc_graph

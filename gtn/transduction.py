@@ -11,22 +11,17 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.batch import assemble, gather
-from gtn.composition import Product, common_length, filter_mode, operand, product
 from gtn.data import ArcData, Column, Sources
 from gtn.errors import GraphError
+from gtn.exploration import Check, explored
 from gtn.graph import Graph, check_penalties
-from gtn.kernels.composition import FILTERS, Operand, number
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 
 __all__ = ["ArcTable", "expand", "replace", "transduce"]
 
 Int32s = NDArray[np.int32]
-Int64s = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-Check = Callable[[Int32s, Int32s], Any]
 Made = torch.Tensor | tuple[torch.Tensor, Mapping[str, Any]]
-_BLOCK = 1 << 20
 
 
 def expand(
@@ -64,6 +59,8 @@ def expand(
             f"penalties must be [{g.num_arcs}, C], one row per arc, not {list(penalties.shape)}"
         )
     classes = penalties.shape[1]
+    if g.num_arcs * classes > np.iinfo(np.int32).max:
+        raise GraphError(f"{g.num_arcs} arcs times {classes} classes are too many for one graph")
     named = np.arange(classes) if labels is None else np.asarray(labels)
     if named.shape != (classes,):
         raise GraphError(f"labels must be [{classes}], not of shape {list(named.shape)}")
@@ -120,7 +117,7 @@ def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) 
         suffixes: two endings for keys of arc data that both have.
 
     Raises:
-        GraphError: not one graph per arc, or penalties of another dtype.
+        GraphError: not one graph per arc.
         DataError: a key of arc data on both sides, and no suffixes.
 
     >>> import gtn
@@ -253,7 +250,7 @@ def transduce(
       0 -> 1  3:4  0.5
       1 -> 2  7  0
     """
-    made = _explored(g1.topology, g2.topology, check, filter)
+    made = explored(g1.topology, g2.topology, check, filter)
     tables = _table(g1, made.sources[0]), _table(g2, made.sources[1])
     answer = fprop(*tables)
     penalties, columns = answer if isinstance(answer, tuple) else (answer, {})
@@ -338,168 +335,3 @@ def _finite(g: Graph) -> Graph:
         data=g.data.take(sources),
         sources=tuple(s.then(sources) for s in g.sources),
     )
-
-
-def _explored(a: Topology, b: Topology, check: Check, filter: str) -> Product:
-    """Return the product of two graphs, explored level by level."""
-    mode = filter_mode(filter)
-    graphs = common_length(a, b)
-    left = operand(a, a.olabels, a.outgoing_by_olabel)
-    right = operand(b, b.ilabels, b.outgoing_by_ilabel)
-    steps = _Steps(left, right, mode, check)
-    starts = _start_pairs(left, right, graphs)
-    level = _rows(left.starts[starts[0]], right.starts[starts[1]], 0 * starts[0])
-    nodes, slots = np.empty((16, 3), dtype=np.int32), np.full(16, -1, dtype=np.int32)
-    _, nodes, slots, count = number(level, nodes, slots, 0)
-    found, done = [np.empty((0, 4), dtype=np.int32)], 0
-    while done < count:
-        owner, to, arc_a, arc_b = steps.of(nodes[done:count])
-        owner, done = owner + done, count
-        numbers, nodes, slots, count = number(to, nodes, slots, count)
-        found.append(_rows(owner, numbers, arc_a, arc_b))
-    nodes, arcs = nodes[:count], np.concatenate(found)
-    return product(a, b, _by_graph(a, b, graphs, nodes, arcs, starts), left, right)
-
-
-def _start_pairs(left: Operand, right: Operand, graphs: int) -> Int64s:
-    """Return which start of each side begins each start pair, ``[2, S]``, graph by graph."""
-    pairs = [np.empty((2, 0), dtype=np.int64)]
-    for graph in range(graphs):
-        ranges = []
-        for side in (left, right):
-            in_side = min(graph, len(side.start_offsets) - 2)
-            here = np.arange(*side.start_offsets[in_side : in_side + 2])
-            ranges.append(here[side.alive[side.starts[here]]])
-        pairs.append(np.stack([grid.ravel() for grid in np.meshgrid(*ranges, indexing="ij")]))
-    return np.concatenate(pairs, axis=1)
-
-
-def _by_graph(
-    a: Topology, b: Topology, graphs: int, nodes: Int64s, arcs: Int64s, starts: Int64s
-) -> tuple[Int32s, Int32s, Int32s, Int32s]:
-    """Return nodes, arcs, starts and node offsets with the graphs of a batch one by one."""
-    if max(len(nodes), len(arcs)) >= np.iinfo(np.int32).max:
-        raise GraphError(f"{len(nodes)} nodes and {len(arcs)} arcs are too many for one graph")
-    graph_of_nodes = a.graph_of_nodes(nodes[:, 0]) if a.is_batch else b.graph_of_nodes(nodes[:, 1])
-    order = np.argsort(graph_of_nodes, kind="stable")
-    place = np.empty(len(nodes), dtype=np.int64)
-    place[order] = np.arange(len(nodes))
-    offsets = np.searchsorted(graph_of_nodes[order], np.arange(graphs + 1))
-    arcs = np.column_stack([place[arcs[:, 0]], place[arcs[:, 1]], arcs[:, 2:]])
-    arcs = arcs[np.argsort(arcs[:, 0], kind="stable")]
-    begin = np.stack([place[: starts.shape[1]], *starts], axis=1)
-    parts = (nodes[order], arcs, begin, offsets)
-    return tuple(np.ascontiguousarray(part, dtype=np.int32) for part in parts)
-
-
-def _rows(*columns: Any) -> Int32s:
-    return np.stack(columns, axis=1).astype(np.int32)
-
-
-class _Steps:
-    """The arcs that leave pairs of nodes, all pairs of a level at once."""
-
-    def __init__(self, a: Operand, b: Operand, mode: int, check: Check) -> None:
-        self.sides = [_Side(a), _Side(b)]
-        self.mode, self.check = mode, check
-
-    def of(self, level: Int64s) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-        """Return owner (index into the level), destination ``[K, 3]``, arc of a and of b."""
-        a, b = self.sides
-        na, nb = level[:, 0], level[:, 1]
-        still = np.zeros(len(level), dtype=np.int64), np.ones(len(level), dtype=np.int64)
-        begins = a.begin[na], a.real[na], b.begin[nb], b.real[nb]
-        a_begin, a_real, b_begin, b_real = begins
-        a_count, b_count = a_real - a_begin, b_real - b_begin
-        after_a, after_b, after_both = self._after_epsilon(level)
-        real = (a_real, a.end[na] - a_real, b_real, b.end[nb] - b_real)
-        blocks = [
-            self._block(level, after_a, (a_begin, a_count, *still), b_moves=False),
-            self._block(level, after_b, (*still, b_begin, b_count), a_moves=False),
-            self._block(level, after_both, (a_begin, a_count, b_begin, b_count)),
-            *self._checked(level, real),
-        ]
-        return tuple(np.concatenate(parts) for parts in zip(*blocks, strict=True))
-
-    def _after_epsilon(self, level: Int64s) -> tuple[Int64s, Int64s, Int64s]:
-        """Return the filter states after epsilon moves, -1 where they are forbidden."""
-        no, state = np.full(len(level), -1), level[:, 2]
-        free = np.zeros(len(level), dtype=np.int64)
-        if _NAMES[self.mode] == "trivial":
-            return free, free, free
-        a, b = (s.none[n] for s, n in zip(self.sides, (level[:, 0], level[:, 1]), strict=True))
-        if _NAMES[self.mode] == "sequence":
-            return np.where(state == 0, 0, no), np.where(a, 0, 1), no
-        at_first = state == 0
-        return (
-            np.where(at_first, np.where(b, 0, 1), np.where(state == 1, 1, no)),
-            np.where(at_first, np.where(a, 0, 2), np.where(state == 2, 2, no)),
-            np.where(at_first, 0, no),
-        )
-
-    def _block(
-        self,
-        level: Int64s,
-        after: Int64s,
-        ranges: tuple[Int64s, Int64s, Int64s, Int64s],
-        *,
-        a_moves: bool = True,
-        b_moves: bool = True,
-    ) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-        first_a, count_a, first_b, count_b = ranges
-        sizes = np.where(after >= 0, count_a * count_b, 0)
-        owner = np.repeat(np.arange(len(level)), sizes)
-        within = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        of_a = first_a[owner] + within // count_b[owner]
-        of_b = first_b[owner] + within % count_b[owner]
-        a, b = self.sides
-        nothing = np.full(len(owner), -1)
-        arc_a = a.arcs[of_a] if a_moves else nothing
-        arc_b = b.arcs[of_b] if b_moves else nothing
-        to_a = a.dst[arc_a] if a_moves else level[owner, 0]
-        to_b = b.dst[arc_b] if b_moves else level[owner, 1]
-        return owner, _rows(to_a, to_b, after[owner]), arc_a, arc_b
-
-    def _checked(
-        self, level: Int64s, ranges: tuple[Int64s, Int64s, Int64s, Int64s]
-    ) -> list[tuple[Int64s, Int64s, Int64s, Int64s]]:
-        """Return the pairs of arcs without epsilon that pass the check, in blocks."""
-        total = np.cumsum(ranges[1] * ranges[3])
-        cuts = np.searchsorted(total, np.arange(_BLOCK, int(total[-1]) + 1, _BLOCK), side="left")
-        blocks = []
-        for part in np.split(np.arange(len(level)), np.unique(cuts + 1)):
-            after = np.zeros(len(part), dtype=np.int64)
-            owner, to, arc_a, arc_b = self._block(
-                level[part], after, tuple(r[part] for r in ranges)
-            )
-            if not len(owner):
-                continue
-            a, b = self.sides
-            passed = np.asarray(self.check(a.labels[arc_a], b.labels[arc_b]))
-            if passed.shape != owner.shape or passed.dtype != np.bool_:
-                raise GraphError(
-                    f"check must return {len(owner)} booleans, one per pair of labels, not "
-                    f"{passed.dtype} of shape {list(passed.shape)}"
-                )
-            blocks.append((part[owner[passed]], to[passed], arc_a[passed], arc_b[passed]))
-        return blocks
-
-
-_NAMES = {mode: name for name, mode in FILTERS.items()}
-
-
-class _Side:
-    """One operand: its arcs to nodes that reach a final, epsilons first at every node."""
-
-    def __init__(self, side: Operand) -> None:
-        self.num_nodes = len(side.alive)
-        self.labels, self.dst = side.labels, side.dst
-        node = np.repeat(np.arange(self.num_nodes), np.diff(side.offsets))
-        useful = side.alive[side.dst[side.arcs]]
-        self.arcs, node = side.arcs[useful], node[useful]
-        counts = np.bincount(node, minlength=self.num_nodes)
-        epsilon = node[side.labels[self.arcs] == EPSILON]
-        self.end = np.cumsum(counts)
-        self.begin = self.end - counts
-        self.real = self.begin + np.bincount(epsilon, minlength=self.num_nodes)
-        self.none = self.begin == self.real

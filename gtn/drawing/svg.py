@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
@@ -13,18 +12,17 @@ import numpy as np
 
 from gtn.drawing.colors import ACCENT, Ramp
 from gtn.drawing.dot import to_dot
-from gtn.drawing.layout import HEAD, RADIUS, Box, Layout, Link, layered
-from gtn.drawing.pictures import Picture
-from gtn.drawing.strands import Strand, Style, number, strands
+from gtn.drawing.layout import HEAD, RADIUS, Layout
+from gtn.drawing.rooms import ARROW, LINE, SIZE, SMALL, label_columns, measure, picture_size, piece
+from gtn.drawing.strands import Strand, Style, number
 from gtn.drawing.views import View, views
 from gtn.errors import GraphError
 from gtn.graph import Graph
 
-__all__ = ["piece", "to_svg"]
+__all__ = ["piped", "to_svg"]
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
-INK, PEN, GREY, SIZE, SMALL, LINE, ARROW = "#1a1a1a", "#4a4a4a", "#7a7a7a", 11.0, 9.0, 13.0, 16.0
-_NARROW, _WIDE = set(" .,:;'|!ijlIft()[]/"), set("mwMW%@—…")
+INK, PEN, GREY = "#1a1a1a", "#4a4a4a", "#7a7a7a"
 
 
 def to_svg(
@@ -126,66 +124,6 @@ def piped(dot: Any, form: str) -> bytes:
     return drawn
 
 
-def piece(view: View, style: Style, image_height: float = 30) -> tuple[Layout, list[Strand]]:
-    """Return the layout of one graph and the strands that go with its curves."""
-    drawn = strands(style, view.arcs, one_loop=True)
-    first = view.nodes.start
-    entered = {s.dst for s in drawn if s.src != s.dst}
-    nodes = []
-    for n in view.nodes:
-        start, final = view.starts.get(n), view.finals.get(n)
-        left, right, below = 0.0, 0.0, 0.0
-        if final:
-            left = right = measure(number(final), SMALL) / (1 if n in entered else 2)
-            below = SMALL + 3
-        if start is not None:
-            if n in entered:
-                left = max(left, measure(number(start), SMALL) + 3)
-                below = ARROW + 1
-            else:
-                left = RADIUS + ARROW + (measure(number(start), SMALL) + 3 if start else 0)
-        nodes.append(Box(left, right, 0, below))
-    links = [Link(s.src - first, s.dst - first, _room(s, image_height)) for s in drawn]
-    return layered(nodes, links, [n - first for n in view.starts]), drawn
-
-
-def _room(strand: Strand, image_height: float) -> Box:
-    lines = len(strand.rows) + bool(strand.hidden)
-    half = max(sum(_columns(strand)) / 2, 7.0) + 5
-    if strand.picture is None:
-        return Box(half, half, LINE * lines + 2, 3)
-    height, width = _picture_size(strand.picture, image_height)
-    half = max(half, width / 2 + 4)
-    if strand.src == strand.dst:
-        return Box(half, half, LINE * lines + height + 5, 3)
-    return Box(half, half, height / 2 + 2, height / 2 + LINE * lines + 3)
-
-
-def _picture_size(picture: Picture, image_height: float) -> tuple[float, float]:
-    width = image_height * picture.width / picture.height
-    shrink = min(1.0, 4 * image_height / width)
-    return image_height * shrink, width * shrink
-
-
-def _columns(strand: Strand) -> tuple[float, float, float]:
-    """Return how wide the swatches, symbols and penalties of a label are."""
-    swatched = strand.color is not None and len(strand.rows) + bool(strand.hidden) > 1
-    symbols = max(measure(r.symbols, SIZE) * (1.06 if r.highlighted else 1) for r in strand.rows)
-    penalties = [3.5 + measure(r.penalty, SMALL) for r in strand.rows if r.penalty]
-    return 8.0 if swatched else 0.0, symbols, max(penalties, default=0.0)
-
-
-def measure(text: str, size: float) -> float:
-    """Return about how wide a text is in a sans-serif font of a size, in pixels."""
-    ems = 0.0
-    for c in text:
-        if unicodedata.east_asian_width(c) in "WF":
-            ems += 1.0
-        elif not unicodedata.combining(c):
-            ems += 0.31 if c in _NARROW else 0.9 if c in _WIDE else 0.7 if c.isupper() else 0.57
-    return ems * size
-
-
 # -- writing ------------------------------------------------------------------------------------
 
 
@@ -284,7 +222,7 @@ def _label(group: Element, strand: Strand, at: Any, high: float, color: str) -> 
     lines = len(strand.rows) + bool(strand.hidden)
     baseline = y - 4 - LINE * (lines - 1)
     if strand.picture is not None:
-        height, width = _picture_size(strand.picture, high)
+        height, width = picture_size(strand.picture, high)
         top = y - LINE * lines - height - 4 if strand.src == strand.dst else y - height / 2
         if strand.src != strand.dst:
             baseline = y + height / 2 + LINE - 2
@@ -293,7 +231,7 @@ def _label(group: Element, strand: Strand, at: Any, high: float, color: str) -> 
         edge = color if strand.color or strand.highlighted else "#b5b5b5"
         thick = 1.4 if strand.highlighted else 0.6
         _add(group, "rect", fill="none", stroke=edge, stroke_width=thick, **box)
-    swatch, symbols, penalties = _columns(strand)
+    swatch, symbols, penalties = label_columns(strand)
     left = x - (swatch + symbols + penalties) / 2
     for row in strand.rows:
         accent = ACCENT if row.highlighted and not strand.color else None

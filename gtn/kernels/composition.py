@@ -38,14 +38,14 @@ def _whole(number: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _place(a: int, b: int, state: int, mask: int) -> int:
+def _place(a: int, b: int, state: int, mask: int) -> Any:
     """Return where in the table the search for a node begins: a multiplicative hash."""
     mixed = np.uint64((a << 32) ^ (b << 2) ^ state)
     return _whole((mixed * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)) & mask
 
 
 @njit(cache=True, nogil=True)
-def _slot(slots: Int32s, nodes: Int32s, a: int, b: int, state: int, first: int) -> int:
+def _slot(slots: Int32s, nodes: Int32s, a: int, b: int, state: int, first: int) -> Any:
     """Return where a node is in the table, or where it belongs: linear probing.
 
     ``slots [2^k]`` holds node numbers; one below ``first`` means an empty slot, so that a table
@@ -66,10 +66,12 @@ def _table(nodes: Int32s, first: int, count: int, entries: int) -> Int32s:
     size = 16
     while size < 2 * entries:
         size *= 2
-    slots = np.full(size, -1, dtype=np.int32)
+    slots = np.empty(size, dtype=np.int32)
+    for at in range(size):
+        slots[at] = -1
     for n in range(first, count):
         a, b, state = _whole(nodes[n, 0]), _whole(nodes[n, 1]), _whole(nodes[n, 2])
-        at = _place(a, b, state, size - 1)
+        at = _place(a, b, state, _whole(size - 1))
         while slots[at] >= 0:
             at = (at + 1) & (size - 1)
         slots[at] = n
@@ -87,7 +89,7 @@ def _longer(rows: Int32s, most: int) -> Int32s:
 
 
 @njit(cache=True, nogil=True)
-def _seek(labels: Int32s, arcs: Int32s, at: int, end: int, label: int) -> int:
+def _seek(labels: Int32s, arcs: Int32s, at: int, end: int, label: int) -> Any:
     """Return the first position from ``at`` on whose label is not smaller.
 
     Where every class has one arc, as behind a recognizer, the first guess is right; otherwise

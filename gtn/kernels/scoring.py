@@ -156,7 +156,8 @@ def shortest_from(
         offsets, arcs: arcs by source.
 
     Returns:
-        As :func:`viterbi`, and the arcs of a cycle of negative penalty, if there is one.
+        As :func:`viterbi`, and the arcs of a cycle of negative penalty, if there is one. Ties go
+        as there, but for ways round a cycle of penalty zero: :func:`_lowest_entries`.
     """
     num_nodes = len(offsets) - 1
     no_cycle = np.empty(0, dtype=np.int32)
@@ -213,7 +214,56 @@ def shortest_from(
                     queue[tail] = d
                     queued[d] = True
                     tail = (tail + 1) % len(queue)
+    entry = _lowest_entries(src, dst, starts, penalties, start_penalties, allowed, best, entry)
     return best, entry, -1, no_cycle
+
+
+@njit(cache=True, nogil=True)
+def _lowest_entries(
+    src: Int32s,
+    dst: Int32s,
+    starts: Int32s,
+    penalties: Float64s,
+    start_penalties: Float64s,
+    allowed: NDArray[np.bool_],
+    best: Float64s,
+    entry: Int32s,
+) -> Int32s:
+    """Return entry arcs where ties go to the start, then to the lowest arc: O(N + A).
+
+    A node whose lowest arcs only lead round a cycle of penalty zero keeps the entry it has, from
+    the shortest ways; those lead to a start or to a node that does.
+    """
+    num_nodes = len(best)
+    lowest = np.full(num_nodes, -2, dtype=np.int32)
+    for s in range(len(starts)):
+        n = starts[s]
+        if allowed[n] and best[n] < np.inf and start_penalties[s] <= best[n]:
+            lowest[n] = -1
+    for arc in range(len(penalties)):
+        d = dst[arc]
+        if lowest[d] == -2 and best[d] < np.inf and best[src[arc]] + penalties[arc] <= best[d]:
+            lowest[d] = arc
+    unknown, walked, leads_to_start, goes_round = 0, 1, 2, 3
+    state = np.full(num_nodes, unknown, dtype=np.int8)
+    result = entry.copy()
+    for n in range(num_nodes):
+        m = n
+        while state[m] == unknown and lowest[m] >= 0:
+            state[m] = walked
+            m = src[lowest[m]]
+        if state[m] == unknown:
+            state[m] = leads_to_start
+            if lowest[m] == -1:
+                result[m] = -1
+        verdict = goes_round if state[m] == walked else state[m]
+        m = n
+        while state[m] == walked:
+            state[m] = verdict
+            if verdict == leads_to_start:
+                result[m] = lowest[m]
+            m = src[lowest[m]]
+    return result
 
 
 @njit(cache=True, nogil=True)

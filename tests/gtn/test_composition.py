@@ -19,15 +19,12 @@ from gtn.symbols import EPSILON
 LONGEST = 3  # arcs of an operand's path; the graphs have cycles
 
 
-def random_graph(rng, *, nodes=4, arcs=7, labels=2, cyclic=True, dtype=torch.float64):
+def random_graph(rng, *, nodes=4, arcs=8, labels=2, full=False):
     """A random transducer: epsilons on both sides, several starts and finals, parallel arcs."""
-    n = int(rng.integers(1, nodes + 1))
-    count = int(rng.integers(0, arcs + 1))
+    n = nodes if full else int(rng.integers(1, nodes + 1))
+    count = arcs if full else int(rng.integers(arcs // 3, arcs + 1))
     src, dst = rng.integers(0, n, count), rng.integers(0, n, count)
-    if not cyclic:
-        src, dst = np.minimum(src, dst)[src != dst], np.maximum(src, dst)[src != dst]
-    draw = rng.choice([0, 0, 0.5]), labels
-    ends = [np.flatnonzero(rng.random(n) < 0.5) for _ in range(2)]
+    ends = [np.flatnonzero(rng.random(n) < 0.6) for _ in range(2)]
     return gtn.from_arrays(
         src,
         dst,
@@ -35,7 +32,7 @@ def random_graph(rng, *, nodes=4, arcs=7, labels=2, cyclic=True, dtype=torch.flo
             np.where(rng.random(len(src)) < 0.35, EPSILON, rng.integers(0, labels, len(src)))
             for _ in range(2)
         ),
-        penalties=torch.from_numpy(rng.integers(0, 64, len(src)) / 8).to(dtype),
+        penalties=torch.from_numpy(rng.integers(0, 64, len(src)) / 8),
         start={int(i): float(rng.integers(0, 8)) for i in ends[0]},
         final={int(i): float(rng.integers(0, 8)) for i in ends[1]},
         num_nodes=n,
@@ -111,3 +108,292 @@ def test_composition_pairs_all_paths(seed, filter):
         assert all(found[pair] >= expected[pair] for pair in expected)
     else:
         assert found == expected
+
+
+def test_the_random_pairs_are_worth_testing():
+    counts = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        a, b = random_graph(rng), random_graph(rng)
+        trivial = found_pairs(compose(a, b, filter="trivial"))
+        counts.append((sum(expected_pairs(a, b).values()), sum(trivial.values())))
+    assert sum(once > 0 for once, _ in counts) > 25
+    assert any(once > 100 for once, _ in counts)
+    assert any(several > once for once, several in counts)
+
+
+@pytest.mark.parametrize("filter", ["sequence", "match", "trivial"])
+@pytest.mark.parametrize("seed", range(4))
+def test_buffers_grow_from_nothing(seed, filter, monkeypatch):
+    rng = np.random.default_rng(100 + seed)
+    a, b = (random_graph(rng, nodes=12, arcs=60, labels=3, full=True) for _ in range(2))
+    large = compose(a, b, filter=filter)
+    assert large.num_arcs > 100
+    for room in (1, 3):
+        monkeypatch.setattr("gtn.composition._ROOM", room)
+        small = compose(a, b, filter=filter)
+        for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
+            np.testing.assert_array_equal(getattr(small, name), getattr(large, name))
+        assert torch.equal(small.penalties, large.penalties)
+
+
+@pytest.mark.parametrize("limit", [1, 5, 40])
+def test_a_result_that_is_too_large_raises(limit, monkeypatch):
+    rng = np.random.default_rng(101)
+    a, b = (random_graph(rng, nodes=12, arcs=60, labels=3, full=True) for _ in range(2))
+    monkeypatch.setattr("gtn.composition._LIMIT", limit)
+    with pytest.raises(GraphError, match=f"more than {limit} nodes or arcs"):
+        compose(a, b)
+
+
+@pytest.mark.parametrize("filter", [0, 1, 2])
+def test_the_table_of_a_batch_is_emptied_between_graphs(filter):
+    """Stale entries of the graphs before must not be found, whatever the room."""
+    rng = np.random.default_rng(7)
+    graphs = [random_graph(rng, nodes=8, arcs=30, labels=2, full=True) for _ in range(6)]
+    other = random_graph(rng, nodes=8, arcs=30, labels=2, full=True)
+    batch = gtn.GraphBatch.from_graphs(graphs).topology
+    sides = [composition_operand(t) for t in (batch, other.topology, *(g.topology for g in graphs))]
+    nodes, arcs, _, offsets, _ = kernels.explore(sides[0], sides[1], 6, filter, 1, 1 << 30)
+    for i, side in enumerate(sides[2:]):
+        alone = kernels.explore(side, sides[1], 1, filter, 1000, 1 << 30)
+        mine = nodes[offsets[i] : offsets[i + 1]] - [batch.node_offsets[i], 0, 0]
+        np.testing.assert_array_equal(mine, alone[0])
+        chosen = arcs[(arcs[:, 0] >= offsets[i]) & (arcs[:, 0] < offsets[i + 1])]
+        np.testing.assert_array_equal(chosen[:, :2] - offsets[i], alone[1][:, :2])
+
+
+def composition_operand(topology):
+    from gtn.composition import operand
+
+    return operand(topology, topology.ilabels, topology.outgoing_by_ilabel)
+
+
+def test_search_finds_the_first_label_that_is_not_smaller():
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        labels = np.sort(rng.integers(-1, 9, rng.integers(0, 30))).astype(np.int32)
+        order = rng.permutation(len(labels)).astype(np.int32)
+        shuffled = np.empty_like(labels)
+        shuffled[order] = labels
+        shuffled.setflags(write=False)
+        order.setflags(write=False)
+        begin, label = int(rng.integers(0, len(labels) + 1)), int(rng.integers(-1, 11))
+        found = kernels._seek(shuffled, order, begin, len(labels), label)
+        assert found == max(begin, int(np.searchsorted(labels, label)))
+
+
+# -- batches ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("filter", ["sequence", "match", "trivial"])
+@pytest.mark.parametrize("which", ["both", "left", "right"])
+def test_batches_equal_single_graphs(seed, filter, which):
+    rng = np.random.default_rng(seed)
+    left = [random_graph(rng) for _ in range(4)]
+    right = [random_graph(rng) for _ in range(4)]
+    if which == "left":
+        right = right[:1] * 4
+    if which == "right":
+        left = left[:1] * 4
+    a = left[0] if which == "right" else gtn.GraphBatch.from_graphs(left)
+    b = right[0] if which == "left" else gtn.GraphBatch.from_graphs(right)
+    c = compose(a, b, filter=filter)
+    assert isinstance(c, gtn.GraphBatch)
+    assert len(c) == 4
+    assert_connected(c)
+    gtn.Topology(  # checks everything, also that arcs stay within their graph
+        *(getattr(c.topology, n) for n in ("num_nodes", "src", "dst", "ilabels", "olabels")),
+        **{n: getattr(c.topology, n) for n in ("starts", "finals", "node_offsets", "arc_offsets")},
+    )
+    for i, (x, y) in enumerate(zip(left, right, strict=True)):
+        one, expected = c[i], compose(x, y, filter=filter)
+        for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(expected, name))
+        for name in ("penalties", "start_penalties", "final_penalties"):
+            assert torch.equal(getattr(one, name), getattr(expected, name))
+
+
+def test_batches_of_different_lengths_raise():
+    batches = [gtn.GraphBatch.from_graphs([gtn.string([1])] * n) for n in (1, 2)]
+    with pytest.raises(GraphError, match="batch of 1 graphs meets a batch of 2"):
+        compose(*batches)
+
+
+# -- gradients ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("filter", ["sequence", "match", "trivial"])
+def test_gradients_reach_both_operands(filter):
+    rng = np.random.default_rng(8)
+    a, b = (random_graph(rng, nodes=5, arcs=12, full=True) for _ in range(2))
+    names = ("penalties", "start_penalties", "final_penalties")
+    parts = [getattr(g, name).clone().requires_grad_() for g in (a, b) for name in names]
+    c = compose(a, b, filter=filter)
+    assert c.num_arcs > 10
+    weights = [torch.rand(len(getattr(c, name)), dtype=torch.float64) for name in names]
+
+    def total(*values):
+        graphs = [
+            g.with_penalties(v[0], start_penalties=v[1], final_penalties=v[2])
+            for g, v in ((a, values[:3]), (b, values[3:]))
+        ]
+        result = compose(*graphs, filter=filter)
+        return sum((getattr(result, n) * w).sum() for n, w in zip(names, weights, strict=True))
+
+    assert torch.autograd.gradcheck(total, parts)
+    assert all(grad.abs().sum() > 0 for grad in torch.autograd.grad(total(*parts), parts))
+
+
+def test_single_graph_collects_gradients_of_a_batch():
+    a = gtn.linear(torch.zeros(2, 3, requires_grad=True))
+    strings = gtn.GraphBatch.from_graphs([gtn.string([0, 1]), gtn.string([0, 2])])
+    c = compose(a, strings)
+    (gradient,) = torch.autograd.grad(c.penalties.sum(), a.penalties)
+    assert gradient.tolist() == [2, 0, 0, 0, 1, 1]
+
+
+# -- symbols ------------------------------------------------------------------------------------
+
+
+def test_symbols_match_across_tables():
+    a = gtn.Graph.from_arcs([(0, 1, "x", 1.0), (0, 1, "y", 2.0), (0, 1, "z", 4.0)], final=1)
+    b = gtn.Graph.from_arcs([(0, 1, "w", "W"), (0, 1, "z", "Z"), (0, 1, "x", "X")], final=1)
+    c = compose(a, b)
+    assert c.isymbols is a.isymbols
+    assert c.osymbols is b.osymbols
+    pairs = {c.symbol_pair(i): c.penalties[i].item() for i in range(c.num_arcs)}
+    assert pairs == {"x:X": 1.0, "z:Z": 4.0}
+
+
+def test_ignored_symbols_match_as_integers():
+    a, b = gtn.string("x"), gtn.string("y")
+    assert compose(a, b).num_arcs == 0
+    assert compose(a, b, symbols="ignore").num_arcs == 1
+    assert compose(a, gtn.string([0]), symbols="ignore").num_arcs == 1
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_table_against_none_raises(swapped):
+    pair = (gtn.string("x"), gtn.string([0]))
+    with pytest.raises(SymbolError, match="symbol table where"):
+        compose(*(pair[::-1] if swapped else pair))
+
+
+def test_epsilons_stay_epsilons_when_labels_change():
+    a = gtn.Graph.from_arcs([(0, 1, "p"), (1, 2, "q", None), (2, 3, "r")], final=3)
+    b = gtn.Graph.from_arcs([(0, 1, "r"), (1, 2, None, "s"), (2, 3, "p")], final=3)
+    assert compose(a, b).num_arcs == 0
+    b = gtn.Graph.from_arcs([(0, 1, "p"), (1, 2, None, "s"), (2, 3, "r")], final=3)
+    c = compose(a, b)
+    assert [c.symbol_pair(i) for i in range(c.num_arcs)] == ["p", "q:ε", "ε:s", "r"]
+
+
+def test_unknown_choices_raise():
+    a = gtn.string([0])
+    with pytest.raises(GraphError, match="known are 'trivial', 'sequence', 'match'"):
+        compose(a, a, filter="alt")
+    with pytest.raises(SymbolError, match="'match' and 'ignore'"):
+        compose(a, a, symbols="merge")
+
+
+# -- corners ------------------------------------------------------------------------------------
+
+
+def test_empty_and_trivial_operands():
+    empty, word = gtn.empty(), gtn.string([3, 4])
+    point = gtn.from_arrays([], [], [], start=0, final={0: 1.5}, num_nodes=1)
+    pairs = (empty, word), (word, empty), (empty, empty), (word, point), (word, gtn.string([3]))
+    for a, b in pairs:
+        c = compose(a, b)
+        assert (c.num_nodes, c.num_arcs, len(c.starts), len(c.finals)) == (0, 0, 0, 0)
+    both = compose(point, point)
+    assert (both.num_nodes, both.starts.tolist(), both.finals.tolist()) == (1, [0], [0])
+    assert both.final_penalties.tolist() == [3.0]
+
+
+def test_infinite_penalties_pass():
+    a = gtn.Graph.from_arcs([(0, 1, 5, torch.inf)], final=1)
+    assert compose(a, gtn.string([5])).penalties.tolist() == [torch.inf]
+
+
+def test_data_of_both_sides_follow():
+    a = gtn.Graph.from_arcs([(0, 1, 5), (1, 2, 6, None)], final=2, data={"x": np.array([1.0, 2.0])})
+    b = gtn.Graph.from_arcs([(0, 1, 5), (1, 2, None, 7)], final=2, data={"y": np.array([3.0, 4.0])})
+    c = compose(a, b)
+    assert c.data["x"].tolist() == [1, 2, 0]
+    assert c.data["y"].tolist() == [3, 0, 4]
+    assert [s.index.tolist() for s in c.sources] == [[0, 1, -1], [0, -1, 1]]
+    again = b.with_data(x=np.array([8.0, 9.0]))
+    with pytest.raises(DataError, match="suffixes"):
+        compose(a, again)
+    assert compose(a, again, suffixes=("", "_b")).data["x_b"].tolist() == [8, 0, 9]
+
+
+def test_acceptors_compose_to_acceptors():
+    a = gtn.linear(torch.rand(4, 3))
+    b = gtn.Graph.from_arcs([(0, 0, 0), (0, 1, 1), (1, 1, None)], final=1)
+    c = compose(a, b)
+    assert c.olabels is c.ilabels
+
+
+def test_paper_figure_28():
+    recognized = gtn.Graph.from_arcs(
+        [
+            *((0, 1, x, p) for x, p in (("c", 0.4), ("o", 1.0), ("d", 1.8))),
+            *((1, 2, x, p) for x, p in (("a", 0.2), ("u", 0.8), ("x", 0.1))),
+            *((2, 3, x, p) for x, p in (("p", 0.2), ("t", 0.8))),
+        ],
+        final=3,
+        dtype=torch.float64,
+    )
+    builder = gtn.Builder(dtype=torch.float64)
+    nodes = {"": builder.add_node(start=True)}
+    words = ("bar", "bat", "cap", "car", "cat", "cure", "cut", "cute", "ear", "end", "nap")
+    for word in words:
+        for i in range(len(word)):
+            if word[: i + 1] not in nodes:
+                nodes[word[: i + 1]] = builder.add_node(final=word[: i + 1] in words)
+                builder.add_arc(nodes[word[:i]], nodes[word[: i + 1]], word[i])
+    c = recognized @ builder.build()
+    read = {
+        "".join(c.isymbols.decode(c.ilabels[list(arcs)])): penalty for _, arcs, penalty in paths(c)
+    }
+    assert read == pytest.approx({"cap": 0.8, "cat": 1.4, "cut": 2.0})
+
+
+# -- plans and intersection ---------------------------------------------------------------------
+
+
+def test_a_plan_is_applied_to_new_penalties_and_to_copies():
+    rng = np.random.default_rng(11)
+    a, b = (random_graph(rng, nodes=5, arcs=12, full=True) for _ in range(2))
+    plan = ComposePlan(a.topology, b.topology, filter="match")
+    other = a.with_penalties(a.penalties + 1)
+    expected = compose(other, b, filter="match")
+    for p, x, y in ((plan, other, b), pickle.loads(pickle.dumps((plan, other, b)))):
+        c = p(x, y)
+        assert c.topology is p.topology
+        assert torch.equal(c.penalties, expected.penalties)
+        np.testing.assert_array_equal(c.dst, expected.dst)
+        np.testing.assert_array_equal(c.sources[0].index, p.sources[0].index)
+    assert torch.equal(plan(*pickle.loads(pickle.dumps((other, b)))).penalties, expected.penalties)
+    with pytest.raises(GraphError, match=r"a has .* not the .* planned for"):
+        plan(b, b)
+
+
+def test_intersection_of_acceptors():
+    a = gtn.Graph.from_arcs([(0, 0, "x", 1.0), (0, 1, "y", 2.0), (0, 1, None, 0.5)], final=1)
+    b = gtn.Graph.from_arcs([(0, 1, "y", 4.0), (1, 2, "x", 8.0), (0, 2, "x")], final=2)
+    c = intersect(a, b)
+    assert c.topology.is_acceptor
+    assert c.osymbols is c.isymbols
+    assert [c.symbol_pair(i) for i in range(c.num_arcs)] == ["x", "ε"]
+    assert c.penalties.tolist() == [1.0, 0.5]
+
+
+def test_intersection_of_transducers_raises():
+    a = gtn.Graph.from_arcs([(0, 1, "x"), (1, 2, "x", "y")], final=2)
+    with pytest.raises(GraphError, match=r"arc 1 of b reads and writes x:y"):
+        intersect(gtn.string("x"), a)

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gtn
@@ -14,6 +14,7 @@ from gtn.equivalence import equal, isomorphic
 from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.testing import batches, graphs, paths
 
+FEW = settings(max_examples=30)  # of each row of a table
 SMALL = {"max_nodes": 4, "max_arcs": 5, "labels": 2, "epsilons": True, "acceptor": False}
 
 
@@ -24,7 +25,8 @@ def spelled(graph, max_length=None):
 
 def joined(*parts):
     """What one path after another spells."""
-    return tuple(sum((p[i] for p in parts), ()) for i in (0, 1)) + (sum(p[2] for p in parts),)
+    inputs, outputs = (sum((p[i] for p in parts), ()) for i in (0, 1))
+    return inputs, outputs, sum(p[2] for p in parts)
 
 
 @given(graphs(**SMALL), graphs(**SMALL), graphs(**SMALL))
@@ -95,6 +97,7 @@ EQUAL = {
 
 
 @pytest.mark.parametrize("law", EQUAL)
+@FEW
 @given(a=graphs(**SMALL), b=graphs(**SMALL), c=graphs(**SMALL))
 def test_equal_expressions(law, a, b, c):
     assert equal(*EQUAL[law](a, b, c))
@@ -115,6 +118,7 @@ SAME_PATHS = {
 
 
 @pytest.mark.parametrize("law", SAME_PATHS)
+@FEW
 @given(a=graphs(**SMALL), b=graphs(**SMALL), c=graphs(**SMALL))
 def test_expressions_of_the_same_paths(law, a, b, c):
     one, other = SAME_PATHS[law](a, b, c)
@@ -155,6 +159,7 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("name", UNARY)
+@FEW
 @given(batch=batches(acyclic=False, **SMALL))
 def test_batches_of_one_operand(name, batch):
     operation, batch = UNARY[name], with_rows(batch, row=10)
@@ -163,6 +168,7 @@ def test_batches_of_one_operand(name, batch):
 
 
 @pytest.mark.parametrize("name", BINARY)
+@FEW
 @given(data=st.data(), batch=batches(acyclic=False, **SMALL), single=graphs(**SMALL))
 def test_batches_of_two_operands(name, data, batch, single):
     operation = BINARY[name]

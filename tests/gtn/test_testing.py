@@ -1,7 +1,9 @@
 """The testing kit, tested by itself: its oracles agree with one another and with sums by hand."""
 
+import doctest
 import importlib
 import math
+import pathlib
 import pickle
 from itertools import pairwise, product
 
@@ -429,3 +431,11 @@ def test_strategies_without_hypothesis(monkeypatch):
 def test_drawn_graphs_can_be_sent_to_workers():
     g = find(graphs(), lambda g: len(paths(g)) > 1, settings=QUICKLY)
     assert_equivalent(pickle.loads(pickle.dumps(g)), g)
+
+
+def test_examples_of_the_documentation():
+    docs = pathlib.Path(__file__).parents[2] / "docs" / "testing.md"
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    done = doctest.testfile(str(docs), module_relative=False, optionflags=flags, encoding="utf-8")
+    assert done.attempted > 10
+    assert done.failed == 0

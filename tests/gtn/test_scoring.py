@@ -1,0 +1,517 @@
+"""Forward and Viterbi penalties, posteriors and best paths, against enumerated paths."""
+
+import math
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch.autograd import gradcheck, gradgradcheck
+
+import gtn
+from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
+from gtn.testing import (
+    batches,
+    exact_penalties,
+    forward_penalty_by_enumeration,
+    graphs,
+    paths,
+    penalty_by_closure,
+    posteriors_by_enumeration,
+    viterbi_by_enumeration,
+)
+
+NEAR = exact_penalties(-3, 3)
+FREE = {"epsilons": True, "acceptor": False}
+ACYCLIC = st.one_of(
+    graphs(infinite=True, **FREE),
+    graphs(max_nodes=6, max_arcs=10, penalties=exact_penalties(-3, 3, infinite=True), **FREE),
+)
+
+
+def learning(graph):
+    """Return the graph with penalties that are leaves, and the leaves."""
+    leaves = [
+        p.detach().clone().requires_grad_()
+        for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
+    ]
+    return graph.with_penalties(
+        leaves[0], start_penalties=leaves[1], final_penalties=leaves[2]
+    ), leaves
+
+
+def posteriors(graph):
+    return [
+        torch.from_numpy(posteriors_by_enumeration(graph, of=of))
+        for of in ("arcs", "starts", "finals")
+    ]
+
+
+def assert_close(found, expected, atol=1e-9):
+    found = torch.as_tensor(found, dtype=torch.float64)
+    expected = torch.as_tensor(expected, dtype=torch.float64)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=atol)
+
+
+def assert_cycle_on_path(graph, message):
+    """Check that a message names a cycle of the graph that lies on a path; return its arcs."""
+    nodes, arcs = re.search(r"nodes ([\d >-]+) \(arcs ([\d, ]+)\)", message).groups()
+    nodes, arcs = [int(n) for n in nodes.split("->")], [int(a) for a in arcs.split(",")]
+    assert list(pairwise(nodes)) == [(graph.src[a], graph.dst[a]) for a in arcs]
+    assert nodes[0] == nodes[-1]
+    longest = 2 * graph.num_nodes + len(arcs)
+    reached = {n for n in graph.starts.tolist()}
+    back = {n for n in graph.finals.tolist()}
+    for _ in range(longest):
+        reached |= {int(graph.dst[a]) for a in range(graph.num_arcs) if graph.src[a] in reached}
+        back |= {int(graph.src[a]) for a in range(graph.num_arcs) if graph.dst[a] in back}
+    assert nodes[0] in reached & back
+    return arcs
+
+
+# -- forward -----------------------------------------------------------------------------------
+
+
+@given(ACYCLIC)
+@settings(max_examples=200)
+def test_forward_penalty_and_its_gradient_are_those_of_all_paths(graph):
+    g, leaves = learning(graph)
+    value = gtn.forward_penalty(g)
+    assert value.shape == ()
+    assert_close(value, forward_penalty_by_enumeration(graph))
+    gradients = torch.autograd.grad(value, leaves)
+    for found, expected in zip(gradients, posteriors(graph)):
+        assert_close(found, expected)
+    assert value <= gtn.viterbi_penalty(graph) + 1e-9
+
+
+def test_forward_penalty_without_a_path_is_infinite_with_gradient_zero():
+    arcs = [(0, 1, 1, 1.0), (1, 2, 1, math.inf), (3, 4, 1, 2.0)]
+    for graph in (
+        gtn.Graph.from_arcs(arcs, start=[0, 3], final=2),
+        gtn.Graph.from_arcs(arcs, start={0: 1.0, 3: math.inf}, final={4: 0.5}),
+        gtn.Graph.from_arcs(arcs, final={1: math.inf}),
+        gtn.Graph.from_arcs(arcs, start=[], final=2),
+        gtn.Graph.from_arcs(arcs, final=[]),
+        gtn.empty(),
+    ):
+        for score in (gtn.forward_penalty, gtn.viterbi_penalty):
+            g, leaves = learning(graph)
+            value = score(g)
+            assert value == math.inf
+            for leaf, gradient in zip(
+                leaves, torch.autograd.grad(value, leaves, allow_unused=True)
+            ):
+                assert gradient is None or torch.equal(gradient, torch.zeros_like(leaf))
+        assert torch.equal(gtn.arc_posteriors(graph), torch.zeros(graph.num_arcs))
+        assert gtn.viterbi_path(graph).num_nodes == 0
+
+
+@given(graphs(acyclic=False, penalties=NEAR, **FREE))
+@settings(max_examples=150)
+def test_forward_penalty_minds_cycles_on_paths_only(graph):
+    try:
+        expected = forward_penalty_by_enumeration(graph)
+    except CyclicGraphError:
+        for verb in (gtn.forward_penalty, gtn.arc_posteriors):
+            with pytest.raises(CyclicGraphError, match="cycle") as error:
+                verb(graph)
+            assert_cycle_on_path(graph, str(error.value))
+        return
+    g, leaves = learning(graph)
+    value = gtn.forward_penalty(g)
+    assert_close(value, expected)
+    for found, wanted in zip(torch.autograd.grad(value, leaves), posteriors(graph)):
+        assert_close(found, wanted)
+    assert_close(gtn.arc_posteriors(graph), posteriors_by_enumeration(graph))
+
+
+def test_a_cycle_off_all_paths_does_not_matter_and_one_on_a_path_is_named():
+    off = [(0, 1, 1, 0.5), (2, 3, 1, 0.0), (3, 2, 1, 0.0), (1, 4, 1, 0.0), (4, 4, 1, -1.0)]
+    graph = gtn.Graph.from_arcs(off, final=1)
+    assert gtn.forward_penalty(graph) == gtn.viterbi_penalty(graph) == 0.5
+    assert gtn.arc_posteriors(graph).tolist() == [1, 0, 0, 0, 0]
+    on = gtn.Graph.from_arcs([(0, 1, 1), (1, 2, 1), (2, 1, 1), (2, 3, 1)], final=3)
+    with pytest.raises(CyclicGraphError, match=r"nodes 1 -> 2 -> 1 \(arcs 1, 2\)"):
+        gtn.forward_penalty(on)
+
+
+def checked_function(graph, score):
+    """Return a function of all finite penalties of a graph, and their values."""
+    whole = [graph.penalties, graph.start_penalties, graph.final_penalties]
+    finite = [p.isfinite() for p in whole]
+
+    def function(*values):
+        parts = [p.masked_scatter(f, v) for p, f, v in zip(whole, finite, values)]
+        return score(
+            graph.with_penalties(parts[0], start_penalties=parts[1], final_penalties=parts[2])
+        )
+
+    return function, [p[f].clone().requires_grad_() for p, f in zip(whole, finite)]
+
+
+CHECKED = st.one_of(
+    graphs(max_nodes=4, max_arcs=6, penalties=exact_penalties(-3, 3, infinite=True)),
+    graphs(min_nodes=4, max_nodes=5, max_arcs=7, penalties=NEAR),
+).filter(lambda graph: paths(graph) and graph.num_arcs)
+
+
+@given(CHECKED)
+@settings(max_examples=25)
+def test_forward_penalty_to_second_order(graph):
+    function, values = checked_function(graph, gtn.forward_penalty)
+    assert gradcheck(function, values)
+    assert gradgradcheck(function, values)
+
+
+@given(CHECKED)
+@settings(max_examples=15)
+def test_arc_posteriors_to_second_order(graph):
+    function, values = checked_function(graph, gtn.arc_posteriors)
+    assert gradcheck(function, values)
+    assert gradgradcheck(function, values)
+
+
+def test_derivatives_with_parts_on_no_path_and_cycles_there():
+    arcs = [(0, 1, 1, 0.3), (0, 2, 1, 0.1), (1, 2, 1, -0.4), (1, 3, 1, 0.2), (3, 3, 1, 0.7),
+            (4, 2, 1, 0.9), (4, 4, 1, 0.1), (0, 2, 2, 0.8)]  # fmt: skip
+    graph = gtn.Graph.from_arcs(arcs, final={2: 0.5, 1: 0.25}, dtype=torch.float64)
+    for score in (gtn.forward_penalty, gtn.arc_posteriors):
+        function, values = checked_function(graph, score)
+        assert gradcheck(function, values)
+        assert gradgradcheck(function, values)
+
+
+@given(st.one_of(ACYCLIC, batches(penalties=NEAR)))
+@settings(max_examples=150)
+def test_arc_posteriors_are_the_gradient_and_flow_through_every_node(graph):
+    g, leaves = learning(graph)
+    gradients = torch.autograd.grad(gtn.forward_penalty(g).sum(), leaves)
+    found = gtn.arc_posteriors(graph)
+    assert_close(found, gradients[0])
+    assert_close(found, posteriors_by_enumeration(graph))
+    # What enters a node or starts there leaves it or ends there, so every cut sums to the same.
+    through = torch.zeros(graph.num_nodes, dtype=torch.float64)
+    for index, share in (
+        (graph.dst, found),
+        (graph.src, -found),
+        (graph.starts, gradients[1]),
+        (graph.finals, -gradients[2]),
+    ):
+        through.index_add_(0, torch.from_numpy(index.astype(np.int64)), share)
+    assert_close(through, torch.zeros(graph.num_nodes))
+
+
+def test_arc_posteriors_sum_to_one_over_cuts():
+    rng = torch.Generator().manual_seed(3)
+    lattice = gtn.linear(torch.randn(7, 3, generator=rng, dtype=torch.float64))
+    assert_close(gtn.arc_posteriors(lattice).reshape(7, 3).sum(1), torch.ones(7))
+
+
+# -- precision, types, batches, time -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_results_have_the_dtype_of_the_penalties(dtype):
+    graph = gtn.linear(torch.tensor([[0.1, 1.7], [2.3, 0.9]], dtype=dtype))
+    assert gtn.forward_penalty(graph).dtype == dtype
+    assert gtn.viterbi_penalty(graph).dtype == dtype
+    assert gtn.arc_posteriors(graph).dtype == dtype
+    assert gtn.viterbi_path(graph).penalties.dtype == dtype
+    g, leaves = learning(graph)
+    for gradient in torch.autograd.grad(gtn.forward_penalty(g), leaves):
+        assert gradient.dtype == dtype
+    exact = gtn.forward_penalty(graph.double())
+    assert gtn.forward_penalty(graph) == exact.to(dtype)
+
+
+def test_difference_of_large_forward_penalties_in_float32():
+    frames, classes = 2000, 12
+    rng = torch.Generator().manual_seed(1)
+    penalties = 100 + 12 * torch.rand(frames, classes, generator=rng)
+    target = torch.randint(classes, (frames,), generator=rng)
+    penalties[torch.arange(frames), target] -= 11
+    exact = torch.nn.functional.cross_entropy(-penalties.double(), target, reduction="sum")
+    loss = gtn.nn.DiscriminativeForwardLoss()(gtn.linear(penalties), target.tolist())
+    assert loss.dtype == torch.float32
+    assert gtn.forward_penalty(gtn.linear(penalties)) > 150_000  # where float32 has steps of 1/64
+    assert abs(loss.double() - exact) < 1e-6 * exact
+
+
+@given(batches(acyclic=True, infinite=True, max_graphs=5, **FREE))
+@settings(max_examples=100)
+def test_a_batch_is_scored_as_its_graphs(batch):
+    g, leaves = learning(batch)
+    values = {score: score(g) for score in (gtn.forward_penalty, gtn.viterbi_penalty)}
+    upstream = torch.arange(1.0, len(batch) + 1, dtype=torch.float64)
+    gradients = {
+        score: torch.autograd.grad(value, leaves, grad_outputs=upstream)
+        for score, value in values.items()
+    }
+    best = gtn.viterbi_path(batch)
+    for i, one in enumerate(batch):
+        where = one.sources[0].index.tolist()
+        single, own_leaves = learning(one)
+        for score, value in values.items():
+            own = score(single)
+            assert torch.equal(own, value[i])
+            own_gradient = torch.autograd.grad(own, own_leaves, grad_outputs=upstream[i])
+            assert_close(gradients[score][0][where], own_gradient[0])
+        own_path, path = gtn.viterbi_path(one), best[i]
+        assert path.num_nodes == own_path.num_nodes
+        assert path.starts.tolist() == own_path.starts.tolist()
+        assert path.ilabels.tolist() == own_path.ilabels.tolist()
+        assert path.olabels.tolist() == own_path.olabels.tolist()
+        assert torch.equal(path.penalties, own_path.penalties)
+        assert torch.equal(path.start_penalties, own_path.start_penalties)
+        assert torch.equal(path.final_penalties, own_path.final_penalties)
+        in_batch = best.sources[0].index[path.sources[0].index]
+        assert [where.index(a) for a in in_batch.tolist()] == own_path.sources[0].index.tolist()
+    assert_close(values[gtn.forward_penalty], forward_penalty_by_enumeration(batch))
+    assert_close(values[gtn.viterbi_penalty], viterbi_by_enumeration(batch))
+
+
+@given(batches(acyclic=False, negative=False, max_graphs=4))
+@settings(max_examples=50)
+def test_best_paths_of_a_batch_with_cycles(batch):
+    assert_close(gtn.viterbi_penalty(batch), penalty_by_closure(batch, semiring="tropical"))
+
+
+def test_a_batch_with_elements_without_path():
+    one = gtn.Graph.from_arcs([(0, 1, 1, 0.5), (0, 1, 2, 0.5)], final={1: 0.25})
+    batch = gtn.GraphBatch.from_graphs([gtn.empty(), one, gtn.Graph.from_arcs([], final=[]), one])
+    g, leaves = learning(batch)
+    value = gtn.forward_penalty(g)
+    assert_close(value[[1, 3]], torch.full((2,), 0.75 - math.log(2)), atol=1e-6)
+    assert value[[0, 2]].tolist() == [math.inf, math.inf]
+    (gradient, _, finals) = torch.autograd.grad(value[1] + 2 * value[3], leaves)
+    assert_close(gradient, torch.tensor([0.5, 0.5, 1.0, 1.0]), atol=1e-6)
+    assert finals.tolist() == [1, 2]
+    best = gtn.viterbi_path(batch)
+    assert [p.num_arcs for p in best] == [0, 1, 0, 1]
+    assert gtn.viterbi_penalty(batch).tolist() == [math.inf, 0.75, math.inf, 0.75]
+
+
+@given(graphs(penalties=NEAR), exact_penalties(-4, 4))
+@settings(max_examples=50)
+def test_upstream_gradient_scales_the_posteriors(graph, factor):
+    g, leaves = learning(graph)
+    value = gtn.forward_penalty(g)
+    assume(value.isfinite())
+    for found, expected in zip(torch.autograd.grad(factor * value, leaves), posteriors(graph)):
+        assert_close(found, factor * expected)
+
+
+@given(graphs(min_nodes=2, penalties=NEAR))
+@settings(max_examples=50)
+def test_penalties_changed_in_place_count_at_the_next_call(graph):
+    assume(paths(graph))
+    g, leaves = learning(graph)
+    optimizer = torch.optim.SGD(leaves, lr=0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        gtn.forward_penalty(g).backward()
+        optimizer.step()
+        assert_close(gtn.forward_penalty(g).detach(), forward_penalty_by_enumeration(g))
+        assert_close(gtn.viterbi_penalty(g).detach(), viterbi_by_enumeration(g))
+        assert_close(gtn.arc_posteriors(g).detach(), posteriors_by_enumeration(g))
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.inf])
+@pytest.mark.parametrize("cyclic", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bad_penalties_that_appear_in_place_are_named(bad, cyclic, dtype):
+    arcs = [(0, 1, 1), (1, 2, 2), (1, 2, 3)] + [(2, 1, 1)] * cyclic
+    graph = gtn.Graph.from_arcs(arcs, start=[0, 1], final=[1, 2], dtype=dtype)
+    verbs = [gtn.viterbi_path, gtn.viterbi_penalty]
+    if not cyclic:
+        verbs += [gtn.forward_penalty, gtn.arc_posteriors, lambda g: gtn.n_best(g, 2)]
+    for what, tensor in (
+        ("arc", graph.penalties),
+        ("start", graph.start_penalties),
+        ("final", graph.final_penalties),
+    ):
+        tensor[1] = bad
+        for verb in verbs:
+            with pytest.raises(GraphError, match=f"^{what} 1 has penalty -?(nan|inf)"):
+                verb(graph)
+        tensor[1] = 0.0
+
+
+# -- Viterbi -----------------------------------------------------------------------------------
+
+
+def preferred(found):
+    """Return the best of enumerated paths: lowest final; from there, starting, lowest arc."""
+    least = min(path.penalty for path in found)
+    return min(
+        (path for path in found if path.penalty == least),
+        key=lambda path: (path.final, path.arcs[::-1]),
+    )
+
+
+def assert_is_path(best, graph, expected):
+    assert best.sources[0].index.tolist() == list(expected.arcs)
+    arcs = list(expected.arcs)
+    assert best.ilabels.tolist() == graph.ilabels[arcs].tolist()
+    assert best.olabels.tolist() == graph.olabels[arcs].tolist()
+    assert torch.equal(best.penalties, graph.penalties[arcs])
+    assert best.src.tolist() == list(range(len(arcs)))
+    assert best.dst.tolist() == list(range(1, len(arcs) + 1))
+    assert (best.starts.tolist(), best.finals.tolist()) == ([0], [len(arcs)])
+    for penalties, given_, nodes, node in (
+        (best.start_penalties, graph.start_penalties, graph.starts, expected.start),
+        (best.final_penalties, graph.final_penalties, graph.finals, expected.final),
+    ):
+        assert penalties.tolist() == given_[np.flatnonzero(nodes == node)].tolist()
+    assert tuple(gtn.path_labels(best, "input").tolist()) == expected.inputs
+    assert tuple(gtn.path_labels(best).tolist()) == expected.outputs
+    assert best.data.column("name").values().tolist() == arcs
+
+
+FEW = st.sampled_from([0.0, 1.0, math.inf])
+TIED = st.one_of(
+    graphs(infinite=True, **FREE),
+    graphs(penalties=FEW, max_arcs=10, **FREE),
+    graphs(penalties=FEW, max_arcs=10, **FREE),
+)
+
+
+@given(TIED)
+@settings(max_examples=200)
+def test_viterbi_path_is_the_preferred_best_path(graph):
+    graph = graph.with_data(name=np.arange(graph.num_arcs))
+    g, leaves = learning(graph)
+    value, best, found = gtn.viterbi_penalty(g), gtn.viterbi_path(graph), paths(graph)
+    assert value.item() == viterbi_by_enumeration(graph)
+    if not found:
+        assert (best.num_nodes, best.num_arcs, len(best.starts), len(best.finals)) == (0, 0, 0, 0)
+        return
+    expected = preferred(found)
+    assert_is_path(best, graph, expected)
+    (2 * value).backward()
+    wanted = torch.zeros(graph.num_arcs, dtype=torch.float64)
+    wanted[list(expected.arcs)] = 2
+    assert torch.equal(leaves[0].grad, wanted)
+    assert leaves[1].grad.tolist() == [2 * (n == expected.start) for n in graph.starts]
+    assert leaves[2].grad.tolist() == [2 * (n == expected.final) for n in graph.finals]
+
+
+@given(graphs(acyclic=False, penalties=st.sampled_from([1.0, 2.0, math.inf]), max_nodes=4, **FREE))
+@settings(max_examples=150)
+def test_viterbi_path_with_cycles_of_positive_penalty(graph):
+    graph = graph.with_data(name=np.arange(graph.num_arcs))
+    found = paths(graph, max_length=graph.num_nodes)
+    best = gtn.viterbi_path(graph)
+    if found:
+        assert_is_path(best, graph, preferred(found))
+    else:
+        assert best.num_nodes == 0
+
+
+@given(graphs(acyclic=False, penalties=st.sampled_from([0.0, 0.0, 1.0]), max_arcs=10))
+@settings(max_examples=150)
+def test_viterbi_path_with_cycles_of_penalty_zero(graph):
+    expected = penalty_by_closure(graph, semiring="tropical")
+    assert gtn.viterbi_penalty(graph).item() == expected
+    best = gtn.viterbi_path(graph)
+    if expected < math.inf:
+        arcs = best.sources[0].index.tolist()
+        assert len(arcs) < graph.num_nodes
+        nodes = [*graph.src[arcs].tolist(), *graph.dst[arcs[-1:]].tolist()]
+        assert graph.dst[arcs[:-1]].tolist() == nodes[1:-1]
+        assert best.penalties.sum() + best.start_penalties + best.final_penalties == expected
+
+
+@given(graphs(acyclic=False, infinite=True, max_nodes=6, max_arcs=12))
+@settings(max_examples=200)
+def test_negative_cycles_on_paths_are_named(graph):
+    try:
+        expected = penalty_by_closure(graph, semiring="tropical")
+    except NegativeCycleError:
+        for verb in (gtn.viterbi_path, gtn.viterbi_penalty):
+            with pytest.raises(NegativeCycleError, match="negative") as error:
+                verb(graph)
+            arcs = assert_cycle_on_path(graph, str(error.value))
+            assert graph.penalties[arcs].sum() < 0
+    else:
+        assert gtn.viterbi_penalty(graph).item() == expected
+
+
+def test_a_negative_cycle_that_is_forbidden_does_not_matter():
+    arcs = [(0, 1, 1, 1.0), (1, 2, 1, math.inf), (2, 2, 1, -1.0), (2, 1, 1, 0.0)]
+    assert gtn.viterbi_penalty(gtn.Graph.from_arcs(arcs, final=1)) == 1
+    arcs = [(0, 1, 1, 1.0), (0, 2, 1, 0.0), (2, 2, 1, -1.0), (2, 1, 1, math.inf)]
+    assert gtn.viterbi_penalty(gtn.Graph.from_arcs(arcs, final={1: 0.0, 2: math.inf})) == 1
+
+
+def test_ties_on_a_graph_with_cycles_go_to_the_lowest_arc():
+    arcs = [(2, 1, 7, 0.5), (0, 1, 8, 1.0), (0, 2, 9, 0.5), (1, 1, 5, 1.0)]
+    best = gtn.viterbi_path(gtn.Graph.from_arcs(arcs, final=1))
+    assert gtn.path_labels(best).tolist() == [9, 7]
+
+
+def test_a_long_graph_with_cycles():
+    length = 500
+    nodes = np.arange(length)
+    graph = gtn.from_arrays(
+        np.r_[nodes, nodes + 1],
+        np.r_[nodes + 1, nodes],
+        np.r_[nodes, nodes],
+        penalties=torch.r_[torch.full((length,), 0.1), torch.zeros(length)]
+        if hasattr(torch, "r_")
+        else torch.cat([torch.full((length,), 0.1), torch.zeros(length)]),
+        final=length,
+    )
+    assert gtn.path_labels(gtn.viterbi_path(graph)).tolist() == nodes.tolist()
+    worse = graph.with_penalties(graph.penalties - 0.06)
+    with pytest.raises(NegativeCycleError, match="-0.02"):
+        gtn.viterbi_penalty(worse)
+
+
+# -- label sequences -----------------------------------------------------------------------------
+
+
+def test_labels_of_chains_whose_arcs_are_in_no_order():
+    table = gtn.SymbolTable("abcd")
+    chain = gtn.Graph.from_arcs(
+        [(1, 0, "c", None), (3, 2, "a", "b"), (2, 1, None, "d")], start=3, final=0, symbols=table
+    )
+    assert gtn.path_labels(chain).tolist() == [1, 3]
+    assert gtn.path_labels(chain, "input").tolist() == [0, 2]
+    assert gtn.path_text(chain) == "bd"
+    assert gtn.path_text(chain, "input", separator="-") == "a-c"
+    batch = gtn.GraphBatch.from_graphs([chain, gtn.empty(symbols=table), chain])
+    assert gtn.path_text(batch) == ["bd", "", "bd"]
+    assert [x.tolist() for x in gtn.path_labels(batch, "input")] == [[0, 2], [], [0, 2]]
+
+
+def test_text_of_labels_without_symbols_is_numbers():
+    assert gtn.path_text(gtn.string([3, 14]), separator=" ") == "3 14"
+    assert gtn.path_text(gtn.string([])) == ""
+
+
+@pytest.mark.parametrize(
+    ("arcs", "ends", "message"),
+    [
+        ([(0, 1, 1), (0, 1, 2)], {"final": 1}, "2 arcs leave node 0"),
+        ([(0, 2, 1), (1, 2, 2)], {"final": 2}, "2 arcs enter node 2"),
+        ([(0, 1, 1), (2, 3, 1)], {"final": 1}, "several pieces"),
+        ([(0, 1, 1), (1, 0, 1)], {"final": 1}, "cycle"),
+        ([(0, 1, 1), (2, 2, 1)], {"final": 1}, "cycle"),
+        ([(0, 1, 1), (1, 2, 1)], {"final": [1, 2]}, r"finals are nodes \[1, 2\]"),
+        ([(0, 1, 1), (1, 2, 1)], {"final": 1}, r"last nodes of the chain \[2\]"),
+        ([(0, 1, 1), (1, 2, 1)], {"start": 1, "final": 2}, r"starts are nodes \[1\]"),
+        ([(0, 1, 1)], {"start": [], "final": 1}, r"starts are nodes \[\]"),
+    ],
+)
+def test_what_is_not_a_single_path_has_no_labels(arcs, ends, message):
+    graph = gtn.Graph.from_arcs(arcs, **ends)
+    for of in (gtn.path_labels, gtn.path_text):
+        with pytest.raises(GraphError, match=message):
+            of(graph)
+    with pytest.raises(GraphError, match="side"):
+        gtn.path_labels(gtn.string([1]), "left")
