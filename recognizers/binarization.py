@@ -76,14 +76,20 @@ def ink_levels(grey: np.ndarray) -> np.ndarray:
 
 
 def subtract_rules(
-    levels: np.ndarray, length: float = 0.35, margin: float = 1.6, middle: float = 1.3
+    levels: np.ndarray,
+    length: float = 0.35,
+    middle_length: float = 0.75,
+    margin: float = 1.6,
+    middle: float = 1.3,
 ) -> np.ndarray:
     """Subtract printed horizontal rules from ink levels ``[h, w]``, before any threshold.
 
     What stays dark along a horizontal run over ``length`` of the width (and longer than the field
-    is high) is no writing: the grey-level opening along such runs. Pixels beside the run that are
-    hardly darker than it go with it: up to ``margin`` times in the upper and lower quarter, where
-    rules are, and up to ``middle`` times between, where the feet of characters are too.
+    is high) is no writing: the grey-level opening along such runs. In the middle half of the height
+    the run must pass ``middle_length`` of the width, or bold touching zeros would be cut through.
+    Pixels beside the run that are hardly darker than it go with it: up to ``margin`` times in the
+    upper and lower quarter, where rules are, and up to ``middle`` times between, where the feet of
+    characters are too.
 
     Example:
         >>> levels = np.zeros((40, 100), np.float32)
@@ -93,16 +99,23 @@ def subtract_rules(
         >>> float(cleaned[36, 10]), float(cleaned[20, 51])
         (0.0, 150.0)
     """
-    height, width = levels.shape
-    run = min(max(int(length * width), height, 8), max(int(0.9 * width), 1))
+    height = len(levels)
     smooth = ndimage.maximum_filter1d(levels, 3, axis=0, mode="nearest")
     smooth = ndimage.uniform_filter1d(smooth, 5, axis=1, mode="nearest")
-    rule = ndimage.maximum_filter1d(
-        ndimage.minimum_filter1d(smooth, run, axis=1, mode="nearest"), run, axis=1, mode="nearest"
-    )
+    rule = _along_rows(smooth, length)
+    inside = slice(height // 4, height - height // 4)
+    rule[inside] = _along_rows(smooth[inside], middle_length)
     times = np.full((height, 1), margin, dtype=np.float32)
     times[height // 4 : height - height // 4] = middle
     return np.where(levels <= times * rule, 0.0, levels).astype(np.float32)
+
+
+def _along_rows(levels: np.ndarray, length: float) -> np.ndarray:
+    """Return the grey-level opening of each row along a share ``length`` of the width."""
+    height, width = levels.shape
+    run = min(max(int(length * width), height, 8), max(int(0.9 * width), 1))
+    worn = ndimage.minimum_filter1d(levels, run, axis=1, mode="nearest")
+    return ndimage.maximum_filter1d(worn, run, axis=1, mode="nearest")
 
 
 def ink_threshold(levels: np.ndarray) -> float:
