@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from demos.checks.checkpoint import CheckpointError
@@ -204,7 +203,6 @@ def _report_problems(problems: list[str] | tuple[str, ...]) -> None:
 
 def main() -> None:
     """Run the command line; errors of the user's files end in one line, not in a traceback."""
-    torch.set_num_threads(CORES)
     try:
         app()
     except (CheckpointError, FieldSetError, GraphError, ImageError, ValueError) as error:

@@ -1,0 +1,313 @@
+"""The check reader: reading, training, checkpoints, and what bad input does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.checkpoint import CheckpointError, save_checkpoint, write_whole
+from demos.checks.compose_fields import write_fields
+from demos.checks.evaluate import (
+    Outcome,
+    accepted_share,
+    edit_distance,
+    evaluate,
+    read_files,
+    threshold_for,
+)
+from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.train import LOSSES, Settings, train
+from recognizers.datasets.fields import (
+    Field,
+    FieldSetError,
+    file_hash,
+    load_fields,
+    split_by_hash,
+)
+from recognizers.images import ImageError
+
+run = CliRunner()
+QUICK = Settings(passes=2, digit_passes=0.5, digits="small", validation=0.2)
+
+
+@pytest.fixture(scope="module")
+def reader() -> CheckReader:
+    return CheckReader.load(shipped_checkpoint())
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> list[Field]:
+    folder = tmp_path_factory.mktemp("composed")
+    write_fields(folder, "train", 24, seed=5)
+    return list(load_fields(folder).fields)
+
+
+# -- reading -----------------------------------------------------------------------------------
+
+
+def test_the_shipped_reader_reads_the_demo_fields(reader: CheckReader) -> None:
+    fields = load_fields(DEMO_FIELDS).fields
+    figures = evaluate(reader, fields)
+    assert figures["n"] == len(fields) == 12
+    assert figures["exact"] >= 0.75
+    assert figures["n_seen_in_training"] == 0
+
+
+def test_posteriors_of_the_readings(reader: CheckReader) -> None:
+    paths = [one.path for one in load_fields(DEMO_FIELDS).fields[:4]]
+    for _, reading in read_files(reader, paths):
+        assert isinstance(reading, Reading)
+        posteriors = [p for _, p in reading.alternatives]
+        assert posteriors == sorted(posteriors, reverse=True)
+        assert 0 < sum(posteriors) <= 1 + 1e-9
+        assert reading.accepted == (reading.confidence >= reader.threshold)
+
+
+def test_a_batch_reads_as_single_fields_do(reader: CheckReader) -> None:
+    paths = [one.path for one in load_fields(DEMO_FIELDS).fields]
+    together = dict(read_files(reader, paths))
+    for path in paths[::4]:
+        ((_, alone),) = read_files(reader, [path])
+        assert alone.text == together[path].text
+        assert alone.confidence == pytest.approx(together[path].confidence, abs=1e-4)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_fields_without_ink_say_nothing(reader: CheckReader, value: int) -> None:
+    reading = reader.read([np.full((40, 120), value, np.uint8)])[0]
+    assert reading == Reading("", 0.0, False)
+
+
+def test_one_bad_file_does_not_end_a_batch(reader: CheckReader, tmp_path: Path) -> None:
+    good = load_fields(DEMO_FIELDS).fields[0].path
+    (tmp_path / "empty.png").write_bytes(b"")
+    (tmp_path / "half.png").write_bytes(good.read_bytes()[:300])
+    files = [tmp_path / "empty.png", good, tmp_path / "half.png", tmp_path / "gone.png", good]
+    results = [result for _, result in read_files(reader, files)]
+    assert [isinstance(r, ImageError) for r in results] == [True, False, True, True, False]
+    assert results[1].text == results[4].text
+    for path, result in zip(files, results, strict=True):
+        if isinstance(result, ImageError):
+            assert str(path) in str(result)
+
+
+def test_read_prints_json_lines_and_fails_for_bad_files(tmp_path: Path) -> None:
+    good = load_fields(DEMO_FIELDS).fields[0].path
+    (tmp_path / "a.png").write_bytes(good.read_bytes())
+    (tmp_path / "b.png").write_bytes(b"nonsense")
+    result = run.invoke(app, ["read", str(tmp_path), "--json"])
+    assert result.exit_code == 1
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert first["text"]
+    assert first["file"].endswith("a.png")
+    assert "b.png" in second["error"]
+
+
+# -- evaluation --------------------------------------------------------------------------------
+
+
+def outcomes(*rows: tuple[float, bool]) -> list[Outcome]:
+    return [
+        Outcome(str(i), "1", Reading("1" if exact else "2", confidence, True))
+        for i, (confidence, exact) in enumerate(rows)
+    ]
+
+
+def test_the_threshold_keeps_the_errors_below_the_limit() -> None:
+    some = outcomes((0.9, True), (0.8, True), (0.7, False), (0.6, True), (0.5, False))
+    assert accepted_share(some, most_errors=0.01) == pytest.approx(0.4)
+    assert threshold_for(some, most_errors=0.01) == pytest.approx(0.8)
+    assert accepted_share(some, most_errors=0.25) == pytest.approx(0.8)
+    assert threshold_for(outcomes((0.9, False)), most_errors=0.01) == 1.0
+    assert accepted_share([], most_errors=0.01) == 0.0
+    # Two of equal confidence are accepted together or not at all.
+    assert accepted_share(outcomes((0.9, True), (0.9, False)), most_errors=0.01) == 0.0
+
+
+def test_edit_distance() -> None:
+    assert [edit_distance(a, b) for a, b in [("", ""), ("12", "12"), ("12", "21"), ("1", "")]] == [
+        0,
+        0,
+        2,
+        1,
+    ]
+
+
+def test_evaluate_ends_with_one_line_of_json() -> None:
+    result = run.invoke(app, ["evaluate", "--data", str(DEMO_FIELDS), "--holdout", "4", "--json"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout.splitlines()[-1])
+    assert set(figures) == {
+        "n",
+        "exact",
+        "digit_error",
+        "accepted_at_1pct_error",
+        "fields_per_second",
+        "n_seen_in_training",
+    }
+    assert figures["n"] == 4
+
+
+# -- training ----------------------------------------------------------------------------------
+
+
+def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
+    composed: list[Field], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(composed, QUICK, tmp_path / "whole", progress=False)
+    log = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").open()]
+    losses = [line["loss"] for line in log if "pass" in line]
+    assert losses[1] < losses[0]
+    assert whole["training_fields"] + whole["validation_fields"] == len(composed)
+
+    # The same run, interrupted in its second pass.
+    import demos.checks.train as training
+
+    original = training._Loop.one_pass
+
+    def interrupted(self: training._Loop, number: int, *rest: object) -> None:
+        if number == 1:
+            raise KeyboardInterrupt
+        original(self, number, *rest)
+
+    monkeypatch.setattr(training._Loop, "one_pass", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(composed, QUICK, tmp_path / "cut", progress=False)
+    monkeypatch.undo()
+    train(composed, QUICK, tmp_path / "cut", progress=False)
+    one = CheckReader.load(tmp_path / "whole" / "reader.safetensors")
+    two = CheckReader.load(tmp_path / "cut" / "reader.safetensors")
+    for key, value in one.state_dict().items():
+        torch.testing.assert_close(value, two.state_dict()[key], rtol=0, atol=0)
+    seen = {file_hash(field.path) for field in composed}
+    assert set(one.training_facts.seen) == seen
+    assert evaluate(one, composed)["n_seen_in_training"] == len(composed)
+
+
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_every_criterion_takes_a_step(composed: list[Field], loss: str, tmp_path: Path) -> None:
+    settings = Settings(loss=loss, passes=1, digit_passes=0.0, validation=0.2)
+    metrics = train(composed[:8], settings, tmp_path, progress=False)
+    assert metrics["passes"] == 1
+    state = CheckReader.load(tmp_path / "reader.safetensors").state_dict()
+    assert all(v.isfinite().all() for v in state.values())
+
+
+def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_path: Path) -> None:
+    settings = Settings(passes=1, digit_passes=0.0)
+    train(composed[:6], settings, tmp_path, progress=False)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(composed[:6], Settings(passes=1, digit_passes=0.0, seed=1), tmp_path, progress=False)
+
+
+def test_a_text_outside_the_grammar_is_named(composed: list[Field], tmp_path: Path) -> None:
+    wrong = [composed[0], Field(composed[1].path, "12,50")]
+    with pytest.raises(FieldSetError, match=rf"{composed[1].name}: '12,50'"):
+        train(wrong, QUICK, tmp_path, progress=False)
+
+
+def test_a_regular_expression_is_a_grammar() -> None:
+    reader = CheckReader("regex:-?[0-9]+,[0-9][0-9]")
+    assert reader.network.classes[:-1] == tuple("-,0123456789") or len(reader.network.classes) == 13
+    assert reader.rules.writes("-12,50")
+    assert not reader.rules.writes("12.50")
+
+
+# -- checkpoints -------------------------------------------------------------------------------
+
+
+def test_checkpoints_round_trip(reader: CheckReader, tmp_path: Path) -> None:
+    reader.save(tmp_path / "copy.safetensors")
+    copy = CheckReader.load(tmp_path / "copy.safetensors")
+    for key, value in reader.state_dict().items():
+        assert torch.equal(value, copy.state_dict()[key])
+    assert copy.threshold == reader.threshold
+
+
+def test_bad_checkpoints(reader: CheckReader, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such file"):
+        CheckReader.load(tmp_path / "none.safetensors")
+    whole = shipped_checkpoint().read_bytes()
+    for length in (0, 5, 200, len(whole) // 2, len(whole) - 1):
+        (tmp_path / "cut.safetensors").write_bytes(whole[:length])
+        with pytest.raises(CheckpointError, match=r"cut\.safetensors"):
+            CheckReader.load(tmp_path / "cut.safetensors")
+    about = {"grammar": "car", "network": reader.network.settings, "threshold": 0.5}
+    save_checkpoint(tmp_path / "other.safetensors", {"layer": torch.zeros(3)}, about)
+    with pytest.raises(CheckpointError, match="another architecture"):
+        CheckReader.load(tmp_path / "other.safetensors")
+    tensors = dict(reader.state_dict())
+    tensors["recognize.network.f6.kernels"] = torch.zeros(2, 2)
+    save_checkpoint(tmp_path / "shape.safetensors", tensors, about)
+    with pytest.raises(CheckpointError, match="another architecture"):
+        CheckReader.load(tmp_path / "shape.safetensors")
+    save_checkpoint(tmp_path / "none.safetensors", {}, {"grammar": "car"})
+    with pytest.raises(CheckpointError, match="missing"):
+        CheckReader.load(tmp_path / "none.safetensors")
+
+
+def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_whole(tmp_path / "a.txt", "old")
+    with pytest.raises(AttributeError):
+        write_whole(tmp_path / "a.txt", 5)  # type: ignore[arg-type]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+# -- folders of fields -------------------------------------------------------------------------
+
+
+def picture(path: Path) -> None:
+    Image.new("L", (40, 20), 255).save(path)
+
+
+def test_problems_of_single_rows_are_reported(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    picture(tmp_path / "images" / "a.png")
+    picture(tmp_path / "b.png")
+    rows = "file,text,split\na.png,1,train\nb.png,2,validation\ngone.png,3,\n,4,\na.png,5,\n"
+    (tmp_path / "labels.csv").write_text(rows + "../labels.csv,6,\n")
+    found = load_fields(tmp_path)
+    assert [f.text for f in found.fields] == ["1", "2"]
+    assert len(found.problems) == 4
+    assert "labels.csv:4: gone.png does not exist" in found.problems[0]
+    assert split_by_hash(found.fields, 0.5, 0) == ([0], [1])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"name,text\na.png,1\n", "no column file"),
+        (b"file\na.png\n", "no column text"),
+        (b"", "no column"),
+        (b"file,text\n", "no field"),
+        (b"file,text\n\xff\xfe,1\n", "UTF-8"),
+    ],
+)
+def test_unusable_labels(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(FieldSetError, match=message):
+        load_fields(tmp_path)
+
+
+def test_folders_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FieldSetError, match="no such folder"):
+        load_fields(tmp_path / "none")
+    with pytest.raises(FieldSetError, match=r"labels\.csv"):
+        load_fields(tmp_path)
+
+
+def test_held_out_fields_are_the_last_names() -> None:
+    found = load_fields(DEMO_FIELDS)
+    first, last = found.held_out(3)
+    assert [f.name for f in first + last] == sorted(f.name for f in found.fields)
+    assert len(last) == 3
+    with pytest.raises(FieldSetError, match="hold out"):
+        found.held_out(12)
