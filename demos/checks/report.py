@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from demos.checks.reader import CheckReader, Steps
 from grammars import RUBBISH
 from recognizers.images import ImageError, load_field
 from recognizers.segmentation import Segmentation
+from recognizers.segmentation_graph import INK
 
 __all__ = ["likely_part", "write_report"]
 
@@ -119,6 +120,7 @@ def write_report(
         grammar=reader.rules.name,
         rubbish=RUBBISH,
         least_posterior=LEAST_POSTERIOR,
+        most_arcs=MOST_ARCS,
     )
     target = Path(directory) / "report.html"
     write_whole(target, page)
@@ -126,17 +128,18 @@ def write_report(
 
 
 def likely_part(
-    graph: gtn.Graph, posteriors: torch.Tensor, path: np.ndarray
+    graph: gtn.Graph, posteriors: torch.Tensor, path: np.ndarray, least: float = LEAST_POSTERIOR
 ) -> tuple[gtn.Graph, np.ndarray]:
     """Return the arcs that matter for a picture, and which arcs of ``graph`` they are.
 
-    Arcs with a posterior of ``LEAST_POSTERIOR`` and more stay, the ``MOST_ARCS`` best of them, and
-    those of a path; then all that is on no way from start to final goes.
+    Arcs with a posterior of ``least`` and more stay, the ``MOST_ARCS`` best of them, and those of
+    a path; then all that is on no way from start to final goes.
 
     Args:
         graph: a single graph.
         posteriors: ``[A]``, as of :func:`gtn.arc_posteriors`.
         path: indexes of arcs that stay, whatever their posterior.
+        least: 0 to leave out only what is too much.
 
     >>> g = gtn.from_arcs([(0, 1, 0, 0.0), (0, 1, 1, 1.0), (0, 1, 2, 20.0)], final=1)
     >>> part, arcs = likely_part(g, gtn.arc_posteriors(g), np.array([0]))
@@ -145,7 +148,7 @@ def likely_part(
     """
     shares = posteriors.detach().cpu().numpy()
     best = np.argsort(-shares, kind="stable")[:MOST_ARCS]
-    kept = np.union1d(best[shares[best] >= LEAST_POSTERIOR], path).astype(np.int64)
+    kept = np.union1d(best[shares[best] >= least], path).astype(np.int64)
     where = torch.from_numpy(kept)
     part = gtn.from_arrays(
         np.asarray(graph.src)[kept],
@@ -174,8 +177,6 @@ def _card(reader: CheckReader, number: int, path: Path, truth: str | None) -> Ca
         return Card(number, path.name, truth, error=str(error))
     steps = reader.steps(image)
     reading, segmentation = steps.reading, steps.segmentation
-    path_arcs = _best_arcs(steps)
-    segments = _segment_of_arcs(reader, steps)
     card = Card(
         number,
         path.name,
@@ -191,14 +192,16 @@ def _card(reader: CheckReader, number: int, path: Path, truth: str | None) -> Ca
         count=segmentation.num_nodes - 1 if segmentation.num_arcs else 0,
         cuts=[" ".join(f"{x:.1f},{y:.1f}" for x, y in line) for line in segmentation.cuts],
     )
-    if len(path_arcs) == 0:
+    if steps.best.num_arcs == 0:
         return card
-    return _with_graphs(card, steps, path_arcs, segments)
+    return _with_graphs(reader, card, steps)
 
 
-def _with_graphs(card: Card, steps: Steps, path: np.ndarray, segments: np.ndarray) -> Card:
-    """Add the pictures of the graphs: ``path`` are the arcs of the best path, ``[L]``."""
+def _with_graphs(reader: CheckReader, card: Card, steps: Steps) -> Card:
+    """Add the pictures of the graphs."""
     graph = steps.interpretation
+    path = _best_arcs(steps)
+    segments = _segment_of_arcs(reader, steps)
     posteriors = gtn.arc_posteriors(graph.double()).float()
     # A segment is as probable as all that it is read as.
     of_segments = torch.zeros(steps.segments.num_arcs).index_add(
@@ -209,26 +212,30 @@ def _with_graphs(card: Card, steps: Steps, path: np.ndarray, segments: np.ndarra
         Character(*steps.segmentation.boxes[arc].tolist(), text)
         for arc, text in zip(segments[path].tolist(), texts, strict=True)
     ]
-    drawn, drawn_arcs = likely_part(steps.segments, of_segments, segments[path])
+    drawn, drawn_arcs = likely_part(_segments(reader, steps), of_segments, segments[path], 0.0)
     read, read_arcs = likely_part(graph, posteriors, path)
-    return Card(
-        **{
-            **card.__dict__,
-            "characters": characters,
-            "segmentation": _picture(drawn, drawn_arcs, segments[path], None),
-            "segmentation_left_out": steps.segments.num_arcs - drawn.num_arcs,
-            "interpretation": _picture(read, read_arcs, path, posteriors),
-            "interpretation_left_out": graph.num_arcs - read.num_arcs,
-            "interpretation_arcs": graph.num_arcs,
-        }
+    return replace(
+        card,
+        characters=characters,
+        segmentation=_picture(drawn, drawn_arcs, segments[path], None),
+        segmentation_left_out=steps.segments.num_arcs - drawn.num_arcs,
+        interpretation=_picture(read, read_arcs, path, posteriors),
+        interpretation_left_out=graph.num_arcs - read.num_arcs,
+        interpretation_arcs=graph.num_arcs,
     )
+
+
+@torch.no_grad()
+def _segments(reader: CheckReader, steps: Steps) -> gtn.Graph:
+    """Return the segmentation graph with the penalties of its segments, its label as a word."""
+    penalties = reader.recognize.segment_penalty(steps.segments.data["features"])
+    named = gtn.SymbolTable({INK: "ink"})
+    return steps.segments.with_penalties(penalties).with_symbols(named)
 
 
 def _best_arcs(steps: Steps) -> np.ndarray:
     """Return the arcs of the interpretation graph on the best path that spells the text, [L]."""
     graph = steps.interpretation
-    if steps.best.num_arcs == 0:
-        return np.empty(0, np.int64)
     spelled = gtn.compose(graph, gtn.string(steps.reading.text, symbols=graph.osymbols))
     path = gtn.viterbi_path(spelled)
     return spelled.sources[0].then(path.sources[0]).index.astype(np.int64)

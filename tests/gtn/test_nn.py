@@ -352,6 +352,16 @@ def test_a_target_can_be_several_strings():
     torch.testing.assert_close(DiscriminativeForwardLoss()(graph, either).detach(), expected)
 
 
+@pytest.mark.parametrize("kind", LOSSES)
+def test_epsilons_of_grammar_and_target_count_each_path_once(kind):
+    grammar = gtn.Graph.from_arcs(
+        [(0, 0, "a"), (0, 0, "b", None)], final=0, symbols=AB, dtype=torch.float64
+    )
+    target = gtn.Graph.from_arcs([(0, 1, "a"), (1, 2, None), (2, 3, "a")], final=3, symbols=AB)
+    graph = ab([0.5, 0.75], [2.0, 0.25], [0.5, 1.0])
+    assert kind(grammar)(graph, target).item() == pytest.approx(kind(grammar)(graph, "aa").item())
+
+
 def test_a_symbol_outside_the_table_is_infeasible():
     batch = gtn.GraphBatch.from_graphs([ab([0.0, 1.0]), ab([0.0, 1.0])])
     loss = ViterbiLoss(infeasible="skip", reduction="none")
