@@ -1,0 +1,203 @@
+import base64
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import gtn
+from demos.checks.reader import CheckReader
+from demos.checks.report import likely_part, write_report
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "col", "source"}
+LOADING = {"src", "href", "xlink:href", "data", "poster", "action", "srcset"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps what the tests ask for."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.links, self.ids, self.words = [], [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in LOADING]
+        self.ids += [value for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> out of place"
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def two_strokes(path, shade=230):
+    field = np.full((44, 90), shade, np.uint8)
+    field[8:36, 18:22] = field[8:36, 52:56] = 25
+    Image.fromarray(field).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return CheckReader("car").eval()
+
+
+@pytest.fixture(scope="module")
+def written(reader, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    blank = folder / "blank.png"
+    Image.new("L", (120, 50), 235).save(blank)
+    broken = folder / "broken.png"
+    broken.write_bytes(b"no picture at all")
+    odd = two_strokes(folder / "a<b>&'c.png")
+    paths = [two_strokes(folder / "plain.png"), odd, blank, broken]
+    truths = ["<11>", "7", "", "5"]
+    target = write_report(reader, paths, folder / "out" / "deep", truths)
+    return target, target.read_text(encoding="utf-8"), paths
+
+
+def test_the_page_is_one_whole_html_file(written):
+    target, text, _ = written
+    assert target.name == "report.html"
+    assert [p.name for p in target.parent.iterdir()] == ["report.html"]
+    assert text.startswith("<!DOCTYPE html>")
+    assert Page(text).tags.count("html") == 1
+
+
+def test_nothing_is_loaded_from_elsewhere(written):
+    page = Page(written[1])
+    assert page.links
+    assert all(link.startswith(("data:image/png;base64,", "#")) for link in page.links)
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert "@import" not in written[1]
+    assert "url(" not in written[1]
+
+
+def test_links_within_the_page_have_their_targets(written):
+    page = Page(written[1])
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+
+
+def test_every_file_has_its_section_and_its_line(written):
+    _, text, paths = written
+    page = Page(text)
+    assert [i for i in page.ids if i.startswith("field-")] == [f"field-{n}" for n in (1, 2, 3, 4)]
+    for path in paths:
+        assert page.text.count(path.name) >= 2
+
+
+def test_names_and_truths_are_escaped(written):
+    _, text, _ = written
+    assert "a<b>" not in text
+    assert "<11>" not in text
+    assert "a&lt;b&gt;&amp;" in text
+    assert "&lt;11&gt;" in text
+
+
+def test_a_file_that_is_no_image_is_an_error_and_the_others_are_shown(written):
+    page = Page(written[1])
+    assert "broken.png: not an image in a known format" in page.text
+    assert "1 could not be opened" in page.text
+    assert page.text.count("Segmentation graph, after") == 2
+
+
+def test_a_blank_image_says_that_there_is_no_ink(written):
+    _, text, _ = written
+    section = text[text.index('id="field-3"') : text.index('id="field-4"')]
+    assert "No ink was found" in section
+    assert "(nothing)" in section
+    assert "Interpretation graph" not in section
+    assert "nan" not in section
+
+
+def test_a_field_shows_its_cut_its_ink_and_its_readings(reader, written):
+    _, text, paths = written
+    section = text[text.index('id="field-1"') : text.index('id="field-2"')]
+    steps = reader.steps(np.asarray(Image.open(paths[0])))
+    assert section.count("<polyline") == len(steps.segmentation.cuts) == 1
+    assert section.count("<dt>") == len(steps.reading.alternatives) == 5
+    for alternative, posterior in steps.reading.alternatives:
+        assert f"<dt>{alternative}</dt>" in section
+        assert f"width: {100 * posterior:.2f}%" in section
+    assert f"confidence {steps.reading.confidence:.3f}" in section
+    boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', section)
+    assert len(boxes) >= steps.best.num_arcs
+
+
+def test_the_pictures_of_a_field_are_its_pixels(written):
+    _, text, paths = written
+    first = re.search(r'<img src="data:image/png;base64,([^"]+)" alt="field 1">', text)
+    assert first
+    shown = Image.open(io.BytesIO(base64.b64decode(first[1])))
+    assert np.array_equal(np.asarray(shown), np.asarray(Image.open(paths[0])))
+
+
+def test_the_page_says_how_many_arcs_it_leaves_out(reader, tmp_path):
+    field = np.full((44, 200), 230, np.uint8)
+    for x in range(12, 190, 30):
+        field[8:36, x : x + 4] = 25
+    path = tmp_path / "many.png"
+    Image.fromarray(field).save(path)
+    page = Page(write_report(reader, [path], tmp_path).read_text(encoding="utf-8"))
+    total = reader.steps(field).interpretation.num_arcs
+    left_out = re.search(r"(\d+) of (\d+) arcs are not shown", page.text)
+    assert left_out
+    assert int(left_out[2]) == total
+    assert 0 < int(left_out[1]) < total
+
+
+def test_without_truths_nothing_is_called_right_or_wrong(reader, tmp_path):
+    text = write_report(reader, [two_strokes(tmp_path / "one.png")], tmp_path).read_text("utf-8")
+    assert "How 1 amount was read" in text
+    assert "✓" not in text
+    assert "✗" not in text
+    assert "Written" not in text
+
+
+def test_truths_must_be_as_many_as_files(reader, tmp_path):
+    with pytest.raises(ValueError, match="1 truths for 2 files"):
+        write_report(reader, [tmp_path / "a.png", tmp_path / "b.png"], tmp_path, ["1"])
+
+
+def test_no_files_make_an_empty_page(reader, tmp_path):
+    text = write_report(reader, [], tmp_path).read_text(encoding="utf-8")
+    assert "How 0 amounts were read" in Page(text).text
+
+
+def test_the_likely_part_keeps_the_path_and_the_penalties():
+    generator = torch.Generator().manual_seed(0)
+    for seed in range(5):
+        penalties = 12 * torch.rand(6, 5, generator=generator)
+        graph = gtn.linear(penalties)
+        path = gtn.viterbi_path(graph).sources[0].index
+        worst = int(penalties.flatten().argmax()) if seed else int(path[0])
+        part, arcs = likely_part(graph, gtn.arc_posteriors(graph), np.array([*path, worst]))
+        assert {*path.tolist(), worst} <= set(arcs.tolist())
+        assert torch.equal(part.penalties, graph.penalties[torch.from_numpy(arcs)])
+        assert np.array_equal(np.asarray(part.ilabels), np.asarray(graph.ilabels)[arcs])
+        kept = gtn.arc_posteriors(graph)[torch.from_numpy(arcs)]
+        assert ((kept >= 0.001) | torch.from_numpy(np.isin(arcs, [*path, worst]))).all()
+        # What is left out is no more than the arcs below the bound can hold.
+        lost = (gtn.forward_penalty(part) - gtn.forward_penalty(graph)).item()
+        assert 0 <= lost + 1e-5 < 0.05
