@@ -8,6 +8,7 @@ penalties.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -460,7 +461,9 @@ def path_labels(path: Graph, side: str = "output") -> Any:
     owner = topology.arc_graph
     in_order = np.lexsort((place[topology.src], owner))
     labels = (topology.ilabels if side == "input" else topology.olabels)[in_order]
-    found = [part[part >= 0] for part in np.split(labels, topology.arc_offsets[1:-1])]
+    bounds = topology.arc_offsets
+    parts = (labels[first:last] for first, last in pairwise(bounds))
+    found = [part[part >= 0] for part in parts]
     return found if topology.is_batch else found[0]
 
 

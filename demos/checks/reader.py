@@ -76,8 +76,8 @@ class CheckReader(nn.Module):
 
     >>> reader = CheckReader("car")
     >>> blank = np.full((40, 100), 255, np.uint8)
-    >>> reader.read([blank])[0].text
-    ''
+    >>> reader.read([blank])[0]
+    Reading(text='', confidence=0.0, accepted=False, alternatives=())
     """
 
     def __init__(

@@ -195,3 +195,9 @@ def test_many_paths_of_a_few_nodes():
     penalties = chains.penalties.reshape(-1, 12).sum(1)
     assert penalties.tolist() == expected
     assert len({row.tobytes() for row in chains.ilabels.reshape(-1, 12)}) == 2**12
+
+
+def test_no_path_at_all_has_no_text() -> None:
+    found = gtn.n_best(gtn.empty(), 3)
+    assert len(found) == 0
+    assert gtn.path_text(found) == []
