@@ -74,7 +74,7 @@ def amounts(
         GraphError: more than one character, two of the same, or fill that is part of an amount.
 
     >>> from gtn import SymbolTable, compose, string
-    >>> from gtn.scoring import path_text, viterbi_path
+    >>> from gtn.paths import path_text, viterbi_path
     >>> grammar = amounts()
     >>> for text in ["$***1,234.56", "$ 20 45/xx", "1,250-"]:
     ...     written = string(text, symbols=grammar.isymbols)

@@ -18,16 +18,9 @@ from gtn.errors import (
 )
 from gtn.graph import Graph
 from gtn.optimization import connect, topsort
+from gtn.paths import n_best, path_labels, path_text, viterbi_path, viterbi_penalty
 from gtn.rational import closure, concat, invert, project, reverse, union
-from gtn.scoring import (
-    arc_posteriors,
-    forward_penalty,
-    n_best,
-    path_labels,
-    path_text,
-    viterbi_path,
-    viterbi_penalty,
-)
+from gtn.scoring import arc_posteriors, forward_penalty
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 from gtn.transduction import ArcTable, expand, replace, transduce

@@ -17,7 +17,8 @@ from gtn.composition import compose
 from gtn.construction import empty, string
 from gtn.errors import GraphError, InfeasibleTargetError
 from gtn.graph import Graph
-from gtn.scoring import forward_penalty_float64, viterbi_path, viterbi_penalty_float64
+from gtn.paths import viterbi_path, viterbi_penalty_float64
+from gtn.scoring import forward_penalty_float64
 from gtn.symbols import SymbolTable
 
 __all__ = [

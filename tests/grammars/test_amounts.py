@@ -241,7 +241,7 @@ def test_penalties_of_styles():
         (".45", 32), ("45/100", 40), ("$*12-no/100", 27),
     ]:  # fmt: skip
         written = gtn.string(text, symbols=grammar.isymbols)
-        assert gtn.scoring.viterbi_penalty(gtn.composition.compose(written, grammar)) == expected
+        assert gtn.paths.viterbi_penalty(gtn.composition.compose(written, grammar)) == expected
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,7 @@ def test_courtesy_digits():
             digits = text.replace(RUBBISH, "")
             assert count_paths(graph, text) == ({digits: 1} if 1 <= len(digits) <= 3 else {})
     text = gtn.string([10, 1, 10, 10, 2, 10]).with_symbols(graph.isymbols)
-    assert gtn.scoring.viterbi_penalty(gtn.composition.compose(text, graph)) == 1 + 2 + 2 + 4
+    assert gtn.paths.viterbi_penalty(gtn.composition.compose(text, graph)) == 1 + 2 + 2 + 4
 
 
 def test_courtesy_digits_have_penalties_for_length_and_position():
