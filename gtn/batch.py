@@ -74,6 +74,27 @@ class GraphBatch(Graph):
     def __iter__(self) -> Iterator[Graph]:
         return (self[i] for i in range(len(self)))
 
+    def _none(self) -> GraphBatch:
+        """Return the batch of no graphs that has the dtype, symbols and data keys of this one."""
+        nothing = np.empty(0, dtype=np.int32)
+        offsets = np.zeros(1, dtype=np.int32)
+        acceptor = self.topology.olabels is self.topology.ilabels
+        topology = Topology(
+            0,
+            nothing,
+            nothing,
+            nothing,
+            None if acceptor else nothing,
+            starts=nothing,
+            finals=nothing,
+            node_offsets=offsets,
+            arc_offsets=offsets,
+            check=False,
+        )
+        none = rearranged(self, topology, nothing, nothing, nothing)
+        assert isinstance(none, GraphBatch)
+        return none
+
     @overload
     def __getitem__(self, i: int) -> Graph: ...
 
@@ -86,7 +107,8 @@ class GraphBatch(Graph):
         A slice is a batch again (of copies).
         """
         if isinstance(i, slice):
-            return GraphBatch.from_graphs([self[k] for k in range(len(self))[i]])
+            chosen = [self[k] for k in range(len(self))[i]]
+            return GraphBatch.from_graphs(chosen) if chosen else self._none()
         if not -len(self) <= i < len(self):
             raise IndexError(f"graph {i} of a batch of {len(self)}")
         t = self.topology

@@ -194,7 +194,7 @@ def linear(
 
 
 def string(
-    labels: str | Sequence[str] | Sequence[int] | NDArray[Any],
+    labels: str | Sequence[str] | Sequence[int] | NDArray[Any] | torch.Tensor,
     *,
     symbols: SymbolTable | None = None,
     dtype: torch.dtype | None = None,
@@ -202,17 +202,20 @@ def string(
     """Return the acceptor of one string, with penalty 0 (the path selector's other operand).
 
     Args:
-        labels: a text, symbols, or integer labels.
+        labels: a text, symbols, or integer labels (a tensor of them, too).
         symbols: their table; made of the symbols themselves if none is given.
+
+    Raises:
+        SymbolError: a symbol that is not in the given table.
 
     >>> string("34").isymbols
     SymbolTable(2: 3 4)
     >>> string("34", symbols=SymbolTable("0123456789")).ilabels
     array([3, 4], dtype=int32)
     """
-    items = list(labels)
+    items = labels.tolist() if isinstance(labels, torch.Tensor) else list(labels)
     texts = [x for x in items if isinstance(x, str)]
-    if symbols is None and texts:
+    if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
         symbols = SymbolTable(list(dict.fromkeys(texts)))
     numbers = np.array([_label(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
     nodes = np.arange(len(items), dtype=np.int32)
@@ -294,7 +297,7 @@ class Builder:
         """Return the graph.
 
         Raises:
-            DataError: an arc lacks data that another has.
+            DataError: an arc lacks data that another has, or has data of another shape.
         """
         keys = dict.fromkeys(key for row in self._rows for key in row)
         columns = {}
@@ -304,6 +307,13 @@ class Builder:
                 raise DataError(f"arc {missing} has no data {key!r}, other arcs have")
             rows = [row[key] for row in self._rows]
             tensors = isinstance(rows[0], torch.Tensor)
+            shapes = [tuple(np.shape(row)) for row in rows]
+            other = next((a for a, shape in enumerate(shapes) if shape != shapes[0]), None)
+            if other is not None:
+                raise DataError(
+                    f"data {key!r} of arc {other} has shape {shapes[other]}, that of arc 0 "
+                    f"{shapes[0]}; rows of one key have one shape, so pad or resize them"
+                )
             columns[key] = torch.stack(rows) if tensors else np.stack(rows)
         return from_arcs(
             self._arcs,
@@ -347,6 +357,11 @@ def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
         if not isinstance(rest[1], Real):
             raise GraphError(f"arc {i} has penalty {rest[1]!r}; a penalty is a number")
         return src, dst, label, rest[0], float(rest[1])
+    if isinstance(rest[0], torch.Tensor):
+        raise GraphError(
+            f"arc {i} has the tensor {rest[0]!r}; penalties with gradients go in penalties=, one "
+            "tensor for all arcs"
+        )
     if isinstance(rest[0], float | np.floating):
         return src, dst, label, label, float(rest[0])
     if isinstance(label, str) and isinstance(rest[0], int) and rest[0] != EPSILON:

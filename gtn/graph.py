@@ -246,8 +246,14 @@ class Graph:
         return self._with(**{name: change(getattr(self, name)) for name in names})
 
     def to(self, *args: Any, **options: Any) -> Self:
-        """Return the graph with its penalties moved or converted, as ``torch.Tensor.to`` does."""
-        return self._with_tensors(lambda tensor: tensor.to(*args, **options))
+        """Return the graph with its penalties moved or converted, as ``torch.Tensor.to`` does.
+
+        Raises:
+            GraphError: another type than float32 and float64, which would round penalties away.
+        """
+        moved = self._with_tensors(lambda tensor: tensor.to(*args, **options))
+        _check_dtype(moved.penalties, "penalties")
+        return moved
 
     def double(self) -> Self:
         """Return the graph with penalties in float64."""
@@ -365,8 +371,7 @@ def check_penalties(
     plural = "penalties" if what == "arc" else f"{what} penalties"
     if not isinstance(penalties, torch.Tensor):
         raise GraphError(f"{plural} must be a torch.Tensor, not {type(penalties).__name__}")
-    if not penalties.is_floating_point() or penalties.dtype not in (torch.float32, torch.float64):
-        raise GraphError(f"{plural} must be float32 or float64, not {penalties.dtype}")
+    _check_dtype(penalties, plural)
     if penalties.shape != (count,):
         raise GraphError(f"{plural} must have shape [{count}], not {list(penalties.shape)}")
     if like is not None and (penalties.dtype, penalties.device) != (like.dtype, like.device):
@@ -383,9 +388,18 @@ def check_penalties(
         )
 
 
+def _check_dtype(penalties: torch.Tensor, plural: str) -> None:
+    if penalties.dtype not in (torch.float32, torch.float64):
+        raise GraphError(f"{plural} must be float32 or float64, not {penalties.dtype}")
+
+
 def _check_labels(labels: NDArray[np.int32], table: SymbolTable | None, side: str) -> None:
-    if table is None or len(labels) == 0:
+    if table is None:
         return
+    if not isinstance(table, SymbolTable):
+        raise SymbolError(
+            f"{side} symbols must be a SymbolTable, not {type(table).__name__}: SymbolTable(…)"
+        )
     known = np.array([EPSILON, *table.labels])
     bad = ~np.isin(labels, known)
     if bad.any():

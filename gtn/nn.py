@@ -18,6 +18,7 @@ from gtn.construction import empty, string
 from gtn.errors import GraphError, InfeasibleTargetError
 from gtn.graph import Graph
 from gtn.paths import viterbi_path, viterbi_penalty_float64
+from gtn.rational import project
 from gtn.scoring import forward_penalty_float64
 from gtn.symbols import SymbolTable
 
@@ -41,7 +42,8 @@ class Learned(nn.Module):
 
     Args:
         graph: a single graph; its penalties are the initial values. An infinite penalty (a
-            forbidden arc) stays infinite, since its gradient is zero.
+            forbidden arc) stays infinite whatever an optimizer does: it is put back at each call,
+            and the parameter in its place is a zero without a gradient.
 
     >>> import gtn
     >>> grammar = Learned(gtn.string("34"))
@@ -56,17 +58,25 @@ class Learned(nn.Module):
         if graph.topology.is_batch:
             raise GraphError("Learned takes a single graph; one of a batch is batch[i]")
         self.graph = graph.detach()
-        self.penalties = nn.Parameter(graph.penalties.detach().clone())
-        self.start_penalties = nn.Parameter(graph.start_penalties.detach().clone())
-        self.final_penalties = nn.Parameter(graph.final_penalties.detach().clone())
+        for name in ("penalties", "start_penalties", "final_penalties"):
+            initial = getattr(self.graph, name)
+            forbidden = initial == torch.inf
+            # inf as a parameter becomes NaN under weight decay, so the parameters are finite.
+            setattr(self, name, nn.Parameter(torch.where(forbidden, 0.0, initial)))
+            self.register_buffer(f"_forbidden_{name}", forbidden, persistent=False)
 
     def forward(self) -> Graph:
         """Return the graph with the parameters as penalties."""
         return self.graph.with_penalties(
-            self.penalties,
-            start_penalties=self.start_penalties,
-            final_penalties=self.final_penalties,
+            self._now("penalties"),
+            start_penalties=self._now("start_penalties"),
+            final_penalties=self._now("final_penalties"),
         )
+
+    def _now(self, name: str) -> torch.Tensor:
+        forbidden: torch.Tensor = getattr(self, f"_forbidden_{name}")
+        parameter: torch.Tensor = getattr(self, name)
+        return torch.where(forbidden, torch.inf, parameter)
 
 
 class Compose(nn.Module):
@@ -143,7 +153,8 @@ class GraphLoss(nn.Module):
         Args:
             graph: a graph with one target, or a batch with a list of them: recognition graphs
                 if there is a grammar, interpretation graphs otherwise.
-            targets: strings, sequences of symbols or of labels, or acceptors.
+            targets: strings, sequences of symbols or of labels (tensors too), or acceptors; for
+                a batch also a batch of acceptors.
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
@@ -152,9 +163,11 @@ class GraphLoss(nn.Module):
         grammar = None if self.grammar is None else _now(self.grammar).without_data()
         table = (graph if grammar is None else grammar).osymbols
         if isinstance(graph, GraphBatch):
-            if isinstance(targets, str | Graph) or len(targets) != len(graph):
+            single = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
+            if single or len(targets) != len(graph):
                 raise GraphError(f"a batch of {len(graph)} graphs needs a list of as many targets")
-            acceptors: Graph = GraphBatch.from_graphs([_acceptor(t, table, graph) for t in targets])
+            each = [_acceptor(t, table, graph) for t in targets]
+            acceptors: Graph = GraphBatch.from_graphs(each) if each else project(graph, "output")
         else:
             acceptors = _acceptor(targets, table, graph)
         constraint = acceptors if grammar is None else compose(grammar, acceptors)
@@ -260,7 +273,7 @@ def _acceptor(target: Any, table: SymbolTable | None, like: Graph) -> Graph:
     if isinstance(target, Graph):
         return target
     dtype = like.penalties.dtype
-    items = list(target)
+    items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
     texts = [x for x in items if isinstance(x, str)]
     if table is None and texts:
         raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")

@@ -40,8 +40,8 @@ def read_files(
 ) -> Iterator[tuple[Path, Reading | ImageError]]:
     """Yield each file with its reading, or with the error that names what is wrong with it."""
     waiting: list[tuple[Path, Segmentation | ImageError]] = []
-    for item in segment_files(paths, workers):
-        waiting.append(item)
+    for path, result in segment_files(paths, workers):
+        waiting.append((path, result if isinstance(result, ImageError) else result[0]))
         if len(waiting) == BATCH:
             yield from _read_batch(reader, waiting)
             waiting = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,12 @@ from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
 from recognizers.segment_images import normalise_segment, to_input
 
-__all__ = ["digit_images", "pretrain", "small_digits"]
+__all__ = ["DIGIT_BATCH", "Draw", "digit_images", "drawer", "pretrain", "small_digits"]
 
 Digits = tuple[torch.Tensor, torch.Tensor]
+Draw = Callable[[int, torch.Generator], torch.Tensor]
 
-BATCH = 128
+DIGIT_BATCH = 128
 RUBBISH_SHARE = 6  # one image of rubbish for so many digits
 
 
@@ -61,34 +63,16 @@ def small_digits(part: str) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(enlarged), labels[chosen].astype(np.int64)
 
 
-def pretrain(
-    network: LeNet5, digits: Digits, *, passes: float, seed: int, progress: bool = True
-) -> float:
-    """Train on distorted digits and on rubbish made of parts of two, and return the last loss.
-
-    Only the classes of the network that are digits take part, and rubbish.
-    """
-    images, labels = digits
-    class_of = torch.tensor(
-        [network.classes.index(str(d)) if str(d) in network.classes else -1 for d in range(10)]
-    )
-    known = class_of[labels] >= 0
-    images, targets = images[known], class_of[labels[known]]
-    assert network.rubbish_index is not None
+def pretrain(network: LeNet5, draw: Draw, *, steps: int, seed: int, progress: bool = True) -> float:
+    """Train a network on what :func:`drawer` draws for it; return the running mean of the loss."""
     generator = torch.Generator().manual_seed(seed)
-    steps = max(1, round(passes * len(images) / BATCH))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps + 1)
-    distort = Distortion()
     recent = 0.0
     network.train()
     bar = tqdm(range(steps), desc="digits", unit="step", disable=not progress)
     for _ in bar:
-        chosen = torch.randint(len(images), (BATCH,), generator=generator)
-        wrong = _rubbish(images, BATCH // RUBBISH_SHARE, generator)
-        batch = torch.cat((distort(images[chosen], generator), wrong))
-        rubbish = torch.full((len(wrong),), network.rubbish_index)
-        loss = functional.cross_entropy(-network(batch), torch.cat((targets[chosen], rubbish)))
+        loss = draw(DIGIT_BATCH, generator)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -96,6 +80,30 @@ def pretrain(
         recent = 0.98 * recent + 0.02 * loss.item() if recent else loss.item()
         bar.set_postfix(loss=f"{recent:.3f}")
     return recent
+
+
+def drawer(network: LeNet5, digits: Digits) -> Draw:
+    """Return the function that draws digits and rubbish and gives the network's loss on them.
+
+    Only the classes of the network that are digits take part, and rubbish. The loss is the cross
+    entropy of the classes.
+    """
+    images, labels = digits
+    class_of = torch.tensor(
+        [network.classes.index(str(d)) if str(d) in network.classes else -1 for d in range(10)]
+    )
+    known = class_of[labels] >= 0
+    images, targets = images[known], class_of[labels[known]]
+    distort = Distortion()
+
+    def draw(count: int, generator: torch.Generator) -> torch.Tensor:
+        chosen = torch.randint(len(images), (count,), generator=generator)
+        wrong = _rubbish(images, count // RUBBISH_SHARE, generator)
+        batch = torch.cat((distort(images[chosen], generator), wrong))
+        rubbish = torch.full((len(wrong),), len(network.classes) - 1)
+        return functional.cross_entropy(-network(batch), torch.cat((targets[chosen], rubbish)))
+
+    return draw
 
 
 def _rubbish(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:

@@ -26,7 +26,7 @@ from recognizers.segmentation_graph import segmentation_graph
 
 __all__ = ["CheckReader", "Reading", "shipped_checkpoint"]
 
-CANDIDATES = 30
+CANDIDATES = 200
 """Paths among which the best distinct readings are sought."""
 
 

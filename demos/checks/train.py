@@ -18,7 +18,7 @@ import gtn
 from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.checks.evaluate import Outcome, threshold_for
 from demos.checks.ink import segment_files
-from demos.checks.pretraining import digit_images, pretrain
+from demos.checks.pretraining import DIGIT_BATCH, Draw, digit_images, drawer, pretrain
 from demos.checks.reader import CheckReader
 from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_by_hash
 from recognizers.distortion import Distortion
@@ -36,10 +36,19 @@ LOSSES = {
 }
 """The four criteria of section VI by name."""
 
+REPLAY_SHARE = 0.3
+"""How much the loss on single digits counts beside that on fields."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a training run depends on, beside its data."""
+    """Everything that a training run depends on, beside its data.
+
+    ``variants`` of each field are segmented beside the field itself, and one of them is drawn in
+    each pass; ``replay`` single digits go through the network beside each batch of fields, so
+    that it keeps what it knew of other hands; the reader that is kept is the running mean of the
+    parameters, with ``averaging`` as the share of the newest.
+    """
 
     grammar: str = "car"
     loss: str = "discriminative-forward"
@@ -51,6 +60,8 @@ class Settings:
     digit_passes: float = 3.0
     validation: float = 0.1
     averaging: float = 0.005
+    variants: int = 3
+    replay: int = 48
     seed: int = 0
     distortion: dict[str, float] = field(
         default_factory=lambda: {
@@ -65,11 +76,16 @@ class Settings:
 
 @dataclass
 class Sample:
-    """A field ready for training."""
+    """A field ready for training: segmented as it is, and as variants of it are."""
 
     name: str
     text: str
-    segmentation: Segmentation
+    segmentations: list[Segmentation]
+
+    @property
+    def segmentation(self) -> Segmentation:
+        """The field as it is."""
+        return self.segmentations[0]
 
 
 def train(
@@ -103,16 +119,18 @@ def train(
     if not training:
         raise FieldSetError("no field is left to train on")
     loop = _Loop(reader, settings, run, out, len(training))
+    draw = None
+    if any(character.isdigit() for character in reader.rules.characters):
+        digits, name = digit_images(settings.digits)
+        draw = drawer(reader.network, digits)
+    if draw is not None and settings.replay > 0:
+        loop.replay = draw
     if not loop.resume():
-        if settings.digit_passes > 0:
-            digits, name = digit_images(settings.digits)
+        if draw is not None and settings.digit_passes > 0:
             started = time.perf_counter()
+            steps = math.ceil(settings.digit_passes * len(digits[0]) / DIGIT_BATCH)
             loss = pretrain(
-                reader.network,
-                digits,
-                passes=settings.digit_passes,
-                seed=settings.seed,
-                progress=progress,
+                reader.network, draw, steps=steps, seed=settings.seed, progress=progress
             )
             loop.log({"digits": name, "loss": loss, "seconds": time.perf_counter() - started})
         loop.start()
@@ -132,7 +150,7 @@ def train(
         "validation_exact": _share(outcomes),
         "threshold": reader.threshold,
         "passes": settings.passes,
-        "seconds": loop.seconds + time.perf_counter() - began,
+        "seconds": loop.seconds_before + time.perf_counter() - began,
         "problems": problems,
         "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
     }
@@ -159,8 +177,10 @@ class _Loop:
         self.batches = math.ceil(fields / settings.batch)
         self.distort = Distortion(**settings.distortion)
         self.average = {k: v.clone() for k, v in reader.state_dict().items()}
+        self.replay: Draw | None = None
         self.done = 0
-        self.seconds = 0.0  # of the runs before this one
+        self.seconds = 0.0  # of all passes, and of the passes before this run
+        self.seconds_before = 0.0
 
     def start(self) -> None:
         """Begin a new run with the reader as it is."""
@@ -194,6 +214,8 @@ class _Loop:
             loss = self.loss(self.reader.recognize(graphs), [one.text for one in chosen])
             self.optimizer.zero_grad()
             loss.backward()
+            if self.replay is not None:
+                (REPLAY_SHARE * self.replay(self.settings.replay, generator)).backward()
             torch.nn.utils.clip_grad_norm_(self.reader.parameters(), 10.0)
             self.optimizer.step()
             for key, value in self.reader.state_dict().items():
@@ -270,16 +292,19 @@ class _Loop:
                 states.setdefault(int(i), {})[name] = value
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
         self.done, self.seconds = about["done"], about["seconds"]
+        self.seconds_before = self.seconds
         return True
 
 
 def _graphs(
-    samples: Sequence[Sample], distort: Distortion | None, generator: torch.Generator | None
+    samples: Sequence[Sample], distort: Distortion, generator: torch.Generator
 ) -> gtn.GraphBatch:
-    """Return the batch of segmentation graphs, their ink distorted if asked."""
-    batch = gtn.GraphBatch.from_graphs([segmentation_graph(one.segmentation) for one in samples])
-    if distort is None:
-        return batch
+    """Return the batch of segmentation graphs of one variant each, their ink distorted."""
+    chosen = [
+        one.segmentations[int(torch.randint(len(one.segmentations), (1,), generator=generator))]
+        for one in samples
+    ]
+    batch = gtn.GraphBatch.from_graphs([segmentation_graph(one) for one in chosen])
     return batch.with_data(image=rethicken(distort(batch.data["image"], generator), generator))
 
 
@@ -318,7 +343,7 @@ def _samples(
     paths = [one.path for one in fields]
     found: list[Sample | None] = []
     problems = []
-    results = segment_files(paths, workers)
+    results = segment_files(paths, workers, settings.variants)
     bar = tqdm(results, total=len(paths), desc="segmenting", unit="field", disable=not progress)
     for one, (_, result) in zip(fields, bar, strict=True):
         if isinstance(result, ImageError):

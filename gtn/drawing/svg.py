@@ -131,7 +131,7 @@ def _stacked(
     drawn: Sequence[View], style: Style, image_height: float, background: str | None
 ) -> str:
     pieces = [(view, *piece(view, style, image_height)) for view in drawn]
-    width = max(100.0 if style.ramp else 60.0, *(layout.width for _, layout, _ in pieces))
+    width = max([100.0 if style.ramp else 60.0, *(layout.width for _, layout, _ in pieces)])
     parts = ElementTree.Element("g")
     top = 0.0
     for view, layout, own in pieces:

@@ -34,7 +34,7 @@ from recognizers.datasets.fields import (
 from recognizers.images import ImageError
 
 run = CliRunner()
-QUICK = Settings(passes=2, digit_passes=0.5, digits="small", validation=0.2)
+QUICK = Settings(passes=2, digit_passes=0.5, digits="small", validation=0.2, variants=1)
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,9 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
 
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_every_criterion_takes_a_step(composed: list[Field], loss: str, tmp_path: Path) -> None:
-    settings = Settings(loss=loss, passes=1, digit_passes=0.0, validation=0.2)
+    settings = Settings(
+        loss=loss, passes=1, digit_passes=0.0, digits="small", validation=0.2, variants=0
+    )
     metrics = train(composed[:8], settings, tmp_path, progress=False)
     assert metrics["passes"] == 1
     state = CheckReader.load(tmp_path / "reader.safetensors").state_dict()
@@ -201,10 +203,15 @@ def test_every_criterion_takes_a_step(composed: list[Field], loss: str, tmp_path
 
 
 def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_path: Path) -> None:
-    settings = Settings(passes=1, digit_passes=0.0)
+    settings = Settings(passes=1, digit_passes=0.0, replay=0, variants=0)
     train(composed[:6], settings, tmp_path, progress=False)
     with pytest.raises(CheckpointError, match="other settings"):
-        train(composed[:6], Settings(passes=1, digit_passes=0.0, seed=1), tmp_path, progress=False)
+        train(
+            composed[:6],
+            Settings(passes=1, digit_passes=0.0, replay=0, variants=0, seed=1),
+            tmp_path,
+            progress=False,
+        )
 
 
 def test_a_text_outside_the_grammar_is_named(composed: list[Field], tmp_path: Path) -> None:
