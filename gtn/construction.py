@@ -279,9 +279,15 @@ class Builder:
         """Add an arc and return its number; keywords are its arc data.
 
         Raises:
-            GraphError: a node that was not added.
+            GraphError: a node that was not added; a penalty that needs a gradient, which goes in
+                with ``with_penalties`` instead.
         """
         arc = len(self._arcs)
+        if getattr(penalty, "requires_grad", False):
+            raise GraphError(
+                f"arc {arc} has a penalty that needs a gradient; build the graph, then give it all "
+                "penalties as one tensor, with_penalties(…)"
+            )
         for end, node in (("source", src), ("destination", dst)):
             if not 0 <= node < self._num_nodes:
                 raise GraphError(

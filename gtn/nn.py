@@ -18,7 +18,6 @@ from gtn.construction import empty, string
 from gtn.errors import GraphError, InfeasibleTargetError
 from gtn.graph import Graph
 from gtn.paths import viterbi_path, viterbi_penalty_float64
-from gtn.rational import project
 from gtn.scoring import forward_penalty_float64
 from gtn.symbols import SymbolTable
 
@@ -68,12 +67,12 @@ class Learned(nn.Module):
     def forward(self) -> Graph:
         """Return the graph with the parameters as penalties."""
         return self.graph.with_penalties(
-            self._now("penalties"),
-            start_penalties=self._now("start_penalties"),
-            final_penalties=self._now("final_penalties"),
+            self._value("penalties"),
+            start_penalties=self._value("start_penalties"),
+            final_penalties=self._value("final_penalties"),
         )
 
-    def _now(self, name: str) -> torch.Tensor:
+    def _value(self, name: str) -> torch.Tensor:
         forbidden: torch.Tensor = getattr(self, f"_forbidden_{name}")
         parameter: torch.Tensor = getattr(self, name)
         return torch.where(forbidden, torch.inf, parameter)
@@ -163,11 +162,15 @@ class GraphLoss(nn.Module):
         grammar = None if self.grammar is None else _now(self.grammar).without_data()
         table = (graph if grammar is None else grammar).osymbols
         if isinstance(graph, GraphBatch):
-            single = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
-            if single or len(targets) != len(graph):
+            wrong = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
+            each: list[Any] = [] if wrong else list(targets)  # type: ignore[arg-type]
+            if wrong or len(each) != len(graph):
                 raise GraphError(f"a batch of {len(graph)} graphs needs a list of as many targets")
-            each = [_acceptor(t, table, graph) for t in targets]
-            acceptors: Graph = GraphBatch.from_graphs(each) if each else project(graph, "output")
+            acceptors: Graph = (
+                GraphBatch.from_graphs([_acceptor(t, table, graph) for t in each])
+                if each
+                else _nothing(table, graph)
+            )
         else:
             acceptors = _acceptor(targets, table, graph)
         constraint = acceptors if grammar is None else compose(grammar, acceptors)
@@ -268,6 +271,10 @@ def _now(grammar: Grammar) -> Graph:
     return graph
 
 
+def _nothing(table: SymbolTable | None, like: Graph) -> Graph:
+    return empty(symbols=table, dtype=like.penalties.dtype).to(like.penalties.device)
+
+
 def _acceptor(target: Any, table: SymbolTable | None, like: Graph) -> Graph:
     """Return the acceptor of a target; a symbol outside the table can be on no path."""
     if isinstance(target, Graph):
@@ -278,5 +285,5 @@ def _acceptor(target: Any, table: SymbolTable | None, like: Graph) -> Graph:
     if table is None and texts:
         raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
     if table is not None and any(x not in table for x in texts):
-        return empty(symbols=table, dtype=dtype).to(like.penalties.device)
+        return _nothing(table, like)
     return string(items, symbols=table, dtype=dtype).to(like.penalties.device)

@@ -92,8 +92,6 @@ def test_slices_and_indexes():
     for wrong in (4, -5):
         with pytest.raises(IndexError, match=f"graph {wrong} of a batch of 4"):
             batch[wrong]
-    with pytest.raises(GraphError, match="at least one graph"):
-        batch[2:2]
 
 
 def test_what_does_not_make_a_batch():
@@ -220,3 +218,17 @@ def test_assemble_makes_what_the_topology_is():
         )
         assert type(made) is type(g)
         assert_equivalent(made, g)
+
+
+def test_a_slice_may_be_empty():
+    batch = GraphBatch.from_graphs([gtn.string("ab").double().with_data(x=np.arange(2))])
+    none = batch[1:]
+    assert isinstance(none, GraphBatch)
+    assert len(none) == 0
+    assert none.penalties.dtype == torch.float64
+    assert none.isymbols == batch.isymbols
+    assert none.data.column("x").values().shape == (0,)
+    assert gtn.forward_penalty(none).shape == (0,)
+    assert len(none @ gtn.string("ab")) == 0
+    assert len(gtn.n_best(gtn.empty(), 5)[:2]) == 0
+    assert gtn.to_svg(none).startswith("<svg")

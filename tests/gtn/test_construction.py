@@ -308,3 +308,32 @@ def test_builder_knows_its_nodes():
     with pytest.raises(GraphError, match="arc 0 has source node -1"):
         b.add_arc(-1, 0, 7)
     assert b.build().num_arcs == 0
+
+
+def test_the_empty_text_goes_with_other_texts():
+    maybe = gtn.string("a") | gtn.string("")
+    assert gtn.path_text(gtn.n_best(maybe, 3)) == ["a", ""]
+    assert gtn.string([]).isymbols is None
+
+
+def test_a_string_of_a_tensor():
+    assert gtn.string(torch.tensor([3, 1])).ilabels.tolist() == [3, 1]
+
+
+def test_penalties_with_gradients_come_in_one_tensor():
+    penalty = torch.tensor(1.0, requires_grad=True)
+    with pytest.raises(GraphError, match=r"arc 0 has the tensor .*penalties="):
+        gtn.from_arcs([(0, 1, "a", penalty)], final=1)
+    builder = Builder()
+    node = builder.add_node()
+    with pytest.raises(GraphError, match="arc 0 has a penalty that needs a gradient"):
+        builder.add_arc(node, node, "a", penalty=penalty)
+
+
+def test_rows_of_one_key_have_one_shape():
+    builder = Builder()
+    node = builder.add_node()
+    builder.add_arc(node, node, "a", image=np.zeros((2, 2)))
+    builder.add_arc(node, node, "b", image=np.zeros((3, 2)))
+    with pytest.raises(DataError, match=r"'image' of arc 1 has shape \(3, 2\)"):
+        builder.build()

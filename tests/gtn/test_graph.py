@@ -245,3 +245,14 @@ def test_repr_of_much_and_of_nothing():
 @given(ANY)
 def test_repr_shows_every_arc(g):
     assert len(repr(g).split("\n")) == 1 + g.num_arcs
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float16, torch.bool])
+def test_penalties_are_not_rounded_away(dtype):
+    with pytest.raises(GraphError, match=f"must be float32 or float64, not {dtype}"):
+        small().to(dtype)
+
+
+def test_symbols_are_a_table():
+    with pytest.raises(SymbolError, match="input symbols must be a SymbolTable, not str"):
+        gtn.linear(torch.zeros(1, 2), symbols="ab")

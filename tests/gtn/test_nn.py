@@ -400,3 +400,37 @@ def test_unknown_options():
 def test_losses_keep_the_dtype(kind):
     assert kind()(ab([0.0, 1.0], dtype=torch.float32), "a").dtype == torch.float32
     assert kind()(ab([0.0, 1.0]), "a").dtype == torch.float64
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_targets_as_tensors_and_as_a_batch(kind):
+    batch = gtn.GraphBatch.from_graphs([ab([0.0, 1.0]), ab([2.0, 1.0])])
+    loss = kind(reduction="none")
+    expected = loss(batch, ["a", "b"])
+    assert torch.equal(loss(batch, torch.tensor([[0], [1]])), expected)
+    strings = [gtn.string(text, symbols=AB, dtype=torch.float64) for text in "ab"]
+    assert torch.equal(loss(batch, gtn.GraphBatch.from_graphs(strings)), expected)
+    assert torch.equal(loss(batch[0], torch.tensor([0])), expected[0])
+
+
+@pytest.mark.parametrize("kind", LOSSES)
+def test_a_batch_of_no_graphs_has_no_loss(kind):
+    none = gtn.GraphBatch.from_graphs([ab([0.0, 1.0])])[:0]
+    assert kind(reduction="none")(none, []).shape == (0,)
+    assert kind(Learned(gtn.string("a")))(none, []).item() == 0.0
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
+def test_forbidden_arcs_survive_weight_decay_and_clipping(optimizer):
+    learned = Learned(gtn.Graph.from_arcs([(0, 1, "a", 0.5), (0, 1, "b", math.inf)],
+                                          start={0: 0.0, 1: math.inf}, final=1))  # fmt: skip
+    chosen = optimizer(learned.parameters(), lr=0.1, weight_decay=0.1)
+    for _ in range(3):
+        chosen.zero_grad()
+        gtn.forward_penalty(learned()).backward()
+        torch.nn.utils.clip_grad_norm_(learned.parameters(), 0.5)
+        chosen.step()
+    assert learned().penalties[1] == math.inf
+    assert learned().start_penalties[1] == math.inf
+    assert learned().penalties[0] < 0.5
+    assert all(p.isfinite().all() for p in learned.parameters())
