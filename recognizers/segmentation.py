@@ -2,7 +2,7 @@
 
 A field is taken apart into pieces of ink, smaller than characters and ordered from left to right
 (:mod:`recognizers.binarization`, :mod:`recognizers.cuts`). A node stands before, between and after
-the pieces; an arc carries a group of 1 to 4 successive pieces that could be one character. Every
+the pieces; an arc carries a group of 1 to 5 successive pieces that could be one character. Every
 complete path uses every piece exactly once (LeCun et al. 1998, section V, and ``T_seg`` of
 section X).
 """

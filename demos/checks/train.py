@@ -128,7 +128,7 @@ def train(
     if not loop.resume():
         if draw is not None and settings.digit_passes > 0:
             started = time.perf_counter()
-            steps = math.ceil(settings.digit_passes * len(digits[0]) / DIGIT_BATCH)
+            steps = max(1, round(settings.digit_passes * len(digits[0]) / DIGIT_BATCH))
             loss = pretrain(
                 reader.network, draw, steps=steps, seed=settings.seed, progress=progress
             )
