@@ -17,6 +17,7 @@ from gtn.batch import GraphBatch, rearranged
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_penalties
 from gtn.kernels import scoring as kernels
+from gtn.kernels.n_best import n_best_paths
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology, frozen
 
@@ -192,7 +193,7 @@ def _n_best(graph: Graph, count: int) -> GraphBatch:
         arcs,
         finals,
     )
-    path_arcs, offsets, first, last = kernels.n_best_paths(
+    path_arcs, offsets, first, last = n_best_paths(
         count,
         *topology.outgoing,
         topology.dst,
