@@ -293,6 +293,11 @@ class _Loop:
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
         self.done, self.seconds = about["done"], about["seconds"]
         self.seconds_before = self.seconds
+        # A run killed between a line of the log and its state would write that line twice.
+        log = self.out / "log.jsonl"
+        lines = log.read_text().splitlines(keepends=True) if log.exists() else []
+        kept = [x for x in lines if x.endswith("\n") and json.loads(x).get("pass", 0) <= self.done]
+        write_whole(log, "".join(kept))
         return True
 
 

@@ -181,7 +181,15 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     with pytest.raises(KeyboardInterrupt):
         train(composed, QUICK, tmp_path / "cut", progress=False)
     monkeypatch.undo()
+    # A line that the state knows nothing of, and half a line, as a killed run leaves them.
+    assert json.loads((tmp_path / "cut" / "log.jsonl").read_text().splitlines()[-1])["pass"] == 1
+    with (tmp_path / "cut" / "log.jsonl").open("a") as log_of_cut:
+        log_of_cut.write('{"pass": 2}\n{"pa')
     train(composed, QUICK, tmp_path / "cut", progress=False)
+    passes = [
+        json.loads(x).get("pass") for x in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
+    ]
+    assert [n for n in passes if n] == [1, 2]
     one = CheckReader.load(tmp_path / "whole" / "reader.safetensors")
     two = CheckReader.load(tmp_path / "cut" / "reader.safetensors")
     for key, value in one.state_dict().items():
@@ -200,6 +208,23 @@ def test_every_criterion_takes_a_step(composed: list[Field], loss: str, tmp_path
     assert metrics["passes"] == 1
     state = CheckReader.load(tmp_path / "reader.safetensors").state_dict()
     assert all(v.isfinite().all() for v in state.values())
+
+
+@pytest.mark.parametrize(
+    "options", [{"grammar": "regex:-?[0-9]*[.,]?[0-9]*"}, {"output": "rbf"}], ids=["regex", "rbf"]
+)
+def test_another_grammar_and_the_rbf_output_train_without_a_change_of_code(
+    composed: list[Field], options: dict[str, str], tmp_path: Path
+) -> None:
+    settings = Settings(**options, passes=1, digit_passes=0.1, digits="small", variants=0)
+    train(composed[:8], settings, tmp_path, progress=False)
+    reader = CheckReader.load(tmp_path / "reader.safetensors")
+    classes = "".join(reader.network.classes[:-1])
+    assert set(classes) == set("0123456789" + ("-.," if "grammar" in options else ""))
+    assert reader.network.output == options.get("output", "softmax")
+    _, result = next(read_files(reader, [composed[0].path]))
+    assert isinstance(result, Reading)
+    assert reader.rules.writes(result.text)
 
 
 def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_path: Path) -> None:
