@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs clean
 
 demo: $(VENV)/readers
 	$(BIN)/python -m demos.checks demo --report report
@@ -18,7 +18,13 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 bench: $(VENV)/dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --json docs/benchmarks.json --plot docs/benchmarks.svg \
+		--page docs/performance.md $(PEERS)
+
+docs: $(VENV)/dev
+	$(BIN)/python docs/algebra.py
+	$(BIN)/python -m pdoc --docformat google --output-directory docs/_build \
+		gtn gtn.testing gtn.testing.openfst grammars recognizers demos
 
 $(VENV)/readers: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[readers]'
@@ -32,4 +38,4 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) report build dist *.egg-info
+	rm -rf $(VENV) report build dist docs/_build *.egg-info

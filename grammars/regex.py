@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gtn.construction import from_arrays
-from gtn.determinization import determinize, minimize
+from gtn.determinization import determinize
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.minimization import minimize
 from gtn.symbols import SymbolTable
 
 __all__ = ["MAX_POSITIONS", "PRINTABLE_ASCII", "accepts", "regex"]
@@ -344,13 +345,13 @@ def _automaton(whole: _Part, positions: _Positions) -> tuple[Graph, list[list[in
         src, dst, label_of, start=0, final=finals, num_nodes=1 + len(positions.members)
     )
     try:
-        deterministic = determinize(naive, max_nodes=MAX_NODES)
+        deterministic = determinize(naive, semiring="boolean", max_nodes=MAX_NODES)
     except GraphError:
         raise GraphError(
             f"the pattern {_short(positions.pattern)} needs a deterministic acceptor of more than "
             f"{MAX_NODES} nodes"
         ) from None
-    return minimize(deterministic), list(groups.values())
+    return minimize(deterministic, semiring="boolean"), list(groups.values())
 
 
 def _with_members(

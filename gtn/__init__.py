@@ -1,25 +1,46 @@
 """Graph transformer networks: weighted transducers as differentiable values."""
 
-from gtn import nn
+from gtn import dense, nn
+from gtn.ambiguity import is_functional, is_unambiguous
 from gtn.batch import GraphBatch
+from gtn.best_paths import n_best
+from gtn.complementation import complement, difference
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.construction import Builder, empty, from_arcs, from_arrays, linear, string
 from gtn.data import ArcData, Column, Sources
-from gtn.determinization import determinize, minimize
+from gtn.determinization import determinize
+from gtn.distance import shortest_distance
 from gtn.drawing import draw, to_dot, to_svg
-from gtn.equivalence import equal, is_unambiguous, isomorphic
+from gtn.epsilons import remove_epsilon
+from gtn.equivalence import equal, equivalent, isomorphic, random_equivalent
 from gtn.errors import (
     CyclicGraphError,
     DataError,
+    DivergentGraphError,
     GraphError,
     InfeasibleTargetError,
     NegativeCycleError,
     SymbolError,
 )
+from gtn.expectation import entropy, expected
 from gtn.graph import Graph
+from gtn.interchange import (
+    from_networkx,
+    from_openfst_symbols,
+    from_openfst_text,
+    load,
+    save,
+    to_networkx,
+    to_openfst_symbols,
+    to_openfst_text,
+)
+from gtn.minimization import minimize
 from gtn.optimization import connect, topsort
-from gtn.paths import n_best, path_labels, path_text, viterbi_path, viterbi_penalty
+from gtn.paths import path_labels, path_text, viterbi_path, viterbi_penalty
+from gtn.pruning import prune
+from gtn.pushing import push
 from gtn.rational import closure, concat, invert, project, reverse, union
+from gtn.sampling import sample
 from gtn.scoring import arc_posteriors, forward_penalty
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
@@ -34,6 +55,7 @@ __all__ = [
     "ComposePlan",
     "CyclicGraphError",
     "DataError",
+    "DivergentGraphError",
     "Graph",
     "GraphBatch",
     "GraphError",
@@ -45,32 +67,53 @@ __all__ = [
     "Topology",
     "arc_posteriors",
     "closure",
+    "complement",
     "compose",
     "concat",
     "connect",
+    "dense",
     "determinize",
+    "difference",
     "draw",
     "empty",
+    "entropy",
     "equal",
+    "equivalent",
     "expand",
+    "expected",
     "forward_penalty",
     "from_arcs",
     "from_arrays",
+    "from_networkx",
+    "from_openfst_symbols",
+    "from_openfst_text",
     "intersect",
     "invert",
+    "is_functional",
     "is_unambiguous",
     "isomorphic",
     "linear",
+    "load",
     "minimize",
     "n_best",
     "nn",
     "path_labels",
     "path_text",
     "project",
+    "prune",
+    "push",
+    "random_equivalent",
+    "remove_epsilon",
     "replace",
     "reverse",
+    "sample",
+    "save",
+    "shortest_distance",
     "string",
     "to_dot",
+    "to_networkx",
+    "to_openfst_symbols",
+    "to_openfst_text",
     "to_svg",
     "topsort",
     "transduce",

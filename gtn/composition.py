@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from gtn.batch import assemble, gather
+from gtn.batch import assemble
+from gtn.beam import pruned
 from gtn.data import Sources
-from gtn.errors import GraphError, SymbolError
+from gtn.errors import GraphError
+from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph
-from gtn.kernels.composition import FILTERS, Operand, explore, trim
-from gtn.symbols import EPSILON, SymbolTable
-from gtn.topology import ArcIndex, Topology, frozen
+from gtn.kernels.composition import explore
+from gtn.product import (
+    common_length,
+    filter_mode,
+    lookahead,
+    operand,
+    relabelled,
+    relabelling,
+    trimmed,
+)
+from gtn.topology import Topology
 
 __all__ = ["ComposePlan", "compose", "intersect"]
 
@@ -31,6 +38,9 @@ def compose(
     filter: str = "sequence",
     symbols: str = "match",
     suffixes: tuple[str, str] | None = None,
+    failure: int | str | None = None,
+    beam: float | None = None,
+    max_active: int | None = None,
 ) -> Graph:
     """Return the graph of all pairs of a path of ``a`` and a path of ``b`` that reads its output.
 
@@ -48,11 +58,23 @@ def compose(
         symbols: ``"match"`` compares symbols, so that operands may have different tables;
             ``"ignore"`` compares labels as integers.
         suffixes: two endings for keys of arc data that both operands have.
+        failure: the input label (or symbol) of the failure arcs of ``b``. Such an arc reads
+            nothing and is followed only where no arc of its node carries the label that ``a``
+            writes; the label is then looked up at its destination, and so on: exact n-gram
+            back-off. Likewise, a string that stops at a node that is not final ends at the first
+            final node on the way of failure arcs. Penalties along the way add. The way and the
+            arc that is found are one arc of the result with several sources in ``b`` (so that
+            reading ``b``'s arc data needs a ``reduce``). What a node has is decided by its arcs
+            alone: an arc of penalty ``inf``, or one that leads nowhere, forbids the label.
+        beam, max_active: explore on the fly and follow only what is likely: see
+            :func:`gtn.beam.pruned`. ``a`` must be acyclic then, and what is lost is lost.
 
     Raises:
         SymbolError: a table on one side and none on the other.
         DataError: a key of arc data on both sides, and no suffixes.
-        GraphError: batches of different lengths; an unknown filter; a result that is too large.
+        GraphError: batches of different lengths; an unknown filter; a result that is too large;
+            failure arcs that go round, that write something, or two at one node.
+        CyclicGraphError: with a beam, a cycle of ``a`` that lies on a path.
 
     The example of the paper's Fig. 28, a recognition graph and a lexicon:
 
@@ -72,9 +94,34 @@ def compose(
       2 -> 4  p  0.2
       2 -> 4  t  0.8
       3 -> 4  t  0.8
+
+    A model that has seen ``x`` at node 0, and backs off to node 1 for the rest, at 0.5:
+
+    >>> model = gtn.Graph.from_arcs(
+    ...     [(0, 2, "x", 0.25), (0, 1, "#", 0.5), (1, 2, "x", 2.0), (1, 2, "y", 3.0)], final=2)
+    >>> written = gtn.Graph.from_arcs([(0, 1, "x"), (0, 1, "y")], final=1)
+    >>> backed_off = compose(written, model, failure="#")
+    >>> backed_off
+    Graph: 2 nodes, 2 arcs, start 0, final 1
+      0 -> 1  x  0.25
+      0 -> 1  y  3.5
+    >>> backed_off.sources[1].of(1)
+    array([1, 3], dtype=int32)
     """
+    if beam is not None or max_active is not None:
+        return pruned(
+            [a, b],
+            filter=filter,
+            symbols=symbols,
+            suffixes=suffixes,
+            failure=failure,
+            beam=np.inf if beam is None else beam,
+            max_active=max_active,
+        )
     relabel = relabelling(a.osymbols, b.isymbols, symbols)
-    plan = ComposePlan(a.topology, b.topology, filter=filter, relabel=relabel)
+    plan = ComposePlan(
+        a.topology, b.topology, filter=filter, relabel=relabel, failure=failure_label(b, failure)
+    )
     return plan(a, b, suffixes=suffixes)
 
 
@@ -131,10 +178,12 @@ class ComposePlan:
         filter: as in :func:`compose`.
         relabel: ``int32``, entry ``[label + 1]`` is what an input label of ``b`` becomes before
             it is compared: the second result of ``a.osymbols.merge(b.isymbols)``.
+        failure: the input label (of ``b``, before relabelling) of its failure arcs.
 
     Attributes:
         topology: of the result.
-        sources: for each operand, the arc behind each arc (-1 where that side stood still).
+        sources: for each operand, the arc behind each arc (-1 where that side stood still); with
+            ``failure``, the arcs of ``b`` behind each arc, as many as there are.
 
     Raises:
         GraphError: as :func:`compose`.
@@ -153,15 +202,22 @@ class ComposePlan:
         *,
         filter: str = "sequence",
         relabel: Int32s | None = None,
+        failure: int | None = None,
     ) -> None:
         mode = filter_mode(filter)
         graphs = common_length(a, b)
-        left = operand(a, a.olabels, a.outgoing_by_olabel)
-        if relabel is None:
-            right = operand(b, b.ilabels, b.outgoing_by_ilabel)
-        else:
-            other = b.relabelled(_relabelled(b.ilabels, relabel), b.olabels)
-            right = operand(b, other.ilabels, other.outgoing_by_ilabel)
+        read = b
+        if relabel is not None:
+            read = b.relabelled(relabelled(b.ilabels, relabel), b.olabels)
+        failures = None
+        if failure is not None:
+            failures = FailureArcs(b, failure)
+            label = np.array([failure], dtype=np.int32)
+            asked = label if relabel is None else relabelled(label, relabel)
+            check_never_asked(a.olabels, int(asked[0]), "a")
+        most, least = lookahead(a, b, failures)
+        left = operand(a, a.olabels, a.outgoing_by_olabel, ahead=most)
+        right = operand(b, read.ilabels, read.outgoing_by_ilabel, failures, ahead=least)
         nodes, arcs, starts, offsets, too_many = explore(left, right, graphs, mode, _ROOM, _LIMIT)
         if too_many:
             raise GraphError(
@@ -169,13 +225,14 @@ class ComposePlan:
                 "search it without building it"
             )
         self.a, self.b = a, b
-        self._product = product(
+        self._product = trimmed(
             a,
             b,
             (nodes, arcs, starts, offsets),
             left,
             right,
             acceptor=relabel is None and a.is_acceptor and b.is_acceptor,
+            failures=failures,
         )
 
     @property
@@ -184,7 +241,7 @@ class ComposePlan:
         return self._product.topology
 
     @property
-    def sources(self) -> tuple[Sources, Sources]:
+    def sources(self) -> tuple[Sources, ...]:
         """For each operand, the arc behind each arc of the result, -1 where it stood still."""
         return self._product.sources
 
@@ -201,141 +258,10 @@ class ComposePlan:
                     f"{name} has {graph.topology!r}, which is not the {planned!r} that this "
                     "composition was planned for; make a new plan"
                 )
-        made = self._product
-        left, right = made.sources
-        start_penalties, final_penalties = made.end_penalties(a, b)
-        return assemble(
-            made.topology,
-            gather(a.penalties, left.index) + gather(b.penalties, right.index),
-            start_penalties,
-            final_penalties,
-            isymbols=a.isymbols,
-            osymbols=b.osymbols,
-            data=a.data.take(left).merged(b.data.take(right), suffixes),
-            sources=made.sources,
-        )
+        return self._product.graph([a, b], suffixes)
 
     def __repr__(self) -> str:
         return f"ComposePlan({self.a!r} @ {self.b!r} = {self.topology!r})"
-
-
-@dataclass(frozen=True, eq=False)
-class Product:
-    """The structure of a graph made of pairs of arcs, and where its parts come from.
-
-    Attributes:
-        topology: of the result.
-        sources: for each operand, the arc behind each arc.
-        starts, finals: for each operand, which of its starts (finals) is behind each.
-    """
-
-    topology: Topology
-    sources: tuple[Sources, Sources]
-    starts: tuple[Int32s, Int32s]
-    finals: tuple[Int32s, Int32s]
-
-    def end_penalties(self, a: Graph, b: Graph) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the start and final penalties of the result, sums of those of both sides."""
-        return (
-            gather(a.start_penalties, self.starts[0]) + gather(b.start_penalties, self.starts[1]),
-            gather(a.final_penalties, self.finals[0]) + gather(b.final_penalties, self.finals[1]),
-        )
-
-
-def product(
-    a: Topology,
-    b: Topology,
-    found: tuple[Int32s, Int32s, Int32s, Int32s],
-    left: Operand,
-    right: Operand,
-    *,
-    acceptor: bool = False,
-) -> Product:
-    """Return the trimmed product of what an exploration has found (nodes, arcs, starts, offsets).
-
-    ``acceptor`` says that input and output labels of the result are known to agree.
-    """
-    nodes, pairs, begin, offsets = found
-    arcs, starts, finals, node_offsets, arc_offsets = trim(
-        nodes, pairs, begin, offsets, left.final, right.final, a.ilabels, b.olabels
-    )
-    batch = a.is_batch or b.is_batch
-    topology = Topology(
-        int(node_offsets[-1]),
-        arcs[0],
-        arcs[1],
-        arcs[2],
-        None if acceptor else arcs[3],
-        starts=starts[0],
-        finals=finals[0],
-        node_offsets=node_offsets if batch else None,
-        arc_offsets=arc_offsets if batch else None,
-        check=False,
-    )
-    sources = Sources(frozen(arcs[4])), Sources(frozen(arcs[5]))
-    return Product(topology, sources, (starts[1], starts[2]), (finals[1], finals[2]))
-
-
-def operand(topology: Topology, labels: Int32s, by_label: ArcIndex) -> Operand:
-    """Return one side of a composition, with the labels that are to be matched."""
-    final = np.full(topology.num_nodes, -1, dtype=np.int32)
-    final[topology.finals] = np.arange(len(topology.finals), dtype=np.int32)
-    start_offsets = np.searchsorted(topology.starts, topology.node_offsets).astype(np.int32)
-    return Operand(
-        *by_label,
-        labels,
-        topology.dst,
-        topology.coaccessible,
-        frozen(final),
-        topology.starts,
-        frozen(start_offsets),
-    )
-
-
-def filter_mode(filter: str) -> int:
-    """Return the number of a filter; raises ``GraphError`` for an unknown name."""
-    if filter not in FILTERS:
-        raise GraphError(f"filter={filter!r}; known are {', '.join(map(repr, FILTERS))}")
-    return FILTERS[filter]
-
-
-def common_length(a: Topology, b: Topology) -> int:
-    """Return how many graphs the product has; raises ``GraphError`` where lengths differ."""
-    if a.is_batch and b.is_batch and a.batch_size != b.batch_size:
-        raise GraphError(
-            f"a batch of {a.batch_size} graphs meets a batch of {b.batch_size}; batches must be "
-            "equally long (a single graph goes with each)"
-        )
-    return max(a.batch_size, b.batch_size) if a.batch_size and b.batch_size else 0
-
-
-def relabelling(
-    written: SymbolTable | None, read: SymbolTable | None, symbols: str
-) -> Int32s | None:
-    """Return what becomes of the labels that are read, or None where they stay.
-
-    Raises:
-        SymbolError: a table on one side only, or an unknown choice.
-    """
-    if symbols not in ("match", "ignore"):
-        raise SymbolError(f"symbols={symbols!r}; known are 'match' and 'ignore'")
-    if symbols == "ignore" or (written is None and read is None):
-        return None
-    if written is None or read is None:
-        with_table, without = ("a", "b") if read is None else ("b", "a")
-        raise SymbolError(
-            f"{with_table} has a symbol table where {without} has none; give {without} one "
-            "(with_symbols), or compare labels as integers: symbols='ignore'"
-        )
-    return None if written == read else written.merge(read)[1]
-
-
-def _relabelled(labels: Int32s, relabel: Int32s) -> Int32s:
-    """Return relabelled labels; what has no new label gets one that matches nothing."""
-    nothing = np.int32(np.iinfo(np.int32).max)
-    position = np.minimum(labels + np.int64(1), len(relabel))
-    new: Int32s = np.append(relabel, np.int32(-2))[position].astype(np.int32)
-    return np.where(new < EPSILON, nothing, new)
 
 
 def _same(a: Topology, b: Topology) -> bool:

@@ -1,64 +1,119 @@
-"""Unweighted determinization and minimization of acceptors and transducers."""
+"""Determinization: one way at most to read a string."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from gtn.batch import assemble
 from gtn.data import Sources
+from gtn.determinism import Symbols, outgoing_by_symbol, symbols_of
+from gtn.epsilons import without_epsilons
 from gtn.errors import GraphError
 from gtn.graph import Graph
-from gtn.kernels.determinization import (
-    breadth_first_blocks,
-    coarsest_partition,
-    subset_construction,
-)
-from gtn.kernels.reachability import group_by
-from gtn.optimization import connect
-from gtn.symbols import EPSILON
-from gtn.topology import ArcIndex, Topology, frozen
+from gtn.kernels.determinization import subset_construction
+from gtn.optimization import finite_part
+from gtn.subsets import determinized
+from gtn.topology import Topology, frozen
 
-__all__ = ["determinize", "minimize"]
+__all__ = ["check_semiring", "check_unweighted", "determinize", "tolerance", "unweighted"]
 
 Int32s = NDArray[np.int32]
+Semiring = Literal["log", "tropical", "boolean"]
 
 
-def determinize(graph: Graph, *, max_nodes: int = 10_000_000) -> Graph:
-    """Return the deterministic graph that accepts the same strings, by subset construction.
+def determinize(
+    graph: Graph,
+    *,
+    semiring: Semiring = "log",
+    side: Literal["input", "both"] = "input",
+    delta: float | None = None,
+    max_nodes: int = 1_000_000,
+) -> Graph:
+    """Return a graph that gives the same penalty to each string and reads it in one way at most.
 
-    For acceptors and for transducers, whose pairs of labels count as one symbol each: the result
-    has one start at most, at every node one arc per pair of labels at most, no arc that neither
-    reads nor writes, and every node is on a path. Nodes are numbered breadth first from the
-    start, arcs go in the order of nodes and labels. On a batch, graph by graph.
+    Weighted subset construction (Mohri 2009): a node of the result is a set of
+    nodes, each with a residual penalty, and a residual string that it still has to write. The
+    result has one start at most, at every node one arc per input label at most, and every node
+    is on a path. Where an arc writes several labels, arcs that only write follow; what is left
+    at the end is written by such arcs too. Nodes are numbered breadth first from the start, arcs
+    go in the order of nodes and labels. On a batch, graph by graph.
 
-    The penalties have to be zero, those of the result are. Several arcs become one: the
-    ``sources`` of an arc are all arcs with its labels that leave its subset of nodes, and its
-    data are read with a ``reduce``, as in ``g.data.column("time").values(reduce="min")``.
+    Penalties and derivatives of any order are exact, unless two sets become one node because
+    residuals that come from different arcs agree within ``delta``: then those of the first set
+    stand for both, in value within ``delta``, in derivative from other arcs. With penalties in
+    general position that does not happen.
+
+    Every acyclic acceptor has a result, and cyclic ones where two cycles that read the same
+    string, from nodes that one string reaches, have equal penalties (the twins property). It can
+    have as many nodes as there are subsets. Linear in the size of all subsets.
+
+    The ``sources`` of an arc are all arcs with its label that leave its subset of nodes; its data
+    are read with a ``reduce``, as in ``g.data.column("time").values(reduce="min")``.
 
     Args:
-        graph: acceptor or transducer; cycles, epsilons, several starts are fine.
-        max_nodes: how many nodes the result may have; there can be as many as subsets of nodes.
+        graph: acceptor, or transducer that writes one string at most for each input (functional);
+            epsilons, several starts, infinite penalties (no way) are fine.
+        semiring: ``"log"``: the sum over all paths of a string stays; ``"tropical"``: the least;
+            ``"boolean"``: whether there is one. For that all penalties have to be zero.
+        side: ``"input"``: deterministic in what is read. ``"both"``: pairs of labels count as one
+            symbol each, for any transducer.
+        delta: how far apart residuals may be, in nats, to count as equal; unless given, 1e-9 for
+            penalties in float64 and 1e-5 for float32.
+        max_nodes: how many nodes the result may have. A graph without a deterministic form is
+            found out by this bound.
 
     Raises:
-        GraphError: a penalty that is not zero, naming the arc, start or final; too many nodes.
+        GraphError: too many nodes; a transducer that is not functional, naming a node; with
+            ``"boolean"``, a penalty that is not zero, naming the arc, start or final.
+        DivergentGraphError, NegativeCycleError: as :func:`gtn.remove_epsilon`.
 
     >>> import gtn
-    >>> g = gtn.Graph.from_arcs([(0, 1, "a"), (0, 2, "a"), (1, 3, "b"), (2, 3, "c")], final=3)
-    >>> determinize(g)
+    >>> g = gtn.Graph.from_arcs(
+    ...     [(0, 1, "a", 1.0), (0, 2, "a", 2.0), (1, 3, "b", 1.0), (2, 3, "c", 0.5)], final=3)
+    >>> determinize(g, semiring="tropical")
     Graph: 3 nodes, 3 arcs, start 0, final 2
-      0 -> 1  a  0
-      1 -> 2  b  0
-      1 -> 2  c  0
+      0 -> 1  a  1
+      1 -> 2  b  1
+      1 -> 2  c  1.5
     >>> determinize(g).sources[0].of(0)
     array([0, 1], dtype=int32)
     """
-    _check_unweighted(graph, "determinize")
+    check_semiring(semiring)
+    if side not in ("input", "both"):
+        raise GraphError(f"side={side!r}; it is 'input' or 'both'")
+    delta = tolerance(graph, delta)
+    pairs = side == "both" or graph.topology.is_acceptor
+    if semiring == "boolean":
+        check_unweighted(graph, "determinize")
+        if pairs:
+            return _boolean(graph, max_nodes)
+    sums: Literal["log", "tropical"] = "log" if semiring == "log" else "tropical"
+    part, nodes = finite_part(graph)
+    speaking, others = without_epsilons(part, sums)
+    t = speaking.topology
+    symbols = symbols_of(t if pairs else t.relabelled(t.ilabels, None))
+    made = determinized(
+        speaking,
+        nodes[others],
+        symbols,
+        outputs=not pairs,
+        semiring=sums,
+        delta=delta,
+        max_nodes=max_nodes,
+    )
+    sources = part.sources[0].then(speaking.sources[0]).then(made.sources[0])
+    return made._with(sources=(sources,))
+
+
+def _boolean(graph: Graph, max_nodes: int) -> Graph:
+    """Return the deterministic graph of the same sequences of label pairs, unweighted."""
     t = graph.topology
     symbols = symbols_of(t)
-    out = _outgoing(t, symbols)
+    out = outgoing_by_symbol(t, symbols)
     final = np.zeros(t.num_nodes, dtype=np.bool_)
     final[t.finals] = True
     node_offsets, src, dst, numbers, offsets, index, is_final, too_many = subset_construction(
@@ -77,7 +132,7 @@ def determinize(graph: Graph, *, max_nodes: int = 10_000_000) -> Graph:
             f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}; "
             "allow more with max_nodes"
         )
-    return _result(
+    return unweighted(
         graph,
         symbols,
         numbers,
@@ -90,112 +145,7 @@ def determinize(graph: Graph, *, max_nodes: int = 10_000_000) -> Graph:
     )
 
 
-def minimize(graph: Graph) -> Graph:
-    """Return the deterministic graph with the fewest nodes that accepts the same strings.
-
-    For unweighted graphs that are deterministic (pairs of labels count as one symbol each), in
-    O(A log A) (Valmari 2012). The result is a canonical form: two graphs that accept the same
-    strings have the same arrays after ``minimize(determinize(g))``, because nodes are numbered
-    breadth first from the start and arcs go in the order of nodes and labels. On a batch, graph
-    by graph. Merged arcs keep the list of their sources, as in :func:`determinize`.
-
-    Raises:
-        GraphError: a penalty that is not zero, or a graph that is not deterministic, naming what
-            makes it so.
-
-    >>> import gtn
-    >>> g = gtn.Graph.from_arcs([(0, 1, "a"), (0, 2, "b"), (1, 3, "c"), (2, 4, "c")], final=[3, 4])
-    >>> minimize(g)
-    Graph: 3 nodes, 3 arcs, start 0, final 2
-      0 -> 1  a  0
-      0 -> 1  b  0
-      1 -> 2  c  0
-    """
-    _check_unweighted(graph, "minimize")
-    _check_deterministic(graph)
-    trim = connect(graph)
-    t = trim.topology
-    if t.num_nodes == 0:
-        return trim
-    symbols = symbols_of(t)
-    out = _outgoing(t, symbols)
-    final = np.zeros(t.num_nodes, dtype=np.int32)
-    final[t.finals] = 1
-    nodes = np.arange(t.num_nodes, dtype=np.int32)
-    # The first partition: by graph of the batch, and whether a node is final.
-    first = (2 * t.graph_of_nodes(nodes) + final).astype(np.int32)
-    by_group = _without_empty(group_by(frozen(first), 2 * t.batch_size, frozen(nodes)))
-    by_symbol = _without_empty(_by_symbol(t, symbols))
-    block = coarsest_partition(
-        t.src, t.incoming.offsets, t.incoming.arcs, by_group[1], by_group[0], *by_symbol[::-1]
-    )
-    number = breadth_first_blocks(frozen(block), t.starts, t.dst, out.offsets, out.arcs)
-    merged = frozen(number[block])
-    num_nodes = int(merged.max()) + 1
-    # All arcs by new source and symbol: runs of equal ones become one arc.
-    src = frozen(merged[t.src])
-    order = group_by(src, num_nodes, _by_symbol(t, symbols)[1])[1]
-    keys = np.stack((src[order], symbols.of_arc[order]))
-    heads = np.flatnonzero(np.r_[True, (keys[:, 1:] != keys[:, :-1]).any(axis=0)])[: len(order)]
-    leaders = order[heads]
-    # Blocks are numbered graph by graph: those before a node are as many as the largest says.
-    node_offsets = np.maximum.accumulate(np.r_[np.int32(-1), merged])[t.node_offsets] + 1
-    return _result(
-        graph,
-        symbols,
-        symbols.of_arc[leaders],
-        trim.sources[0].then(Sources(order, np.r_[heads, len(order)].astype(np.int32))),
-        src=merged[t.src[leaders]],
-        dst=merged[t.dst[leaders]],
-        starts=merged[t.starts],
-        finals=np.unique(merged[t.finals]),
-        node_offsets=node_offsets,
-    )
-
-
-class Symbols(NamedTuple):
-    """Pairs of labels as numbers, in the order of input label, then output label."""
-
-    of_arc: Int32s  # [A], -1 where both labels are epsilon
-    ilabels: Int32s  # of each symbol
-    olabels: Int32s
-
-
-def symbols_of(t: Topology) -> Symbols:
-    if t.is_acceptor:
-        keys = t.ilabels.astype(np.int64) + 1
-        base = 1
-    else:
-        base = int(t.olabels.max(initial=-1)) + 2
-        keys = (t.ilabels.astype(np.int64) + 1) * base + (t.olabels.astype(np.int64) + 1)
-    pairs, of_arc = np.unique(keys, return_inverse=True)
-    shift = 1 if len(pairs) and pairs[0] == 0 else 0
-    pairs = pairs[shift:]
-    ilabels = (pairs // base - 1).astype(np.int32)
-    olabels = ilabels if t.is_acceptor else (pairs % base - 1).astype(np.int32)
-    return Symbols(frozen((of_arc - shift).astype(np.int32)), ilabels, olabels)
-
-
-def _by_symbol(t: Topology, symbols: Symbols) -> ArcIndex:
-    """Return arcs by symbol, counted from -1, within a symbol in their order."""
-    arcs = frozen(np.arange(t.num_arcs, dtype=np.int32))
-    offsets, order = group_by(frozen(symbols.of_arc + np.int32(1)), len(symbols.ilabels) + 1, arcs)
-    return ArcIndex(frozen(offsets), frozen(order))
-
-
-def _outgoing(t: Topology, symbols: Symbols) -> ArcIndex:
-    """Return arcs by source node, within a node by symbol."""
-    offsets, arcs = group_by(t.src, t.num_nodes, _by_symbol(t, symbols).arcs)
-    return ArcIndex(frozen(offsets), frozen(arcs))
-
-
-def _without_empty(groups: Any) -> tuple[Int32s, Int32s]:
-    offsets, members = groups
-    full = np.r_[True, np.diff(offsets) > 0]
-    return frozen(offsets[full]), frozen(members)
-
-
-def _result(
+def unweighted(
     graph: Graph,
     symbols: Symbols,
     numbers: Int32s,
@@ -235,7 +185,23 @@ def _result(
     )
 
 
-def _check_unweighted(graph: Graph, verb: str) -> None:
+def tolerance(graph: Graph, delta: float | None) -> float:
+    """Return within what penalties count as equal: as asked, or by the dtype of a graph's."""
+    if delta is None:
+        return 1e-9 if graph.penalties.dtype == torch.float64 else 1e-5
+    if not delta >= 0:
+        raise GraphError(f"delta={delta}; penalties are compared within a delta >= 0")
+    return delta
+
+
+def check_semiring(semiring: str) -> None:
+    """Check a choice of semiring; raises ``GraphError`` for an unknown one."""
+    if semiring not in ("log", "tropical", "boolean"):
+        raise GraphError(f"semiring={semiring!r}; known are 'log', 'tropical' and 'boolean'")
+
+
+def check_unweighted(graph: Graph, verb: str) -> None:
+    """Check that all penalties are zero; raises ``GraphError`` naming one that is not."""
     for what, penalties in (
         ("arc", graph.penalties),
         ("start", graph.start_penalties),
@@ -245,30 +211,6 @@ def _check_unweighted(graph: Graph, verb: str) -> None:
         if len(wrong):
             first = int(wrong[0])
             raise GraphError(
-                f"{what} {first} has penalty {penalties.detach()[first].item():g}; this {verb} is "
-                "unweighted: all penalties have to be zero, as with_penalties makes them"
+                f"{what} {first} has penalty {penalties.detach()[first].item():g}; a boolean "
+                f"{verb} is unweighted: all penalties have to be zero, as with_penalties makes them"
             )
-
-
-def _check_deterministic(graph: Graph) -> None:
-    problem = nondeterminism(graph.topology)
-    if problem is not None:
-        raise GraphError(f"{problem}: the graph is not deterministic; determinize it first")
-
-
-def nondeterminism(t: Topology) -> str | None:
-    """Return why a graph is not deterministic, its pairs of labels being symbols, or None."""
-    graphs = t.graph_of_nodes(t.starts)
-    twice = np.flatnonzero(np.diff(graphs) == 0)
-    if len(twice):
-        return f"nodes {t.starts[twice[0]]} and {t.starts[twice[0] + 1]} are both starts"
-    symbols = symbols_of(t)
-    if (symbols.of_arc < 0).any():
-        return f"arc {int(np.argmax(symbols.of_arc == EPSILON))} neither reads nor writes"
-    arcs = _outgoing(t, symbols).arcs
-    src, numbers = t.src[arcs], symbols.of_arc[arcs]
-    twice = np.flatnonzero((src[1:] == src[:-1]) & (numbers[1:] == numbers[:-1]))
-    if len(twice):
-        one, other = arcs[twice[0]], arcs[twice[0] + 1]
-        return f"arcs {one} and {other} leave node {t.src[one]} with the same labels"
-    return None

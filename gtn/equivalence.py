@@ -1,23 +1,33 @@
-"""Equivalence: whether two graphs are equal, and whether a graph is unambiguous."""
+"""Equivalence: whether two graphs are equal, or say the same."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import networkx as nx
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.ambiguity import is_functional
+from gtn.batch import GraphBatch
 from gtn.composition import compose
-from gtn.determinization import nondeterminism, symbols_of
-from gtn.errors import GraphError
-from gtn.graph import Graph
-from gtn.optimization import connect
+from gtn.determinization import determinize
+from gtn.distance import Semiring
+from gtn.errors import CyclicGraphError, GraphError
+from gtn.graph import Graph, check_penalties
+from gtn.optimization import finite_part
+from gtn.paths import viterbi_penalty
+from gtn.product import common_length, relabelled, relabelling
+from gtn.pushing import push
+from gtn.rational import project, union
+from gtn.sampling import sample
+from gtn.scoring import forward_penalty
 from gtn.symbols import SymbolTable
+from gtn.testing.comparison import string_penalties
 from gtn.topology import Topology
 
-__all__ = ["equal", "is_unambiguous", "isomorphic"]
+__all__ = ["equal", "equivalent", "isomorphic", "random_equivalent"]
 
 
 def equal(a: Graph, b: Graph, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
@@ -87,61 +97,255 @@ def isomorphic(a: Graph, b: Graph, *, rtol: float = 0.0, atol: float = 0.0) -> b
     return bool(nx.is_isomorphic(_network(a), _network(b), nodes_alike, arcs_alike))
 
 
-def is_unambiguous(graph: Graph, side: Literal["input", "output", "both"] = "input") -> Any:
-    """Return whether every string has one path at most.
+def equivalent(
+    a: Graph,
+    b: Graph,
+    *,
+    semiring: Semiring = "log",
+    atol: float | None = None,
+    max_nodes: int = 1_000_000,
+) -> Any:
+    """Return whether two graphs give each pair of strings the same penalty.
 
-    With an ambiguous grammar a reading is counted once for each of its paths, which falsifies
-    every posterior. Decided on the pairs of paths with equal strings, the composition of the
-    graph with itself: the graph is ambiguous if and only if a pair of different arcs, or of
-    different starts, is left in it. A path of penalty infinity counts as a path.
+    Exact where it answers. Acceptors are determinized, pushed and walked side by side (Mohri
+    2009, section 5.5), so those without a deterministic form are refused; cycles of any penalty
+    are fine, as penalties per arc cancel in deterministic graphs. Of functional transducers the
+    inputs are compared so, and the outputs by :func:`gtn.is_functional` of their union. Other
+    transducers are equivalent if they are as acceptors of label pairs; if not, acyclic ones are
+    compared string by string, up to 100,000 strings, and cyclic ones refused: the question is
+    undecidable.
 
     Args:
-        graph: graph or batch; cycles and epsilons are fine.
-        side: what a path spells: its ``"input"`` string, its ``"output"`` string, or with
-            ``"both"`` its sequence of label pairs, as :func:`gtn.determinize` takes them. (Where
-            paths may align the same two strings in different ways, whether a pair of strings
-            has two paths is undecidable; one path per input string is enough for it.)
+        a, b: graphs, or batches of the same length; a single graph goes with each of a batch.
+            Symbols are compared where both have tables.
+        semiring: ``"log"``: all paths of a string count; ``"tropical"``: the least.
+        atol: how far apart pushed penalties may be, in nats; unless given, 1e-6 for penalties in
+            float64 and 1e-3 for float32.
+        max_nodes: how many nodes a deterministic form may have.
 
     Returns:
-        bool; for a batch, ``bool [B]``.
+        bool; for batches, ``bool [B]``.
 
     Raises:
-        GraphError: another side.
+        GraphError: cannot be decided, :func:`random_equivalent` is for these; a NaN or -inf
+            penalty; another semiring.
+        SymbolError: a table on one side and none on the other.
 
     >>> import gtn
-    >>> is_unambiguous(gtn.Graph.from_arcs([(0, 1, "a"), (0, 1, "b")], final=1))
-    True
-    >>> is_unambiguous(gtn.Graph.from_arcs([(0, 1, "a"), (0, 2, "a")], final=[1, 2]))
-    False
+    >>> a = gtn.Graph.from_arcs([(0, 1, "x", 1.0), (1, 2, "y", 2.0)], final=2)
+    >>> b = gtn.Graph.from_arcs([(0, 1, "x", 2.5), (1, 2, "y", 0.5)], final=2)
+    >>> equivalent(a, b), equivalent(a, gtn.Graph.from_arcs([(0, 1, "x", 1.0)], final=1))
+    (True, False)
     """
-    t = connect(graph).topology
-    if side == "both":
-        spelled = t.relabelled(symbols_of(t).of_arc, None)
-    elif side in ("input", "output"):
-        spelled = t.relabelled(t.ilabels if side == "input" else t.olabels, None)
-    else:
-        raise GraphError(f"side {side!r}; the sides are 'input', 'output' and 'both'")
-    ambiguous = np.zeros(t.batch_size, dtype=np.bool_)
-    if nondeterminism(spelled) is not None:
-        # The match filter advances both through their epsilons together, so that a path paired
-        # with itself pairs each arc with itself, and no other pair of paths does. Start k has
-        # penalty k on one side and -k on the other: 0 where a start meets itself.
-        starts = torch.arange(len(t.starts), dtype=torch.float64)
-        one, other = (
-            Graph(
-                spelled,
-                starts.new_zeros(t.num_arcs),
-                start_penalties=sign * starts,
-                final_penalties=starts.new_zeros(len(t.finals)),
+    atol = _tolerance(a, b, atol)
+    pairs = _side_by_side(a, b, semiring)
+    try:
+        answers = [_equivalent(x, y, semiring, atol, max_nodes) for x, y in pairs]
+    except CyclicGraphError:
+        raise
+    except GraphError as error:
+        raise GraphError(
+            f"cannot decide whether the graphs are equivalent: {error}; random_equivalent compares "
+            "random strings"
+        ) from error
+    return _answers(a, b, answers)
+
+
+def random_equivalent(
+    a: Graph,
+    b: Graph,
+    *,
+    semiring: Semiring = "log",
+    n: int = 100,
+    generator: torch.Generator | None = None,
+    atol: float | None = None,
+) -> Any:
+    """Return whether two graphs give the same penalty to the strings of random paths.
+
+    False is certain, True is not. ``n`` paths of each graph are drawn, at every node each arc and
+    the end alike, whatever their penalties; what the graphs give to their pairs of strings is
+    computed by composition. For any graphs, with cycles too.
+
+    Args:
+        a, b, semiring: as in :func:`equivalent`.
+        n: how many paths of each graph are drawn.
+        generator: source of randomness on the CPU; None: torch's own.
+        atol: how far apart penalties may be, in nats (of penalties above 1, relative to them);
+            unless given, 1e-6 for penalties in float64 and 1e-3 for float32.
+
+    Returns:
+        bool; for batches, ``bool [B]``.
+
+    Raises:
+        GraphError: a NaN or -inf penalty; another semiring.
+        DivergentGraphError, NegativeCycleError: a string has no penalty, round cycles of epsilons.
+        SymbolError: a table on one side and none on the other.
+
+    >>> import gtn
+    >>> a = gtn.Graph.from_arcs([(0, 0, 7, 1.0), (0, 1, 7, 0.5)], final=1)
+    >>> b = gtn.Graph.from_arcs([(0, 1, 7, 0.5), (1, 1, 7, 1.0)], final=1)
+    >>> random_equivalent(a, b), random_equivalent(a, gtn.closure(b))
+    (True, False)
+    """
+    atol = _tolerance(a, b, atol)
+    answers = [
+        _randomly_equivalent(x, y, semiring, n, generator, atol)
+        for x, y in _side_by_side(a, b, semiring)
+    ]
+    return _answers(a, b, answers)
+
+
+def _answers(a: Graph, b: Graph, answers: list[bool]) -> Any:
+    batch = a.topology.is_batch or b.topology.is_batch
+    return np.array(answers, dtype=np.bool_) if batch else answers[0]
+
+
+def _tolerance(a: Graph, b: Graph, atol: float | None) -> float:
+    single = torch.float32 in (a.penalties.dtype, b.penalties.dtype)
+    return (1e-3 if single else 1e-6) if atol is None else atol
+
+
+def _side_by_side(a: Graph, b: Graph, semiring: Semiring) -> list[tuple[Graph, Graph]]:
+    """Return the pairs of graphs to compare: finite parts, float64, labels that mean the same."""
+    if semiring not in ("log", "tropical"):
+        raise GraphError(f"semiring={semiring!r}; it is 'log' or 'tropical'")
+    for graph in (a, b):
+        check_penalties(graph.penalties, graph.num_arcs, "arc")
+    sides = [(b.ilabels, a.isymbols, b.isymbols), (b.olabels, a.osymbols, b.osymbols)]
+    labels = []
+    for own, table, other in sides:
+        relabel = relabelling(table, other, "match")
+        labels.append(own if relabel is None else relabelled(own, relabel))
+    count = common_length(a.topology, b.topology)
+    b = b._with(topology=b.topology.relabelled(*labels))
+    pairs = []
+    for graph in (a, b):
+        plain = graph.detach().to("cpu").double().without_data()._with(isymbols=None, osymbols=None)
+        part = finite_part(plain)[0]
+        single = [part] * count
+        pairs.append(list(part) if isinstance(part, GraphBatch) else single)
+    return list(zip(*pairs))
+
+
+def _equivalent(a: Graph, b: Graph, semiring: Semiring, atol: float, max_nodes: int) -> bool:
+    if not (a.topology.is_acceptor and b.topology.is_acceptor):
+        if is_functional(a) and is_functional(b):
+            inputs = project(a), project(b)
+            return _equivalent(*inputs, semiring, atol, max_nodes) and is_functional(union(a, b))
+        if a.topology.is_acyclic and b.topology.is_acyclic:
+            first, second = (string_penalties(g, semiring=semiring) for g in (a, b))
+            return first.keys() == second.keys() and all(
+                _near(torch.tensor(first[key]), torch.tensor(second[key]), atol) for key in first
             )
-            for sign in (1, -1)
+    one, other = (
+        determinize(g, semiring=semiring, side="both", max_nodes=max_nodes) for g in (a, b)
+    )
+    if _same_walk(*_pushed(one, other, semiring), atol):
+        return True
+    if a.topology.is_acceptor and b.topology.is_acceptor:
+        return False
+    raise GraphError(
+        "they differ as acceptors of label pairs, but have cycles and inputs with several outputs"
+    )
+
+
+def _pushed(a: Graph, b: Graph, semiring: Semiring) -> tuple[Graph, Graph]:
+    """Push two deterministic graphs to their starts.
+
+    Where there are cycles all arcs first get more penalty, so that sums converge. A string of n
+    symbols gets n times as much in both, so that this changes nothing in the answer.
+    """
+    more = 0.0
+    if not (a.topology.is_acyclic and b.topology.is_acyclic):
+        for g in (a, b):
+            if semiring == "tropical":
+                more = max(more, -float(g.penalties.min(dim=0).values) if g.num_arcs else 0.0)
+            else:
+                none = g.penalties.new_full((g.num_nodes,), torch.inf)
+                src = torch.from_numpy(g.src.astype(np.int64))
+                least = none.scatter_reduce(0, src, g.penalties, "amin")
+                degree = torch.bincount(src, minlength=g.num_nodes).to(least)
+                mass = torch.where(degree > 0, degree.log() - least, 0.0)
+                more = max(more, float(mass.max()) + 1.0 if g.num_nodes else 0.0)
+    one, other = (push(g.with_penalties(g.penalties + more), semiring=semiring) for g in (a, b))
+    return one, other
+
+
+def _same_walk(a: Graph, b: Graph, atol: float) -> bool:
+    """Whether two connected, pushed, deterministic graphs are alike wherever one string leads."""
+    if a.num_nodes == 0 or b.num_nodes == 0:
+        return a.num_nodes == b.num_nodes
+    # Label pairs as single labels of acceptors.
+    wide = np.int64(max(a.olabels.max(initial=0), b.olabels.max(initial=0))) + 2
+    keys = [(g.ilabels.astype(np.int64) + 1) * wide + g.olabels + 1 for g in (a, b)]
+    numbers = np.unique(np.concatenate(keys), return_inverse=True)[1].astype(np.int32)
+    labels = numbers[: a.num_arcs], numbers[a.num_arcs :]
+    one, other = (
+        g._with(topology=g.topology.relabelled(own, None)) for g, own in zip((a, b), labels)
+    )
+    pairs = compose(one, other)
+    if pairs.num_nodes == 0 or not _near(a.start_penalties, b.start_penalties, atol):
+        return False
+    nodes = []
+    for g, sources in zip((a, b), pairs.sources):
+        node = np.empty(pairs.num_nodes, dtype=np.int32)
+        node[pairs.starts] = g.starts
+        node[pairs.dst] = g.dst[sources.index]
+        nodes.append(node)
+    # At each pair of nodes the same labels, so that nothing was left out, penalties and ends.
+    degree = np.bincount(pairs.src, minlength=pairs.num_nodes)
+    for g, node in zip((a, b), nodes):
+        if not np.array_equal(np.bincount(g.src, minlength=g.num_nodes)[node], degree):
+            return False
+    left, right = (torch.from_numpy(s.index.astype(np.int64)) for s in pairs.sources)
+    if not _near(a.penalties[left], b.penalties[right], atol):
+        return False
+    ends = []
+    for g, node in zip((a, b), nodes):
+        end = torch.full((g.num_nodes,), torch.inf, dtype=torch.float64)
+        end[torch.from_numpy(g.finals.astype(np.int64))] = g.final_penalties
+        ends.append(end[torch.from_numpy(node.astype(np.int64))])
+    return _near(ends[0], ends[1], atol)
+
+
+def _near(p: torch.Tensor, q: torch.Tensor, atol: float) -> bool:
+    """Whether penalties are equal within a tolerance, of those above 1 relative to them."""
+    within = (p - q).abs() <= atol * torch.maximum(p.abs(), q.abs()).clamp_min(1)
+    return bool(((p == q) | (within & p.isfinite() & q.isfinite())).all())
+
+
+def _randomly_equivalent(
+    a: Graph,
+    b: Graph,
+    semiring: Semiring,
+    n: int,
+    generator: torch.Generator | None,
+    atol: float,
+) -> bool:
+    for graph in (a, b):
+        if graph.num_nodes == 0:
+            continue
+        degree = np.bincount(graph.src, minlength=graph.num_nodes)
+        degree[graph.finals] += 1
+        choice = torch.from_numpy(np.log(np.maximum(degree, 1)))
+        walk = graph.with_penalties(
+            choice[torch.from_numpy(graph.src.astype(np.int64))] + 0.05,
+            start_penalties=torch.zeros_like(graph.start_penalties),
+            final_penalties=choice[torch.from_numpy(graph.finals.astype(np.int64))],
         )
-        pairs = compose(one, other, filter="match")
-        left, right = (source.index for source in pairs.sources)
-        ambiguous[pairs.topology.arc_graph[left != right]] = True
-        different = pairs.starts[pairs.start_penalties.numpy() != 0]
-        ambiguous[pairs.topology.graph_of_nodes(different)] = True
-    return ~ambiguous if t.is_batch else not ambiguous[0]
+        drawn = sample(walk, n, generator)
+        assert isinstance(drawn, GraphBatch)
+        free = drawn.with_penalties(
+            torch.zeros_like(drawn.penalties),
+            start_penalties=torch.zeros_like(drawn.start_penalties),
+            final_penalties=torch.zeros_like(drawn.final_penalties),
+        )
+        inputs, outputs = project(free, "input"), project(free, "output")
+        score = forward_penalty if semiring == "log" else viterbi_penalty
+        first, second = (score(compose(compose(inputs, g), outputs)) for g in (a, b))
+        if not _near(first, second, atol):
+            return False
+    return True
 
 
 def _on_cpu(penalties: torch.Tensor) -> torch.Tensor:

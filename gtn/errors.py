@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "CyclicGraphError",
     "DataError",
+    "DivergentGraphError",
     "GraphError",
     "InfeasibleTargetError",
     "NegativeCycleError",
@@ -22,6 +23,10 @@ class CyclicGraphError(GraphError):
 
 class NegativeCycleError(CyclicGraphError):
     """A cycle of negative penalty lies on a path, so there is no least path penalty."""
+
+
+class DivergentGraphError(CyclicGraphError):
+    """The sum over all paths is infinite: going round some cycles does not lose enough mass."""
 
 
 class SymbolError(GraphError):

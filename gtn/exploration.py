@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.composition import Product, common_length, filter_mode, operand, product
 from gtn.errors import GraphError
 from gtn.kernels.composition import FILTERS, Operand, number
+from gtn.product import Product, common_length, filter_mode, operand, trimmed
 from gtn.symbols import EPSILON
 from gtn.topology import Topology
 
@@ -44,7 +44,7 @@ def explored(a: Topology, b: Topology, check: Check, filter: str) -> Product:
         numbers, nodes, slots, count = number(to, nodes, slots, count)
         found.append(_rows(owner, numbers, arc_a, arc_b))
     nodes, arcs = nodes[:count], np.concatenate(found)
-    return product(a, b, _by_graph(a, b, graphs, nodes, arcs, starts), left, right)
+    return trimmed(a, b, _by_graph(a, b, graphs, nodes, arcs, starts), left, right)
 
 
 def _start_pairs(left: Operand, right: Operand, graphs: int) -> Ints:

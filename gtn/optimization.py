@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from gtn.batch import rearranged
 from gtn.graph import Graph
 from gtn.topology import Topology
 
-__all__ = ["connect", "topsort"]
+__all__ = ["connect", "finite", "finite_part", "topsort"]
 
 Int32s = NDArray[np.int32]
+Mask = NDArray[np.bool_]
 
 
 def connect(graph: Graph) -> Graph:
@@ -30,10 +33,55 @@ def connect(graph: Graph) -> Graph:
     t = graph.topology
     if t.is_connected:
         return rearranged(graph, t, _all(t.num_arcs), _all(len(t.starts)), _all(len(t.finals)))
-    kept = t.accessible & t.coaccessible
-    arcs = np.flatnonzero(kept[t.src] & kept[t.dst]).astype(np.int32)
+    return _part(graph, Finite(t.accessible & t.coaccessible, *_everything(t)))
+
+
+class Finite(NamedTuple):
+    """Which nodes lie on a path of finite penalty, and which arcs and ends are not forbidden."""
+
+    nodes: Mask
+    arcs: Mask
+    starts: Mask
+    finals: Mask
+
+
+def finite(graph: Graph) -> Finite:
+    """Return what of a graph has a finite penalty, and the nodes on paths of it: O(N + A)."""
+    t = graph.topology
+    arcs, starts, finals = (
+        (penalties.detach() != torch.inf).cpu().numpy()
+        for penalties in (graph.penalties, graph.start_penalties, graph.final_penalties)
+    )
+    if arcs.all() and starts.all() and finals.all():
+        return Finite(t.accessible & t.coaccessible, arcs, starts, finals)
+    rest = Topology(
+        t.num_nodes,
+        t.src[arcs],
+        t.dst[arcs],
+        t.ilabels[arcs],
+        starts=t.starts[starts],
+        finals=t.finals[finals],
+        check=False,
+    )
+    return Finite(rest.accessible & rest.coaccessible, arcs, starts, finals)
+
+
+def finite_part(graph: Graph) -> tuple[Graph, Int32s]:
+    """Return the graph of its paths of finite penalty, connected, and its nodes' old numbers."""
+    part = finite(graph)
+    return _part(graph, part), np.flatnonzero(part.nodes).astype(np.int32)
+
+
+def _everything(t: Topology) -> Iterator[Mask]:
+    return (np.ones(n, dtype=np.bool_) for n in (t.num_arcs, len(t.starts), len(t.finals)))
+
+
+def _part(graph: Graph, part: Finite) -> Graph:
+    t, kept = graph.topology, part.nodes
+    arcs = np.flatnonzero(kept[t.src] & kept[t.dst] & part.arcs).astype(np.int32)
     number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
-    starts, finals = (np.flatnonzero(kept[n]).astype(np.int32) for n in (t.starts, t.finals))
+    starts = np.flatnonzero(kept[t.starts] & part.starts).astype(np.int32)
+    finals = np.flatnonzero(kept[t.finals] & part.finals).astype(np.int32)
     before = np.r_[np.int32(0), number + 1]  # how many nodes are kept before each
     topology = Topology(
         int(before[-1]),

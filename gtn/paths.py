@@ -1,4 +1,4 @@
-"""Single paths: the best one, the n best, and what a path reads and writes (paper, section V).
+"""Single paths: the best one, and what a path reads and writes (paper, section V).
 
 Penalties of paths are differentiable to the arc, start and final penalties they are made of. The
 arithmetic is float64 whatever the dtype of the penalties.
@@ -6,6 +6,7 @@ arithmetic is float64 whatever the dtype of the penalties.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,18 +14,21 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.batch import GraphBatch, rearranged
+from gtn.batch import rearranged
+from gtn.beam import pruned
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_penalties
 from gtn.kernels import scoring as kernels
-from gtn.kernels.n_best import n_best_paths
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology, frozen
 
 __all__ = [
-    "n_best",
+    "chains",
+    "on_finite_paths",
     "path_labels",
     "path_text",
+    "together",
+    "traced",
     "viterbi_path",
     "viterbi_penalty",
     "viterbi_penalty_float64",
@@ -36,8 +40,21 @@ Int32s = NDArray[np.int32]
 # -- Viterbi -----------------------------------------------------------------------------------
 
 
-def viterbi_path(graph: Graph) -> Graph:
+def viterbi_path(
+    graph: Graph,
+    *others: Graph,
+    beam: float | None = None,
+    max_active: int | None = None,
+    failure: int | str | None = None,
+    symbols: str = "match",
+    suffixes: Sequence[str] | None = None,
+) -> Graph:
     """Return the path of least penalty as a graph: the Viterbi transformer (eq. 10).
+
+    With several graphs, the best path of their composition, which is not built: decoding. Each
+    reads what the one before it writes; tokens pass through the first, which must be acyclic, and
+    with a ``beam`` only the likely ones are followed (:func:`gtn.beam.pruned`, which also says
+    what the other arguments mean).
 
     O(N + A) on acyclic graphs. Where two paths are equally good, each node prefers to start,
     then the lowest arc (unless that leads round a cycle of penalty zero); the lowest final node
@@ -45,18 +62,30 @@ def viterbi_path(graph: Graph) -> Graph:
 
     Returns:
         A chain with the path's labels, penalties, arc data, start and final penalty; its
-        ``sources`` are the arcs of the path. A graph without nodes where there is no path. For a
-        batch, a batch.
+        ``sources`` are the arcs of the path, in each graph. A graph without nodes where there is
+        no path, or where the beam loses every path. For a batch, a batch.
 
     Raises:
         NegativeCycleError: naming a cycle of negative penalty that lies on a path.
-        GraphError: a NaN or -inf penalty; the message names the arc.
+        GraphError: a NaN or -inf penalty; the message names the arc. A beam and only one graph.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, "a", 1.0), (0, 1, "b", 0.5), (1, 2, "c", 2.0)], final=2)
     >>> path_text(viterbi_path(g))
     'bc'
+
+    The best word of a lexicon, decoded through a grammar:
+
+    >>> lexicon = gtn.Graph.from_arcs(
+    ...     [(0, 1, "a", None), (1, 2, "c", "ac"), (0, 3, "b", None), (3, 2, "c", "bc")], final=2)
+    >>> grammar = gtn.Graph.from_arcs([(0, 1, "ac", 0.25), (0, 1, "bc", 1.0)], final=1)
+    >>> path_text(viterbi_path(g, lexicon, grammar, beam=4.0))
+    'ac'
     """
+    if others or beam is not None or max_active is not None or failure is not None:
+        joint = together(graph, others, beam, max_active, failure, symbols, suffixes)
+        path: Graph = traced(viterbi_path(joint), joint)
+        return path
     topology = graph.topology
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
     if topology.is_acyclic:
@@ -64,7 +93,7 @@ def viterbi_path(graph: Graph) -> Graph:
             topology.order, *topology.incoming, topology.src, topology.starts, arcs, starts
         )
     else:
-        useful = _on_finite_paths(topology, arcs, starts, finals)
+        useful = on_finite_paths(topology, arcs, starts, finals)
         best, entry, bad, cycle = kernels.shortest_from(
             useful, *topology.outgoing, topology.src, topology.dst, topology.starts, arcs, starts
         )
@@ -84,7 +113,7 @@ def viterbi_path(graph: Graph) -> Graph:
     reachable = ways[chosen] < np.inf
     ends[graphs[reachable]] = topology.finals[chosen[reachable]]
     path_arcs, offsets, origins = kernels.trace_back(ends, entry, topology.src)
-    return _paths(
+    return chains(
         graph,
         path_arcs,
         offsets,
@@ -95,7 +124,7 @@ def viterbi_path(graph: Graph) -> Graph:
     )
 
 
-def _on_finite_paths(
+def on_finite_paths(
     topology: Topology,
     arcs: NDArray[np.float64],
     starts: NDArray[np.float64],
@@ -150,67 +179,37 @@ def viterbi_penalty_float64(graph: Graph) -> torch.Tensor:
     return total if topology.is_batch else total.squeeze(0)
 
 
-def n_best(graph: Graph, count: int) -> GraphBatch | list[GraphBatch]:
-    """Return the ``count`` paths of least penalty of an acyclic graph, best first; exact.
-
-    O(A log A + count L log A) for paths of L arcs. Paths are told apart by their arcs, so two
-    may spell the same string.
-
-    Returns:
-        A batch of chains, as :func:`viterbi_path` makes them (fewer, if the graph has fewer
-        paths); for a batch, a list of them. Penalties are differentiable.
-
-    Raises:
-        CyclicGraphError: a cycle lies on a path.
-        GraphError: a count below one; a NaN or -inf penalty.
-
-    >>> import gtn
-    >>> g = gtn.linear(torch.tensor([[0.0, 1.0], [0.0, 0.5]]), symbols=gtn.SymbolTable("ab"))
-    >>> [path_text(p) for p in n_best(g, 3)]
-    ['aa', 'ab', 'ba']
-    """
-    if count < 1:
-        raise GraphError(f"n_best of {count} paths; at least one can be asked for")
-    if isinstance(graph, GraphBatch):
-        return [
-            # The arcs of graph i are named as arcs of the batch.
-            paths._with(sources=(one.sources[0].then(paths.sources[0]),))
-            for one, paths in ((one, _n_best(one, count)) for one in graph)
-        ]
-    return _n_best(graph, count)
-
-
-def _n_best(graph: Graph, count: int) -> GraphBatch:
-    topology = graph.topology
-    check_penalties(graph.penalties, graph.num_arcs, "arc")
-    arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
-    # What remains to the end is Viterbi along the reversed graph.
-    remaining, _, _ = kernels.viterbi(
-        topology.reverse_path_order,
-        *topology.outgoing,
-        topology.dst,
-        topology.finals,
-        arcs,
-        finals,
+def together(
+    graph: Graph,
+    others: Sequence[Graph],
+    beam: float | None,
+    max_active: int | None,
+    failure: int | str | None,
+    symbols: str,
+    suffixes: Sequence[str] | None,
+) -> Graph:
+    """Return what is left of the composition of several graphs."""
+    if not others:
+        raise GraphError(
+            "beam, max_active and failure are for the composition of several graphs; give them "
+            "after the first, or prune this one"
+        )
+    return pruned(
+        [graph, *others],
+        symbols=symbols,
+        suffixes=suffixes,
+        failure=failure,
+        beam=np.inf if beam is None else beam,
+        max_active=max_active,
     )
-    path_arcs, offsets, first, last = n_best_paths(
-        count,
-        *topology.outgoing,
-        topology.dst,
-        topology.starts,
-        topology.finals,
-        arcs,
-        starts,
-        finals,
-        remaining,
-    )
-    exists = np.ones(len(first), dtype=np.bool_)
-    paths = _paths(graph, path_arcs, offsets, first, last, exists=exists, batch=True)
-    assert isinstance(paths, GraphBatch)
-    return paths
 
 
-def _paths(
+def traced(paths: Any, joint: Graph) -> Any:
+    """Return paths of a composition with the arcs of each operand as sources."""
+    return paths._with(sources=tuple(s.then(paths.sources[0]) for s in joint.sources))
+
+
+def chains(
     graph: Graph,
     arcs: Int32s,
     offsets: Int32s,

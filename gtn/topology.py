@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.errors import CyclicGraphError, GraphError
-from gtn.kernels.reachability import find_cycle, group_by, reach, topological_order
+from gtn.indexes import ArcIndex, Components, first_where, frozen, grouped, integers
+from gtn.kernels.reachability import (
+    find_cycle,
+    reach,
+    strong_components,
+    topological_order,
+)
 from gtn.symbols import EPSILON
 
-__all__ = ["ArcIndex", "Topology", "frozen"]
+__all__ = ["ArcIndex", "Components", "Topology", "frozen"]
 
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -28,13 +34,6 @@ _FIELDS = (
     "arc_offsets",
     "is_batch",
 )
-
-
-class ArcIndex(NamedTuple):
-    """Arcs grouped by node: those of node n are ``arcs[offsets[n]:offsets[n + 1]]``."""
-
-    offsets: Int32s
-    arcs: Int32s
 
 
 class Topology:
@@ -91,21 +90,20 @@ class Topology:
         arc_offsets: ArrayLike | None = None,
         check: bool = True,
     ) -> None:
-        integers = _checked_integers if check else _own_integers
         self.num_nodes = int(num_nodes)
-        self.src = integers(src, "src")
-        self.dst = integers(dst, "dst")
-        self.ilabels = integers(ilabels, "ilabels")
-        self.olabels = self.ilabels if olabels is None else integers(olabels, "olabels")
-        self.starts = integers(starts, "starts")
-        self.finals = integers(finals, "finals")
+        self.src = integers(src, "src", check)
+        self.dst = integers(dst, "dst", check)
+        self.ilabels = integers(ilabels, "ilabels", check)
+        self.olabels = self.ilabels if olabels is None else integers(olabels, "olabels", check)
+        self.starts = integers(starts, "starts", check)
+        self.finals = integers(finals, "finals", check)
         self.is_batch = node_offsets is not None
         if (node_offsets is None) != (arc_offsets is None):
             raise GraphError("a batch has both, node_offsets and arc_offsets; one is missing")
         if node_offsets is None or arc_offsets is None:
             node_offsets, arc_offsets = [0, self.num_nodes], [0, len(self.src)]
-        self.node_offsets = integers(node_offsets, "node_offsets")
-        self.arc_offsets = integers(arc_offsets, "arc_offsets")
+        self.node_offsets = integers(node_offsets, "node_offsets", check)
+        self.arc_offsets = integers(arc_offsets, "arc_offsets", check)
         if check:
             self._check()
 
@@ -117,7 +115,7 @@ class Topology:
                 )
         for name in ("src", "dst"):
             nodes = getattr(self, name)
-            bad = _first((nodes < 0) | (nodes >= self.num_nodes))
+            bad = first_where((nodes < 0) | (nodes >= self.num_nodes))
             if bad is not None:
                 end = "source" if name == "src" else "destination"
                 raise GraphError(
@@ -126,20 +124,20 @@ class Topology:
                 )
         for name in ("ilabels", "olabels"):
             labels = getattr(self, name)
-            bad = _first(labels < EPSILON)
+            bad = first_where(labels < EPSILON)
             if bad is not None:
                 raise GraphError(
                     f"arc {bad} has {name[:-1]} {labels[bad]}; labels are >= 0, or EPSILON == -1"
                 )
         for name in ("starts", "finals"):
             nodes = getattr(self, name)
-            bad = _first((nodes < 0) | (nodes >= self.num_nodes))
+            bad = first_where((nodes < 0) | (nodes >= self.num_nodes))
             if bad is not None:
                 raise GraphError(
                     f"{name[:-1]} node {nodes[bad]} does not exist: "
                     f"nodes are 0 to {self.num_nodes - 1}"
                 )
-            bad = _first(np.diff(nodes) <= 0)
+            bad = first_where(np.diff(nodes) <= 0)
             if bad is not None:
                 raise GraphError(
                     f"{name} must increase strictly, but {nodes[bad]} is followed by "
@@ -149,7 +147,7 @@ class Topology:
             self._check_offsets()
             owner = self.arc_graph
             for nodes in (self.src, self.dst):
-                bad = _first(self.graph_of_nodes(nodes) != owner)
+                bad = first_where(self.graph_of_nodes(nodes) != owner)
                 if bad is not None:
                     raise GraphError(
                         f"arc {bad} belongs to graph {owner[bad]} of the batch but touches "
@@ -161,7 +159,7 @@ class Topology:
             offsets = getattr(self, name)
             if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != count:
                 raise GraphError(f"{name} must go from 0 to {count}, not {offsets.tolist()}")
-            bad = _first(np.diff(offsets) < 0)
+            bad = first_where(np.diff(offsets) < 0)
             if bad is not None:
                 raise GraphError(f"{name} decrease after graph {bad}: {offsets.tolist()}")
         if len(self.node_offsets) != len(self.arc_offsets):
@@ -198,12 +196,12 @@ class Topology:
     @cached_property
     def outgoing(self) -> ArcIndex:
         """Arcs by source node, in increasing order of arcs."""
-        return _grouped(self.src, self.num_nodes, _range(self.num_arcs))
+        return grouped(self.src, self.num_nodes)
 
     @cached_property
     def incoming(self) -> ArcIndex:
         """Arcs by destination node, in increasing order of arcs."""
-        return _grouped(self.dst, self.num_nodes, _range(self.num_arcs))
+        return grouped(self.dst, self.num_nodes)
 
     @cached_property
     def outgoing_by_ilabel(self) -> ArcIndex:
@@ -218,10 +216,10 @@ class Topology:
     def _outgoing_by(self, labels: Int32s) -> ArcIndex:
         top = int(labels.max(initial=-1)) + 2
         if top <= 4 * self.num_arcs + 1024:
-            by_label = _grouped(frozen(labels + np.int32(1)), top, _range(self.num_arcs)).arcs
+            by_label = grouped(frozen(labels + np.int32(1)), top).arcs
         else:
             by_label = frozen(np.argsort(labels, kind="stable").astype(np.int32))
-        return _grouped(self.src, self.num_nodes, by_label)
+        return grouped(self.src, self.num_nodes, by_label)
 
     @cached_property
     def _kahn(self) -> tuple[Int32s, int]:
@@ -260,6 +258,21 @@ class Topology:
         return f"nodes {' -> '.join([*nodes, back])} (arcs {named})"
 
     @cached_property
+    def components(self) -> Components:
+        """Strongly connected components in topological order, every node in one."""
+        found = strong_components(self.num_nodes, self.starts, self.dst, *self.outgoing)
+        return Components(*(frozen(array) for array in found))
+
+    @cached_property
+    def reversed(self) -> Topology:
+        """The same with every arc turned round: starts are finals; arcs keep their numbers."""
+        acceptor = self.olabels is self.ilabels
+        labels = self.ilabels, None if acceptor else self.olabels
+        turned = self._rebuilt(self.dst, self.src, *labels, self.finals, self.starts)
+        turned.__dict__.update(incoming=self.outgoing, outgoing=self.incoming)
+        return turned
+
+    @cached_property
     def accessible(self) -> Mask:
         """Which nodes can be reached from a start node, ``[N]``."""
         mask: Mask = frozen(reach(self.starts, self.num_nodes, self.dst, *self.outgoing))
@@ -285,9 +298,7 @@ class Topology:
         useful = frozen(self.accessible & self.coaccessible)
         kept = useful[self.src] & useful[self.dst]
         src, dst = frozen(self.src[kept]), frozen(self.dst[kept])
-        order, found = topological_order(
-            self.num_nodes, dst, *_grouped(src, self.num_nodes, _range(len(src)))
-        )
+        order, found = topological_order(self.num_nodes, dst, *grouped(src, self.num_nodes))
         if found != self.num_nodes:
             cycle = find_cycle(self.num_nodes, self.dst, *self.outgoing, useful)
             raise CyclicGraphError(f"the graph has a cycle: {self.describe_cycle(cycle)}")
@@ -342,14 +353,25 @@ class Topology:
 
     def relabelled(self, ilabels: Int32s, olabels: Int32s | None) -> Topology:
         """Return the same structure with other labels (``olabels=None``: an acceptor)."""
+        return self._rebuilt(self.src, self.dst, ilabels, olabels, self.starts, self.finals)
+
+    def _rebuilt(
+        self,
+        src: Int32s,
+        dst: Int32s,
+        ilabels: Int32s,
+        olabels: Int32s | None,
+        starts: Int32s,
+        finals: Int32s,
+    ) -> Topology:
         return Topology(
             self.num_nodes,
-            self.src,
-            self.dst,
+            src,
+            dst,
             ilabels,
             olabels,
-            starts=self.starts,
-            finals=self.finals,
+            starts=starts,
+            finals=finals,
             node_offsets=self.node_offsets if self.is_batch else None,
             arc_offsets=self.arc_offsets if self.is_batch else None,
             check=False,
@@ -372,49 +394,3 @@ class Topology:
     def __repr__(self) -> str:
         batch = f", {self.batch_size} graphs" if self.is_batch else ""
         return f"Topology({self.num_nodes} nodes, {self.num_arcs} arcs{batch})"
-
-
-def frozen(array: Any) -> Any:
-    """Return the array, made read-only.
-
-    Everything a topology holds is read-only, the indexes too: nothing goes stale, and a kernel
-    is compiled for one kind of array only.
-    """
-    array.setflags(write=False)
-    return array
-
-
-def _own_integers(values: ArrayLike, name: str) -> Int32s:
-    """Return an array that the caller gives away, frozen in place."""
-    own: Int32s = frozen(np.ascontiguousarray(values, dtype=np.int32))
-    return own
-
-
-def _checked_integers(values: ArrayLike, name: str) -> Int32s:
-    """Return a frozen copy; raises ``GraphError`` for anything but a row of whole numbers."""
-    given = np.asarray(values)
-    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
-        raise GraphError(
-            f"{name} must be a one-dimensional array of integers, "
-            f"not of shape {given.shape} and type {given.dtype}"
-        )
-    bad = _first((given > np.iinfo(np.int32).max) | (given < np.iinfo(np.int32).min))
-    if bad is not None:
-        raise GraphError(f"{name}[{bad}] is {given[bad]}, which does not fit 32 bits")
-    copied: Int32s = frozen(np.array(given, dtype=np.int32))
-    return copied
-
-
-def _grouped(keys: Int32s, groups: int, order: Int32s) -> ArcIndex:
-    offsets, arcs = group_by(keys, groups, order)
-    return ArcIndex(frozen(offsets), frozen(arcs))
-
-
-def _first(wrong: Mask) -> int | None:
-    """Return the first place where something is wrong, or None."""
-    return int(np.argmax(wrong)) if wrong.any() else None
-
-
-def _range(n: int) -> Int32s:
-    numbers: Int32s = frozen(np.arange(n, dtype=np.int32))
-    return numbers

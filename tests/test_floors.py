@@ -17,6 +17,7 @@ FLOORS = {
     "gtn.kernels": 1,
     "gtn.errors": 2.0,
     "gtn.symbols": 2.1,
+    "gtn.indexes": 2.1,
     "gtn.data": 2.2,
     "gtn.topology": 2.2,
     "gtn.graph": 2.3,

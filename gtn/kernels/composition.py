@@ -1,4 +1,4 @@
-"""Composition: exploring the pairs of nodes that two graphs reach together, and trimming them."""
+"""Composition: exploring the pairs of nodes that two graphs reach together."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
-__all__ = ["FILTERS", "Operand", "explore", "number", "trim"]
+__all__ = ["FILTERS", "Operand", "explore", "number"]
 
 FILTERS = {"trivial": 0, "sequence": 1, "match": 2}
 _TRIVIAL, _SEQUENCE = 0, 1
-_EPSILON = -1
 
 
 class Operand(NamedTuple):
@@ -26,9 +25,11 @@ class Operand(NamedTuple):
     labels: Int32s  # [A]: the label to match, by arc
     dst: Int32s  # [A]
     alive: Mask  # [N]: whether a final node can be reached
-    final: Int32s  # [N]: which final a node is, or -1
+    final: Int32s  # [N]: which final a string that stops at the node ends in, or -1
     starts: Int32s  # [S]: nodes
     start_offsets: Int32s  # [B + 1]: the starts of each graph
+    fail: Int32s  # [N]: the failure arc of a node, or -1; [0] where there is none
+    ahead: Int32s  # [N]: how many labels are written at most (read at least) on a way to a final
 
 
 @njit(cache=True, nogil=True)
@@ -135,6 +136,23 @@ def _epsilon_moves(
 
 
 @njit(cache=True, nogil=True)
+def _back_off(
+    offsets: Int32s, arcs: Int32s, labels: Int32s, dst: Int32s, fail: Int32s, node: int, label: int
+) -> tuple[int, int]:
+    """Return the positions of the arcs with a label, at the first node that has some on the way
+    of failure arcs; an empty range if none has."""
+    while True:
+        end = _whole(offsets[node + 1])
+        first = _seek(labels, arcs, _whole(offsets[node]), end, label)
+        last = first
+        while last < end and labels[arcs[last]] == label:
+            last += 1
+        if last > first or fail[node] < 0:
+            return first, last
+        node = _whole(dst[fail[node]])
+
+
+@njit(cache=True, nogil=True)
 def _advance(
     a: Operand,
     b: Operand,
@@ -156,8 +174,8 @@ def _advance(
     Returns:
         the next node to follow, how many nodes there are, and how many arcs.
     """
-    a_offsets, a_arcs, a_labels, a_dst, a_alive, a_final, _, _ = a
-    b_offsets, b_arcs, b_labels, b_dst, b_alive, b_final, _, _ = b
+    a_offsets, a_arcs, a_labels, a_dst, _, a_final, _, _, _, a_ahead = a
+    b_offsets, b_arcs, b_labels, b_dst, _, b_final, _, _, b_fail, b_ahead = b
     most_nodes = min(len(nodes), first + len(slots) // 2)
     while here < num_nodes:
         arcs_before = num_arcs
@@ -174,6 +192,7 @@ def _advance(
             j_real == j,
             j_real == j_end and b_final[nb] < 0,
         )
+        failing = len(b_fail) > 0 and b_fail[nb] >= 0
         # Each turn takes one block of arcs of a times one block of arcs of b; position -1
         # stands for standing still.
         turn = 0
@@ -189,6 +208,16 @@ def _advance(
                 if together >= 0:
                     i0, i1, j0, j1, next_state = i, i_real, j, j_real, together
                 i, j = i_real, j_real
+            elif failing:
+                while i < i_end and j0 == j1:
+                    label = _whole(a_labels[a_arcs[i]])
+                    i0 = i
+                    while i < i_end and a_labels[a_arcs[i]] == label:
+                        i += 1
+                    i1 = i
+                    j0, j1 = _back_off(b_offsets, b_arcs, b_labels, b_dst, b_fail, nb, label)
+                if j0 == j1:
+                    break
             else:
                 while i < i_end and j < j_end:
                     la, lb = _whole(a_labels[a_arcs[i]]), _whole(b_labels[b_arcs[j]])
@@ -212,12 +241,11 @@ def _advance(
             for p in range(i0, i1):
                 arc_a = a_arcs[p] if p >= 0 else -1
                 to_a = _whole(a_dst[arc_a]) if p >= 0 else na
-                if not a_alive[to_a]:
-                    continue
+                most = a_ahead[to_a]
                 for q in range(j0, j1):
                     arc_b = b_arcs[q] if q >= 0 else -1
                     to_b = _whole(b_dst[arc_b]) if q >= 0 else nb
-                    if not b_alive[to_b]:
+                    if b_ahead[to_b] > most:
                         continue
                     at = _slot(slots, nodes, to_a, to_b, next_state, first)
                     to = slots[at]
@@ -246,9 +274,10 @@ def explore(
 ) -> tuple[Int32s, Int32s, Int32s, Int32s, bool]:
     """Return the product of two graphs as far as it is reached from pairs of starts.
 
-    Breadth first over states (node of a, node of b, filter state) in a hash table; arcs to nodes
-    from which their own side reaches no final are left out. O(arcs of the result, times the
-    logarithm of the arcs at a node); memory is proportional to the result.
+    Breadth first over states (node of a, node of b, filter state) in a hash table; arcs to pairs
+    from which one side reaches no final, or b none with what a still writes, are left out.
+    O(arcs of the result, times the logarithm of the arcs at a node); memory is proportional to
+    the result.
 
     Args:
         a, b: the operands. A side of one graph goes with each graph of the other.
@@ -344,115 +373,3 @@ def number(
             count += 1
         numbers[k] = slots[at]
     return numbers, nodes, slots, count
-
-
-@njit(cache=True, nogil=True)
-def trim(
-    nodes: Int32s,
-    arcs: Int32s,
-    starts: Int32s,
-    node_offsets: Int32s,
-    a_final: Int32s,
-    b_final: Int32s,
-    a_ilabels: Int32s,
-    b_olabels: Int32s,
-) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s]:
-    """Keep what reaches a pair of finals; nodes, arcs and starts keep their order. O(N + A).
-
-    Args:
-        nodes, arcs, starts, node_offsets: as :func:`explore` returns them.
-        a_final, b_final: which final each node of an operand is, or -1.
-        a_ilabels, b_olabels: the labels of the result, by arc of the operand.
-
-    Returns:
-        ``arcs [6, A']`` (source, destination, input label, output label, arc of a, of b),
-        ``starts [3, S']`` and ``finals [3, F']`` (node, that of a, that of b),
-        ``node_offsets [B + 1]`` and ``arc_offsets [B + 1]``.
-    """
-    num_nodes, num_arcs, graphs = len(nodes), len(arcs), len(node_offsets) - 1
-    offsets = np.zeros(num_nodes + 1, dtype=np.int32)
-    for k in range(num_arcs):
-        offsets[arcs[k, 1] + 1] += 1
-    for n in range(num_nodes):
-        offsets[n + 1] += offsets[n]
-    place = offsets[:-1].copy()
-    before = np.empty(num_arcs, dtype=np.int32)
-    for k in range(num_arcs):
-        to = arcs[k, 1]
-        before[place[to]] = arcs[k, 0]
-        place[to] += 1
-    alive = np.zeros(num_nodes, dtype=np.bool_)
-    stack = np.empty(num_nodes, dtype=np.int32)
-    top, num_finals = 0, 0
-    for n in range(num_nodes):
-        if a_final[nodes[n, 0]] >= 0 and b_final[nodes[n, 1]] >= 0:
-            alive[n] = True
-            stack[top] = n
-            top += 1
-            num_finals += 1
-    while top > 0:
-        top -= 1
-        n = stack[top]
-        for k in range(offsets[n], offsets[n + 1]):
-            m = before[k]
-            if not alive[m]:
-                alive[m] = True
-                stack[top] = m
-                top += 1
-
-    renumbered = np.full(num_nodes, -1, dtype=np.int32)
-    finals = np.empty((3, num_finals), dtype=np.int32)
-    new_node_offsets = np.zeros(graphs + 1, dtype=np.int32)
-    m, f = 0, 0
-    for graph in range(graphs):
-        for n in range(node_offsets[graph], node_offsets[graph + 1]):
-            if not alive[n]:
-                continue
-            final_a, final_b = a_final[nodes[n, 0]], b_final[nodes[n, 1]]
-            if final_a >= 0 and final_b >= 0:
-                finals[0, f] = m
-                finals[1, f] = final_a
-                finals[2, f] = final_b
-                f += 1
-            renumbered[n] = m
-            m += 1
-        new_node_offsets[graph + 1] = m
-
-    total = 0
-    for k in range(num_arcs):
-        if renumbered[arcs[k, 0]] >= 0 and renumbered[arcs[k, 1]] >= 0:
-            total += 1
-    result = np.empty((6, total), dtype=np.int32)
-    arc_offsets = np.zeros(graphs + 1, dtype=np.int32)
-    c, graph = 0, 0
-    for k in range(num_arcs):
-        src, dst = renumbered[arcs[k, 0]], renumbered[arcs[k, 1]]
-        if src < 0 or dst < 0:
-            continue
-        while src >= new_node_offsets[graph + 1]:
-            graph += 1
-            arc_offsets[graph] = c
-        arc_a, arc_b = arcs[k, 2], arcs[k, 3]
-        result[0, c] = src
-        result[1, c] = dst
-        result[2, c] = a_ilabels[arc_a] if arc_a >= 0 else _EPSILON
-        result[3, c] = b_olabels[arc_b] if arc_b >= 0 else _EPSILON
-        result[4, c] = arc_a
-        result[5, c] = arc_b
-        c += 1
-    for later in range(graph + 1, graphs + 1):
-        arc_offsets[later] = c
-
-    num_starts = 0
-    for s in range(len(starts)):
-        if alive[starts[s, 0]]:
-            num_starts += 1
-    new_starts = np.empty((3, num_starts), dtype=np.int32)
-    t = 0
-    for s in range(len(starts)):
-        if alive[starts[s, 0]]:
-            new_starts[0, t] = renumbered[starts[s, 0]]
-            new_starts[1, t] = starts[s, 1]
-            new_starts[2, t] = starts[s, 2]
-            t += 1
-    return result, new_starts, finals, new_node_offsets, arc_offsets

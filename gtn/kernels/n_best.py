@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -48,6 +50,16 @@ def _pop(heap: NDArray[np.int64], keys: Float64s, size: int) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _more(values: Any, needed: int) -> Any:
+    """Return the values with room for so many."""
+    if needed <= len(values):
+        return values
+    longer = np.empty(max(2 * len(values), needed), dtype=values.dtype)
+    longer[: len(values)] = values
+    return longer
+
+
+@njit(cache=True, nogil=True)
 def n_best_paths(
     count: int,
     offsets: Int32s,
@@ -59,6 +71,7 @@ def n_best_paths(
     start_penalties: Float64s,
     final_penalties: Float64s,
     remaining: Float64s,
+    leaving: Int32s,
 ) -> tuple[Int32s, Int32s, Int32s, Int32s]:
     """Return the ``count`` paths of least penalty, by deviations from paths already found.
 
@@ -70,6 +83,8 @@ def n_best_paths(
     Args:
         offsets, arcs: arcs by source.
         remaining: least penalty from each node to the end, the final penalty included, ``[N]``.
+        leaving: the arc on which that way leaves each node, -1 where it ends there: following
+            these leads to a final, also where there are cycles of penalty zero.
 
     Returns:
         The arcs of all paths, ``offsets [K + 1]`` of the paths, and for each the index of its
@@ -97,12 +112,11 @@ def n_best_paths(
     heap = np.empty(room, dtype=np.int64)
     items, size = 0, 0
 
-    path_offsets = np.zeros(count + 1, dtype=np.int32)
-    path_start = np.empty(count, dtype=np.int32)
-    path_final = np.empty(count, dtype=np.int32)
-    path_arcs = np.empty(1024, dtype=np.int32)
-    before = np.empty(1024 + count + 1)  # penalty before each arc of a path, and before its end
-    nodes = np.empty(1024 + count + 1, dtype=np.int32)
+    path_offsets = np.zeros(room + 1, dtype=np.int32)
+    path_start, path_final = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+    path_arcs = np.empty(room, dtype=np.int32)
+    before = np.empty(room)  # penalty before each arc of a path, and before its end
+    nodes = np.empty(room, dtype=np.int32)
     found = 0
 
     if len(starts) > 0 and root[root_order[0]] < np.inf:
@@ -116,6 +130,8 @@ def n_best_paths(
         base = path_offsets[found]
         parent, at, chosen = from_path[item], position[item], rank[item]
 
+        path_offsets = _more(path_offsets, found + 2)
+        path_start, path_final = _more(path_start, found + 1), _more(path_final, found + 1)
         # Copy the common beginning.
         length = 0
         if at < 0:
@@ -126,10 +142,8 @@ def n_best_paths(
         else:
             path_start[found] = path_start[parent]
             start_arcs = path_offsets[parent]
-            while base + at + 1 >= len(path_arcs):
-                path_arcs = np.concatenate((path_arcs, np.empty_like(path_arcs)))
-                before = np.concatenate((before, np.empty_like(before)))
-                nodes = np.concatenate((nodes, np.empty_like(nodes)))
+            path_arcs = _more(path_arcs, base + at)
+            before, nodes = _more(before, base + found + at), _more(nodes, base + found + at)
             for i in range(at):
                 path_arcs[base + i] = path_arcs[start_arcs + i]
                 before[base + found + i] = before[start_arcs + parent + i]
@@ -153,23 +167,27 @@ def n_best_paths(
                 by = np.argsort(values[first : last + 1], kind="mergesort")
                 values[first : last + 1] = values[first : last + 1][by]
                 ways[first : last + 1] = ways[first : last + 1][by]
+                # The best way goes first even where a way round a cycle is as good.
+                k = first
+                while k < last and ways[k] != leaving[node]:
+                    k += 1
+                while k > first:
+                    ways[k], ways[k - 1] = ways[k - 1], ways[k]
+                    values[k], values[k - 1] = values[k - 1], values[k]
+                    k -= 1
             r = 0
             if length == at:
                 r = chosen
-            if base + length + 2 >= len(path_arcs):
-                path_arcs = np.concatenate((path_arcs, np.empty_like(path_arcs)))
-                before = np.concatenate((before, np.empty_like(before)))
-                nodes = np.concatenate((nodes, np.empty_like(nodes)))
+            needed = base + found + length + 1
+            if needed > min(len(path_arcs), len(before), len(nodes)):
+                path_arcs, before = _more(path_arcs, needed), _more(before, needed)
+                nodes = _more(nodes, needed)
             before[base + found + length] = done
             nodes[base + found + length] = node
             if first + r + 1 <= last and values[first + r + 1] < np.inf:
-                if items == room:
-                    keys = np.concatenate((keys, np.empty_like(keys)))
-                    from_path = np.concatenate((from_path, np.empty_like(from_path)))
-                    position = np.concatenate((position, np.empty_like(position)))
-                    rank = np.concatenate((rank, np.empty_like(rank)))
-                    heap = np.concatenate((heap, np.empty_like(heap)))
-                    room *= 2
+                keys, heap = _more(keys, items + 1), _more(heap, items + 1)
+                from_path, position = _more(from_path, items + 1), _more(position, items + 1)
+                rank = _more(rank, items + 1)
                 keys[items] = done + values[first + r + 1]
                 from_path[items] = found
                 position[items] = length
@@ -187,13 +205,9 @@ def n_best_paths(
                 done += penalties[way]
                 node = dst[way]
         if at < 0 and chosen + 1 < len(starts) and root[root_order[chosen + 1]] < np.inf:
-            if items == room:
-                keys = np.concatenate((keys, np.empty_like(keys)))
-                from_path = np.concatenate((from_path, np.empty_like(from_path)))
-                position = np.concatenate((position, np.empty_like(position)))
-                rank = np.concatenate((rank, np.empty_like(rank)))
-                heap = np.concatenate((heap, np.empty_like(heap)))
-                room *= 2
+            keys, heap = _more(keys, items + 1), _more(heap, items + 1)
+            from_path, position = _more(from_path, items + 1), _more(position, items + 1)
+            rank = _more(rank, items + 1)
             keys[items] = root[root_order[chosen + 1]]
             from_path[items], position[items], rank[items] = -1, -1, chosen + 1
             _push(heap, keys, size, items)

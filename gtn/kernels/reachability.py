@@ -1,4 +1,4 @@
-"""Order and reach: sorting arcs by node, topological order, what can be reached from where."""
+"""Order and reach: arcs by node, topological order, components, what can be reached from where."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
-__all__ = ["find_cycle", "group_by", "reach", "topological_order"]
+__all__ = ["find_cycle", "group_by", "reach", "strong_components", "topological_order"]
 
 
 @njit(cache=True, nogil=True)
@@ -65,6 +65,83 @@ def topological_order(
                 order[found] = d
                 found += 1
     return order, found
+
+
+@njit(cache=True, nogil=True)
+def strong_components(
+    num_nodes: int, seeds: Int32s, dst: Int32s, offsets: Int32s, arcs: Int32s
+) -> tuple[Int32s, Int32s]:
+    """Group nodes by strongly connected component, components in topological order: O(N + A).
+
+    Tarjan's algorithm with a stack of its own.
+
+    Args:
+        seeds: nodes to begin the search at; what they do not reach comes after.
+        offsets, arcs: arcs by source.
+
+    Returns:
+        ``nodes [N]`` and ``offsets [K + 1]``: component k is ``nodes[offsets[k]:offsets[k + 1]]``,
+        within it in reverse postorder (most arcs lead to later nodes).
+    """
+    unseen = -1
+    index = np.full(num_nodes, unseen, dtype=np.int32)
+    low = np.zeros(num_nodes, dtype=np.int32)
+    component = np.full(num_nodes, unseen, dtype=np.int32)
+    position = np.zeros(num_nodes, dtype=np.int32)
+    walk = np.empty(num_nodes, dtype=np.int32)
+    open_ = np.empty(num_nodes, dtype=np.int32)
+    postorder = np.empty(num_nodes, dtype=np.int32)
+    num_open, finished, counter, count = 0, 0, 0, 0
+    for r in range(len(seeds) + num_nodes):
+        root = seeds[r] if r < len(seeds) else np.int32(r - len(seeds))
+        if index[root] != unseen:
+            continue
+        top = 0
+        walk[0] = root
+        index[root] = low[root] = counter
+        counter += 1
+        position[root] = offsets[root]
+        open_[num_open] = root
+        num_open += 1
+        while top >= 0:
+            n = walk[top]
+            if position[n] < offsets[n + 1]:
+                d = dst[arcs[position[n]]]
+                position[n] += 1
+                if index[d] == unseen:
+                    top += 1
+                    walk[top] = d
+                    index[d] = low[d] = counter
+                    counter += 1
+                    position[d] = offsets[d]
+                    open_[num_open] = d
+                    num_open += 1
+                elif component[d] == unseen:
+                    low[n] = min(low[n], index[d])
+                continue
+            postorder[finished] = n
+            finished += 1
+            if low[n] == index[n]:
+                while component[n] == unseen:
+                    num_open -= 1
+                    component[open_[num_open]] = count
+                count += 1
+            top -= 1
+            if top >= 0:
+                low[walk[top]] = min(low[walk[top]], low[n])
+    bounds = np.zeros(count + 1, dtype=np.int32)
+    for n in range(num_nodes):
+        component[n] = count - 1 - component[n]  # they were found last first
+        bounds[component[n] + 1] += 1
+    for k in range(count):
+        bounds[k + 1] += bounds[k]
+    place = bounds.copy()
+    nodes = np.empty(num_nodes, dtype=np.int32)
+    for i in range(num_nodes - 1, -1, -1):
+        n = postorder[i]
+        nodes[place[component[n]]] = n
+        place[component[n]] += 1
+    return nodes, bounds
 
 
 @njit(cache=True, nogil=True)

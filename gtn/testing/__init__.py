@@ -1,6 +1,6 @@
 """Testing kit: random graphs, brute-force oracles, and a comparison of what two graphs say.
 
-For tests of operations on graphs, those of the library and your own. Three kinds of things:
+For tests of operations on graphs, those of the library and your own. Four kinds of things:
 
 - *strategies* for `hypothesis <https://hypothesis.readthedocs.io>`_: :func:`graphs`,
   :func:`transducer_pairs`, :func:`batches`, :func:`exact_penalties` (they need
@@ -8,8 +8,11 @@ For tests of operations on graphs, those of the library and your own. Three kind
 - *oracles*, slow and plain: :func:`paths` enumerates accepting paths, and from them come
   :func:`forward_penalty_by_enumeration`, :func:`viterbi_by_enumeration`,
   :func:`posteriors_by_enumeration` and :func:`path_penalties_by_string`;
-  :func:`penalty_by_closure` and :func:`string_penalties` are exact on cyclic graphs too;
-- :func:`assert_equivalent`: two graphs assign the same penalty to every pair of strings.
+  :func:`penalty_by_closure`, :func:`posteriors_by_closure`, :func:`distances_by_closure` and
+  :func:`string_penalties` are exact on cyclic graphs too;
+- :func:`assert_equivalent`: two graphs assign the same penalty to every pair of strings;
+- :mod:`gtn.testing.openfst`: graphs to OpenFst and back through pynini, many random graphs in
+  bulk (:func:`~gtn.testing.openfst.random_graphs`), and a quick comparison of their languages.
 
 An operation of your own is tested by stating what it must not change. This one keeps, of parallel
 arcs with the same labels, the one of least penalty; so every string keeps its best path:
@@ -53,18 +56,21 @@ from gtn.testing.enumeration import (
     posteriors_by_enumeration,
     viterbi_by_enumeration,
 )
+from gtn.testing.kleene import distances_by_closure, posteriors_by_closure
 from gtn.testing.strategies import batches, exact_penalties, graphs, transducer_pairs
 
 __all__ = [
     "Path",
     "assert_equivalent",
     "batches",
+    "distances_by_closure",
     "exact_penalties",
     "forward_penalty_by_enumeration",
     "graphs",
     "path_penalties_by_string",
     "paths",
     "penalty_by_closure",
+    "posteriors_by_closure",
     "posteriors_by_enumeration",
     "string_penalties",
     "transducer_pairs",

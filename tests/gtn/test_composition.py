@@ -13,8 +13,12 @@ import torch
 import gtn
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.errors import DataError, GraphError, SymbolError
+from gtn.failure import FailureArcs
 from gtn.kernels import composition as kernels
+from gtn.kernels.lookahead import FAR
+from gtn.product import lookahead, operand
 from gtn.symbols import EPSILON
+from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 
 LONGEST = 3  # arcs of an operand's path; the graphs have cycles
 
@@ -137,6 +141,30 @@ def test_buffers_grow_from_nothing(seed, filter, monkeypatch):
         assert torch.equal(small.penalties, large.penalties)
 
 
+@pytest.mark.parametrize("filter", ["sequence", "match", "trivial"])
+def test_looking_ahead_changes_nothing(filter, monkeypatch):
+    a = random_graphs(500, seed=3)
+    b = random_graphs(500, seed=4, acyclic=False, max_nodes=6, max_arcs=9)
+    whole = compose(a, b, filter=filter)
+    monkeypatch.setattr("gtn.product._LARGE", 0)
+    ahead = compose(a, b, filter=filter)
+    assert gtn.equal(ahead, whole)
+    assert whole.num_arcs > 500
+
+
+def test_how_many_labels_lie_ahead(monkeypatch):
+    monkeypatch.setattr("gtn.product._LARGE", 0)
+    a = gtn.Graph.from_arcs([(0, 1, 1), (0, 1, None), (1, 2, 1), (2, 3, None), (0, 4, 1)], final=3)
+    b = gtn.Graph.from_arcs(
+        [(0, 1, 1), (1, 0, 2), (1, 2, None), (2, 3, 1), (0, 3, 9), (4, 4, 1)], final=3
+    )
+    most, least = lookahead(a.topology, b.topology)
+    assert most.tolist() == [2, 1, 0, 0, -1]
+    assert least.tolist() == [1, 1, 1, 0, FAR]
+    failing = FailureArcs(b.topology, 9)
+    assert lookahead(a.topology, b.topology, failing)[1].tolist() == [0, 1, 1, 0, FAR]
+
+
 @pytest.mark.parametrize("limit", [1, 5, 40])
 def test_a_result_that_is_too_large_raises(limit, monkeypatch):
     rng = np.random.default_rng(101)
@@ -164,8 +192,6 @@ def test_the_table_of_a_batch_is_emptied_between_graphs(filter):
 
 
 def composition_operand(topology):
-    from gtn.composition import operand
-
     return operand(topology, topology.ilabels, topology.outgoing_by_ilabel)
 
 
@@ -181,6 +207,36 @@ def test_search_finds_the_first_label_that_is_not_smaller():
         begin, label = int(rng.integers(0, len(labels) + 1)), int(rng.integers(-1, 11))
         found = kernels._seek(shuffled, order, begin, len(labels), label)
         assert found == max(begin, int(np.searchsorted(labels, label)))
+
+
+# -- OpenFst --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("filter", "semiring"),
+    [
+        *(("sequence", "tropical"), ("match", "tropical"), ("trivial", "tropical")),
+        *(("sequence", "log"), ("match", "log")),
+    ],
+)
+def test_openfst_composes_to_the_same(filter, semiring):
+    """2,000 random pairs, half of them cyclic.
+
+    Not the trivial filter in the log semiring: it counts interleavings, also with the epsilons
+    of OpenFst's super-start.
+    """
+    pynini = pytest.importorskip("pynini", reason="OpenFst is compared through pynini")
+    for acyclic in (True, False):
+        options = {"acyclic": acyclic, "infinite": True, "max_arcs": 5}
+        options["least"] = -4.0 if acyclic else 0.0 if semiring == "tropical" else 2.5
+        a, b = (random_graphs(1000, seed=seed, **options) for seed in (1, 2))
+        ours = compose(a, b, filter=filter)
+        kind = "tropical" if semiring == "tropical" else "log64"
+        assert np.count_nonzero(np.diff(ours.topology.node_offsets)) > 250
+        for i, (c, x, y) in enumerate(zip(ours, to_openfst(a, kind), to_openfst(b, kind))):
+            theirs = pynini.compose(x.arcsort("olabel"), y, compose_filter=filter)
+            limit = None if acyclic else 3
+            assert_same_language(c, theirs, semiring, max_length=limit, note=f"{acyclic} {i}")
 
 
 # -- batches ------------------------------------------------------------------------------------

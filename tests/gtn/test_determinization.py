@@ -1,4 +1,4 @@
-"""Determinization and minimization, against sets of strings and Brzozowski's construction."""
+"""Unweighted determinization and minimization, against sets of strings and Brzozowski."""
 
 from itertools import pairwise
 
@@ -9,14 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gtn
-from gtn.determinization import determinize, minimize, nondeterminism
+from gtn.determinism import nondeterminism
+from gtn.determinization import determinize
 from gtn.equivalence import equal
+from gtn.minimization import minimize
 from gtn.rational import concat, reverse, union
 from gtn.testing import batches, graphs
 
 UNWEIGHTED = {"acyclic": False, "epsilons": True, "labels": 2, "penalties": st.just(0.0)}
 ACCEPTORS = graphs(max_nodes=6, max_arcs=12, **UNWEIGHTED)
 ANY = st.one_of(ACCEPTORS, graphs(max_nodes=6, max_arcs=12, acceptor=False, **UNWEIGHTED))
+
+
+def boolean(graph, **options):
+    return determinize(graph, semiring="boolean", side="both", **options)
+
+
+def smallest(graph):
+    return minimize(graph, semiring="boolean")
 
 
 def closed(graph, nodes):
@@ -51,7 +61,7 @@ def accepted(graph, length, starts=None):
 
 @given(ANY)
 def test_determinize_accepts_the_same(g):
-    made = determinize(g)
+    made = boolean(g)
     assert accepted(made, 4) == accepted(g, 4)
     assert nondeterminism(made.topology) is None
     assert made.topology.is_connected
@@ -60,13 +70,13 @@ def test_determinize_accepts_the_same(g):
 
 @given(ANY)
 def test_minimize_accepts_the_same(g):
-    assert accepted(minimize(determinize(g)), 4) == accepted(g, 4)
+    assert accepted(smallest(boolean(g)), 4) == accepted(g, 4)
 
 
 @given(ANY)
 def test_minimal_as_by_brzozowski(g):
-    made = minimize(determinize(g))
-    brzozowski = determinize(reverse(determinize(reverse(g))))
+    made = smallest(boolean(g))
+    brzozowski = boolean(reverse(boolean(reverse(g))))
     assert equal(made, brzozowski)  # the same arrays: both are numbered breadth first
     languages = {frozenset(accepted(made, 6, [n])) for n in range(made.num_nodes)}
     assert len(languages) == made.num_nodes
@@ -87,14 +97,14 @@ def test_canonical_form(g, random):
         final=place[g.finals],
         num_nodes=g.num_nodes,
     )
-    assert equal(determinize(shuffled), determinize(g))
-    assert equal(minimize(determinize(shuffled)), minimize(determinize(union(g, g))))
+    assert equal(boolean(shuffled), boolean(g))
+    assert equal(smallest(boolean(shuffled)), smallest(boolean(union(g, g))))
 
 
 @given(ANY)
 def test_every_arc_keeps_its_sources(g):
-    made = determinize(g.with_data(row=np.arange(g.num_arcs)))
-    least = minimize(made)
+    made = boolean(g.with_data(row=np.arange(g.num_arcs)))
+    least = smallest(made)
     for result in (made, least):
         sources = result.sources[0]
         operand = g if result is made else made
@@ -123,9 +133,9 @@ def test_every_arc_keeps_its_sources(g):
     if made.num_arcs:
         first = [made.sources[0].of(a)[0] for a in range(made.num_arcs)]
         np.testing.assert_array_equal(made.data.column("row").values("first"), first)
-        smallest = least.data.column("row").values("min")
+        rows = least.data.column("row").values("min")
         assert (
-            smallest.min()
+            rows.min()
             == np.concatenate(
                 [
                     made.sources[0].of(b)
@@ -139,7 +149,7 @@ def test_every_arc_keeps_its_sources(g):
 @given(batches(acceptor=False, max_nodes=5, max_arcs=8, **UNWEIGHTED))
 def test_batches(batch):
     batch = batch.with_data(row=np.arange(batch.num_arcs))
-    for operation in (determinize, lambda g: minimize(determinize(g))):
+    for operation in (boolean, lambda g: smallest(boolean(g))):
         made = operation(batch)
         expected = gtn.GraphBatch.from_graphs([operation(g) for g in batch])
         assert equal(made, expected)
@@ -152,7 +162,7 @@ def test_breadth_first_numbers_in_the_order_of_labels():
     g = gtn.from_arcs(
         [(5, 1, 9), (5, 3, 2), (1, 0, 4), (3, 0, 5), (3, 4, 6)], start=5, final=[0, 4]
     )
-    made = minimize(g)
+    made = smallest(g)
     assert made.src.tolist() == [0, 0, 1, 1, 2]
     assert made.dst.tolist() == [1, 2, 3, 3, 3]
     assert made.ilabels.tolist() == [2, 9, 5, 6, 4]
@@ -172,7 +182,7 @@ def test_words_make_a_trie_and_a_word_graph():
         final=nodes[:, -1],
     )
     prefixes = {tuple(w[:k]) for w in words.tolist() for k in range(9)}
-    made = determinize(g)
+    made = boolean(g)
     assert made.num_nodes == len(prefixes)
     assert made.topology.is_deterministic
     # Nodes of the minimal graph: as many as sets of suffixes.
@@ -180,7 +190,7 @@ def test_words_make_a_trie_and_a_word_graph():
     for word in map(tuple, words.tolist()):
         for k in range(9):
             suffixes.setdefault(word[:k], set()).add(word[k:])
-    assert minimize(made).num_nodes == len({frozenset(s) for s in suffixes.values()})
+    assert smallest(made).num_nodes == len({frozenset(s) for s in suffixes.values()})
 
 
 def test_exponential_growth_is_bounded():
@@ -188,10 +198,10 @@ def test_exponential_growth_is_bounded():
     any_ = gtn.from_arcs([(0, 0, 0), (0, 0, 1)], final=0)
     one = gtn.from_arcs([(0, 1, 1)], final=1)
     g = concat(any_, one, *[bit] * 9)  # the tenth symbol from the end is 1
-    assert minimize(determinize(g)).num_nodes == determinize(g).num_nodes == 1024
-    assert determinize(g, max_nodes=1024).num_nodes == 1024
+    assert smallest(boolean(g)).num_nodes == boolean(g).num_nodes == 1024
+    assert boolean(g, max_nodes=1024).num_nodes == 1024
     with pytest.raises(gtn.GraphError, match="more than 1023 nodes"):
-        determinize(g, max_nodes=1023)
+        boolean(g, max_nodes=1023)
 
 
 def test_wide_labels_and_two_sides():
@@ -200,7 +210,7 @@ def test_wide_labels_and_two_sides():
         [(0, 1, top, 0), (0, 2, top, top), (0, 2, top, None), (0, 3, None, 5), (1, 3, None, None)],
         final=[2, 3],
     )
-    made = minimize(determinize(g))
+    made = smallest(boolean(g))
     assert made.ilabels.tolist() == [-1, top, top, top]
     assert made.olabels.tolist() == [5, -1, 0, top]
     assert made.num_nodes == 2
@@ -208,32 +218,32 @@ def test_wide_labels_and_two_sides():
 
 def test_tables_dtype_and_chain_stay():
     g = gtn.string("abc", dtype=torch.float64)
-    for made in (determinize(g), minimize(g)):
+    for made in (boolean(g), smallest(g)):
         assert equal(made, g)
         assert made.penalties.dtype == torch.float64
         assert made.topology.is_acceptor
-    assert all((b == a + 1) for a, b in pairwise(minimize(g).src))
+    assert all((b == a + 1) for a, b in pairwise(smallest(g).src))
 
 
 def test_nothing_is_accepted():
     for g in (gtn.empty(), gtn.from_arcs([(0, 1, 2)], start=[0], final=[], num_nodes=2)):
-        assert equal(determinize(g), gtn.empty())
-        assert equal(minimize(g), gtn.empty())
+        assert equal(boolean(g), gtn.empty())
+        assert equal(smallest(g), gtn.empty())
     only_empty = gtn.from_arcs([(0, 1, None), (1, 0, None)], final=1)
-    assert equal(minimize(determinize(only_empty)), gtn.string([]))
+    assert equal(smallest(boolean(only_empty)), gtn.string([]))
 
 
 def test_what_is_refused():
-    with pytest.raises(gtn.GraphError, match=r"arc 1 has penalty 0\.5; this determinize"):
-        determinize(gtn.from_arcs([(0, 1, 1), (0, 1, 2, 0.5)], final=1))
-    with pytest.raises(gtn.GraphError, match="start 0 has penalty 2; this minimize"):
-        minimize(gtn.from_arcs([(0, 1, 1)], start={0: 2.0}, final=1))
+    with pytest.raises(gtn.GraphError, match=r"arc 1 has penalty 0\.5; a boolean determinize"):
+        boolean(gtn.from_arcs([(0, 1, 1), (0, 1, 2, 0.5)], final=1))
+    with pytest.raises(gtn.GraphError, match="start 0 has penalty 2; a boolean minimize"):
+        smallest(gtn.from_arcs([(0, 1, 1)], start={0: 2.0}, final=1))
     with pytest.raises(gtn.GraphError, match="final 0 has penalty inf"):
-        determinize(gtn.from_arcs([(0, 1, 1)], final={1: np.inf}))
+        boolean(gtn.from_arcs([(0, 1, 1)], final={1: np.inf}))
     for arcs, start, problem in (
         ([(0, 1, 7), (0, 0, 8), (0, 0, 7)], 0, "arcs 0 and 2 leave node 0 with the same labels"),
         ([(0, 1, 7), (0, 1, None)], 0, "arc 1 neither reads nor writes"),
         ([(0, 1, 7)], [0, 1], "nodes 0 and 1 are both starts"),
     ):
         with pytest.raises(gtn.GraphError, match=f"{problem}.*determinize it first"):
-            minimize(gtn.from_arcs(arcs, start=start, final=1))
+            smallest(gtn.from_arcs(arcs, start=start, final=1))

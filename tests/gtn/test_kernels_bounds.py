@@ -27,8 +27,11 @@ except IndexError:
     print("indexes are checked")
 
 import gtn
-from gtn.errors import CyclicGraphError, NegativeCycleError
-from gtn.kernels import composition, determinization, reachability, scoring
+from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
+from gtn.kernels import (
+    alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
+    edit_distance, epsilons, failure, layout, lookahead, minimization, n_best, n_best_strings,
+    reachability, sampling, scoring, trimming, weighted_subsets)
 
 
 def random_graph(rng, cyclic, weighted=True, nodes=7, arcs=14):
@@ -50,14 +53,56 @@ def random_graph(rng, cyclic, weighted=True, nodes=7, arcs=14):
 def score(graph):
     gtn.viterbi_penalty(graph)
     try:
-        gtn.forward_penalty(graph).sum().backward()
+        gtn.forward_penalty(graph).sum().backward(retain_graph=True)
         gtn.arc_posteriors(graph)
         gtn.n_best(graph, 40)
+        gtn.n_best(graph, 40, distinct=True)
+    except CyclicGraphError:
+        pass
+    try:
+        gtn.shortest_distance(graph.detach(), "backward", "tropical")
+        gtn.sample(graph, 5)
+        gtn.entropy(graph)
+        gtn.prune(graph, beam=1.0)
     except CyclicGraphError:
         pass
 
 
+def decode(a, b):
+    for options in ({"beam": 1.0}, {"max_active": 2}, {}):
+        for others in ([b], [b, a], [gtn.GraphBatch.from_graphs([b, b])]):
+            try:
+                gtn.viterbi_path(a, *others, **options)
+                gtn.viterbi_path(gtn.string([0, 1, 1, 0]), *others, failure=2, **options)
+            except GraphError:
+                pass
+    try:
+        gtn.compose(gtn.string([0, 1, 1, 0]), b, failure=2)
+    except GraphError:
+        pass
+
+
+def densely(graph, classes, frames):
+    count = graph.topology.batch_size
+    emissions = torch.rand(count, frames, classes, dtype=torch.float64, requires_grad=True)
+    lengths = rng.integers(0, frames + 1, count)
+    for given in (graph, graph.detach()) if graph.topology.is_batch else (graph,):
+        rows = emissions[0] if count == 1 and not given.topology.is_batch else emissions
+        try:
+            gtn.dense.forward_penalty(rows.detach(), given.detach(), lengths=lengths)
+            value = gtn.dense.forward_penalty(rows, given, lengths=lengths)
+            first = torch.autograd.grad(value.sum(), emissions, create_graph=True)[0]
+            torch.autograd.grad(first.square().sum(), emissions, allow_unused=True)
+            gtn.dense.arc_posteriors(rows, given, lengths=lengths)
+            gtn.dense.viterbi_path(rows, given, lengths=lengths)
+        except CyclicGraphError:
+            pass
+
+
 rng = np.random.default_rng(0)
+model = gtn.Graph.from_arcs(
+    [(0, 1, 2), (1, 2, 2), (1, 0, 0), (2, 0, 1), (0, 2, None)], final=2).double()
+decode(model, model)
 for round in range(60):
     a, b = random_graph(rng, round % 2), random_graph(rng, round % 3 == 0)
     for filter in composition.FILTERS:
@@ -67,6 +112,9 @@ for round in range(60):
             fprop=lambda left, right: torch.zeros(len(left.olabels), dtype=torch.float64))
     for graph in (a, result, gtn.GraphBatch.from_graphs([a, b, a])):
         score(graph)
+        for classes in (1, 3):
+            densely(graph, classes, frames=round % 4)
+    decode(a, b)
     negative = a.with_penalties(a.penalties.detach() - 1)
     try:
         gtn.viterbi_path(negative)
@@ -74,7 +122,17 @@ for round in range(60):
         pass
     plain = [random_graph(rng, round % 2, weighted=False) for _ in range(2)]
     for graph in (*plain, gtn.GraphBatch.from_graphs(plain)):
-        gtn.minimize(gtn.determinize(graph))
+        made = gtn.determinize(graph, semiring="boolean", side="both")
+        gtn.minimize(made, semiring="boolean")
+        gtn.difference(a, gtn.project(graph))
+    if round % 2 == 0:
+        gtn.minimize(gtn.determinize(gtn.GraphBatch.from_graphs([a, a]), side="both"))
+        if gtn.is_functional(a):
+            gtn.determinize(a)
+    try:
+        gtn.remove_epsilon(a)
+    except CyclicGraphError:
+        pass
     gtn.closure(a)
 # Sizes beyond the first buffers.
 length = 900
@@ -82,14 +140,34 @@ long = gtn.linear(torch.rand(length, 3, dtype=torch.float64, requires_grad=True)
 score(long)
 score(gtn.compose(long, gtn.string(rng.integers(0, 3, length), dtype=torch.float64)))
 gtn.n_best(long, 300)
+gtn.n_best(long, 60, distinct=True)
+gtn.compose(long, gtn.closure(gtn.string([0, 1])), max_active=9)
+gtn.compose(long, gtn.closure(gtn.string([0, 1, 2] * 500)))
+gtn.sample(long, 5)
+for ring in (40, 200):
+    nodes = np.arange(ring)
+    score(gtn.from_arrays(nodes, (nodes + 1) % ring, nodes, final=0,
+                          penalties=torch.full((ring,), 0.5, dtype=torch.float64).requires_grad_()))
+gtn.dense.viterbi_path(torch.rand(length, 3), gtn.closure(gtn.string([0, 2])))
+gtn.nn.ExpectedRiskLoss()(long.detach(), [0, 1])
 wide = gtn.from_arrays(rng.integers(0, 40, 2000), rng.integers(0, 40, 2000),
                        rng.integers(-1, 40, 2000), penalties=np.zeros(2000), final=39)
 gtn.compose(wide, wide)
-gtn.minimize(gtn.determinize(gtn.from_arrays(
+gtn.compose(gtn.linear(torch.rand(60, 40, dtype=torch.float64)), wide, beam=3.0)
+crowd = gtn.from_arrays(
     *np.sort(rng.integers(0, 40, (2, 150)), axis=0), rng.integers(0, 3, 150), final=range(40),
-    num_nodes=40)))
+    num_nodes=40)
+gtn.minimize(gtn.determinize(crowd, semiring="boolean"), semiring="boolean")
+ladder = gtn.from_arcs([(n, n + 1 + k, k, -1 if k else n) for n in range(200) for k in (0, 1)],
+                       final=200, dtype=torch.float64)
+gtn.minimize(gtn.determinize(ladder))
+words = [gtn.string(word) for word in rng.integers(0, 3, (200, 6))]
+gtn.minimize(gtn.determinize(gtn.union(*words)))
 
-for module in (composition, determinization, reachability, scoring):
+for module in (
+    alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
+    edit_distance, epsilons, failure, layout, lookahead, minimization, n_best, n_best_strings,
+    reachability, sampling, scoring, trimming, weighted_subsets):
     for name in dir(module):
         kernel = getattr(module, name)
         if hasattr(kernel, "signatures"):

@@ -1,4 +1,4 @@
-"""The best paths, against enumerated paths and against a dynamic programme of lists."""
+"""The best paths: against enumeration, a dynamic programme of lists, plain search, and OpenFst."""
 
 import heapq
 import math
@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gtn
-from gtn.errors import CyclicGraphError, GraphError
+from gtn.errors import GraphError, NegativeCycleError
 from gtn.testing import batches, exact_penalties, graphs, paths
+from gtn.testing.openfst import from_openfst, random_graphs, to_openfst
 
 FREE = {"epsilons": True, "acceptor": False}
 FEW = st.sampled_from([0.0, 1.0, math.inf])
@@ -125,13 +126,184 @@ def test_fewer_than_one_path_cannot_be_asked_for(count):
             gtn.n_best(graph, count)
 
 
-def test_a_cycle_on_a_path_raises_and_one_off_all_paths_does_not():
-    arcs = [(0, 1, 1, 0.5), (1, 2, 1, 0.0), (2, 1, 1, 0.0), (0, 1, 2, 0.25)]
-    with pytest.raises(CyclicGraphError, match="nodes 1 -> 2 -> 1"):
-        gtn.n_best(gtn.Graph.from_arcs([*arcs, (2, 3, 1)], final=3), 2)
-    off = gtn.Graph.from_arcs([arcs[0], (2, 3, 1), (3, 2, 1), (3, 1, 1), arcs[3], (1, 4, 1),
-                               (4, 4, 1)], final=1)  # fmt: skip
-    assert totals(gtn.n_best(off, 5)) == [0.25, 0.5]
+@pytest.mark.parametrize("distinct", [False, True])
+def test_as_many_paths_as_there_may_be(distinct):
+    graph = gtn.linear(torch.arange(22.0).reshape(11, 2))
+    chains = gtn.n_best(graph, 10**15, distinct=distinct)
+    assert len(chains) == 2**11
+    assert sorted(totals(chains)) == totals(chains)
+    with pytest.raises(TypeError):
+        gtn.n_best(graph, 2.5, distinct=distinct)
+
+
+def test_a_cycle_of_negative_penalty_on_a_path_raises_and_one_off_all_paths_does_not():
+    arcs = [(0, 1, 1, 0.5), (1, 2, 1, 0.25), (2, 1, 1, -0.5), (0, 1, 2, 0.25)]
+    for distinct in (False, True):
+        with pytest.raises(
+            NegativeCycleError, match=r"-0\.25, so .* nodes (1 -> 2 -> 1|2 -> 1 -> 2)"
+        ):
+            gtn.n_best(gtn.Graph.from_arcs([*arcs, (2, 3, 1)], final=3), 2, distinct=distinct)
+        off = gtn.Graph.from_arcs(
+            [arcs[0], (2, 3, 1), (3, 2, 1, -1.0), (3, 1, 1), arcs[3], (1, 4, 1), (4, 4, 1, -1.0)],
+            final=1,
+        )
+        assert totals(gtn.n_best(off, 5, distinct=distinct)) == [0.25, 0.5]
+
+
+# -- cycles, and distinct label sequences ---------------------------------------------------------
+
+
+def by_search(graph, most):
+    """Return (penalty, inputs, outputs) of all paths up to a penalty, best first.
+
+    All penalties are >= 0, and those of cycles above 0.
+    """
+    outgoing = [[] for _ in range(graph.num_nodes)]
+    for arc in range(graph.num_arcs):
+        outgoing[graph.src[arc]].append(arc)
+    finals = dict(zip(graph.finals.tolist(), graph.final_penalties.tolist()))
+    heap = [(p, n, (), ()) for n, p in zip(graph.starts.tolist(), graph.start_penalties.tolist())]
+    heapq.heapify(heap)
+    found = []
+    while heap:
+        penalty, node, inputs, outputs = heapq.heappop(heap)
+        if node in finals and penalty + finals[node] <= most:
+            found.append((penalty + finals[node], inputs, outputs))
+        for arc in outgoing[node]:
+            total = penalty + graph.penalties[arc].item()
+            ilabel, olabel = int(graph.ilabels[arc]), int(graph.olabels[arc])
+            read = inputs if ilabel < 0 else (*inputs, ilabel)
+            written = outputs if olabel < 0 else (*outputs, olabel)
+            if total <= most:
+                heapq.heappush(heap, (total, int(graph.dst[arc]), read, written))
+    return sorted(found)
+
+
+def test_cycles_by_search():
+    most, many = 24.0, 0
+    for graph in random_graphs(300, seed=1, acyclic=False, least=4.0, most=12.0, infinite=True):
+        every = by_search(graph, most)
+        chains = gtn.n_best(graph, 8)
+        assert [p for p in totals(chains) if p <= most] == [p for p, *_ in every][:8]
+        assert totals(chains) == sorted(totals(chains))
+        many += len(every) > 8
+        for side, labels in (("input", 1), ("output", 2)):
+            best = {}
+            for path in every:
+                best.setdefault(path[labels], path[0])
+            strings = gtn.n_best(graph, 8, distinct=side)
+            found = {
+                tuple(gtn.path_labels(chain, side).tolist()): p
+                for chain, p in zip(strings, totals(strings))
+            }
+            assert len(found) == len(strings)
+            assert [p for p in found.values() if p <= most] == sorted(best.values())[:8]
+            assert all(best[string] == p for string, p in found.items() if p <= most)
+    assert many > 30
+
+
+@pytest.mark.parametrize("distinct", [False, "input", "output"])
+def test_cycles_of_penalty_zero_end(distinct):
+    graph = gtn.Graph.from_arcs(
+        [(0, 0, None, 0.0), (0, 0, 1, 0.0), (0, 1, 2, 0.0), (1, 0, None, 0.0), (1, 2, 3, 0.5)],
+        final=2,
+    )
+    chains = gtn.n_best(graph, 20, distinct=distinct)
+    assert totals(chains) == [0.5] * 20
+    if distinct:
+        assert len({tuple(labels.tolist()) for labels in gtn.path_labels(chains)}) == 20
+
+
+def test_few_strings_of_endlessly_many_paths():
+    graph = gtn.Graph.from_arcs(
+        [(0, 0, None, 0.5), (0, 1, 1, 1.0), (1, 1, None, 0.0), (0, 1, 2, 3.0)], final=1
+    )
+    assert totals(gtn.n_best(graph, 4)) == [1.0] * 4
+    assert totals(gtn.n_best(graph, 4, distinct=True)) == [1.0, 3.0]
+
+
+@given(
+    graphs(infinite=True, max_arcs=10, labels=2, **FREE),
+    st.integers(1, 6),
+    st.sampled_from(["input", "output"]),
+)
+@settings(max_examples=150)
+def test_the_best_path_of_each_string(graph, count, side):
+    best = {}
+    for path in paths(graph):
+        string = path.inputs if side == "input" else path.outputs
+        best[string] = min(path.penalty, best.get(string, math.inf))
+    chains = gtn.n_best(graph, count, distinct=side)
+    strings = [tuple(labels.tolist()) for labels in gtn.path_labels(chains, side)]
+    assert totals(chains) == sorted(best.values())[:count]
+    assert [best[string] for string in strings] == totals(chains)
+    assert len(set(strings)) == len(strings)
+    for i, chain in enumerate(chains):
+        arcs = slice(*chains.topology.arc_offsets[i : i + 2])
+        used = chains.sources[0].index[arcs]
+        assert torch.equal(chain.penalties, graph.penalties[used])
+
+
+def test_strings_that_nobody_could_list():
+    """All penalties equal: 26^30 strings, and as many ties; and labels with large gaps."""
+    chains = gtn.n_best(gtn.linear(torch.zeros(30, 26)), 50, distinct=True)
+    assert len({row.tobytes() for row in chains.ilabels.reshape(50, 30)}) == 50
+    labels = np.array([7, 2_000_000_000, 7, 5])
+    graph = gtn.from_arrays([0] * 4, [1] * 4, labels, penalties=[3.0, 2.0, 1.0, 4.0], final=1)
+    found = gtn.n_best(graph, 9, distinct=True)
+    assert (found.ilabels.tolist(), totals(found)) == ([7, 2_000_000_000, 5], [1.0, 2.0, 4.0])
+
+
+@pytest.mark.parametrize("distinct", [False, "output"])
+def test_first_and_second_derivatives(distinct):
+    rng = np.random.default_rng(3)
+    graph = gtn.from_arrays(
+        rng.integers(0, 4, 14), rng.integers(0, 4, 14), rng.integers(-1, 3, 14),
+        penalties=torch.from_numpy(rng.uniform(0.5, 4, 14)),
+        start={0: 0.25, 1: 0.5}, final={2: 0.125, 3: 0.375},
+    )  # fmt: skip
+    leaves = [
+        p.detach().double().clone().requires_grad_()
+        for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
+    ]
+
+    def forward(arcs, starts, finals):
+        g = graph.with_penalties(arcs, start_penalties=starts, final_penalties=finals)
+        return gtn.viterbi_penalty(gtn.n_best(g, 5, distinct=distinct)).square().sum()
+
+    assert torch.autograd.gradcheck(forward, leaves)
+    assert torch.autograd.gradgradcheck(forward, leaves)
+
+
+@pytest.mark.parametrize("distinct", ["both", "Input", 3])
+def test_unknown_sides_raise(distinct):
+    with pytest.raises(GraphError, match="distinct="):
+        gtn.n_best(gtn.string([1]), 2, distinct=distinct)
+
+
+# -- OpenFst ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unique", [False, True])
+def test_shortest_paths_of_openfst(unique):
+    """2,000 random graphs, half of them cyclic; OpenFst finds distinct strings of
+    acceptors in which no epsilon is."""
+    pynini = pytest.importorskip("pynini", reason="OpenFst is compared through pynini")
+    for acyclic in (True, False):
+        options = {"acyclic": acyclic, "least": -4.0 if acyclic else 0.0, "infinite": True}
+        batch = random_graphs(1000, seed=5, acceptor=unique, epsilons=not unique, **options)
+        fsts = to_openfst(batch)
+        several = gtn.n_best(batch, 5, distinct=unique)
+        assert sum(len(chains) > 2 for chains in several) > 60
+        for i, (chains, fst) in enumerate(zip(several, fsts)):
+            # (Paths of OpenFst's result without its penalties may be merged: none are here.)
+            shortest = from_openfst(pynini.shortestpath(fst, nshortest=5, unique=unique))
+            expected = sorted(path.penalty for path in paths(shortest))
+            # OpenFst rounds what it determinizes to float32.
+            assert totals(chains) == pytest.approx(expected, rel=0, abs=1e-4 * unique), (acyclic, i)
+
+
+# -- larger graphs --------------------------------------------------------------------------------
 
 
 def best_by_lists(graph, count):

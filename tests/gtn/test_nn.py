@@ -9,10 +9,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.autograd import gradcheck
+from torch.autograd import gradcheck, gradgradcheck
 
 import gtn
-from gtn.errors import GraphError, InfeasibleTargetError
+from gtn.errors import GraphError, InfeasibleTargetError, SymbolError
 from gtn.nn import (
     BestPath,
     Compose,
@@ -192,7 +192,9 @@ def test_gradient_of_discriminative_forward_on_both_sides(pair):
         return DiscriminativeForwardLoss(right)(left, target)
 
     values = (recognition.penalties, grammar.penalties, grammar.final_penalties)
-    assert gradcheck(function, [v.clone().requires_grad_() for v in values])
+    inputs = [v.clone().requires_grad_() for v in values]
+    assert gradcheck(function, inputs)
+    assert gradgradcheck(function, inputs)
 
 
 def test_gradient_reaches_a_learned_grammar():
@@ -373,6 +375,33 @@ def test_a_symbol_outside_the_table_is_infeasible():
         grammar = gtn.Graph.from_arcs([(0, 0, "a"), (0, 0, "b")], final=0, symbols=table)
         with pytest.raises(InfeasibleTargetError):
             DiscriminativeForwardLoss(grammar.double())(ab([0.0, 1.0]), "z")
+
+
+def test_a_label_outside_the_table_is_infeasible():
+    batch = gtn.GraphBatch.from_graphs([ab([0.0, 1.0]), ab([0.0, 1.0])])
+    for unknown in ([7], torch.tensor([7]), (-2,)):
+        loss = ViterbiLoss(infeasible="skip", reduction="none")
+        assert loss(batch, [unknown, [1]]).tolist() == [0, 1]
+        assert loss.skipped == 1
+        with pytest.raises(InfeasibleTargetError, match="sample 0"):
+            ViterbiLoss()(batch, [unknown, [1]])
+        with pytest.raises(InfeasibleTargetError):
+            DiscriminativeForwardLoss()(ab([0.0, 1.0]), unknown)
+
+
+def test_acceptors_with_symbols_of_their_own_on_a_batch():
+    batch = gtn.GraphBatch.from_graphs([ab([0.5, 1.0], [0.25, 2.0])] * 3)
+    loss = ViterbiLoss(infeasible="infinity", reduction="none")
+    targets = [gtn.string("ba"), gtn.string("ab", symbols=gtn.SymbolTable("xyba")), "aa"]
+    assert loss(batch, targets).tolist() == [1.25, 2.5, 0.75]
+    either = gtn.Graph.from_arcs([(0, 1, "z"), (0, 1, "b"), (1, 2, "a"), (1, 2, "z")], final=2)
+    assert loss(batch, [either, gtn.string("az"), gtn.string("")]).tolist() == [1.25] + 2 * [
+        math.inf
+    ]
+    with pytest.raises(SymbolError, match="the graph has a symbol table where the target has none"):
+        loss(batch, ["aa", gtn.string([0, 0]), "aa"])
+    with pytest.raises(SymbolError, match="the target has a symbol table where the graph has none"):
+        loss(gtn.linear(torch.zeros(1, 2)), gtn.string("a"))
 
 
 def test_a_target_with_symbols_needs_a_table():

@@ -1,0 +1,121 @@
+"""Ambiguity: whether a string has several paths, or an input several outputs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from gtn.composition import compose
+from gtn.determinism import nondeterminism, symbols_of
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.kernels.delays import consistent_delays
+from gtn.optimization import connect
+from gtn.topology import Topology, frozen
+
+__all__ = ["is_functional", "is_unambiguous"]
+
+
+def is_unambiguous(graph: Graph, side: Literal["input", "output", "both"] = "input") -> Any:
+    """Return whether every string has one path at most.
+
+    With an ambiguous grammar a reading is counted once for each of its paths, which falsifies
+    every posterior. Decided on the pairs of paths with equal strings, the composition of the
+    graph with itself: the graph is ambiguous if and only if a pair of different arcs, or of
+    different starts, is left in it. A path of penalty infinity counts as a path.
+
+    Args:
+        graph: graph or batch; cycles and epsilons are fine.
+        side: what a path spells: its ``"input"`` string, its ``"output"`` string, or with
+            ``"both"`` its sequence of label pairs, as :func:`gtn.determinize` takes them. (Where
+            paths may align the same two strings in different ways, whether a pair of strings
+            has two paths is undecidable; one path per input string is enough for it.)
+
+    Returns:
+        bool; for a batch, ``bool [B]``.
+
+    Raises:
+        GraphError: another side.
+
+    >>> import gtn
+    >>> is_unambiguous(gtn.Graph.from_arcs([(0, 1, "a"), (0, 1, "b")], final=1))
+    True
+    >>> is_unambiguous(gtn.Graph.from_arcs([(0, 1, "a"), (0, 2, "a")], final=[1, 2]))
+    False
+    """
+    t = connect(graph).topology
+    if side == "both":
+        spelled = t.relabelled(symbols_of(t).of_arc, None)
+    elif side in ("input", "output"):
+        spelled = t.relabelled(t.ilabels if side == "input" else t.olabels, None)
+    else:
+        raise GraphError(f"side {side!r}; the sides are 'input', 'output' and 'both'")
+    ambiguous = np.zeros(t.batch_size, dtype=np.bool_)
+    if nondeterminism(spelled) is not None:
+        pairs = _pairs(spelled)
+        left, right = (source.index for source in pairs.sources)
+        ambiguous[pairs.topology.arc_graph[left != right]] = True
+        different = pairs.starts[pairs.start_penalties.numpy() != 0]
+        ambiguous[pairs.topology.graph_of_nodes(different)] = True
+    return ~ambiguous if t.is_batch else not ambiguous[0]
+
+
+def is_functional(graph: Graph) -> Any:
+    """Return whether every input string has one output string at most.
+
+    What :func:`gtn.determinize` needs of a transducer. Decided on the pairs of paths with equal
+    inputs, the composition of the graph with itself: on all ways to a pair of nodes the one
+    output has to be ahead of the other by the same string, by none where both end (Béal, Carton,
+    Prieur and Sakarovitch 2003). O(pairs of arcs). Strings are compared by 62 bits that stand for
+    them, so that the answer True is wrong with a probability below 1e-12 for outputs of a
+    thousand labels. An acceptor is functional. A path of penalty infinity counts as a path.
+
+    Args:
+        graph: graph or batch; cycles and epsilons are fine.
+
+    Returns:
+        bool; for a batch, ``bool [B]``.
+
+    >>> import gtn
+    >>> is_functional(gtn.Graph.from_arcs([(0, 1, "a", "x"), (0, 1, "b", "x")], final=1))
+    True
+    >>> is_functional(gtn.Graph.from_arcs([(0, 1, "a", "x"), (0, 1, "a", "y")], final=1))
+    False
+    """
+    t = connect(graph).topology
+    functional = np.ones(t.batch_size, dtype=np.bool_)
+    if not t.is_acceptor:
+        pairs = _pairs(t.relabelled(t.ilabels, None))
+        found = pairs.topology
+        # -1, no arc: nothing is written.
+        written = np.append(t.olabels, np.int32(-1))
+        left, right = (frozen(written[source.index]) for source in pairs.sources)
+        final = np.zeros(found.num_nodes, dtype=np.bool_)
+        final[found.finals] = True
+        differ = consistent_delays(
+            found.starts, found.dst, *found.outgoing, left, right, frozen(final)
+        )
+        functional[found.graph_of_nodes(np.flatnonzero(differ).astype(np.int32))] = False
+    return functional if t.is_batch else bool(functional[0])
+
+
+def _pairs(spelled: Topology) -> Graph:
+    """Return the pairs of paths of an acceptor that spell the same, those with itself once.
+
+    The match filter advances both through their epsilons together, so that a path paired with
+    itself pairs each arc with itself, and no other pair of paths does. Start k has penalty k on
+    one side and -k on the other: 0 where a start meets itself.
+    """
+    starts = torch.arange(len(spelled.starts), dtype=torch.float64)
+    one, other = (
+        Graph(
+            spelled,
+            starts.new_zeros(spelled.num_arcs),
+            start_penalties=sign * starts,
+            final_penalties=starts.new_zeros(len(spelled.finals)),
+        )
+        for sign in (1, -1)
+    )
+    return compose(one, other, filter="match")

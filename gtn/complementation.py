@@ -1,0 +1,211 @@
+"""Difference and complement: what an acceptor does not accept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.batch import assemble, rearranged
+from gtn.data import ArcData, Sources
+from gtn.determinization import determinize
+from gtn.errors import GraphError, SymbolError
+from gtn.graph import Graph
+from gtn.kernels.difference import Side, avoid
+from gtn.optimization import connect
+from gtn.product import common_length, relabelled, relabelling
+from gtn.symbols import EPSILON, SymbolTable
+from gtn.topology import ArcIndex, Topology, frozen
+
+__all__ = ["complement", "difference"]
+
+Int32s = NDArray[np.int32]
+
+
+def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1_000_000) -> Graph:
+    """Return the paths of ``a`` whose strings ``b`` does not accept, with their penalties.
+
+    ``b`` is determinized and walked beside ``a``; where it has no way on, everything is left.
+    Each path of ``a`` that stays is there once, whatever its penalty. O(A log D) for A arcs of
+    the product, whatever the alphabet. The ``sources`` are the arcs of ``a``.
+
+    Args:
+        a: graph or batch; of a transducer, the strings that it writes count.
+        b: acceptor or batch of acceptors, unweighted: all penalties are zero. A single graph goes
+            with each graph of a batch.
+        symbols: ``"match"`` compares symbols, so that operands may have different tables;
+            ``"ignore"`` compares labels as integers.
+        max_nodes: how many nodes the deterministic form of ``b`` may have.
+
+    Raises:
+        GraphError: ``b`` is no acceptor or has a penalty, naming the arc; batches of different
+            lengths; too many nodes.
+        SymbolError: a table on one side and none on the other.
+
+    >>> import gtn
+    >>> a = gtn.Graph.from_arcs([(0, 1, "x", 1.0), (0, 1, "y", 2.0)], final=1)
+    >>> difference(a, gtn.string("x"))
+    Graph: 2 nodes, 1 arcs, start 0, final 1
+      0 -> 1  y  2
+    """
+    _check_acceptor(b, "the second operand of a difference")
+    relabel = relabelling(a.osymbols, b.isymbols, symbols)
+    least = determinize(b, semiring="boolean", max_nodes=max_nodes).topology
+    if relabel is not None:
+        least = least.relabelled(relabelled(least.ilabels, relabel), None)
+    t = a.topology
+    graphs = common_length(t, least)
+    pairs, arcs, starts, node_offsets, arc_offsets = avoid(
+        _side(t, t.olabels, t.outgoing),
+        _side(least, least.ilabels, least.outgoing_by_ilabel),
+        graphs,
+        t.num_nodes,
+    )
+    final_of = np.full(t.num_nodes, -1, dtype=np.int32)
+    final_of[t.finals] = np.arange(len(t.finals), dtype=np.int32)
+    accepts = np.zeros(least.num_nodes + 1, dtype=np.bool_)  # the last: accepts nothing more
+    accepts[least.finals] = True
+    finals = np.flatnonzero((final_of[pairs[0]] >= 0) & ~accepts[pairs[1]])
+    by_node = np.argsort(starts[0])
+    batch = t.is_batch or least.is_batch
+    topology = Topology(
+        pairs.shape[1],
+        arcs[0],
+        arcs[1],
+        t.ilabels[arcs[2]],
+        None if t.is_acceptor else t.olabels[arcs[2]],
+        starts=starts[0, by_node],
+        finals=finals,
+        node_offsets=node_offsets if batch else None,
+        arc_offsets=arc_offsets if batch else None,
+        check=False,
+    )
+    whole = rearranged(a, topology, arcs[2], starts[1, by_node], final_of[pairs[0, finals]])
+    made = connect(whole)
+    return made._with(sources=(whole.sources[0].then(made.sources[0]),))
+
+
+def complement(
+    graph: Graph,
+    *,
+    alphabet: SymbolTable | Iterable[int | str] | None = None,
+    max_nodes: int = 1_000_000,
+) -> Graph:
+    """Return the deterministic acceptor of all strings that an acceptor does not accept.
+
+    Unweighted: all penalties are zero, and stay so. The result has as many arcs as nodes times
+    labels; :func:`difference` needs none of them. Its arcs have no sources. On a batch, graph by
+    graph.
+
+    Args:
+        graph: acceptor or batch of acceptors; cycles, epsilons, several starts are fine.
+        alphabet: what strings are made of: a symbol table, or labels, or symbols of the graph's
+            table. Unless given, all symbols of the graph's table; without one, the labels that
+            the graph has.
+        max_nodes: how many nodes the deterministic form may have.
+
+    Raises:
+        GraphError: not an acceptor, a penalty, a label that the alphabet lacks; too many nodes.
+        SymbolError: a symbol of the alphabet that the graph's table lacks.
+
+    >>> import gtn
+    >>> complement(gtn.string([0]), alphabet=[0, 1])
+    Graph: 3 nodes, 6 arcs, start 0, final 0, 2
+      0 -> 1  0  0
+      0 -> 2  1  0
+      1 -> 2  0  0
+      1 -> 2  1  0
+      2 -> 2  0  0
+      2 -> 2  1  0
+    """
+    _check_acceptor(graph, "a complement")
+    table = graph.isymbols
+    if isinstance(alphabet, SymbolTable) and table is None:
+        table = alphabet
+    labels = _alphabet(graph, alphabet)
+    least = determinize(graph, semiring="boolean", max_nodes=max_nodes).topology
+    lacking = ~np.isin(least.ilabels, labels)
+    if lacking.any():
+        label = int(least.ilabels[np.argmax(lacking)])
+        shown = str(label) if table is None else repr(table.symbol(label))
+        raise GraphError(f"the graph accepts strings with {shown}, which the alphabet lacks")
+    # To each graph, one node more: where everything is accepted.
+    graphs = np.arange(least.batch_size)
+    node_offsets = least.node_offsets + np.arange(least.batch_size + 1)
+    owner = np.repeat(np.arange(least.batch_size), np.diff(node_offsets))
+    sinks = node_offsets[1:] - 1
+    nodes = np.arange(least.num_nodes, dtype=np.int32)
+    number = nodes + least.graph_of_nodes(nodes)
+    dst = np.repeat(sinks[owner][:, None], len(labels), axis=1)
+    dst[number[least.src], np.searchsorted(labels, least.ilabels)] = number[least.dst]
+    is_final = np.ones(node_offsets[-1], dtype=np.bool_)
+    is_final[number[least.finals]] = False
+    starts = sinks.copy()
+    starts[least.graph_of_nodes(least.starts)] = number[least.starts]
+    batch = least.is_batch
+    topology = Topology(
+        int(node_offsets[-1]),
+        np.repeat(np.arange(node_offsets[-1]), len(labels)),
+        dst.reshape(-1),
+        np.tile(labels, len(dst)),
+        starts=starts,
+        finals=np.flatnonzero(is_final),
+        node_offsets=node_offsets if batch else None,
+        arc_offsets=node_offsets * len(labels) if batch else None,
+        check=False,
+    )
+    zero = graph.penalties.new_zeros
+    whole = assemble(
+        topology,
+        zero(topology.num_arcs),
+        zero(len(graphs)),
+        zero(len(topology.finals)),
+        isymbols=table,
+        osymbols=table,
+    )
+    made = connect(whole)
+    nothing = Sources(np.full(made.num_arcs, -1, dtype=np.int32))
+    return made._with(sources=(nothing,), data=ArcData())
+
+
+def _alphabet(graph: Graph, alphabet: SymbolTable | Iterable[int | str] | None) -> Int32s:
+    """Return the labels of an alphabet, increasing."""
+    table = graph.isymbols
+    if alphabet is None:
+        alphabet = table if table is not None else graph.ilabels[graph.ilabels != EPSILON].tolist()
+    if isinstance(alphabet, SymbolTable):
+        given: list[Any] = list(alphabet if table is not None else alphabet.labels)
+    else:
+        given = list(alphabet)
+    labels = []
+    for item in given:
+        if isinstance(item, str):
+            if table is None:
+                raise SymbolError(f"symbol {item!r} of the alphabet: the graph has no table")
+            item = table.label(item)
+        elif table is not None:
+            table.symbol(int(item))  # raises where there is none
+        if item < 0:
+            raise GraphError(f"the alphabet has {item}; labels are >= 0, epsilon is none")
+        labels.append(int(item))
+    return np.unique(np.array(labels, dtype=np.int32))
+
+
+def _check_acceptor(graph: Graph, what: str) -> None:
+    if not graph.topology.is_acceptor:
+        arc = int(np.argmax(graph.ilabels != graph.olabels))
+        raise GraphError(
+            f"{what} is an acceptor, but arc {arc} reads and writes {graph.symbol_pair(arc)}; "
+            "project it first"
+        )
+    if graph.isymbols != graph.osymbols:
+        raise GraphError(
+            f"{what} is an acceptor, but has different input and output symbols; project it first"
+        )
+
+
+def _side(t: Topology, labels: Int32s, by_node: ArcIndex) -> Side:
+    start_offsets = np.searchsorted(t.starts, t.node_offsets).astype(np.int32)
+    return Side(*by_node, labels, t.dst, t.starts, frozen(start_offsets))

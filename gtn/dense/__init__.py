@@ -1,0 +1,49 @@
+"""Emission penalties against graphs, frame by frame, without building the product.
+
+``emissions[t, c]`` is the penalty (nats) of reading class c in frame t, as a network gives it. A
+path takes one arc with an input label a frame, and any number of epsilon arcs between; it has the
+penalties of its arcs, its start and its end, and the emissions of what it reads. So each function
+here equals ``compose(linear(emissions), graph)`` and the scorer of the same name, in time O(T A)
+with little memory: class c is label c, whatever symbol tables say, and a label that is no class
+is read by no frame.
+
+Everything takes one problem or a batch:
+
+====================  ===============  ===========================================
+emissions             graph            problems
+====================  ===============  ===========================================
+``[T, C]``            a graph          one: results without a first dimension
+``[B, T, C]``         a graph          B, which share the graph
+``[B, T, C]``         a batch of B     B, each with a graph of its own
+``[T, C]``            a batch of B     B, which share the emissions
+====================  ===============  ===========================================
+
+Emissions need not be normalised, and may be ``inf``. Problem b has ``lengths[b]`` frames; what
+comes after is not looked at and has gradient zero. The arithmetic is float64 whatever the dtype.
+Gradients can be differentiated as often as one likes; from the third derivative on, the product is
+built after all. The problems of a batch run in as many threads as torch
+has; the results are the same to the bit for any number of them.
+"""
+
+from gtn.dense.paths import (
+    Alignment,
+    alignment,
+    viterbi_path,
+    viterbi_penalty,
+    viterbi_penalty_float64,
+)
+from gtn.dense.problems import Lengths
+from gtn.dense.sums import arc_posteriors, forward_penalty, forward_penalty_float64, posteriors
+
+__all__ = [
+    "Alignment",
+    "Lengths",
+    "alignment",
+    "arc_posteriors",
+    "forward_penalty",
+    "forward_penalty_float64",
+    "posteriors",
+    "viterbi_path",
+    "viterbi_penalty",
+    "viterbi_penalty_float64",
+]

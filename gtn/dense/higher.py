@@ -1,0 +1,45 @@
+"""Derivatives beyond the second: through the product, which is built for them."""
+
+from __future__ import annotations
+
+import torch
+
+from gtn.batch import assemble
+from gtn.composition import compose
+from gtn.construction import linear
+from gtn.dense.problems import Problems
+from gtn.scoring import forward_penalty_float64
+
+__all__ = ["second_derivative"]
+
+Tensors = tuple[torch.Tensor, ...]
+
+
+def second_derivative(inputs: Tensors, direction: Tensors, problems: Problems) -> Tensors:
+    """Return the derivative of posteriors along a direction, itself differentiable to any order.
+
+    O(T A) memory, other than the kernel that gives its value alone. The arguments are emissions
+    ``[B, T, C]``, arc, start and final penalties; the direction has a row for each problem where
+    they share a graph.
+    """
+    # A direction may lead along what needs no gradient itself.
+    parts = [part if part.requires_grad else part.detach().requires_grad_() for part in inputs]
+    graph = assemble(problems.topology, *parts[1:])
+    total = parts[0].new_zeros(())
+    for b, length in enumerate(problems.lengths.tolist()):
+        one = graph if problems.shared else graph[b]  # type: ignore[index]
+        value = forward_penalty_float64(compose(linear(parts[0][b, :length]), one))
+        if not value.isfinite():
+            continue
+        posteriors = torch.autograd.grad(value, parts, create_graph=True, allow_unused=True)
+        row = b if problems.shared else 0
+        along = (direction[0], *(rows[row] for rows in direction[1:]))
+        total = total + sum(
+            (posterior * way).sum()
+            for posterior, way in zip(posteriors, along)
+            if posterior is not None
+        )
+    if not total.requires_grad:
+        return tuple(torch.zeros_like(part) for part in parts)
+    found = torch.autograd.grad(total, parts, create_graph=True, allow_unused=True)
+    return tuple(torch.zeros_like(p) if f is None else f for p, f in zip(parts, found))

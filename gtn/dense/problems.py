@@ -1,0 +1,203 @@
+"""Problems, each of emissions and a graph, as the frame by frame kernels take them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.distance import Semiring
+from gtn.epsilons import remove_epsilon
+from gtn.errors import CyclicGraphError, GraphError
+from gtn.graph import Graph, check_penalties
+from gtn.kernels import dense as kernels
+from gtn.kernels.layout import Layout, arrange
+from gtn.kernels.reachability import find_cycle, group_by, topological_order
+from gtn.rational import project
+from gtn.symbols import EPSILON
+from gtn.tensors import as_array
+from gtn.threads import in_slices
+from gtn.topology import Topology, frozen
+
+__all__ = ["Lengths", "Problems", "silent_cycles_summed"]
+
+Lengths = torch.Tensor | NDArray[Any] | Sequence[int] | int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Problems:
+    """B problems as kernels take them.
+
+    Attributes:
+        is_batch: whether results have a first dimension.
+    """
+
+    topology: Topology
+    layout: Layout
+    lengths: NDArray[np.int64]
+    is_batch: bool
+
+    @property
+    def shared(self) -> bool:
+        """Whether all problems have the same graph, so that each has a row for its arcs."""
+        return not self.topology.is_batch
+
+    @classmethod
+    def of(cls, emissions: torch.Tensor, graph: Graph, lengths: Lengths) -> Problems:
+        """Check that emissions, graph and lengths fit, and lay out the graph."""
+        if not isinstance(emissions, torch.Tensor) or emissions.dtype not in (
+            torch.float32,
+            torch.float64,
+        ):
+            kind = getattr(emissions, "dtype", type(emissions).__name__)
+            raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}")
+        if emissions.ndim not in (2, 3):
+            raise GraphError(
+                f"emissions must be [T, C] or [B, T, C], not of shape {list(emissions.shape)}"
+            )
+        topology = graph.topology
+        count = len(emissions) if emissions.ndim == 3 else topology.batch_size
+        if topology.is_batch and topology.batch_size != count:
+            raise GraphError(
+                f"emissions of {count} problems meet a batch of {topology.batch_size} graphs; "
+                "each needs one, or all share a single graph"
+            )
+        frames, classes = emissions.shape[-2:]
+        return cls(
+            topology,
+            _layout(topology, classes),
+            _checked_lengths(lengths, count, frames),
+            is_batch=emissions.ndim == 3 or topology.is_batch,
+        )
+
+    def inputs(self, emissions: torch.Tensor, graph: Graph) -> tuple[torch.Tensor, ...]:
+        """Return emissions ``[B, T, C]``, arc, start and final penalties in float64."""
+        wide = emissions.to(device="cpu", dtype=torch.float64)
+        if wide.ndim == 2:
+            wide = wide.expand(len(self.lengths), *wide.shape)
+        given = (graph.penalties, graph.start_penalties, graph.final_penalties)
+        return wide, *(p.to(device="cpu", dtype=torch.float64) for p in given)
+
+    def masses(self, *penalties: torch.Tensor) -> kernels.Masses:
+        """Return the masses of arcs, starts and finals; raises ``GraphError`` naming a bad one."""
+        found = []
+        for what, values in zip(("arc", "start", "final"), penalties, strict=True):
+            array = as_array(values)
+            every = np.arange(len(array), dtype=np.int32)
+            m, k, bad = kernels.masses(array, self.layout.arc if what == "arc" else every)
+            if bad >= 0:
+                check_penalties(values.detach(), len(array), what)
+            found += [m, k]
+        return kernels.Masses(*found)
+
+    def zeros(self, *inputs: torch.Tensor, arcs: bool = True) -> list[NDArray[np.float64]]:
+        """Return room for what belongs to each input, a row for each problem that needs one."""
+        rows = len(self.lengths) if self.shared else 1
+        sizes = (len(inputs[1]) if arcs else 0, len(inputs[2]), len(inputs[3]))
+        return [np.zeros(inputs[0].shape), *(np.zeros((rows, size)) for size in sizes)]
+
+    def run(self, kernel: Any, emissions: NDArray[np.float64], *arguments: Any) -> list[Any]:
+        """Run a kernel over all problems, in slices.
+
+        Raises:
+            GraphError: a kernel's last two results say that an emission is bad.
+        """
+        arguments = (self.layout, emissions, self.lengths, *arguments)
+        results = in_slices(lambda i, j: kernel(i, j, *arguments), len(self.lengths))
+        for *_, b, bad in results:
+            if b >= 0:
+                t, c = divmod(bad, emissions.shape[2])
+                where = f" of problem {b}" if self.is_batch else ""
+                raise GraphError(
+                    f"the emission of class {c} in frame {t}{where} is {emissions[b, t, c]}; "
+                    "a penalty is a finite number, or inf to forbid"
+                )
+        return results
+
+
+def _checked_lengths(lengths: Lengths, count: int, frames: int) -> NDArray[np.int64]:
+    if lengths is None:
+        return np.full(count, frames, dtype=np.int64)
+    given = np.atleast_1d(lengths.cpu().numpy() if isinstance(lengths, torch.Tensor) else lengths)
+    if given.shape != (count,) or (count and given.dtype.kind not in "iu"):
+        raise GraphError(
+            f"lengths must be {count} whole numbers, not {given.dtype} of shape {list(given.shape)}"
+        )
+    wrong = (given < 0) | (given > frames)
+    if wrong.any():
+        b = int(np.argmax(wrong))
+        raise GraphError(f"problem {b} has length {given[b]}, but there are {frames} frames")
+    return given.astype(np.int64)
+
+
+def _layout(topology: Topology, num_classes: int) -> Layout:
+    """Return the order in which a frame visits the nodes and arcs of a graph."""
+    *parts, place = arrange(
+        topology.node_offsets,
+        topology.arc_offsets,
+        _order(topology),
+        topology.src,
+        topology.ilabels,
+        *topology.incoming,
+        num_classes,
+    )
+    ends = [
+        part
+        for nodes in (topology.starts, topology.finals)
+        for part in (
+            np.searchsorted(nodes, topology.node_offsets).astype(np.int32),
+            place[nodes],
+        )
+    ]
+    return Layout(topology.node_offsets, *parts, *ends)
+
+
+def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
+    """Return a graph that reads the same without a cycle of arcs that read nothing.
+
+    Such a cycle is summed exactly, in value and derivatives (:func:`gtn.remove_epsilon`); a graph
+    without one stays as it is.
+    """
+    if _silent_order(graph.topology)[1] is None:
+        return graph
+    check_penalties(graph.penalties, graph.num_arcs, "arc")  # by the number it has here
+    return remove_epsilon(project(graph.without_data().double(), "input"), semiring=semiring)
+
+
+def _order(topology: Topology) -> NDArray[np.int32]:
+    """Return the nodes, graph by graph, such that arcs that read nothing lead forward.
+
+    Raises:
+        CyclicGraphError: naming a cycle of such arcs.
+    """
+    order, cycle = _silent_order(topology)
+    if cycle is not None:
+        raise CyclicGraphError(
+            f"arcs that read nothing form a cycle: {topology.describe_cycle(cycle)}; remove them "
+            "first: gtn.remove_epsilon(gtn.project(graph, 'input'))"
+        )
+    return order
+
+
+def _silent_order(topology: Topology) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+    """Return the order of nodes, and a cycle of arcs that read nothing if there is one."""
+    nodes: NDArray[np.int32] = frozen(np.arange(topology.num_nodes, dtype=np.int32))
+    if not topology.has_input_epsilons:
+        return nodes, None
+    silent = np.flatnonzero(topology.ilabels == EPSILON).astype(np.int32)
+    src, dst = frozen(topology.src[silent]), frozen(topology.dst[silent])
+    index = group_by(src, topology.num_nodes, frozen(np.arange(len(silent), dtype=np.int32)))
+    offsets, arcs = (frozen(part) for part in index)
+    order, found = topological_order(topology.num_nodes, dst, offsets, arcs)
+    if found < topology.num_nodes:
+        everywhere = frozen(np.ones(topology.num_nodes, dtype=np.bool_))
+        return nodes, silent[find_cycle(topology.num_nodes, dst, offsets, arcs, everywhere)]
+    owner = topology.graph_of_nodes(nodes).astype(np.int32)
+    grouped: NDArray[np.int32] = frozen(
+        group_by(frozen(owner), topology.batch_size, frozen(order))[1]
+    )
+    return grouped, None

@@ -1,0 +1,71 @@
+"""Determinism: pairs of labels as symbols, and whether one symbol leads two ways."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.kernels.reachability import group_by
+from gtn.symbols import EPSILON
+from gtn.topology import ArcIndex, Topology, frozen
+
+__all__ = ["Symbols", "arcs_by_symbol", "nondeterminism", "outgoing_by_symbol", "symbols_of"]
+
+Int32s = NDArray[np.int32]
+
+
+class Symbols(NamedTuple):
+    """Pairs of labels as numbers, in the order of input label, then output label."""
+
+    of_arc: Int32s  # [A], -1 where both labels are epsilon
+    ilabels: Int32s  # of each symbol
+    olabels: Int32s
+
+
+def symbols_of(t: Topology) -> Symbols:
+    """Number the pairs of labels of a graph; those of an acceptor are its labels."""
+    if t.is_acceptor:
+        keys = t.ilabels.astype(np.int64) + 1
+        base = 1
+    else:
+        base = int(t.olabels.max(initial=-1)) + 2
+        keys = (t.ilabels.astype(np.int64) + 1) * base + (t.olabels.astype(np.int64) + 1)
+    pairs, of_arc = np.unique(keys, return_inverse=True)
+    shift = 1 if len(pairs) and pairs[0] == 0 else 0
+    pairs = pairs[shift:]
+    ilabels = (pairs // base - 1).astype(np.int32)
+    olabels = ilabels if t.is_acceptor else (pairs % base - 1).astype(np.int32)
+    return Symbols(frozen((of_arc - shift).astype(np.int32)), ilabels, olabels)
+
+
+def arcs_by_symbol(t: Topology, symbols: Symbols) -> ArcIndex:
+    """Return arcs by symbol, counted from -1, within a symbol in their order."""
+    arcs = frozen(np.arange(t.num_arcs, dtype=np.int32))
+    offsets, order = group_by(frozen(symbols.of_arc + np.int32(1)), len(symbols.ilabels) + 1, arcs)
+    return ArcIndex(frozen(offsets), frozen(order))
+
+
+def outgoing_by_symbol(t: Topology, symbols: Symbols) -> ArcIndex:
+    """Return arcs by source node, within a node by symbol, -1 first."""
+    offsets, arcs = group_by(t.src, t.num_nodes, arcs_by_symbol(t, symbols).arcs)
+    return ArcIndex(frozen(offsets), frozen(arcs))
+
+
+def nondeterminism(t: Topology) -> str | None:
+    """Return why a graph is not deterministic, its pairs of labels being symbols, or None."""
+    graphs = t.graph_of_nodes(t.starts)
+    twice = np.flatnonzero(np.diff(graphs) == 0)
+    if len(twice):
+        return f"nodes {t.starts[twice[0]]} and {t.starts[twice[0] + 1]} are both starts"
+    symbols = symbols_of(t)
+    if (symbols.of_arc < 0).any():
+        return f"arc {int(np.argmax(symbols.of_arc == EPSILON))} neither reads nor writes"
+    arcs = outgoing_by_symbol(t, symbols).arcs
+    src, numbers = t.src[arcs], symbols.of_arc[arcs]
+    twice = np.flatnonzero((src[1:] == src[:-1]) & (numbers[1:] == numbers[:-1]))
+    if len(twice):
+        one, other = arcs[twice[0]], arcs[twice[0] + 1]
+        return f"arcs {one} and {other} leave node {t.src[one]} with the same labels"
+    return None

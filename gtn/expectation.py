@@ -1,0 +1,118 @@
+"""Expectations over the paths of a graph, drawn with probability exp(forward - penalty)."""
+
+from __future__ import annotations
+
+import torch
+
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.scoring import Posteriors, posteriors_float64
+from gtn.tensors import as_given, as_index
+from gtn.topology import Topology
+
+__all__ = ["entropy", "expected"]
+
+
+def expected(
+    graph: Graph,
+    values: torch.Tensor,
+    *,
+    start_values: torch.Tensor | None = None,
+    final_values: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the mean, over the paths of a graph, of a quantity that adds up along a path.
+
+    The sum over arcs of posterior times value; the lengths of paths, durations, counts of errors
+    (the expected risk). One pass forward and one back; exact on graphs with cycles. The gradient
+    to a value is the arc's posterior, that to an arc's penalty minus the covariance of the
+    quantity and the arc's use; any order follows.
+
+    Args:
+        graph: a graph or a batch.
+        values: of each arc, ``[A]``, or several quantities at once, ``[A, K]``.
+        start_values, final_values: of each start and final, ``[S]`` and ``[F]`` (or ``[S, K]``,
+            ``[F, K]``); None: zero.
+
+    Returns:
+        ``[]`` or ``[K]``; for a batch ``[B]`` or ``[B, K]``; of the penalties' dtype. Zero, with
+        gradient zero, where there is no path.
+
+    Raises:
+        DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
+        GraphError: values of another shape; a NaN or -inf penalty.
+
+    >>> import gtn
+    >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 1.0), (1, 2, 9)], final=2)
+    >>> expected(g, torch.tensor([1.0, 2.0, 10.0]))
+    tensor(11.5000)
+    """
+    topology = graph.topology
+    shape = (topology.num_arcs, *values.shape[1:])
+    if values.ndim not in (1, 2) or tuple(values.shape) != shape:
+        raise GraphError(
+            f"values have shape {list(values.shape)}; it is [{topology.num_arcs}] "
+            f"or [{topology.num_arcs}, K]: one row for each arc"
+        )
+    given = [("values", values, topology.num_arcs)]
+    for name, own, nodes in (
+        ("start_values", start_values, topology.starts),
+        ("final_values", final_values, topology.finals),
+    ):
+        given.append((name, values.new_zeros(len(nodes), *shape[1:]) if own is None else own,
+                      len(nodes)))  # fmt: skip
+    for name, own, count in given[1:]:
+        if own.shape != (count, *shape[1:]):
+            raise GraphError(
+                f"{name} have shape {list(own.shape)}, not {[count, *shape[1:]]} "
+                f"beside values of shape {list(shape)}"
+            )
+    found = posteriors_float64(graph)
+    parts = [own.to(device="cpu", dtype=torch.float64) for _, own, _ in given]
+    return as_given(_sum(found, parts, topology), graph)
+
+
+def _sum(found: Posteriors, parts: list[torch.Tensor], topology: Topology) -> torch.Tensor:
+    """Return the sum of posteriors times values, per graph of a batch."""
+    owners = (
+        topology.arc_graph,
+        topology.graph_of_nodes(topology.starts),
+        topology.graph_of_nodes(topology.finals),
+    )
+    total = parts[0].new_zeros(topology.batch_size, *parts[0].shape[1:])
+    for posteriors, values, owner in zip(found[:3], parts, owners, strict=True):
+        share = posteriors if values.ndim == 1 else posteriors[:, None]
+        # What no path uses counts nothing, were its value infinite.
+        used = torch.where(share > 0, values, 0.0)
+        total = total.index_add(0, as_index(owner), share * used)
+    return total if topology.is_batch else total.squeeze(0)
+
+
+def entropy(graph: Graph) -> torch.Tensor:
+    """Return the entropy of the distribution over paths, in nats.
+
+    A path has probability exp(forward - penalty). The entropy is the mean of -log of its shares,
+    step by step from its end to its start (so nothing is lost in differences of large
+    penalties). One pass forward and one back; exact on graphs with cycles; differentiable to any
+    order.
+
+    Returns:
+        ``[]``, ``[B]`` for a batch; of the penalties' dtype. Zero, with gradient zero, where there
+        is no path.
+
+    Raises:
+        DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
+        GraphError: a NaN or -inf penalty; the message names the arc.
+
+    >>> import gtn
+    >>> entropy(gtn.Graph.from_arcs([(0, 1, 7), (0, 1, 8), (1, 2, 9)], final=2))  # log 2
+    tensor(0.6931)
+    """
+    found = posteriors_float64(graph)
+    parts = [_surprise(share) for share in (found.arc_shares, found.start_shares, found.finals)]
+    return as_given(_sum(found, parts, graph.topology), graph)
+
+
+def _surprise(shares: torch.Tensor) -> torch.Tensor:
+    """Return -log of the shares, 0 where there is none."""
+    some = shares > 0
+    return torch.where(some, -torch.log(torch.where(some, shares, 1.0)), 0.0)

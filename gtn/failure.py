@@ -1,0 +1,133 @@
+"""Failure arcs: exact back-off, as in n-gram models whose rare events share a common rest.
+
+A failure arc is followed only where no arc of its node carries the label asked for; it reads
+nothing, and the label is then asked for at its destination, and so on. With epsilon arcs in its
+place, both the seen event and the backed-off one would count.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.data import Sources, compose_index
+from gtn.errors import GraphError, SymbolError
+from gtn.graph import Graph
+from gtn.kernels import failure as kernels
+from gtn.kernels.reachability import find_cycle, group_by
+from gtn.symbols import EPSILON
+from gtn.topology import Topology, frozen
+
+__all__ = ["FailureArcs", "check_never_asked", "failure_label"]
+
+Int32s = NDArray[np.int32]
+
+
+class FailureArcs:
+    """The failure arcs of a topology: those whose input label is the failure label.
+
+    Args:
+        topology: of the graph that is read with back-off.
+        label: the failure label.
+
+    Attributes:
+        arcs: the failure arc of each node, or -1, ``[N]``.
+        final: the final that a string stopping at a node ends in, or -1, ``[N]``: the node's own,
+            otherwise that of the first final node on the way of failure arcs.
+
+    Raises:
+        GraphError: two failure arcs at a node, a failure arc that writes something, or a cycle of
+            failure arcs, naming the arc; a label that is not one.
+
+    >>> backing_off = Topology(3, [0, 0, 1], [1, 2, 2], [9, 5, 9], starts=[0], finals=[2])
+    >>> failures = FailureArcs(backing_off, 9)
+    >>> failures.arcs, failures.final
+    (array([ 0,  2, -1], dtype=int32), array([0, 0, 0], dtype=int32))
+    """
+
+    def __init__(self, topology: Topology, label: int) -> None:
+        if label < 0:
+            raise GraphError(
+                f"failure={label}: a failure label is a label of its own, >= 0 (epsilon arcs are "
+                "followed always)"
+            )
+        self.topology = t = topology
+        found = np.flatnonzero(t.ilabels == label).astype(np.int32)
+        written = t.olabels[found]
+        for arc in found[(written != EPSILON) & (written != label)][:1].tolist():
+            raise GraphError(
+                f"failure arc {arc} writes label {t.olabels[arc]}; a failure arc writes nothing "
+                f"(EPSILON, or the failure label {label} in an acceptor)"
+            )
+        arcs = np.full(t.num_nodes, -1, dtype=np.int32)
+        arcs[t.src[found]] = found
+        for arc in found[arcs[t.src[found]] != found][:1].tolist():
+            node = t.src[arc]
+            raise GraphError(
+                f"arcs {arc} and {arcs[node]} are both failure arcs of node {node}; a node backs "
+                "off to one node"
+            )
+        self.arcs: Int32s = frozen(arcs)
+        self._check_cycles(found)
+        final = np.full(t.num_nodes, -1, dtype=np.int32)
+        final[t.finals] = np.arange(len(t.finals), dtype=np.int32)
+        self.final: Int32s = frozen(kernels.resolve(self.arcs, t.dst, frozen(final)))
+
+    def _check_cycles(self, found: Int32s) -> None:
+        t = self.topology
+        src, dst = frozen(t.src[found]), frozen(t.dst[found])
+        offsets, order = group_by(src, t.num_nodes, frozen(np.arange(len(found), dtype=np.int32)))
+        everywhere = frozen(np.ones(t.num_nodes, dtype=np.bool_))
+        cycle = find_cycle(t.num_nodes, dst, frozen(offsets), frozen(order), everywhere)
+        if len(cycle):
+            raise GraphError(
+                f"failure arc {found[cycle[0]]} is part of a cycle of failure arcs, which would "
+                f"look for a label for ever: {t.describe_cycle(found[cycle])}"
+            )
+
+    def sources(self, nodes: Int32s, arcs: Int32s) -> Sources:
+        """Return the failure arcs that lead from each node to where an arc starts, and that arc.
+
+        Args:
+            nodes: ``[K]``.
+            arcs: ``[K]``, -1: none, and no failure arcs.
+        """
+        return self._follow(nodes, compose_index(self.topology.src, arcs), arcs)
+
+    def final_sources(self, nodes: Int32s) -> Sources:
+        """Return the failure arcs that lead from each node to the final node it ends in."""
+        ends = self.topology.finals[self.final[nodes]]
+        return self._follow(nodes, ends, np.full(len(nodes), -1, dtype=np.int32))
+
+    def _follow(self, nodes: Int32s, ends: Int32s, last: Int32s) -> Sources:
+        nodes, ends, last = (
+            frozen(np.ascontiguousarray(x, dtype=np.int32)) for x in (nodes, ends, last)
+        )
+        return Sources(*kernels.follow(nodes, ends, last, self.arcs, self.topology.dst))
+
+
+def failure_label(graph: Graph, failure: int | str | None) -> int | None:
+    """Return the failure label of a graph, given as a label or as one of its input symbols.
+
+    Raises:
+        SymbolError: a symbol that the graph has not.
+    """
+    if not isinstance(failure, str):
+        return failure
+    if graph.isymbols is None:
+        raise SymbolError(f"failure={failure!r} is a symbol, but the graph that reads has no table")
+    return graph.isymbols.label(failure)
+
+
+def check_never_asked(written: Int32s, failure: int, name: str) -> None:
+    """Check that no arc writes the failure label: nothing would be asked for by it.
+
+    Raises:
+        GraphError: naming the arc.
+    """
+    asking = written == failure
+    if asking.any():
+        raise GraphError(
+            f"arc {int(np.argmax(asking))} of {name} writes the failure label; failure arcs are "
+            "followed where a label is missing and cannot be asked for"
+        )

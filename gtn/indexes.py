@@ -1,0 +1,82 @@
+"""The arrays of a topology: checked, read-only, and grouped by node."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gtn.errors import GraphError
+from gtn.kernels.reachability import group_by
+
+__all__ = [
+    "ArcIndex",
+    "Components",
+    "first_where",
+    "frozen",
+    "grouped",
+    "integers",
+]
+
+Int32s = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+
+
+class ArcIndex(NamedTuple):
+    """Arcs grouped by node: those of node n are ``arcs[offsets[n]:offsets[n + 1]]``."""
+
+    offsets: Int32s
+    arcs: Int32s
+
+
+class Components(NamedTuple):
+    """Strongly connected components: component k is ``nodes[offsets[k]:offsets[k + 1]]``."""
+
+    nodes: Int32s
+    offsets: Int32s
+
+
+def frozen(array: Any) -> Any:
+    """Return the array, made read-only.
+
+    Everything a topology holds is read-only, the indexes too: nothing goes stale, and a kernel
+    is compiled for one kind of array only.
+    """
+    array.setflags(write=False)
+    return array
+
+
+def integers(values: ArrayLike, name: str, check: bool = True) -> Int32s:
+    """Return a frozen copy of a row of whole numbers; unchecked, the array itself, frozen.
+
+    Raises:
+        GraphError: anything but a row of whole numbers of 32 bits.
+    """
+    if not check:
+        own: Int32s = frozen(np.ascontiguousarray(values, dtype=np.int32))
+        return own
+    given = np.asarray(values)
+    if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+        raise GraphError(
+            f"{name} must be a one-dimensional array of integers, "
+            f"not of shape {given.shape} and type {given.dtype}"
+        )
+    bad = first_where((given > np.iinfo(np.int32).max) | (given < np.iinfo(np.int32).min))
+    if bad is not None:
+        raise GraphError(f"{name}[{bad}] is {given[bad]}, which does not fit 32 bits")
+    copied: Int32s = frozen(np.array(given, dtype=np.int32))
+    return copied
+
+
+def grouped(keys: Int32s, groups: int, order: Int32s | None = None) -> ArcIndex:
+    """Return the members of ``order`` (None: all numbers) grouped by their keys, in its order."""
+    if order is None:
+        order = frozen(np.arange(len(keys), dtype=np.int32))
+    offsets, arcs = group_by(keys, groups, order)
+    return ArcIndex(frozen(offsets), frozen(arcs))
+
+
+def first_where(wrong: Mask) -> int | None:
+    """Return the first place where something is wrong, or None."""
+    return int(np.argmax(wrong)) if wrong.any() else None

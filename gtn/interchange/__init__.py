@@ -1,0 +1,17 @@
+"""Interchange: graphs as OpenFst text, as networkx graphs, and in files of their own."""
+
+from gtn.interchange.files import load, save
+from gtn.interchange.networks import from_networkx, to_networkx
+from gtn.interchange.reading import from_openfst_symbols, from_openfst_text
+from gtn.interchange.writing import to_openfst_symbols, to_openfst_text
+
+__all__ = [
+    "from_networkx",
+    "from_openfst_symbols",
+    "from_openfst_text",
+    "load",
+    "save",
+    "to_networkx",
+    "to_openfst_symbols",
+    "to_openfst_text",
+]

@@ -1,0 +1,397 @@
+"""Sums over all paths that read a matrix of emission penalties, frame by frame.
+
+A path reads one class a frame, along the arcs of a graph; the product of the two is not built.
+Masses exp(-penalty) are kept as pairs (m, k), standing for m * 2^(256 k), with m = 0 or m between
+2^-128 and 2^128. So a sum needs neither exponentials nor logarithms, which are taken once for each
+emission and arc, and nothing underflows: the accuracy is that of sums of logarithms, or better.
+
+The *row* of a problem is where its results go: row b for a graph that all problems share, row 0
+for a batch of graphs, whose arcs are told apart by their numbers. Problems write to places of
+their own, so that slices of them can be given to threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
+Float64s = NDArray[np.float64]
+Layout = Any  # of gtn.kernels.layout: kernels import no other file
+Row = tuple[Float64s, Float64s]
+
+__all__ = ["Masses", "masses", "posteriors", "totals"]
+
+_UP, _DOWN = 2.0**256, 2.0**-256
+_MOST, _LEAST = 2.0**128, 2.0**-128
+_UNIT = 177.445678223346  # the logarithm of 2^256, in two parts:
+_UNIT_HIGH = 177.44567108154297  # 24 bits, so that small multiples are exact,
+_UNIT_LOW = 7.1418030304608115e-06  # and the rest
+
+
+class Masses(NamedTuple):
+    """The masses exp(-penalty) of the arcs (by entry), starts and finals of a layout."""
+
+    arc_m: Float64s
+    arc_k: Float64s
+    start_m: Float64s
+    start_k: Float64s
+    final_m: Float64s
+    final_k: Float64s
+
+
+# -- masses --------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _mass(penalty: float) -> Any:
+    """Return exp(-penalty) as (m, k)."""
+    if -88.0 < penalty < 88.0:
+        return np.exp(-penalty), 0.0
+    if penalty == np.inf:
+        return 0.0, 0.0
+    k = np.rint(-penalty / _UNIT)
+    if abs(penalty) > 1e15:  # what is left of such a number after whole units means nothing
+        return 1.0, k
+    return np.exp((-penalty - k * _UNIT_HIGH) - k * _UNIT_LOW), k
+
+
+@njit(cache=True, nogil=True)
+def masses(penalties: Float64s, chosen: Int32s) -> tuple[Float64s, Float64s, int]:
+    """Return the masses of ``penalties[chosen]``, and the first of those that is bad, or -1."""
+    m, k = np.empty(len(chosen)), np.empty(len(chosen))
+    for i in range(len(chosen)):
+        if not penalties[chosen[i]] > -np.inf:
+            return m, k, chosen[i]
+        m[i], k[i] = _mass(penalties[chosen[i]])
+    return m, k, -1
+
+
+@njit(cache=True, nogil=True)
+def _down(steps: float) -> Any:
+    """Return 2^(-256 steps) for steps >= 1; 0 where it is too small to be added to anything."""
+    if steps == 1.0:
+        return _DOWN
+    if steps == 2.0:
+        return _DOWN * _DOWN
+    return _DOWN * _DOWN * _DOWN if steps == 3.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _plus(m: float, k: float, other_m: float, other_k: float) -> Any:
+    """Add two masses, products of up to three each, of which the other is not zero."""
+    if other_k == k:
+        return m + other_m, k
+    if m == 0.0:
+        return other_m, other_k
+    if other_k < k:
+        return m + other_m * _down(k - other_k), k
+    return m * _down(other_k - k) + other_m, other_k
+
+
+@njit(cache=True, nogil=True)
+def _normal(m: float, k: float) -> Any:
+    """Return a mass with m = 0 or m between 2^-128 and 2^128."""
+    if m == 0.0:
+        return 0.0, 0.0
+    while m >= _MOST:
+        m, k = m * _DOWN, k + 1.0
+    while m < _LEAST:
+        m, k = m * _UP, k - 1.0
+    return m, k
+
+
+@njit(cache=True, nogil=True)
+def _number(m: float, k: float) -> Any:
+    """Return a mass that is about 1 or less as a number; m may be a product of up to four."""
+    if k == 0.0:
+        return m
+    if k < -4.0:
+        return 0.0
+    step, times = (_UP, k) if k > 0.0 else (_DOWN, -k)
+    for _ in range(int(min(times, 4.0))):
+        m *= step
+    return m
+
+
+# -- recursions ----------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _forward(
+    layout: Layout,
+    g: int,
+    emissions: Float64s,
+    given: Masses,
+    em: Float64s,
+    ek: Float64s,
+    am: Float64s,
+    ak: Float64s,
+) -> Any:
+    """Fill in the masses of all ways to each node after each frame: O(T A).
+
+    Args:
+        emissions: ``[T, C]`` of one problem.
+        em, ek: room for the masses of emissions, frame t in row t modulo their number of rows.
+        am, ak: the same for nodes after t frames, t = 0 to T.
+
+    Returns:
+        The first emission ``t * C + c`` that is NaN or -inf, or -1.
+    """
+    first = np.uint64(layout.node_offsets[g])
+    nodes = np.uint64(layout.node_offsets[g + 1]) - first
+    classes = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+    am[0, :nodes] = 0.0
+    ak[0, :nodes] = 0.0
+    for s in range(layout.start_offsets[g], layout.start_offsets[g + 1]):
+        place = layout.start_places[s]
+        am[0, place], ak[0, place] = given.start_m[s], given.start_k[s]
+    for t in range(len(emissions) + 1):
+        here_m, here_k = am[t % len(am)], ak[t % len(am)]
+        before_m, before_k = am[(t - 1) % len(am)], ak[(t - 1) % len(am)]
+        frame_m, frame_k = em[(t - 1) % len(em)], ek[(t - 1) % len(em)]
+        if t > 0:
+            for c in range(len(classes)):
+                penalty = emissions[t - 1, classes[c]]
+                if not penalty > -np.inf:
+                    return (t - 1) * emissions.shape[1] + classes[c]
+                frame_m[c], frame_k[c] = _mass(penalty)
+        for p in range(nodes):
+            m, k = here_m[p], here_k[p]
+            if t > 0:
+                m, k, same = 0.0, 0.0, layout.same[first + p]
+                for e in range(
+                    np.uint64(layout.entries[first + p]), np.uint64(layout.epsilons[first + p])
+                ):
+                    i = np.uint64(layout.source[e])
+                    way, way_k = before_m[i] * given.arc_m[e], before_k[i] + given.arc_k[e]
+                    if same < 0:
+                        column = np.uint64(layout.column[e])
+                        way, way_k = way * frame_m[column], way_k + frame_k[column]
+                    if way != 0.0:
+                        m, k = _plus(m, k, way, way_k)
+                if same >= 0:
+                    column = np.uint64(same)
+                    m, k = m * frame_m[column], k + frame_k[column]
+            for e in range(
+                np.uint64(layout.epsilons[first + p]),
+                np.uint64(layout.entries[first + p + np.uint64(1)]),
+            ):
+                i = np.uint64(layout.source[e])
+                way = here_m[i] * given.arc_m[e]
+                if way != 0.0:
+                    m, k = _plus(m, k, way, here_k[i] + given.arc_k[e])
+            here_m[p], here_k[p] = _normal(m, k)
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _end(layout: Layout, g: int, given: Masses, am: Float64s, ak: Float64s, frames: int) -> Any:
+    """Return the mass of all paths."""
+    row = frames % len(am)
+    m, k = 0.0, 0.0
+    for f in range(layout.final_offsets[g], layout.final_offsets[g + 1]):
+        p = layout.final_places[f]
+        way = am[row, p] * given.final_m[f]
+        if way != 0.0:
+            m, k = _plus(m, k, way, ak[row, p] + given.final_k[f])
+    return _normal(m, k)
+
+
+@njit(cache=True, nogil=True)
+def _penalty(m: float, k: float) -> float:
+    """Return minus the logarithm of a mass."""
+    return np.inf if m == 0.0 else 0.0 - np.log(m) - k * _UNIT_LOW - k * _UNIT_HIGH
+
+
+@njit(cache=True, nogil=True)
+def _widest(layout: Layout, lengths: Int64s, first: int, last: int) -> tuple[int, int, int]:
+    """Return the most frames, nodes and classes of some problems."""
+    frames, nodes, classes = 0, 0, 0
+    for b in range(first, last):
+        g = b if len(layout.node_offsets) > 2 else 0
+        frames = max(frames, lengths[b])
+        nodes = max(nodes, layout.node_offsets[g + 1] - layout.node_offsets[g])
+        classes = max(classes, layout.class_offsets[g + 1] - layout.class_offsets[g])
+    return frames, nodes, classes
+
+
+@njit(cache=True, nogil=True)
+def totals(
+    first: int,
+    last: int,
+    layout: Layout,
+    emissions: Float64s,
+    lengths: Int64s,
+    given: Masses,
+    out: Float64s,
+) -> tuple[int, int]:
+    """Write the forward penalties of the problems ``first`` to ``last - 1``: O(T A) each.
+
+    Args:
+        emissions: ``[B, T, C]``.
+        out: ``[B]``.
+
+    Returns:
+        The first problem with a bad emission and which it is, ``t * C + c``; or -1, -1.
+    """
+    _, nodes, classes = _widest(layout, lengths, first, last)
+    em, ek = np.empty((1, classes)), np.empty((1, classes))
+    am, ak = np.empty((2, nodes)), np.empty((2, nodes))
+    for b in range(first, last):
+        g = b if len(layout.node_offsets) > 2 else 0
+        bad = _forward(layout, g, emissions[b, : lengths[b]], given, em, ek, am, ak)
+        if bad >= 0:
+            return b, bad
+        m, k = _end(layout, g, given, am, ak, lengths[b])
+        out[b] = _penalty(m, k)
+    return -1, -1
+
+
+@njit(cache=True, nogil=True)
+def _backward_silent(
+    layout: Layout, g: int, given: Masses, a: Row, b: Row, arcs_wanted: bool, of_arcs: Float64s
+) -> None:
+    """Carry masses of the ways to the end back over the epsilon arcs after a frame: O(N + A).
+
+    Args:
+        a, b: masses of the ways to each node after that frame, and from it to the end.
+    """
+    (am, ak), (bm, bk) = a, b
+    first = np.uint64(layout.node_offsets[g])
+    one = np.uint64(1)
+    for back in range(np.uint64(layout.node_offsets[g + 1]) - first):
+        q = np.uint64(layout.node_offsets[g + 1]) - one - back
+        p = q - first
+        if am[p] == 0.0:
+            bm[p] = 0.0
+            continue
+        bm[p], bk[p] = _normal(bm[p], bk[p])
+        for e in range(np.uint64(layout.epsilons[q]), np.uint64(layout.entries[q + one])):
+            i = np.uint64(layout.source[e])
+            on, on_k = bm[p] * given.arc_m[e], bk[p] + given.arc_k[e]
+            if on != 0.0:
+                bm[i], bk[i] = _plus(bm[i], bk[i], on, on_k)
+                if arcs_wanted:
+                    of_arcs[layout.arc[e]] += _number(am[i] * on, ak[i] + on_k)
+
+
+@njit(cache=True, nogil=True)
+def _backward(
+    layout: Layout,
+    g: int,
+    given: Masses,
+    a_before: Row,
+    a: Row,
+    frame: Row,
+    b_before: Row,
+    b: Row,
+    arcs_wanted: bool,
+    of_columns: Float64s,
+    of_arcs: Float64s,
+) -> None:
+    """Carry masses of the ways to the end back over one frame: O(N + A).
+
+    Args:
+        a_before, a: masses of the ways to each node before and after the frame.
+        frame: masses of the frame's emissions.
+        b_before, b: masses of the ways from each node to the end, before and after.
+        of_columns, of_arcs: posteriors, to be added to.
+    """
+    (bm, bk), (em, ek) = b, frame
+    (am_before, ak_before), (bm_before, bk_before) = a_before, b_before
+    _backward_silent(layout, g, given, a, b, arcs_wanted, of_arcs)
+    first = np.uint64(layout.node_offsets[g])
+    nodes = np.uint64(layout.node_offsets[g + 1]) - first
+    bm_before[:nodes] = 0.0
+    for p in range(nodes):
+        m, k, same = bm[p], bk[p], layout.same[first + p]
+        if m == 0.0:
+            continue
+        q, reached = first + p, 0.0
+        if same >= 0:
+            c = np.uint64(same)
+            m, k = m * em[c], k + ek[c]
+        for e in range(np.uint64(layout.entries[q]), np.uint64(layout.epsilons[q])):
+            i = np.uint64(layout.source[e])
+            on, on_k = m * given.arc_m[e], k + given.arc_k[e]
+            if same < 0:
+                c = np.uint64(layout.column[e])
+                on, on_k = on * em[c], on_k + ek[c]
+            if on != 0.0:
+                bm_before[i], bk_before[i] = _plus(bm_before[i], bk_before[i], on, on_k)
+                posterior = _number(am_before[i] * on, ak_before[i] + on_k)
+                reached += posterior
+                if same < 0:
+                    of_columns[np.uint64(layout.column[e])] += posterior
+                if arcs_wanted:
+                    of_arcs[layout.arc[e]] += posterior
+        if same >= 0:
+            of_columns[np.uint64(same)] += reached
+
+
+@njit(cache=True, nogil=True)
+def posteriors(
+    first: int,
+    last: int,
+    layout: Layout,
+    emissions: Float64s,
+    lengths: Int64s,
+    given: Masses,
+    arcs_wanted: bool,
+    out: Float64s,
+    of_emissions: Float64s,
+    of_arcs: Float64s,
+    of_starts: Float64s,
+    of_finals: Float64s,
+) -> tuple[int, int]:
+    """Write forward penalties and posteriors of some problems: O(T A) each, memory O(T (N + C)).
+
+    Args:
+        out: ``[B]``; the arguments before it are those of :func:`totals`.
+        of_emissions: ``[B, T, C]``; this and the following are zeros to be added to.
+        of_arcs, of_starts, of_finals: ``[rows, A]`` (left alone unless wanted), ``[rows, S]``,
+            ``[rows, F]``.
+
+    Returns:
+        The first bad emission, as :func:`totals`.
+    """
+    frames, nodes, classes = _widest(layout, lengths, first, last)
+    em, ek = np.empty((max(frames, 1), classes)), np.empty((max(frames, 1), classes))
+    am, ak = np.empty((frames + 1, nodes)), np.empty((frames + 1, nodes))
+    bm, bk = np.zeros((2, nodes)), np.zeros((2, nodes))
+    of_columns = np.empty(classes)
+    for b in range(first, last):
+        g, r = (b, 0) if len(layout.node_offsets) > 2 else (0, b)
+        bad = _forward(layout, g, emissions[b, : lengths[b]], given, em, ek, am, ak)
+        if bad >= 0:
+            return b, bad
+        m, k = _end(layout, g, given, am, ak, lengths[b])
+        out[b] = _penalty(m, k)
+        if m == 0.0:
+            continue
+        bm[:] = 0.0
+        t = lengths[b]
+        for f in range(layout.final_offsets[g], layout.final_offsets[g + 1]):
+            p = layout.final_places[f]
+            bm[t % 2, p], bk[t % 2, p] = _normal(given.final_m[f] / m, given.final_k[f] - k)
+            of_finals[r, f] = _number(am[t, p] * bm[t % 2, p], ak[t, p] + bk[t % 2, p])
+        read = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+        for t in range(lengths[b], 0, -1):
+            of_columns[:] = 0.0
+            _backward(
+                layout, g, given, (am[t - 1], ak[t - 1]), (am[t], ak[t]), (em[t - 1], ek[t - 1]),
+                (bm[(t - 1) % 2], bk[(t - 1) % 2]), (bm[t % 2], bk[t % 2]),
+                arcs_wanted, of_columns, of_arcs[r],
+            )  # fmt: skip
+            for c in range(len(read)):
+                of_emissions[b, t - 1, read[c]] = of_columns[c]
+        _backward_silent(layout, g, given, (am[0], ak[0]), (bm[0], bk[0]), arcs_wanted, of_arcs[r])
+        for s in range(layout.start_offsets[g], layout.start_offsets[g + 1]):
+            p = layout.start_places[s]
+            of_starts[r, s] = _number(given.start_m[s] * bm[0, p], given.start_k[s] + bk[0, p])
+    return -1, -1

@@ -1,0 +1,84 @@
+"""How many labels lie ahead of each node: at most, or at least."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Int32s = NDArray[np.int32]
+
+__all__ = ["FAR", "least_labels", "most_labels"]
+
+FAR = 2**31 - 1
+
+
+@njit(cache=True, nogil=True)
+def most_labels(
+    order: Int32s, offsets: Int32s, arcs: Int32s, dst: Int32s, labels: Int32s, finals: Int32s
+) -> Int32s:
+    """Return the most labels on a way from each node to a final, -1 where there is none: O(N + A).
+
+    Args:
+        order: all nodes in topological order.
+        offsets, arcs: arcs by source.
+        labels: of each arc; those below 0 do not count.
+    """
+    most = np.full(len(offsets) - 1, -1, dtype=np.int32)
+    for n in finals:
+        most[n] = 0
+    for i in range(len(order) - 1, -1, -1):
+        n = order[i]
+        for k in range(offsets[n], offsets[n + 1]):
+            ahead = most[dst[arcs[k]]]
+            if ahead >= 0:
+                most[n] = max(most[n], ahead + (1 if labels[arcs[k]] >= 0 else 0))
+    return most
+
+
+@njit(cache=True, nogil=True)
+def least_labels(
+    offsets: Int32s, arcs: Int32s, src: Int32s, counts: NDArray[np.bool_], finals: Int32s
+) -> Int32s:
+    """Return the least number of labels on a way from each node to a final, or ``FAR``: O(N + A).
+
+    Breadth first from the finals; a level grows by the arcs that do not count.
+
+    Args:
+        offsets, arcs: arcs by destination.
+        counts: whether an arc has a label.
+    """
+    num_nodes = len(offsets) - 1
+    least = np.full(num_nodes, FAR, dtype=np.int32)
+    here = np.empty(num_nodes, dtype=np.int32)
+    ahead = np.empty(num_nodes, dtype=np.int32)
+    num_ahead = 0
+    for n in finals:
+        ahead[num_ahead] = n
+        num_ahead += 1
+    level = 0
+    while num_ahead > 0:
+        here, ahead = ahead, here
+        done, num_here, num_ahead = 0, 0, num_ahead
+        for k in range(num_ahead):
+            if least[here[k]] > level:
+                least[here[k]] = level
+                here[num_here] = here[k]
+                num_here += 1
+        num_ahead = 0
+        while done < num_here:
+            n = here[done]
+            done += 1
+            for k in range(offsets[n], offsets[n + 1]):
+                m = src[arcs[k]]
+                if counts[arcs[k]]:
+                    if least[m] == FAR:
+                        least[m] = FAR - 1  # waits for the next level
+                        ahead[num_ahead] = m
+                        num_ahead += 1
+                elif least[m] > level:
+                    least[m] = level
+                    here[num_here] = m
+                    num_here += 1
+        level += 1
+    return least

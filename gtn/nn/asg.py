@@ -1,0 +1,108 @@
+"""The automatic segmentation criterion: learned transitions between labels, no blank."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gtn import dense
+from gtn.batch import GraphBatch
+from gtn.construction import from_arrays
+from gtn.graph import Graph
+from gtn.nn.criterion import Criterion, difference
+from gtn.nn.targets import LabelTargets, label_rows
+from gtn.topology import Topology
+
+__all__ = ["ASGLoss"]
+
+
+class ASGLoss(Criterion):
+    """Forward penalty of the target's labels, each held for some frames, against all labels.
+
+    Collobert, Puhrsch and Synnaeve 2016: the discriminative forward loss (eq. 17) where both
+    sides have learned penalties for going from one label to the next, and for the first.
+
+    Args:
+        num_classes: C.
+        infeasible, reduction: as in :class:`gtn.nn.Criterion`.
+
+    Attributes:
+        transitions: penalties ``[C, C]`` of reading a class (column) after another (row).
+        beginnings: penalties ``[C]`` of reading a class first.
+
+    >>> loss = ASGLoss(2)
+    >>> loss(torch.zeros(3, 2), [0, 1])  # 001 and 011 of eight: log(8/2)
+    tensor(1.3863, grad_fn=<ToCopyBackward0>)
+    """
+
+    def __init__(self, num_classes: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.transitions = nn.Parameter(torch.zeros(num_classes, num_classes))
+        self.beginnings = nn.Parameter(torch.zeros(num_classes))
+
+    def forward(
+        self,
+        emissions: torch.Tensor,
+        targets: LabelTargets,
+        *,
+        lengths: dense.Lengths = None,
+        target_lengths: Any = None,
+    ) -> torch.Tensor:
+        """Return the loss in nats; arguments and errors as :class:`gtn.nn.CTCLoss`."""
+        single = emissions.ndim == 2
+        graphs = self.correct([targets] if single else targets, target_lengths)
+        graph = graphs[0] if single else graphs
+        losses, feasible = difference(
+            dense.forward_penalty_float64(emissions, graph, lengths=lengths),
+            dense.forward_penalty_float64(emissions, self.every(), lengths=lengths),
+        )
+        return self.reduced(losses, feasible, targets).to(emissions)
+
+    def every(self) -> Graph:
+        """Return the graph of all label sequences: a start, and a node for each class."""
+        classes = np.arange(len(self.beginnings))
+        before, now = (grid.ravel() for grid in np.indices(self.transitions.shape))
+        return from_arrays(
+            np.concatenate((0 * classes, 1 + before)),
+            np.concatenate((1 + classes, 1 + now)),
+            np.concatenate((classes, now)),
+            penalties=self._penalties()[:-1],
+            final=range(1 + len(classes)),
+        )
+
+    def correct(self, targets: LabelTargets, target_lengths: Any = None) -> GraphBatch:
+        """Return the graphs of the targets: a chain of labels, each held as long as it takes."""
+        labels, counts = label_rows(targets, target_lengths)
+        classes = len(self.beginnings)
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        is_first = np.zeros(len(labels), dtype=np.bool_)
+        is_first[offsets[:-1][counts > 0]] = True
+        before = np.roll(labels, 1)
+        into = np.where(is_first, labels, classes + before * classes + labels)
+        held = classes + labels * classes + labels
+        unknown = (labels >= classes) | (~is_first & (before >= classes))
+        parameters = np.where(unknown, -1, np.stack((into, held))).T.ravel()
+        node = np.arange(len(labels)) + np.repeat(np.arange(len(counts)), counts) + 1
+        nodes = offsets + np.arange(len(offsets))
+        topology = Topology(
+            int(nodes[-1]),
+            np.stack((node - 1, node)).T.ravel(),
+            np.repeat(node, 2),
+            np.repeat(labels, 2),
+            starts=nodes[:-1],
+            finals=nodes[1:] - 1,
+            node_offsets=nodes,
+            arc_offsets=2 * offsets,
+            check=False,
+        )
+        penalties = self._penalties()
+        chosen = torch.from_numpy(parameters % len(penalties)).to(penalties.device)
+        return GraphBatch(topology, penalties.index_select(0, chosen), check=False)
+
+    def _penalties(self) -> torch.Tensor:
+        """Return beginnings, transitions row by row, and inf for what is no class."""
+        never = self.beginnings.new_full((1,), torch.inf)
+        return torch.cat((self.beginnings, self.transitions.reshape(-1), never))

@@ -1,0 +1,174 @@
+"""Connectionist temporal classification: labels with blanks between them (Graves et al. 2006)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from gtn import dense
+from gtn.batch import GraphBatch
+from gtn.construction import from_arrays
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.nn.criterion import Criterion, difference
+from gtn.nn.targets import LabelTargets, label_rows
+from gtn.symbols import EPSILON, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["CTCLoss", "any_labels", "ctc_graphs", "ctc_topology"]
+
+
+def ctc_topology(num_classes: int, blank: int = 0, *, symbols: SymbolTable | None = None) -> Graph:
+    """Return the transducer from a class per frame to labels: repeats and blanks are dropped.
+
+    A repeat after a blank is a new label. Node c is where class c was read last; the start is the
+    node of the blank. C nodes and C² arcs. Composed with a lexicon or a grammar it decodes;
+    composed with the string of a target it is the graph of :func:`ctc_graphs`.
+
+    >>> import gtn
+    >>> frames = gtn.string([1, 1, 0, 1, 2])
+    >>> gtn.path_labels(gtn.compose(frames, ctc_topology(3)))
+    array([1, 1, 2], dtype=int32)
+    """
+    _check_blank(blank)
+    if blank >= num_classes:
+        raise GraphError(f"blank {blank} is none of {num_classes} classes")
+    before, now = (grid.ravel() for grid in np.indices((num_classes, num_classes)))
+    written = np.where((now == blank) | (now == before), EPSILON, now)
+    return from_arrays(
+        before, now, now, written, start=blank, final=range(num_classes), symbols=symbols
+    )
+
+
+def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = None) -> GraphBatch:
+    """Return the graphs of the class sequences that become each target: a batch.
+
+    For U labels 2 U + 1 nodes: before, at and after each label, of which the last two are final;
+    equal labels that follow each other need a blank between them. O(sum of U).
+
+    Args:
+        targets: label sequences (lists, arrays or tensors), or a padded tensor ``[B, U]``.
+        target_lengths: of a padded tensor, ``[B]``.
+
+    Raises:
+        GraphError: a blank or a negative label in a target, naming the sample.
+
+    >>> ctc_graphs([[7]])[0]
+    Graph: 3 nodes, 5 arcs, start 0, final 1, 2
+      0 -> 0  0:ε  0
+      1 -> 1  7:ε  0
+      0 -> 1  7    0
+      2 -> 2  0:ε  0
+      1 -> 2  0:ε  0
+    """
+    _check_blank(blank)
+    labels, counts = label_rows(targets, target_lengths)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    if (labels == blank).any():
+        sample = owner[labels == blank][0]
+        raise GraphError(f"the target of sample {sample} contains the blank, label {blank}")
+    sizes = 2 * counts + 1
+    offsets = np.concatenate(([0], np.cumsum(sizes)))
+    first = np.repeat(offsets[:-1], sizes)
+    place = np.arange(offsets[-1]) - first
+    read = np.full(offsets[-1], blank)
+    read[place % 2 == 1] = labels
+    exists = np.ones((offsets[-1], 3), dtype=np.bool_)  # arcs into each node: from itself,
+    exists[:, 1] = place >= 1  # from the one before,
+    exists[:, 2] = (place >= 3) & (place % 2 == 1)  # and past a blank between different labels
+    exists[2:, 2] &= read[2:] != read[:-2]
+    dst, back = np.nonzero(exists)
+    topology = Topology(
+        int(offsets[-1]),
+        dst - back,
+        dst,
+        read[dst],
+        np.where((back > 0) & (place[dst] % 2 == 1), read[dst], EPSILON),
+        starts=offsets[:-1],
+        finals=np.flatnonzero(place >= np.repeat(sizes - 2, sizes)),
+        node_offsets=offsets,
+        arc_offsets=np.concatenate(([0], np.cumsum(exists.sum(axis=1))))[offsets],
+        check=False,
+    )
+    return GraphBatch(topology, check=False)
+
+
+def any_labels(num_classes: int) -> Graph:
+    """Return the graph that reads any class in any number of frames.
+
+    >>> any_labels(2)
+    Graph: 1 nodes, 2 arcs, start 0, final 0
+      0 -> 0  0  0
+      0 -> 0  1  0
+    """
+    zeros = np.zeros(num_classes, dtype=np.int64)
+    return from_arrays(zeros, zeros, np.arange(num_classes), final=0, num_nodes=1)
+
+
+class CTCLoss(Criterion):
+    """Minus the log probability that frames spell the target, with blanks and repeats.
+
+    The discriminative forward loss (eq. 17) of the graph of the target against all sequences of
+    classes. So emissions may be unnormalised, logits with their sign changed; what they become by
+    log-softmax has the same loss and gradient. Equal to ``torch.nn.functional.ctc_loss`` of those
+    (whose ``"mean"`` divides by target lengths, too), with a gradient that is right for any input
+    and can itself be differentiated.
+
+    Args:
+        blank: its class.
+        normalized: whether exp(-emissions) sums to one in each frame, which saves looking.
+        infeasible, reduction: as in :class:`gtn.nn.Criterion`; a target is infeasible if it is
+            longer than its frames.
+
+    >>> loss = CTCLoss()
+    >>> logits = torch.zeros(2, 3)  # 3 classes, all of probability 1/3; 1, 01, 10, 11 spell 1
+    >>> loss(-logits, [1])  # log(9/3)
+    tensor(1.0986)
+    """
+
+    def __init__(self, blank: int = 0, *, normalized: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        _check_blank(blank)
+        self.blank = blank
+        self.normalized = normalized
+
+    def forward(
+        self,
+        emissions: torch.Tensor,
+        targets: LabelTargets,
+        *,
+        lengths: dense.Lengths = None,
+        target_lengths: Any = None,
+    ) -> torch.Tensor:
+        """Return the loss in nats.
+
+        Args:
+            emissions: penalties ``[B, T, C]`` with B targets, or ``[T, C]`` with one.
+            targets: label sequences, or a padded tensor ``[B, U]`` with ``target_lengths [B]``.
+            lengths: frames of each, ``[B]``.
+
+        Raises:
+            InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
+            GraphError: a blank that is no class, or in a target; a NaN or -inf emission.
+        """
+        if self.blank >= emissions.shape[-1]:
+            raise GraphError(f"blank {self.blank} is none of {emissions.shape[-1]} classes")
+        single = emissions.ndim == 2
+        graphs = ctc_graphs([targets] if single else targets, self.blank,
+                            target_lengths=target_lengths)  # fmt: skip
+        graph = graphs[0] if single else graphs
+        correct = dense.forward_penalty_float64(emissions, graph, lengths=lengths)
+        if self.normalized:
+            every = torch.zeros_like(correct)
+        else:
+            anything = any_labels(emissions.shape[-1])
+            every = dense.forward_penalty_float64(emissions, anything, lengths=lengths)
+        losses, feasible = difference(correct, every)
+        return self.reduced(losses, feasible, targets).to(emissions)
+
+
+def _check_blank(blank: int) -> None:
+    if blank < 0:
+        raise GraphError(f"blank {blank} is no class; classes are >= 0")

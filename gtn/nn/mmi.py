@@ -1,0 +1,72 @@
+"""Maximum mutual information: the paths of the target against those of a whole language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from gtn import dense
+from gtn.composition import compose
+from gtn.graph import Graph
+from gtn.nn.criterion import difference
+from gtn.nn.losses import DiscriminativeForwardLoss
+from gtn.nn.targets import Target, acceptors
+from gtn.nn.transformers import Grammar, current
+
+__all__ = ["MMILoss"]
+
+
+class MMILoss(DiscriminativeForwardLoss):
+    """Numerator against denominator, without lattices: LF-MMI (Povey et al. 2016), eq. 17.
+
+    The denominator is a transducer from a class per frame to the labels of targets, such as
+    ``compose(topology, language)``; the numerator is what of it writes the target. Both meet the
+    emissions frame by frame (:mod:`gtn.dense`). In place of emissions it takes recognition
+    graphs, as :class:`gtn.nn.DiscriminativeForwardLoss` does.
+
+    Args:
+        denominator: a graph, or a module that returns one, as :class:`gtn.nn.Learned`.
+        infeasible, reduction: as in :class:`gtn.nn.Criterion`.
+
+    >>> import gtn
+    >>> held = gtn.Graph.from_arcs(
+    ...     [(0, 1, "a"), (1, 1, "a", None), (1, 2, "b"), (2, 2, "b", None), (0, 2, "b")],
+    ...     final=2)
+    >>> MMILoss(held)(torch.zeros(3, 2), "ab")  # aab and abb; bbb is another string
+    tensor(0.4055)
+    """
+
+    def __init__(self, denominator: Grammar, **options: Any) -> None:
+        super().__init__(denominator, **options)
+
+    def forward(
+        self,
+        emissions: torch.Tensor | Graph,
+        targets: Target | Sequence[Target],
+        *,
+        lengths: dense.Lengths = None,
+    ) -> torch.Tensor:
+        """Return the loss in nats.
+
+        Args:
+            emissions: penalties ``[B, T, C]`` with a list of targets, or ``[T, C]`` with one; or
+                a recognition graph or a batch of them.
+            targets: strings, sequences of symbols or of labels, or acceptors.
+            lengths: frames of each, ``[B]``.
+
+        Raises:
+            InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
+        """
+        if isinstance(emissions, Graph):
+            return super().forward(emissions, targets)
+        assert self.grammar is not None
+        whole = current(self.grammar).without_data()
+        count = len(emissions) if emissions.ndim == 3 else None
+        target = acceptors(targets, whole.osymbols, whole.penalties, count)
+        losses, feasible = difference(
+            dense.forward_penalty_float64(emissions, compose(whole, target), lengths=lengths),
+            dense.forward_penalty_float64(emissions, whole, lengths=lengths),
+        )
+        return self.reduced(losses, feasible, targets).to(emissions)

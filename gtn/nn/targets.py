@@ -1,0 +1,167 @@
+"""Targets as acceptors: what the output of a path must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.batch import GraphBatch, rearranged
+from gtn.construction import empty, string
+from gtn.errors import GraphError, SymbolError
+from gtn.graph import Graph
+from gtn.paths import path_labels
+from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["LabelTargets", "Target", "acceptors", "label_rows", "target_labels"]
+
+Target = str | Sequence[Any] | Graph
+LabelTargets = torch.Tensor | Sequence[Any]
+
+
+def acceptors(
+    targets: Target | Sequence[Target],
+    table: SymbolTable | None,
+    like: torch.Tensor,
+    count: int | None = None,
+) -> Graph:
+    """Return the acceptor of one target, or a batch of ``count`` of them.
+
+    A symbol or label outside the table can be on no path, so its target gets a graph without one.
+
+    Args:
+        targets: a string, a sequence of symbols or of labels, a tensor of labels, or an acceptor;
+            for a batch a list of such, or a batch of acceptors.
+        table: symbols of the output that is to be constrained.
+        like: gives the acceptors their dtype and device.
+
+    Raises:
+        GraphError: a wrong number of targets; symbols where there is no table.
+        SymbolError: an acceptor without a table where there is one, or the reverse.
+    """
+    if count is None:
+        return _acceptor(targets, table, like)
+    wrong = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
+    each: list[Any] = [] if wrong else list(targets)  # type: ignore[arg-type]
+    if wrong or len(each) != count:
+        raise GraphError(f"a batch of {count} graphs needs a list of as many targets")
+    if not each:
+        return _nothing(table, like)
+    return GraphBatch.from_graphs([_acceptor(target, table, like) for target in each])
+
+
+def _nothing(table: SymbolTable | None, like: torch.Tensor) -> Graph:
+    return empty(symbols=table, dtype=like.dtype).to(like.device)
+
+
+def _acceptor(target: Any, table: SymbolTable | None, like: torch.Tensor) -> Graph:
+    if isinstance(target, Graph):
+        return _in_table(target.without_data().to(like), table)
+    items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
+    texts = [x for x in items if isinstance(x, str)]
+    if table is None and texts:
+        raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
+    if table is not None:
+        known = {EPSILON, *table.labels}
+        if any(x not in table if isinstance(x, str) else int(x) not in known for x in items):
+            return _nothing(table, like)
+    return string(items, symbols=table, dtype=like.dtype).to(like.device)
+
+
+def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
+    """Return an acceptor with the labels of a table, without arcs of symbols that it lacks."""
+    own = target.isymbols
+    if own == table:
+        return target
+    if own is None or table is None:
+        having, lacking = ("target", "graph") if table is None else ("graph", "target")
+        raise SymbolError(
+            f"the {having} has a symbol table where the {lacking} has none; give it one "
+            "(with_symbols)"
+        )
+    labels = table.merge(own)[1][target.ilabels + 1]
+    kept = np.flatnonzero(np.isin(labels, [EPSILON, *table.labels])).astype(np.int32)
+    topology = Topology(
+        target.num_nodes,
+        target.src[kept],
+        target.dst[kept],
+        labels[kept],
+        starts=target.starts,
+        finals=target.finals,
+        check=False,
+    )
+    starts, finals = (np.arange(len(n), dtype=np.int32) for n in (target.starts, target.finals))
+    return rearranged(target.with_symbols(None), topology, kept, starts, finals).with_symbols(table)
+
+
+def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
+    """Return the labels of a target; a symbol outside the table gets -2, which is no label.
+
+    Epsilons are left out.
+
+    Raises:
+        GraphError: an acceptor of more than one string; symbols where there is no table.
+    """
+    if isinstance(target, Graph):
+        labels = path_labels(target, "input").tolist()
+        items = labels if target.isymbols is None else target.isymbols.decode(labels)
+    else:
+        items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
+    if table is None and any(isinstance(x, str) for x in items):
+        raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
+    labels = [
+        (table.label(x) if table is not None and x in table else -2)
+        if isinstance(x, str)
+        else int(x)
+        for x in items
+        if x not in (EPSILON, EPSILON_TEXT)
+    ]
+    return np.array(labels, dtype=np.int32)
+
+
+def _on_cpu(values: Any) -> NDArray[Any]:
+    return np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values)
+
+
+def _row(b: int, target: Any) -> NDArray[Any]:
+    try:
+        row = _on_cpu(target)
+    except ValueError:  # rows of different lengths
+        row = np.empty((0, 0))
+    if row.ndim != 1 and row.dtype.kind != "U":
+        raise GraphError(f"the target of sample {b} is {target!r}; it is one sequence of labels")
+    return row.reshape(-1)
+
+
+def label_rows(
+    targets: LabelTargets, target_lengths: Any = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the labels of all targets, one after the other, and the length of each.
+
+    Args:
+        targets: sequences of labels, or a padded tensor ``[B, U]``.
+        target_lengths: of a padded tensor, ``[B]``; otherwise each target is taken whole.
+
+    Raises:
+        GraphError: what is no label, naming the sample.
+    """
+    rows = [_row(b, row) for b, row in enumerate(targets)]
+    if target_lengths is not None:
+        given = _on_cpu(target_lengths).reshape(-1)
+        if len(given) != len(rows):
+            raise GraphError(f"{len(given)} target lengths for {len(rows)} targets")
+        for b, row in enumerate(rows):
+            if not 0 <= given[b] <= len(row):
+                raise GraphError(f"target {b} has length {given[b]}, but {len(row)} labels")
+        rows = [row[:n] for row, n in zip(rows, given)]
+    for b, row in enumerate(rows):
+        if len(row) and (row.dtype.kind not in "iu" or row.min() < 0):
+            raise GraphError(
+                f"the target of sample {b} is {targets[b]!r}; labels are integers >= 0"
+            )
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    return np.concatenate([np.empty(0, dtype=np.int64), *rows]).astype(np.int64), lengths

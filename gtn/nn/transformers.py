@@ -1,0 +1,103 @@
+"""Graph transformers: modules that take and return a graph or a batch (paper, section IV)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from gtn.composition import compose
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.paths import viterbi_path
+
+__all__ = ["BestPath", "Compose", "Grammar", "Learned", "current"]
+
+Grammar = Graph | nn.Module
+
+
+class Learned(nn.Module):
+    """A graph whose penalties are parameters: ``grammar()`` returns it with their values now.
+
+    Args:
+        graph: a single graph; its penalties are the initial values. An infinite penalty (a
+            forbidden arc) stays infinite whatever an optimizer does: it is put back at each call,
+            and the parameter in its place is a zero without a gradient.
+
+    >>> import gtn
+    >>> grammar = Learned(gtn.string("34"))
+    >>> [name for name, _ in grammar.named_parameters()]
+    ['penalties', 'start_penalties', 'final_penalties']
+    >>> grammar().penalties.requires_grad
+    True
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        if graph.topology.is_batch:
+            raise GraphError("Learned takes a single graph; one of a batch is batch[i]")
+        self.graph = graph.detach()
+        for name in ("penalties", "start_penalties", "final_penalties"):
+            initial = getattr(self.graph, name)
+            forbidden = initial == torch.inf
+            # inf as a parameter becomes NaN under weight decay, so the parameters are finite.
+            setattr(self, name, nn.Parameter(torch.where(forbidden, 0.0, initial)))
+            self.register_buffer(f"_forbidden_{name}", forbidden, persistent=False)
+
+    def forward(self) -> Graph:
+        """Return the graph with the parameters as penalties."""
+        return self.graph.with_penalties(
+            self._value("penalties"),
+            start_penalties=self._value("start_penalties"),
+            final_penalties=self._value("final_penalties"),
+        )
+
+    def _value(self, name: str) -> torch.Tensor:
+        forbidden: torch.Tensor = getattr(self, f"_forbidden_{name}")
+        parameter: torch.Tensor = getattr(self, name)
+        return torch.where(forbidden, torch.inf, parameter)
+
+
+class Compose(nn.Module):
+    """Composes what comes in with a grammar: the transformer T_gram of section X.
+
+    Args:
+        grammar: a graph, or a module that returns one, as :class:`Learned`.
+        options: of :func:`gtn.compose`.
+
+    >>> import gtn
+    >>> digits = gtn.linear(torch.tensor([[0.1, 2.3], [1.0, 0.4]]), symbols=gtn.SymbolTable("35"))
+    >>> Compose(gtn.string("33"))(digits).penalties
+    tensor([0.1000, 1.0000])
+    """
+
+    def __init__(self, grammar: Grammar, **options: Any) -> None:
+        super().__init__()
+        self.grammar = grammar
+        self.options = options
+
+    def forward(self, graph: Graph) -> Graph:
+        """Return ``graph @ grammar``."""
+        return compose(graph, current(self.grammar), **self.options)
+
+
+class BestPath(nn.Module):
+    """Keeps the path of least penalty: the Viterbi transformer (eq. 10).
+
+    >>> import gtn
+    >>> BestPath()(gtn.linear(torch.tensor([[0.1, 2.3], [1.0, 0.4]]))).ilabels
+    array([0, 1], dtype=int32)
+    """
+
+    def forward(self, graph: Graph) -> Graph:
+        """Return :func:`gtn.viterbi_path` of the graph."""
+        return viterbi_path(graph)
+
+
+def current(grammar: Grammar) -> Graph:
+    """Return a grammar as it is now: a graph itself, or what a module returns."""
+    if isinstance(grammar, Graph):
+        return grammar
+    graph: Graph = grammar()
+    return graph

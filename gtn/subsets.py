@@ -1,0 +1,310 @@
+"""Weighted subset construction with differentiable residuals: what determinization is made of."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.batch import assemble, gather
+from gtn.data import Sources
+from gtn.determinism import Symbols, outgoing_by_symbol
+from gtn.distance import Semiring, distances_float64
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.kernels import weighted_subsets as kernels
+from gtn.symbols import EPSILON
+from gtn.tensors import as_array, as_given, float64_penalties
+from gtn.topology import Topology, frozen
+
+__all__ = ["determinized"]
+
+Int32s = NDArray[np.int32]
+Array = NDArray[Any]
+
+
+class Subsets(NamedTuple):
+    """What the construction finds; see the kernel for the words."""
+
+    state_offsets: Int32s  # states by graph, [B + 1]
+    group_of: Array  # of each state: the group that first led to it
+    last_output: Array  # of each state: the string it still owes at its end, -1: not final
+    src: Array  # of each group: the state it leaves, -1: the starts of a graph
+    dst: Array
+    symbol: Array
+    output: Array  # string
+    kept: Array  # how many of its elements are kept
+    bases: Array  # elements by group
+    step_offsets: Array  # steps by group
+    node: Array  # of each element
+    step_src: Array  # element, -1: a start
+    step_dst: Array
+    step_arc: Array  # or start
+    trie: Int32s  # of strings: parent, last label and length
+
+
+def determinized(
+    graph: Graph,
+    nodes: Int32s,
+    symbols: Symbols,
+    *,
+    outputs: bool,
+    semiring: Semiring,
+    delta: float,
+    max_nodes: int,
+) -> Graph:
+    """Return the deterministic graph of a graph whose penalties are finite.
+
+    Args:
+        graph: without arcs that neither read nor write.
+        nodes: the numbers of its nodes for messages.
+        symbols: what each arc reads.
+        outputs: whether strings are written, apart from symbols.
+        semiring, delta, max_nodes: as in :func:`gtn.determinize`.
+    """
+    found = _subsets(graph, nodes, symbols, outputs, semiring, delta, max_nodes)
+    arcs, starts, finals = _penalties(graph, found, semiring)
+    strings = _Strings(found.trie)
+    # Each group but those of starts becomes an arc, or several where it writes several labels;
+    # what a state still owes at its end becomes a chain of arcs to a new final node.
+    groups, owing = np.flatnonzero(found.src >= 0), np.flatnonzero(found.last_output > 0)
+    is_group = np.repeat([True, False], [len(groups), len(owing)])
+    walk = np.concatenate((groups, owing))
+    src = np.concatenate((found.src[groups], owing))
+    string = np.concatenate((found.output[groups], found.last_output[owing]))
+    graph_of = np.searchsorted(found.state_offsets, src, side="right") - 1
+    by_graph = np.argsort(graph_of, kind="stable")
+    walk, src, string, is_group, graph_of = (
+        column[by_graph] for column in (walk, src, string, is_group, graph_of)
+    )
+    length = strings.length[string]
+    num_arcs = np.where(is_group, np.maximum(length, 1), length)
+    num_new = num_arcs - is_group
+    new_before = np.r_[0, np.cumsum(num_new)]
+    # New nodes of a graph come after its states.
+    ahead = new_before[np.searchsorted(graph_of, np.arange(len(found.state_offsets)))]
+    node_offsets = found.state_offsets + ahead
+    state_graph = np.repeat(np.arange(len(ahead) - 1), np.diff(found.state_offsets))
+    number = np.arange(len(state_graph)) + ahead[state_graph]
+    first_new = found.state_offsets[graph_of + 1] + new_before[:-1]
+    # Arc k of walk w.
+    w = np.repeat(np.arange(len(walk)), num_arcs)
+    k = np.arange(len(w)) - np.repeat(np.cumsum(num_arcs) - num_arcs, num_arcs)
+    begins, through = k == 0, k < num_new[w]
+    speaks = begins & is_group[w]
+    target = np.where(is_group, found.dst[np.where(is_group, walk, 0)], 0)
+    arc_src = np.where(begins, number[src[w]], first_new[w] + k - 1)
+    arc_dst = np.where(through, first_new[w] + k, number[target[w]])
+    group = np.where(speaks, walk[w], -1).astype(np.int32)
+    symbol = np.where(speaks, found.symbol[group], -1)  # the last: nothing
+    ilabels = np.append(symbols.ilabels, EPSILON)[symbol]
+    acceptor = graph.topology.is_acceptor
+    if outputs:
+        olabels = np.where(length[w] > 0, strings.labels(string)[_start_of(length)[w] + k], EPSILON)
+    else:
+        olabels = np.append(symbols.olabels, EPSILON)[symbol]
+    order = np.argsort(arc_src, kind="stable")
+    group = group[order]
+    # A state is final itself where nothing is owed, otherwise the end of its chain is.
+    ends = np.flatnonzero(found.last_output >= 0)
+    final_nodes = number[ends]
+    chain = np.flatnonzero(~is_group)
+    final_nodes[np.searchsorted(ends, walk[chain])] = first_new[chain] + num_new[chain] - 1
+    by_node = np.argsort(final_nodes)
+    batch = graph.topology.is_batch
+    topology = Topology(
+        int(node_offsets[-1]),
+        arc_src[order],
+        arc_dst[order],
+        ilabels[order],
+        None if acceptor else olabels[order],
+        starts=number[found.dst[found.src < 0]],
+        finals=final_nodes[by_node],
+        node_offsets=node_offsets if batch else None,
+        arc_offsets=np.searchsorted(arc_src[order], node_offsets) if batch else None,
+        check=False,
+    )
+    sources = Sources(found.step_arc, found.step_offsets).then(Sources(group))
+    return assemble(
+        topology,
+        as_given(gather(arcs, group), graph),
+        as_given(starts, graph),
+        as_given(gather(finals, by_node.astype(np.int32)), graph),
+        isymbols=graph.isymbols,
+        osymbols=graph.osymbols,
+        data=graph.data.take(sources),
+        sources=(sources,),
+    )
+
+
+def _subsets(
+    graph: Graph,
+    nodes: Int32s,
+    symbols: Symbols,
+    outputs: bool,
+    semiring: Semiring,
+    delta: float,
+    max_nodes: int,
+) -> Subsets:
+    """Run the kernel; raise what it finds wrong."""
+    t = graph.topology
+    silent = np.flatnonzero(symbols.of_arc < 0)
+    rank = np.arange(t.num_nodes, dtype=np.int32)
+    if len(silent):
+        order = _silent_order(t, silent)
+        rank[order] = np.arange(t.num_nodes, dtype=np.int32)
+    final = np.zeros(t.num_nodes, dtype=np.bool_)
+    final[t.finals] = True
+    arcs, starts, _ = (p.detach() for p in float64_penalties(graph))
+    machine = kernels.Machine(
+        symbols.of_arc,
+        t.olabels if outputs else frozen(np.full(t.num_arcs, EPSILON, dtype=np.int32)),
+        t.src,
+        t.dst,
+        as_array(arcs),
+        *outgoing_by_symbol(t, symbols),
+        t.starts,
+        as_array(starts),
+        frozen(np.searchsorted(t.starts, t.node_offsets).astype(np.int32)),
+        frozen(final),
+        frozen(rank),
+    )
+    longest = min(t.num_nodes**2, max(t.num_nodes, 10_000))
+    status, where, state_offsets, states, groups, element_node, steps, trie = (
+        kernels.weighted_subsets(machine, semiring == "tropical", delta, max_nodes, longest)
+    )
+    if status == kernels.TOO_MANY:
+        raise GraphError(
+            f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}: allow "
+            "more with max_nodes. If the graph has cycles there may be no end to it (two cycles "
+            "that read the same string with different penalties, from nodes that one string "
+            "reaches): merge residual penalties that are further apart with delta, or leave "
+            "the graph as it is"
+        )
+    if status == kernels.TOO_LONG:
+        raise GraphError(
+            f"at node {nodes[where]} more than {longest} labels wait to be written, from "
+            f"{t.num_nodes} nodes: no transducer that is deterministic on its input writes what "
+            "this one does; take pairs of labels as symbols, side='both'"
+        )
+    if status:
+        ends = "ends at" if status == kernels.OTHER_END else "reaches"
+        raise GraphError(
+            f"the transducer is not functional: a string that {ends} node {nodes[where]} has two "
+            "different outputs; take pairs of labels as symbols, side='both'"
+        )
+    found = state_offsets, *states[1:], *groups[:5, :-1], *groups[5:], element_node, *steps, trie
+    return Subsets._make(found)
+
+
+def _silent_order(t: Topology, silent: Array) -> Int32s:
+    """Return a topological order along the arcs that read nothing."""
+    rest = Topology(
+        t.num_nodes,
+        t.src[silent],
+        t.dst[silent],
+        t.ilabels[silent],
+        starts=t.starts,
+        finals=t.finals,
+        check=False,
+    )
+    if not rest.is_acyclic:
+        raise GraphError(
+            "the transducer is not functional: it writes without reading round the cycle of "
+            f"{t.describe_cycle(silent[rest.cycle].astype(np.int32))}"
+        )
+    return rest.order
+
+
+def _penalties(
+    graph: Graph, found: Subsets, semiring: Semiring
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the penalties of groups, starts and final states, differentiable, float64.
+
+    All are differences of shortest distances in one acyclic graph. Its nodes are the elements;
+    for each group one that all its kept elements lead to, whose distance is that of a string
+    that leads there; and for each final state one that its elements lead to with their final
+    penalties. A state's own total D is that of the group that first led to it; then a group that
+    leaves the state has the penalty d(group) - D, and its end d(end) - D.
+    """
+    t = graph.topology
+    arcs, starts, finals = float64_penalties(graph)
+    elements, groups = len(found.node), len(found.src)
+    ends = np.flatnonzero(found.last_output >= 0)
+    group_of_element = np.repeat(np.arange(groups), np.diff(found.bases))
+    is_kept = np.arange(elements) < (found.bases[:-1] + found.kept)[group_of_element]
+    kept = np.flatnonzero(is_kept)
+    # The elements of final states that can end.
+    final_of = np.full(t.num_nodes, -1, dtype=np.int32)
+    final_of[t.finals] = np.arange(len(t.finals), dtype=np.int32)
+    end_of = np.full(groups, -1, dtype=np.int64)
+    end_of[found.group_of[ends]] = elements + groups + np.arange(len(ends))
+    ending = np.flatnonzero((end_of[group_of_element] >= 0) & (final_of[found.node] >= 0))
+    moves = np.flatnonzero(found.step_src >= 0)
+    begin = np.flatnonzero(found.step_src < 0)
+    src = np.concatenate((found.step_src[moves], kept, ending))
+    walk = Topology(
+        elements + groups + len(ends),
+        src,
+        np.concatenate(
+            (
+                found.step_dst[moves],
+                elements + group_of_element[kept],
+                end_of[group_of_element[ending]],
+            )
+        ),
+        np.zeros(len(src), dtype=np.int32),
+        starts=np.sort(found.step_dst[begin]),
+        finals=np.empty(0, dtype=np.int32),
+        check=False,
+    )
+    begin = begin[np.argsort(found.step_dst[begin])]
+    ways = Graph(
+        walk,
+        torch.cat(
+            (
+                gather(arcs, found.step_arc[moves]),
+                arcs.new_zeros(len(kept)),
+                gather(finals, final_of[found.node[ending]]),
+            )
+        ),
+        start_penalties=gather(starts, found.step_arc[begin]),
+        check=False,
+    )
+    distances = distances_float64(ways, "forward", semiring)
+    totals = distances[elements : elements + groups]
+    own = gather(totals, found.group_of)
+    begins = found.src < 0
+    before = gather(own, np.where(begins, -1, found.src).astype(np.int32))
+    return (
+        totals - before,
+        gather(totals, np.flatnonzero(begins).astype(np.int32)),
+        distances[elements + groups :] - gather(own, ends.astype(np.int32)),
+    )
+
+
+class _Strings:
+    """The strings of a trie."""
+
+    def __init__(self, trie: Int32s) -> None:
+        self.parent, self.last, self.length = trie
+
+    def labels(self, strings: Array) -> Array:
+        """Return the labels of strings, one after the other, and one more that means nothing."""
+        lengths = self.length[strings]
+        place = np.cumsum(lengths)
+        labels = np.full(int(lengths.sum()) + 1, EPSILON, dtype=np.int32)
+        on, back = np.flatnonzero(lengths), 1
+        strings = strings[on]
+        while len(on):
+            labels[place[on] - back] = self.last[strings]
+            longer = lengths[on] > back
+            on, strings = on[longer], self.parent[strings[longer]]
+            back += 1
+        return labels
+
+
+def _start_of(lengths: Array) -> Array:
+    return np.cumsum(lengths) - lengths

@@ -1,0 +1,530 @@
+"""The sequence criteria, against all class sequences, all paths, and torch's CTC."""
+
+import math
+from itertools import groupby, pairwise, product
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.autograd import gradcheck, gradgradcheck
+
+import gtn
+from gtn.errors import GraphError, InfeasibleTargetError
+from gtn.nn import (
+    ASGLoss,
+    CTCLoss,
+    DiscriminativeForwardLoss,
+    DiscriminativeViterbiLoss,
+    ExpectedRiskLoss,
+    HingeLoss,
+    Learned,
+    MMILoss,
+    ctc_graphs,
+    ctc_topology,
+    edit_distances,
+)
+from gtn.testing import assert_equivalent, exact_penalties, graphs, paths
+
+NEAR = exact_penalties(-3, 3)
+AB = gtn.SymbolTable("ab")
+
+
+def double(*shape, scale=1.0):
+    return (torch.randn(*shape, dtype=torch.float64) * scale).requires_grad_()
+
+
+def log_sum(penalties):
+    return -torch.logsumexp(-torch.tensor([math.inf, *penalties], dtype=torch.float64), 0).item()
+
+
+def collapsed(labels):
+    return tuple(label for label, _ in groupby(labels))
+
+
+# -- CTC -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_ctc_is_that_of_torch(seed, dtype):
+    torch.manual_seed(seed)
+    count, frames, classes, blank = 7, 12, 4, seed % 4
+    logits = (3 * torch.randn(count, frames, classes, dtype=dtype)).requires_grad_()
+    letters = torch.tensor([c for c in range(classes) if c != blank])
+    targets = letters[torch.randint(0, 3, (count, 7))]
+    sizes = torch.randint(0, 8, (count,))
+    sizes[0] = 0
+    targets[1, :3] = letters[0]  # repeated labels
+    lengths = torch.randint(0, frames + 1, (count,))
+    lengths[1:4] = frames
+    theirs, zeroed = (
+        F.ctc_loss(F.log_softmax(logits.double(), -1).transpose(0, 1), targets, lengths, sizes,
+                   blank=blank, reduction="none", zero_infinity=zero).to(dtype)
+        for zero in (False, True)  # an infinite loss has NaN for its gradient there
+    )  # fmt: skip
+    feasible = theirs.isfinite()
+    assert feasible.sum() >= 3
+    loss = CTCLoss(blank, infeasible="infinity", reduction="none")
+    rows = [row[:n].tolist() for row, n in zip(targets, sizes)]
+    tolerance = {"rtol": 1e-6, "atol": 3e-6} if dtype == torch.float32 else {
+        "rtol": 1e-10, "atol": 1e-10,
+    }  # fmt: skip
+    upstream = torch.linspace(-1, 2, count, dtype=dtype)
+    (wanted,) = torch.autograd.grad(zeroed @ upstream, logits)
+    for how in ({"targets": rows}, {"targets": targets, "target_lengths": sizes}):
+        for emissions in (-logits, -F.log_softmax(logits, -1)):
+            ours = loss(emissions, lengths=lengths, **how)
+            torch.testing.assert_close(ours, theirs, **tolerance)
+            (found,) = torch.autograd.grad(ours[feasible] @ upstream[feasible], logits)
+            torch.testing.assert_close(found, wanted, **tolerance)
+    ready = CTCLoss(blank, normalized=True, infeasible="infinity", reduction="none")
+    torch.testing.assert_close(
+        ready(-F.log_softmax(logits, -1), rows, lengths=lengths), theirs, **tolerance
+    )
+
+
+@pytest.mark.parametrize("target", [(), (1,), (1, 2), (1, 1), (2, 1, 2), (2, 2, 2)])
+@pytest.mark.parametrize("frames", [0, 1, 3, 5])
+def test_ctc_sums_over_all_class_sequences(target, frames):
+    torch.manual_seed(len(target))
+    logits = double(frames, 3, scale=2.0)
+    emissions = -F.log_softmax(logits, -1)
+    spelling = [
+        sum(emissions[t, c].item() for t, c in enumerate(row))
+        for row in product(range(3), repeat=frames)
+        if tuple(c for c in collapsed(row) if c) == target
+    ]
+    value = CTCLoss(infeasible="infinity")(-logits, target)
+    assert value.item() == pytest.approx(log_sum(spelling), abs=1e-10)
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert gradient.isfinite().all()
+    if not spelling:
+        assert (gradient == 0).all()
+
+
+def test_ctc_of_unnormalised_emissions_has_a_right_gradient():
+    torch.manual_seed(0)
+    emissions = double(2, 5, 3)
+
+    def loss(rows):
+        return CTCLoss(reduction="none")(rows, [[1, 1], [2]], lengths=[5, 3])
+
+    assert gradcheck(loss, emissions)
+    assert gradgradcheck(loss, emissions)
+    assert (loss(emissions) > 0).all()
+    torch.testing.assert_close(loss(emissions + 7), loss(emissions))
+
+
+@pytest.mark.parametrize("blank", [0, 2])
+@pytest.mark.parametrize("target", [(), (1,), (1, 3), (3, 3), (1, 1, 3)])
+def test_the_ctc_graph_is_the_topology_composed_with_the_target(blank, target):
+    composed = gtn.compose(ctc_topology(4, blank), gtn.string(list(target)))
+    direct = ctc_graphs([target], blank)[0]
+    assert_equivalent(composed, direct, max_length=5)
+
+
+def test_ctc_graphs_are_a_batch_of_their_targets():
+    targets = [[1, 1, 2], [], [3], [2, 2]]
+    batch = ctc_graphs(targets)
+    for one, target in zip(batch, targets, strict=True):
+        assert gtn.equal(one, ctc_graphs([target])[0])
+    padded = torch.tensor([[1, 1, 2], [0, 0, 0], [3, 0, 0], [2, 2, 0]])
+    again = ctc_graphs(padded, target_lengths=torch.tensor([3, 0, 1, 2]))
+    assert gtn.equal(again, batch)
+    assert len(ctc_graphs([])) == 0
+
+
+def test_forced_alignment_writes_the_target():
+    torch.manual_seed(0)
+    emissions, targets = torch.randn(3, 8, 4), [[1, 1, 2], [], [3, 1]]
+    path = gtn.dense.viterbi_path(emissions, ctc_graphs(targets))
+    assert [row.tolist() for row in gtn.path_labels(path)] == targets
+    frames = gtn.dense.alignment(emissions, ctc_graphs(targets)).labels
+    for row, target in zip(frames.tolist(), targets):
+        assert [c for c in collapsed(row) if c] == target
+
+
+def test_a_target_longer_than_its_frames_or_with_an_unknown_label_is_infeasible():
+    emissions = double(4, 3, 3)
+    targets = [[1, 2], [1, 2, 1, 2], [1, 1, 1], [1, 7]]
+    with pytest.raises(InfeasibleTargetError, match=r"sample 1 \(\[1, 2, 1, 2\]\), sample 2"):
+        CTCLoss()(emissions, targets)
+    alone = CTCLoss()(emissions[0], targets[0])
+    for infeasible, expected in (("skip", alone), ("infinity", torch.tensor(math.inf))):
+        loss = CTCLoss(infeasible=infeasible)
+        value = loss(emissions, targets)
+        torch.testing.assert_close(value, expected.to(value))
+        assert loss.skipped == 3
+        (gradient,) = torch.autograd.grad(value, emissions)
+        assert gradient.isfinite().all()
+        assert (gradient[1:] == 0).all()
+        assert (gradient[0] != 0).any()
+
+
+def test_ctc_forbidden_classes():
+    emissions = double(2, 3)
+    with torch.no_grad():
+        emissions[1] = math.inf  # no class at all
+    loss = CTCLoss(infeasible="infinity")
+    value = loss(emissions, [1])
+    assert value == math.inf
+    (gradient,) = torch.autograd.grad(value, emissions)
+    assert (gradient == 0).all()
+    with torch.no_grad():
+        emissions[1] = torch.tensor([math.inf, 0.0, 1.0])
+    (gradient,) = torch.autograd.grad(loss(emissions, [1]), emissions)
+    assert gradient.isfinite().all()
+    assert gradient[1, 0] == 0
+
+
+def test_ctc_of_twenty_thousand_frames_in_float32():
+    torch.manual_seed(0)
+    emissions = 20 * torch.rand(20_000, 3)
+    emissions[:, 0] = 0.05  # nearly sure: a loss that is small beside its two sides
+    target = [1, 2, 1]
+    exact = CTCLoss()(emissions.double(), target).item()
+    value = CTCLoss()(emissions, target)
+    assert value.dtype == torch.float32
+    assert value.item() == pytest.approx(exact, rel=1e-6)
+    shifted = CTCLoss()(emissions.double() + 500.0, target).item()  # both sides are 10 million
+    assert shifted == pytest.approx(exact, rel=1e-6)
+
+
+def test_errors_of_ctc():
+    emissions = torch.zeros(2, 3, 3)
+    with pytest.raises(GraphError, match="target of sample 1 contains the blank, label 0"):
+        CTCLoss()(emissions, [[1], [1, 0]])
+    with pytest.raises(GraphError, match=r"target of sample 1 is \[-1\]"):
+        CTCLoss()(emissions, [[1], [-1]])
+    with pytest.raises(GraphError, match=r"target of sample 0 is \[1\.5\]"):
+        CTCLoss()(emissions, [[1.5], [1]])
+    with pytest.raises(GraphError, match="2 problems meet a batch of 1 graphs"):
+        CTCLoss()(emissions, [[1]])
+    for targets in ([1, 2], [[[1]], [[2]]], [[[1], [2, 2]], [1]]):
+        with pytest.raises(GraphError, match=r"sample 0 is .*; it is one sequence of labels"):
+            CTCLoss()(emissions, targets)
+    with pytest.raises(GraphError, match=r"sample 0 is \[\[1\], \[2\]\]; it is one sequence"):
+        CTCLoss()(emissions[0], [[1], [2]])
+    with pytest.raises(GraphError, match="blank 3 is none of 3 classes"):
+        CTCLoss(3)(emissions, [[1], [2]])
+    with pytest.raises(GraphError, match="3 target lengths for 2 targets"):
+        CTCLoss()(emissions, torch.ones(2, 2, dtype=torch.int64), target_lengths=[1, 1, 1])
+    with pytest.raises(GraphError, match="target 0 has length 3, but 2 labels"):
+        CTCLoss()(emissions, torch.ones(2, 2, dtype=torch.int64), target_lengths=[3, 1])
+    with pytest.raises(GraphError, match="blank -1 is no class"):
+        CTCLoss(-1)
+    with pytest.raises(GraphError, match="blank 3 is none of 3 classes"):
+        ctc_topology(3, 3)
+
+
+# -- ASG -----------------------------------------------------------------------------------------
+
+
+def asg(classes, **options):
+    loss = ASGLoss(classes, **options).double()
+    with torch.no_grad():
+        for parameter in loss.parameters():
+            parameter.copy_(torch.randn(parameter.shape))
+    return loss
+
+
+def asg_penalty(loss, emissions, row):
+    total = sum(emissions[t, c].item() for t, c in enumerate(row))
+    total += sum(loss.beginnings[c].item() for c in row[:1])
+    return total + sum(loss.transitions[pair].item() for pair in pairwise(row))
+
+
+@pytest.mark.parametrize("target", [(0,), (1, 0), (0, 2, 0), (1, 1)])
+def test_asg_is_that_of_all_label_sequences(target):
+    torch.manual_seed(0)
+    loss, emissions = asg(3), double(4, 3)
+    every = [asg_penalty(loss, emissions, row) for row in product(range(3), repeat=4)]
+    cuts = [c for c in product(range(1, 5), repeat=len(target)) if sum(c) == 4]
+    held = [[x for x, n in zip(target, c) for _ in range(n)] for c in cuts]
+    correct = [asg_penalty(loss, emissions, row) for row in held]
+    value = loss(emissions, target)
+    assert value.item() == pytest.approx(log_sum(correct) - log_sum(every), abs=1e-10)
+
+
+def test_asg_of_all_strings_without_repeats_sums_to_one():
+    torch.manual_seed(1)
+    loss, emissions = asg(3), double(4, 3)
+    strings = {collapsed(row) for row in product(range(3), repeat=4)}
+    total = sum(math.exp(-loss(emissions, text).item()) for text in strings)
+    assert total == pytest.approx(1.0, abs=1e-10)
+
+
+def test_asg_learns_transitions_and_beginnings():
+    torch.manual_seed(2)
+    loss, emissions = asg(3, reduction="none"), double(2, 4, 3)
+    names = ["transitions", "beginnings"]
+    inputs = [emissions, *(getattr(loss, n).detach().clone().requires_grad_() for n in names)]
+
+    def value(rows, *parameters):
+        return torch.func.functional_call(
+            loss, dict(zip(names, parameters)), (rows, [[1, 0], [2]]), {"lengths": [4, 2]}
+        )
+
+    assert gradcheck(value, inputs)
+    assert gradgradcheck(value, inputs)
+    assert [name for name, _ in loss.named_parameters()] == names
+
+
+def test_asg_infeasible_targets():
+    loss = asg(3, infeasible="infinity", reduction="none")
+    emissions = double(4, 2, 3)
+    values = loss(emissions, [[0], [], [0, 1, 2], [0, 5]])
+    assert values.isfinite().tolist() == [True, False, False, False]
+    (gradient,) = torch.autograd.grad(values.sum(), emissions)
+    assert (gradient[1:] == 0).all()
+    assert gradient.isfinite().all()
+    assert loss(emissions[0, :0], []) == 0
+    with pytest.raises(InfeasibleTargetError, match="sample 0"):
+        asg(3)(emissions[0], [])
+
+
+# -- numerator and denominator -------------------------------------------------------------------
+
+DENOMINATORS = graphs(penalties=NEAR, acceptor=False, acyclic=False, labels=2)
+
+
+@given(DENOMINATORS, st.integers(0, 3), st.integers(0, 100))
+@settings(max_examples=100)
+def test_mmi_is_the_discriminative_forward_loss_of_the_lattice(denominator, frames, seed):
+    torch.manual_seed(seed)
+    emissions = double(frames, 2)
+    whole = gtn.compose(gtn.linear(emissions.detach()), denominator)
+    strings = sorted({p.outputs for p in paths(whole)})
+    for target in [*strings[:2], (0, 1, 1, 0, 0, 1)]:
+        results = []
+        for loss, entry in ((MMILoss, emissions), (DiscriminativeForwardLoss, None)):
+            learned = Learned(denominator)
+            value = loss(learned, infeasible="infinity")(
+                gtn.linear(emissions) if entry is None else entry, list(target)
+            )
+            value.backward()
+            results.append([value.detach(), emissions.grad, learned.penalties.grad])
+            emissions.grad = None
+        assert (results[0][0] == math.inf) == (target not in strings)
+        for found, wanted in zip(*results):
+            zero = torch.zeros(())
+            torch.testing.assert_close(
+                *torch.broadcast_tensors(
+                    *(zero if part is None else part for part in (found, wanted))
+                ),
+                check_dtype=False, rtol=1e-10, atol=1e-9,
+            )  # fmt: skip
+
+
+def held_letters():
+    """Each letter for one frame or more; after a comes b or nothing."""
+    return gtn.Graph.from_arcs(
+        [(0, 1, "a", "a", 0.5), (1, 1, "a", None), (0, 2, "b"), (1, 2, "b"), (2, 2, "b", None)],
+        final=[1, 2], symbols=AB, dtype=torch.float64,
+    )  # fmt: skip
+
+
+def test_mmi_to_second_order():
+    torch.manual_seed(0)
+    graph = held_letters()
+
+    def value(emissions, penalties):
+        loss = MMILoss(graph.with_penalties(penalties))
+        return 2.0 * loss(emissions, ["ab", "b"], lengths=[3, 2])
+
+    inputs = [double(2, 3, 2), graph.penalties.detach().clone().requires_grad_()]
+    assert gradcheck(value, inputs)
+    assert gradgradcheck(value, inputs)
+
+
+def test_mmi_of_a_batch_and_of_recognition_graphs():
+    torch.manual_seed(0)
+    emissions, lengths = double(3, 4, 2), [4, 2, 3]
+    targets = ["ab", [1], gtn.string("a")]
+    loss = MMILoss(held_letters(), reduction="none")
+    values = loss(emissions, targets, lengths=lengths)
+    for b, target in enumerate(targets):
+        rows = emissions[b, : lengths[b]]
+        alone = MMILoss(held_letters())
+        torch.testing.assert_close(values[b], alone(rows, target))
+        torch.testing.assert_close(
+            values[b], alone(gtn.linear(rows, symbols=AB), target), rtol=1e-10, atol=1e-12
+        )
+    assert MMILoss(held_letters())(emissions.float(), targets).dtype == torch.float32
+    shares = torch.stack(
+        [(-MMILoss(held_letters())(emissions[0], t)).exp() for t in ("a", "b", "ab")]
+    )
+    assert shares.sum().item() == pytest.approx(1.0)
+
+
+def test_mmi_without_a_path_on_either_side():
+    emissions = double(2, 3, 2)
+    none = gtn.Graph.from_arcs([(0, 1, "a")], final=1, symbols=AB)  # one frame only
+    for target in ("b", "a"):
+        with pytest.raises(InfeasibleTargetError):
+            MMILoss(none)(emissions, [target, target])
+        loss = MMILoss(none, infeasible="skip")
+        value = loss(emissions, [target, target])
+        assert (value, loss.skipped) == (0, 2)
+        assert (torch.autograd.grad(value, emissions)[0] == 0).all()
+
+
+# -- hinge ---------------------------------------------------------------------------------------
+
+
+def errors(text, target):
+    return sum(a != b for a, b in zip(text, target)) + abs(len(text) - len(target))
+
+
+@given(
+    graphs(penalties=NEAR, epsilons=True, acceptor=False),
+    st.lists(st.integers(0, 2), max_size=3),
+    st.sampled_from([0.0, 0.5, 2.0]),
+)
+@settings(max_examples=200)
+def test_hinge_is_that_of_all_paths(graph, target, margin):
+    found = [(p.penalty, p.outputs) for p in paths(graph)]
+    correct = [penalty for penalty, text in found if text == tuple(target)]
+    value = HingeLoss(margin=margin, infeasible="infinity")(graph, target)
+    if not correct:
+        assert value == math.inf
+        return
+    rival = min(penalty - margin * errors(text, target) for penalty, text in found)
+    assert value.item() == pytest.approx(min(correct) - rival, abs=1e-9)
+    assert value >= 0
+    if margin == 0:
+        assert value == DiscriminativeViterbiLoss()(graph, target)
+
+
+def test_hinge_to_second_order():
+    torch.manual_seed(0)  # away from ties
+    penalties, rules = double(4, 2), held_letters().penalties.detach().clone().requires_grad_()
+
+    def value(penalties, rules):
+        graph = gtn.linear(penalties, symbols=AB)
+        return 2.0 * HingeLoss(held_letters().with_penalties(rules), margin=0.75)(graph, "ab")
+
+    assert value(penalties, rules) > 0
+    assert gradcheck(value, [penalties, rules])
+    assert gradgradcheck(value, [penalties, rules])
+
+
+def test_hinge_of_a_batch_with_a_grammar_and_symbols():
+    torch.manual_seed(0)
+    batch = gtn.GraphBatch.from_graphs(
+        [gtn.linear(torch.randn(n, 2, dtype=torch.float64), symbols=AB) for n in (3, 2, 1)]
+    )
+    leaf = batch.penalties.detach().clone().requires_grad_()
+    batch = batch.with_penalties(leaf)
+    targets = ["ab", [1], gtn.string("b")]
+    loss = HingeLoss(held_letters(), margin=1.5, reduction="none")
+    values = loss(batch, targets)
+    alone = [HingeLoss(held_letters(), margin=1.5)(g, t) for g, t in zip(batch, targets)]
+    torch.testing.assert_close(values, torch.stack(alone))
+    (gradient,) = torch.autograd.grad(2.0 * values.sum(), leaf)
+    assert set(gradient.tolist()) <= {-2.0, 0.0, 2.0}
+    either = gtn.Graph.from_arcs([(0, 1, "a"), (0, 1, "b")], final=1, symbols=AB)
+    with pytest.raises(GraphError, match="not a single path"):
+        HingeLoss()(batch[2], either)
+    with pytest.raises(ValueError, match="margin=-1"):
+        HingeLoss(margin=-1)
+    assert HingeLoss(infeasible="skip")(batch[2], "z") == 0
+    loss = HingeLoss(infeasible="skip", reduction="none")
+    torch.testing.assert_close(loss(batch, ["abb", "z", "b"])[[0, 2]], torch.stack(
+        [HingeLoss()(batch[0], "abb"), HingeLoss()(batch[2], "b")]
+    ))  # fmt: skip
+    assert loss.skipped == 1
+    assert HingeLoss(reduction="none")(batch[:0], []).shape == (0,)
+
+
+# -- expected risk -------------------------------------------------------------------------------
+
+
+def edits(a, b):
+    if not a or not b:
+        return len(a) + len(b)
+    return min(
+        edits(a[1:], b) + 1, edits(a, b[1:]) + 1, edits(a[1:], b[1:]) + (a[0] != b[0])
+    )  # fmt: skip
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 2), max_size=4), max_size=4),
+    st.lists(st.integers(0, 2), max_size=4),
+)
+@settings(max_examples=100)
+def test_edit_distances(rows, target):
+    found = edit_distances(
+        [np.array(row, dtype=np.int32) for row in rows], np.array(target, dtype=np.int32)
+    )
+    assert found.tolist() == [edits(row, target) for row in rows]
+
+
+@given(
+    graphs(penalties=NEAR, epsilons=True, acceptor=False),
+    st.lists(st.integers(0, 2), max_size=3),
+    st.booleans(),
+)
+@settings(max_examples=150)
+def test_expected_risk_is_that_of_all_paths(graph, target, distinct):
+    found = [(p.penalty, p.outputs) for p in paths(graph)]
+    if distinct:
+        found = [(min(p for p, text in found if text == one), one) for one in {t for _, t in found}]
+    loss = ExpectedRiskLoss(count=1000, distinct=distinct, infeasible="infinity")
+    value = loss(graph, target)
+    if not found:
+        assert value == math.inf
+        return
+    total = log_sum([p for p, _ in found])
+    expected = sum(math.exp(total - p) * edits(text, tuple(target)) for p, text in found)
+    assert value.item() == pytest.approx(expected, abs=1e-9)
+
+
+def test_expected_risk_has_the_gradient_of_its_shares():
+    torch.manual_seed(0)
+    graph = gtn.linear(torch.randn(3, 2, dtype=torch.float64), symbols=AB)
+    loss = ExpectedRiskLoss(held_letters(), count=8)
+
+    def value(penalties):
+        return 3.0 * loss(graph.with_penalties(penalties), "ab")
+
+    leaf = graph.penalties.detach().clone().requires_grad_()
+    assert gradcheck(value, leaf)
+    assert gradgradcheck(value, leaf)
+
+
+def test_expected_risk_of_a_batch_and_other_risks():
+    graphs = [gtn.linear(torch.randn(n, 2), symbols=AB) for n in (1, 2, 3)]
+    batch = gtn.GraphBatch.from_graphs(graphs)
+    wrong = ExpectedRiskLoss(
+        count=100,
+        risk=lambda found, target: [float(not np.array_equal(x, target)) for x in found],
+        reduction="none",
+    )
+    targets = ["a", [0, 1], gtn.string("bbb")]
+    values = wrong(batch, targets)
+    for value, graph, target in zip(values, graphs, targets):
+        torch.testing.assert_close(value, 1 - (-DiscriminativeForwardLoss()(graph, target)).exp())
+    assert ExpectedRiskLoss(count=4)(graphs[1], "zz") == 2
+    with pytest.raises(GraphError, match="a batch of 3 graphs needs a list of as many"):
+        wrong(batch, ["a"])
+
+
+@pytest.mark.parametrize("risks", [[1.0], [[1.0], [2.0]], [1.0, math.inf], [math.nan, 0.0]])
+def test_risks_are_a_finite_number_for_each_path(risks):
+    loss = ExpectedRiskLoss(count=2, risk=lambda found, target: risks, infeasible="skip")
+    with pytest.raises(GraphError, match="risks of 2 paths are as many"):
+        loss(gtn.linear(torch.zeros(1, 2)), [0])
+
+
+def test_expected_risk_without_a_path():
+    batch = gtn.GraphBatch.from_graphs([gtn.empty(), gtn.string([1])])
+    with pytest.raises(InfeasibleTargetError, match=r"sample 0 \(\[1\]\)"):
+        ExpectedRiskLoss()(batch, [[1], [1, 2]])
+    loss = ExpectedRiskLoss(infeasible="skip")
+    assert loss(batch, [[1], [1, 2]]) == 1
+    assert loss.skipped == 1
+    assert ExpectedRiskLoss(reduction="none")(batch[:0], []).shape == (0,)

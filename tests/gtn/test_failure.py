@@ -1,0 +1,335 @@
+"""Failure arcs against an explicit expansion, in which every node has every label it can find."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+import gtn
+from gtn.errors import DataError, GraphError, SymbolError
+from gtn.failure import FailureArcs
+from gtn.symbols import EPSILON
+from gtn.testing import path_penalties_by_string
+from gtn.testing.openfst import random_graphs
+
+FILTERS = ("sequence", "match", "trivial")
+LABELS = 3
+FAILURE = LABELS  # the label after those that are asked for
+COUNT = 400
+
+
+def with_failures(batch, seed):
+    """Return the graphs with failure arcs at some nodes, to nodes further on, without cycles."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for g in batch:
+        place = rng.permutation(g.num_nodes)
+        backing = np.flatnonzero((rng.random(g.num_nodes) < 0.8) & (place > 0))
+        lower = np.argsort(place)[(place[backing] * rng.random(len(backing))).astype(int)]
+        failure = np.full(len(backing), FAILURE)
+        written = np.where(rng.random(len(backing)) < 0.5, FAILURE, EPSILON)
+        order = rng.permutation(g.num_arcs + len(backing))
+        penalties = torch.from_numpy(rng.integers(0, 64, len(backing)) / 8)
+        parts = (
+            np.concatenate([g.src, backing]),
+            np.concatenate([g.dst, lower]),
+            np.concatenate([g.ilabels, failure]),
+            np.concatenate([g.olabels, written]),
+        )
+        found.append(
+            gtn.from_arrays(
+                *(part[order] for part in parts),
+                penalties=torch.cat([g.penalties, penalties])[torch.from_numpy(order)],
+                start=g.starts,
+                start_penalties=g.start_penalties,
+                final=g.finals,
+                final_penalties=g.final_penalties,
+                num_nodes=g.num_nodes,
+            )
+        )
+    return gtn.GraphBatch.from_graphs(found)
+
+
+def expanded(g):
+    """Return the graph without failure arcs in which each node has what it finds by them."""
+    outgoing = [[] for _ in range(g.num_nodes)]
+    fail = {}
+    for arc, (src, label) in enumerate(zip(g.src.tolist(), g.ilabels.tolist())):
+        if label == FAILURE:
+            fail[src] = arc
+        else:
+            outgoing[src].append(arc)
+    ends = dict(zip(g.finals.tolist(), g.final_penalties.tolist()))
+    arcs, finals = [], {}
+    for node in range(g.num_nodes):
+        for label in range(EPSILON, LABELS):
+            here, penalty = node, 0.0
+            while (
+                label >= 0 and here in fail and all(g.ilabels[a] != label for a in outgoing[here])
+            ):
+                penalty += g.penalties[fail[here]].item()
+                here = int(g.dst[fail[here]])
+            for arc in outgoing[here]:
+                if g.ilabels[arc] == label:
+                    total = penalty + g.penalties[arc].item()
+                    arcs.append((node, int(g.dst[arc]), label, int(g.olabels[arc]), total))
+        here, penalty = node, 0.0
+        while here not in ends and here in fail:
+            penalty += g.penalties[fail[here]].item()
+            here = int(g.dst[fail[here]])
+        if here in ends:
+            finals[node] = penalty + ends[here]
+    return gtn.from_arcs(
+        arcs,
+        start=dict(zip(g.starts.tolist(), g.start_penalties.tolist())),
+        final=finals,
+        num_nodes=g.num_nodes,
+        dtype=torch.float64,
+    )
+
+
+def random_pairs(seed, **options):
+    a = random_graphs(COUNT, seed=seed, labels=LABELS, max_arcs=8, **options)
+    b = random_graphs(
+        COUNT,
+        seed=seed + 1,
+        labels=LABELS,
+        max_nodes=6,
+        max_arcs=8,
+        acyclic=False,
+        least=0,
+        **options,
+    )
+    return a, with_failures(b, seed)
+
+
+@pytest.mark.parametrize("filter", FILTERS)
+@pytest.mark.parametrize("beam", [None, 1e9])
+def test_composition_equals_that_with_the_expansion(filter, beam):
+    a, b = random_pairs(11, infinite=True)
+    found = gtn.compose(a, b, filter=filter, failure=FAILURE, beam=beam)
+    assert found.topology.is_connected
+    once = twice = nonempty = 0
+    for i, (x, y, c) in enumerate(zip(a, b, found)):
+        # The filters tell nodes without epsilons, or without anything else, apart.
+        wanted = gtn.compose(x, expanded(y), filter=filter)
+        assert path_penalties_by_string(c, 5) == path_penalties_by_string(wanted, 5), i
+        sizes = [
+            len(found.sources[1].of(arc)) for arc in range(*found.topology.arc_offsets[i : i + 2])
+        ]
+        once += any(size > 1 for size in sizes)
+        twice += any(size > 2 for size in sizes)
+        nonempty += c.num_arcs > 0
+    assert nonempty > COUNT / 4
+    assert once > COUNT / 25
+    assert twice > 1
+
+
+def test_penalties_are_sums_over_sources_which_lie_one_behind_the_other():
+    a, b = random_pairs(21)
+    c = gtn.compose(a, b, failure=FAILURE)
+    for arc in range(c.num_arcs):
+        left, right = c.sources[0].of(arc), c.sources[1].of(arc)
+        total = a.penalties[left].sum() + b.penalties[right].sum()
+        assert c.penalties[arc] == total
+        assert (b.dst[right[:-1]] == b.src[right[1:]]).all()
+        assert (b.ilabels[right[:-1]] == FAILURE).all()
+        if len(left) and len(right):
+            assert a.olabels[left[0]] == b.ilabels[right[-1]]
+
+
+@pytest.mark.parametrize("beam", [None, 1e9])
+def test_graph_by_graph_as_in_a_batch(beam):
+    a, b = random_pairs(31)
+    whole = gtn.compose(a, b, failure=FAILURE, beam=beam)
+    for i in range(0, COUNT, 20):
+        c = gtn.compose(a[i], b[i], failure=FAILURE, beam=beam)
+        assert gtn.equal(whole[i], c)
+
+
+@pytest.mark.parametrize("beam", [None, 1e9])
+def test_first_and_second_derivatives(beam):
+    a = gtn.linear(torch.rand(3, 3, dtype=torch.float64))
+    b = with_failures([random_graphs(1, seed=5, labels=3, max_arcs=8, max_nodes=3)[0]], 0)[0]
+    b = gtn.union(b, backing_off().double())
+    parts = [a.penalties, b.penalties, b.final_penalties]
+    parts = [p.detach().clone().requires_grad_() for p in parts]
+
+    def forward(of_a, of_b, of_finals):
+        right = b.with_penalties(of_b, final_penalties=of_finals)
+        c = gtn.compose(a.with_penalties(of_a), right, failure=FAILURE, beam=beam)
+        return gtn.forward_penalty(c)
+
+    assert torch.autograd.gradcheck(forward, parts)
+    assert torch.autograd.gradgradcheck(forward, parts)
+    gradients = torch.autograd.grad(forward(*parts), parts)
+    failing = torch.from_numpy(b.ilabels == FAILURE)
+    assert gradients[1][failing].sum() > 0
+
+
+def backing_off():
+    """A model that backs off twice, from node 0 to 1 to 2, and ends at node 2 only."""
+    return gtn.Graph.from_arcs(
+        [
+            *((0, 0, 0, 0.1), (0, 1, FAILURE, 0.5), (1, 0, 1, 0.2)),
+            *((1, 2, FAILURE, 0.25), (2, 0, 0, 3.0), (2, 0, 1, 3.0), (2, 0, 2, 3.0)),
+        ],
+        start=0,
+        final={2: 0.75},
+    )
+
+
+def test_each_label_is_found_at_the_first_node_that_has_it():
+    c = gtn.compose(gtn.string([0, 1, 2]), backing_off(), failure=FAILURE)
+    assert c.penalties.tolist() == pytest.approx([0.1, 0.7, 3.75])
+    assert [s.tolist() for s in map(c.sources[1].of, range(3))] == [[0], [1, 2], [1, 3, 6]]
+    # The string stops at node 0, which is not final, nor is node 1.
+    assert c.final_penalties.tolist() == [1.5]
+
+
+def test_an_arc_that_leads_nowhere_or_is_forbidden_hides_the_label():
+    model = [(0, 1, FAILURE, 0.5), (1, 1, 0, 1.0)]
+    for hiding in ((0, 2, 0, 0.0), (0, 1, 0, math.inf)):
+        b = gtn.Graph.from_arcs([*model, hiding], final=1)
+        c = gtn.compose(gtn.string([0]), b, failure=FAILURE)
+        assert gtn.viterbi_penalty(c) == math.inf
+
+
+def test_a_plan_with_failure_arcs():
+    a, b = gtn.string([0, 1, 2]), backing_off()
+    plan = gtn.ComposePlan(a.topology, b.topology, failure=FAILURE)
+    heavier = b.with_penalties(2 * b.penalties)
+    expected = gtn.compose(a, heavier, failure=FAILURE)
+    assert gtn.equal(plan(a, heavier), expected)
+    assert plan.sources[1].of(2).tolist() == [1, 3, 6]
+
+
+@pytest.mark.parametrize("beam", [None, 1e9])
+def test_symbols_of_different_tables(beam):
+    model = gtn.Graph.from_arcs(
+        [(0, 2, "x", "X", 0.25), (0, 1, "#", None, 0.5), (1, 2, "x", "X"), (1, 2, "y", "Y", 3.0)],
+        final=2,
+    )
+    written = gtn.Graph.from_arcs([(0, 1, "z"), (0, 1, "y"), (0, 1, "x")], final=1)
+    c = gtn.compose(written, model, failure="#", beam=beam)
+    pairs = {c.symbol_pair(i): c.penalties[i].item() for i in range(c.num_arcs)}
+    assert pairs == {"y:Y": 3.5, "x:X": 0.25}
+    with pytest.raises(SymbolError, match="'!' is not in"):
+        gtn.compose(written, model, failure="!", beam=beam)
+    asking = gtn.Graph.from_arcs([(0, 1, "y"), (0, 1, "#")], final=1)
+    with pytest.raises(GraphError, match=r"arc 1 of .* writes the failure label"):
+        gtn.compose(asking, model, failure="#", beam=beam)
+    with pytest.raises(SymbolError, match="no table"):
+        gtn.compose(gtn.string([1]), gtn.string([1]), failure="#", beam=beam)
+
+
+def test_data_of_both_sides_follow():
+    model = backing_off()
+    model = model.with_data(name=np.arange(model.num_arcs))
+    written = gtn.string([0, 2]).with_data(ink=np.array([7, 8]))
+    c = gtn.compose(written, model, failure=FAILURE)
+    assert c.data["ink"].tolist() == [7, 8]
+    with pytest.raises(DataError, match="reduce"):
+        c.data["name"]
+    assert c.data.column("name").values(reduce="max").tolist() == [0, 6]
+
+
+@pytest.mark.parametrize("beam", [None, 1e9])
+def test_what_is_wrong_is_named(beam):
+    asked = gtn.string([0])
+    wrong = {
+        "arcs 0 and 1 are both failure arcs of node 0": [(0, 1, FAILURE), (0, 0, FAILURE)],
+        "failure arc 1 writes label 2": [(0, 1, 0), (0, 1, FAILURE, 2, 0.5)],
+        r"failure arc 1 is part of a cycle .* nodes 0 -> 1 -> 0 \(arcs 1, 2\)": [
+            *((0, 1, 0), (0, 1, FAILURE), (1, 0, FAILURE)),
+        ],
+        r"failure arc 0 is part of a cycle .* nodes 0 -> 0": [(0, 0, FAILURE), (0, 1, 0)],
+    }
+    for message, arcs in wrong.items():
+        with pytest.raises(GraphError, match=message):
+            gtn.compose(asked, gtn.Graph.from_arcs(arcs, final=1), failure=FAILURE, beam=beam)
+    with pytest.raises(GraphError, match="failure=-1"):
+        gtn.compose(asked, asked, failure=EPSILON, beam=beam)
+
+
+def test_failure_arcs_of_a_graph_without_nodes():
+    failures = FailureArcs(gtn.empty().topology, 0)
+    assert len(failures.arcs) == len(failures.final) == 0
+    assert gtn.compose(gtn.string([1]), gtn.empty(), failure=0).num_nodes == 0
+
+
+@pytest.mark.parametrize("beam", [None, math.inf])
+def test_a_reader_without_arcs_stands_still(beam):
+    written = gtn.from_arcs([(0, 1, 7, None, 0.5), (0, 1, 8, 8, 0.25)], final=1)
+    point = gtn.from_arrays([], [], [], start=0, final={0: 1.5}, num_nodes=1)
+    both = gtn.compose(written, point, failure=9, beam=beam)
+    assert (both.ilabels.tolist(), both.penalties.tolist()) == ([7], [0.5])
+    assert [source.of(0).tolist() for source in both.sources] == [[0], []]
+    assert gtn.viterbi_penalty(both).item() == 2.0
+
+
+def bigram_model(rng, words):
+    """Return a back-off bigram (node w + 1: after word w; node 0: unigrams) and its table."""
+    unigram = rng.dirichlet(np.ones(words + 1))  # the last is the end of the sentence
+    arcs = [(0, w + 1, w, -math.log(unigram[w])) for w in range(words)]
+    table = np.empty((words, words + 1))
+    finals = {0: -math.log(unigram[words])}
+    for history in range(words):
+        seen = np.flatnonzero(rng.random(words + 1) < 0.4)
+        mass = rng.uniform(0.2, 0.9)
+        shares = mass * rng.dirichlet(np.ones(len(seen))) if len(seen) else np.empty(0)
+        left = 1 - shares.sum()
+        unseen = np.setdiff1d(np.arange(words + 1), seen)
+        backoff = left / unigram[unseen].sum() if len(unseen) else 0.0
+        table[history, seen] = shares
+        table[history, unseen] = backoff * unigram[unseen]
+        for w, share in zip(seen.tolist(), shares):
+            if w == words:
+                finals[history + 1] = -math.log(share)
+            else:
+                arcs.append((history + 1, w + 1, w, -math.log(share)))
+        if len(unseen):
+            arcs.append((history + 1, 0, words, -math.log(backoff)))
+    model = gtn.from_arcs(
+        arcs,
+        start={w + 1: 0.0 for w in range(words)},
+        final=finals,
+        num_nodes=words + 1,
+        dtype=torch.float64,
+    )
+    return model, table
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_next_word_probabilities_of_a_bigram_sum_to_one(seed):
+    rng = np.random.default_rng(seed)
+    words = 6
+    model, table = bigram_model(rng, words)
+    every = gtn.from_arrays(
+        np.zeros(words, dtype=int), np.ones(words, dtype=int), np.arange(words), final=1
+    ).double()
+    for history in range(words):
+        one = gtn.from_arrays(
+            model.src, model.dst, model.ilabels, penalties=model.penalties,
+            start=history + 1, final=range(words + 1), num_nodes=words + 1,
+        )  # fmt: skip
+        c = gtn.compose(every, one, failure=words)
+        found = Counter()
+        for path in gtn.testing.paths(c):
+            found[path.inputs[0]] += math.exp(-path.penalty)
+        probabilities = [found[w] for w in range(words)]
+        np.testing.assert_allclose(probabilities, table[history, :words], rtol=1e-12)
+        ended = gtn.compose(
+            gtn.from_arrays([], [], [], start=0, final=0, num_nodes=1).double(),
+            gtn.from_arrays(
+                model.src, model.dst, model.ilabels, penalties=model.penalties,
+                start=history + 1, final=model.finals, final_penalties=model.final_penalties,
+                num_nodes=words + 1,
+            ),
+            failure=words,
+        )  # fmt: skip
+        end = math.exp(-gtn.forward_penalty(ended).item())
+        assert sum(probabilities) + end == pytest.approx(1, abs=1e-12)
+        assert end == pytest.approx(table[history, words], rel=1e-12)

@@ -1,0 +1,567 @@
+"""OpenFst text, networkx, files, pickling: there and back, and what is wrong with a file."""
+
+import copy
+import io
+import json
+import math
+import pickle
+import zipfile
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader, Dataset
+
+import gtn
+from gtn.data import Column, Sources
+from gtn.interchange import files
+from gtn.testing import assert_equivalent, batches, graphs
+from gtn.testing.openfst import assert_same_language, from_openfst, random_graphs, to_openfst
+
+ANY = {"acyclic": False, "epsilons": True, "acceptor": False, "infinite": True}
+AB = gtn.SymbolTable("ab")
+FEW = settings(max_examples=40)
+
+
+def same_bits(a, b):
+    """Everything of two graphs: structure, bits of penalties, tables, data, sources."""
+    assert type(a) is type(b)
+    assert a.num_nodes == b.num_nodes
+    for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+    assert (a.topology.ilabels is a.topology.olabels) == (b.topology.ilabels is b.topology.olabels)
+    assert np.array_equal(a.topology.node_offsets, b.topology.node_offsets)
+    assert np.array_equal(a.topology.arc_offsets, b.topology.arc_offsets)
+    for name in ("penalties", "start_penalties", "final_penalties"):
+        same_tensor(getattr(a, name).detach(), getattr(b, name).detach())
+    assert (a.isymbols, a.osymbols) == (b.isymbols, b.osymbols)
+    assert list(a.data) == list(b.data)
+    for key in a.data:
+        one, two = a.data.column(key), b.data.column(key)
+        assert type(one.base) is type(two.base)
+        assert one.fill == two.fill
+        rows = [c._gather(c.sources.index) for c in (one, two)]
+        if isinstance(rows[0], torch.Tensor):
+            same_tensor(*rows)
+        else:
+            assert rows[0].dtype == rows[1].dtype
+            assert rows[0].shape == rows[1].shape
+            assert rows[0].tobytes() == rows[1].tobytes()
+        same_sources(one.sources, two.sources, index=False)
+    assert len(a.sources) == len(b.sources)
+    for one, two in zip(a.sources, b.sources):
+        same_sources(one, two)
+
+
+def same_tensor(a, b):
+    assert (a.dtype, a.shape) == (b.dtype, b.shape)
+    assert bytes(a.clone().untyped_storage()) == bytes(b.clone().untyped_storage())
+
+
+def same_sources(a, b, index=True):
+    assert not index or np.array_equal(a.index, b.index)
+    assert (a.offsets is None) == (b.offsets is None)
+    assert a.offsets is None or np.array_equal(a.offsets, b.offsets)
+
+
+def rich(dtype=torch.float64):
+    """A batch with data of many kinds, some rows missing, some unused, and merged sources."""
+    one = gtn.Graph.from_arcs(
+        [(0, 1, "a", "b", 1 / 3), (1, 2, "b", None, -0.0), (2, 2, "a", math.inf)],
+        start={0: 0.1, 1: math.inf},
+        final={2: 1e-30},
+        isymbols=AB,
+        osymbols=gtn.SymbolTable({5: "b", 9: "ä 1", 0: "a"}),
+        dtype=dtype,
+    )
+    missing = Sources(np.array([2, -1, 0], np.int32))
+    merged = Sources(np.array([1, 0, 1], np.int32), np.array([0, 2, 2, 3], np.int32))
+    one = one.with_data(
+        image=torch.arange(24, dtype=torch.uint8).reshape(3, 2, 4),
+        half=torch.tensor([1.5, math.nan, -0.0], dtype=torch.bfloat16),
+        time=Column(np.array([0.5, 1.5, 2.5, 3.5], dtype=np.float32), missing, fill=-1.0),
+        merged=Column(torch.tensor([[1.0], [2.0]]), merged),
+        word=np.array(["eins", "zwei", ""]),
+        day=np.array(["2001-01-01", "NaT", "1998-11-01"], dtype="datetime64[D]"),
+        wave=np.array([1 + 2j, 3j, 0]),
+        big_endian=np.array([1.0, 2.0, 3.0], dtype=">f8"),
+    )
+    return gtn.GraphBatch.from_graphs([one, gtn.reverse(one), one])
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=[".npz", ".safetensors"])
+def path(request, tmp_path):
+    if request.param == ".safetensors":
+        pytest.importorskip("safetensors", reason="the format of safetensors")
+    return tmp_path / f"graph{request.param}"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_file_keeps_everything(path, dtype):
+    batch = rich(dtype)
+    for graph in (batch, batch[1], batch[:0], gtn.empty(), gtn.string([1, 2]), gtn.string("a")):
+        gtn.save(graph, path)
+        same_bits(gtn.load(path), graph)
+    assert gtn.load(path).topology.src.flags.writeable is False
+
+
+@FEW
+@given(st.one_of(graphs(**ANY, isymbols=AB, labels=2), batches(**ANY, dtype=torch.float32)))
+def test_a_file_keeps_any_graph(tmp_path_factory, graph):
+    pytest.importorskip("safetensors", reason="the format of safetensors")
+    folder = tmp_path_factory.mktemp("any")
+    for name in ("g.npz", "g.safetensors"):
+        gtn.save(graph, folder / name)
+        same_bits(gtn.load(folder / name), graph)
+
+
+def test_sources_of_an_operation_are_kept(path):
+    g = gtn.determinize(gtn.string("ab") | gtn.string("ac"))
+    gtn.save(g, path)
+    same_bits(gtn.load(path), g)
+    assert len(g.sources) == 1
+
+
+def test_only_rows_that_arcs_have_are_kept(path):
+    g = gtn.string([1, 2]).with_data(
+        image=Column(torch.arange(1000.0).reshape(10, 100), Sources(np.array([7, -1], np.int32)))
+    )
+    gtn.save(g, path)
+    kept = gtn.load(path).data.column("image")
+    assert kept.base.shape == (1, 100)
+    assert torch.equal(kept.values(), g.data["image"])
+
+
+def test_equal_graphs_make_equal_files(path):
+    gtn.save(rich(), path)
+    first = path.read_bytes()
+    gtn.save(rich(), path)
+    assert path.read_bytes() == first
+
+
+def test_gradients_stay_behind(path):
+    g = gtn.linear(torch.ones(2, 3, requires_grad=True))
+    gtn.save(g, path)
+    assert not gtn.load(path).penalties.requires_grad
+
+
+def test_a_file_is_written_whole_or_not_at_all(path, monkeypatch):
+    gtn.save(gtn.string([1]), path)
+    before = path.read_bytes()
+
+    def broken(self, target):
+        raise OSError("no room")
+
+    monkeypatch.setattr(files.Path, "replace", broken)
+    with pytest.raises(OSError, match="no room"):
+        gtn.save(gtn.string([1, 2]), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    with pytest.raises(gtn.DataError, match="arc data 'what' are of type object"):
+        gtn.save(gtn.string([1]).with_data(what=np.array([{}])), path)
+    assert path.read_bytes() == before
+
+
+def test_damaged_files_are_named(path):
+    gtn.save(rich(), path)
+    whole = path.read_bytes()
+    damaged = [whole[:n] for n in (0, 1, 8, 100, len(whole) // 2, len(whole) - 1)]
+    damaged += [b"\0" * 100, b"x" * len(whole)]
+    damaged += [whole[:-n] + b"\xff" * 200 + whole[200 - n :] for n in (201, 1500)]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(gtn.GraphError, match=rf"{path.name}: no whole file of a graph \(.+\)"):
+            gtn.load(path)
+
+
+@pytest.mark.parametrize("changed", [lambda byte: byte ^ 255, lambda byte: byte ^ 6])
+def test_flipped_bytes_never_pass_unseen(path, changed):
+    g = gtn.Graph.from_arcs([(0, 1, 3, 4, 0.5), (1, 2, 4, None)], final=2)
+    gtn.save(g, path)
+    whole, named = path.read_bytes(), ""
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([changed(whole[at])]) + whole[at + 1 :])
+        try:
+            same_bits(gtn.load(path), g)  # bytes that nothing depends on, dates say
+        except gtn.GraphError as error:
+            named += f"{error}\n"
+    assert named.count(path.name) == named.count("\n") > 50
+
+
+def test_another_name_or_type_of_an_array_never_passes_unseen(tmp_path):
+    path = tmp_path / "graph.safetensors"
+    gtn.save(gtn.connect(gtn.Graph.from_arcs([(0, 1, 3, 4, 0.5), (1, 2, 4, None)], final=2)), path)
+    whole = path.read_bytes()
+    for old, new in ((b'"olabels"', b'"olabelz"'), (b'{"dtype":"I32"', b'{"dtype":"F32"')):
+        for at in (i for i in range(len(whole)) if whole.startswith(old, i)):
+            path.write_bytes(whole[:at] + new + whole[at + len(old) :])
+            with pytest.raises(gtn.GraphError, match=r"graph\.safetensors: no whole file"):
+                gtn.load(path)
+
+
+def test_other_compressions_are_not_read(tmp_path):
+    path = tmp_path / "graph.npz"
+    gtn.save(gtn.string([3, 4]), path)
+    whole = bytearray(path.read_bytes())
+    whole[whole.index(b"PK\1\2") + 10] = zipfile.ZIP_BZIP2
+    path.write_bytes(whole)
+    with pytest.raises(gtn.GraphError, match=r"graph\.npz: no whole file .*compressed"):
+        gtn.load(path)
+
+
+def test_what_a_file_says_is_checked(tmp_path):
+    path = tmp_path / "graph.npz"
+
+    def rewritten(change):
+        gtn.save(rich()[0], path)
+        with zipfile.ZipFile(path) as members:
+            arrays = {n[:-4]: np.load(io.BytesIO(members.read(n))) for n in members.namelist()}
+        about = json.loads(arrays["about"].tobytes())
+        change(arrays, about)
+        about.pop("sum")
+        about["sum"] = files._checksum({k: v for k, v in arrays.items() if k != "about"}, about)
+        arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        np.savez(path, **arrays)
+        with pytest.raises(gtn.GraphError, match=r"graph\.npz") as raised:
+            gtn.load(path)
+        return str(raised.value)
+
+    assert "no whole" in rewritten(lambda arrays, about: arrays.pop("src"))
+    assert "arc 0" in rewritten(lambda arrays, about: arrays["dst"].fill(77))
+    assert "format" in rewritten(lambda arrays, about: about.update(format="other"))
+    assert "nan" in rewritten(lambda arrays, about: arrays["penalties"].fill(math.nan))
+    assert "rows" in rewritten(lambda arrays, about: arrays["data.2.index"].fill(9))
+    assert "offsets" in rewritten(lambda arrays, about: arrays["data.3.offsets"].fill(1))
+    assert "shape" in rewritten(
+        lambda arrays, about: about["data"]["image"].update(shape=[10**9, 10**9])
+    )
+    assert "object" in rewritten(lambda arrays, about: about["data"]["word"].update(dtype="|O"))
+
+
+def test_a_pickle_in_an_npz_is_not_read(tmp_path):
+    path = tmp_path / "graph.npz"
+    np.savez(path, about=np.array([{}], dtype=object))
+    with pytest.raises(gtn.GraphError, match=r"graph\.npz.*allow_pickle=False"):
+        gtn.load(path)
+    np.savez(path, other=np.arange(3))
+    with pytest.raises(gtn.GraphError, match=r"graph\.npz.*about"):
+        gtn.load(path)
+
+
+def test_other_suffixes_and_missing_files(tmp_path):
+    for use in (lambda p: gtn.save(gtn.string([1]), p), gtn.load):
+        with pytest.raises(gtn.GraphError, match=r"graph\.pt: graphs are kept in \.npz"):
+            use(tmp_path / "graph.pt")
+    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+        gtn.load(tmp_path / "none.npz")
+
+
+def test_without_safetensors_the_message_says_what_to_install(tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(files.importlib, "import_module", missing)
+    with pytest.raises(ImportError, match="pip install safetensors"):
+        gtn.save(gtn.string([1]), tmp_path / "g.safetensors")
+
+
+# -- OpenFst text --------------------------------------------------------------------------------
+
+
+def single_start(graph):
+    """A graph that OpenFst's text holds as it is: one start, without penalty; finite finals."""
+    return (
+        len(graph.starts) == 1
+        and graph.start_penalties[0] == 0
+        and bool(graph.final_penalties.isfinite().all())
+    )
+
+
+@given(graphs(**ANY, negative=False), st.booleans())
+def test_text_and_back(g, tables):
+    if tables:
+        g = g.with_symbols(gtn.SymbolTable("abc"), gtn.SymbolTable(["one", "two", "<x>"]))
+    back = gtn.from_openfst_text(
+        gtn.to_openfst_text(g), isymbols=g.isymbols, osymbols=g.osymbols, dtype=torch.float64
+    )
+    assert len(back.starts) <= 1
+    assert_equivalent(back, g, max_length=3, semiring="tropical")
+
+
+@given(graphs(**ANY, max_starts=1, max_finals=3))
+def test_text_of_one_start_comes_back_as_it_was(g):
+    g = g.with_penalties(g.penalties, start_penalties=torch.zeros_like(g.start_penalties))
+    if not single_start(g):
+        return
+    back = gtn.from_openfst_text(gtn.to_openfst_text(g), dtype=torch.float64)
+    assert back.num_nodes == g.num_nodes
+    assert back.starts.tolist() == g.starts.tolist()
+    assert back.finals.tolist() == g.finals.tolist()
+    assert torch.equal(back.final_penalties, g.final_penalties)
+    order = np.argsort(g.src != g.starts[0], kind="stable")
+    order = order[np.argsort(np.where(g.src == g.starts[0], -1, g.src)[order], kind="stable")]
+    for name in ("src", "dst", "ilabels", "olabels"):
+        assert np.array_equal(getattr(back, name), getattr(g, name)[order]), name
+    assert torch.equal(back.penalties, g.penalties[torch.from_numpy(order)])
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_penalties_read_back_bit_for_bit(dtype):
+    penalties = torch.rand(500, dtype=dtype, generator=torch.Generator().manual_seed(0)) ** 9
+    penalties = torch.cat([penalties, torch.tensor([math.inf, 0.0, 1e-30, 1e30], dtype=dtype)])
+    g = gtn.from_arrays([0] * 504, [1] * 504, range(504), penalties=penalties, final=1)
+    back = gtn.from_openfst_text(gtn.to_openfst_text(g, acceptor=True), acceptor=True, dtype=dtype)
+    assert torch.equal(back.penalties, penalties)
+    assert back.topology.ilabels is back.topology.olabels
+
+
+def test_openfst_reads_our_text_and_we_read_its(tmp_path):
+    pywrapfst = pytest.importorskip("pywrapfst", reason="OpenFst is asked through pynini")
+    for i, g in enumerate(random_graphs(300, seed=1, infinite=True)):
+        compiler = pywrapfst.Compiler()
+        compiler.write(gtn.to_openfst_text(g))
+        fst = compiler.compile()
+        assert_same_language(g, fst, note=f"compiled {i}")
+        printed = to_openfst(g).print(show_weight_one=i % 2 == 1)
+        back = gtn.from_openfst_text(printed, dtype=torch.float64)
+        assert_same_language(back, g, atol=2e-5, note=f"printed {i}")  # it prints six digits
+
+
+def test_openfst_agrees_on_symbol_tables(tmp_path):
+    pywrapfst = pytest.importorskip("pywrapfst", reason="OpenFst is asked through pynini")
+    table = gtn.SymbolTable({0: "a", 4: "bee", 2: "c"})
+    file = tmp_path / "symbols.txt"
+    file.write_text(gtn.to_openfst_symbols(table), encoding="utf-8")
+    theirs = pywrapfst.SymbolTable.read_text(str(file))
+    assert {theirs.find(s): s for s in ("<eps>", "a", "bee", "c")} == {
+        0: "<eps>", 1: "a", 5: "bee", 3: "c"
+    }  # fmt: skip
+    assert gtn.from_openfst_symbols(file) == table
+    g = gtn.Graph.from_arcs([(0, 1, "a", "bee"), (1, 1, None, "c", 0.5)], final=1, symbols=table)
+    compiler = pywrapfst.Compiler(isymbols=theirs, osymbols=theirs)
+    compiler.write(gtn.to_openfst_text(g))
+    fst = compiler.compile()
+    assert gtn.equal(from_openfst(fst).float(), g.with_symbols(None, None))
+    back = gtn.from_openfst_text(fst.print(isymbols=theirs, osymbols=theirs), symbols=file)
+    assert gtn.equal(back, g)
+
+
+def test_the_start_comes_first_and_lonely_nodes_stay():
+    g = gtn.Graph.from_arcs([(0, 1, 5)], start=2, final=1, num_nodes=5)
+    text = gtn.to_openfst_text(g)
+    assert text.startswith("2\tInfinity\n")
+    assert gtn.equal(gtn.from_openfst_text(text), g)
+    assert gtn.to_openfst_text(gtn.empty()) == ""
+    assert gtn.from_openfst_text("").num_nodes == 0
+    assert gtn.from_openfst_text("7\n").num_nodes == 1
+
+
+def test_a_table_names_its_own_epsilon(tmp_path):
+    table = "- 0\nx 1\n<eps> 2\n"
+    g = gtn.from_openfst_text("0 1 x -\n0 1 - <eps>\n1", symbols=table)
+    assert g.ilabels.tolist() == [0, -1]
+    assert g.olabels.tolist() == [-1, 1]
+    usual = gtn.from_openfst_text("0 1 x ε\n1", symbols=gtn.SymbolTable("x"))
+    assert usual.olabels.tolist() == [-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("0 1 1 1\n0 1 1\n", {}, "2: '0 1 1' has 3 fields.*acceptor=True"),
+        ("0 1 1 1 0.5\n", {"acceptor": True}, "1: '0 1 1 1 0.5' has 5 fields.*acceptor=False"),
+        ("0 1 1 1 0.5 7 8", {}, "1: .* has 7 fields"),
+        ("0 1 -1 1", {}, "1: '-1' is no label"),
+        ("0 1 1 99999999999", {}, "1: '99999999999' is no label"),
+        ("0 1 a a", {}, "1: 'a' is no label.*isymbols="),
+        ("\n\n0 1 a z", {"symbols": gtn.SymbolTable("a")}, "3: the symbol 'z' is not in"),
+        ("0 1 1 1 x", {}, "1: 'x' is no penalty"),
+        ("0 1 1 1 -Infinity", {}, "1: '-Infinity' is no penalty"),
+        ("0 1 1 1 nan", {}, "1: 'nan' is no penalty"),
+        ("0 1 1 1 1_000", {}, "1: '1_000' is no penalty"),
+        ("0 1 1 1 ٣", {}, "1: '٣' is no penalty"),
+        ("0 1.5 1 1", {}, "1: '1.5' is no state"),
+        ("0\n0 2.5", {}, "2: state 0 is made final twice"),
+        ("0 1 1 1", {"symbols": "a 1\nb 2 3"}, "symbols:2: 'b 2 3' is no symbol and its label"),
+        ("0 1 1 1", {"symbols": "a 1\na 2"}, "symbols:2: 'a 2': a symbol or label is there twice"),
+        ("0 1 1 1", {"symbols": "ε 3\n"}, "symbols:1: 'ε' has label 3"),
+    ],
+)
+def test_errors_name_file_and_line(tmp_path, text, options, message):
+    with pytest.raises(gtn.GraphError, match=message):
+        gtn.from_openfst_text(text, **options)
+    if "symbols:" not in message:
+        file = tmp_path / "machine.txt"
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(gtn.GraphError, match=rf"machine\.txt:{message}"):
+            gtn.from_openfst_text(file, **options)
+
+
+def test_a_path_is_a_path(tmp_path):
+    with pytest.raises(gtn.GraphError, match=r"a file is a Path\('machine.txt'\)"):
+        gtn.from_openfst_text("machine.txt")
+    with pytest.raises(FileNotFoundError):
+        gtn.from_openfst_text(Path("machine.txt"))
+    (tmp_path / "latin").write_bytes("ä".encode("latin-1"))
+    with pytest.raises(gtn.GraphError, match="latin: no text in UTF-8"):
+        gtn.from_openfst_text(tmp_path / "latin")
+
+
+def test_what_the_text_cannot_hold():
+    for symbol in ("a b", "", "<eps>"):
+        table = gtn.SymbolTable([symbol])
+        with pytest.raises(gtn.SymbolError, match="cannot be written"):
+            gtn.to_openfst_symbols(table)
+        with pytest.raises(gtn.SymbolError, match="cannot be written"):
+            gtn.to_openfst_text(gtn.string([0], symbols=table))
+    with pytest.raises(gtn.GraphError, match="one by one"):
+        gtn.to_openfst_text(rich())
+    with pytest.raises(gtn.GraphError, match="arc 1 reads 3 and writes 4"):
+        gtn.to_openfst_text(gtn.Graph.from_arcs([(0, 1, 3), (0, 1, 3, 4)], final=1), acceptor=True)
+
+
+# -- networkx -----------------------------------------------------------------------------------
+
+
+@given(graphs(**ANY), st.booleans(), st.sampled_from([torch.float32, torch.float64]))
+def test_networkx_and_back(g, tables, dtype):
+    g = g.to(dtype)
+    if tables:
+        g = g.with_symbols(gtn.SymbolTable("abc"), gtn.SymbolTable("cba"))
+    g = g.with_data(row=torch.arange(2 * g.num_arcs).reshape(-1, 2)) if g.num_arcs else g
+    back = gtn.from_networkx(gtn.to_networkx(g))
+    assert gtn.equal(back, g)
+    assert back.penalties.dtype == dtype
+    assert (back.isymbols, back.osymbols) == (g.isymbols, g.osymbols)
+
+
+def test_a_network_of_ones_own():
+    network = nx.DiGraph([("s", "t", {"label": 3, "weight": 2}), ("t", "t", {})])
+    network.nodes["s"]["start"] = True
+    network.nodes["t"]["final"] = 0.5
+    g = gtn.from_networkx(network, penalty="weight")
+    assert g.ilabels.tolist() == [3, -1]
+    assert g.penalties.tolist() == [2, 0]
+    assert g.starts.tolist() == [0]
+    assert g.final_penalties.tolist() == [0.5]
+    again = gtn.from_networkx(network, start=["s", "t"], final={"t": 1.0})
+    assert again.starts.tolist() == [0, 1]
+
+
+def test_networkx_algorithms_see_the_graph():
+    g = gtn.Graph.from_arcs([(0, 1, 1, 5.0), (0, 2, 1, 1.0), (2, 1, 1, 1.0)], final=1)
+    network = gtn.to_networkx(g)
+    assert nx.shortest_path(network, 0, 1, weight="penalty") == [0, 2, 1]
+
+
+def test_networks_that_are_no_graphs():
+    with pytest.raises(gtn.GraphError, match="direction"):
+        gtn.from_networkx(nx.Graph())
+    with pytest.raises(gtn.GraphError, match="final node 'z' is not in the network"):
+        gtn.from_networkx(nx.DiGraph([("a", "b")]), start="a", final="z")
+    with pytest.raises(gtn.GraphError, match="one by one"):
+        gtn.to_networkx(rich())
+    with pytest.raises(gtn.DataError, match="merged"):
+        gtn.to_networkx(rich()[0])
+    halves = nx.MultiDiGraph([(0, 1, {"data": {"x": 1}}), (0, 1, {})])
+    with pytest.raises(gtn.GraphError, match="edge 1 has no data 'x'"):
+        gtn.from_networkx(halves, start=0, final=1)
+    far = nx.DiGraph([("a", "b", {"penalty": "far"})])
+    with pytest.raises(gtn.GraphError, match="edge from 'a' to 'b' has penalty 'far'"):
+        gtn.from_networkx(far, start="a", final="b")
+    with pytest.raises(gtn.GraphError, match="start node 'a' has penalty None"):
+        gtn.from_networkx(nx.DiGraph([("a", "b")]), start={"a": None}, final="b")
+
+
+# -- pickling and copying -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda g: pickle.loads(pickle.dumps(g))])
+def test_copies_keep_everything_and_drop_caches(copied):
+    native = rich().without_data("big_endian")  # numpy's pickles make them native
+    for g in (native, native[0], gtn.empty()):
+        assert g.topology.is_acyclic in (True, False)
+        assert g.topology.accessible is not None
+        other = copied(g)
+        same_bits(other, g)
+        assert other.topology is not g.topology
+        assert "accessible" in g.topology.__dict__
+        assert "accessible" not in other.topology.__dict__
+        arrays = [v for v in other.topology.__dict__.values() if isinstance(v, np.ndarray)]
+        assert len(arrays) == 8
+        assert not any(a.flags.writeable for a in arrays)
+        same_bits(gtn.connect(other), gtn.connect(g))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_parts_are_copied_too(copied):
+    g = rich()[0]
+    assert copied(g.isymbols) == g.isymbols
+    column = copied(g.data.column("time"))
+    assert column.fill == -1.0
+    assert np.array_equal(column.values(), g.data["time"])
+    topology = copied(g.topology)
+    assert not topology.src.flags.writeable
+    with pytest.raises(AttributeError, match="does not change"):
+        topology.src = None
+    assert copied(g.data).columns().keys() == g.data.columns().keys()
+
+
+def test_copy_is_the_graph_itself():
+    g = gtn.string([1])
+    assert copy.copy(g) is g
+
+
+def test_leaves_keep_their_gradient_and_others_are_refused_as_torch_does():
+    leaf = torch.ones(1, requires_grad=True)
+    g = gtn.string([1]).with_penalties(leaf)
+    assert copy.deepcopy(g).penalties.requires_grad
+    assert pickle.loads(pickle.dumps(g)).penalties.requires_grad
+    with pytest.raises(RuntimeError, match="deepcopy"):
+        copy.deepcopy(g.with_penalties(2 * leaf))
+    assert copy.deepcopy(g.with_penalties(2 * leaf).detach()).penalties.tolist() == [2.0]
+
+
+class Strings(Dataset):
+    """Graphs with data, of differing lengths, for a data loader."""
+
+    def __init__(self):
+        self.alphabet = gtn.SymbolTable("abc")
+
+    def __len__(self):
+        return 6
+
+    def __getitem__(self, i):
+        g = gtn.string("abc"[: i % 3 + 1], symbols=self.alphabet)
+        g = g.with_data(image=torch.full((g.num_arcs, 2), float(i)))
+        return g @ g.without_data()
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_graphs_come_out_of_a_data_loader():
+    loader = DataLoader(
+        Strings(), batch_size=3, num_workers=1, collate_fn=gtn.GraphBatch.from_graphs
+    )
+    found = list(loader)
+    assert [len(batch) for batch in found] == [3, 3]
+    for batch, first in zip(found, (0, 3)):
+        expected = gtn.GraphBatch.from_graphs([Strings()[i] for i in range(first, first + 3)])
+        assert gtn.equal(batch, expected)
+        assert torch.equal(batch.data["image"], expected.data["image"])
+        assert not batch.topology.src.flags.writeable
+
+
+def test_workers_may_not_send_gradients_as_torch_has_it():
+    # in a worker this is raised in the thread that feeds the queue, so it is asked directly
+    g = gtn.string([1]).with_penalties(2 * torch.ones(1, requires_grad=True))
+    with pytest.raises(RuntimeError, match="non-leaf tensor which requires_grad"):
+        ForkingPickler.dumps(g)
+    assert pickle.loads(ForkingPickler.dumps(g.detach())).penalties.tolist() == [2.0]
