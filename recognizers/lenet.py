@@ -13,11 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from recognizers.classes import DIGITS, class_names
 from recognizers.codes import codes
 from recognizers.layers import ConnectedConv2d, EuclideanRBF, ScaledTanh, Subsampling
-
-DIGITS = "0123456789"
-RUBBISH = "rubbish"
 
 # Table I: the S2 maps read by each C3 map: all contiguous triples, all contiguous quadruples
 # (both cyclic), three discontinuous quadruples, everything.
@@ -73,14 +71,9 @@ class LeNet5(nn.Module):
         super().__init__()
         if output not in ("rbf", "softmax"):
             raise ValueError(f'output must be "rbf" or "softmax", not {output!r}')
-        if not classes:
-            raise ValueError("a recognizer needs at least one class")
-        if len(set(classes)) != len(classes):
-            repeated = next(c for c in classes if classes.count(c) > 1)
-            raise ValueError(f"class {repeated!r} is named twice in {classes!r}")
         if not math.isfinite(rubbish_penalty):
             raise ValueError(f"the rubbish penalty must be finite, not {rubbish_penalty}")
-        self.classes: tuple[str, ...] = (*classes, *((RUBBISH,) if rubbish else ()))
+        self.classes = class_names(classes, rubbish)
         self.output, self.normalize = output, normalize
         # What builds this network again: a checkpoint keeps it beside the parameters.
         self.settings: dict[str, Any] = {

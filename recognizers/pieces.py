@@ -24,7 +24,7 @@ class Rules:
     """Least width that a cut leaves on either side."""
     reach: float = 0.35
     """How far hit and deflect moves a line sideways in one row."""
-    longest_group: int = 5
+    longest_group: int = 8
     """Most successive pieces of one arc."""
     widest_group: float = 1.8
     """Widest group of several pieces."""

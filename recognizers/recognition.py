@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 import gtn
-from recognizers.lenet import LeNet5
 from recognizers.segment_features import FEATURES
 from recognizers.segmentation_graph import SegmentPenalty
 
@@ -42,10 +41,13 @@ class RecognitionTransformer(nn.Module):
     and place say of the class. Images and boxes stay on the arcs.
 
     Args:
-        network: ``[A, 1, 32, 32]`` to penalties ``[A, C]``: LeNet-5, or any module.
+        network: ``[A, 1, 32, 32]`` to penalties ``[A, C]``: LeNet-5, or any module. A network
+            that is called with other arc data names it in its attribute ``reads``:
+            :class:`recognizers.two_stream.TwoStream` reads ``("image", "surroundings")``.
         symbols: the text of the C classes.
 
     >>> import numpy as np
+    >>> from recognizers.lenet import LeNet5
     >>> from recognizers.segmentation import segment_field
     >>> from recognizers.segmentation_graph import segmentation_graph
     >>> field = np.full((40, 80), 230, np.uint8)
@@ -61,14 +63,17 @@ class RecognitionTransformer(nn.Module):
         self.symbols = symbols
         self.segment_penalty = SegmentPenalty()
         self.class_geometry = ClassGeometry(len(symbols))
-        if isinstance(network, LeNet5) and len(network.classes) != len(symbols):
+        self.reads: tuple[str, ...] = tuple(getattr(network, "reads", ("image",)))
+        classes = getattr(network, "classes", None)
+        if classes is not None and len(classes) != len(symbols):
             raise ValueError(
-                f"the network has {len(network.classes)} classes, the table {len(symbols)} symbols"
+                f"the network has {len(classes)} classes, the table {len(symbols)} symbols"
             )
 
     def forward(self, graph: gtn.Graph) -> gtn.Graph:
         """Return the recognition graph (or batch) of a segmentation graph (or batch)."""
         features = graph.data["features"]
-        penalties = self.network(graph.data["image"]) + self.class_geometry(features)
+        penalties = self.network(*(graph.data[name] for name in self.reads))
+        penalties = penalties + self.class_geometry(features)
         segments = graph.with_penalties(graph.penalties + self.segment_penalty(features))
         return gtn.expand(segments, penalties, symbols=self.symbols)

@@ -41,13 +41,7 @@ def geometric_features(
     and by the deepest cut inside; number of pieces less one; ink in squared heights.
     """
     sizes = np.bincount(pieces[pieces >= 0], minlength=len(spans)).astype(np.float64)
-    tall = spans[:, 3] - spans[:, 2]
-    big = tall >= 0.5 * height
-    line = (
-        np.average((0.5 * (spans[:, 2] + spans[:, 3]))[big], weights=sizes[big])
-        if (big.any())
-        else 0.5 * pieces.shape[0]
-    )
+    line = line_middle(pieces, spans, height)
     gaps = np.full(len(spans) + 1, height)
     gaps[1:-1] = spans[1:, 0] - np.maximum.accumulate(spans[:, 1])[:-1]
     crossed = np.append(cut_ink, 0.0) / stroke
@@ -72,3 +66,15 @@ def geometric_features(
             sizes[first:end].sum() / height**2,
         )
     return np.clip(out, -4.0, 4.0).astype(np.float32)
+
+
+def line_middle(pieces: np.ndarray, spans: np.ndarray, height: float) -> float:
+    """Return the row in the middle of the line of writing: the mean middle of the high pieces.
+
+    Pieces count by their ink; where none is half as high as the writing, the middle of the field.
+    """
+    big = spans[:, 3] - spans[:, 2] >= 0.5 * height
+    if not big.any():
+        return 0.5 * pieces.shape[0]
+    sizes = np.bincount(pieces[pieces >= 0], minlength=len(spans))
+    return float(np.average(spans[big, 2:].mean(axis=1), weights=sizes[big]))

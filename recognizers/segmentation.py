@@ -2,7 +2,7 @@
 
 A field is taken apart into pieces of ink, smaller than characters and ordered from left to right
 (:mod:`recognizers.binarization`, :mod:`recognizers.cuts`). A node stands before, between and after
-the pieces; an arc carries a group of 1 to 5 successive pieces that could be one character. Every
+the pieces; an arc carries a group of 1 to 8 successive pieces that could be one character. Every
 complete path uses every piece exactly once (LeCun et al. 1998, section V, and ``T_seg`` of
 section X).
 """
@@ -41,6 +41,7 @@ from recognizers.pieces import (
 )
 from recognizers.segment_features import FEATURES, geometric_features
 from recognizers.segment_images import SIZE, normalise_segment
+from recognizers.segment_surroundings import VIEW, segment_surroundings
 
 WORKING_HEIGHT = 128
 """Fields that are higher are reduced to this height before they are segmented, in pixels."""
@@ -65,6 +66,8 @@ class Segmentation:
         src, dst: ends of the arcs, int32 ``[A]``, sorted by source, then destination.
         boxes: x, y, width, height of each arc's ink in pixels of the file, float32 ``[A, 4]``.
         images: size-normalised ink, uint8 ``[A, 32, 32]``; ``to_input`` makes network input of it.
+        surroundings: each arc's own ink on the line of writing, and the ink around it, uint8
+            ``[A, 2, 32, 32]``.
         features: geometric features, float32 ``[A, F]``, named by ``FEATURES``.
         slant: tangent of the slant that was removed before cutting.
         text_height: estimated height of the writing in pixels of the working image.
@@ -80,6 +83,7 @@ class Segmentation:
     dst: np.ndarray
     boxes: np.ndarray
     images: np.ndarray
+    surroundings: np.ndarray
     features: np.ndarray
     slant: float
     text_height: float
@@ -131,6 +135,7 @@ def segment_field(grey: np.ndarray, rules: Rules | None = None) -> Segmentation:
     spans = piece_spans(pieces)
     src, dst = group_pieces(spans, height, rules)
     boxes = group_boxes(piece_boxes(unshear(pieces, shifts)), src, dst)
+    ink, owner = shear(image, shifts), with_edges(pieces)
     return Segmentation(
         image=image,
         mask=mask,
@@ -140,7 +145,8 @@ def segment_field(grey: np.ndarray, rules: Rules | None = None) -> Segmentation:
         src=src,
         dst=dst,
         boxes=(boxes * scale).astype(np.float32),
-        images=segment_images(shear(image, shifts), pieces, src, dst, height),
+        images=segment_images(ink, owner, src, dst, height),
+        surroundings=segment_surroundings(ink, owner, pieces, src, dst, height),
         features=geometric_features(pieces, spans, cut_ink, src, dst, height, stroke_width(mask)),
         slant=slant,
         text_height=height,
@@ -169,6 +175,7 @@ def empty_segmentation(work: np.ndarray, scale: float) -> Segmentation:
         dst=np.empty(0, np.int32),
         boxes=np.empty((0, 4), np.float32),
         images=np.empty((0, SIZE, SIZE), np.uint8),
+        surroundings=np.empty((0, 2, VIEW, VIEW), np.uint8),
         features=np.empty((0, len(FEATURES)), np.float32),
         slant=0.0,
         text_height=float(work.shape[0]),
@@ -217,15 +224,15 @@ def ink_image(levels: np.ndarray, mask: np.ndarray, threshold: float) -> np.ndar
     return np.rint(255.0 * value * halo).astype(np.uint8)
 
 
-def segment_images(
-    image: np.ndarray, pieces: np.ndarray, src: np.ndarray, dst: np.ndarray, height: float
-) -> np.ndarray:
-    """Draw the ink of each arc's pieces and of nothing else, uint8 ``[A, 32, 32]``.
+def with_edges(pieces: np.ndarray) -> np.ndarray:
+    """Give the pixels around the ink to the piece with the highest number beside them."""
+    return np.where(pieces >= 0, pieces, ndimage.maximum_filter(pieces, size=3))
 
-    The pixels around the ink belong to the piece with the highest number beside them.
-    """
-    near = ndimage.maximum_filter(pieces, size=3)
-    owner = np.where(pieces >= 0, pieces, near)
+
+def segment_images(
+    image: np.ndarray, owner: np.ndarray, src: np.ndarray, dst: np.ndarray, height: float
+) -> np.ndarray:
+    """Draw the ink that the pieces of each arc own and nothing else, uint8 ``[A, 32, 32]``."""
     spans = piece_spans(owner)
     images = np.zeros((len(src), SIZE, SIZE), dtype=np.uint8)
     for arc, (first, end) in enumerate(zip(src, dst)):

@@ -52,6 +52,7 @@ def segmentation_graph(segmentation: Segmentation, penalty: nn.Module | None = N
     """Make the segmentation graph: acyclic, start 0, final the last node, every arc labelled INK.
 
     Arc data: ``image`` (network input, float32 ``[A, 1, 32, 32]``, -0.1 paper, 1.175 ink),
+    ``surroundings`` (the same for ``[A, 2, 32, 32]``: the segment on its line, and other ink),
     ``features`` (float32 ``[A, F]``), ``box`` (x, y, width, height in pixels of the file, float32
     ``[A, 4]``). The penalties are ``penalty(features)``, zero without ``penalty``. A field without
     ink gives a graph of two nodes and no arc, so without a path.
@@ -77,6 +78,7 @@ def segmentation_graph(segmentation: Segmentation, penalty: nn.Module | None = N
         num_nodes=segmentation.num_nodes,
         data={
             "image": torch.from_numpy(to_input(segmentation.images)[:, None]),
+            "surroundings": torch.from_numpy(to_input(segmentation.surroundings)),
             "features": features,
             "box": torch.from_numpy(segmentation.boxes),
         },

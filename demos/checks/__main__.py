@@ -14,17 +14,17 @@ import typer
 from demos.checks.checkpoint import CheckpointError
 from demos.checks.evaluate import evaluate as evaluate_fields
 from demos.checks.evaluate import read_files
-from demos.checks.reader import CheckReader, shipped_checkpoint
+from demos.checks.reader import RECOGNIZERS, CheckReader, shipped_checkpoint
 from demos.checks.report import write_report
 from demos.checks.train import LOSSES, Settings
 from demos.checks.train import train as train_fields
 from grammars import NAMES
 from gtn import GraphError
-from recognizers.datasets.fields import FieldSetError, find_data, load_fields
+from recognizers.datasets.fields import Field, FieldSetError, find_data, load_fields
 from recognizers.images import IMAGE_SUFFIXES, ImageError
 
 app = typer.Typer(
-    help="Reads handwritten amounts: segmentation, LeNet-5, grammar, Viterbi.",
+    help="Reads handwritten amounts: segmentation, recognition, grammar, Viterbi.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -37,20 +37,28 @@ Data = Annotated[
 ]
 Holdout = Annotated[int, typer.Option(min=0, help="The last N file names.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
+Views = Annotated[
+    int | None,
+    typer.Option(min=1, help="In how many versions a field is read; default: the reader's."),
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields.")]
 
 
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
-    data: Annotated[
-        list[Path] | None, typer.Option(help="Folder with labels.csv; may be repeated.")
+    data: Data = None,
+    further: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of further fields, of which some are drawn in each pass."),
     ] = None,
     grammar: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")] = "car",
     loss: Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")] = (
         "discriminative-forward"
     ),
-    output: Annotated[str, typer.Option(help="softmax or rbf.")] = Settings.output,
+    recognizer: Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")] = (
+        Settings.recognizer
+    ),
     passes: Annotated[int, typer.Option(min=1, help="Passes over the fields.")] = Settings.passes,
     digits: Annotated[
         str, typer.Option(help="Single digits to pretrain on: an MNIST folder, small, or auto.")
@@ -62,23 +70,27 @@ def train(
     """Train a reader from fields and their texts alone; goes on where it was interrupted."""
     if loss not in LOSSES:
         raise typer.BadParameter(f"{loss!r} is none of {', '.join(LOSSES)}", param_hint="--loss")
-    if output not in ("softmax", "rbf"):
-        raise typer.BadParameter(f"{output!r} is neither softmax nor rbf", param_hint="--output")
-    fields = []
-    for folder in data or [find_data(None, "car", "checks")]:
-        found = load_fields(folder)
-        _report_problems(found.problems)
-        # The held-out fields are those of the first folder; their files are never opened.
-        fields += found.held_out(0 if fields else holdout)[0]
+    if recognizer not in RECOGNIZERS:
+        known = ", ".join(RECOGNIZERS)
+        raise typer.BadParameter(f"{recognizer!r} is none of {known}", param_hint="--recognizer")
+    found = load_fields(find_data(data, "car", "checks"))
+    _report_problems(found.problems)
+    others: list[Field] = []
+    for folder in further or []:
+        composed = load_fields(folder)
+        _report_problems(composed.problems)
+        others += composed.fields
     settings = Settings(
         grammar=grammar,
         loss=loss,
-        output=output,
+        recognizer=recognizer,
         passes=passes,
         digits=digits,
         seed=seed,
     )
-    metrics = train_fields(fields, settings, out, workers=workers)
+    # The held-out files are never opened.
+    fields = found.held_out(holdout)[0]
+    metrics = train_fields(fields, settings, out, further=others, workers=workers)
     typer.echo(json.dumps(metrics))
 
 
@@ -89,13 +101,14 @@ def evaluate(
     holdout: Holdout = 0,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for a page of the errors.")] = None,
+    views: Views = None,
     workers: Workers = CORES,
 ) -> None:
     """Measure a reader on labelled fields (with --holdout N on the last N only)."""
     found = load_fields(find_data(data, "car", "checks"))
     _report_problems(found.problems)
     fields = found.held_out(holdout)[1] if holdout else list(found.fields)
-    reader = _load(checkpoint)
+    reader = _load(checkpoint, views)
     figures = evaluate_fields(reader, fields, workers=workers)
     outcomes = figures.pop("outcomes")
     problems = figures.pop("problems")
@@ -121,10 +134,11 @@ def read(
     checkpoint: Checkpoint = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for one page of pictures.")] = None,
+    views: Views = None,
     workers: Workers = 1,
 ) -> None:
     """Read amounts from images: text, confidence, accepted or rejected."""
-    reader = _load(checkpoint)
+    reader = _load(checkpoint, views)
     failed = 0
     files = _files(paths)
     for path, result in read_files(reader, files, workers=workers):
@@ -178,8 +192,10 @@ def demo(
     typer.echo(f"Open {page} to see how they were read.")
 
 
-def _load(checkpoint: Path | None) -> CheckReader:
-    return CheckReader.load(checkpoint or shipped_checkpoint())
+def _load(checkpoint: Path | None, views: int | None = None) -> CheckReader:
+    reader = CheckReader.load(checkpoint or shipped_checkpoint())
+    reader.views = views or reader.views
+    return reader
 
 
 def _files(paths: list[Path]) -> list[Path]:

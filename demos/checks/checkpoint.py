@@ -14,7 +14,7 @@ from safetensors.torch import save
 
 __all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint", "write_whole"]
 
-FORMAT = "graph-transformer-networks/checks/1"
+FORMAT = "graph-transformer-networks/checks/2"
 
 
 class CheckpointError(ValueError):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from sklearn.datasets import load_digits
 from demos.checks.checkpoint import write_whole
 from demos.checks.paper import paper
 
-__all__ = ["PARTS", "ComposedField", "compose_field", "pen_path", "write_fields"]
+__all__ = ["PARTS", "ComposedField", "compose_field", "pen_path", "save_fields", "write_fields"]
 
 PARTS = {"train": (0, 1200), "test": (1200, 1797)}
 """Which of scikit-learn's digits a part may use."""
@@ -87,19 +87,26 @@ def write_fields(out: Path, part: str, count: int, seed: int = 0) -> list[Compos
     """
     if count < 1:
         raise ValueError(f"{count} fields: there is nothing to write")
-    fields, rows = [], io.StringIO()
+    generators = (np.random.default_rng([seed, list(PARTS).index(part), i]) for i in range(count))
+    return save_fields(out, (compose_field(part, rng) for rng in generators), part, count)
+
+
+def save_fields(
+    out: Path, fields: Iterable[ComposedField], prefix: str, count: int
+) -> list[ComposedField]:
+    """Write ``count`` fields as PNG files, and ``labels.csv``, to a folder; return the fields."""
+    written, rows = [], io.StringIO()
     table = csv.writer(rows, lineterminator="\n")
     table.writerow(("file", "text"))
-    for i in range(count):
-        field = compose_field(part, np.random.default_rng([seed, list(PARTS).index(part), i]))
+    for i, field in enumerate(fields):
         picture = io.BytesIO()
         Image.fromarray(field.image).save(picture, "PNG", optimize=True)
-        name = f"{part}_{i:0{max(3, len(str(count - 1)))}d}.png"
+        name = f"{prefix}_{i:0{max(3, len(str(count - 1)))}d}.png"
         write_whole(out / name, picture.getvalue())
         table.writerow((name, field.text))
-        fields.append(field)
+        written.append(field)
     write_whole(out / "labels.csv", rows.getvalue())
-    return fields
+    return written
 
 
 # -- what is written --------------------------------------------------------------------------

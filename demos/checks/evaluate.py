@@ -39,9 +39,9 @@ def read_files(
     reader: CheckReader, paths: Sequence[Path], *, workers: int = 1
 ) -> Iterator[tuple[Path, Reading | ImageError]]:
     """Yield each file with its reading, or with the error that names what is wrong with it."""
-    waiting: list[tuple[Path, Segmentation | ImageError]] = []
-    for path, result in segment_files(paths, workers):
-        waiting.append((path, result if isinstance(result, ImageError) else result[0]))
+    waiting: list[tuple[Path, list[Segmentation] | ImageError]] = []
+    for item in segment_files(paths, workers, views=reader.views):
+        waiting.append(item)
         if len(waiting) == BATCH:
             yield from _read_batch(reader, waiting)
             waiting = []
@@ -49,7 +49,7 @@ def read_files(
 
 
 def _read_batch(
-    reader: CheckReader, items: Sequence[tuple[Path, Segmentation | ImageError]]
+    reader: CheckReader, items: Sequence[tuple[Path, list[Segmentation] | ImageError]]
 ) -> Iterator[tuple[Path, Reading | ImageError]]:
     good = [result for _, result in items if not isinstance(result, ImageError)]
     readings = iter(reader.read_segmentations(good))
@@ -98,22 +98,31 @@ def accepted_share(outcomes: Iterable[Outcome], *, most_errors: float) -> float:
     return accepted / max(count, 1)
 
 
-def threshold_for(outcomes: Iterable[Outcome], *, most_errors: float) -> float:
+def threshold_for(
+    outcomes: Iterable[Outcome], *, most_errors: float, wrong_labels: float = 0.0
+) -> float:
     """Return the least confidence at which at most this share of what is accepted is wrong.
 
-    1.0 where no confidence is good enough (then only certainty is accepted).
+    1.0 where no confidence is good enough (then only certainty is accepted). Where a reading
+    differs from its label, either may be wrong: with ``wrong_labels`` as the share of labels that
+    are, a misreading of confidence c counts ``(1 - c) / (1 - c + wrong_labels)``.
     """
-    _, accepted, threshold = _curve(outcomes, most_errors)
+    _, accepted, threshold = _curve(outcomes, most_errors, wrong_labels)
     return threshold if accepted else 1.0
 
 
-def _curve(outcomes: Iterable[Outcome], most_errors: float) -> tuple[int, int, float]:
+def _curve(
+    outcomes: Iterable[Outcome], most_errors: float, wrong_labels: float = 0.0
+) -> tuple[int, int, float]:
     """Return how many there are, how many can be accepted, and the last one's confidence."""
     ranked = sorted(outcomes, key=lambda o: -o.reading.confidence)
     if not ranked:
         return 0, 0, 1.0
     confidence = np.array([o.reading.confidence for o in ranked])
-    errors = np.cumsum([not o.exact for o in ranked])
+    differs = np.array([not o.exact for o in ranked], dtype=np.float64)
+    if wrong_labels:
+        differs *= (1.0 - confidence) / (1.0 - confidence + wrong_labels)
+    errors = np.cumsum(differs)
     # Equal confidences are accepted together.
     last = np.append(confidence[1:] != confidence[:-1], True)
     good = np.flatnonzero(last & (errors <= most_errors * np.arange(1, len(ranked) + 1)))

@@ -16,23 +16,36 @@ from skimage import transform
 from recognizers.images import ImageError, load_field
 from recognizers.segmentation import Segmentation, segment_field
 
-__all__ = ["segment_files", "variant"]
+__all__ = ["segment_files", "variant", "views"]
 
 
 def segment_files(
-    paths: Sequence[Path], workers: int = 1, variants: int = 0
+    paths: Sequence[Path], workers: int = 1, variants: int = 0, *, views: int = 1
 ) -> Iterator[tuple[Path, list[Segmentation] | ImageError]]:
-    """Yield each file with its segmentation, or with the error that names what is wrong with it.
+    """Yield each file with its segmentations, or the error that names what is wrong with it.
 
     The results come in the order of the paths. ``workers`` above one starts as many processes.
-    With ``variants``, the list holds after the field itself as many :func:`variant` of it.
+    The list holds the field's :func:`views`, the first the field as it is, then as many
+    :func:`variant` of it, of each file others.
     """
-    segment = partial(_segment, variants=variants)
+    segment = partial(_segment, variants=variants, count=views)
     if workers <= 1 or len(paths) < 16:
         yield from ((path, segment(path)) for path in paths)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield from zip(paths, pool.map(segment, paths, chunksize=4), strict=True)
+
+
+def views(grey: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return a field as it is and ``count - 1`` variants of it, the same for every field.
+
+    What is read wrong in one of them, for a cut that fell badly, is mostly read right in others.
+
+    >>> len(views(np.full((40, 100), 230, np.uint8), 5))
+    5
+    """
+    others = (variant(grey, np.random.default_rng(number)) for number in range(count - 1))
+    return [grey, *others]
 
 
 def variant(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -43,7 +56,7 @@ def variant(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     >>> field = np.full((40, 100), 230, np.uint8)
     >>> variant(field, np.random.default_rng(0)).shape
-    (40, 100)
+    (40, 102)
     """
     height, width = grey.shape
     stretch = np.exp(rng.uniform(-0.25, 0.25))
@@ -65,11 +78,12 @@ def variant(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(warped + abs(bolder) * (other - warped), 0, 255).astype(np.uint8)
 
 
-def _segment(path: Path, variants: int) -> list[Segmentation] | ImageError:
+def _segment(path: Path, variants: int, count: int) -> list[Segmentation] | ImageError:
     try:
         grey = load_field(path)
     except ImageError as error:
         return ImageError(*error.args)
     # The variants of a file depend on its name alone, so that a run can be repeated.
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
-    return [segment_field(grey), *(segment_field(variant(grey, rng)) for _ in range(variants))]
+    drawn = (variant(grey, rng) for _ in range(variants))
+    return [segment_field(one) for one in (*views(grey, count), *drawn)]

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,16 +17,29 @@ from torch import nn
 import gtn
 import recognizers
 from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checks.ink import views
 from grammars import RUBBISH, named
 from recognizers.lenet import LeNet5
 from recognizers.recognition import RecognitionTransformer
 from recognizers.segmentation import Segmentation, segment_field
 from recognizers.segmentation_graph import segmentation_graph
+from recognizers.two_stream import TwoStream
 
-__all__ = ["CheckReader", "Reading", "shipped_checkpoint"]
+__all__ = ["RECOGNIZERS", "CheckReader", "Reading", "shipped_checkpoint"]
 
-CANDIDATES = 200
-"""Paths among which the best distinct readings are sought."""
+Network = LeNet5 | TwoStream
+
+RECOGNIZERS = ("two-stream", "lenet5", "lenet5-rbf")
+"""The networks that read segments, by name."""
+
+CANDIDATES = 8
+"""Texts of least Viterbi penalty among which that of largest posterior is sought."""
+
+VIEWS = 5
+"""In how many versions a field is read, unless said otherwise."""
+
+ALTERNATIVES = 5
+"""Most texts of one reading."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,8 @@ class Reading:
 
     Attributes:
         text: the most probable text; empty where no path exists (no ink).
-        confidence: its posterior, exp(-E_dforw): the share of all paths' mass that spells it.
+        confidence: its posterior, exp(-E_dforw): the share of all paths' mass that spells it;
+            the mean of that over the views of the field.
         accepted: whether the confidence reaches the reader's threshold.
         alternatives: the best texts with their posteriors, best first, ``text`` among them.
     """
@@ -71,8 +84,10 @@ class CheckReader(nn.Module):
 
     Args:
         grammar: a name that :func:`grammars.named` knows.
-        network: settings of :class:`recognizers.lenet.LeNet5`; the classes are the grammar's.
+        recognizer: the name of the network that reads segments, of ``RECOGNIZERS``; its classes are
+            the grammar's.
         threshold: least confidence of an accepted reading.
+        views: in how many versions a field is read (:func:`demos.checks.ink.views`).
 
     >>> reader = CheckReader("car")
     >>> blank = np.full((40, 100), 255, np.uint8)
@@ -83,29 +98,30 @@ class CheckReader(nn.Module):
     def __init__(
         self,
         grammar: str = "car",
-        network: dict[str, Any] | None = None,
+        recognizer: str = RECOGNIZERS[0],
         *,
         threshold: float = 0.5,
+        views: int = VIEWS,
         seed: int = 0,
     ) -> None:
         super().__init__()
         rules = named(grammar)
-        settings = {"output": "softmax", "normalize": False} | (network or {})
-        settings |= {"classes": rules.characters, "rubbish": True}
         generator = torch.Generator().manual_seed(seed)
-        net = LeNet5(**settings, initialization="unit-variance", generator=generator)
+        net = _network(recognizer, rules.characters, generator)
         symbols = gtn.SymbolTable([*rules.characters, RUBBISH])
         self.rules = rules
+        self.recognizer = recognizer
         self.recognize = RecognitionTransformer(net, symbols)
         self.grammar = gtn.nn.Learned(rules.graph)
         self.threshold = threshold
+        self.views = views
         self.training_facts = Training()
 
     @property
-    def network(self) -> LeNet5:
+    def network(self) -> Network:
         """The network that reads single segments."""
         net = self.recognize.network
-        assert isinstance(net, LeNet5)
+        assert isinstance(net, LeNet5 | TwoStream)
         return net
 
     def interpretations(self, segments: gtn.Graph) -> gtn.Graph:
@@ -115,40 +131,62 @@ class CheckReader(nn.Module):
     @torch.no_grad()
     def read(self, images: Sequence[np.ndarray]) -> list[Reading]:
         """Read grey-level fields, ``uint8 [H, W]`` each."""
-        return self.read_segmentations([segment_field(image) for image in images])
+        return self.read_segmentations(
+            [[segment_field(view) for view in views(image, self.views)] for image in images]
+        )
 
     @torch.no_grad()
-    def read_segmentations(self, fields: Sequence[Segmentation]) -> list[Reading]:
-        """Read fields that are segmented already, as one batch."""
-        if not fields:
+    def read_segmentations(self, fields: Sequence[Sequence[Segmentation]]) -> list[Reading]:
+        """Read fields that are segmented already, each in several views, as one batch."""
+        every = [segmentation_graph(view) for field in fields for view in field]
+        if not every:
             return []
-        graphs = gtn.GraphBatch.from_graphs([segmentation_graph(one) for one in fields])
-        interpretations = self.interpretations(graphs.without_data("box"))
-        return [self._reading(one) for one in interpretations.without_data()]
+        graphs = gtn.GraphBatch.from_graphs(every).without_data("box")
+        each = iter(self._texts(self.interpretations(graphs).without_data()))
+        return [self._reading([next(each) for _ in field]) for field in fields]
 
     @torch.no_grad()
     def steps(self, image: np.ndarray) -> Steps:
-        """Read one field and keep the graphs on the way."""
+        """Read one field and keep the graphs on the way, those of the field as it is."""
         segmentation = segment_field(image)
         segments = segmentation_graph(segmentation)
         interpretation = self.interpretations(segments)
-        reading = self._reading(interpretation.without_data())
+        reading = self.read([image])[0]
         spelled = gtn.string(reading.text, symbols=interpretation.osymbols)
         best = gtn.viterbi_path(gtn.compose(interpretation, spelled))
+        if not best.num_nodes:  # only another view of the field can be read so
+            best = gtn.viterbi_path(interpretation)
         return Steps(segmentation, segments, interpretation, best, reading)
 
-    def _reading(self, interpretation: gtn.Graph) -> Reading:
-        paths = gtn.n_best(interpretation, CANDIDATES)
-        assert isinstance(paths, gtn.GraphBatch)
-        texts = list(dict.fromkeys(gtn.path_text(paths)))[:5]
-        if not texts:
+    def _texts(self, interpretations: gtn.GraphBatch) -> list[dict[str, float]]:
+        """Return the likeliest texts of each interpretation graph and their posteriors."""
+        paths = gtn.n_best(interpretations, CANDIDATES, distinct="output")
+        texts: list[list[str]] = [gtn.path_text(each) for each in paths]
+        owners = [i for i, found in enumerate(texts) for _ in found]
+        if not owners:
+            return [{} for _ in texts]
+        exact = interpretations.double()
+        table = interpretations.osymbols
+        strings = [gtn.string(text, symbols=table) for found in texts for text in found]
+        spelled = gtn.forward_penalty(
+            gtn.compose(
+                gtn.GraphBatch.from_graphs([exact[i] for i in owners]),
+                gtn.GraphBatch.from_graphs(strings).double(),
+            )
+        )
+        excess = spelled - gtn.forward_penalty(exact)[owners]  # E_dforw, eq. 17
+        posterior = iter(torch.exp(-excess).clamp(max=1.0).tolist())
+        return [{text: next(posterior) for text in found} for found in texts]
+
+    def _reading(self, found: Sequence[dict[str, float]]) -> Reading:
+        """Return the reading of a field from the texts and posteriors of its views."""
+        total: dict[str, float] = {}
+        for view in found:
+            for text, posterior in view.items():
+                total[text] = total.get(text, 0.0) + posterior / len(found)
+        if not total:
             return Reading("", 0.0, False)
-        table = interpretation.osymbols
-        strings = gtn.GraphBatch.from_graphs([gtn.string(t, symbols=table) for t in texts])
-        spelled = gtn.forward_penalty(gtn.compose(interpretation.double(), strings.double()))
-        excess = spelled - gtn.forward_penalty(interpretation.double())  # E_dforw, eq. 17
-        posteriors = [min(1.0, math.exp(-e)) for e in excess.tolist()]
-        ranked = sorted(zip(texts, posteriors, strict=True), key=lambda pair: -pair[1])
+        ranked = sorted(total.items(), key=lambda pair: -pair[1])[:ALTERNATIVES]
         text, confidence = ranked[0]
         return Reading(text, confidence, confidence >= self.threshold, tuple(ranked))
 
@@ -156,8 +194,9 @@ class CheckReader(nn.Module):
         """Write the reader as one safetensors file."""
         about = {
             "grammar": self.rules.name,
-            "network": self.network.settings,
+            "recognizer": self.recognizer,
             "threshold": self.threshold,
+            "views": self.views,
             "seen": sorted(self.training_facts.seen),
             "report": self.training_facts.report,
         }
@@ -172,11 +211,16 @@ class CheckReader(nn.Module):
                 another architecture.
         """
         tensors, about = load_checkpoint(path)
-        missing = {"grammar", "network", "threshold"} - about.keys()
+        missing = {"grammar", "recognizer", "threshold", "views"} - about.keys()
         if missing:
             raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
         try:
-            reader = cls(about["grammar"], about["network"], threshold=about["threshold"])
+            reader = cls(
+                about["grammar"],
+                about["recognizer"],
+                threshold=about["threshold"],
+                views=about["views"],
+            )
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: a reader of another architecture: {error}") from error
         expected = reader.state_dict()
@@ -194,6 +238,21 @@ class CheckReader(nn.Module):
         reader.load_state_dict(tensors)
         reader.training_facts = Training(about.get("seen", []), about.get("report", {}))
         return reader.eval()
+
+
+def _network(name: str, characters: str, generator: torch.Generator) -> Network:
+    if name == "two-stream":
+        return TwoStream(characters, rubbish=True, generator=generator)
+    if name not in RECOGNIZERS:
+        raise ValueError(f"recognizer {name!r} is none of {', '.join(RECOGNIZERS)}")
+    return LeNet5(
+        characters,
+        "rbf" if name == "lenet5-rbf" else "softmax",
+        rubbish=True,
+        normalize=False,
+        initialization="unit-variance",
+        generator=generator,
+    )
 
 
 def shipped_checkpoint() -> Path:

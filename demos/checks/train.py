@@ -11,20 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.nn import functional
 from tqdm import tqdm
 
 import gtn
 from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.checks.evaluate import Outcome, threshold_for
-from demos.checks.ink import segment_files
 from demos.checks.pretraining import DIGIT_BATCH, Draw, digit_images, drawer, pretrain
-from demos.checks.reader import CheckReader
-from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_by_hash
+from demos.checks.reader import RECOGNIZERS, CheckReader
+from demos.checks.samples import Mixture, Sample, distorted_graphs, segmented
+from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_in_blocks
 from recognizers.distortion import Distortion
-from recognizers.images import ImageError
-from recognizers.segmentation import Segmentation
-from recognizers.segmentation_graph import segmentation_graph
+from recognizers.lenet import LeNet5
 
 __all__ = ["LOSSES", "Settings", "train"]
 
@@ -45,22 +42,30 @@ class Settings:
     """Everything that a training run depends on, beside its data.
 
     ``variants`` of each field are segmented beside the field itself, and one of them is drawn in
-    each pass; ``replay`` single digits go through the network beside each batch of fields, so
-    that it keeps what it knew of other hands; the reader that is kept is the running mean of the
-    parameters, with ``averaging`` as the share of the newest.
+    each pass; of the ``further`` fields so many are drawn in each pass. A network that reads a
+    segment's ink alone is pretrained on single ``digits``, and ``replay`` of them go through it
+    beside each batch of fields, so that it keeps what it knew of other hands. The reader that is
+    kept is the running mean of the parameters, with ``averaging`` as the share of the newest.
+
+    Some labels are wrong. ``wrong_labels`` is the share of them that training reckons with, once
+    a third of it is over: the loss of a field is then minus the logarithm of the probability that
+    its label is among the wrong ones, or is what the reader reads.
     """
 
     grammar: str = "car"
     loss: str = "discriminative-forward"
-    output: str = "softmax"
-    passes: int = 40
+    recognizer: str = RECOGNIZERS[0]
+    passes: int = 34
     batch: int = 8
     rate: float = 2e-3
+    decay: float = 1e-3
+    further: int = 800
+    wrong_labels: float = 0.02
     digits: str = "auto"
     digit_passes: float = 3.0
-    validation: float = 0.1
-    averaging: float = 0.005
-    variants: int = 3
+    validation: float = 0.06
+    averaging: float = 0.01
+    variants: int = 5
     replay: int = 48
     seed: int = 0
     distortion: dict[str, float] = field(
@@ -74,25 +79,12 @@ class Settings:
     )
 
 
-@dataclass
-class Sample:
-    """A field ready for training: segmented as it is, and as variants of it are."""
-
-    name: str
-    text: str
-    segmentations: list[Segmentation]
-
-    @property
-    def segmentation(self) -> Segmentation:
-        """The field as it is."""
-        return self.segmentations[0]
-
-
 def train(
     fields: Sequence[Field],
     settings: Settings,
     out: Path,
     *,
+    further: Sequence[Field] = (),
     workers: int = 2,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -102,25 +94,35 @@ def train(
     ``state.safetensors``, from which an interrupted run goes on after its last whole pass, with
     the same result.
 
+    Of the ``further`` fields, composed ones for instance, ``settings.further`` are drawn in each
+    pass; none of them is used for validation.
+
     Raises:
         FieldSetError: a text that the grammar does not write, naming the file; no field left.
         CheckpointError: ``out`` holds a run of other settings or other fields.
     """
     began = time.perf_counter()
     torch.manual_seed(settings.seed)
-    reader = CheckReader(settings.grammar, {"output": settings.output}, seed=settings.seed)
-    _check_texts(reader, fields)
-    hashes = sorted(file_hash(one.path) for one in fields)
+    reader = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
+    _check_texts(reader, [*fields, *further])
+    hashes = sorted(file_hash(one.path) for one in (*fields, *further))
     run = {"settings": asdict(settings), "fields": hashes}
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
 
-    training, validation, problems = _samples(fields, settings, workers, progress)
+    parts = split_in_blocks(fields, settings.validation, settings.seed)
+    ours, others = ([fields[i] for i in part] for part in parts)
+    training, problems = segmented(ours, workers, progress, variants=settings.variants)
+    validation, more = segmented(others, workers, progress, views=reader.views)
+    extra, most = segmented(further, workers, progress)
+    problems += more + most
     if not training:
         raise FieldSetError("no field is left to train on")
-    loop = _Loop(reader, settings, run, out, len(training))
+    mixed = Mixture(training, extra, settings.further)
+    loop = _Loop(reader, settings, run, out, len(mixed))
     draw = None
-    if any(character.isdigit() for character in reader.rules.characters):
+    digits_read = any(character.isdigit() for character in reader.rules.characters)
+    if digits_read and isinstance(reader.network, LeNet5):
         digits, name = digit_images(settings.digits)
         draw = drawer(reader.network, digits)
     if draw is not None and settings.replay > 0:
@@ -135,17 +137,18 @@ def train(
             loop.log({"digits": name, "loss": loss, "seconds": time.perf_counter() - started})
         loop.start()
     for number in range(loop.done, settings.passes):
-        loop.one_pass(number, training, validation, progress)
+        loop.one_pass(number, mixed, validation, progress)
 
     loop.use_average()
     reader.eval()
     outcomes = [
         Outcome(one.name, one.text, reading)
-        for one, reading in zip(validation, _read(reader, validation), strict=True)
+        for one, reading in zip(validation, _read(reader, validation, reader.views), strict=True)
     ]
-    reader.threshold = threshold_for(outcomes, most_errors=0.01)
+    reader.threshold = threshold_for(outcomes, most_errors=0.01, wrong_labels=settings.wrong_labels)
     metrics = {
         "training_fields": len(training),
+        "further_fields": len(mixed.further),
         "validation_fields": len(validation),
         "validation_exact": _share(outcomes),
         "threshold": reader.threshold,
@@ -168,11 +171,12 @@ class _Loop:
         self, reader: CheckReader, settings: Settings, run: dict[str, Any], out: Path, fields: int
     ) -> None:
         self.reader, self.settings, self.run, self.out = reader, settings, run, out
-        self.loss = LOSSES[settings.loss](reader.grammar, infeasible="skip", reduction="mean")
+        self.loss = LOSSES[settings.loss](reader.grammar, infeasible="skip", reduction="none")
         slow = list(reader.network.parameters())
         fast = [p for name, p in reader.named_parameters() if ".network." not in name]
         self.optimizer = torch.optim.AdamW(
-            [{"params": slow, "factor": 1.0}, {"params": fast, "factor": 5.0}], weight_decay=1e-4
+            [{"params": slow, "factor": 1.0}, {"params": fast, "factor": 5.0}],
+            weight_decay=settings.decay,
         )
         self.batches = math.ceil(fields / settings.batch)
         self.distort = Distortion(**settings.distortion)
@@ -192,12 +196,14 @@ class _Loop:
         self.reader.load_state_dict(self.average)
 
     def one_pass(
-        self, number: int, training: list[Sample], validation: list[Sample], progress: bool
+        self, number: int, training: Mixture, validation: list[Sample], progress: bool
     ) -> None:
         """Go through the training fields once, log it, and write the state."""
         started = time.perf_counter()
-        generator = torch.Generator().manual_seed(1_000_003 * self.settings.seed + number)
-        order = torch.randperm(len(training), generator=generator).tolist()
+        draw = 1_000_003 * self.settings.seed + number
+        generator = torch.Generator().manual_seed(draw)
+        torch.manual_seed(draw)  # of what drop-out leaves out
+        order = training.draw(generator)
         total, skipped = 0.0, 0
         self.reader.train()
         bar = tqdm(
@@ -208,23 +214,32 @@ class _Loop:
             leave=False,
         )
         for b in bar:
-            chosen = [training[i] for i in order[b :: self.batches]]
+            chosen = order[b :: self.batches]
             self._rate(number * self.batches + b)
-            graphs = _graphs(chosen, self.distort, generator)
-            loss = self.loss(self.reader.recognize(graphs), [one.text for one in chosen])
+            graphs = distorted_graphs(chosen, self.reader.recognize.reads, self.distort, generator)
+            each = self.loss(self.reader.recognize(graphs), [one.text for one in chosen])
+            if 3 * number >= self.settings.passes:
+                each = with_wrong_labels(each, self.settings.wrong_labels)
+            loss = each.sum() / max(1, len(chosen) - self.loss.skipped)
             self.optimizer.zero_grad()
             loss.backward()
             if self.replay is not None:
                 (REPLAY_SHARE * self.replay(self.settings.replay, generator)).backward()
-            torch.nn.utils.clip_grad_norm_(self.reader.parameters(), 10.0)
+            torch.nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
             self.optimizer.step()
             for key, value in self.reader.state_dict().items():
-                self.average[key].lerp_(value, self.settings.averaging)
+                if value.is_floating_point():
+                    self.average[key].lerp_(value, self.settings.averaging)
+                else:  # how many batches the statistics are of
+                    self.average[key].copy_(value)
             total += loss.item() * len(chosen)
             skipped += self.loss.skipped
             bar.set_postfix(loss=f"{loss.item():.3f}")
         self.reader.eval()
-        readings = _read(self.reader, validation)
+        kept = {k: v.clone() for k, v in self.reader.state_dict().items()}
+        self.use_average()
+        readings = _read(self.reader, validation, views=1)
+        self.reader.load_state_dict(kept)
         exact = sum(r.text == v.text for r, v in zip(readings, validation, strict=True))
         self.done = number + 1
         seconds = time.perf_counter() - started
@@ -301,32 +316,25 @@ class _Loop:
         return True
 
 
-def _graphs(
-    samples: Sequence[Sample], distort: Distortion, generator: torch.Generator
-) -> gtn.GraphBatch:
-    """Return the batch of segmentation graphs of one variant each, their ink distorted."""
-    chosen = [
-        one.segmentations[int(torch.randint(len(one.segmentations), (1,), generator=generator))]
-        for one in samples
-    ]
-    batch = gtn.GraphBatch.from_graphs([segmentation_graph(one) for one in chosen])
-    return batch.with_data(image=rethicken(distort(batch.data["image"], generator), generator))
+def with_wrong_labels(losses: torch.Tensor, share: float) -> torch.Tensor:
+    """Return minus the logarithm of a mixture: ``share`` of the labels say nothing of the field.
+
+    ``-log((1 - share) exp(-loss) + share)``: about the loss where it is small, and never much
+    above ``-log(share)``, with a gradient that vanishes there.
+
+    >>> with_wrong_labels(torch.tensor([0.5, 50.0]), 0.02)
+    tensor([0.4871, 3.9120])
+    """
+    if share <= 0.0:
+        return losses
+    right = math.log1p(-share) - losses
+    return -torch.logaddexp(right, torch.full_like(losses, math.log(share)))
 
 
-def rethicken(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-    """Return images ``[A, 1, H, W]`` with strokes that are thicker or thinner, each at random."""
-    thick = functional.max_pool2d(images, 3, 1, 1)
-    thin = -functional.max_pool2d(-images, 3, 1, 1)
-    share = 1.4 * torch.rand(len(images), 1, 1, 1, generator=generator) - 0.7
-    return torch.where(
-        share > 0, images + share * (thick - images), images - 0.5 * share * (thin - images)
-    )
-
-
-def _read(reader: CheckReader, samples: Sequence[Sample]) -> list[Any]:
+def _read(reader: CheckReader, samples: Sequence[Sample], views: int) -> list[Any]:
     found = []
     for i in range(0, len(samples), 32):
-        found += reader.read_segmentations([s.segmentation for s in samples[i : i + 32]])
+        found += reader.read_segmentations([s.segmentations[:views] for s in samples[i : i + 32]])
     return found
 
 
@@ -339,27 +347,6 @@ def _check_texts(reader: CheckReader, fields: Sequence[Field]) -> None:
             f"the grammar {reader.rules.name!r} does not write the text of {named}{more}; "
             f"its characters are {reader.rules.characters!r}"
         )
-
-
-def _samples(
-    fields: Sequence[Field], settings: Settings, workers: int, progress: bool
-) -> tuple[list[Sample], list[Sample], list[str]]:
-    """Segment all fields; return training and validation samples, and what could not be read."""
-    paths = [one.path for one in fields]
-    found: list[Sample | None] = []
-    problems = []
-    results = segment_files(paths, workers, settings.variants)
-    bar = tqdm(results, total=len(paths), desc="segmenting", unit="field", disable=not progress)
-    for one, (_, result) in zip(fields, bar, strict=True):
-        if isinstance(result, ImageError):
-            problems.append(str(result))
-            tqdm.write(f"left out: {result}")
-            found.append(None)
-        else:
-            found.append(Sample(one.name, one.text, result))
-    parts = split_by_hash(fields, settings.validation, settings.seed)
-    training, validation = ([s for i in part if (s := found[i])] for part in parts)
-    return training, validation, problems
 
 
 def _share(outcomes: Sequence[Outcome]) -> float:

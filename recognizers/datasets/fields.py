@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
 
 __all__ = [
     "Field",
@@ -20,7 +23,7 @@ __all__ = [
     "file_hash",
     "find_data",
     "load_fields",
-    "split_by_hash",
+    "split_in_blocks",
 ]
 
 
@@ -159,15 +162,21 @@ def _find(directory: Path, name: str) -> Path | None:
     return None
 
 
-def split_by_hash(fields: Sequence[Field], share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Return indexes of (training, validation) fields; the choice depends on names and seed only.
+def split_in_blocks(
+    fields: Sequence[Field], share: float, seed: int, block: int = 24
+) -> tuple[list[int], list[int]]:
+    """Return indexes of (training, validation) fields; about ``share`` of them for validation.
 
-    The same field falls on the same side whatever other fields there are. A column ``split`` with
-    the values ``train`` and ``validation`` is obeyed.
+    Successive names are often of one hand, or one bank, so blocks of ``block`` successive names
+    stay together: validation shows how other hands are read. A column ``split`` with the values
+    ``train`` and ``validation`` is obeyed.
     """
     kept: tuple[list[int], list[int]] = ([], [])
-    for i, one in enumerate(fields):
-        digest = hashlib.sha256(f"{seed}/{one.name}".encode()).digest()
-        drawn = int.from_bytes(digest[:8], "big") < share * 2**64
-        kept[{"train": 0, "validation": 1}.get(one.split, int(drawn))].append(i)
-    return kept
+    by_name = sorted(range(len(fields)), key=lambda i: fields[i].name)
+    block = max(1, min(block, round(share * len(fields))))  # of few fields a block too
+    blocks = np.random.default_rng(seed).permutation(math.ceil(len(fields) / block))
+    chosen = set(blocks[: round(share * len(blocks))].tolist())
+    for place, i in enumerate(by_name):
+        drawn = int(place // block in chosen)
+        kept[{"train": 0, "validation": 1}.get(fields[i].split, drawn)].append(i)
+    return sorted(kept[0]), sorted(kept[1])

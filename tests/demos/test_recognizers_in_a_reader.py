@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -15,9 +16,10 @@ from recognizers.segmentation import segment_field
 from recognizers.segmentation_graph import segmentation_graph
 
 
-def test_one_loss_reaches_every_parameter() -> None:
+@pytest.mark.parametrize("recognizer", ["two-stream", "lenet5"])
+def test_one_loss_reaches_every_parameter(recognizer: str) -> None:
     fields = load_fields(DEMO_FIELDS).fields[:3]
-    reader = CheckReader("car")
+    reader = CheckReader("car", recognizer)
     graphs = [segmentation_graph(segment_field(load_field(one.path))) for one in fields]
     loss = gtn.nn.DiscriminativeForwardLoss(reader.grammar)
     value = loss(reader.recognize(gtn.GraphBatch.from_graphs(graphs)), [one.text for one in fields])
