@@ -1,147 +1,98 @@
-"""Compare us with OpenFst (pynini) and torch's CTC on the same inputs, in one run, one thread.
+"""Measure us and our peers side by side: ``python -m benchmarks``.
 
-Every repetition of ours starts from fresh topologies, so that indexes are built inside the timed
-call. Prints the median of the repetitions and their ratio to ours; ``--json FILE`` keeps it.
+Ratios come first: each is the median over rounds in which all entrants took turns, so that it
+survives a busy machine. Times do not: for those to keep, see to it that nothing else runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import statistics
-import time
-from collections.abc import Callable
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-import gtn
+from benchmarks.case import Case, Race
+from benchmarks.cases import CASES
+from benchmarks.peers.process import Peer
+from benchmarks.plot import plot
+from benchmarks.race import Patience, run_race
+from benchmarks.record import machine, row
+from benchmarks.report import lines, with_tables
 
-Run = Callable[[], Any]
-
-
-def median(run: Run, repetitions: int = 7) -> float:
-    """Return the median time of a call in milliseconds, after one call that is not counted."""
-    run()
-    times = []
-    for _ in range(repetitions):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return 1000 * statistics.median(times)
-
-
-def fresh(graph: gtn.Graph) -> gtn.Graph:
-    """Return the graph with a topology that has no index yet."""
-    t = graph.topology
-    copy = gtn.Topology(
-        t.num_nodes, t.src, t.dst, t.ilabels, starts=t.starts, finals=t.finals, check=False
-    )
-    return gtn.Graph(copy, graph.penalties, check=False)
+PATIENCE = {
+    "full": Patience(least=5, most=25, seconds=6.0),
+    "quick": Patience(least=3, most=7, seconds=0.5),
+    "smallest": Patience(least=1, most=1, seconds=0.0),
+}
 
 
-def dense_loops() -> tuple[gtn.Graph, gtn.Graph]:
-    """Return a 100 x 20 chain, and 50 nodes with 500 + 500 looping arcs."""
-    rng = np.random.default_rng(0)
-    chain = gtn.linear(torch.from_numpy(rng.normal(size=(100, 20))))
-    nodes = np.repeat(np.arange(50), 500)
-    src = np.concatenate((nodes, nodes))
-    dst = np.concatenate((nodes, np.minimum(nodes + 1, 49)))
-    labels = np.tile(np.arange(500), 100)
-    loops = gtn.Graph.from_arrays(
-        src, dst, labels, penalties=torch.from_numpy(rng.normal(size=len(src))), final=49
-    )
-    return chain, loops
+def measured(
+    cases: Sequence[Case], size: str = "full", peers: Sequence[Peer] = ()
+) -> Iterator[dict[str, Any]]:
+    """Yield the row of each race and measurement of some cases, as it is done.
+
+    Args:
+        size: ``"full"``, ``"quick"`` or ``"smallest"``.
+        peers: adapters at work in other interpreters; each takes part where it can.
+    """
+    for case in cases:
+        inputs = case.inputs(**case.sizes[size])
+        for task in case.tasks:
+            if isinstance(task, Race):
+                asked = None if task.question is None else task.question(inputs)
+                others = [p for p in peers if asked is not None and p.asked(asked)]
+                outcome = run_race(task, inputs, PATIENCE[size], others)
+            else:
+                outcome = task.measure(inputs)
+            yield row(case, size, task, outcome)
 
 
-def sparse_graph(nodes: int = 100_000, arcs: int = 400_000) -> gtn.Graph:
-    """Return a random acyclic graph."""
-    rng = np.random.default_rng(0)
-    src = np.concatenate((np.arange(nodes - 1), rng.integers(0, nodes - 1, arcs - nodes + 1)))
-    dst = np.minimum(src + rng.integers(1, 100, len(src)), nodes - 1)
-    dst[: nodes - 1] = np.arange(1, nodes)
-    penalties = torch.from_numpy(rng.uniform(0, 5, len(src)))
-    labels = np.ones(len(src), dtype=np.int32)
-    return gtn.Graph.from_arrays(src, dst, labels, penalties=penalties, final=nodes - 1)
-
-
-def openfst(graph: gtn.Graph, kind: str = "log64") -> Any:
-    """Return the OpenFst graph of the same arcs (its labels are ours + 1, its epsilon is 0)."""
-    import pynini
-
-    fst = pynini.Fst(arc_type=kind) if kind != "standard" else pynini.Fst()
-    fst.add_states(graph.num_nodes)
-    fst.set_start(int(graph.starts[0]))
-    for n in graph.finals.tolist():
-        fst.set_final(n)
-    rows = zip(
-        graph.src.tolist(),
-        graph.dst.tolist(),
-        graph.ilabels.tolist(),
-        graph.penalties.tolist(),
-        strict=True,
-    )
-    for s, d, label, p in rows:
-        fst.add_arc(s, pynini.Arc(label + 1, label + 1, pynini.Weight(fst.weight_type(), p), d))
-    return fst
-
-
-def forward_backward(graph: gtn.Graph) -> None:
-    """Compute the forward penalty and its gradient."""
-    penalties = graph.penalties.clone().requires_grad_()
-    gtn.forward_penalty(fresh(graph).with_penalties(penalties)).backward()
-
-
-def cases() -> dict[str, dict[str, Run]]:
-    """Return the calls of each case by name of the system; the first is ours."""
-    chain, loops = dense_loops()
-    sparse = sparse_graph()
-    found: dict[str, dict[str, Run]] = {
-        "compose a 100 x 20 chain with 50 x (500 + 500) loops": {
-            "gtn": lambda: gtn.compose(fresh(chain), fresh(loops))
-        },
-        "the same with a plan at hand": {},
-        "forward, 100,000 nodes, 400,000 arcs": {"gtn": lambda: gtn.forward_penalty(fresh(sparse))},
-        "forward and backward, the same": {"gtn": lambda: forward_backward(sparse)},
-        "Viterbi path, the same": {"gtn": lambda: gtn.viterbi_path(fresh(sparse))},
-        "numpy.exp over 400,000 float64": {"numpy": lambda: np.exp(-sparse.penalties.numpy())},
-    }
-    plan = gtn.ComposePlan(chain.topology, loops.topology)
-    found["the same with a plan at hand"]["gtn"] = lambda: plan(chain, loops)
-    try:
-        import pynini
-    except ImportError:
-        print("pynini is not installed: no comparison with OpenFst")
-        return found
-    log_chain, log_loops, log_sparse = (openfst(g) for g in (chain, loops, sparse))
-    tropical = openfst(sparse, "standard")
-    log_chain.arcsort("olabel")
-    by_name = list(found)
-    found[by_name[0]]["OpenFst"] = lambda: pynini.compose(log_chain, log_loops)
-    found[by_name[2]]["OpenFst"] = lambda: pynini.shortestdistance(log_sparse)
-    found[by_name[4]]["OpenFst"] = lambda: pynini.shortestpath(tropical)
-    return found
-
-
-def main() -> None:
-    """Run all cases and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="file for the figures")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+def record(cases: Sequence[Case], size: str = "full", peers: Sequence[Peer] = ()) -> dict[str, Any]:
+    """Return the record of a run, after printing its rows one by one."""
     rows = []
-    for name, systems in cases().items():
-        times = {system: median(run) for system, run in systems.items()}
-        ours = next(iter(times.values()))
-        rows.append({"case": name, "ms": times})
-        peers = "  ".join(f"{s} {t:.2f} ms ({t / ours:.1f} x)" for s, t in times.items())
-        print(f"{name:55} {peers}", flush=True)
+    for found in measured(cases, size, peers):
+        print(lines(found), flush=True)
+        rows.append(found)
+    return {"machine": machine(), "size": size, "rows": rows}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, epilog=f"cases: {', '.join(CASES)}"
+    )
+    parser.add_argument("--case", action="append", metavar="NAME", choices=CASES, help="only this")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them here (svg, png)")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="renew the tables of this page")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, under a minute")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PYTHON",
+        help="a peer with an adapter (facebook_gtn) in another interpreter",
+    )
+    options = parser.parse_args(arguments)
+    if any("=" not in peer for peer in options.peer):
+        parser.error("--peer takes NAME=PYTHON, as in facebook_gtn=/opt/gtn/bin/python")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    cases = [CASES[name] for name in options.case or CASES]
+    with ExitStack() as stack:
+        peers = [stack.enter_context(Peer(*peer.split("=", 1))) for peer in options.peer]
+        found = record(cases, "quick" if options.quick else "full", peers)
     if options.json:
-        machine = {"processor": platform.processor() or platform.machine(), "threads": 1}
-        options.json.write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
+        options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    if options.plot:
+        plot(found, options.plot)
+    if options.page:
+        options.page.write_text(with_tables(options.page.read_text(), found))
 
 
 if __name__ == "__main__":

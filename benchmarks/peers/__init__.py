@@ -1,0 +1,1 @@
+"""Peers: OpenFst and torch in this process, others in interpreters of their own."""
