@@ -1,4 +1,11 @@
-"""Graph transformer networks: weighted transducers as differentiable values."""
+"""Graph transformer networks: weighted transducers as differentiable values.
+
+Drawing, interchange and comparison rest on networkx, which takes as long to import as all the
+rest of the library: they are loaded when one of their names is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from gtn import dense, nn
 from gtn.ambiguity import is_functional, is_unambiguous
@@ -10,9 +17,7 @@ from gtn.construction import Builder, empty, from_arcs, from_arrays, linear, str
 from gtn.data import ArcData, Column, Sources
 from gtn.determinization import determinize
 from gtn.distance import shortest_distance
-from gtn.drawing import draw, to_dot, to_svg
 from gtn.epsilons import remove_epsilon
-from gtn.equivalence import equal, equivalent, isomorphic, random_equivalent
 from gtn.errors import (
     CyclicGraphError,
     DataError,
@@ -24,16 +29,6 @@ from gtn.errors import (
 )
 from gtn.expectation import entropy, expected
 from gtn.graph import Graph
-from gtn.interchange import (
-    from_networkx,
-    from_openfst_symbols,
-    from_openfst_text,
-    load,
-    save,
-    to_networkx,
-    to_openfst_symbols,
-    to_openfst_text,
-)
 from gtn.minimization import minimize
 from gtn.optimization import connect, topsort
 from gtn.paths import path_labels, path_text, viterbi_path, viterbi_penalty
@@ -45,6 +40,20 @@ from gtn.scoring import arc_posteriors, forward_penalty
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 from gtn.transduction import ArcTable, expand, replace, transduce
+
+if TYPE_CHECKING:
+    from gtn.drawing import draw, to_dot, to_svg
+    from gtn.equivalence import equal, equivalent, isomorphic, random_equivalent
+    from gtn.interchange import (
+        from_networkx,
+        from_openfst_symbols,
+        from_openfst_text,
+        load,
+        save,
+        to_networkx,
+        to_openfst_symbols,
+        to_openfst_text,
+    )
 
 __all__ = [
     "EPSILON",
@@ -121,3 +130,31 @@ __all__ = [
     "viterbi_path",
     "viterbi_penalty",
 ]
+
+_LATER = {
+    "gtn.drawing": ("draw", "to_dot", "to_svg"),
+    "gtn.equivalence": ("equal", "equivalent", "isomorphic", "random_equivalent"),
+    "gtn.interchange": (
+        "from_networkx",
+        "from_openfst_symbols",
+        "from_openfst_text",
+        "load",
+        "save",
+        "to_networkx",
+        "to_openfst_symbols",
+        "to_openfst_text",
+    ),
+}
+"""Which public names are loaded with which module, when they are first used."""
+
+
+def __getattr__(name: str) -> Any:
+    module = next((module for module, names in _LATER.items() if name in names), None)
+    if module is None:
+        raise AttributeError(f"module 'gtn' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(module), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
-from scipy.sparse.linalg import splu
 
 from gtn.errors import DivergentGraphError
 from gtn.kernels import blocks as kernels
@@ -239,14 +238,14 @@ def _masses(
     scales: Float64s,
     place: Int32s,
     topology: Topology,
-) -> csc_array:
+) -> Any:
     """Return I - A of a component, where A has the masses of its arcs (source: column)."""
     src, dst = topology.src[inner], topology.dst[inner]
     with np.errstate(over="ignore"):
         masses = np.exp(scales[dst] - (arcs[inner] + scales[src]))
     size = len(nodes)
     every = np.arange(size)
-    matrix = csc_array(
+    matrix = scipy.sparse.csc_array(
         (
             np.concatenate((np.ones(size), -masses)),
             (np.concatenate((every, place[dst])), np.concatenate((every, place[src]))),
@@ -257,13 +256,13 @@ def _masses(
     return matrix
 
 
-def _factored(matrix: csc_array, rounding: float) -> Any:
+def _factored(matrix: Any, rounding: float) -> Any:
     """Return the sparse factors of I - A, or None where powers of A have no finite sum."""
     if not np.isfinite(matrix.data).all():
         return None
     try:
         # Pivots from the diagonal only; a column order that copes with a hub (a closure's start).
-        solver = splu(
+        solver = scipy.sparse.linalg.splu(
             matrix, permc_spec="COLAMD", diag_pivot_thresh=0, options={"SymmetricMode": True}
         )
     except RuntimeError as error:

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import networkx as nx
 import pytest
 
+import gtn
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("gtn", "recognizers", "grammars", "demos")
 VERBS = 3
@@ -215,3 +217,19 @@ def test_import_compiles_nothing(tmp_path):
     after_import, after_use = map(int, done.stdout.split())
     assert after_import == 0
     assert after_use > 0  # the folder is where compiled kernels go
+
+
+def test_importing_the_library_loads_no_graph_library_it_may_never_need():
+    program = (
+        "import sys, gtn; late = {'networkx', 'scipy.sparse', 'gtn.drawing', 'gtn.interchange'}; "
+        "assert not late & set(sys.modules), late & set(sys.modules); "
+        "assert set(gtn.__all__) <= set(dir(gtn)); "
+        "assert all(getattr(gtn, name) is not None for name in gtn.__all__); "
+        "assert 'networkx' in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gtn.nothing
