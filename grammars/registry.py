@@ -10,10 +10,10 @@ from grammars.amounts import DIGITS, FILLS, amounts, courtesy_digits
 from grammars.fill import RUBBISH, with_fill
 from grammars.regex import regex
 from gtn.composition import compose
-from gtn.construction import string
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.symbols import SymbolTable
+from gtn.texts import string
 
 __all__ = ["NAMES", "Grammar", "named"]
 

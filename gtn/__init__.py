@@ -13,7 +13,7 @@ from gtn.batch import GraphBatch
 from gtn.best_paths import n_best
 from gtn.complementation import complement, difference
 from gtn.composition import ComposePlan, compose, intersect
-from gtn.construction import Builder, empty, from_arcs, from_arrays, linear, string
+from gtn.construction import Builder, empty, from_arcs, from_arrays, linear
 from gtn.data import ArcData, Column, Sources
 from gtn.determinization import determinize
 from gtn.distance import shortest_distance
@@ -38,6 +38,7 @@ from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.sampling import sample
 from gtn.scoring import arc_posteriors, forward_penalty
 from gtn.symbols import EPSILON, SymbolTable
+from gtn.texts import string, strings
 from gtn.topology import Topology
 from gtn.transduction import ArcTable, expand, replace, transduce
 
@@ -119,6 +120,7 @@ __all__ = [
     "save",
     "shortest_distance",
     "string",
+    "strings",
     "to_dot",
     "to_networkx",
     "to_openfst_symbols",

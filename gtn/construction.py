@@ -1,8 +1,8 @@
-"""Construction: graphs from lists, arrays, matrices of penalties and strings."""
+"""Construction: graphs from lists, arrays and matrices of penalties."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from numbers import Real
 from typing import Any
@@ -17,7 +17,7 @@ from gtn.graph import Graph
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["Builder", "empty", "from_arcs", "from_arrays", "linear", "string"]
+__all__ = ["Builder", "empty", "from_arcs", "from_arrays", "label_of", "linear"]
 
 Nodes = int | Iterable[int] | Mapping[int, float]
 Label = int | str | None
@@ -140,14 +140,14 @@ def from_arcs(
             "give one or the other"
         )
     acceptor = inputs == outputs and isymbols == osymbols
-    ilabels = [_label(i, x, isymbols) for i, x in enumerate(inputs)]
+    ilabels = [label_of(i, x, isymbols) for i, x in enumerate(inputs)]
     return from_arrays(
         np.array(src, dtype=np.int64),
         np.array(dst, dtype=np.int64),
         np.array(ilabels, dtype=np.int64),
         None
         if acceptor
-        else np.array([_label(i, x, osymbols) for i, x in enumerate(outputs)], dtype=np.int64),
+        else np.array([label_of(i, x, osymbols) for i, x in enumerate(outputs)], dtype=np.int64),
         penalties=penalties,
         start=start,
         final=final,
@@ -191,37 +191,6 @@ def linear(
         check=False,
     )
     return Graph(topology, penalties.reshape(-1), isymbols=symbols, osymbols=symbols, data=data)
-
-
-def string(
-    labels: str | Sequence[str] | Sequence[int] | NDArray[Any] | torch.Tensor,
-    *,
-    symbols: SymbolTable | None = None,
-    dtype: torch.dtype | None = None,
-) -> Graph:
-    """Return the acceptor of one string, with penalty 0 (the path selector's other operand).
-
-    Args:
-        labels: a text, symbols, or integer labels (a tensor of them, too).
-        symbols: their table; made of the symbols themselves if none is given.
-
-    Raises:
-        SymbolError: a symbol that is not in the given table.
-
-    >>> string("34").isymbols
-    SymbolTable(2: 3 4)
-    >>> string("34", symbols=SymbolTable("0123456789")).ilabels
-    array([3, 4], dtype=int32)
-    """
-    items = labels.tolist() if isinstance(labels, torch.Tensor) else list(labels)
-    texts = [x for x in items if isinstance(x, str)]
-    if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
-        symbols = SymbolTable(list(dict.fromkeys(texts)))
-    numbers = np.array([_label(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
-    nodes = np.arange(len(items), dtype=np.int32)
-    topology = Topology(len(items) + 1, nodes, nodes + 1, numbers, starts=[0], finals=[len(items)])
-    penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
-    return Graph(topology, penalties, isymbols=symbols, osymbols=symbols)
 
 
 def empty(*, symbols: SymbolTable | None = None, dtype: torch.dtype | None = None) -> Graph:
@@ -378,7 +347,8 @@ def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
     return src, dst, label, rest[0], 0.0
 
 
-def _label(i: int, label: Label, table: SymbolTable | None) -> int:
+def label_of(i: int, label: Label, table: SymbolTable | None) -> int:
+    """Return the label of arc i: an integer, or a symbol of a table; None and "ε" are epsilon."""
     if label is None:
         return EPSILON
     if isinstance(label, str):

@@ -167,11 +167,11 @@ class CheckReader(nn.Module):
             return [{} for _ in texts]
         exact = interpretations.double()
         table = interpretations.osymbols
-        strings = [gtn.string(text, symbols=table) for found in texts for text in found]
+        strings = gtn.strings([text for found in texts for text in found], symbols=table)
         spelled = gtn.forward_penalty(
             gtn.compose(
                 gtn.GraphBatch.from_graphs([exact[i] for i in owners]),
-                gtn.GraphBatch.from_graphs(strings).double(),
+                strings.double(),
             )
         )
         excess = spelled - gtn.forward_penalty(exact)[owners]  # E_dforw, eq. 17

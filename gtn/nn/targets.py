@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch, rearranged
-from gtn.construction import empty, string
+from gtn.construction import empty
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
 from gtn.paths import path_labels
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.texts import string, strings
 from gtn.topology import Topology
 
 __all__ = ["LabelTargets", "Target", "acceptors", "label_rows", "target_labels"]
@@ -51,7 +52,10 @@ def acceptors(
         raise GraphError(f"a batch of {count} graphs needs a list of as many targets")
     if not each:
         return _nothing(table, like)
-    return GraphBatch.from_graphs([_acceptor(target, table, like) for target in each])
+    if any(isinstance(target, Graph) for target in each):
+        return GraphBatch.from_graphs([_acceptor(target, table, like) for target in each])
+    rows = [_items(target, table) for target in each]
+    return strings(rows, symbols=table, dtype=like.dtype).to(like.device)
 
 
 def _nothing(table: SymbolTable | None, like: torch.Tensor) -> Graph:
@@ -61,15 +65,22 @@ def _nothing(table: SymbolTable | None, like: torch.Tensor) -> Graph:
 def _acceptor(target: Any, table: SymbolTable | None, like: torch.Tensor) -> Graph:
     if isinstance(target, Graph):
         return _in_table(target.without_data().to(like), table)
-    items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
-    texts = [x for x in items if isinstance(x, str)]
-    if table is None and texts:
-        raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
-    if table is not None:
-        known = {EPSILON, *table.labels}
-        if any(x not in table if isinstance(x, str) else int(x) not in known for x in items):
-            return _nothing(table, like)
+    items = _items(target, table)
+    if items is None:
+        return _nothing(table, like)
     return string(items, symbols=table, dtype=like.dtype).to(like.device)
+
+
+def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
+    """Return the symbols or labels of a target; None if one of them is not in the table."""
+    items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
+    if table is None:
+        if any(isinstance(x, str) for x in items):
+            raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
+        return items
+    labels = {int(x) for x in items if not isinstance(x, str)}
+    known = labels <= {EPSILON, *table.labels} if labels else True
+    return items if known and all(x in table for x in items if isinstance(x, str)) else None
 
 
 def _in_table(target: Graph, table: SymbolTable | None) -> Graph:

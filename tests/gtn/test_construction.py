@@ -337,3 +337,50 @@ def test_rows_of_one_key_have_one_shape():
     builder.add_arc(node, node, "b", image=np.zeros((3, 2)))
     with pytest.raises(DataError, match=r"'image' of arc 1 has shape \(3, 2\)"):
         builder.build()
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["34", "", "4"],
+        [""],
+        [[3, 1], [], torch.tensor([2, 2, 2])],
+        [np.array([5]), "7"],
+        [["3", "4"], "43"],
+    ],
+)
+def test_strings_are_the_batch_of_each_string(labels):
+    table = gtn.SymbolTable("0123456789")
+    batch = gtn.strings(labels, symbols=table, dtype=torch.float64)
+    assert isinstance(batch, gtn.GraphBatch)
+    assert len(batch) == len(labels)
+    for one, each in zip(batch, labels, strict=True):
+        assert gtn.equal(one, gtn.string(each, symbols=table, dtype=torch.float64))
+
+
+def test_strings_make_one_table_of_all_their_symbols():
+    batch = gtn.strings(["ab", "cb"])
+    assert batch.isymbols == gtn.SymbolTable("abc")
+    assert gtn.path_text(batch) == ["ab", "cb"]
+    assert gtn.strings([[0, 1]]).isymbols is None
+    assert gtn.strings([""]).isymbols == gtn.string("").isymbols
+
+
+def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
+    batch = gtn.strings([None, "a", None], symbols=gtn.SymbolTable("a"))
+    assert [one.num_nodes for one in batch] == [0, 2, 0]
+    assert gtn.forward_penalty(batch).tolist() == [np.inf, 0.0, np.inf]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (["a", "ab"], r"string 1: arc 1 has the symbol 'b', which is not in"),
+        ([[0], [1.5]], r"string 1: arc 0 has label 1.5"),
+        ([[0], [-3]], "label -3"),
+        ([], "at least one string"),
+    ],
+)
+def test_strings_name_what_is_no_label(labels, message):
+    with pytest.raises(gtn.GraphError, match=message):
+        gtn.strings(labels, symbols=gtn.SymbolTable("a"))

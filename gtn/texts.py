@@ -1,0 +1,115 @@
+"""Strings as acceptors: one, or a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.batch import GraphBatch
+from gtn.construction import label_of
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.symbols import SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["String", "string", "strings"]
+
+String = str | Sequence[str] | Sequence[int] | NDArray[Any] | torch.Tensor
+"""A text, symbols, or integer labels."""
+
+
+def string(
+    labels: String,
+    *,
+    symbols: SymbolTable | None = None,
+    dtype: torch.dtype | None = None,
+) -> Graph:
+    """Return the acceptor of one string, with penalty 0 (the path selector's other operand).
+
+    Args:
+        labels: a text, symbols, or integer labels (a tensor of them, too).
+        symbols: their table; made of the symbols themselves if none is given.
+
+    Raises:
+        SymbolError: a symbol that is not in the given table.
+
+    >>> string("34").isymbols
+    SymbolTable(2: 3 4)
+    >>> string("34", symbols=SymbolTable("0123456789")).ilabels
+    array([3, 4], dtype=int32)
+    """
+    items = labels.tolist() if isinstance(labels, torch.Tensor) else list(labels)
+    texts = [x for x in items if isinstance(x, str)]
+    if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
+        symbols = SymbolTable(list(dict.fromkeys(texts)))
+    numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
+    nodes = np.arange(len(items), dtype=np.int32)
+    topology = Topology(len(items) + 1, nodes, nodes + 1, numbers, starts=[0], finals=[len(items)])
+    penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
+    return Graph(topology, penalties, isymbols=symbols, osymbols=symbols)
+
+
+def strings(
+    labels: Sequence[String | None],
+    *,
+    symbols: SymbolTable | None = None,
+    dtype: torch.dtype | None = None,
+) -> GraphBatch:
+    """Return the batch of the acceptors of many strings, each as :func:`string` makes it.
+
+    O(length of all), without a graph for each on the way. ``None`` stands for no string at all:
+    its graph is empty.
+
+    Args:
+        labels: the strings.
+        symbols: their table; made of all their symbols if none is given.
+
+    Raises:
+        GraphError: no string; what is no label, naming the string.
+        SymbolError: a symbol that is not in the given table.
+
+    >>> batch = strings(["34", "", None], symbols=SymbolTable("0123456789"))
+    >>> [graph.num_nodes for graph in batch], batch.ilabels
+    ([3, 1, 0], array([3, 4], dtype=int32))
+    """
+    if not len(labels):
+        raise GraphError("a batch needs at least one string")
+    rows = [
+        row.tolist() if isinstance(row, torch.Tensor) else [] if row is None else list(row)
+        for row in labels
+    ]
+    items = [item for row in rows for item in row]
+    if symbols is None and any(isinstance(x, str) for x in (*items, *labels)):
+        symbols = SymbolTable(list(dict.fromkeys(x for x in items if isinstance(x, str))))
+    numbers = np.array(
+        [label for b, row in enumerate(rows) for label in _labels(b, row, symbols)], dtype=np.int64
+    )
+    lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    exists = np.array([row is not None for row in labels], dtype=np.bool_)
+    node_offsets = np.concatenate(([0], np.cumsum(np.where(exists, lengths + 1, 0))))
+    arc_offsets = np.concatenate(([0], np.cumsum(lengths)))
+    # An arc's number plus the number of strings before its own is its source.
+    src = np.arange(len(items)) + np.repeat(node_offsets[:-1] - arc_offsets[:-1], lengths)
+    topology = Topology(
+        int(node_offsets[-1]),
+        src,
+        src + 1,
+        numbers,
+        starts=node_offsets[:-1][exists],
+        finals=node_offsets[1:][exists] - 1,
+        node_offsets=node_offsets,
+        arc_offsets=arc_offsets,
+    )
+    penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
+    return GraphBatch(topology, penalties, isymbols=symbols, osymbols=symbols)
+
+
+def _labels(b: int, row: list[Any], symbols: SymbolTable | None) -> list[int]:
+    try:
+        return [label_of(i, item, symbols) for i, item in enumerate(row)]
+    except GraphError as error:
+        raise type(error)(f"string {b}: {error}") from error
