@@ -117,6 +117,7 @@ def write_report(
         right=sum(card.right is True for card in readable),
         judged=truths is not None,
         threshold=reader.threshold,
+        views=reader.views,
         grammar=reader.rules.name,
         rubbish=RUBBISH,
         least_posterior=LEAST_POSTERIOR,
