@@ -23,7 +23,7 @@ from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_i
 from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
 
-__all__ = ["LOSSES", "Settings", "train"]
+__all__ = ["LOSSES", "Settings", "train", "with_wrong_labels"]
 
 LOSSES = {
     "viterbi": gtn.nn.ViterbiLoss,
@@ -48,8 +48,8 @@ class Settings:
     kept is the running mean of the parameters, with ``averaging`` as the share of the newest.
 
     Some labels are wrong. ``wrong_labels`` is the share of them that training reckons with, once
-    a third of it is over: the loss of a field is then minus the logarithm of the probability that
-    its label is among the wrong ones, or is what the reader reads.
+    a third of it is over: the discriminative forward loss of a field is then minus the logarithm
+    of the probability that its label is among the wrong ones, or is what the reader reads.
     """
 
     grammar: str = "car"
@@ -218,7 +218,9 @@ class _Loop:
             self._rate(number * self.batches + b)
             graphs = distorted_graphs(chosen, self.reader.recognize.reads, self.distort, generator)
             each = self.loss(self.reader.recognize(graphs), [one.text for one in chosen])
-            if 3 * number >= self.settings.passes:
+            # Of the four criteria this one alone is minus the log of a probability.
+            likelihood = self.settings.loss == "discriminative-forward"
+            if likelihood and 3 * number >= self.settings.passes:
                 each = with_wrong_labels(each, self.settings.wrong_labels)
             loss = each.sum() / max(1, len(chosen) - self.loss.skipped)
             self.optimizer.zero_grad()

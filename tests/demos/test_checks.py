@@ -25,7 +25,7 @@ from demos.checks.evaluate import (
 from demos.checks.ink import views
 from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.samples import Mixture, Sample
-from demos.checks.train import LOSSES, Settings, train
+from demos.checks.train import LOSSES, Settings, train, with_wrong_labels
 from recognizers.datasets.fields import (
     Field,
     FieldSetError,
@@ -419,3 +419,20 @@ def test_how_many_views_are_read_can_be_chosen(tmp_path: Path) -> None:
     )
     assert one["text"] == five["text"]
     assert one["confidence"] != five["confidence"]
+
+
+# -- wrong labels ------------------------------------------------------------------------------
+
+
+def test_a_label_that_cannot_be_right_pulls_no_longer() -> None:
+    losses = torch.tensor([0.1, 3.0, 40.0], dtype=torch.float64, requires_grad=True)
+    mixed = with_wrong_labels(losses, 0.02)
+    mixed.sum().backward()
+    assert losses.grad is not None
+    assert losses.grad[0] > 0.95
+    assert losses.grad[2] < 1e-12
+    assert mixed[2] == pytest.approx(-np.log(0.02))
+    assert torch.equal(with_wrong_labels(losses, 0.0), losses)
+    assert torch.autograd.gradcheck(
+        lambda x: with_wrong_labels(x, 0.05), (losses.detach().requires_grad_(),)
+    )
