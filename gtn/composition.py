@@ -12,7 +12,9 @@ from gtn.errors import GraphError
 from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph
 from gtn.kernels.composition import explore
+from gtn.kernels.matching import match
 from gtn.product import (
+    columns,
     common_length,
     filter_mode,
     lookahead,
@@ -218,7 +220,12 @@ class ComposePlan:
         most, least = lookahead(a, b, failures)
         left = operand(a, a.olabels, a.outgoing_by_olabel, ahead=most)
         right = operand(b, read.ilabels, read.outgoing_by_ilabel, failures, ahead=least)
-        nodes, arcs, starts, offsets, too_many = explore(left, right, graphs, mode, _ROOM, _LIMIT)
+        if failure is None and not (a.has_output_epsilons and read.has_input_epsilons):
+            nodes, arcs, starts, offsets, too_many = match(left, right, graphs, _ROOM, _LIMIT)
+            found = nodes, arcs, starts, offsets
+        else:
+            *rows, too_many = explore(left, right, graphs, mode, _ROOM, _LIMIT)
+            found = columns(*rows)
         if too_many:
             raise GraphError(
                 f"the composition has more than {_LIMIT} nodes or arcs; prune the operands, or "
@@ -228,7 +235,7 @@ class ComposePlan:
         self._product = trimmed(
             a,
             b,
-            (nodes, arcs, starts, offsets),
+            found,
             left,
             right,
             acceptor=relabel is None and a.is_acceptor and b.is_acceptor,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gtn.errors import GraphError
 from gtn.kernels.composition import FILTERS, Operand, number
-from gtn.product import Product, common_length, filter_mode, operand, trimmed
+from gtn.product import Product, columns, common_length, filter_mode, operand, trimmed
 from gtn.symbols import EPSILON
 from gtn.topology import Topology
 
@@ -44,7 +44,7 @@ def explored(a: Topology, b: Topology, check: Check, filter: str) -> Product:
         numbers, nodes, slots, count = number(to, nodes, slots, count)
         found.append(_rows(owner, numbers, arc_a, arc_b))
     nodes, arcs = nodes[:count], np.concatenate(found)
-    return trimmed(a, b, _by_graph(a, b, graphs, nodes, arcs, starts), left, right)
+    return trimmed(a, b, columns(*_by_graph(a, b, graphs, nodes, arcs, starts)), left, right)
 
 
 def _start_pairs(left: Operand, right: Operand, graphs: int) -> Ints:

@@ -22,6 +22,7 @@ from gtn.topology import ArcIndex, Topology, frozen
 
 __all__ = [
     "Product",
+    "columns",
     "common_length",
     "filter_mode",
     "operand",
@@ -31,7 +32,10 @@ __all__ = [
 ]
 
 Int32s = NDArray[np.int32]
-_LARGE = 1024  # nodes
+Pairs = tuple[Int32s, Int32s]
+Moves = tuple[Int32s, Int32s, Int32s, Int32s]
+Found = tuple[Pairs, Moves, Int32s, Int32s]  # nodes, arcs, starts and offsets, as of `match`
+_LARGE = 1024  # arcs
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,40 +129,50 @@ def _merged(parts: list[ArcData], suffixes: Sequence[str] | None) -> ArcData:
 def trimmed(
     a: Topology,
     b: Topology,
-    found: tuple[Int32s, Int32s, Int32s, Int32s],
+    found: Found,
     left: Operand,
     right: Operand,
     *,
     acceptor: bool = False,
     failures: FailureArcs | None = None,
 ) -> Product:
-    """Return the trimmed product of what an exploration has found (nodes, arcs, starts, offsets).
+    """Return the trimmed product of what an exploration has found.
 
     ``acceptor`` says that input and output labels of the result are known to agree.
     """
-    nodes, pairs, begin, offsets = found
-    arcs, starts, finals, node_offsets, arc_offsets, behind = trim(
-        nodes, pairs, begin, offsets, left.final, right.final, a.ilabels, b.olabels
+    arcs, labels, starts, finals, node_offsets, arc_offsets, behind = trim(
+        *found, left.final, right.final, a.ilabels, b.olabels
     )
+    src, dst, of_a, arcs_b = arcs
     batch = a.is_batch or b.is_batch
     topology = Topology(
         int(node_offsets[-1]),
-        arcs[0],
-        arcs[1],
-        arcs[2],
-        None if acceptor else arcs[3],
+        src,
+        dst,
+        labels[0],
+        None if acceptor else labels[1],
         starts=starts[0],
         finals=finals[0],
         node_offsets=node_offsets if batch else None,
         arc_offsets=arc_offsets if batch else None,
         check=False,
     )
-    of_b, backed_off = Sources(frozen(arcs[5])), None
+    of_b, backed_off = Sources(frozen(arcs_b)), None
     if failures is not None:
-        of_b = failures.sources(behind[1][arcs[0]], arcs[5])
+        of_b = failures.sources(behind[1][src], arcs_b)
         backed_off = failures.final_sources(behind[1][finals[0]])
-    sources = Sources(frozen(arcs[4])), of_b
+    sources = Sources(frozen(of_a)), of_b
     return Product(topology, sources, (starts[1], starts[2]), (finals[1], finals[2]), backed_off)
+
+
+def columns(nodes: Int32s, arcs: Int32s, starts: Int32s, node_offsets: Int32s) -> Found:
+    """Return what was found as rows ``[N, 3]`` and ``[A, 4]``, as :func:`trimmed` wants it."""
+    return (
+        (nodes[:, 0].copy(), nodes[:, 1].copy()),
+        (arcs[:, 0].copy(), arcs[:, 1].copy(), arcs[:, 2].copy(), arcs[:, 3].copy()),
+        starts,
+        node_offsets,
+    )
 
 
 def operand(
@@ -173,7 +187,10 @@ def operand(
     ``ahead`` as :func:`lookahead` returns it; unless given, nothing is a dead end.
     """
     if ahead is None:
+        alive = topology.coaccessible
         ahead = np.zeros(topology.num_nodes, dtype=np.int32)
+    else:
+        alive = frozen((ahead >= 0) & (ahead < FAR))
     if failures is None:
         final = np.full(topology.num_nodes, -1, dtype=np.int32)
         final[topology.finals] = np.arange(len(topology.finals), dtype=np.int32)
@@ -185,7 +202,7 @@ def operand(
         *by_label,
         labels,
         topology.dst,
-        topology.coaccessible,
+        alive,
         frozen(final),
         topology.starts,
         frozen(start_offsets),
@@ -204,7 +221,7 @@ def lookahead(
     acyclic ``a``; otherwise it is only said whether a final can be reached, as -1 and 0 for
     ``a``, 0 and ``FAR`` for ``b``.
     """
-    if b.num_nodes < _LARGE or not a.is_acyclic:
+    if b.num_arcs < _LARGE or not a.is_acyclic:
         return (
             np.where(a.coaccessible, np.int32(0), np.int32(-1)),
             np.where(b.coaccessible, np.int32(0), np.int32(FAR)),

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Int32s = NDArray[np.int32]
+Mask = NDArray[np.bool_]
 
 __all__ = ["trim"]
 
@@ -14,50 +15,38 @@ _EPSILON = -1
 
 
 @njit(cache=True, nogil=True)
-def trim(
-    nodes: Int32s,
-    arcs: Int32s,
-    starts: Int32s,
-    node_offsets: Int32s,
-    a_final: Int32s,
-    b_final: Int32s,
-    a_ilabels: Int32s,
-    b_olabels: Int32s,
-) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s, Int32s]:
-    """Keep what reaches a pair of finals; nodes, arcs and starts keep their order. O(N + A).
+def _useful(src: Int32s, dst: Int32s, alive: Mask) -> None:
+    """Mark what reaches a marked node: O(N + A).
 
-    Args:
-        nodes, arcs, starts, node_offsets: as :func:`explore` returns them.
-        a_final, b_final: which final each node of an operand is, or -1.
-        a_ilabels, b_olabels: the labels of the result, by arc of the operand.
-
-    Returns:
-        ``arcs [6, A']`` (source, destination, input label, output label, arc of a, of b),
-        ``starts [3, S']`` and ``finals [3, F']`` (node, that of a, that of b),
-        ``node_offsets [B + 1]`` and ``arc_offsets [B + 1]``, and which node of a and of b each
-        node is, ``[2, N']``.
+    Most arcs lead to nodes with larger numbers, and where no other could matter, one sweep from
+    the last arc to the first, which are sorted by source, says it all.
     """
-    num_nodes, num_arcs, graphs = len(nodes), len(arcs), len(node_offsets) - 1
+    certain = True
+    for k in range(len(src) - 1, -1, -1):
+        if alive[dst[k]]:
+            alive[src[k]] = True
+        elif dst[k] < src[k]:
+            certain = False
+    num_nodes, num_arcs = len(alive), len(src)
+    if certain or alive.all():
+        return
     offsets = np.zeros(num_nodes + 1, dtype=np.int32)
     for k in range(num_arcs):
-        offsets[arcs[k, 1] + 1] += 1
+        offsets[dst[k] + 1] += 1
     for n in range(num_nodes):
         offsets[n + 1] += offsets[n]
     place = offsets[:-1].copy()
     before = np.empty(num_arcs, dtype=np.int32)
     for k in range(num_arcs):
-        to = arcs[k, 1]
-        before[place[to]] = arcs[k, 0]
+        to = dst[k]
+        before[place[to]] = src[k]
         place[to] += 1
-    alive = np.zeros(num_nodes, dtype=np.bool_)
     stack = np.empty(num_nodes, dtype=np.int32)
-    top, num_finals = 0, 0
+    top = 0
     for n in range(num_nodes):
-        if a_final[nodes[n, 0]] >= 0 and b_final[nodes[n, 1]] >= 0:
-            alive[n] = True
+        if alive[n]:
             stack[top] = n
             top += 1
-            num_finals += 1
     while top > 0:
         top -= 1
         n = stack[top]
@@ -68,66 +57,119 @@ def trim(
                 stack[top] = m
                 top += 1
 
-    renumbered = np.full(num_nodes, -1, dtype=np.int32)
+
+@njit(cache=True, nogil=True)
+def _labels(arcs: Int32s, labels: Int32s) -> Int32s:
+    """Return the label of each arc, epsilon where there is none."""
+    taken = np.empty(len(arcs), dtype=np.int32)
+    for k in range(len(arcs)):
+        taken[k] = labels[arcs[k]] if arcs[k] >= 0 else _EPSILON
+    return taken
+
+
+@njit(cache=True, nogil=True)
+def _arcs_per_graph(src: Int32s, node_offsets: Int32s) -> Int32s:
+    """Return where the arcs of each graph begin: they are sorted by source."""
+    graphs = len(node_offsets) - 1
+    arc_offsets = np.empty(graphs + 1, dtype=np.int32)
+    arc_offsets[0] = 0
+    arc_offsets[1:] = np.searchsorted(src, node_offsets[1:])
+    return arc_offsets
+
+
+@njit(cache=True, nogil=True)
+def trim(
+    nodes: tuple[Int32s, Int32s],
+    arcs: tuple[Int32s, Int32s, Int32s, Int32s],
+    starts: Int32s,
+    node_offsets: Int32s,
+    a_final: Int32s,
+    b_final: Int32s,
+    a_ilabels: Int32s,
+    b_olabels: Int32s,
+) -> tuple[
+    tuple[Int32s, Int32s, Int32s, Int32s],
+    tuple[Int32s, Int32s],
+    Int32s,
+    Int32s,
+    Int32s,
+    Int32s,
+    tuple[Int32s, Int32s],
+]:
+    """Keep what reaches a pair of finals; nodes, arcs and starts keep their order. O(N + A).
+
+    Args:
+        nodes, arcs, starts, node_offsets: as :func:`match` returns them.
+        a_final, b_final: which final each node of an operand is, or -1.
+        a_ilabels, b_olabels: the labels of the result, by arc of the operand.
+
+    Returns:
+        source, destination, arc of a and arc of b, each ``[A']`` (what is given, if nothing is
+        dropped); their input and output labels; ``starts [3, S']`` and ``finals [3, F']`` (node,
+        that of a, that of b), ``node_offsets [B + 1]`` and ``arc_offsets [B + 1]``, and which node
+        of a and of b each node is, each ``[N']``.
+    """
+    in_a, in_b = nodes
+    src, dst, arcs_a, arcs_b = arcs
+    num_nodes, graphs = len(in_a), len(node_offsets) - 1
+    alive = np.zeros(num_nodes, dtype=np.bool_)
+    num_finals = 0
+    for n in range(num_nodes):
+        if a_final[in_a[n]] >= 0 and b_final[in_b[n]] >= 0:
+            alive[n] = True
+            num_finals += 1
     finals = np.empty((3, num_finals), dtype=np.int32)
-    num_alive = 0
+    f = 0
     for n in range(num_nodes):
         if alive[n]:
-            num_alive += 1
-    pairs = np.empty((2, num_alive), dtype=np.int32)
-    new_node_offsets = np.zeros(graphs + 1, dtype=np.int32)
-    m, f = 0, 0
-    for graph in range(graphs):
-        for n in range(node_offsets[graph], node_offsets[graph + 1]):
-            if not alive[n]:
-                continue
-            final_a, final_b = a_final[nodes[n, 0]], b_final[nodes[n, 1]]
-            if final_a >= 0 and final_b >= 0:
-                finals[0, f] = m
-                finals[1, f] = final_a
-                finals[2, f] = final_b
-                f += 1
-            renumbered[n] = m
-            pairs[0, m] = nodes[n, 0]
-            pairs[1, m] = nodes[n, 1]
-            m += 1
-        new_node_offsets[graph + 1] = m
-
-    total = 0
-    for k in range(num_arcs):
-        if renumbered[arcs[k, 0]] >= 0 and renumbered[arcs[k, 1]] >= 0:
-            total += 1
-    result = np.empty((6, total), dtype=np.int32)
-    arc_offsets = np.zeros(graphs + 1, dtype=np.int32)
-    c, graph = 0, 0
-    for k in range(num_arcs):
-        src, dst = renumbered[arcs[k, 0]], renumbered[arcs[k, 1]]
-        if src < 0 or dst < 0:
-            continue
-        while src >= new_node_offsets[graph + 1]:
-            graph += 1
-            arc_offsets[graph] = c
-        arc_a, arc_b = arcs[k, 2], arcs[k, 3]
-        result[0, c] = src
-        result[1, c] = dst
-        result[2, c] = a_ilabels[arc_a] if arc_a >= 0 else _EPSILON
-        result[3, c] = b_olabels[arc_b] if arc_b >= 0 else _EPSILON
-        result[4, c] = arc_a
-        result[5, c] = arc_b
-        c += 1
-    for later in range(graph + 1, graphs + 1):
-        arc_offsets[later] = c
-
-    num_starts = 0
-    for s in range(len(starts)):
-        if alive[starts[s, 0]]:
-            num_starts += 1
-    new_starts = np.empty((3, num_starts), dtype=np.int32)
-    t = 0
-    for s in range(len(starts)):
-        if alive[starts[s, 0]]:
-            new_starts[0, t] = renumbered[starts[s, 0]]
-            new_starts[1, t] = starts[s, 1]
-            new_starts[2, t] = starts[s, 2]
-            t += 1
-    return result, new_starts, finals, new_node_offsets, arc_offsets, pairs
+            finals[0, f] = n
+            finals[1, f] = a_final[in_a[n]]
+            finals[2, f] = b_final[in_b[n]]
+            f += 1
+    _useful(src, dst, alive)
+    num_alive = 0
+    for n in range(num_nodes):
+        num_alive += alive[n]
+    begin = starts.T.copy()
+    if num_alive < num_nodes:
+        renumbered = np.empty(num_nodes, dtype=np.int32)
+        left, right = np.empty(num_alive, np.int32), np.empty(num_alive, np.int32)
+        offsets = np.zeros(graphs + 1, dtype=np.int32)
+        m = 0
+        for graph in range(graphs):
+            for n in range(node_offsets[graph], node_offsets[graph + 1]):
+                renumbered[n] = m if alive[n] else -1
+                if alive[n]:
+                    left[m], right[m] = in_a[n], in_b[n]
+                    m += 1
+            offsets[graph + 1] = m
+        total = 0
+        for k in range(len(src)):
+            total += alive[src[k]] & alive[dst[k]]
+        kept_src, kept_dst = np.empty(total, np.int32), np.empty(total, np.int32)
+        kept_a, kept_b = np.empty(total, np.int32), np.empty(total, np.int32)
+        c = 0
+        for k in range(len(src)):
+            if alive[src[k]] and alive[dst[k]]:
+                kept_src[c], kept_dst[c] = renumbered[src[k]], renumbered[dst[k]]
+                kept_a[c], kept_b[c] = arcs_a[k], arcs_b[k]
+                c += 1
+        for f in range(num_finals):
+            finals[0, f] = renumbered[finals[0, f]]
+        num_starts = 0
+        for s in range(len(starts)):
+            num_starts += alive[starts[s, 0]]
+        begin = np.empty((3, num_starts), dtype=np.int32)
+        t = 0
+        for s in range(len(starts)):
+            if alive[starts[s, 0]]:
+                begin[0, t] = renumbered[starts[s, 0]]
+                begin[1, t] = starts[s, 1]
+                begin[2, t] = starts[s, 2]
+                t += 1
+        in_a, in_b, node_offsets = left, right, offsets
+        src, dst, arcs_a, arcs_b = kept_src, kept_dst, kept_a, kept_b
+    labels = (_labels(arcs_a, a_ilabels), _labels(arcs_b, b_olabels))
+    arc_offsets = _arcs_per_graph(src, node_offsets)
+    kept = (src, dst, arcs_a, arcs_b)
+    return kept, labels, begin, finals, node_offsets, arc_offsets, (in_a, in_b)
