@@ -18,6 +18,7 @@ Int32s = NDArray[np.int32]
 __all__ = ["match"]
 
 _DENSE = 4  # pairs for each node and arc that is there anyway
+_NOT_MUCH = 8  # times longer
 
 
 class _Side(NamedTuple):
@@ -180,8 +181,11 @@ def _advance(
         na, nb = _whole(in_a[here]), _whole(in_b[here])
         i, i_end = _whole(a_real[na]), _whole(a_offsets[na + 1])
         j, j_end = _whole(b_real[nb]), _whole(b_offsets[nb + 1])
-        by_a = look_in_b and (i_end - i <= j_end - j or not look_in_a)
-        by_b = look_in_a and not by_a
+        # Walk the shorter side and look its labels up in the other; where that has no index, walk
+        # the longer one only if it is not much longer, and search both sides by turns otherwise.
+        many_a, many_b = i_end - i, j_end - j
+        by_a = look_in_b and many_a <= (many_b if look_in_a else _NOT_MUCH * many_b)
+        by_b = look_in_a and not by_a and many_b <= _NOT_MUCH * many_a
         # Each turn takes one block of arcs of a times one block of arcs of b; position -1
         # stands for standing still.
         turn = 0

@@ -6,6 +6,7 @@ import pickle
 from collections import Counter
 from itertools import product
 
+import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -453,3 +454,42 @@ def test_intersection_of_transducers_raises():
     a = gtn.Graph.from_arcs([(0, 1, "x"), (1, 2, "x", "y")], final=2)
     with pytest.raises(GraphError, match=r"arc 1 of b reads and writes x:y"):
         intersect(gtn.string("x"), a)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("hub", ["first", "second"])
+def test_a_hub_of_many_arcs_meets_a_node_of_few(seed, hub):
+    # One side's labels are dense, or sparse; the other has far more arcs at a node, or far fewer.
+    rng = np.random.default_rng(seed)
+
+    def graph(nodes, arcs, labels):
+        return gtn.from_arrays(
+            rng.integers(0, nodes, arcs),
+            rng.integers(0, nodes, arcs),
+            rng.integers(0, labels, arcs) * (1 + 50 * (seed % 2)),
+            penalties=torch.from_numpy(rng.normal(size=arcs)),
+            final=nodes - 1,
+            num_nodes=nodes,
+        )
+
+    few, many = graph(4, 12, 4), graph(2, 600, 5 + 300 * (seed % 3))
+    a, b = (many, few) if hub == "first" else (few, many)
+    made = gtn.compose(a, b)
+    left, right = (one.index for one in made.sources)
+    assert np.array_equal(a.ilabels[left], b.ilabels[right])
+    expected = a.penalties[left.astype(np.int64)] + b.penalties[right.astype(np.int64)]
+    torch.testing.assert_close(made.penalties, expected)
+    # Every pair of arcs with one label, between pairs of nodes that lie on a path.
+    pairs = {
+        ((a.src[i], b.src[j]), (a.dst[i], b.dst[j]), i, j)
+        for i in range(a.num_arcs)
+        for j in np.flatnonzero(b.ilabels == a.ilabels[i]).tolist()
+    }
+    walk = nx.MultiDiGraph()
+    walk.add_nodes_from([(0, 0), (a.num_nodes - 1, b.num_nodes - 1)])
+    walk.add_edges_from((src, dst) for src, dst, _, _ in pairs)
+    final = (a.num_nodes - 1, b.num_nodes - 1)
+    useful = ({(0, 0)} | nx.descendants(walk, (0, 0))) & ({final} | nx.ancestors(walk, final))
+    on_path = {(i, j) for src, dst, i, j in pairs if src in useful and dst in useful}
+    assert {(int(i), int(j)) for i, j in zip(left, right, strict=True)} == on_path
+    assert made.num_arcs == len(on_path)
