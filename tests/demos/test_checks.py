@@ -431,7 +431,7 @@ def test_a_label_that_cannot_be_right_pulls_no_longer() -> None:
     assert losses.grad is not None
     assert losses.grad[0] > 0.95
     assert losses.grad[2] < 1e-12
-    assert mixed[2] == pytest.approx(-np.log(0.02))
+    assert mixed[2].item() == pytest.approx(-np.log(0.02))
     assert torch.equal(with_wrong_labels(losses, 0.0), losses)
     assert torch.autograd.gradcheck(
         lambda x: with_wrong_labels(x, 0.05), (losses.detach().requires_grad_(),)
