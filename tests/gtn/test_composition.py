@@ -17,7 +17,7 @@ from gtn.errors import DataError, GraphError, SymbolError
 from gtn.failure import FailureArcs
 from gtn.kernels import composition as kernels
 from gtn.kernels.lookahead import FAR
-from gtn.product import lookahead, operand
+from gtn.product import columns, lookahead, operand
 from gtn.symbols import EPSILON
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 
@@ -493,3 +493,42 @@ def test_a_hub_of_many_arcs_meets_a_node_of_few(seed, hub):
     on_path = {(i, j) for src, dst, i, j in pairs if src in useful and dst in useful}
     assert {(int(i), int(j)) for i, j in zip(left, right, strict=True)} == on_path
     assert made.num_arcs == len(on_path)
+
+
+@pytest.mark.parametrize("labels", [2, 30, 3000])
+def test_matching_finds_what_exploring_with_a_filter_finds(labels, monkeypatch):
+    rng = np.random.default_rng(labels)
+
+    def explored(left, right, graphs, room, limit):
+        *rows, too_many = kernels.explore(
+            left, right, graphs, kernels.FILTERS["sequence"], room, limit
+        )
+        return *columns(*rows), too_many
+
+    def graph(epsilons):
+        nodes = int(rng.integers(1, 40))
+        arcs = int(rng.integers(0, 8 * nodes))
+        return gtn.from_arrays(
+            *rng.integers(0, nodes, (2, arcs)),
+            *rng.integers(-1 if epsilons else 0, labels, (2, arcs)),
+            penalties=np.zeros(arcs),
+            start=sorted(set(rng.integers(0, nodes, 2).tolist())),
+            final=sorted(set(rng.integers(0, nodes, 2).tolist())),
+            num_nodes=nodes,
+        )
+
+    for turn in range(120):
+        side = turn % 3  # epsilons in the first, in the second, in neither
+        pairs = [(graph(side == 0), graph(side == 1)) for _ in range(2)]
+        a, b = (gtn.GraphBatch.from_graphs(list(some)) for some in zip(*pairs, strict=True))
+        for left, right in (*pairs, (a, b), (a, pairs[0][1]), (pairs[0][0], b)):
+            matched = compose(left, right)
+            with monkeypatch.context() as patch:
+                patch.setattr("gtn.composition.match", explored)
+                other = compose(left, right)
+            for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
+                assert np.array_equal(
+                    getattr(matched.topology, name), getattr(other.topology, name)
+                ), name
+            for one, two in zip(matched.sources, other.sources, strict=True):
+                assert np.array_equal(one.index, two.index)

@@ -30,7 +30,8 @@ import gtn
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.kernels import (
     alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
-    edit_distance, epsilons, failure, layout, lookahead, minimization, n_best, n_best_strings,
+    edit_distance, epsilons, failure, layout, lookahead, matching, minimization, n_best,
+    n_best_strings,
     reachability, sampling, scoring, trimming, weighted_subsets)
 
 
@@ -153,6 +154,15 @@ gtn.nn.ExpectedRiskLoss()(long.detach(), [0, 1])
 wide = gtn.from_arrays(rng.integers(0, 40, 2000), rng.integers(0, 40, 2000),
                        rng.integers(-1, 40, 2000), penalties=np.zeros(2000), final=39)
 gtn.compose(wide, wide)
+for labels, apart in ((4, 1), (40, 1), (40, 97)):  # looked up, walked and searched by turns
+    hub, few = (
+        gtn.from_arrays(
+            *rng.integers(0, nodes, (2, arcs)), rng.integers(0, labels, arcs) * apart,
+            penalties=np.zeros(arcs), final=range(nodes), num_nodes=nodes)
+        for nodes, arcs in ((3, 900), (400, 700)))
+    for a, b in ((hub, few), (few, hub), (few, few), (few, gtn.empty())):
+        gtn.compose(a, b)
+        gtn.compose(gtn.GraphBatch.from_graphs([a, a]), b)
 gtn.compose(gtn.linear(torch.rand(60, 40, dtype=torch.float64)), wide, beam=3.0)
 crowd = gtn.from_arrays(
     *np.sort(rng.integers(0, 40, (2, 150)), axis=0), rng.integers(0, 3, 150), final=range(40),
@@ -166,7 +176,8 @@ gtn.minimize(gtn.determinize(gtn.union(*words)))
 
 for module in (
     alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
-    edit_distance, epsilons, failure, layout, lookahead, minimization, n_best, n_best_strings,
+    edit_distance, epsilons, failure, layout, lookahead, matching, minimization, n_best,
+    n_best_strings,
     reachability, sampling, scoring, trimming, weighted_subsets):
     for name in dir(module):
         kernel = getattr(module, name)
