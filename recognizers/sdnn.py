@@ -1,0 +1,195 @@
+"""Space displacement networks: a recognizer of characters swept over lines and pages (section VII).
+
+What a convolutional network computes at one position it mostly computes at the next one too. So a
+recognizer of single characters that is made of convolutions alone reads all positions of a large
+image in one pass, with the parameters that it has, and says at every window what it would say of
+that window cut out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from recognizers.datasets.mnist import BACKGROUND
+
+__all__ = ["LineError", "SpaceDisplacementNetwork", "multiply_adds_of"]
+
+
+class LineError(ValueError):
+    """An image that the network cannot be swept over; the message gives sizes that it can."""
+
+
+class SpaceDisplacementNetwork(nn.Module):
+    """A recognizer swept over lines: images ``[B, 1, H, W]`` to penalties ``[B, T, C]``.
+
+    There is one output for each window of the network's field, ``step`` pixels apart, and it is
+    what the network gives for that window alone (:meth:`by_windows`). The parameters are those of
+    the network: training one trains the other. :meth:`maps` sweeps over pages, in two dimensions.
+
+    - `network`: takes ``[B, 1, h, w]`` and gives ``[B, C]`` for one window and maps
+      ``[B, C, rows, columns]`` for larger images, all without padding and with running statistics
+      where it normalises: any :class:`recognizers.lenet.LeNet5`, whatever its output.
+    - `field`: height and width of its window; that of the network, or (32, 32) of a LeNet.
+    - `stride`: pixels between its outputs, vertically and horizontally; that of the network, or
+      (4, 4) of a LeNet, whose two subsamplings each halve the positions.
+    - `step`: pixels between outputs along the line. Unless given, the horizontal stride: one pass.
+      A divisor of it takes a pass for each shift between: LeNet-5 at step 2 costs twice as much.
+    - `margin`: columns of background added at both ends of a line, so that the first and the last
+      character stand in the middle of some window.
+
+    >>> from recognizers.lenet import LeNet5
+    >>> network = SpaceDisplacementNetwork(LeNet5(rubbish=True), margin=8)
+    >>> emissions = network(torch.full((2, 1, 32, 100), -0.1))
+    >>> emissions.shape, network.columns([100, 48, 16])
+    (torch.Size([2, 22, 11]), array([22,  9,  1]))
+    >>> network.maps(torch.zeros(1, 1, 64, 40)).shape
+    torch.Size([1, 11, 9, 3])
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        field: tuple[int, int] | None = None,
+        stride: tuple[int, int] | None = None,
+        step: int | None = None,
+        margin: int = 0,
+        background: float = BACKGROUND,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.field: tuple[int, int] = field or getattr(network, "field", (32, 32))
+        self.stride: tuple[int, int] = stride or getattr(network, "stride", (4, 4))
+        self.step = self.stride[1] if step is None else step
+        if self.step < 1 or self.stride[1] % self.step:
+            raise ValueError(
+                f"step {step} does not divide the network's stride of {self.stride[1]} pixels"
+            )
+        if margin < 0:
+            raise ValueError(f"the margin is a number of columns, not {margin}")
+        self.margin, self.background = margin, background
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the outputs."""
+        names: tuple[str, ...] = self.network.classes  # type: ignore[assignment]
+        return names
+
+    def forward(self, lines: Tensor) -> Tensor:
+        """Return the penalties of all positions of lines ``[B, 1, H, W]``: ``[B, T, C]``, nats.
+
+        Time and memory are proportional to the width.
+
+        Raises:
+            LineError: lines with more or less than one row of windows, or without a window.
+        """
+        self._check(lines)
+        height, low = lines.shape[2], self.field[0]
+        if not low <= height < low + self.stride[0]:
+            raise LineError(
+                f"a line must be {low} to {low + self.stride[0] - 1} pixels high for the network's "
+                f"field of {low}, not {height}; scale it, or sweep in two dimensions with maps()"
+            )
+        padded = functional.pad(lines, (self.margin, self.margin), value=self.background)
+        return self._swept(padded, self.stride[1] // self.step).squeeze(2).transpose(1, 2)
+
+    def maps(self, pages: Tensor) -> Tensor:
+        """Return the penalties of all positions of pages ``[B, 1, H, W]``: ``[B, C, h, w]``.
+
+        Without a margin, one row for every vertical stride, one column for every horizontal one.
+
+        Raises:
+            LineError: pages lower or narrower than the network's field.
+        """
+        self._check(pages)
+        return self._swept(pages, 1)
+
+    def columns(self, widths: int | Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return how many outputs lines of these widths have, int64; 0 for none.
+
+        They are the ``lengths`` of lines that are padded on the right to one width.
+        """
+        room = np.asarray(widths, dtype=np.int64) + 2 * self.margin - self.field[1]
+        return np.maximum(room // self.step + 1, 0)
+
+    def centres(self, count: int) -> np.ndarray:
+        """Return the x at the middle of the windows of the first outputs, in pixels of the line.
+
+        >>> from recognizers.lenet import LeNet5
+        >>> SpaceDisplacementNetwork(LeNet5()).centres(3)
+        array([16., 20., 24.])
+        """
+        return np.arange(count) * float(self.step) + self.field[1] / 2 - self.margin
+
+    def windows(self, lines: Tensor) -> Tensor:
+        """Return the windows of lines ``[B, 1, H, W]`` in order: ``[B, T, 1, h, w]``."""
+        self._check(lines)
+        padded = functional.pad(lines, (self.margin, self.margin), value=self.background)
+        cut = padded[:, :, : self.field[0]].unfold(3, self.field[1], self.step)
+        return cut.permute(0, 3, 1, 2, 4)
+
+    def by_windows(self, lines: Tensor) -> Tensor:
+        """Return what :meth:`forward` returns, the slow way: the network on window by window."""
+        windows = self.windows(lines)
+        found: Tensor = self.network(windows.flatten(0, 1))
+        return found.reshape(*windows.shape[:2], -1)
+
+    def _check(self, images: Tensor) -> None:
+        if images.dim() != 4 or images.shape[1] != 1:
+            raise LineError(f"images must be [B, 1, H, W], not {tuple(images.shape)}")
+        height, width = images.shape[2:]
+        if height < self.field[0]:
+            raise LineError(
+                f"an image {height} pixels high is lower than the network's field of "
+                f"{self.field[0]}; scale it or add background"
+            )
+        if width + 2 * self.margin < self.field[1]:
+            raise LineError(
+                f"an image {width} pixels wide (and a margin of {self.margin}) is narrower than "
+                f"the network's field of {self.field[1]}; add background"
+            )
+
+    def _swept(self, images: Tensor, passes: int) -> Tensor:
+        """Return maps ``[B, C, rows, columns]``, of so many passes one beside the other."""
+        count = (images.shape[3] - self.field[1]) * passes // self.stride[1] + 1
+        shifts = min(passes, count)
+        found = [self._map(images[..., self.step * shift :]) for shift in range(shifts)]
+        if passes == 1:
+            return found[0]
+        # The last shifts may have one column less: fill, interleave, and cut what was filled.
+        most = found[0].shape[3]
+        filled = [functional.pad(part, (0, most - part.shape[3])) for part in found]
+        return torch.stack(filled, dim=4).flatten(3)[..., :count]
+
+    def _map(self, images: Tensor) -> Tensor:
+        penalties: Tensor = self.network(images)
+        return penalties[..., None, None] if penalties.dim() == 2 else penalties
+
+    def extra_repr(self) -> str:
+        """What `repr` shows before the network."""
+        return f"field={self.field}, stride={self.stride}, step={self.step}, margin={self.margin}"
+
+
+def multiply_adds_of(network: nn.Module, *images: Any) -> int:
+    """Return the multiply-adds of the convolutions and matrix products of a network on images.
+
+    ``images`` are what the network is called with; they are run once without gradients. So the
+    saving of one sweep against window after window is a quotient of two of these.
+
+    >>> from recognizers.lenet import LeNet5
+    >>> once = multiply_adds_of(LeNet5(), torch.zeros(1, 1, 32, 400))
+    >>> each = multiply_adds_of(LeNet5(), torch.zeros(93, 1, 32, 32))
+    >>> round(each / once, 1)
+    3.3
+    """
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(*images)
+    return int(counter.get_total_flops()) // 2
