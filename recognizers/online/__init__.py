@@ -1,0 +1,1 @@
+"""Pen-written words: ink, its normalization, annotated images, the network (paper section IX)."""

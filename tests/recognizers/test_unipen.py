@@ -1,0 +1,262 @@
+"""UNIPEN: the grammar of the format, trees and archives, counts of the real packs, bad files."""
+
+import io
+import tarfile
+from collections import Counter, defaultdict
+
+import numpy as np
+import pytest
+
+from recognizers.online.ink import Ink
+from recognizers.online.unipen import UnipenReader
+from recognizers.online.unipen_statements import FormatError, Piece, delineation, segment, split
+from recognizers.online.unipen_trees import TreeError
+
+HEAD = ".VERSION 1.0\n.COORD X Y\n.HIERARCHY TEXT WORD CHARACTER\n.WRITER_ID w1\n"
+INK = (
+    ".PEN_DOWN\n0 0\n1 1\n2 0\n"  # component 0
+    ".PEN_UP\n"  # empty: not counted
+    ".PEN_DOWN\n5 5\n6 6\n"  # component 1
+    ".PEN_UP\n7 7\n8 8\n"  # component 2, in the air
+    ".PEN_DOWN\n9 9\n\n10 10\n11 11\n"  # component 3
+    ".PEN_UP\n"
+)
+
+
+def tree(folder, files):
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return folder
+
+
+def only(folder, text, **files):
+    """The segments of one data file, which must be good."""
+    reader = UnipenReader(tree(folder, {"data/6/own/a.dat": text, **files}))
+    segments = list(reader)
+    assert not reader.problems, reader.problems
+    return segments
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("12", [(12, 0, 12, None)]),
+        ("12-13", [(12, 0, 13, None)]),
+        ("3:12-5:4", [(3, 12, 5, 4)]),
+        ("7-9:15", [(7, 0, 9, 15)]),
+        ("3:12-5", [(3, 12, 5, None)]),
+        ("1:40-3:9,6", [(1, 40, 3, 9), (6, 0, 6, None)]),
+        ("1:40-3,5,6:0-6:12", [(1, 40, 3, None), (5, 0, 5, None), (6, 0, 6, 12)]),
+        ("4:2", [(4, 2, 4, 2)]),
+        ("-2", [(0, 0, 2, None)]),
+        ("2-", [(2, 0, None, None)]),
+    ],
+)
+def test_delineations(text, pieces):
+    assert delineation(text) == [Piece(*p) for p in pieces]
+
+
+@pytest.mark.parametrize("text", ["", "a", "1-2-3", "5-4", "3:9-3:4", "1,,2", "-", "1:", ":4", "²"])
+def test_wrong_delineations(text):
+    with pytest.raises(ValueError, match="delineation"):
+        delineation(text)
+
+
+@pytest.mark.parametrize(
+    ("argument", "label"),
+    [
+        (' WORD 1 ? "a b"', "a b"),
+        (r' WORD 1 ? "\"If"', '"If'),
+        (r' WORD 1 ? "\\"', "\\"),
+        (r' WORD 1 ? "a\tb\nc"', "a b c"),
+        (' WORD 1 ? "a\nb"\n', "a b"),
+        (' WORD 1 OK ""', ""),
+        (" WORD 1 OK", ""),
+        (" WORD", ""),
+        (' WORD 1 "x"', "x"),
+    ],
+)
+def test_labels(argument, label):
+    assert segment(argument).label == label
+
+
+@pytest.mark.parametrize("argument", ["", ' WORD 1 OK "a', ' WORD 1 OK "a" b', " WORD 1 OK a b"])
+def test_wrong_segments(argument):
+    with pytest.raises(ValueError, match=r"\.SEGMENT"):
+        segment(argument)
+
+
+def test_keywords_count_in_column_one_and_lines_are_counted():
+    text = b".COMMENT x\n .PEN_DOWN 1 2\n.PEN_DOWN 1 2\r\n-3 4e1\n\n.UNKNOWN 9\n.PEN_UP"
+    found = split(text, "f")
+    assert [(s.keyword, s.numbers.tolist(), s.line) for s in found] == [
+        ("PEN_DOWN", [1, 2, -3, 40], 3),
+        ("PEN_UP", [], 7),
+    ]
+
+
+@pytest.mark.parametrize("number", ["x", "1_0", "nan", "inf", "1e999", "1,5", "0x1", "1e20", "-"])
+def test_wrong_numbers_are_named_with_their_line(number):
+    with pytest.raises(FormatError, match="line 4") as error:
+        split(f".COORD X Y\n.PEN_DOWN\n1 2\n3 {number}\n5 6\n".encode(), "f")
+    assert error.value.line == 4
+    assert number in error.value.message
+
+
+def test_components_are_counted_where_they_have_points(tmp_path):
+    text = (
+        HEAD
+        + INK
+        + (
+            '.SEGMENT WORD 0-1 OK "a"\n.SEGMENT WORD 1-3 ? "b"\n.SEGMENT WORD 0:1-1:0 ? "c"\n'
+            '.SEGMENT WORD 3:1-3:1,0 BAD "d"\n.SEGMENT WORD 2 ? "air"\n'
+        )
+    )
+    a, b, c, d, air = only(tmp_path, text)
+    assert a.ink == Ink([[(0, 0), (1, 1), (2, 0)], [(5, 5), (6, 6)]])
+    assert b.ink == Ink([[(5, 5), (6, 6)], [(9, 9), (10, 10), (11, 11)]])
+    assert c.ink == Ink([[(1, 1), (2, 0)], [(5, 5)]])
+    assert d.ink == Ink([[(10, 10)], [(0, 0), (1, 1), (2, 0)]])
+    assert air.ink.is_empty
+    assert (d.quality, d.writer, d.category, d.contributor, d.line) == ("BAD", "w1", "6", "own", 25)
+
+
+def test_includes_sets_writers_and_coordinates(tmp_path):
+    data = (
+        '.INCLUDE own/one.dat\n.SEGMENT WORD 0 ? "one"\n'
+        '.START_SET two\n.INCLUDE own/two.dat\n.SEGMENT WORD 0 ? "two"\n'
+    )
+    files = {
+        "include/own/own.doc": ".COORD T Y X P\n.COMMENT nothing\n",
+        "include/own/one.dat": ".INCLUDE own/own.doc\n.WRITER_ID  a b \n.PEN_DOWN\n7 1 2 0 8 3 4 0",
+        "include/own/two.dat": ".WRITER_ID c\n.COORD Y X\n.PEN_DOWN\n1 2\n",
+    }
+    one, two = only(tmp_path, data, **files)
+    assert one.ink == Ink([[(2, 1), (4, 3)]])
+    assert two.ink == Ink([[(2, 1)]])
+    assert (one.writer, two.writer) == ("a b", "c")
+
+
+def test_segments_without_delineation_reach_to_the_next_of_their_rank(tmp_path):
+    text = (
+        HEAD + '.SEGMENT TEXT\n.SEGMENT WORD ? ? "ab"\n.SEGMENT CHARACTER\n.PEN_DOWN\n1 1\n'
+        ".SEGMENT CHARACTER\n.PEN_DOWN\n2 2\n.SEGMENT WORD\n.PEN_DOWN\n3 3\n.SEGMENT TEXT\n"
+    )
+    found = only(tmp_path, text)
+    assert [(s.kind, s.ink.points[:, 0].tolist()) for s in found] == [
+        ("TEXT", [1, 2, 3]),
+        ("WORD", [1, 2]),
+        ("CHARACTER", [1]),
+        ("CHARACTER", [2]),
+        ("WORD", [3]),
+        ("TEXT", []),
+    ]
+
+
+GOOD = HEAD + INK + '.SEGMENT WORD 0 OK "good"\n'
+
+
+@pytest.mark.parametrize(
+    ("bad", "line", "words"),
+    [
+        (HEAD + INK + '.SEGMENT WORD 9 OK "x"\n', 22, "component 9, but there are 4"),
+        (HEAD + INK + '.SEGMENT WORD 1:0-1:5 OK "x"\n', 22, "point 5 of component 1, which has 2"),
+        (HEAD + INK + '.SEGMENT WORD 1:7-2 OK "x"\n', 22, "point 7 of component 1"),
+        (HEAD + INK + '.SEGMENT WORD 3-1 OK "x"\n', 22, "ends before it begins"),
+        (HEAD + INK + '.SEGMENT WORD 1 OK "x\n', 22, "is not of the form"),
+        (HEAD + '.PEN_DOWN\n1 2 3\n.SEGMENT WORD 0 OK "x"\n', 5, "3 numbers"),
+        (HEAD + '.PEN_DOWN\n1 2\n3 y\n.SEGMENT WORD 0 OK "x"\n', 7, "'y' is no coordinate"),
+        ('.PEN_DOWN\n1 2\n.SEGMENT WORD 0 OK "x"\n', 1, "before any .COORD"),
+        ('.COORD X P\n.SEGMENT WORD 0 OK "x"\n', 1, "one X and one Y"),
+        ('.INCLUDE\n.SEGMENT WORD 0 OK "x"\n', 1, "without the name"),
+        ('.INCLUDE own/none.dat\n.SEGMENT WORD 0 OK "x"\n', 1, "there is no include/own/none.dat"),
+        ('.INCLUDE own/loop.dat\n.SEGMENT WORD 0 OK "x"\n', 2, "included by itself"),
+        (HEAD + '.PEN_DOWN\n1e13 2\n.SEGMENT WORD 0 OK "x"\n', 7, "coordinates are finite"),
+        (b"\x00\xff\n.SEGMENT", 1, "no keyword"),
+    ],
+)
+def test_a_bad_file_is_reported_with_its_line_and_the_others_are_read(tmp_path, bad, line, words):
+    files = {
+        "include/own/loop.dat": ".COMMENT\n.INCLUDE own/loop.dat\n",
+        "data/6/own/a.dat": GOOD,
+        "data/6/own/b.dat": bad,
+        "data/6/own/c.dat": GOOD,
+    }
+    if bad[:1] == b"\x00":
+        bad = files["data/6/own/b.dat"] = b"\x00\xff\n garbage"
+    reader = UnipenReader(tree(tmp_path, files))
+    assert [s.label for s in reader] == ["good", "good"]
+    (problem,) = reader.problems
+    assert problem.line == line
+    assert words in problem.message
+    assert str(tmp_path) in problem.file
+    assert (reader.files, reader.skipped_files) == (2, 1)
+    assert reader.skipped_segments == problem.segments == (0 if isinstance(bad, bytes) else 1)
+    assert len(list(reader)) == 2  # again, from the beginning
+    assert len(reader.problems) == 1
+
+
+def archive(path, files, mode="w:xz"):
+    with tarfile.open(path, mode) as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+def test_archives_and_folders_of_archives(tmp_path):
+    files = {
+        "data/1a/own/a.dat": '.INCLUDE own/i.dat\n.SEGMENT CHARACTER 0 OK "1"\n',
+        "data/1b/own/a.dat": '.INCLUDE own/i.dat\n.SEGMENT CHARACTER 1 OK "A"\n',
+        "include/own/i.dat": HEAD + INK,
+    }
+    one = archive(tmp_path / "one.tar.xz", files)
+    archive(tmp_path / "two.tar.gz", {f"./top/{n}": t for n, t in files.items()}, "w:gz")
+    tree(tmp_path / "three", files)
+    (tmp_path / "README.md").write_text("not ink")
+    assert [s.label for s in UnipenReader(one)] == ["1", "A"]
+    assert [s.label for s in UnipenReader(tmp_path)] == ["1", "A"] * 3
+    assert [s.label for s in UnipenReader(tmp_path, ["1b"])] == ["A"] * 3
+    whole = one.read_bytes()
+    one.write_bytes(whole[: len(whole) // 2])
+    reader = UnipenReader(tmp_path)
+    assert [s.label for s in reader] == ["1", "A"] * 2
+    (problem,) = reader.problems
+    assert (problem.file, problem.line) == (str(one), 0)
+
+
+def test_nothing_to_read(tmp_path):
+    for path in (tmp_path, tmp_path / "missing"):
+        with pytest.raises(TreeError, match=str(path)):
+            list(UnipenReader(path))
+
+
+@pytest.mark.parametrize(
+    ("pack", "counts", "words"),
+    [
+        ("gmd", {"1a": (1063, 2), "1c": (2682, 2)}, 0),
+        ("art", {"1a": (170, 3), "1b": (1042, 3), "1c": (2301, 3), "6": (687, 3)}, 267),
+        ("imp", {"1a": (257, 34), "1b": (645, 34), "1c": (656, 34), "6": (1119, 11)}, 100),
+        ("pri", {"1a": (78, 3), "1b": (212, 3), "1c": (191, 3), "6": (106, 3)}, 106),
+    ],
+)
+def test_counts_of_the_packs(data_dir, pack, counts, words):
+    path = data_dir / "unipen" / f"{pack}.tar.xz"
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    reader = UnipenReader(path)
+    segments = list(reader)
+    assert not reader.problems
+    writers = defaultdict(set)
+    for s in segments:
+        writers[s.category].add(s.writer)
+        assert s.contributor == pack
+        assert len(s.ink.points)
+        assert np.isfinite(s.ink.points).all()
+    found = Counter(s.category for s in segments)
+    assert {c: (n, len(writers[c])) for c, n in found.items()} == counts
+    assert len({s.label for s in segments if s.category == "6"}) == words
+    assert all(len(s.label) == 1 for s in segments if s.category != "6")
