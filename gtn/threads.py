@@ -1,7 +1,8 @@
 """Threads over the problems of a batch: kernels release the interpreter lock, slices run at once.
 
-The pool has ``torch.get_num_threads()`` threads and is made anew after a fork. A kernel writes the
-results of a problem to places of their own, so one thread and many give the same bits.
+The calling thread works along with ``torch.get_num_threads() - 1`` others of a pool that is made
+anew after a fork. A kernel writes the results of a problem to places of their own, so one thread
+and many give the same bits.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from itertools import count as counting
+from typing import Any, TypeVar
 
 import torch
 
@@ -32,8 +34,21 @@ def in_slices(task: Callable[[int, int], Result], count: int) -> list[Result]:
     if threads <= 1:
         return [task(0, count)]
     slices = min(count, _SLICES * threads)
-    bounds = [count * i // slices for i in range(slices + 1)]
-    return list(_pool(torch.get_num_threads()).map(task, bounds[:-1], bounds[1:]))
+    results: list[Any] = [None] * slices
+    turn = counting()
+
+    def work() -> None:
+        while (i := next(turn)) < slices:
+            results[i] = task(count * i // slices, count * (i + 1) // slices)
+
+    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        for other in others:
+            if not other.cancel():  # it has begun
+                other.result()
+    return results
 
 
 @cache

@@ -74,33 +74,35 @@ class Problems:
             is_batch=emissions.ndim == 3 or topology.is_batch,
         )
 
-    def inputs(self, emissions: torch.Tensor, graph: Graph) -> tuple[torch.Tensor, ...]:
-        """Return emissions ``[B, T, C]``, arc, start and final penalties in float64."""
-        wide = emissions.to(device="cpu", dtype=torch.float64)
-        if wide.ndim == 2:
-            wide = wide.expand(len(self.lengths), *wide.shape)
-        given = (graph.penalties, graph.start_penalties, graph.final_penalties)
-        return wide, *(p.to(device="cpu", dtype=torch.float64) for p in given)
+    def inputs(
+        self, emissions: torch.Tensor, graph: Graph, dtype: torch.dtype | None = torch.float64
+    ) -> tuple[torch.Tensor, ...]:
+        """Return emissions ``[B, T, C]``, arc, start and final penalties in float64.
+
+        ``dtype=None`` leaves the emissions as they are: for kernels that take both kinds.
+        """
+        given = emissions.to(device="cpu", dtype=dtype)
+        if given.ndim == 2:
+            given = given.expand(len(self.lengths), *given.shape)
+        parts = (graph.penalties, graph.start_penalties, graph.final_penalties)
+        return given, *(p.to(device="cpu", dtype=torch.float64) for p in parts)
 
     def masses(self, *penalties: torch.Tensor) -> kernels.Masses:
         """Return the masses of arcs, starts and finals; raises ``GraphError`` naming a bad one."""
-        found = []
-        for what, values in zip(("arc", "start", "final"), penalties, strict=True):
-            array = as_array(values)
-            every = np.arange(len(array), dtype=np.int32)
-            m, k, bad = kernels.masses(array, self.layout.arc if what == "arc" else every)
-            if bad >= 0:
-                check_penalties(values.detach(), len(array), what)
-            found += [m, k]
-        return kernels.Masses(*found)
+        found, good = kernels.masses(self.layout.arc, *(as_array(part) for part in penalties))
+        if not good:
+            for what, values in zip(("arc", "start", "final"), penalties, strict=True):
+                check_penalties(values.detach(), len(values), what)
+        return found
 
-    def zeros(self, *inputs: torch.Tensor, arcs: bool = True) -> list[NDArray[np.float64]]:
+    def zeros(self, *inputs: torch.Tensor, arcs: bool = True) -> list[NDArray[Any]]:
         """Return room for what belongs to each input, a row for each problem that needs one."""
         rows = len(self.lengths) if self.shared else 1
         sizes = (len(inputs[1]) if arcs else 0, len(inputs[2]), len(inputs[3]))
-        return [np.zeros(inputs[0].shape), *(np.zeros((rows, size)) for size in sizes)]
+        of_emissions = np.zeros(inputs[0].shape, dtype=as_array(inputs[0]).dtype)
+        return [of_emissions, *(np.zeros((rows, size)) for size in sizes)]
 
-    def run(self, kernel: Any, emissions: NDArray[np.float64], *arguments: Any) -> list[Any]:
+    def run(self, kernel: Any, emissions: NDArray[Any], *arguments: Any) -> list[Any]:
         """Run a kernel over all problems, in slices.
 
         Raises:
@@ -136,24 +138,11 @@ def _checked_lengths(lengths: Lengths, count: int, frames: int) -> NDArray[np.in
 
 def _layout(topology: Topology, num_classes: int) -> Layout:
     """Return the order in which a frame visits the nodes and arcs of a graph."""
-    *parts, place = arrange(
-        topology.node_offsets,
-        topology.arc_offsets,
-        _order(topology),
-        topology.src,
-        topology.ilabels,
-        *topology.incoming,
+    t = topology
+    return arrange(
+        t.node_offsets, t.arc_offsets, _order(t), t.src, t.dst, t.ilabels, t.starts, t.finals,
         num_classes,
-    )
-    ends = [
-        part
-        for nodes in (topology.starts, topology.finals)
-        for part in (
-            np.searchsorted(nodes, topology.node_offsets).astype(np.int32),
-            place[nodes],
-        )
-    ]
-    return Layout(topology.node_offsets, *parts, *ends)
+    )  # fmt: skip
 
 
 def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:

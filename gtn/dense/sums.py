@@ -57,7 +57,7 @@ def forward_penalty_float64(
     """Return the forward penalty in float64 on the CPU, for differences before rounding."""
     graph = silent_cycles_summed(graph, "log")
     problems = Problems.of(emissions, graph, lengths)
-    inputs = problems.inputs(emissions, graph)
+    inputs = problems.inputs(emissions, graph, dtype=None)
     if not torch.is_grad_enabled():  # autograd functions do not see it, and would get ready
         inputs = tuple(part.detach() for part in inputs)
     result: torch.Tensor = _Totals.apply(*inputs, problems)  # type: ignore[no-untyped-call]
@@ -110,7 +110,8 @@ def arc_posteriors(
 class _Totals(torch.autograd.Function):
     """Forward penalties ``[B]`` of emissions, arc, start and final penalties.
 
-    Where a gradient may be asked for, the posteriors are computed along with the value.
+    Where a gradient may be asked for, the posteriors are computed along with the value. Emissions
+    in float32 are not copied, and have their gradient in float32.
     """
 
     @staticmethod
@@ -134,12 +135,13 @@ class _Totals(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         problems: Problems = ctx.problems
         if torch.is_grad_enabled():  # to be differentiated again
-            found = _posteriors(*ctx.saved_tensors, problems)
+            emissions, *penalties = ctx.saved_tensors
+            found = _posteriors(emissions.double(), *penalties, problems)
         else:
             found = tuple(torch.from_numpy(part) for part in ctx.found)
         topology, factors, wanted = problems.topology, gradients[0], ctx.needs_input_grad
         return (
-            found[0] * factors.reshape(-1, 1, 1) if wanted[0] else None,
+            found[0] * factors.to(found[0]).reshape(-1, 1, 1) if wanted[0] else None,
             _per_arc(found[1], factors, topology.src, problems) if wanted[1] else None,
             _per_arc(found[2], factors, topology.starts, problems) if wanted[2] else None,
             _per_arc(found[3], factors, topology.finals, problems) if wanted[3] else None,

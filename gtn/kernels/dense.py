@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Float64s = NDArray[np.float64]
+Floats = Any  # emissions, in float32 or float64, and what belongs to each
 Layout = Any  # of gtn.kernels.layout: kernels import no other file
 Row = tuple[Float64s, Float64s]
 
@@ -61,14 +62,22 @@ def _mass(penalty: float) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def masses(penalties: Float64s, chosen: Int32s) -> tuple[Float64s, Float64s, int]:
-    """Return the masses of ``penalties[chosen]``, and the first of those that is bad, or -1."""
-    m, k = np.empty(len(chosen)), np.empty(len(chosen))
-    for i in range(len(chosen)):
-        if not penalties[chosen[i]] > -np.inf:
-            return m, k, chosen[i]
-        m[i], k[i] = _mass(penalties[chosen[i]])
-    return m, k, -1
+def masses(arc: Int32s, arcs: Float64s, starts: Float64s, finals: Float64s) -> tuple[Masses, bool]:
+    """Return the masses of ``arcs[arc]``, starts and finals, and whether none is NaN or -inf."""
+    arc_m, arc_k = np.empty(len(arc)), np.empty(len(arc))
+    start_m, start_k = np.empty(len(starts)), np.empty(len(starts))
+    final_m, final_k = np.empty(len(finals)), np.empty(len(finals))
+    good = True
+    for e in range(len(arc)):
+        good &= arcs[arc[e]] > -np.inf
+        arc_m[e], arc_k[e] = _mass(arcs[arc[e]])
+    for s in range(len(starts)):
+        good &= starts[s] > -np.inf
+        start_m[s], start_k[s] = _mass(starts[s])
+    for f in range(len(finals)):
+        good &= finals[f] > -np.inf
+        final_m[f], final_k[f] = _mass(finals[f])
+    return Masses(arc_m, arc_k, start_m, start_k, final_m, final_k), good
 
 
 @njit(cache=True, nogil=True)
@@ -125,7 +134,7 @@ def _number(m: float, k: float) -> Any:
 def _forward(
     layout: Layout,
     g: int,
-    emissions: Float64s,
+    emissions: Floats,
     given: Masses,
     em: Float64s,
     ek: Float64s,
@@ -156,7 +165,7 @@ def _forward(
         frame_m, frame_k = em[(t - 1) % len(em)], ek[(t - 1) % len(em)]
         if t > 0:
             for c in range(len(classes)):
-                penalty = emissions[t - 1, classes[c]]
+                penalty = np.float64(emissions[t - 1, classes[c]])
                 if not penalty > -np.inf:
                     return (t - 1) * emissions.shape[1] + classes[c]
                 frame_m[c], frame_k[c] = _mass(penalty)
@@ -225,7 +234,7 @@ def totals(
     first: int,
     last: int,
     layout: Layout,
-    emissions: Float64s,
+    emissions: Floats,
     lengths: Int64s,
     given: Masses,
     out: Float64s,
@@ -339,12 +348,12 @@ def posteriors(
     first: int,
     last: int,
     layout: Layout,
-    emissions: Float64s,
+    emissions: Floats,
     lengths: Int64s,
     given: Masses,
     arcs_wanted: bool,
     out: Float64s,
-    of_emissions: Float64s,
+    of_emissions: Floats,
     of_arcs: Float64s,
     of_starts: Float64s,
     of_finals: Float64s,

@@ -36,26 +36,38 @@ class Layout(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
+def _ends(node_offsets: Int32s, place: Int32s, ends: Int32s) -> tuple[Int32s, Int32s]:
+    """Return where the starts (or finals) of each graph begin, and the place of each."""
+    offsets = np.zeros(len(node_offsets), dtype=np.int32)
+    places = np.empty(len(ends), dtype=np.int32)
+    g = 0
+    for i in range(len(ends)):
+        while ends[i] >= node_offsets[g + 1]:
+            g += 1
+            offsets[g] = i
+        places[i] = place[ends[i]]
+    offsets[g + 1 :] = len(ends)
+    return offsets, places
+
+
+@njit(cache=True, nogil=True)
 def arrange(
     node_offsets: Int32s,
     arc_offsets: Int32s,
     order: Int32s,
     src: Int32s,
+    dst: Int32s,
     labels: Int32s,
-    offsets: Int32s,
-    arcs: Int32s,
+    starts: Int32s,
+    finals: Int32s,
     num_classes: int,
-) -> tuple[Int32s, ...]:
-    """Lay out G graphs whose arcs read classes below ``num_classes``: O(N + A + G C).
+) -> Layout:
+    """Lay out G graphs whose arcs read classes below ``num_classes``: O(N + A + G + C).
 
     Arcs that read another label match nothing and are left out.
 
     Args:
         order: nodes, one graph after the other, with epsilon arcs leading forward.
-        offsets, arcs: arcs by destination.
-
-    Returns:
-        From entries to classes the fields of :class:`Layout`, and the place of each node.
     """
     graphs, num_nodes, num_arcs = len(node_offsets) - 1, len(order), len(src)
     place = np.empty(num_nodes, dtype=np.int32)
@@ -66,42 +78,46 @@ def arrange(
     class_offsets = np.zeros(graphs + 1, dtype=np.int32)
     classes = np.empty(min(num_arcs, graphs * num_classes), dtype=np.int32)
     columns = np.full(num_arcs, -1, dtype=np.int32)
+    entries = np.zeros(num_nodes + 1, dtype=np.int32)
+    epsilons = np.zeros(num_nodes, dtype=np.int32)
     count = 0
     for g in range(graphs):
         for a in range(arc_offsets[g], arc_offsets[g + 1]):
-            c = labels[a]
+            c, p = labels[a], node_offsets[g] + place[dst[a]]
             if 0 <= c < num_classes:
                 if column_of[c] < class_offsets[g] or column_of[c] < 0:
                     column_of[c] = count
                     classes[count] = c
                     count += 1
                 columns[a] = column_of[c] - class_offsets[g]
+                epsilons[p] += 1
+            if c < num_classes:
+                entries[p + 1] += 1
         class_offsets[g + 1] = count
-    entries = np.zeros(num_nodes + 1, dtype=np.int32)
-    epsilons = np.zeros(num_nodes, dtype=np.int32)
-    same = np.full(num_nodes, -1, dtype=np.int32)
-    source = np.empty(num_arcs, dtype=np.int32)
-    column = np.empty(num_arcs, dtype=np.int32)
-    arc = np.empty(num_arcs, dtype=np.int32)
-    e = 0
     for p in range(num_nodes):
-        n = order[p]
-        for reads in (True, False):
-            if not reads:
-                epsilons[p] = e
-            for j in range(offsets[n], offsets[n + 1]):
-                a = arcs[j]
-                if columns[a] >= 0 if reads else labels[a] < 0:
-                    source[e], column[e], arc[e] = place[src[a]], columns[a], a
-                    e += 1
-        entries[p + 1] = e
-        if entries[p] < epsilons[p]:
-            same[p] = column[entries[p]]
-            for j in range(entries[p], epsilons[p]):
-                if column[j] != same[p]:
-                    same[p] = -1
-                    break
-    return (
-        entries, epsilons, same, source[:e], column[:e], arc[:e], class_offsets, classes[:count],
-        place,
+        epsilons[p] += entries[p]
+        entries[p + 1] += entries[p]
+    source = np.empty(entries[num_nodes], dtype=np.int32)
+    column = np.empty(entries[num_nodes], dtype=np.int32)
+    arc = np.empty(entries[num_nodes], dtype=np.int32)
+    same = np.full(num_nodes, -1, dtype=np.int32)
+    reading, silent = entries.copy(), epsilons.copy()
+    for g in range(graphs):
+        for a in range(arc_offsets[g], arc_offsets[g + 1]):
+            if labels[a] >= num_classes:
+                continue
+            p = node_offsets[g] + place[dst[a]]
+            if columns[a] >= 0:
+                e = reading[p]
+                same[p] = columns[a] if e == entries[p] or columns[a] == same[p] else -1
+                reading[p] += 1
+            else:
+                e = silent[p]
+                silent[p] += 1
+            source[e], column[e], arc[e] = place[src[a]], columns[a], a
+    start_offsets, start_places = _ends(node_offsets, place, starts)
+    final_offsets, final_places = _ends(node_offsets, place, finals)
+    return Layout(
+        node_offsets, entries, epsilons, same, source, column, arc, class_offsets,
+        classes[:count], start_offsets, start_places, final_offsets, final_places,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from gtn.batch import GraphBatch
 from gtn.construction import from_arrays
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.kernels.ctc import ctc_arcs
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import LabelTargets, label_rows
 from gtn.symbols import EPSILON, SymbolTable
@@ -65,31 +66,21 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
     """
     _check_blank(blank)
     labels, counts = label_rows(targets, target_lengths)
-    owner = np.repeat(np.arange(len(counts)), counts)
-    if (labels == blank).any():
-        sample = owner[labels == blank][0]
+    is_blank = labels == blank
+    if is_blank.any():
+        sample = np.repeat(np.arange(len(counts)), counts)[is_blank][0]
         raise GraphError(f"the target of sample {sample} contains the blank, label {blank}")
-    sizes = 2 * counts + 1
-    offsets = np.concatenate(([0], np.cumsum(sizes)))
-    first = np.repeat(offsets[:-1], sizes)
-    place = np.arange(offsets[-1]) - first
-    read = np.full(offsets[-1], blank)
-    read[place % 2 == 1] = labels
-    exists = np.ones((offsets[-1], 3), dtype=np.bool_)  # arcs into each node: from itself,
-    exists[:, 1] = place >= 1  # from the one before,
-    exists[:, 2] = (place >= 3) & (place % 2 == 1)  # and past a blank between different labels
-    exists[2:, 2] &= read[2:] != read[:-2]
-    dst, back = np.nonzero(exists)
+    src, dst, read, written, starts, finals, nodes, arcs = ctc_arcs(labels, counts, blank)
     topology = Topology(
-        int(offsets[-1]),
-        dst - back,
+        int(nodes[-1]),
+        src,
         dst,
-        read[dst],
-        np.where((back > 0) & (place[dst] % 2 == 1), read[dst], EPSILON),
-        starts=offsets[:-1],
-        finals=np.flatnonzero(place >= np.repeat(sizes - 2, sizes)),
-        node_offsets=offsets,
-        arc_offsets=np.concatenate(([0], np.cumsum(exists.sum(axis=1))))[offsets],
+        read,
+        written,
+        starts=starts,
+        finals=finals,
+        node_offsets=nodes,
+        arc_offsets=arcs,
         check=False,
     )
     return GraphBatch(topology, check=False)

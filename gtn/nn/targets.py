@@ -160,19 +160,33 @@ def label_rows(
     Raises:
         GraphError: what is no label, naming the sample.
     """
+    if isinstance(targets, torch.Tensor | np.ndarray) and targets.ndim == 2:
+        table = _on_cpu(targets)
+        lengths = _lengths(target_lengths, np.full(len(table), table.shape[1]))
+        short = (lengths < table.shape[1]).any()
+        labels = table[np.arange(table.shape[1]) < lengths[:, None]] if short else table.ravel()
+        if labels.dtype.kind in "iu" and labels.min(initial=0) >= 0:
+            return labels.astype(np.int64), lengths
     rows = [_row(b, row) for b, row in enumerate(targets)]
-    if target_lengths is not None:
-        given = _on_cpu(target_lengths).reshape(-1)
-        if len(given) != len(rows):
-            raise GraphError(f"{len(given)} target lengths for {len(rows)} targets")
-        for b, row in enumerate(rows):
-            if not 0 <= given[b] <= len(row):
-                raise GraphError(f"target {b} has length {given[b]}, but {len(row)} labels")
-        rows = [row[:n] for row, n in zip(rows, given)]
+    lengths = _lengths(target_lengths, np.array([len(row) for row in rows], dtype=np.int64))
+    rows = [row[:n] for row, n in zip(rows, lengths)]
     for b, row in enumerate(rows):
         if len(row) and (row.dtype.kind not in "iu" or row.min() < 0):
             raise GraphError(
                 f"the target of sample {b} is {targets[b]!r}; labels are integers >= 0"
             )
-    lengths = np.array([len(row) for row in rows], dtype=np.int64)
     return np.concatenate([np.empty(0, dtype=np.int64), *rows]).astype(np.int64), lengths
+
+
+def _lengths(given: Any, most: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the lengths of targets that have as many labels as ``most``."""
+    if given is None:
+        return most
+    lengths = _on_cpu(given).reshape(-1)
+    if len(lengths) != len(most):
+        raise GraphError(f"{len(lengths)} target lengths for {len(most)} targets")
+    wrong = (lengths < 0) | (lengths > most)
+    if wrong.any():
+        b = int(np.argmax(wrong))
+        raise GraphError(f"target {b} has length {lengths[b]}, but {most[b]} labels")
+    return lengths.astype(np.int64)
