@@ -1,8 +1,9 @@
-"""Random planar affine distortions of images (paper sections III-B and III-C).
+"""Random planar affine distortions of images (paper sections III-B and III-C), and elastic ones.
 
 The paper's family: horizontal and vertical translation, scaling, squeezing (horizontal
-compression with vertical stretching, or the reverse) and horizontal shearing. Rotation is not in
-it and is off unless asked for. The ranges are not printed in the paper; ours are the defaults.
+compression with vertical stretching, or the reverse) and horizontal shearing. Rotation and
+elastic distortion are not in it and are off unless asked for. The ranges are not printed in the
+paper; ours are the defaults.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ class Distortion:
     - `squeezing`: width is multiplied by such a factor, height divided by it.
     - `shearing`: horizontal shift in pixels per pixel of height.
     - `rotation`: degrees, clockwise on the screen where positive.
+    - `elastic`: standard deviation, in pixels along each axis, of a smooth random displacement;
+      normally distributed, and as good as independent at points `elastic_spacing` pixels apart.
 
-    All maps keep the centre of the image in place but for the translation. Called with images
-    [B, 1, H, W] it returns images of the same shape; with all ranges 0, the same images. The same
-    generator state gives the same result. Raises ValueError for negative ranges.
+    The affine maps keep the centre of the image in place but for the translation. Called with
+    images [B, 1, H, W] it returns images of the same shape; with all ranges 0, the same images.
+    The same generator state gives the same result. Raises ValueError for negative ranges.
 
     >>> images = torch.rand(4, 1, 32, 32)
     >>> Distortion()(images, torch.Generator().manual_seed(0)).shape
@@ -42,9 +45,13 @@ class Distortion:
     squeezing: float = 0.15
     shearing: float = 0.2
     rotation: float = 0.0
+    elastic: float = 0.0
+    elastic_spacing: float = 6.0
 
     def __post_init__(self) -> None:
-        for name in ("translation", "scaling", "squeezing", "shearing", "rotation"):
+        if not self.elastic_spacing >= 1:
+            raise ValueError(f"elastic_spacing must be at least 1, not {self.elastic_spacing}")
+        for name in ("translation", "scaling", "squeezing", "shearing", "rotation", "elastic"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0):
                 raise ValueError(f"{name} must be a range of at least 0, not {value}")
@@ -56,7 +63,27 @@ class Distortion:
         background: float | Tensor | None = None,
     ) -> Tensor:
         """Distort every image by a map of its own; `background` as in `warp`."""
-        return warp(images, self.matrices(len(images), generator), background)
+        matrices = self.matrices(len(images), generator)
+        if self.elastic == 0 or images.numel() == 0:
+            return warp(images, matrices, background)
+        count, _, height, width = images.shape
+        moves = self.displacements(count, height, width, generator).to(images)
+        return warp(images, matrices, background, moves)
+
+    def displacements(
+        self, count: int, height: int, width: int, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Smooth random displacements [count, 2, height, width] along x and y, in pixels.
+
+        Normal values at points `elastic_spacing` apart, cubic interpolation between them.
+        """
+        device = generator.device if generator is not None else torch.device("cpu")
+        rows, columns = (max(2, 1 + round((n - 1) / self.elastic_spacing)) for n in (height, width))
+        knots = torch.randn(count, 2, rows, columns, generator=generator, device=device)
+        smooth = functional.interpolate(
+            knots, size=(height, width), mode="bicubic", align_corners=True
+        )
+        return self.elastic * smooth
 
     def matrices(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """Random maps [count, 2, 3], float64: (x, y) from the centre, in pixels, to its new place.
@@ -82,12 +109,19 @@ class Distortion:
         return torch.cat((linear, shift), dim=2)
 
 
-def warp(images: Tensor, matrices: Tensor, background: float | Tensor | None = None) -> Tensor:
+def warp(
+    images: Tensor,
+    matrices: Tensor,
+    background: float | Tensor | None = None,
+    displacements: Tensor | None = None,
+) -> Tensor:
     """Move the pixels of each image by its affine map, bilinearly.
 
     `images` [B, C, H, W] floating point; `matrices` [B, 2, 3] send a point (x, y), in pixels
     from the centre with y downwards, to its new place. What comes in from outside has the value
     `background`: one number, a tensor [B], or None for the median of each image's border.
+    `displacements` [B, 2, H, W], along x and y in pixels, say how far from there each pixel of
+    the result is fetched besides.
 
     Raises ValueError for wrong shapes, integer images and maps without an inverse.
 
@@ -116,6 +150,13 @@ def warp(images: Tensor, matrices: Tensor, background: float | Tensor | None = N
     linear = inverse * half / half.unsqueeze(1)
     theta = torch.cat((linear, offset / half.unsqueeze(1)), dim=2).to(images)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    if displacements is not None:
+        if displacements.shape != (count, 2, height, width):
+            raise ValueError(
+                f"displacements must be [{count}, 2, {height}, {width}], "
+                f"not {tuple(displacements.shape)}"
+            )
+        grid = grid + (displacements / half.to(images).view(2, 1, 1)).movedim(1, -1)
     # Zero padding of what differs from the background is padding with the background.
     moved = functional.grid_sample(images - paper, grid, align_corners=False)
     return moved + paper

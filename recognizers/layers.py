@@ -73,14 +73,36 @@ class ScaledTanh(nn.Module):
 
     def forward(self, activations: Tensor) -> Tensor:
         """Squash every activation."""
-        return AMPLITUDE * torch.tanh(SLOPE * activations)
+        return _ScaledTanh.apply(activations)
+
+
+class _ScaledTanh(torch.autograd.Function):
+    """f with one array written forward and one back; f' = 2/3 (A² - f²) / A from the output."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(activations: Tensor) -> Tensor:
+        return torch.mul(activations, SLOPE).tanh_().mul_(AMPLITUDE)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (output,) = ctx.saved_tensors
+        flat = torch.tensor(SLOPE * AMPLITUDE, dtype=output.dtype, device=output.device)
+        return torch.addcmul(flat, output, output, value=-SLOPE / AMPLITUDE) * grad
 
 
 class Subsampling(nn.Module):
     """Sum of each window times one coefficient plus one bias per map (layers S2 and S4).
 
     Windows do not overlap; rows and columns left over at the lower and right edge are not read.
-    Input [B, maps, H, W], output [B, maps, H // height, W // width].
+    Input [B, maps / copies, H, W], output [B, maps, H // height, W // width]: with `copies`, so
+    many maps in a row read the same input map (LeNet-4). A number of maps that is no multiple of
+    `copies` raises ValueError.
 
     >>> s = Subsampling(1)
     >>> s(torch.arange(4.0).view(1, 1, 2, 2)).item() / s.coefficient.item()
@@ -91,9 +113,12 @@ class Subsampling(nn.Module):
         self,
         maps: int,
         window: int | tuple[int, int] = 2,
+        copies: int = 1,
     ) -> None:
         super().__init__()
-        self.maps = maps
+        if copies < 1 or maps % copies:
+            raise ValueError(f"{maps} maps are no whole number of groups of {copies} copies")
+        self.maps, self.copies = maps, copies
         self.window = _pair(window)
         self.coefficient = nn.Parameter(torch.empty(maps))
         self.bias = nn.Parameter(torch.empty(maps))
@@ -107,8 +132,13 @@ class Subsampling(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Weighted sums of the windows, not squashed."""
-        sums = functional.avg_pool2d(maps, self.window, divisor_override=1)
+        sums = self.sums(maps)
         return torch.addcmul(self.bias.view(-1, 1, 1), sums, self.coefficient.view(-1, 1, 1))
+
+    def sums(self, maps: Tensor) -> Tensor:
+        """Sums of the windows, [B, maps, H // height, W // width]."""
+        sums = functional.avg_pool2d(maps, self.window, divisor_override=1)
+        return sums if self.copies == 1 else sums.repeat_interleave(self.copies, dim=1)
 
     def connections(self, height: int = 1, width: int = 1) -> int:
         """Connections, biases included, for outputs of this height and width."""
@@ -120,7 +150,7 @@ class Subsampling(nn.Module):
 
     def extra_repr(self) -> str:
         """What `repr` shows between the parentheses."""
-        return f"{self.maps}, window={self.window}"
+        return f"{self.maps}, window={self.window}, copies={self.copies}"
 
 
 class ConnectedConv2d(nn.Module):

@@ -125,7 +125,11 @@ class LeNet5(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Penalties of images [B, 1, H, W]: [B, classes], or a map for images over 35 pixels."""
-        penalties = self.out(self.features(images))
+        return self.penalties(self.features(images))
+
+    def penalties(self, states: Tensor) -> Tensor:
+        """Penalties of states of F6 [B, 84, h, w]: [B, classes], or a map where h or w is not 1."""
+        penalties = self.out(states)
         if self.output == "softmax":
             penalties = -functional.log_softmax(penalties, 1) if self.normalize else -penalties
         elif self.rubbish_penalty is not None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from demos.checks.checkpoint import CheckpointError
-from demos.mnist.results import ResultError
+from demos.mnist.evaluate import evaluate as evaluate_network
+from demos.mnist.evaluate import load_digits
+from demos.mnist.models import load_model, shipped
+from demos.mnist.recipes import RECIPES, with_settings
+from demos.mnist.results import RESULTS, ResultError
+from demos.mnist.rows import finish, ship, train_row, validate_recipe
+from demos.mnist.timing import measure_time
+from recognizers.datasets.fields import FieldSetError
 
 app = typer.Typer(
     help="Handwritten digits: LeNet-5 and its rivals.",
@@ -15,17 +25,102 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Data = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
+Results = Annotated[Path, typer.Option(help="Folder of the results.")]
 
-@app.callback()
-def about() -> None:
-    """Say what the program is (typer needs this while there is one command)."""
+
+@app.command()
+def train(
+    row: Annotated[str, typer.Option(help=f"One of {', '.join(RECIPES)}.")] = "lenet-5",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    validate: Annotated[
+        bool, typer.Option(help="Train on 55,000, validate on 5,000; write no result.")
+    ] = False,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another setting of the recipe, KEY=JSON; with --validate."),
+    ] = None,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: runs/mnist/ROW-seedN.")
+    ] = None,
+    results: Results = RESULTS,
+    progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
+) -> None:
+    """Train a row of the table and measure it; goes on where it was interrupted."""
+    if row not in RECIPES:
+        raise typer.BadParameter(f"{row!r} is none of {', '.join(RECIPES)}", param_hint="--row")
+    ending = "-validated" if validate else ""
+    out = out or Path("runs") / "mnist" / f"{row}-seed{seed}{ending}"
+    if setting and not validate:
+        raise typer.BadParameter("only with --validate", param_hint="--set")
+    if validate:
+        recipe = with_settings(RECIPES[row], setting or [])
+        wrong = validate_recipe(recipe, seed, data, out, progress=progress)
+        typer.echo(json.dumps({"row": row, "seed": seed, "validation_error": wrong}))
+        return
+    trained = train_row(row, seed, data, out, progress=progress)
+    result = finish(row, seed, trained, data, results)
+    typer.echo(json.dumps({"row": row, "seed": seed, "error": result.error}))
+
+
+@app.command()
+def evaluate(
+    data: Data = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Measure a network on the 10,000 test digits."""
+    model, network, _ = load_model(checkpoint or shipped())
+    figures = evaluate_network(model, network, load_digits(model, "test", data))
+    keys = ("n", "error", "reject_for_half_percent", "parameters")
+    line = {"model": model} | {key: figures[key] for key in keys}
+    if as_json:
+        typer.echo(json.dumps(line))
+        return
+    for name, value in line.items():
+        typer.echo(f"{name:24} {value}")
+    typer.echo(f"{'digits per second':24} {figures['n'] / figures['seconds']:,.0f}")
+
+
+@app.command("ship")
+def ship_rows(
+    rows: Annotated[list[str], typer.Argument(help="Rows whose seed 0 comes with the package.")],
+    results: Results = RESULTS,
+) -> None:
+    """Put the weights of finished rows into recognizers/weights, with cards from the results."""
+    for row in rows:
+        for path in ship(row, results):
+            typer.echo(str(path))
+
+
+@app.command("time")
+def time_training(
+    steps: Annotated[int, typer.Option(min=10, help="Batches that are timed.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Time a pass of LeNet-5 beside a plain torch LeNet, in turns; and the evaluation."""
+    figures = measure_time(steps)
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        typer.echo(f"{name:40} {value:,.3g}" if value < 100 else f"{name:40} {value:,.0f}")
 
 
 def main() -> None:
     """Run the command line; errors of the user's files end in one line, not in a traceback."""
     try:
         app()
-    except (CheckpointError, FileNotFoundError, ResultError, ValueError) as error:
+    except (
+        CheckpointError,
+        FieldSetError,
+        FileNotFoundError,
+        ResultError,
+        ValueError,
+    ) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
 

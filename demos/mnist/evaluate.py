@@ -1,0 +1,54 @@
+"""Measuring a trained network on the test digits."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from demos.mnist.models import MODELS
+from demos.mnist.results import reject_share
+from demos.mnist.train import Digits, penalties_of
+from recognizers.datasets.fields import find_data
+from recognizers.datasets.mnist import load_mnist
+from recognizers.lenet import multiply_adds, parameters
+
+__all__ = ["cost", "evaluate", "load_digits", "measure"]
+
+
+def load_digits(model: str, part: str, data: Path | None = None) -> Digits:
+    """The digits of a part ("train" or "test") as the input of a model.
+
+    ``data`` is MNIST's folder; None: ``mnist`` in the folder GTN_DATA.
+    """
+    images, labels = load_mnist(find_data(data, "mnist"), part)
+    return Digits(MODELS[model].prepare(images), labels.long())
+
+
+def measure(penalties: Tensor, labels: Tensor) -> dict[str, Any]:
+    """Number of digits, share wrong, and share to reject for 0.5% error, from penalties [n, C]."""
+    return {
+        "n": len(labels),
+        "error": float((penalties.argmin(1) != labels).double().mean()),
+        "reject_for_half_percent": reject_share(penalties, labels),
+    }
+
+
+def cost(model: str, network: nn.Module) -> dict[str, int]:
+    """Trainable parameters, multiply-adds of one digit, and stored numbers, all counted."""
+    codes = sum(b.numel() for b in network.buffers() if b.is_floating_point())
+    return {
+        "parameters": parameters(network),
+        "multiply_adds": multiply_adds(network, MODELS[model].size),
+        "memory": sum(p.numel() for p in network.parameters()) + codes,
+    }
+
+
+def evaluate(model: str, network: nn.Module, test: Digits) -> dict[str, Any]:
+    """All figures of a network on the test digits, and the seconds the test took."""
+    started = time.perf_counter()
+    penalties = penalties_of(network, test.inputs)
+    seconds = time.perf_counter() - started
+    return measure(penalties, test.labels) | cost(model, network) | {"seconds": seconds}

@@ -1,0 +1,83 @@
+"""The networks by name: what they read, and their checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from recognizers.datasets.mnist import to_input
+from recognizers.lenet import LeNet5
+from recognizers.reduction import shrunk
+from recognizers.small_lenets import LeNet1, LeNet4
+
+__all__ = ["MODELS", "SHIPPED", "Model", "load_model", "save_model", "shipped"]
+
+KIND = "graph-transformer-networks/mnist/1"
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
+
+SHIPPED = "lenet-5-best"
+"""The row whose LeNet-5 (seed 0) is used where no checkpoint is named."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network by name: how it is built, and how uint8 images [N, 28, 28] become its input."""
+
+    build: Callable[..., nn.Module]
+    prepare: Callable[[Tensor], Tensor]
+    size: tuple[int, int]
+
+
+def small_input(images: Tensor) -> Tensor:
+    """Input of LeNet-1, float32 [N, 1, 28, 28]: the digit reduced to 16x16, in the middle."""
+    return to_input(shrunk(images.numpy()))[:, :, 2:-2, 2:-2].contiguous()
+
+
+MODELS = {
+    "lenet-1": Model(LeNet1, small_input, (28, 28)),
+    "lenet-4": Model(LeNet4, to_input, (32, 32)),
+    "lenet-5": Model(LeNet5, to_input, (32, 32)),
+}
+
+
+def save_model(path: str | Path, name: str, network: nn.Module, about: dict[str, Any]) -> None:
+    """Write a network of ``MODELS[name]`` with what is to be known about it."""
+    whole = about | {"model": name, "settings": network.settings}
+    save_checkpoint(path, network.state_dict(), whole, kind=KIND)
+
+
+def load_model(path: str | Path) -> tuple[str, nn.Module, dict[str, Any]]:
+    """The name of the model, the network, and what is known about it.
+
+    Raises:
+        CheckpointError: missing or damaged, of another program, or of a model unknown here.
+    """
+    tensors, about = load_checkpoint(path, kind=KIND)
+    name = about.get("model")
+    if name not in MODELS:
+        raise CheckpointError(f"{path}: model {name!r} is none of {', '.join(MODELS)}")
+    network = MODELS[name].build(**about["settings"])
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: not the parameters of {name} ({error})") from error
+    return name, network.eval(), about
+
+
+def shipped(row: str = SHIPPED) -> Path:
+    """The checkpoint of a row that comes with the package.
+
+    Raises:
+        CheckpointError: none comes with it.
+    """
+    path = WEIGHTS / f"{row}.safetensors"
+    if not path.is_file():
+        known = sorted(p.stem for p in WEIGHTS.glob("*lenet*.safetensors"))
+        raise CheckpointError(f"{path}: no such row; there are {', '.join(known) or 'none'}")
+    return path

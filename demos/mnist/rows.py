@@ -1,0 +1,110 @@
+"""A row of the table from its name to its result: train, measure, write, ship."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from demos.checks.checkpoint import write_whole
+from demos.mnist.evaluate import evaluate, load_digits
+from demos.mnist.models import WEIGHTS, save_model
+from demos.mnist.recipes import RECIPES, Recipe
+from demos.mnist.results import (
+    RESULTS,
+    Result,
+    ResultError,
+    read_results,
+    result_path,
+    write_result,
+)
+from demos.mnist.train import Trained, split, train_network
+
+__all__ = ["card", "finish", "ship", "train_row", "validate_recipe"]
+
+
+def validate_recipe(
+    recipe: Recipe, seed: int, data: Path | None, out: Path, *, progress: bool = True
+) -> float:
+    """Train on 55,000 digits and return the share of wrong answers on the other 5,000."""
+    training, validation = split(load_digits(recipe.model, "train", data))
+    trained = train_network(recipe, seed, training, out, validation=validation, progress=progress)
+    return trained.passes[-1]["validation_wrong"]
+
+
+def train_row(
+    row: str, seed: int, data: Path | None, out: Path, *, progress: bool = True
+) -> Trained:
+    """Train on all training digits."""
+    recipe = RECIPES[row]
+    digits = load_digits(recipe.model, "train", data)
+    return train_network(recipe, seed, digits, out, progress=progress)
+
+
+def finish(
+    row: str, seed: int, trained: Trained, data: Path | None, folder: Path = RESULTS
+) -> Result:
+    """Measure a trained row on the test digits, write result and weights, return the result."""
+    recipe = RECIPES[row]
+    figures = evaluate(recipe.model, trained.network, load_digits(recipe.model, "test", data))
+    result = Result(
+        row=row,
+        model=recipe.model,
+        seed=seed,
+        configuration=asdict(recipe),
+        command=f"python -m demos.mnist train --row {row} --seed {seed}",
+        passes=trained.passes,
+        **figures | {"seconds": {"training": trained.seconds, "test": figures["seconds"]}},
+    )
+    weights = result_path(row, seed, folder).with_suffix(".safetensors")
+    about = {"row": row, "seed": seed, "command": result.command}
+    save_model(weights, recipe.model, trained.network, about)
+    write_result(result, folder)
+    return result
+
+
+def ship(row: str, folder: Path = RESULTS, weights: Path = WEIGHTS) -> list[Path]:
+    """Copy the weights of seed 0 of a row to ``weights`` and write the card; return both files.
+
+    Seed 0 and not the best seed: the test digits choose nothing.
+
+    Raises:
+        ResultError: seed 0 of the row has no result or no weights.
+    """
+    path = result_path(row, 0, folder)
+    source = path.with_suffix(".safetensors")
+    for wanted in (path, source):
+        if not wanted.is_file():
+            raise ResultError(f"{wanted}: no such file; train the row with seed 0 first")
+    target = weights / f"{row}.safetensors"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    write_whole(target.with_suffix(".md"), card(read_results(folder, row)))
+    return [target, target.with_suffix(".md")]
+
+
+def card(results: list[Result]) -> str:
+    """The card of the weights of a row, from the results of its seeds, seed 0 first."""
+    first = results[0]
+    errors = ", ".join(f"{r.error:.2%}" for r in results)
+    seeds = ", ".join(str(r.seed) for r in results)
+    reject = first.reject_for_half_percent
+    lines = [
+        f"# {first.row}.safetensors",
+        "",
+        f"The network {first.model} of the row {first.row} of `docs/mnist.md`: "
+        f"{first.parameters:,} trained parameters, float32.",
+        "",
+        f"* Command: `{first.command}`, one torch thread, on {first.machine}; "
+        f"{first.seconds['training'] / 60:.1f} minutes, torch {first.torch}.",
+        f"* Seed {first.seed}. Settings and a line for each pass: "
+        f"`results/mnist/{first.row}-seed{first.seed}.json`.",
+        "* Data: the 60,000 training digits of MNIST; choices were made on the last 5,000 of them "
+        "with a network trained on the others, none on the test digits.",
+        f"* On the {first.n:,} test digits: {first.error:.2%} wrong; rejecting "
+        f"{reject:.2%} leaves 0.5% wrong."
+        if reject is not None
+        else f"* On the {first.n:,} test digits: {first.error:.2%} wrong.",
+        f"* Seeds {seeds}: {errors} wrong.",
+    ]
+    return "\n".join(lines) + "\n"

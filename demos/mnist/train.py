@@ -1,0 +1,240 @@
+"""Training the networks on MNIST: on all 60,000 digits, or on 55,000 and validated on 5,000."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.mnist.models import KIND, MODELS
+from demos.mnist.recipes import Recipe
+from recognizers.datasets.mnist import BACKGROUND
+from recognizers.distortion import Distortion
+from recognizers.sdlm import SDLM
+
+__all__ = ["VALIDATION", "Digits", "Trained", "distorted", "penalties_of", "split", "train_network"]
+
+VALIDATION = 5000
+"""The last so many of the training digits are those that choices are made on."""
+
+AT_ONCE = 2400
+"""Digits that are drawn and distorted at once."""
+
+
+class Digits(NamedTuple):
+    """Inputs of a network, float32 [N, 1, H, W], and their labels, int64 [N]."""
+
+    inputs: Tensor
+    labels: Tensor
+
+
+class Trained(NamedTuple):
+    """A trained network, its log (one dict for each pass) and the seconds it took."""
+
+    network: nn.Module
+    passes: list[dict[str, Any]]
+    seconds: float
+
+
+def split(digits: Digits) -> tuple[Digits, Digits]:
+    """Split digits into those for training and the last ``VALIDATION``."""
+    cut = max(1, len(digits.labels) - VALIDATION)
+    return (
+        Digits(digits.inputs[:cut], digits.labels[:cut]),
+        Digits(digits.inputs[cut:], digits.labels[cut:]),
+    )
+
+
+@torch.no_grad()
+def penalties_of(network: nn.Module, inputs: Tensor, batch: int = 250) -> Tensor:
+    """Penalties [N, classes] of inputs [N, 1, H, W]."""
+    return torch.cat([network(part) for part in inputs.split(batch)])
+
+
+def distorted(
+    inputs: Tensor, distort: Distortion, originals: float, generator: torch.Generator
+) -> Tensor:
+    """Distort each input, but a share of ``originals``, drawn at random, that stay as they are."""
+    kept = torch.rand(len(inputs), generator=generator) < originals
+    moved = distort(inputs, generator, BACKGROUND)
+    moved[kept] = inputs[kept]
+    return moved
+
+
+def train_network(
+    recipe: Recipe,
+    seed: int,
+    training: Digits,
+    out: Path,
+    *,
+    validation: Digits | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Train a network; go on from ``out/state.safetensors`` where a run was interrupted.
+
+    ``out`` also holds ``log.jsonl``, a line for each pass: mean loss and share wrong during the
+    pass, and the share wrong of ``validation`` after it. The seed decides the result; resumed or
+    not makes no difference.
+
+    Raises:
+        CheckpointError: ``out`` holds a run of another recipe, seed or number of digits.
+    """
+    run = {"recipe": asdict(recipe), "seed": seed, "digits": len(training.labels)}
+    loop = _Loop(recipe, seed, training, out, json.loads(json.dumps(run)))
+    loop.resume()
+    write_whole(out / "recipe.json", json.dumps(run, indent=2) + "\n")
+    for number in range(len(loop.passes), recipe.passes):
+        loop.one_pass(number, validation, progress)
+    return Trained(loop.final(), loop.passes, loop.seconds)
+
+
+class _Loop:
+    """Passes over the digits; all that the next pass depends on is in the state file."""
+
+    def __init__(
+        self, recipe: Recipe, seed: int, training: Digits, out: Path, run: dict[str, Any]
+    ) -> None:
+        self.recipe, self.seed, self.training, self.out, self.run = recipe, seed, training, out, run
+        self.network = MODELS[recipe.model].build(
+            initialization=recipe.initialization, generator=torch.Generator().manual_seed(seed)
+        )
+        self.loss = recipe.loss_function()
+        self.parameters = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer: torch.optim.Optimizer
+        if recipe.optimizer == "sdlm":
+            self.optimizer = SDLM(
+                self.parameters, lr=recipe.rates[0], mu=recipe.mu, curvature=recipe.curvature
+            )
+        else:
+            self.optimizer = torch.optim.AdamW(
+                self.parameters, lr=recipe.rates[0], weight_decay=recipe.decay, foreach=True
+            )
+        self.distort = None if recipe.distortion is None else Distortion(**recipe.distortion)
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.passes: list[dict[str, Any]] = []
+        self.seconds = 0.0
+
+    def one_pass(self, number: int, validation: Digits | None, progress: bool) -> None:
+        """Go through the training digits once, log it, and write the state."""
+        started = time.perf_counter()
+        recipe, (inputs, labels) = self.recipe, self.training
+        generator = torch.Generator().manual_seed(1_000_003 * self.seed + number)
+        line: dict[str, Any] = {"pass": number + 1, "rate": recipe.rate(number)}
+        self._set_rate(recipe.rate(number))
+        if isinstance(self.optimizer, SDLM):
+            line |= self._estimate(generator)
+        order = torch.randperm(len(labels), generator=generator)
+        chunk = max(1, AT_ONCE // recipe.batch) * recipe.batch
+        total, wrong, seen = 0.0, 0, 0
+        bar = tqdm(
+            total=len(labels),
+            desc=f"pass {number + 1}/{recipe.passes}",
+            unit="digit",
+            disable=not progress,
+            leave=False,
+        )
+        for chosen in order.split(chunk):
+            given, wanted = inputs.index_select(0, chosen), labels.index_select(0, chosen)
+            if self.distort is not None:
+                given = distorted(given, self.distort, recipe.originals, generator)
+            for x, t in zip(given.split(recipe.batch), wanted.split(recipe.batch), strict=True):
+                self._set_rate(recipe.rate(number + seen / len(labels)))
+                penalties = self.network(x)
+                loss = self.loss(penalties, t)
+                if recipe.optimizer == "sdlm":  # one step of the paper for each pattern
+                    loss = loss * len(t)
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                if recipe.averaging:
+                    # The mean of the first steps is that of few, not of the initial values.
+                    steps = (number * len(labels) + seen) / recipe.batch + 1.0
+                    share = max(recipe.averaging, 1.0 / (1.0 + 0.1 * steps))
+                    torch._foreach_lerp_(self.average, self.parameters, share)
+                total += loss.item() * (1 if recipe.optimizer == "sdlm" else len(t))
+                wrong += int((penalties.detach().argmin(1) != t).sum())
+                seen += len(t)
+            bar.update(len(chosen))
+            bar.set_postfix(loss=f"{total / seen:.3f}", wrong=f"{wrong / seen:.2%}")
+        bar.close()
+        line |= {"loss": total / seen, "wrong": wrong / seen}
+        self.seconds += time.perf_counter() - started
+        if validation is not None:
+            answers = penalties_of(self.final(), validation.inputs).argmin(1)
+            line["validation_wrong"] = float((answers != validation.labels).double().mean())
+        line["seconds"] = time.perf_counter() - started
+        self.passes.append(line)
+        self._save()
+        if progress:
+            tqdm.write(json.dumps(line))
+
+    def final(self) -> nn.Module:
+        """The network that is kept: with the running mean of the parameters, if there is one."""
+        if not self.recipe.averaging:
+            return self.network
+        kept = MODELS[self.recipe.model].build(**self.network.settings)
+        kept.load_state_dict(self.network.state_dict())
+        with torch.no_grad():
+            trained = [p for p in kept.parameters() if p.requires_grad]
+            for parameter, mean in zip(trained, self.average, strict=True):
+                parameter.copy_(mean)
+        return kept
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def _estimate(self, generator: torch.Generator) -> dict[str, Any]:
+        chosen = torch.randperm(len(self.training.labels), generator=generator)
+        chosen = chosen[: self.recipe.samples]
+        self.optimizer.estimate(
+            self.network,
+            self.training.inputs[chosen],
+            self.training.labels[chosen],
+            self.loss,
+            generator,
+        )
+        rates = torch.cat([r.flatten() for r in self.optimizer.rates()])
+        return {"least_rate": float(rates.min()), "greatest_rate": float(rates.max())}
+
+    def _save(self) -> None:
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average.{i}": v for i, v in enumerate(self.average)}
+        if not isinstance(self.optimizer, SDLM):  # which estimates its own before every pass
+            for i, state in self.optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
+        about = {"run": self.run, "passes": self.passes, "seconds": self.seconds}
+        save_checkpoint(self.out / "state.safetensors", tensors, about, kind=KIND)
+        write_whole(self.out / "log.jsonl", "".join(json.dumps(p) + "\n" for p in self.passes))
+
+    def resume(self) -> None:
+        """Go on from the state file, if there is one."""
+        path = self.out / "state.safetensors"
+        if not path.exists():
+            return
+        tensors, about = load_checkpoint(path, kind=KIND)
+        if about.get("run") != self.run:
+            raise CheckpointError(
+                f"{path}: belongs to a run of another recipe, seed or number of digits; "
+                "choose another --out, or remove it"
+            )
+        groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
+        for key, value in tensors.items():
+            kind, name = key.split(".", 1)
+            groups[kind][name] = value
+        self.network.load_state_dict(groups["network"])
+        self.average = [groups["average"][str(i)] for i in range(len(self.average))]
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in groups["optimizer"].items():
+            i, name = key.split(".", 1)
+            states.setdefault(int(i), {})[name] = value
+        if states:
+            self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
+        self.passes, self.seconds = about["passes"], about["seconds"]
