@@ -19,6 +19,9 @@ from recognizers.layers import EuclideanRBF
 PUBLISHED_RATES = (5e-4,) * 2 + (2e-4,) * 3 + (1e-4,) * 3 + (5e-5,) * 4 + (1e-5,) * 8
 """η of each of the 20 passes of the paper (section III-B)."""
 
+DRAWS = 16
+"""Samples of the Gauss-Newton diagonal: the square of one alone is often near zero."""
+
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -72,9 +75,9 @@ class SDLM(Optimizer):
         """Estimate the curvature of all parameters on some patterns (the paper: 500).
 
         `loss(outputs, targets)` is a mean over patterns. The recursion of the paper takes no
-        random numbers; of the Gauss-Newton diagonal one sample is drawn. There network and loss
-        meet at the outputs of the model, but where these are distances to fixed codes (the
-        LeNets) at the states that enter them: eq. 8 has no curvature above them.
+        random numbers; of the Gauss-Newton diagonal the mean of `DRAWS` samples is used. There
+        network and loss meet at the outputs of the model, but where these are distances to fixed
+        codes (the LeNets) at the states that enter them: eq. 8 has no curvature above them.
         """
         if self.curvature == "paper":
             found = paper_curvature(model, inputs, targets, loss)
@@ -83,12 +86,13 @@ class SDLM(Optimizer):
                 model,
                 inputs,
                 lambda states: loss(model.penalties(states), targets),
+                draws=DRAWS,
                 generator=generator,
                 call=model.features,
             )
         else:
             found = gauss_newton_curvature(
-                model, inputs, lambda outputs: loss(outputs, targets), generator=generator
+                model, inputs, lambda y: loss(y, targets), draws=DRAWS, generator=generator
             )
         self.set_curvature(model, found)
 

@@ -28,6 +28,9 @@ class Recipe:
       first twentieth of the steps to the one entry of ``rates`` and falls to zero as a cosine.
     - ``loss``: "discriminative" (eq. 9, with ``rubbish`` as its j, None: no such term) or
       "maximum-likelihood" (eq. 8).
+    - ``curvature_loss``: the loss whose curvature is estimated. That of eq. 9 vanishes wherever
+      the network is sure of the right class, and rates grow to the greatest there is; eq. 8, its
+      first term, has the curvature 2 at F6 all the time.
     - ``distortion``: ranges of :class:`recognizers.distortion.Distortion`; each digit is drawn
       anew in each pass, and stays as it is with probability ``originals``.
     - ``averaging``: share of the newest parameters in the running mean that is kept (0: none).
@@ -39,6 +42,7 @@ class Recipe:
     optimizer: str = "sdlm"
     rates: tuple[float, ...] = PUBLISHED_RATES
     curvature: str = "paper"
+    curvature_loss: str = "maximum-likelihood"
     samples: int = 500
     mu: float = 0.02
     decay: float = 0.0
@@ -49,10 +53,16 @@ class Recipe:
     originals: float = 0.1
     averaging: float = 0.0
 
-    def loss_function(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """The loss of penalties [B, C] and labels [B], a mean over the batch."""
-        if self.loss == "maximum-likelihood":
+    def loss_function(self, name: str | None = None) -> Callable[[Tensor, Tensor], Tensor]:
+        """The loss of penalties [B, C] and labels [B], a mean over the batch.
+
+        Raises ValueError for a name other than the two.
+        """
+        name = name or self.loss
+        if name == "maximum-likelihood":
             return maximum_likelihood_loss
+        if name != "discriminative":
+            raise ValueError(f'the loss must be "discriminative" or "maximum-likelihood": {name!r}')
         return lambda penalties, labels: discriminative_loss(penalties, labels, self.rubbish)
 
     def rate(self, done: float) -> float:

@@ -97,12 +97,13 @@ def _paper_training(
     )
     optimizer = SDLM(network.parameters(), lr=recipe.rates[-1], mu=recipe.mu)
     loss = recipe.loss_function()
+    curved = recipe.loss_function(recipe.curvature_loss)
     samples = torch.randn(recipe.samples, 1, 32, 32), torch.randint(0, 10, (recipe.samples,))
-    optimizer.estimate(network, *samples, loss)
+    optimizer.estimate(network, *samples, curved)
     step = _stepper(
         network, lambda penalties, labels: loss(penalties, labels) * len(labels), optimizer
     )
-    return network, step, lambda: optimizer.estimate(network, *samples, loss)
+    return network, step, lambda: optimizer.estimate(network, *samples, curved)
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -198,7 +198,7 @@ class _Loop:
             self.network,
             self.training.inputs[chosen],
             self.training.labels[chosen],
-            self.loss,
+            self.recipe.loss_function(self.recipe.curvature_loss),
             generator,
         )
         rates = torch.cat([r.flatten() for r in self.optimizer.rates()])

@@ -127,3 +127,36 @@ def test_errors():
         warp(torch.zeros(1, 1, 4, 4), map_of(1, 0, 0, 0))
     with pytest.raises(ValueError, match="background"):
         warp(torch.zeros(1, 1, 4, 4), map_of(1, 0, 0, 1), torch.zeros(3))
+
+
+def test_elastic_displacements_are_smooth_and_as_strong_as_asked():
+    elastic = only(elastic=1.5)
+    moves = elastic.displacements(400, 32, 32, seeded())
+    assert moves.shape == (400, 2, 32, 32)
+    # Cubic interpolation between independent values loses some of their variance.
+    assert 1.0 < moves.std().item() < 1.6
+    steps = (moves[..., 1:] - moves[..., :-1]).std().item()
+    assert steps < 0.35 * moves.std().item()
+    far = (moves[..., 0] * moves[..., 18]).mean().item() / moves.var().item()
+    assert abs(far) < 0.1
+
+
+def test_a_displacement_says_where_a_pixel_is_fetched():
+    images = torch.rand(2, 1, 5, 7, generator=seeded())
+    moves = torch.zeros(2, 2, 5, 7)
+    moves[0, 0], moves[1, 1] = 1.0, -1.0
+    moved = warp(images, map_of(1, 0, 0, 1).expand(2, 2, 3), 0.0, moves)
+    assert torch.allclose(moved[0, 0, :, :-1], images[0, 0, :, 1:], atol=1e-5)
+    assert torch.allclose(moved[1, 0, 1:], images[1, 0, :-1], atol=1e-5)
+    with pytest.raises(ValueError, match=r"displacements must be \[2, 2, 5, 7\]"):
+        warp(images, map_of(1, 0, 0, 1).expand(2, 2, 3), 0.0, moves[:1])
+
+
+def test_elastic_distortion_keeps_shape_and_seed():
+    images = torch.rand(3, 1, 32, 32, generator=seeded())
+    elastic = only(elastic=1.0)
+    assert torch.equal(elastic(images, seeded(1)), elastic(images, seeded(1)))
+    assert not torch.allclose(elastic(images, seeded(1)), images, atol=0.05)
+    assert elastic(images[:0]).shape == (0, 1, 32, 32)
+    with pytest.raises(ValueError, match="elastic_spacing"):
+        only(elastic_spacing=0.5)
