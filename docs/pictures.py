@@ -9,6 +9,7 @@ import numpy as np
 import gtn
 from demos.checks.__main__ import DEMO_FIELDS
 from demos.checks.reader import CheckReader, shipped_checkpoint
+from demos.checks.report_segments import segment_steps
 from recognizers.images import load_field
 
 HERE = Path(__file__).parent
@@ -19,8 +20,8 @@ def reading(name: str = "test_009.png") -> None:
 
     The path that reads the field is red.
     """
-    reader = CheckReader.load(shipped_checkpoint())
-    steps = reader.steps(load_field(DEMO_FIELDS / name))
+    reader = CheckReader.load(shipped_checkpoint("two-stream"))
+    steps = segment_steps(reader, load_field(DEMO_FIELDS / name))
     # An arc of the best path is known by its box: the interpretation keeps the segments' data.
     boxes = steps.segments.data["box"].numpy()
     taken = [

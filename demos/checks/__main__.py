@@ -14,7 +14,8 @@ import typer
 from demos.checks.checkpoint import CheckpointError
 from demos.checks.evaluate import evaluate as evaluate_fields
 from demos.checks.evaluate import read_files
-from demos.checks.reader import RECOGNIZERS, CheckReader, shipped_checkpoint
+from demos.checks.networks import RECOGNIZERS
+from demos.checks.reader import CheckReader, shipped_checkpoint
 from demos.checks.report import write_report
 from demos.checks.train import LOSSES, Settings
 from demos.checks.train import train as train_fields
@@ -59,7 +60,10 @@ def train(
     recognizer: Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")] = (
         Settings.recognizer
     ),
-    passes: Annotated[int, typer.Option(min=1, help="Passes over the fields.")] = Settings.passes,
+    passes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Passes over the fields; default: what suits the recognizer."),
+    ] = None,
     digits: Annotated[
         str, typer.Option(help="Single digits to pretrain on: an MNIST folder, small, or auto.")
     ] = Settings.digits,
@@ -80,14 +84,8 @@ def train(
         composed = load_fields(folder)
         _report_problems(composed.problems)
         others += composed.fields
-    settings = Settings(
-        grammar=grammar,
-        loss=loss,
-        recognizer=recognizer,
-        passes=passes,
-        digits=digits,
-        seed=seed,
-    )
+    given = {"grammar": grammar, "loss": loss, "digits": digits, "seed": seed}
+    settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
     # The held-out files are never opened.
     fields = found.held_out(holdout)[0]
     metrics = train_fields(fields, settings, out, further=others, workers=workers)

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from demos.checks.ink import segment_files
+from demos.checks.ink import prepare_files
 from demos.checks.reader import CheckReader, Reading
 from recognizers.datasets.fields import Field, file_hash
 from recognizers.images import ImageError
-from recognizers.segmentation import Segmentation
 
 __all__ = ["Outcome", "edit_distance", "evaluate", "read_files", "threshold_for"]
 
@@ -39,8 +38,9 @@ def read_files(
     reader: CheckReader, paths: Sequence[Path], *, workers: int = 1
 ) -> Iterator[tuple[Path, Reading | ImageError]]:
     """Yield each file with its reading, or with the error that names what is wrong with it."""
-    waiting: list[tuple[Path, list[Segmentation] | ImageError]] = []
-    for item in segment_files(paths, workers, views=reader.views):
+    waiting: list[tuple[Path, list[Any] | ImageError]] = []
+    prepared = prepare_files(paths, reader.recognize.prepare, workers, views=reader.views)
+    for item in prepared:
         waiting.append(item)
         if len(waiting) == BATCH:
             yield from _read_batch(reader, waiting)
@@ -49,10 +49,10 @@ def read_files(
 
 
 def _read_batch(
-    reader: CheckReader, items: Sequence[tuple[Path, list[Segmentation] | ImageError]]
+    reader: CheckReader, items: Sequence[tuple[Path, list[Any] | ImageError]]
 ) -> Iterator[tuple[Path, Reading | ImageError]]:
     good = [result for _, result in items if not isinstance(result, ImageError)]
-    readings = iter(reader.read_segmentations(good))
+    readings = iter(reader.read_prepared(good))
     for path, result in items:
         yield path, (result if isinstance(result, ImageError) else next(readings))
 

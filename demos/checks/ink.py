@@ -1,39 +1,47 @@
-"""Segmenting many files: over all cores, in order, one bad file costs one error."""
+"""Preparing many files: over all cores, in order, one bad file costs one error."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 from skimage import transform
 
 from recognizers.images import ImageError, load_field
-from recognizers.segmentation import Segmentation, segment_field
 
-__all__ = ["segment_files", "variant", "views"]
+__all__ = ["Prepare", "prepare_files", "variant", "views"]
+
+Prepare = Callable[[np.ndarray], Any]
+"""What a reader makes of a picture before it reads it: a function that processes can be sent."""
 
 
-def segment_files(
-    paths: Sequence[Path], workers: int = 1, variants: int = 0, *, views: int = 1
-) -> Iterator[tuple[Path, list[Segmentation] | ImageError]]:
-    """Yield each file with its segmentations, or the error that names what is wrong with it.
+def prepare_files(
+    paths: Sequence[Path],
+    prepare: Prepare,
+    workers: int = 1,
+    variants: int = 0,
+    *,
+    views: int = 1,
+) -> Iterator[tuple[Path, list[Any] | ImageError]]:
+    """Yield each file with its pictures as prepared, or the error that names what is wrong with it.
 
     The results come in the order of the paths. ``workers`` above one starts as many processes.
     The list holds the field's :func:`views`, the first the field as it is, then as many
-    :func:`variant` of it, of each file others.
+    :func:`variant` of it, of each file others; each as ``prepare`` makes it.
     """
-    segment = partial(_segment, variants=variants, count=views)
+    work = partial(_prepared, prepare=prepare, variants=variants, count=views)
     if workers <= 1 or len(paths) < 16:
-        yield from ((path, segment(path)) for path in paths)
+        yield from ((path, work(path)) for path in paths)
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from zip(paths, pool.map(segment, paths, chunksize=4), strict=True)
+        yield from zip(paths, pool.map(work, paths, chunksize=4), strict=True)
 
 
 def views(grey: np.ndarray, count: int) -> list[np.ndarray]:
@@ -78,7 +86,7 @@ def variant(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(warped + abs(bolder) * (other - warped), 0, 255).astype(np.uint8)
 
 
-def _segment(path: Path, variants: int, count: int) -> list[Segmentation] | ImageError:
+def _prepared(path: Path, prepare: Prepare, variants: int, count: int) -> list[Any] | ImageError:
     try:
         grey = load_field(path)
     except ImageError as error:
@@ -86,4 +94,4 @@ def _segment(path: Path, variants: int, count: int) -> list[Segmentation] | Imag
     # The variants of a file depend on its name alone, so that a run can be repeated.
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
     drawn = (variant(grey, rng) for _ in range(variants))
-    return [segment_field(one) for one in (*views(grey, count), *drawn)]
+    return [prepare(one) for one in (*views(grey, count), *drawn)]

@@ -1,35 +1,29 @@
-"""What a training pass goes through: segmented fields, drawn and distorted at random."""
+"""What a training pass goes through: prepared fields, drawn at random."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-import gtn
-from demos.checks.ink import segment_files
+from demos.checks.ink import Prepare, prepare_files
 from recognizers.datasets.fields import Field
-from recognizers.distortion import Distortion
 from recognizers.images import ImageError
-from recognizers.segmentation import Segmentation
-from recognizers.segmentation_graph import segmentation_graph
 
-__all__ = ["Mixture", "Sample", "distorted_graphs", "rethicken", "segmented"]
-
-DISTORTED = ("image", "surroundings")
-"""Arc data that are pictures of ink, and are distorted at random in training."""
+__all__ = ["Mixture", "Sample", "prepared", "rethicken"]
 
 
 @dataclass
 class Sample:
-    """A field segmented as it is, and as views or variants of it are."""
+    """A field prepared as it is, and as views or variants of it are."""
 
     name: str
     text: str
-    segmentations: list[Segmentation]
+    prepared: list[Any]
 
 
 @dataclass(frozen=True)
@@ -52,13 +46,20 @@ class Mixture:
         return [pool[i] for i in torch.randperm(len(pool), generator=generator).tolist()]
 
 
-def segmented(
-    fields: Sequence[Field], workers: int, progress: bool, *, variants: int = 0, views: int = 1
+def prepared(
+    fields: Sequence[Field],
+    prepare: Prepare,
+    workers: int,
+    progress: bool,
+    *,
+    variants: int = 0,
+    views: int = 1,
 ) -> tuple[list[Sample], list[str]]:
-    """Segment all fields that can be read; return what was wrong with the others."""
+    """Prepare all fields that can be read; return what was wrong with the others."""
     samples, problems = [], []
-    results = segment_files([one.path for one in fields], workers, variants, views=views)
-    bar = tqdm(results, total=len(fields), desc="segmenting", unit="field", disable=not progress)
+    paths = [one.path for one in fields]
+    results = prepare_files(paths, prepare, workers, variants, views=views)
+    bar = tqdm(results, total=len(fields), desc="preparing", unit="field", disable=not progress)
     for one, (_, result) in zip(fields, bar, strict=True):
         if isinstance(result, ImageError):
             problems.append(str(result))
@@ -66,26 +67,6 @@ def segmented(
         else:
             samples.append(Sample(one.name, one.text, result))
     return samples, problems
-
-
-def distorted_graphs(
-    samples: Sequence[Sample],
-    reads: Sequence[str],
-    distort: Distortion,
-    generator: torch.Generator,
-) -> gtn.GraphBatch:
-    """Return the batch of segmentation graphs of one variant each, their ink distorted."""
-    chosen = [
-        one.segmentations[int(torch.randint(len(one.segmentations), (1,), generator=generator))]
-        for one in samples
-    ]
-    batch = gtn.GraphBatch.from_graphs([segmentation_graph(one) for one in chosen])
-    drawn = {
-        name: rethicken(distort(batch.data[name], generator), generator)
-        for name in reads
-        if name in DISTORTED
-    }
-    return batch.with_data(**drawn)
 
 
 def rethicken(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:

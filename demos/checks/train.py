@@ -6,77 +6,30 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-import gtn
 from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.checks.evaluate import Outcome, threshold_for
-from demos.checks.pretraining import DIGIT_BATCH, Draw, digit_images, drawer, pretrain
-from demos.checks.reader import RECOGNIZERS, CheckReader
-from demos.checks.samples import Mixture, Sample, distorted_graphs, segmented
+from demos.checks.line_reading import LineReading
+from demos.checks.line_training import LineTraining
+from demos.checks.reader import CheckReader
+from demos.checks.samples import Mixture, Sample, prepared
+from demos.checks.segment_training import SegmentTraining
+from demos.checks.settings import Settings
 from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_in_blocks
-from recognizers.distortion import Distortion
-from recognizers.lenet import LeNet5
 
 __all__ = ["LOSSES", "Settings", "train", "with_wrong_labels"]
 
-LOSSES = {
-    "viterbi": gtn.nn.ViterbiLoss,
-    "discriminative-viterbi": gtn.nn.DiscriminativeViterbiLoss,
-    "forward": gtn.nn.ForwardLoss,
-    "discriminative-forward": gtn.nn.DiscriminativeForwardLoss,
-}
-"""The four criteria of section VI by name."""
+LOSSES = ("viterbi", "discriminative-viterbi", "forward", "discriminative-forward", "ctc")
+"""The four criteria of section VI, and that of a network alone that is swept over lines."""
 
-REPLAY_SHARE = 0.3
-"""How much the loss on single digits counts beside that on fields."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a training run depends on, beside its data.
-
-    ``variants`` of each field are segmented beside the field itself, and one of them is drawn in
-    each pass; of the ``further`` fields so many are drawn in each pass. A network that reads a
-    segment's ink alone is pretrained on single ``digits``, and ``replay`` of them go through it
-    beside each batch of fields, so that it keeps what it knew of other hands. The reader that is
-    kept is the running mean of the parameters, with ``averaging`` as the share of the newest.
-
-    Some labels are wrong. ``wrong_labels`` is the share of them that training reckons with, once
-    a third of it is over: the discriminative forward loss of a field is then minus the logarithm
-    of the probability that its label is among the wrong ones, or is what the reader reads.
-    """
-
-    grammar: str = "car"
-    loss: str = "discriminative-forward"
-    recognizer: str = RECOGNIZERS[0]
-    passes: int = 34
-    batch: int = 8
-    rate: float = 2e-3
-    decay: float = 1e-3
-    further: int = 800
-    wrong_labels: float = 0.02
-    digits: str = "auto"
-    digit_passes: float = 3.0
-    validation: float = 0.06
-    averaging: float = 0.01
-    variants: int = 5
-    replay: int = 48
-    seed: int = 0
-    distortion: dict[str, float] = field(
-        default_factory=lambda: {
-            "translation": 1.5,
-            "scaling": 0.15,
-            "squeezing": 0.15,
-            "shearing": 0.2,
-            "rotation": 8.0,
-        }
-    )
+PROBABLE = ("discriminative-forward", "ctc")
+"""Those that are minus the logarithm of a probability."""
 
 
 def train(
@@ -112,29 +65,20 @@ def train(
 
     parts = split_in_blocks(fields, settings.validation, settings.seed)
     ours, others = ([fields[i] for i in part] for part in parts)
-    training, problems = segmented(ours, workers, progress, variants=settings.variants)
-    validation, more = segmented(others, workers, progress, views=reader.views)
-    extra, most = segmented(further, workers, progress)
+    prepare = reader.recognize.prepare
+    variants = settings.variants
+    training, problems = prepared(ours, prepare, workers, progress, variants=variants)
+    validation, more = prepared(others, prepare, workers, progress, views=reader.views)
+    extra, most = prepared(further, prepare, workers, progress)
     problems += more + most
     if not training:
         raise FieldSetError("no field is left to train on")
     mixed = Mixture(training, extra, settings.further)
     loop = _Loop(reader, settings, run, out, len(mixed))
-    draw = None
-    digits_read = any(character.isdigit() for character in reader.rules.characters)
-    if digits_read and isinstance(reader.network, LeNet5):
-        digits, name = digit_images(settings.digits)
-        draw = drawer(reader.network, digits)
-    if draw is not None and settings.replay > 0:
-        loop.replay = draw
     if not loop.resume():
-        if draw is not None and settings.digit_passes > 0:
-            started = time.perf_counter()
-            steps = max(1, round(settings.digit_passes * len(digits[0]) / DIGIT_BATCH))
-            loss = pretrain(
-                reader.network, draw, steps=steps, seed=settings.seed, progress=progress
-            )
-            loop.log({"digits": name, "loss": loss, "seconds": time.perf_counter() - started})
+        line = loop.training.before(progress)
+        if line is not None:
+            loop.log(line)
         loop.start()
     for number in range(loop.done, settings.passes):
         loop.one_pass(number, mixed, validation, progress)
@@ -171,17 +115,16 @@ class _Loop:
         self, reader: CheckReader, settings: Settings, run: dict[str, Any], out: Path, fields: int
     ) -> None:
         self.reader, self.settings, self.run, self.out = reader, settings, run, out
-        self.loss = LOSSES[settings.loss](reader.grammar, infeasible="skip", reduction="none")
-        slow = list(reader.network.parameters())
+        kind = LineTraining if isinstance(reader.recognize, LineReading) else SegmentTraining
+        self.training = kind(reader, settings)
+        slow = list(reader.recognize.network.parameters())
         fast = [p for name, p in reader.named_parameters() if ".network." not in name]
         self.optimizer = torch.optim.AdamW(
             [{"params": slow, "factor": 1.0}, {"params": fast, "factor": 5.0}],
             weight_decay=settings.decay,
         )
         self.batches = math.ceil(fields / settings.batch)
-        self.distort = Distortion(**settings.distortion)
         self.average = {k: v.clone() for k, v in reader.state_dict().items()}
-        self.replay: Draw | None = None
         self.done = 0
         self.seconds = 0.0  # of all passes, and of the passes before this run
         self.seconds_before = 0.0
@@ -216,17 +159,15 @@ class _Loop:
         for b in bar:
             chosen = order[b :: self.batches]
             self._rate(number * self.batches + b)
-            graphs = distorted_graphs(chosen, self.reader.recognize.reads, self.distort, generator)
-            each = self.loss(self.reader.recognize(graphs), [one.text for one in chosen])
-            # Of the four criteria this one alone is minus the log of a probability.
-            likelihood = self.settings.loss == "discriminative-forward"
-            if likelihood and 3 * number >= self.settings.passes:
+            each, infeasible = self.training.losses(chosen, generator)
+            if self.settings.loss in PROBABLE and 3 * number >= self.settings.passes:
                 each = with_wrong_labels(each, self.settings.wrong_labels)
-            loss = each.sum() / max(1, len(chosen) - self.loss.skipped)
+            loss = each.sum() / max(1, len(chosen) - infeasible)
             self.optimizer.zero_grad()
             loss.backward()
-            if self.replay is not None:
-                (REPLAY_SHARE * self.replay(self.settings.replay, generator)).backward()
+            beside = self.training.beside(generator)
+            if beside is not None:
+                beside.backward()
             torch.nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
             self.optimizer.step()
             for key, value in self.reader.state_dict().items():
@@ -235,7 +176,7 @@ class _Loop:
                 else:  # how many batches the statistics are of
                     self.average[key].copy_(value)
             total += loss.item() * len(chosen)
-            skipped += self.loss.skipped
+            skipped += infeasible
             bar.set_postfix(loss=f"{loss.item():.3f}")
         self.reader.eval()
         kept = {k: v.clone() for k, v in self.reader.state_dict().items()}
@@ -336,7 +277,7 @@ def with_wrong_labels(losses: torch.Tensor, share: float) -> torch.Tensor:
 def _read(reader: CheckReader, samples: Sequence[Sample], views: int) -> list[Any]:
     found = []
     for i in range(0, len(samples), 32):
-        found += reader.read_segmentations([s.segmentations[:views] for s in samples[i : i + 32]])
+        found += reader.read_prepared([s.prepared[:views] for s in samples[i : i + 32]])
     return found
 
 

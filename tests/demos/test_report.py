@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 import gtn
+from demos.checks.pictures import likely_part
 from demos.checks.reader import CheckReader
-from demos.checks.report import likely_part, write_report
+from demos.checks.report import write_report
+from demos.checks.report_segments import segment_steps
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "col", "source"}
 LOADING = {"src", "href", "xlink:href", "data", "poster", "action", "srcset"}
@@ -59,7 +61,7 @@ def two_strokes(path, shade=230):
 
 @pytest.fixture(scope="module")
 def reader():
-    return CheckReader("car").eval()
+    return CheckReader("car", "two-stream").eval()
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +136,7 @@ def test_a_blank_image_says_that_there_is_no_ink(written):
 def test_a_field_shows_its_cut_its_ink_and_its_readings(reader, written):
     _, text, paths = written
     section = text[text.index('id="field-1"') : text.index('id="field-2"')]
-    steps = reader.steps(np.asarray(Image.open(paths[0])))
+    steps = segment_steps(reader, np.asarray(Image.open(paths[0])))
     assert section.count("<polyline") == len(steps.segmentation.cuts) == 1
     assert section.count("<dt>") == len(steps.reading.alternatives) == 5
     for alternative, posterior in steps.reading.alternatives:
@@ -160,7 +162,7 @@ def test_the_page_says_how_many_arcs_it_leaves_out(reader, tmp_path):
     path = tmp_path / "many.png"
     Image.fromarray(field).save(path)
     page = Page(write_report(reader, [path], tmp_path).read_text(encoding="utf-8"))
-    total = reader.steps(field).interpretation.num_arcs
+    total = segment_steps(reader, field).interpretation.num_arcs
     left_out = re.search(r"(\d+) of (\d+) arcs are not shown", page.text)
     assert left_out
     assert int(left_out[2]) == total

@@ -1,0 +1,119 @@
+"""Reading whole lines: a network swept over the field, character models, the grammar (section VII).
+
+No cut is made: the network says for every column what is written there, the character models say
+which sequences of that are characters, and the grammar which characters are an amount. The
+emissions meet the composition of the two frame by frame, so that no product graph is built but
+around what is likely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+import gtn
+from demos.checks.texts import CANDIDATES, Texts, posteriors_of
+from grammars.characters import character_models
+from recognizers.line_images import as_batch, normalise_line
+
+__all__ = ["LineReading"]
+
+LIKELY = 12.0
+"""Nats that a class may be behind the best of its column to be tried in the list of texts."""
+
+MOST = 32
+"""Most fields that go through the network at once."""
+
+
+class LineReading(nn.Module):
+    """Lines to what they say.
+
+    Args:
+        network: ``[B, 1, H, W]`` to penalties ``[B, T, C]``.
+        symbols: the text of the C classes, the last of which is the blank.
+    """
+
+    prepare = staticmethod(normalise_line)
+    """Makes of a picture what :meth:`texts` reads."""
+
+    views = 1
+    """Nothing is cut, so one look is enough."""
+
+    def __init__(self, network: nn.Module, symbols: gtn.SymbolTable) -> None:
+        super().__init__()
+        self.network = network
+        self.symbols = symbols
+        characters = "".join(list(symbols)[:-1])
+        self.models = gtn.nn.Learned(character_models(characters, touch=0.0))
+        self._plan: tuple[gtn.Graph, gtn.ComposePlan] | None = None
+
+    def forward(self, lines: torch.Tensor) -> torch.Tensor:
+        """Return the emissions ``[B, T, C]`` of lines ``[B, 1, H, W]``: penalties in nats."""
+        emissions: torch.Tensor = self.network(lines)
+        return emissions
+
+    def decoder(self, grammar: gtn.Graph) -> gtn.Graph:
+        """Return the transducer from a class per column to texts: models, then grammar."""
+        models = self.models()
+        if self._plan is None or self._plan[0].topology is not grammar.topology:
+            self._plan = grammar, gtn.ComposePlan(models.topology, grammar.topology)
+        return self._plan[1](models, grammar)
+
+    def texts(self, lines: Sequence[np.ndarray], grammar: gtn.Graph) -> list[Texts]:
+        """Return the likeliest texts of each field and their posteriors; none without ink."""
+        found: list[Texts] = [{} for _ in lines]
+        decoder = self.decoder(grammar).double()
+        for places in equally_wide(lines):
+            emissions = self(as_batch([lines[i] for i in places])).double()
+            for i, texts in zip(places, decoded(emissions, decoder), strict=True):
+                found[i] = texts
+        return found
+
+
+def equally_wide(lines: Sequence[np.ndarray], most: int = MOST) -> list[list[int]]:
+    """Return the numbers of the lines that bear ink, in groups of at most ``most`` of one width.
+
+    So a line is read the same whatever lines are read with it.
+
+    >>> equally_wide([np.ones((2, 3)), np.zeros((2, 3)), np.ones((2, 5)), np.ones((2, 3))])
+    [[0, 3], [2]]
+    """
+    groups: dict[int, list[int]] = {}
+    for i, line in enumerate(lines):
+        if line.any():
+            groups.setdefault(line.shape[1], []).append(i)
+    return [group[i : i + most] for group in groups.values() for i in range(0, len(group), most)]
+
+
+def decoded(emissions: torch.Tensor, decoder: gtn.Graph, count: int = CANDIDATES) -> list[Texts]:
+    """Return the ``count`` likeliest texts of emissions ``[B, T, C]`` and their posteriors."""
+    lattices = gtn.compose(likely(emissions, decoder), decoder, beam=LIKELY)
+    found = [gtn.path_text(p) for p in gtn.n_best(lattices, count, distinct=True)]
+
+    def spelled(owners: list[int], texts: list[str]) -> torch.Tensor:
+        strings = gtn.strings(texts, symbols=decoder.osymbols).double()
+        return gtn.dense.forward_penalty(emissions[owners], gtn.compose(decoder, strings))
+
+    return posteriors_of(found, spelled, gtn.dense.forward_penalty(emissions, decoder))
+
+
+def likely(emissions: torch.Tensor, decoder: gtn.Graph) -> gtn.GraphBatch:
+    """Return the chains of columns, with the classes that are likely in each, as a batch."""
+    gap = emissions - emissions.amin(dim=2, keepdim=True)
+    chains = []
+    for penalties, behind in zip(emissions, gap, strict=True):
+        column, label = torch.nonzero(behind <= LIKELY, as_tuple=True)
+        chains.append(
+            gtn.from_arrays(
+                column.numpy(),
+                column.numpy() + 1,
+                label.numpy(),
+                penalties=penalties[column, label],
+                final=len(penalties),
+                symbols=decoder.isymbols,
+            )
+        )
+    return gtn.GraphBatch.from_graphs(chains)

@@ -1,0 +1,96 @@
+"""What a training step of a reader of segments is: ink distorted, graphs composed, one loss."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+import gtn
+from demos.checks.pretraining import DIGIT_BATCH, Draw, digit_images, drawer, pretrain
+from demos.checks.reader import CheckReader
+from demos.checks.samples import Sample, rethicken
+from demos.checks.segment_reading import SegmentReading
+from demos.checks.settings import Settings
+from recognizers.distortion import Distortion
+from recognizers.lenet import LeNet5
+from recognizers.segmentation_graph import segmentation_graph
+
+__all__ = ["SegmentTraining"]
+
+CRITERIA = {
+    "viterbi": gtn.nn.ViterbiLoss,
+    "discriminative-viterbi": gtn.nn.DiscriminativeViterbiLoss,
+    "forward": gtn.nn.ForwardLoss,
+    "discriminative-forward": gtn.nn.DiscriminativeForwardLoss,
+}
+
+REPLAY_SHARE = 0.3
+"""How much the loss on single digits counts beside that on fields."""
+
+DISTORTED = ("image", "surroundings")
+"""Arc data that are pictures of ink, and are distorted at random in training."""
+
+
+class SegmentTraining:
+    """The losses of a reader that cuts fields into segments."""
+
+    def __init__(self, reader: CheckReader, settings: Settings) -> None:
+        assert isinstance(reader.recognize, SegmentReading)
+        if settings.loss not in CRITERIA:
+            raise ValueError(
+                f"segments are trained by {', '.join(CRITERIA)}, not by {settings.loss!r}"
+            )
+        self.recognize = reader.recognize
+        self.criterion = CRITERIA[settings.loss](
+            reader.grammar, infeasible="skip", reduction="none"
+        )
+        self.distort = Distortion(**settings.distortion)
+        self.settings = settings
+        self.draw: Draw | None = None
+        network = self.recognize.network
+        reads_digits = any(character.isdigit() for character in reader.rules.characters)
+        if reads_digits and isinstance(network, LeNet5):
+            self.digits, self.source = digit_images(settings.digits)
+            self.draw = drawer(network, self.digits)
+
+    def before(self, progress: bool) -> dict[str, Any] | None:
+        """Pretrain a network that reads single digits; return what the log should say of it."""
+        network, settings = self.recognize.network, self.settings
+        if self.draw is None or settings.digit_passes <= 0:
+            return None
+        assert isinstance(network, LeNet5)
+        started = time.perf_counter()
+        steps = max(1, round(settings.digit_passes * len(self.digits[0]) / DIGIT_BATCH))
+        loss = pretrain(network, self.draw, steps=steps, seed=settings.seed, progress=progress)
+        return {"digits": self.source, "loss": loss, "seconds": time.perf_counter() - started}
+
+    def losses(
+        self, samples: Sequence[Sample], generator: torch.Generator
+    ) -> tuple[torch.Tensor, int]:
+        """Return the loss of each field, and how many of them no path spells (their loss is 0)."""
+        graphs = self._distorted(samples, generator)
+        each = self.criterion(self.recognize(graphs), [one.text for one in samples])
+        return each, self.criterion.skipped
+
+    def beside(self, generator: torch.Generator) -> torch.Tensor | None:
+        """Return the loss on single digits that counts beside that of fields, if any does."""
+        if self.draw is None or self.settings.replay <= 0:
+            return None
+        return REPLAY_SHARE * self.draw(self.settings.replay, generator)
+
+    def _distorted(self, samples: Sequence[Sample], generator: torch.Generator) -> gtn.GraphBatch:
+        """Return the batch of segmentation graphs of one variant each, their ink distorted."""
+        chosen = [
+            one.prepared[int(torch.randint(len(one.prepared), (1,), generator=generator))]
+            for one in samples
+        ]
+        batch = gtn.GraphBatch.from_graphs([segmentation_graph(one) for one in chosen])
+        drawn = {
+            name: rethicken(self.distort(batch.data[name], generator), generator)
+            for name in self.recognize.reads
+            if name in DISTORTED
+        }
+        return batch.with_data(**drawn)

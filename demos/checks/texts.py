@@ -1,0 +1,52 @@
+"""The likeliest texts of a field, each with its posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+__all__ = ["CANDIDATES", "Texts", "mean", "posteriors_of"]
+
+Texts = dict[str, float]
+"""Texts of one field and their posteriors."""
+
+CANDIDATES = 8
+"""Texts of least Viterbi penalty among which that of largest posterior is sought."""
+
+
+def posteriors_of(
+    found: Sequence[Sequence[str]],
+    spelled: Callable[[list[int], list[str]], torch.Tensor],
+    totals: torch.Tensor,
+) -> list[Texts]:
+    """Return the posteriors exp(-E_dforw) (eq. 17) of texts, of each field.
+
+    Args:
+        found: the texts of each field.
+        spelled: returns the forward penalties of texts, from the numbers of their fields and the
+            texts; called once, for all of them.
+        totals: the forward penalties of all that each field may say.
+
+    >>> posteriors_of([["1"], []], lambda fields, texts: torch.tensor([0.7]), torch.zeros(2))
+    [{'1': 0.49...}, {}]
+    """
+    owners = [i for i, texts in enumerate(found) for _ in texts]
+    if not owners:
+        return [{} for _ in found]
+    excess = spelled(owners, [text for texts in found for text in texts]) - totals[owners]
+    posterior = iter(torch.exp(-excess).clamp(max=1.0).tolist())
+    return [{text: next(posterior) for text in texts} for texts in found]
+
+
+def mean(views: Sequence[Texts]) -> Texts:
+    """Return the mean posterior of each text over the views of a field.
+
+    >>> mean([{"1": 0.5, "7": 0.25}, {"1": 1.0}])
+    {'1': 0.75, '7': 0.125}
+    """
+    total: Texts = {}
+    for view in views:
+        for text, posterior in view.items():
+            total[text] = total.get(text, 0.0) + posterior / len(views)
+    return total

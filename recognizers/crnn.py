@@ -1,0 +1,102 @@
+"""A convolutional recurrent network over whole lines: CRNN (Shi, Bai and Yao 2017).
+
+Convolutions see a line of writing without cutting it; an LSTM reads their columns in both
+directions; each column says, by one penalty per class, what is written there. It is what
+over-segmentation is compared with: trained by CTC (:class:`gtn.nn.CTCLoss`), or globally, through
+a grammar, as everything else (:class:`gtn.nn.MMILoss`, eq. 17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recognizers.classes import DIGITS, class_names
+
+__all__ = ["CRNN"]
+
+
+class CRNN(nn.Module):
+    """Lines ``[B, 1, 40, W]`` (0 paper, 1 ink) to penalties ``[B, T, C]`` of T = W / 4 columns.
+
+    Six convolutions, batch-normalised, in three stages: the first of each halves the height, and
+    in the first two the width. A seventh makes a vector of each column, an LSTM reads those in
+    both directions, and one full layer reads its states. The penalties are not normalised. Few
+    maps at full size make it fast on a CPU. 222,419 parameters with eleven classes.
+
+    - `classes`: one character per class, in the order of the outputs.
+    - `rubbish`: append one class, named "rubbish", as the last output: of columns that are no
+      character, the blank of CTC.
+    - `maps`: of the six convolutions; `column`: units of a column's vector; `units`: of the LSTM,
+      each way.
+    - `dropout`: share of the units left out in training, before and behind the LSTM.
+    - `generator`: the same state gives the same parameters.
+
+    Raises ValueError for no, or repeated, classes.
+
+    >>> CRNN("0123456789", rubbish=True)(torch.zeros(2, 1, 40, 160)).shape
+    torch.Size([2, 40, 11])
+    """
+
+    height = 40
+    """Height of a line in pixels."""
+
+    def __init__(
+        self,
+        classes: str = DIGITS,
+        *,
+        rubbish: bool = False,
+        maps: Sequence[int] = (24, 32, 48, 48, 64, 64),
+        column: int = 96,
+        units: int = 64,
+        dropout: float = 0.3,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.classes = class_names(classes, rubbish)
+        a, b, c, d, e, f = maps
+        self.stages = nn.Sequential(
+            *_convolution(1, a, 5, stride=2, padding=2),  # 20 rows
+            *_convolution(a, b, 3, padding=1),
+            *_convolution(b, c, 3, stride=2, padding=1),  # 10 rows
+            *_convolution(c, d, 3, padding=1),
+            *_convolution(d, e, 3, stride=(2, 1), padding=1),  # 5 rows
+            *_convolution(e, f, 3, padding=1),
+            *_convolution(f, column, (self.height // 8, 1)),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.recurrent = nn.LSTM(column, units, bidirectional=True, batch_first=True)
+        self.out = nn.Linear(2 * units, len(self.classes))
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, generator=generator)
+        for parameter in (*self.recurrent.parameters(), *self.out.parameters()):
+            nn.init.uniform_(parameter, -(units**-0.5), units**-0.5, generator=generator)
+        # Maps beside each other in memory: twice as fast on a CPU.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def forward(self, lines: Tensor) -> Tensor:
+        """Return the penalties ``[B, T, C]`` in nats."""
+        maps = self.stages(lines.contiguous(memory_format=torch.channels_last))
+        columns = self.dropout(maps.squeeze(2).transpose(1, 2).float())
+        with torch.autocast("cpu", enabled=False):
+            states = self.dropout(self.recurrent(columns)[0])
+            penalties: Tensor = self.out(states)
+        return penalties
+
+
+def _convolution(
+    planes: int,
+    maps: int,
+    size: int | tuple[int, int],
+    *,
+    stride: int | tuple[int, int] = 1,
+    padding: int = 0,
+) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(planes, maps, size, stride=stride, padding=padding, bias=False),
+        nn.BatchNorm2d(maps),
+        nn.ReLU(inplace=True),
+    )
