@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from demos.checks.checkpoint import CheckpointError
+from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.evaluate import evaluate as evaluate_network
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model, shipped
@@ -83,6 +84,48 @@ def evaluate(
     for name, value in line.items():
         typer.echo(f"{name:24} {value}")
     typer.echo(f"{'digits per second':24} {figures['n'] / figures['seconds']:,.0f}")
+
+
+@app.command()
+def baseline(
+    row: Annotated[str, typer.Argument(help=f"One of {', '.join(BASELINES)}.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    validate: Annotated[
+        bool, typer.Option(help="Fit on 55,000, validate on 5,000; write no result but a line.")
+    ] = False,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another setting of the row, KEY=JSON; with --validate."),
+    ] = None,
+    digits: Annotated[
+        int | None, typer.Option(min=10, help="Fit on so many digits only; with --validate.")
+    ] = None,
+    data: Data = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: runs/mnist/ROW-seedN.")
+    ] = None,
+    results: Results = RESULTS,
+) -> None:
+    """Fit and measure a method that LeNet-5 is compared with (Fig. 9)."""
+    if validate:
+        given = dict(_setting(text) for text in setting or [])
+        wrong = validate_baseline(row, seed, data, results, settings=given, digits=digits)
+        typer.echo(json.dumps({"row": row, "seed": seed, "validation_error": wrong}))
+        return
+    if setting or digits:
+        raise typer.BadParameter("only with --validate", param_hint="--set, --digits")
+    result = run_baseline(row, seed, data, out, results, progress=True)
+    typer.echo(json.dumps({"row": row, "seed": seed, "error": result.error}))
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError as error:
+        raise typer.BadParameter(
+            f"{text!r} is not KEY=JSON ({error})", param_hint="--set"
+        ) from error
 
 
 @app.command("ship")

@@ -1,0 +1,136 @@
+"""Support vector machines with polynomial kernels, regular and virtual
+(paper section III-C.11; Burges and Schölkopf 1997)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from sklearn.svm import SVC
+
+from recognizers.baselines.samples import check_labels, check_samples
+
+CACHE_MB = 2000
+
+
+class SupportVectors:
+    """One machine per pair of classes with the kernel ((1 + x·y / |x||y|) / 2)^degree.
+
+    `inverse_strength` is C. The penalty of a class is minus its votes of the pairs, with the sum
+    of the margins between them (scikit-learn's "ovr" decision function).
+
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.arange(100) % 10
+    >>> samples = np.eye(10)[labels] + 0.1 * rng.random((100, 10))
+    >>> model = SupportVectors(4).fit(samples, labels)
+    >>> float((model.penalties(samples).argmin(1) == labels).mean())
+    1.0
+    """
+
+    def __init__(self, degree: int = 4, inverse_strength: float = 10.0) -> None:
+        self.degree, self.inverse_strength = degree, inverse_strength
+
+    def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
+        """Learn from samples [N, D] and classes [N]."""
+        samples = directions(check_samples(samples))
+        self.machine = SVC(
+            C=self.inverse_strength,
+            kernel="poly",
+            degree=self.degree,
+            gamma=0.5,
+            coef0=0.5,
+            cache_size=CACHE_MB,
+        ).fit(samples, check_labels(labels, len(samples)))
+        return self
+
+    def penalties(self, samples: np.ndarray) -> np.ndarray:
+        """Minus votes and margins, [N, 10]."""
+        samples = directions(check_samples(samples, self.machine.n_features_in_))
+        return -self.machine.decision_function(samples)
+
+    @property
+    def support(self) -> np.ndarray:
+        """Indexes of the training samples that are support vectors of some pair."""
+        return self.machine.support_
+
+    @property
+    def multiply_adds(self) -> int:
+        """A product with every support vector, and its coefficient in nine pairs."""
+        return self.machine.support_vectors_.size + self.machine.dual_coef_.size
+
+    @property
+    def memory(self) -> int:
+        """Support vectors and coefficients."""
+        return self.machine.support_vectors_.size + self.machine.dual_coef_.size
+
+
+class VirtualSupportVectors(SupportVectors):
+    """A machine trained a second time, on its support vectors and their four neighbours.
+
+    The virtual samples are the support vectors moved by one pixel to each side, so that samples
+    are square images, [N, H * H] row by row. With a `state` file the support vectors of the first
+    machine are kept there, and a fit that was interrupted in the second starts from them.
+
+    >>> images = np.random.default_rng(0).random((10, 36))
+    >>> model = VirtualSupportVectors(9).fit(images, np.arange(10))
+    >>> model.virtual
+    50
+    """
+
+    def __init__(
+        self, degree: int = 9, inverse_strength: float = 10.0, state: Path | None = None
+    ) -> None:
+        super().__init__(degree, inverse_strength)
+        self.state = state
+
+    def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
+        """Learn from samples [N, D], then from what the first machine kept, moved."""
+        if self.state is not None and self.state.exists():
+            support = np.load(self.state)
+        else:
+            support = super().fit(samples, labels).support
+            if self.state is not None:
+                self.state.parent.mkdir(parents=True, exist_ok=True)
+                written = self.state.with_name(f".{self.state.name}.npy")
+                np.save(written, support)
+                written.replace(self.state)
+        moved = neighbours_of(np.asarray(samples, dtype=np.float32)[support])
+        self.virtual = len(moved)
+        return super().fit(moved, np.tile(np.asarray(labels)[support], len(SHIFTS)))
+
+
+SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
+"""Rows and columns by which virtual samples are moved; the first is where they are."""
+
+
+def directions(samples: np.ndarray) -> np.ndarray:
+    """Samples [N, D] with length 1; one without ink stays zero.
+
+    >>> directions(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    return samples / np.maximum(np.linalg.norm(samples, axis=1, keepdims=True), 1e-12)
+
+
+def neighbours_of(samples: np.ndarray) -> np.ndarray:
+    """Square images [N, H * H] as they are and moved by one pixel to four sides, [5 N, H * H].
+
+    >>> neighbours_of(np.array([[0.0, 0, 0, 0, 1, 0, 0, 0, 0]]))[1].tolist()
+    [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    count = len(samples)
+    return np.concatenate([moved_by(samples, np.full(count, i)) for i in range(len(SHIFTS))])
+
+
+def moved_by(samples: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Each image [N, H * H] moved by the entry of `SHIFTS` with its number; paper (0) comes in."""
+    side = round(samples.shape[1] ** 0.5)
+    if side * side != samples.shape[1]:
+        raise ValueError(f"samples of {samples.shape[1]} numbers are no square images to move")
+    framed = np.pad(samples.reshape(-1, side, side), ((0, 0), (1, 1), (1, 1)))
+    moved = np.empty((len(samples), side, side), dtype=samples.dtype)
+    for number, (down, right) in enumerate(SHIFTS):
+        rows = shifts == number
+        moved[rows] = framed[rows, 1 - down : 1 - down + side, 1 - right : 1 - right + side]
+    return moved.reshape(samples.shape)
