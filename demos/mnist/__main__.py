@@ -18,6 +18,7 @@ from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import RESULTS, ResultError
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
 from demos.mnist.timing import measure_time
+from recognizers.datasets.download import MIRRORS, DownloadError, download_mnist
 from recognizers.datasets.fields import FieldSetError
 
 app = typer.Typer(
@@ -128,6 +129,19 @@ def _setting(text: str) -> tuple[str, Any]:
         ) from error
 
 
+@app.command()
+def download(
+    folder: Annotated[Path, typer.Argument(help="Where the four files go.")],
+    url: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Address of a folder that has them; default: {', '.join(MIRRORS)}."),
+    ] = None,
+) -> None:
+    """Fetch MNIST and check it; files that are there and right are left alone."""
+    for path in download_mnist(folder, url or MIRRORS):
+        typer.echo(str(path))
+
+
 @app.command("ship")
 def ship_rows(
     rows: Annotated[list[str], typer.Argument(help="Rows whose seed 0 comes with the package.")],
@@ -159,6 +173,7 @@ def main() -> None:
         app()
     except (
         CheckpointError,
+        DownloadError,
         FieldSetError,
         FileNotFoundError,
         ResultError,

@@ -24,7 +24,7 @@ _NAMES = {
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
 # MD5 of the decompressed original files; the gzip wrapping differs between mirrors.
-_MD5 = {
+MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
@@ -59,8 +59,8 @@ def load_mnist(
         raise ValueError(f'split must be "train" or "test", not {split!r}')
     image_name, label_name = _NAMES[split]
     image_path, label_path = _find(directory, image_name), _find(directory, label_name)
-    images = read_idx(image_path, 3, md5=_MD5[image_name] if verify else None)
-    labels = read_idx(label_path, 1, md5=_MD5[label_name] if verify else None)
+    images = read_idx(image_path, 3, md5=MD5[image_name] if verify else None)
+    labels = read_idx(label_path, 1, md5=MD5[label_name] if verify else None)
     if images.shape[1:] != (28, 28):
         raise IdxError(
             f"{image_path}: the header at byte 8 gives images of "
