@@ -189,7 +189,10 @@ def layers_of(model: nn.Module, input_size: tuple[int, int] = (32, 32)) -> list[
     try:
         parameter = next(model.parameters())
         with torch.no_grad():
-            model(torch.zeros(1, 1, *input_size, dtype=parameter.dtype, device=parameter.device))
+            planes = getattr(model, "planes", 1)
+            model(
+                torch.zeros(1, planes, *input_size, dtype=parameter.dtype, device=parameter.device)
+            )
     finally:
         for handle in handles:
             handle.remove()

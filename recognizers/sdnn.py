@@ -142,8 +142,9 @@ class SpaceDisplacementNetwork(nn.Module):
         return found.reshape(*windows.shape[:2], -1)
 
     def _check(self, images: Tensor) -> None:
-        if images.dim() != 4 or images.shape[1] != 1:
-            raise LineError(f"images must be [B, 1, H, W], not {tuple(images.shape)}")
+        planes = getattr(self.network, "planes", 1)  # annotated images of ink have five
+        if images.dim() != 4 or images.shape[1] != planes:
+            raise LineError(f"images must be [B, {planes}, H, W], not {tuple(images.shape)}")
         height, width = images.shape[2:]
         if height < self.field[0]:
             raise LineError(

@@ -1,0 +1,145 @@
+"""The network for annotated images (section IX): five planes in, 95 RBF units out.
+
+Its field is 20 rows by 18 columns. On wider images it gives one column of penalties for every two
+columns of the image: replicated over a word, it is the space displacement network of Fig. 31.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recognizers.classes import class_names
+from recognizers.codes import CHARACTERS, codes
+from recognizers.layers import ConnectedConv2d, EuclideanRBF, ScaledTanh, Subsampling
+from recognizers.online.amap import COLUMNS, PLANES, ROWS
+
+__all__ = ["AmapNetwork"]
+
+
+class AmapNetwork(nn.Module):
+    """Annotated images [B, 5, 20, 18] to penalties [B, classes] (nats, lower is better).
+
+    Wider images [B, 5, 20, W] give [B, classes, 1, (W - 18) // 2 + 1], one column for each window
+    of 18 columns at steps of 2; taller ones give as many rows at steps of 4.
+
+    - `classes`: one character per class, in the order of the outputs; the 95 of ASCII as in the
+      paper, unless given.
+    - `output`: "rbf", squared distances to the 7x12 codes of the characters (eq. 7), or
+      "softmax", a full layer and minus log softmax.
+    - `adaptive`: the RBF centres are parameters from the start; `adapt_centres` makes them so
+      later, as between the two phases of training in the paper.
+    - `rubbish`: append one class, "rubbish", as the last output: a learned penalty that is the same
+      for all inputs ("rbf", at first `rubbish_penalty`), or one more unit ("softmax").
+    - `normalize`: False leaves out the softmax (penalty = minus the unit's sum).
+    - `initialization`, `generator`: as in `LeNet5`.
+
+    The table of connections between maps is not told in the paper: here all are connected.
+    Raises ValueError for unknown or repeated classes, wrong options and images that are too small.
+
+    >>> net = AmapNetwork(generator=torch.Generator().manual_seed(0))
+    >>> net(torch.zeros(2, 5, 20, 18)).shape, net(torch.zeros(2, 5, 20, 51)).shape
+    (torch.Size([2, 95]), torch.Size([2, 95, 1, 17]))
+    """
+
+    field = (ROWS, COLUMNS)
+    stride = (4, 2)
+    planes = PLANES
+
+    def __init__(
+        self,
+        classes: str = CHARACTERS,
+        output: str = "rbf",
+        *,
+        adaptive: bool = False,
+        rubbish: bool = False,
+        rubbish_penalty: float = 40.0,
+        normalize: bool = True,
+        initialization: str = "paper",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if output not in ("rbf", "softmax"):
+            raise ValueError(f'output must be "rbf" or "softmax", not {output!r}')
+        if not math.isfinite(rubbish_penalty):
+            raise ValueError(f"the rubbish penalty must be finite, not {rubbish_penalty}")
+        self.classes = class_names(classes, rubbish)
+        self.output, self.normalize = output, normalize
+        # What builds this network again: a checkpoint keeps it beside the parameters.
+        self.settings: dict[str, Any] = {
+            "classes": classes,
+            "output": output,
+            "adaptive": adaptive,
+            "rubbish": rubbish,
+            "rubbish_penalty": rubbish_penalty,
+            "normalize": normalize,
+        }
+        draw: dict[str, Any] = {"generator": generator, "initialization": initialization}
+        self.squash = ScaledTanh()
+        self.c1 = ConnectedConv2d(PLANES, 8, 3, **draw)
+        self.s2 = Subsampling(8)
+        self.c3 = ConnectedConv2d(8, 25, 5, **draw)
+        self.c4 = ConnectedConv2d(25, 84, 4, **draw)
+        self.s5 = Subsampling(84, (2, 1))
+        self.out: nn.Module
+        self.rubbish_penalty: nn.Parameter | None = None
+        if output == "rbf":
+            self.out = EuclideanRBF(torch.from_numpy(codes(classes)).float(), adaptive)
+            if rubbish:
+                self.rubbish_penalty = nn.Parameter(torch.tensor(float(rubbish_penalty)))
+        else:
+            self.out = ConnectedConv2d(84, len(self.classes), 1, **draw)
+
+    def adapt_centres(self) -> nn.Parameter:
+        """Make the RBF centres parameters, where they stand; returns them, for the optimizer.
+
+        >>> net = AmapNetwork("ab")
+        >>> net.adapt_centres().shape, net.settings["adaptive"]
+        (torch.Size([2, 84]), True)
+        """
+        if not isinstance(self.out, EuclideanRBF):
+            raise ValueError("a softmax output has no centres")
+        if not self.out.adaptive:
+            self.out = EuclideanRBF(self.out.centres, adaptive=True)
+            self.settings["adaptive"] = True
+        centres = self.out.centres
+        assert isinstance(centres, nn.Parameter)
+        return centres
+
+    def features(self, images: Tensor) -> Tensor:
+        """States of the last layer before the output, [B, 5, H, W] to [B, 84, h, w]."""
+        height, width = self.field
+        if (
+            images.dim() != 4
+            or images.shape[1] != PLANES
+            or images.shape[2] < height
+            or images.shape[3] < width
+        ):
+            raise ValueError(
+                f"annotated images must be [B, {PLANES}, H, W] with H at least {height} and W at "
+                f"least {width}, not {tuple(images.shape)}"
+            )
+        f = self.squash
+        x = f(self.s2(f(self.c1(images))))
+        x = f(self.c3(x))
+        return f(self.s5(f(self.c4(x))))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Penalties of annotated images: [B, classes], or a map for images beyond one window."""
+        penalties = self.out(self.features(images))
+        if self.output == "softmax":
+            penalties = -functional.log_softmax(penalties, 1) if self.normalize else -penalties
+        elif self.rubbish_penalty is not None:
+            shape = (len(penalties), 1, *penalties.shape[2:])
+            penalties = torch.cat((penalties, self.rubbish_penalty.expand(shape)), dim=1)
+        if tuple(penalties.shape[2:]) == (1, 1):
+            return penalties.flatten(1)
+        return penalties
+
+    def extra_repr(self) -> str:
+        """What `repr` shows before the layers."""
+        return f"{len(self.classes)} classes, output={self.output!r}"
