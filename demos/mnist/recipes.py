@@ -28,6 +28,9 @@ class Recipe:
       first twentieth of the steps to the one entry of ``rates`` and falls to zero as a cosine.
     - ``loss``: "discriminative" (eq. 9, with ``rubbish`` as its j, None: no such term) or
       "maximum-likelihood" (eq. 8).
+    - ``scale``: what penalties are multiplied by in the loss. Eq. 7 has no variance; unscaled,
+      the distances between codes (60 to 200 nats) drive C5 into saturation within one pass, the
+      curvature vanishes there and training at the published rates diverges.
     - ``curvature_loss``: the loss whose curvature is estimated. That of eq. 9 vanishes wherever
       the network is sure of the right class, and rates grow to the greatest there is; eq. 8, its
       first term, has the curvature 2 at F6 all the time.
@@ -48,6 +51,7 @@ class Recipe:
     decay: float = 0.0
     loss: str = "discriminative"
     rubbish: float | None = 10.0
+    scale: float = 0.1
     initialization: str = "unit-variance"
     distortion: dict[str, float] | None = None
     originals: float = 0.1
@@ -58,12 +62,14 @@ class Recipe:
 
         Raises ValueError for a name other than the two.
         """
-        name = name or self.loss
+        name, scale = name or self.loss, self.scale
         if name == "maximum-likelihood":
-            return maximum_likelihood_loss
+            return lambda penalties, labels: maximum_likelihood_loss(scale * penalties, labels)
         if name != "discriminative":
             raise ValueError(f'the loss must be "discriminative" or "maximum-likelihood": {name!r}')
-        return lambda penalties, labels: discriminative_loss(penalties, labels, self.rubbish)
+        return lambda penalties, labels: discriminative_loss(
+            scale * penalties, labels, self.rubbish
+        )
 
     def rate(self, done: float) -> float:
         """The global rate after a number of passes, a fraction too for "adamw"."""
