@@ -152,7 +152,7 @@ def _to_the_end(
         remaining, leaving, _ = kernels.viterbi(
             topology.reverse_path_order,
             *topology.outgoing,
-            topology.dst,
+            topology.outgoing_ends,
             topology.finals,
             arcs,
             finals,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_penalties
 from gtn.kernels import scoring as kernels
-from gtn.recursion import AcyclicSums, path_sums, potentials, solve
+from gtn.recursion import AcyclicSums, as_shares, path_sums, potentials, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 
@@ -115,7 +115,7 @@ class _TreeSums(AcyclicSums):
 
     def __init__(self, tree: Topology, ones: Float64s) -> None:
         self.topology = tree
-        self.shares = ones
+        self._sums = as_shares(tree, ones)
 
 
 def _entries(topology: Topology, arcs: torch.Tensor, seeds: torch.Tensor) -> tuple[Int32s, Int32s]:
@@ -129,7 +129,7 @@ def _entries(topology: Topology, arcs: torch.Tensor, seeds: torch.Tensor) -> tup
         _, entry, bad = kernels.viterbi(
             topology.order,
             *topology.incoming,
-            topology.src,
+            topology.incoming_ends,
             topology.starts,
             penalties,
             start_penalties,

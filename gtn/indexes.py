@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.errors import GraphError
-from gtn.kernels.reachability import group_by
+from gtn.kernels.reachability import by_node, group_by
 
 __all__ = [
     "ArcIndex",
     "Components",
+    "by_ends",
+    "by_label",
+    "check_offsets",
     "first_where",
     "frozen",
     "grouped",
@@ -69,12 +72,50 @@ def integers(values: ArrayLike, name: str, check: bool = True) -> Int32s:
     return copied
 
 
+def check_offsets(node_offsets: Int32s, nodes: int, arc_offsets: Int32s, arcs: int) -> None:
+    """Check where the nodes and arcs of each graph of a batch begin.
+
+    Raises:
+        GraphError: offsets that do not go from 0 to the end, or that decrease.
+    """
+    for name, count, offsets in (
+        ("node_offsets", nodes, node_offsets),
+        ("arc_offsets", arcs, arc_offsets),
+    ):
+        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != count:
+            raise GraphError(f"{name} must go from 0 to {count}, not {offsets.tolist()}")
+        bad = first_where(np.diff(offsets) < 0)
+        if bad is not None:
+            raise GraphError(f"{name} decrease after graph {bad}: {offsets.tolist()}")
+    if len(node_offsets) != len(arc_offsets):
+        raise GraphError(
+            f"node_offsets are those of {len(node_offsets) - 1} graphs, "
+            f"arc_offsets of {len(arc_offsets) - 1}"
+        )
+
+
 def grouped(keys: Int32s, groups: int, order: Int32s | None = None) -> ArcIndex:
     """Return the members of ``order`` (None: all numbers) grouped by their keys, in its order."""
     if order is None:
         order = frozen(np.arange(len(keys), dtype=np.int32))
     offsets, arcs = group_by(keys, groups, order)
     return ArcIndex(frozen(offsets), frozen(arcs))
+
+
+def by_ends(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int32s, Int32s]:
+    """Return offsets and arcs grouped by the node at one end, and their other ends."""
+    offsets, arcs, ends = by_node(nodes, others, num_nodes)
+    return frozen(offsets), frozen(arcs), frozen(ends)
+
+
+def by_label(src: Int32s, labels: Int32s, num_nodes: int) -> ArcIndex:
+    """Return arcs grouped by source, within a node by label (epsilon first), then by arc."""
+    top = int(labels.max(initial=-1)) + 2
+    if top <= 4 * len(labels) + 1024:
+        in_order = grouped(frozen(labels + np.int32(1)), top).arcs
+    else:
+        in_order = frozen(np.argsort(labels, kind="stable").astype(np.int32))
+    return grouped(src, num_nodes, in_order)
 
 
 def first_where(wrong: Mask) -> int | None:

@@ -100,8 +100,8 @@ def _part(graph: Graph, part: Finite) -> Graph:
 def topsort(graph: Graph) -> Graph:
     """Return the graph with its nodes renumbered so that every arc goes to a larger number.
 
-    Arcs are sorted by their source node; those of one node keep their order. On a batch, graph
-    by graph. O(N + A).
+    Nodes keep their numbers where every arc does so already. Arcs are sorted by their source
+    node; those of one node keep their order. On a batch, graph by graph. O(N + A).
 
     Raises:
         CyclicGraphError: naming the nodes of a cycle.
@@ -114,7 +114,11 @@ def topsort(graph: Graph) -> Graph:
     """
     t = graph.topology
     order = t.order
-    order = order[np.argsort(t.graph_of_nodes(order), kind="stable")]
+    owner = t.graph_of_nodes(order)
+    order, owner = order[np.argsort(owner, kind="stable")], np.sort(owner)
+    changed = np.zeros(t.batch_size, dtype=np.bool_)
+    changed[t.arc_graph[t.src > t.dst]] = True
+    order = np.where(changed[owner], order, _all(t.num_nodes))
     number = np.empty(t.num_nodes, dtype=np.int32)
     number[order] = _all(t.num_nodes)
     src = number[t.src]

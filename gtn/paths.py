@@ -90,7 +90,12 @@ def viterbi_path(
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
     if topology.is_acyclic:
         best, entry, bad = kernels.viterbi(
-            topology.order, *topology.incoming, topology.src, topology.starts, arcs, starts
+            topology.order,
+            *topology.incoming,
+            topology.incoming_ends,
+            topology.starts,
+            arcs,
+            starts,
         )
     else:
         useful = on_finite_paths(topology, arcs, starts, finals)

@@ -8,6 +8,7 @@ one pass over the arcs; on graphs with cycles, :mod:`gtn.cyclic` solves componen
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,13 +17,15 @@ from numpy.typing import NDArray
 
 from gtn.cyclic import CyclicSums
 from gtn.graph import check_penalties
-from gtn.kernels import scoring as kernels
+from gtn.kernels import masses as kernels
 from gtn.tensors import as_array, as_index
 from gtn.topology import Topology
 
-__all__ = ["PathSums", "exp_minus", "path_sums", "potentials", "shares", "solve"]
+__all__ = ["PathSums", "as_shares", "exp_minus", "path_sums", "potentials", "shares", "solve"]
 
 Float64s = NDArray[np.float64]
+Int32s = NDArray[np.int32]
+Sums = tuple[Float64s, Float64s, Int32s]  # as of `kernels.forward_masses`
 
 
 class PathSums(Protocol):
@@ -31,14 +34,18 @@ class PathSums(Protocol):
     Attributes:
         topology: the graph passed.
         potentials: minus the log of the sum over all ways to each node, ``[N]``.
-        shares: of each arc in its destination's sum, ``[A]``.
-        start_shares: of each start in its node's sum, ``[S]``.
     """
 
     topology: Topology
     potentials: Float64s
-    shares: Float64s
-    start_shares: Float64s
+
+    @property
+    def shares(self) -> Float64s:
+        """Shares of the arcs in their destinations' sums, ``[A]``."""
+
+    @property
+    def start_shares(self) -> Float64s:
+        """Shares of the starts in their nodes' sums, ``[S]``."""
 
     def solve(self, given: Float64s, transposed: bool) -> tuple[Float64s, Float64s]:
         """Solve ``x_n = given_n + Σ_a shares_a x_src(a)`` over arcs into n.
@@ -51,18 +58,52 @@ class AcyclicSums:
     """:class:`PathSums` in one pass over the arcs of an acyclic graph: O(N + A)."""
 
     def __init__(self, topology: Topology, arcs: Float64s, starts: Float64s) -> None:
-        self.topology = topology
-        self.potentials, self.shares, self.start_shares, self.bad = kernels.forward_potentials(
-            topology.order, *topology.incoming, topology.src, topology.starts, arcs, starts
+        self.topology, self.bad = topology, -1
+        self._sums: Sums
+        ways = topology.order, *topology.incoming, topology.incoming_ends
+        given = topology.starts, arcs, starts
+        weights, masses, levels, fine = kernels.forward_masses(*ways, *given)
+        if fine:
+            self._sums = weights, masses, levels
+            with np.errstate(divide="ignore"):  # the mass of what cannot be reached
+                logs = np.log(masses)
+            logs += kernels.LEVEL * levels
+            self.potentials = np.subtract(0.0, logs, out=logs)
+        else:
+            self.potentials, parts, self.bad = kernels.forward_potentials(*ways, *given)
+            self._sums = as_shares(topology, parts)
+        self._starts = starts
+
+    @cached_property
+    def shares(self) -> Float64s:
+        """As :class:`PathSums`."""
+        offsets, arcs = self.topology.incoming
+        weights, masses, levels = self._sums
+        result: Float64s = kernels.shares(
+            offsets, arcs, self.topology.incoming_ends, weights, masses, levels
         )
+        return result
+
+    @cached_property
+    def start_shares(self) -> Float64s:
+        """As :class:`PathSums`."""
+        totals = self.potentials[self.topology.starts]
+        both = np.isfinite(totals) & np.isfinite(self._starts)
+        less = np.where(both, totals, -np.inf) - np.where(both, self._starts, 0.0)
+        found: Float64s = np.exp(less)
+        return found
 
     def solve(self, given: Float64s, transposed: bool) -> tuple[Float64s, Float64s]:
         """As :class:`PathSums`."""
         topology = self.topology
-        order = topology.reverse_path_order if transposed else topology.order
-        index = topology.outgoing if transposed else topology.incoming
-        other = topology.dst if transposed else topology.src
-        return kernels.solve(order, *index, other, self.shares, given)
+        solved = kernels.solve_back if transposed else kernels.solve
+        ways = topology.order, *topology.incoming, topology.incoming_ends
+        return solved(*ways, *self._sums, given)
+
+
+def as_shares(topology: Topology, shares: Float64s) -> Sums:
+    """Return sums of which the shares, by place, are known: weights, masses and levels."""
+    return shares, np.ones(topology.num_nodes), np.zeros(topology.num_nodes, dtype=np.int32)
 
 
 def path_sums(

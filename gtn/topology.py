@@ -9,13 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.errors import CyclicGraphError, GraphError
-from gtn.indexes import ArcIndex, Components, first_where, frozen, grouped, integers
-from gtn.kernels.reachability import (
-    find_cycle,
-    reach,
-    strong_components,
-    topological_order,
+from gtn.indexes import (
+    ArcIndex,
+    Components,
+    by_ends,
+    by_label,
+    check_offsets,
+    first_where,
+    frozen,
+    grouped,
+    integers,
 )
+from gtn.kernels.reachability import find_cycle, reach, strong_components, topological_order
 from gtn.symbols import EPSILON
 
 __all__ = ["ArcIndex", "Components", "Topology", "frozen"]
@@ -144,7 +149,7 @@ class Topology:
                     f"{nodes[bad + 1]}"
                 )
         if self.is_batch:
-            self._check_offsets()
+            check_offsets(self.node_offsets, self.num_nodes, self.arc_offsets, self.num_arcs)
             owner = self.arc_graph
             for nodes in (self.src, self.dst):
                 bad = first_where(self.graph_of_nodes(nodes) != owner)
@@ -153,20 +158,6 @@ class Topology:
                         f"arc {bad} belongs to graph {owner[bad]} of the batch but touches "
                         f"node {nodes[bad]} of another"
                     )
-
-    def _check_offsets(self) -> None:
-        for name, count in (("node_offsets", self.num_nodes), ("arc_offsets", self.num_arcs)):
-            offsets = getattr(self, name)
-            if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != count:
-                raise GraphError(f"{name} must go from 0 to {count}, not {offsets.tolist()}")
-            bad = first_where(np.diff(offsets) < 0)
-            if bad is not None:
-                raise GraphError(f"{name} decrease after graph {bad}: {offsets.tolist()}")
-        if len(self.node_offsets) != len(self.arc_offsets):
-            raise GraphError(
-                f"node_offsets are those of {len(self.node_offsets) - 1} graphs, "
-                f"arc_offsets of {len(self.arc_offsets) - 1}"
-            )
 
     # -- size ---------------------------------------------------------------------------------
 
@@ -187,42 +178,55 @@ class Topology:
     @cached_property
     def arc_graph(self) -> NDArray[np.int64]:
         """Which graph of the batch each arc belongs to, ``[A]``."""
-        graphs = np.arange(self.batch_size)
-        owner: NDArray[np.int64] = frozen(np.repeat(graphs, np.diff(self.arc_offsets)))
-        return owner
+        sizes = np.diff(self.arc_offsets)
+        return frozen(np.repeat(np.arange(self.batch_size), sizes))  # type: ignore[no-any-return]
 
     # -- indexes ------------------------------------------------------------------------------
 
     @cached_property
-    def outgoing(self) -> ArcIndex:
-        """Arcs by source node, in increasing order of arcs."""
-        return grouped(self.src, self.num_nodes)
+    def _by_source(self) -> tuple[Int32s, Int32s, Int32s]:
+        return by_ends(self.src, self.dst, self.num_nodes)
 
     @cached_property
+    def _by_destination(self) -> tuple[Int32s, Int32s, Int32s]:
+        return by_ends(self.dst, self.src, self.num_nodes)
+
+    @property
+    def outgoing(self) -> ArcIndex:
+        """Arcs by source node, in increasing order of arcs."""
+        return ArcIndex(*self._by_source[:2])
+
+    @property
     def incoming(self) -> ArcIndex:
         """Arcs by destination node, in increasing order of arcs."""
-        return grouped(self.dst, self.num_nodes)
+        return ArcIndex(*self._by_destination[:2])
+
+    @property
+    def outgoing_ends(self) -> Int32s:
+        """Destinations of the arcs of :attr:`outgoing`, in their order, ``[A]``."""
+        return self._by_source[2]
+
+    @property
+    def incoming_ends(self) -> Int32s:
+        """Sources of the arcs of :attr:`incoming`, in their order, ``[A]``."""
+        return self._by_destination[2]
 
     @cached_property
     def outgoing_by_ilabel(self) -> ArcIndex:
         """Arcs by source node, within a node by input label (epsilon first), then by arc."""
-        return self._outgoing_by(self.ilabels)
+        return by_label(self.src, self.ilabels, self.num_nodes)
 
     @cached_property
     def outgoing_by_olabel(self) -> ArcIndex:
         """Arcs by source node, within a node by output label (epsilon first), then by arc."""
-        return self.outgoing_by_ilabel if self.is_acceptor else self._outgoing_by(self.olabels)
-
-    def _outgoing_by(self, labels: Int32s) -> ArcIndex:
-        top = int(labels.max(initial=-1)) + 2
-        if top <= 4 * self.num_arcs + 1024:
-            by_label = grouped(frozen(labels + np.int32(1)), top).arcs
-        else:
-            by_label = frozen(np.argsort(labels, kind="stable").astype(np.int32))
-        return grouped(self.src, self.num_nodes, by_label)
+        if not self.is_acceptor:
+            return by_label(self.src, self.olabels, self.num_nodes)
+        return self.outgoing_by_ilabel
 
     @cached_property
     def _kahn(self) -> tuple[Int32s, int]:
+        if (self.src < self.dst).all():  # numbered so already, as products mostly are
+            return frozen(np.arange(self.num_nodes, dtype=np.int32)), self.num_nodes
         order, found = topological_order(self.num_nodes, self.dst, *self.outgoing)
         return frozen(order), int(found)
 
@@ -269,7 +273,7 @@ class Topology:
         acceptor = self.olabels is self.ilabels
         labels = self.ilabels, None if acceptor else self.olabels
         turned = self._rebuilt(self.dst, self.src, *labels, self.finals, self.starts)
-        turned.__dict__.update(incoming=self.outgoing, outgoing=self.incoming)
+        turned.__dict__.update(_by_source=self._by_destination, _by_destination=self._by_source)
         return turned
 
     @cached_property

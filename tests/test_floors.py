@@ -202,7 +202,7 @@ def test_only_demos_read_the_command_line():
 
 def test_import_compiles_nothing(tmp_path):
     count = "print(sum(p.is_file() for p in pathlib.Path(sys.argv[1]).rglob('*')))"
-    program = f"import pathlib, sys, gtn; {count}; gtn.string('ab').topology.order; {count}"
+    program = f"import pathlib, sys, gtn; {count}; gtn.string('ab').topology.incoming; {count}"
     cache = tmp_path / "cache"
     cache.mkdir()
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}

@@ -1,8 +1,4 @@
-"""Recursions along a graph: potentials, the linear solve, Viterbi.
-
-The topological order handed in may leave out nodes that lie on no path; their potential stays
-infinite and their arcs' shares stay zero. All values are float64.
-"""
+"""Paths of least penalty; all values are float64."""
 
 from __future__ import annotations
 
@@ -13,92 +9,7 @@ from numpy.typing import NDArray
 Int32s = NDArray[np.int32]
 Float64s = NDArray[np.float64]
 
-__all__ = ["forward_potentials", "shortest_from", "solve", "trace_back", "viterbi"]
-
-
-@njit(cache=True, nogil=True)
-def forward_potentials(
-    order: Int32s,
-    offsets: Int32s,
-    arcs: Int32s,
-    src: Int32s,
-    starts: Int32s,
-    penalties: Float64s,
-    start_penalties: Float64s,
-) -> tuple[Float64s, Float64s, Float64s, int]:
-    """Eq. 13 in a gather over the arcs entering each node: O(N + A).
-
-    Args:
-        order: nodes in topological order.
-        offsets, arcs: arcs by destination.
-
-    Returns:
-        Forward potentials ``[N]`` (minus log of the sum over all ways to the node); the share of
-        each arc in its destination's sum ``[A]``; the share of each start in its node's ``[S]``;
-        and the first arc whose penalty is NaN or -inf, or -1.
-    """
-    potentials = np.full(len(offsets) - 1, np.inf)
-    shares = np.zeros(len(penalties))
-    start_shares = np.zeros(len(starts))
-    start_of = np.full(len(offsets) - 1, -1, dtype=np.int32)
-    for s in range(len(starts)):
-        start_of[starts[s]] = s
-    for n in order:
-        least = np.inf
-        s = start_of[n]
-        if s >= 0:
-            least = start_penalties[s]
-        for k in range(offsets[n], offsets[n + 1]):
-            arc = arcs[k]
-            if not penalties[arc] > -np.inf:
-                return potentials, shares, start_shares, arc
-            way = penalties[arc] + potentials[src[arc]]
-            shares[arc] = way
-            if way < least:
-                least = way
-        if least == np.inf:
-            for k in range(offsets[n], offsets[n + 1]):
-                shares[arcs[k]] = 0.0
-            continue
-        total = 0.0
-        if s >= 0:
-            start_shares[s] = np.exp(least - start_penalties[s])
-            total += start_shares[s]
-        for k in range(offsets[n], offsets[n + 1]):
-            share = np.exp(least - shares[arcs[k]])
-            shares[arcs[k]] = share
-            total += share
-        potentials[n] = least - np.log(total)
-        if s >= 0:
-            start_shares[s] /= total
-        for k in range(offsets[n], offsets[n + 1]):
-            shares[arcs[k]] /= total
-    return potentials, shares, start_shares, -1
-
-
-@njit(cache=True, nogil=True)
-def solve(
-    order: Int32s, offsets: Int32s, arcs: Int32s, other: Int32s, factors: Float64s, given: Float64s
-) -> tuple[Float64s, Float64s]:
-    """Solve ``x_n = given_n + Σ_a factors_a x_other(a)`` over the arcs of each node: O(N + A).
-
-    With arcs by destination and ``other`` their sources, in topological order, this is the solve
-    along the graph; with arcs by source, destinations and the reversed order, its transpose.
-
-    Returns:
-        ``x [N]`` and the products ``factors_a x_other(a) [A]`` (zero at nodes left out).
-    """
-    x = given.copy()
-    products = np.zeros(len(factors))
-    for n in order:
-        total = given[n]
-        for k in range(offsets[n], offsets[n + 1]):
-            arc = arcs[k]
-            product = factors[arc] * x[other[arc]]
-            products[arc] = product
-            total += product
-        x[n] = total
-    return x, products
+__all__ = ["shortest_from", "trace_back", "viterbi"]
 
 
 @njit(cache=True, nogil=True)
@@ -106,12 +17,16 @@ def viterbi(
     order: Int32s,
     offsets: Int32s,
     arcs: Int32s,
-    src: Int32s,
+    ends: Int32s,
     starts: Int32s,
     penalties: Float64s,
     start_penalties: Float64s,
 ) -> tuple[Float64s, Int32s, int]:
     """Eq. 10 on an acyclic graph: O(N + A); ties go to the start, then to the lowest arc.
+
+    Args:
+        order: nodes in topological order.
+        offsets, arcs, ends: arcs by destination, and their sources.
 
     Returns:
         The least penalty of a way to each node ``[N]``, the arc on which it enters ``[N]``
@@ -122,16 +37,17 @@ def viterbi(
     for s in range(len(starts)):
         best[starts[s]] = start_penalties[s]
     for n in order:
-        least = best[n]
+        least, place = best[n], -1
         for k in range(offsets[n], offsets[n + 1]):
-            arc = arcs[k]
-            if not penalties[arc] > -np.inf:
-                return best, entry, arc
-            way = penalties[arc] + best[src[arc]]
+            penalty = penalties[arcs[k]]
+            if not penalty > -np.inf:
+                return best, entry, arcs[k]
+            way = penalty + best[ends[k]]
             if way < least:
-                least = way
-                entry[n] = arc
+                least, place = way, k
         best[n] = least
+        if place >= 0:
+            entry[n] = arcs[place]
     return best, entry, -1
 
 

@@ -30,8 +30,8 @@ import gtn
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.kernels import (
     alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
-    edit_distance, epsilons, failure, layout, lookahead, matching, minimization, n_best,
-    n_best_strings,
+    edit_distance, epsilons, failure, layout, lookahead, masses, matching,
+    minimization, n_best, n_best_strings,
     reachability, sampling, scoring, trimming, weighted_subsets)
 
 
@@ -53,6 +53,7 @@ def random_graph(rng, cyclic, weighted=True, nodes=7, arcs=14):
 
 def score(graph):
     gtn.viterbi_penalty(graph)
+    gtn.forward_penalty(graph.with_penalties(300 * graph.penalties.detach()))
     try:
         gtn.forward_penalty(graph).sum().backward(retain_graph=True)
         gtn.arc_posteriors(graph)
@@ -176,8 +177,8 @@ gtn.minimize(gtn.determinize(gtn.union(*words)))
 
 for module in (
     alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
-    edit_distance, epsilons, failure, layout, lookahead, matching, minimization, n_best,
-    n_best_strings,
+    edit_distance, epsilons, failure, layout, lookahead, masses, matching,
+    minimization, n_best, n_best_strings,
     reachability, sampling, scoring, trimming, weighted_subsets):
     for name in dir(module):
         kernel = getattr(module, name)

@@ -1,0 +1,88 @@
+"""Sums in extended range: exponentials, levels, and penalties too large for them."""
+
+import numpy as np
+import pytest
+import torch
+
+import gtn
+from gtn.kernels.masses import _exp_minus, forward_masses, forward_potentials
+
+
+def test_the_exponential_is_numpys():
+    rng = np.random.default_rng(0)
+    given = np.concatenate((rng.uniform(-700, 700, 50_001), rng.uniform(-1e-3, 1e-3, 1001)))
+    found = given.copy()
+    _exp_minus(found)
+    np.testing.assert_allclose(found, np.exp(-given), rtol=4e-16, atol=0)
+    ends = np.array([0.0, -0.0, np.inf, 1e300, 701.0])
+    _exp_minus(ends)
+    assert ends.tolist() == [1, 1, 0, 0, 0]
+
+
+def ways(graph):
+    """Return what the kernels take."""
+    t = graph.topology
+    given = t.starts, graph.penalties.numpy(), graph.start_penalties.numpy()
+    return t.order, *t.incoming, t.incoming_ends, *given
+
+
+def skipping(length, step, spread, seed=0, most=40):
+    """Return a chain with arcs that skip up to ``most`` nodes, penalties around step per node."""
+    rng = np.random.default_rng(seed)
+    src = np.concatenate((np.arange(length), rng.integers(0, length, 3 * length)))
+    dst = np.minimum(src + rng.integers(1, most, len(src)), length)
+    dst[:length] = np.arange(1, length + 1)
+    penalties = step * (dst - src) + rng.uniform(-spread, spread, len(src))
+    penalties[rng.random(len(src)) < 0.1] = np.inf
+    return gtn.from_arrays(
+        src, dst, np.zeros(len(src), dtype=np.int32), penalties=torch.from_numpy(penalties),
+        start={0: 1.5, 7: 300.0, 90: np.inf}, final=length,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [-6.0, 0.0, 6.0])
+@pytest.mark.parametrize("spread", [1.0, 80.0])
+def test_levels_and_logarithms_agree(step, spread):
+    graph = skipping(600, step, spread)
+    _, masses, levels, fine = forward_masses(*ways(graph))
+    potentials, _, bad = forward_potentials(*ways(graph))
+    assert fine
+    assert bad == -1
+    assert np.ptp(levels[masses > 0]) > 4 * (abs(step) > 1)
+    found = -(np.log(masses, where=masses > 0, out=np.full_like(masses, -np.inf)))
+    np.testing.assert_allclose(found - 256 * np.log(2) * levels, potentials, rtol=1e-12, atol=1e-12)
+    assert (np.isinf(potentials) == (masses == 0)).all()
+
+
+def test_gradients_are_those_of_logarithms_across_levels():
+    graph = skipping(600, -6.0, 40.0)
+    penalties = graph.penalties.requires_grad_()
+    gtn.forward_penalty(graph.with_penalties(penalties)).backward()
+    assert penalties.grad is not None
+    # The same graph with an arc that is never followed, and whose penalty has no exponential.
+    wide = gtn.from_arrays(
+        np.append(graph.src, 0), np.append(graph.dst, 600), np.zeros(graph.num_arcs + 1, np.int32),
+        penalties=torch.cat((graph.penalties.detach(), torch.tensor([1e30]))).requires_grad_(),
+        start=graph.starts.tolist(), start_penalties=graph.start_penalties, final=600,
+    )  # fmt: skip
+    gtn.forward_penalty(wide).backward()
+    assert wide.penalties.grad is not None
+    torch.testing.assert_close(penalties.grad, wide.penalties.grad[:-1], rtol=1e-9, atol=1e-12)
+    assert wide.penalties.grad[-1] == 0
+
+
+@pytest.mark.parametrize("penalty", [1e30, -1e30, 400.0, -1e5])
+def test_penalties_of_any_size(penalty):
+    graph = gtn.Graph.from_arcs([(0, 1, 1, penalty), (1, 2, 1, 0.5)], final=2, dtype=torch.float64)
+    assert gtn.forward_penalty(graph).item() == penalty + 0.5
+    assert gtn.arc_posteriors(graph).tolist() == [1.0, 1.0]
+
+
+def test_a_rich_detour_outweighs_a_cheap_arc():
+    """A way of many paths counts more than one arc, though each path alone is worth nothing."""
+    frames, classes = 1000, 26
+    chain = gtn.linear(torch.full((frames, classes), 2.0, dtype=torch.float64))
+    both = gtn.union(chain, gtn.Graph.from_arcs([(0, 1, 0, 0.0)], final=1).double())
+    expected = frames * (2.0 - np.log(classes))
+    assert gtn.forward_penalty(both).item() == pytest.approx(expected, rel=1e-12)
+    assert gtn.arc_posteriors(both)[-1].item() == pytest.approx(0.0, abs=1e-300)
