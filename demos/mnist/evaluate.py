@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from demos.mnist.models import MODELS
 from demos.mnist.results import reject_share
 from demos.mnist.train import Digits, penalties_of
+from recognizers.boosting import BoostedNetworks
 from recognizers.datasets.fields import find_data
 from recognizers.datasets.mnist import load_mnist
 from recognizers.lenet import multiply_adds, parameters
@@ -37,18 +38,28 @@ def measure(penalties: Tensor, labels: Tensor) -> dict[str, Any]:
 
 
 def cost(model: str, network: nn.Module) -> dict[str, int]:
-    """Trainable parameters, multiply-adds of one digit, and stored numbers, all counted."""
+    """Trainable parameters, multiply-adds of one digit, and stored numbers, all counted.
+
+    Of boosted networks the multiply-adds are those of one of them.
+    """
+    counted = network.first if isinstance(network, BoostedNetworks) else network
     codes = sum(b.numel() for b in network.buffers() if b.is_floating_point())
     return {
         "parameters": parameters(network),
-        "multiply_adds": multiply_adds(network, MODELS[model].size),
+        "multiply_adds": multiply_adds(counted, MODELS[model].size),
         "memory": sum(p.numel() for p in network.parameters()) + codes,
     }
 
 
 def evaluate(model: str, network: nn.Module, test: Digits) -> dict[str, Any]:
     """All figures of a network on the test digits, and the seconds the test took."""
+    network.eval()
     started = time.perf_counter()
     penalties = penalties_of(network, test.inputs)
     seconds = time.perf_counter() - started
-    return measure(penalties, test.labels) | cost(model, network) | {"seconds": seconds}
+    counted: dict[str, Any] = cost(model, network)
+    if isinstance(network, BoostedNetworks):
+        asked = network.cost(test.inputs)
+        counted["multiply_adds"] *= asked
+        counted["figures"] = {"mean_cost": asked}
+    return measure(penalties, test.labels) | counted | {"seconds": seconds}

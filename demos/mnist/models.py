@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from recognizers.boosting import BoostedNetworks
 from recognizers.datasets.mnist import to_input
 from recognizers.lenet import LeNet5
 from recognizers.reduction import shrunk
 from recognizers.small_lenets import LeNet1, LeNet4
 
-__all__ = ["MODELS", "SHIPPED", "Model", "load_model", "save_model", "shipped"]
+__all__ = [
+    "KIND",
+    "MODELS",
+    "SHIPPED",
+    "Model",
+    "boosted",
+    "load_model",
+    "rounded",
+    "save_model",
+    "shipped",
+]
 
 KIND = "graph-transformer-networks/mnist/1"
 
@@ -39,7 +52,29 @@ def small_input(images: Tensor) -> Tensor:
     return to_input(shrunk(images.numpy()))[:, :, 2:-2, 2:-2].contiguous()
 
 
+def boosted(
+    threshold: float = math.inf,
+    first: nn.Module | None = None,
+    second: nn.Module | None = None,
+    third: nn.Module | None = None,
+) -> BoostedNetworks:
+    """Three LeNet-4 as one network, new ones where none are given."""
+    nets = [net if net is not None else LeNet4() for net in (first, second, third)]
+    network = BoostedNetworks(*nets, threshold)
+    network.settings = {"threshold": threshold}
+    return network
+
+
+def rounded(network: nn.Module) -> nn.Module:
+    """Round all parameters in place to what 16 bits keep, as the file of three networks does."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half())
+    return network
+
+
 MODELS = {
+    "boosted-lenet-4": Model(boosted, to_input, (32, 32)),
     "lenet-1": Model(LeNet1, small_input, (28, 28)),
     "lenet-4": Model(LeNet4, to_input, (32, 32)),
     "lenet-5": Model(LeNet5, to_input, (32, 32)),
@@ -49,7 +84,10 @@ MODELS = {
 def save_model(path: str | Path, name: str, network: nn.Module, about: dict[str, Any]) -> None:
     """Write a network of ``MODELS[name]`` with what is to be known about it."""
     whole = about | {"model": name, "settings": network.settings}
-    save_checkpoint(path, network.state_dict(), whole, kind=KIND)
+    tensors = network.state_dict()
+    if isinstance(network, BoostedNetworks):
+        tensors = {key: value.half() for key, value in tensors.items()}
+    save_checkpoint(path, tensors, whole, kind=KIND)
 
 
 def load_model(path: str | Path) -> tuple[str, nn.Module, dict[str, Any]]:

@@ -37,6 +37,8 @@ class Recipe:
     - ``distortion``: ranges of :class:`recognizers.distortion.Distortion`; each digit is drawn
       anew in each pass, and stays as it is with probability ``originals``.
     - ``averaging``: share of the newest parameters in the running mean that is kept (0: none).
+    - ``boosted``: patterns found for the second and for the third network of three, gone through
+      ``boosted_passes`` times; ``cost``: mean number of networks run for a training digit.
     """
 
     model: str
@@ -56,6 +58,9 @@ class Recipe:
     distortion: dict[str, float] | None = None
     originals: float = 0.1
     averaging: float = 0.0
+    boosted: int = 0
+    boosted_passes: int = 0
+    cost: float = 0.0
 
     def loss_function(self, name: str | None = None) -> Callable[[Tensor, Tensor], Tensor]:
         """The loss of penalties [B, C] and labels [B], a mean over the batch.
@@ -98,6 +103,14 @@ RECIPES = {
         distortion=PAPERS_FAMILY | {"rotation": 12.0, "elastic": 0.9},
         averaging=1e-3,
         originals=0.0,
+    ),
+    "boosted-lenet-4": Recipe(
+        "lenet-4",
+        **_PUBLISHED,
+        distortion=PAPERS_FAMILY,
+        boosted=24_000,
+        boosted_passes=20,
+        cost=1.75,
     ),
 }
 """The recipe of each row by its name."""

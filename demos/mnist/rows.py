@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from demos.checks.checkpoint import write_whole
+from demos.mnist.boost import train_boosted
 from demos.mnist.evaluate import evaluate, load_digits
 from demos.mnist.models import WEIGHTS, save_model
 from demos.mnist.recipes import RECIPES, Recipe
@@ -28,7 +29,8 @@ def validate_recipe(
 ) -> float:
     """Train on 55,000 digits and return the share of wrong answers on the other 5,000."""
     training, validation = split(load_digits(recipe.model, "train", data))
-    trained = train_network(recipe, seed, training, out, validation=validation, progress=progress)
+    train = train_boosted if recipe.boosted else train_network
+    trained = train(recipe, seed, training, out, validation=validation, progress=progress)
     return trained.passes[-1]["validation_wrong"]
 
 
@@ -38,7 +40,8 @@ def train_row(
     """Train on all training digits."""
     recipe = RECIPES[row]
     digits = load_digits(recipe.model, "train", data)
-    return train_network(recipe, seed, digits, out, progress=progress)
+    train = train_boosted if recipe.boosted else train_network
+    return train(recipe, seed, digits, out, progress=progress)
 
 
 def finish(
@@ -46,10 +49,11 @@ def finish(
 ) -> Result:
     """Measure a trained row on the test digits, write result and weights, return the result."""
     recipe = RECIPES[row]
-    figures = evaluate(recipe.model, trained.network, load_digits(recipe.model, "test", data))
+    model = "boosted-lenet-4" if recipe.boosted else recipe.model
+    figures = evaluate(model, trained.network, load_digits(model, "test", data))
     result = Result(
         row=row,
-        model=recipe.model,
+        model=model,
         seed=seed,
         configuration=asdict(recipe),
         command=f"python -m demos.mnist train --row {row} --seed {seed}",
@@ -58,7 +62,7 @@ def finish(
     )
     weights = result_path(row, seed, folder).with_suffix(".safetensors")
     about = {"row": row, "seed": seed, "command": result.command}
-    save_model(weights, recipe.model, trained.network, about)
+    save_model(weights, model, trained.network, about)
     write_result(result, folder)
     return result
 
@@ -93,7 +97,8 @@ def card(results: list[Result]) -> str:
         f"# {first.row}.safetensors",
         "",
         f"The network {first.model} of the row {first.row} of `docs/mnist.md`: "
-        f"{first.parameters:,} trained parameters, float32.",
+        f"{first.parameters:,} trained parameters, "
+        f"{'float16' if first.model.startswith('boosted') else 'float32'}.",
         "",
         f"* Command: `{first.command}`, one torch thread, on {first.machine}; "
         f"{first.seconds['training'] / 60:.1f} minutes, torch {first.torch}.",

@@ -1,0 +1,116 @@
+"""Training boosted networks: the second and third on what is found in a stream of distortions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from demos.checks.checkpoint import load_checkpoint, save_checkpoint
+from demos.mnist.models import KIND, boosted, rounded
+from demos.mnist.recipes import Recipe
+from demos.mnist.train import AT_ONCE, Digits, Trained, distorted, penalties_of, train_network
+from recognizers.boosting import disagreements, half_wrong, threshold_for_cost
+from recognizers.distortion import Distortion
+
+__all__ = ["train_boosted"]
+
+
+def train_boosted(
+    recipe: Recipe,
+    seed: int,
+    training: Digits,
+    out: Path,
+    *,
+    validation: Digits | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Train three networks after Drucker et al.; goes on where it was interrupted.
+
+    The first is trained as the recipe says. ``recipe.boosted`` patterns for the second, half of
+    them wrong for the first, and as many on which the two disagree for the third, are filtered
+    from distortions of the training digits, kept in ``out``, and gone through
+    ``recipe.boosted_passes`` times, distorted no further. The threshold above which the first
+    answers alone is that at which the undistorted training digits cost ``recipe.cost`` networks.
+    """
+    later = replace(recipe, distortion=None, passes=recipe.boosted_passes)
+    steps: dict[str, Trained] = {}
+    seconds = 0.0
+
+    def train(name: str, how: Recipe, digits: Digits, number: int) -> nn.Module:
+        steps[name] = train_network(
+            how,
+            3 * seed + number,
+            digits,
+            out / name,
+            validation=validation,
+            progress=progress,
+        )
+        return steps[name].network.eval()
+
+    first = train("first", recipe, training, 0)
+    found, took = _found(
+        out / "second.patterns.safetensors",
+        lambda: half_wrong(
+            first, _stream(recipe, training, 7 * seed + 1, progress), recipe.boosted
+        ),
+    )
+    seconds += took
+    second = train("second", later, found, 1)
+    found, took = _found(
+        out / "third.patterns.safetensors",
+        lambda: disagreements(
+            first, second, _stream(recipe, training, 7 * seed + 2, progress), recipe.boosted
+        ),
+    )
+    seconds += took
+    third = train("third", later, found, 2)
+    threshold = threshold_for_cost(penalties_of(first, training.inputs), recipe.cost)
+    network = rounded(boosted(threshold, first, second, third))
+    passes = [
+        {"network": name} | line for name, trained in steps.items() for line in trained.passes
+    ]
+    if validation is not None:
+        answers = penalties_of(network, validation.inputs).argmin(1)
+        wrong = float((answers != validation.labels).double().mean())
+        passes.append(
+            {"network": "all", "cost": network.cost(validation.inputs), "validation_wrong": wrong}
+        )
+        if progress:
+            tqdm.write(json.dumps(passes[-1]))
+    return Trained(network, passes, seconds + sum(t.seconds for t in steps.values()))
+
+
+def _stream(
+    recipe: Recipe, digits: Digits, seed: int, progress: bool
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Distorted training digits, drawn at random without end."""
+    generator = torch.Generator().manual_seed(1_000_003 * seed + 500_009)
+    distort = Distortion(**recipe.distortion or {})
+    bar = tqdm(desc="filtering", unit="digit", disable=not progress, leave=False)
+    while True:
+        chosen = torch.randint(len(digits.labels), (AT_ONCE,), generator=generator)
+        moved = distorted(digits.inputs[chosen], distort, recipe.originals, generator)
+        bar.update(AT_ONCE)
+        # Smaller batches stay in the cache of the processor.
+        yield from zip(moved.split(240), digits.labels[chosen].split(240), strict=True)
+
+
+def _found(path: Path, find: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Digits, float]:
+    """Patterns kept in a file, found and written there if need be; and the seconds it took."""
+    about: dict[str, Any]
+    if path.exists():
+        tensors, about = load_checkpoint(path, kind=KIND)
+        return Digits(tensors["inputs"], tensors["labels"]), about["seconds"]
+    started = time.perf_counter()
+    digits = Digits(*find())
+    about = {"seconds": time.perf_counter() - started}
+    save_checkpoint(path, digits._asdict(), about, kind=KIND)
+    return digits, about["seconds"]
