@@ -22,15 +22,17 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(
-    path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]
+    path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any], *, kind: str = FORMAT
 ) -> None:
-    """Write tensors, and ``about`` as JSON beside them."""
-    metadata = {"format": FORMAT, "about": json.dumps(about)}
+    """Write tensors, and ``about`` as JSON beside them, as a file of one ``kind``."""
+    metadata = {"format": kind, "about": json.dumps(about)}
     content = save({k: t.detach().contiguous() for k, t in tensors.items()}, metadata)
     write_whole(path, content)
 
 
-def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load_checkpoint(
+    path: str | Path, *, kind: str = FORMAT
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return what :func:`save_checkpoint` wrote.
 
     Raises:
@@ -47,9 +49,9 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
         raise CheckpointError(
             f"{path}: not a whole safetensors file ({error}); it may be truncated"
         ) from error
-    if metadata.get("format") != FORMAT:
+    if metadata.get("format") != kind:
         raise CheckpointError(
-            f"{path}: format {metadata.get('format')!r}; this program reads {FORMAT!r}"
+            f"{path}: format {metadata.get('format')!r}; this program reads {kind!r}"
         )
     return tensors, json.loads(metadata["about"])
 

@@ -29,6 +29,7 @@ __all__ = [
     "DigitStrings",
     "Lines",
     "Recipe",
+    "checked_digits",
     "draw_lines",
     "draw_windows",
     "line_input",
@@ -135,7 +136,7 @@ def draw_lines(
     >>> lines.texts, lines.widths
     (['111111111', '1111111', '111111'], array([63, 43, 43]))
     """
-    images, labels = _checked(images, labels)
+    images, labels = checked_digits(images, labels)
     lengths = rng.integers(*recipe.length, size=count, endpoint=True)
     owner = np.repeat(np.arange(count), lengths)
     chosen = rng.integers(len(images), size=len(owner))
@@ -256,7 +257,7 @@ class DigitStrings(IterableDataset[tuple[NDArray[np.uint8], str]]):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.images, self.labels = _checked(images, labels)
+        self.images, self.labels = checked_digits(images, labels)
         self.recipe, self.seed = recipe, seed
 
     def batch(self, number: int, size: int) -> Lines:
@@ -281,9 +282,14 @@ class DigitStrings(IterableDataset[tuple[NDArray[np.uint8], str]]):
             number += step
 
 
-def _checked(
+def checked_digits(
     images: Tensor | NDArray[np.uint8], labels: Tensor | NDArray[np.uint8]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return single digits as arrays, uint8 ``[N, 28, 28]`` and ``[N]``.
+
+    Raises:
+        ValueError: another shape or type, no image, labels that are no digits.
+    """
     pixels, classes = np.asarray(images), np.asarray(labels)
     if pixels.dtype != np.uint8 or pixels.shape[1:] != (28, 28) or not len(pixels):
         raise ValueError(f"digits must be uint8 [N, 28, 28], not {pixels.dtype} {pixels.shape}")

@@ -1,0 +1,1 @@
+"""Lines of digits, read and spotted without segmenting them (paper, section VII)."""

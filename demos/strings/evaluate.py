@@ -1,0 +1,106 @@
+"""Evaluation: strings and characters read wrongly, on strings that no training has seen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import gtn
+from demos.strings.lines import load_lines
+from demos.strings.reader import StringReader
+from gtn.nn import edit_distances
+from recognizers.datasets.fields import load_fields
+from recognizers.datasets.strings import FREE, PAPER, DigitStrings
+from recognizers.images import ImageError
+
+__all__ = ["TEST_STRINGS", "Figures", "evaluate", "evaluate_folder", "held_out_strings"]
+
+TEST_STRINGS = 10_000
+BLOCK = 500
+TEST_SEED = 1998
+RECIPES = {"paper": PAPER, "free": FREE}
+
+Figures = dict[str, Any]
+Labelled = list[tuple[NDArray[np.uint8], str]]
+
+
+def held_out_strings(
+    digits: tuple[Tensor, Tensor],
+    count: int = TEST_STRINGS,
+    *,
+    noise: float = 0.0,
+    recipe: str = "paper",
+) -> Labelled:
+    """Return the fixed test: strings of 1 to 10 digits made of MNIST's *test* digits.
+
+    The same strings whatever the noise, and the first n of them for a smaller count.
+    """
+    data = DigitStrings(*digits, RECIPES[recipe].with_noise(noise), seed=TEST_SEED)
+    found: Labelled = []
+    for number in range(-(-count // BLOCK)):
+        lines = data.batch(number, BLOCK)
+        rows = zip(lines.images, lines.widths, lines.texts, strict=True)
+        found += [(image[:, :width], text) for image, width, text in rows]
+    return found[:count]
+
+
+def evaluate(
+    reader: StringReader,
+    lines: Sequence[tuple[NDArray[np.uint8], str]],
+    grammar: gtn.Graph | None = None,
+) -> tuple[Figures, list[str]]:
+    """Return the figures of a reader on labelled lines, and what it read.
+
+    ``string_error`` is the share of lines not read exactly; ``char_error`` the edit distances
+    over the characters of the truth; ``ms_per_line`` the time of reading, network and transducer,
+    in batches, over the lines.
+    """  # fmt: skip
+    started = time.perf_counter()
+    texts = [reading.text for reading in reader.read([image for image, _ in lines], grammar)]
+    seconds = time.perf_counter() - started
+    truths = [truth for _, truth in lines]
+    edits = sum(
+        float(edit_distances([_codes(text)], _codes(truth))[0])
+        for text, truth in zip(texts, truths, strict=True)
+        if text != truth
+    )
+    wrong = sum(text != truth for text, truth in zip(texts, truths, strict=True))
+    return {
+        "n": len(lines),
+        "string_error": wrong / max(len(lines), 1),
+        "char_error": edits / max(sum(map(len, truths)), 1),
+        "ms_per_line": 1000 * seconds / max(len(lines), 1),
+        "threads": torch.get_num_threads(),
+    }, texts
+
+
+def evaluate_folder(
+    reader: StringReader, folder: Path, grammar: gtn.Graph | None = None
+) -> tuple[Figures, list[tuple[str, str, str]], list[str]]:
+    """Return the figures on the lines of a folder with ``labels.csv``, the errors, the problems.
+
+    An error is (file, truth, what was read); a problem a row or a file that was left out.
+    """
+    found = load_fields(folder)
+    by_path = {one.path: one for one in found.fields}
+    lines, names, problems = [], [], list(found.problems)
+    for path, line in load_lines(by_path):
+        if isinstance(line, ImageError):
+            problems.append(str(line))
+        else:
+            lines.append((line, by_path[path].text))
+            names.append(path.name)
+    figures, texts = evaluate(reader, lines, grammar)
+    rows = zip(names, lines, texts, strict=True)
+    return figures, [(n, truth, text) for n, (_, truth), text in rows if text != truth], problems
+
+
+def _codes(text: str) -> NDArray[np.int32]:
+    return np.array([ord(c) for c in text], dtype=np.int32)

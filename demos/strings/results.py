@@ -1,0 +1,79 @@
+"""Figures of trained readers in files, one for each run, from which the page is written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from demos.checks.checkpoint import write_whole
+from demos.mnist.results import machine
+from demos.strings.evaluate import evaluate, held_out_strings
+from demos.strings.reader import StringReader
+from demos.strings.spotter import Spotter, evaluate_spotter
+from demos.strings.train import STAGES
+
+__all__ = ["TESTS", "read_runs", "read_spotters", "write_run", "write_spotter"]
+
+TESTS: dict[str, dict[str, Any]] = {
+    "clean": {},
+    "noise": {"noise": 0.1},
+    "free": {"recipe": "free"},
+}
+"""The fixed tests by name."""
+
+
+def write_run(out: Path, digits: tuple[Tensor, Tensor], results: Path) -> Path:
+    """Evaluate the reader of each stage of a run on the tests; return the file of the figures.
+
+    Args:
+        out: folder of the run.
+        digits: MNIST's test images and labels.
+        results: folder of the file, which is named by network and seed.
+    """
+    metrics = json.loads((out / "metrics.json").read_text())
+    figures: dict[str, dict[str, Any]] = {}
+    for stage in STAGES:
+        reader = StringReader.load(out / f"{stage}.safetensors")
+        figures[stage] = {
+            name: evaluate(reader, held_out_strings(digits, **options))[0]
+            for name, options in TESTS.items()
+        }
+    settings = metrics["settings"]
+    path = results / f"{settings['network']}-seed{settings['seed']}.json"
+    content = metrics | {"machine": machine(), "figures": figures}
+    write_whole(path, json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
+    """Return the runs of a folder by network, in the order of their seeds."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in sorted(results.glob("*-seed*.json")):
+        run = json.loads(path.read_text())
+        if "network" not in run["settings"]:
+            continue
+        found.setdefault(run["settings"]["network"], []).append(run)
+    return {
+        name: sorted(runs, key=lambda run: run["settings"]["seed"]) for name, runs in found.items()
+    }
+
+
+def write_spotter(out: Path, digits: tuple[Tensor, Tensor], results: Path) -> Path:
+    """Evaluate the spotter of a run on the fixed pages; return the file of the figures."""
+    metrics = json.loads((out / "metrics.json").read_text())
+    figures = evaluate_spotter(Spotter.load(out / "spotter.safetensors"), digits)
+    settings = metrics["settings"]
+    name = "spotter" if settings["positions"] else "spotter-without-positions"
+    path = results / f"{name}-seed{settings['seed']}.json"
+    write_whole(path, json.dumps(metrics | {"figures": figures}, indent=1) + "\n")
+    return path
+
+
+def read_spotters(results: Path, *, positions: bool) -> list[dict[str, Any]]:
+    """Return the runs of spotters in a folder, in the order of their seeds."""
+    name = "spotter" if positions else "spotter-without-positions"
+    runs = [json.loads(path.read_text()) for path in results.glob(f"{name}-seed*.json")]
+    return sorted(runs, key=lambda run: run["settings"]["seed"])

@@ -1,0 +1,280 @@
+"""The spotter: trained with the positions of digits, or only from which digits are on a page."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+import gtn
+import recognizers
+from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.mnist.results import machine
+from recognizers.classes import DIGITS
+from recognizers.datasets.pages import PageRecipe, Pages, draw_pages, present
+from recognizers.datasets.strings import line_input
+from recognizers.spot_network import SpotNetwork
+from recognizers.spotting import (
+    IGNORED,
+    Detection,
+    Places,
+    Pyramid,
+    average_precision,
+    detections,
+    hits,
+    somewhere,
+    targets_of,
+)
+
+__all__ = ["SpotSettings", "Spotter", "evaluate_spotter", "shipped_spotter", "train_spotter"]
+
+KIND = "graph-transformer-networks/spotter/1"
+STATE = "graph-transformer-networks/spotter-state/1"
+SMALL = PageRecipe(side=64, digits=(1, 2), size=(1.0, 1.6), clutter=(0, 2), waves=(0, 0))
+"""Pages on which a digit may be in few places."""
+
+TEST_PAGES = 500
+TEST_SEED = 1998
+SAVE_EVERY = 100
+
+
+@dataclass(frozen=True)
+class SpotSettings:
+    """Everything that a training run depends on, beside its digits.
+
+    With ``positions`` each window of a page has a class; without, it is known of each digit
+    whether it is on the page, and the loss is through parallel arcs. Then the share ``small`` of
+    the steps comes first that has four times as many pages of a quarter the size, with one or
+    two digits and little else: where a digit may be in few places, it is found sooner.
+    """
+
+    positions: bool = True
+    steps: int = 900
+    pages: int = 8
+    small: float = 0.4
+    rate: float = 3e-3
+    decay: float = 1e-2
+    seed: int = 0
+
+
+class Spotter(nn.Module):
+    """Finds digits on pages, ``uint8 [H, W]``, 0 paper, from 20 to about 55 pixels high.
+
+    >>> spotter = Spotter()
+    >>> spotter.penalties(np.zeros((1, 64, 80), np.uint8)).shape
+    torch.Size([1, 376, 11])
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        super().__init__()
+        self.network = SpotNetwork(DIGITS, generator=torch.Generator().manual_seed(seed))
+        self.pyramid = Pyramid(self.network)
+        self.report: dict[str, Any] = {}
+
+    def penalties(self, pages: NDArray[np.uint8]) -> Tensor:
+        """Return the penalties of all windows of pages ``uint8 [B, H, W]``: ``[B, N, C]``."""
+        found: Tensor = self.pyramid(line_input(pages))
+        return found
+
+    @torch.no_grad()
+    def spot(self, page: NDArray[np.uint8], *, least: float = -7.0) -> list[Detection]:
+        """Return what is found on a page, best first, down to the log probability ``least``."""
+        places = self.pyramid.places(*page.shape)
+        return detections(self.penalties(page[None])[0], places, least=least)
+
+    def save(self, path: str | Path) -> None:
+        """Write the spotter and the report of its training."""
+        save_checkpoint(path, self.network.state_dict(), {"report": self.report}, kind=KIND)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Spotter:
+        """Return a spotter that :meth:`save` wrote.
+
+        Raises:
+            CheckpointError: no such file, or not one of these.
+        """
+        tensors, about = load_checkpoint(path, kind=KIND)
+        spotter = cls()
+        try:
+            spotter.network.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise CheckpointError(f"{path}: is no spotter ({error})") from error
+        spotter.report = about.get("report", {})
+        return spotter.eval()
+
+
+def shipped_spotter() -> Path:
+    """Return the path of the spotter that comes with the package."""
+    return Path(recognizers.__file__).parent / "weights" / "strings-spotter.safetensors"
+
+
+def loss_with_positions(penalties: Tensor, places: Places, pages: Pages) -> Tensor:
+    """Return the mean over all objects of what their windows cost, and their share of the others.
+
+    The discriminative loss of all windows (eq. 9), summed, over the number of objects.
+    """
+    rubbish = len(DIGITS)
+    target = targets_of(places, pages.owner, pages.labels, pages.boxes, len(pages.images), rubbish)
+    each = functional.cross_entropy(
+        -penalties.flatten(0, 1),
+        torch.from_numpy(target).flatten(),
+        ignore_index=IGNORED,
+        reduction="sum",
+    )
+    return each / max(1, len(pages.labels))
+
+
+def loss_without_positions(penalties: Tensor, pages: Pages) -> Tensor:
+    """Return the discriminative forward loss (eq. 17) of which digits are somewhere, for one page.
+
+    For each digit all windows are parallel arcs between two nodes, beside the arc "nowhere" with
+    penalty zero; a window's penalty is the digit's against rubbish.
+    """
+    count, windows, classes = penalties.shape
+    rubbish = classes - 1
+    against = penalties[..., :rubbish] - penalties[..., rubbish:]
+    frames = functional.pad(against.transpose(1, 2), (0, 1))  # [B, digits, N + 1]
+    there = present(pages).astype(np.int64).reshape(-1, 1)
+    loss = gtn.nn.MMILoss(somewhere(windows), reduction="sum")
+    return loss(frames.reshape(count * rubbish, 1, windows + 1), there.tolist()) / count
+
+
+def train_spotter(
+    digits: tuple[Tensor, Tensor], settings: SpotSettings, out: Path, *, progress: bool = True
+) -> dict[str, Any]:
+    """Train a spotter and write it to ``out/spotter.safetensors``; return the metrics.
+
+    ``out`` also holds ``settings.json``, ``log.jsonl``, ``metrics.json`` and
+    ``state.safetensors``, from which an interrupted run goes on with the same result.
+
+    Raises:
+        CheckpointError: ``out`` holds a run of other settings.
+    """
+    spotter = Spotter(seed=settings.seed)
+    network = spotter.network
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.decay)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
+    done, seconds, lines = _resume(out, settings, network, optimizer)
+    spotter.train()
+    started, recent = time.perf_counter(), []
+    bar = tqdm(range(done, settings.steps), unit="step", disable=not progress,
+               initial=done, total=settings.steps)  # fmt: skip
+    for number in bar:
+        share = number / settings.steps
+        height = share / 0.05 if share < 0.05 else 0.5 * (1 + math.cos(math.pi * share))
+        for group in optimizer.param_groups:
+            group["lr"] = settings.rate * height
+        torch.manual_seed(1_000_003 * settings.seed + number)  # of what drop-out leaves out
+        rng = np.random.default_rng([settings.seed + 1, number])
+        if share < settings.small and not settings.positions:
+            pages = draw_pages(*digits, SMALL, 4 * settings.pages, rng)
+        else:
+            pages = draw_pages(*digits, PageRecipe(), settings.pages, rng)
+        penalties = spotter.penalties(pages.images)
+        if settings.positions:
+            places = spotter.pyramid.places(*pages.images.shape[1:])
+            loss = loss_with_positions(penalties, places, pages)
+        else:
+            loss = loss_without_positions(penalties, pages)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        recent.append(loss.item())
+        if (number + 1) % SAVE_EVERY == 0 or number + 1 == settings.steps:
+            seconds += time.perf_counter() - started
+            started = time.perf_counter()
+            lines.append({"step": number + 1, "loss": float(np.mean(recent))})
+            bar.set_postfix(loss=f"{lines[-1]['loss']:.3f}")
+            recent = []
+            _save(out, settings, network, optimizer, number + 1, seconds, lines)
+    spotter.report = {"settings": asdict(settings), "seconds": seconds}
+    spotter.eval().save(out / "spotter.safetensors")
+    metrics = {"settings": asdict(settings), "seconds": seconds, "machine": machine()}
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def evaluate_spotter(
+    spotter: Spotter, digits: tuple[Tensor, Tensor], count: int = TEST_PAGES
+) -> dict[str, Any]:
+    """Return the average precision of each digit on fixed pages of MNIST's test digits.
+
+    ``average_precision`` is the mean over the ten digits, ``of_digits`` each; ``n`` pages.
+    """
+    recipe = PageRecipe()
+    pages = draw_pages(*digits, recipe, count, np.random.default_rng(TEST_SEED))
+    scores: list[list[float]] = [[] for _ in DIGITS]
+    good: list[list[bool]] = [[] for _ in DIGITS]
+    started = time.perf_counter()
+    for i, page in enumerate(pages.images):
+        found = spotter.spot(page)
+        here = pages.owner == i
+        for one, hit in zip(found, hits(found, pages.labels[here], pages.boxes[here]), strict=True):
+            scores[one.label].append(one.score)
+            good[one.label].append(bool(hit))
+    seconds = time.perf_counter() - started
+    objects = np.bincount(pages.labels, minlength=len(DIGITS))
+    each = [
+        average_precision(np.array(s), np.array(g, dtype=np.bool_), int(n))
+        for s, g, n in zip(scores, good, objects, strict=True)
+    ]
+    return {
+        "n": count,
+        "average_precision": float(np.mean(each)),
+        "of_digits": dict(zip(DIGITS, each, strict=True)),
+        "ms_per_page": 1000 * seconds / count,
+    }
+
+
+def _save(
+    out: Path,
+    settings: SpotSettings,
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    done: int,
+    seconds: float,
+    lines: list[dict[str, Any]],
+) -> None:
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    for i, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
+    about = {"settings": asdict(settings), "done": done, "seconds": seconds, "log": lines}
+    write_whole(out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    save_checkpoint(out / "state.safetensors", tensors, about, kind=STATE)
+
+
+def _resume(
+    out: Path, settings: SpotSettings, network: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, float, list[dict[str, Any]]]:
+    """Return the steps and seconds that an interrupted run has behind it, and its log."""
+    path = out / "state.safetensors"
+    if not path.exists():
+        return 0, 0.0, []
+    tensors, about = load_checkpoint(path, kind=STATE)
+    if about["settings"] != asdict(settings):
+        raise CheckpointError(
+            f"{path}: belongs to a run of other settings; choose another --out, or remove it"
+        )
+    parts: dict[str, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        kind, name = key.split(".", 1)
+        parts.setdefault(kind, {})[name] = value
+    network.load_state_dict(parts["network"])
+    states: dict[int, dict[str, Tensor]] = {}
+    for key, value in parts.get("optimizer", {}).items():
+        i, name = key.split(".", 1)
+        states.setdefault(int(i), {})[name] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+    return about["done"], about["seconds"], about["log"]

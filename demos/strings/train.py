@@ -1,0 +1,263 @@
+"""Training the reader of lines: characters among neighbours first, then whole strings."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+import gtn
+from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.strings.reader import StringReader
+from recognizers.datasets.strings import FREE, PAPER, DigitStrings, Lines, line_input
+from recognizers.losses import discriminative_loss
+
+__all__ = ["STAGES", "Settings", "train"]
+
+STAGES = ("characters", "transducer", "strings")
+"""What is trained, in this order: the network on windows, the transducer alone, both on strings."""
+
+STATE = "graph-transformer-networks/strings-state/1"
+SAVE_EVERY = 500
+BLOCK = 8
+"""Batches of lines that are drawn at once and sorted by width."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that a training run depends on, beside its digits.
+
+    Of ``characters`` steps each sees so many ``windows`` and their classes; in ``transducer``
+    steps only the penalties of the character models are learned, the network as it is; in
+    ``strings`` steps all is learned from ``lines`` and their texts alone. The share ``free`` of
+    the batches is of the free recipe, the others of the paper's; half of the lines have up to a
+    tenth of their pixels inverted. Network and transducer of the last stage begin as the first
+    stage left them: the second one is there to be compared with.
+    """
+
+    network: str = "line"
+    step: int = 2
+    characters: int = 1500
+    windows: int = 64
+    character_rate: float = 2e-3
+    transducer: int = 100
+    strings: int = 1800
+    lines: int = 32
+    string_rate: float = 1.5e-3
+    free: float = 0.3
+    noise: float = 0.1
+    decay: float = 1e-2
+    seed: int = 0
+
+
+def train(
+    digits: tuple[Tensor, Tensor], settings: Settings, out: Path, *, progress: bool = True
+) -> dict[str, Any]:
+    """Train a reader, and write it after each stage to ``out/STAGE.safetensors``.
+
+    ``out`` also holds ``settings.json``, ``log.jsonl``, ``metrics.json``, which is returned, and
+    ``state.safetensors``, from which an interrupted run goes on with the same result.
+
+    Args:
+        digits: images uint8 ``[N, 28, 28]`` and labels ``[N]`` of single digits.
+
+    Raises:
+        CheckpointError: ``out`` holds a run of other settings.
+    """
+    torch.manual_seed(settings.seed)
+    run = _Run(digits, settings, out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
+    run.resume()
+    for stage in STAGES[STAGES.index(run.stage) :]:
+        if stage != run.stage:
+            run.begin(stage)
+        run.go(progress)
+    metrics = {
+        "settings": asdict(settings),
+        "seconds": run.seconds,
+        "parameters": sum(p.numel() for p in run.reader.network.parameters()),
+    }
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+class _Run:
+    """One stage after the other; all that the next step depends on is in the state file."""
+
+    def __init__(self, digits: tuple[Tensor, Tensor], settings: Settings, out: Path) -> None:
+        self.settings, self.out = settings, out
+        self.reader = StringReader(settings.network, step=settings.step, seed=settings.seed)
+        noisy = {"noise": settings.noise, "noisy": 0.5}
+        self.data = [
+            DigitStrings(*digits, recipe.with_noise(**noisy), seed=settings.seed + 1)
+            for recipe in (PAPER, FREE)
+        ]
+        self.seconds = dict.fromkeys(STAGES, 0.0)
+        self.block: tuple[int, list[Lines]] | None = None
+        self._enter(STAGES[0])
+
+    def begin(self, stage: str) -> None:
+        """Go on with another stage, from the reader that it begins with."""
+        if stage == "strings":  # from the characters: what the transducer learned is put aside
+            self.reader.load_state_dict(
+                StringReader.load(self.out / "characters.safetensors").state_dict()
+            )
+        self._enter(stage)
+
+    def _enter(self, stage: str) -> None:
+        self.stage, self.done = stage, 0
+        network = list(self.reader.network.parameters())
+        models = list(self.reader.models.parameters())
+        s = self.settings
+        groups = {
+            "characters": [{"params": network, "top": s.character_rate}],
+            "transducer": [{"params": models, "top": 0.05, "weight_decay": 0.0}],
+            "strings": [
+                {"params": network, "top": s.string_rate},
+                {"params": models, "top": 10 * s.string_rate, "weight_decay": 0.0},
+            ],
+        }[stage]
+        self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=s.decay)
+
+    def go(self, progress: bool) -> None:
+        """Take the steps of the stage that are left, and write its reader."""
+        steps = getattr(self.settings, self.stage)
+        bar = tqdm(
+            range(self.done, steps), desc=self.stage, unit="step", disable=not progress,
+            initial=self.done, total=steps,
+        )  # fmt: skip
+        started, recent = time.perf_counter(), []
+        for number in bar:
+            self._rate(number / steps)
+            # Of what drop-out leaves out:
+            torch.manual_seed(1_000_003 * self.settings.seed + 10 * number)
+            loss = self._loss(number)
+            self.optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
+            self.optimizer.step()
+            recent.append(loss.item())
+            self.done = number + 1
+            if self.done % SAVE_EVERY == 0 or self.done == steps:
+                self.seconds[self.stage] += time.perf_counter() - started
+                started = time.perf_counter()
+                line = {"stage": self.stage, "step": self.done, "loss": float(np.mean(recent))}
+                with (self.out / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(line) + "\n")
+                bar.set_postfix(loss=f"{line['loss']:.4f}")
+                recent = []
+                if self.done == steps:
+                    self.reader.report = {"stage": self.stage, "settings": asdict(self.settings)}
+                    self.reader.save(self.out / f"{self.stage}.safetensors")
+                self._save()
+
+    def _loss(self, number: int) -> Tensor:
+        s = self.settings
+        if self.stage == "characters":
+            self.reader.train()
+            width = self.reader.sdnn.field[1]
+            windows, classes = self._drawn(number).windows(number, s.windows, width=width)
+            return discriminative_loss(
+                self.reader.network(line_input(windows)).flatten(1), torch.from_numpy(classes)
+            )
+        lines = self._lines(number)
+        loss = gtn.nn.MMILoss(self.reader.models, infeasible="skip")
+        if self.stage == "transducer":
+            self.reader.eval()
+            with torch.no_grad():
+                output = self.reader.output_of(lines.images, lines.widths)
+        else:
+            self.reader.train()
+            output = self.reader.output_of(lines.images, lines.widths)
+        return loss(output.emissions, lines.texts, lengths=output.lengths)
+
+    def _drawn(self, number: int) -> DigitStrings:
+        """Return the paper's strings or the free ones, so that these have their share."""
+        free = self.settings.free
+        return self.data[math.floor((number + 1) * free) > math.floor(number * free)]
+
+    def _lines(self, number: int) -> Lines:
+        """Return batch ``number`` of lines, of about equal width."""
+        block, place = divmod(number, BLOCK)
+        if self.block is None or self.block[0] != block:
+            lines = self._drawn(block).batch(block, BLOCK * self.settings.lines)
+            order = np.argsort(lines.widths, kind="stable").reshape(BLOCK, -1)
+            shuffled = np.random.default_rng([self.settings.seed, block]).permutation(BLOCK)
+            self.block = (block, [_some(lines, order[i]) for i in shuffled])
+        return self.block[1][place]
+
+    def _rate(self, share: float) -> None:
+        """Set the learning rate: a short rise, then a cosine to zero."""
+        height = (
+            share / 0.05 if share < 0.05 else 0.5 * (1 + math.cos(math.pi * (share - 0.05) / 0.95))
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["top"] * height
+
+    def _save(self) -> None:
+        tensors = {f"reader.{k}": v for k, v in self.reader.state_dict().items()}
+        for i, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
+        about = {
+            "settings": asdict(self.settings),
+            "stage": self.stage,
+            "done": self.done,
+            "seconds": self.seconds,
+        }
+        save_checkpoint(self.out / "state.safetensors", tensors, about, kind=STATE)
+
+    def resume(self) -> None:
+        """Go on from the state file, if there is one."""
+        path = self.out / "state.safetensors"
+        if not path.exists():
+            (self.out / "log.jsonl").unlink(missing_ok=True)
+            return
+        tensors, about = load_checkpoint(path, kind=STATE)
+        if about["settings"] != asdict(self.settings):
+            raise CheckpointError(
+                f"{path}: belongs to a run of other settings; choose another --out, or remove it"
+            )
+        self._enter(about["stage"])
+        self.done, self.seconds = about["done"], about["seconds"]
+        states: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith("optimizer."):
+                _, i, name = key.split(".", 2)
+                states.setdefault(int(i), {})[name] = value
+        self.reader.load_state_dict(
+            {k.removeprefix("reader."): v for k, v in tensors.items() if k.startswith("reader.")}
+        )
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
+        # A run killed between a line of the log and its state would write that line twice.
+        log = self.out / "log.jsonl"
+        kept = []
+        for text in log.read_text().splitlines(keepends=True) if log.exists() else []:
+            line = json.loads(text) if text.endswith("\n") else None
+            if line and (STAGES.index(line["stage"]), line["step"]) <= (
+                STAGES.index(self.stage),
+                self.done,
+            ):
+                kept.append(text)
+        write_whole(log, "".join(kept))
+
+
+def _some(lines: Lines, chosen: np.ndarray) -> Lines:
+    """Return some of the lines, cut to the widest of them; without their boxes."""
+    widths = lines.widths[chosen]
+    nothing = np.zeros((0, 4), dtype=np.int64)
+    return Lines(
+        lines.images[chosen][:, :, : widths.max()],
+        widths,
+        [lines.texts[i] for i in chosen],
+        nothing[:, 0],
+        nothing,
+    )
