@@ -36,7 +36,7 @@ def train_boosted(
 
     The first is trained as the recipe says. ``recipe.boosted`` patterns for the second, half of
     them wrong for the first, and as many on which the two disagree for the third, are filtered
-    from distortions of the training digits, kept in ``out``, and gone through
+    from stronger distortions of the training digits, kept in ``out``, and gone through
     ``recipe.boosted_passes`` times, distorted no further. The threshold above which the first
     answers alone is that at which the undistorted training digits cost ``recipe.cost`` networks.
     """
@@ -93,7 +93,7 @@ def _stream(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Distorted training digits, drawn at random without end."""
     generator = torch.Generator().manual_seed(1_000_003 * seed + 500_009)
-    distort = Distortion(**recipe.distortion or {})
+    distort = Distortion(**recipe.stream or {})
     bar = tqdm(desc="filtering", unit="digit", disable=not progress, leave=False)
     while True:
         chosen = torch.randint(len(digits.labels), (AT_ONCE,), generator=generator)

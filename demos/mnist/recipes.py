@@ -37,8 +37,9 @@ class Recipe:
     - ``distortion``: ranges of :class:`recognizers.distortion.Distortion`; each digit is drawn
       anew in each pass, and stays as it is with probability ``originals``.
     - ``averaging``: share of the newest parameters in the running mean that is kept (0: none).
-    - ``boosted``: patterns found for the second and for the third network of three, gone through
-      ``boosted_passes`` times; ``cost``: mean number of networks run for a training digit.
+    - ``boosted``: patterns found for the second and for the third network of three, in a stream
+      of digits distorted by ``stream``, and gone through ``boosted_passes`` times; ``cost``: mean
+      number of networks run for a training digit.
     """
 
     model: str
@@ -60,6 +61,7 @@ class Recipe:
     averaging: float = 0.0
     boosted: int = 0
     boosted_passes: int = 0
+    stream: dict[str, float] | None = None
     cost: float = 0.0
 
     def loss_function(self, name: str | None = None) -> Callable[[Tensor, Tensor], Tensor]:
@@ -100,15 +102,15 @@ RECIPES = {
         optimizer="adamw",
         rates=(3e-3,),
         rubbish=None,
-        distortion=PAPERS_FAMILY | {"rotation": 12.0, "elastic": 0.9},
+        distortion=PAPERS_FAMILY | {"rotation": 12.0, "elastic": 0.8, "elastic_spacing": 7.0},
         averaging=1e-3,
-        originals=0.0,
     ),
     "boosted-lenet-4": Recipe(
         "lenet-4",
         **_PUBLISHED,
         distortion=PAPERS_FAMILY,
-        boosted=24_000,
+        boosted=20_000,
+        stream={"translation": 2.5, "scaling": 0.2, "squeezing": 0.2, "shearing": 0.3},
         boosted_passes=20,
         cost=1.75,
     ),

@@ -178,7 +178,7 @@ def test_boosted_networks(data, tmp_path):
         QUICK,
         model="lenet-4",
         passes=2,
-        distortion={"translation": 3.0},
+        stream={"translation": 3.0},
         boosted=40,
         boosted_passes=2,
         cost=1.75,
