@@ -11,12 +11,16 @@ import typer
 
 from demos.checks.checkpoint import CheckpointError
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
+from demos.mnist.compare import compare as write_comparison
 from demos.mnist.evaluate import evaluate as evaluate_network
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model, shipped
+from demos.mnist.pictures import draw_pictures
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import RESULTS, ResultError
+from demos.mnist.robustness import robustness as measure_changes
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
+from demos.mnist.sizes import SIZES, train_sizes
 from demos.mnist.timing import measure_time
 from recognizers.datasets.download import MIRRORS, DownloadError, download_mnist
 from recognizers.datasets.fields import FieldSetError
@@ -127,6 +131,66 @@ def _setting(text: str) -> tuple[str, Any]:
         raise typer.BadParameter(
             f"{text!r} is not KEY=JSON ({error})", param_hint="--set"
         ) from error
+
+
+@app.command()
+def compare(
+    page: Annotated[Path, typer.Option(help="The page that is written.")] = Path("docs/mnist.md"),
+    data: Data = None,
+    results: Results = RESULTS,
+) -> None:
+    """Write the table and the plots of all results (Figs. 5, 6 and 9 to 12)."""
+    typer.echo(str(write_comparison(results, page, data)))
+
+
+@app.command("train-sizes")
+def train_on_parts(
+    sizes: Annotated[
+        str, typer.Option(help="Numbers of training digits, with commas between.")
+    ] = ",".join(map(str, SIZES)),
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    data: Data = None,
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/mnist/sizes"),
+    results: Results = RESULTS,
+) -> None:
+    """Train LeNet-5 on parts of the training digits (Figs. 5 and 6); goes on where it stopped."""
+    try:
+        numbers = [int(text) for text in sizes.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{sizes!r} holds no numbers", param_hint="--sizes") from error
+    typer.echo(str(train_sizes(numbers, seed, data, out, results)))
+
+
+@app.command()
+def robustness(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")
+    ] = None,
+    data: Data = None,
+    results: Results = RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Measure scaled, shifted, turned and noisy test digits (section III-E)."""
+    figures = measure_changes(checkpoint or shipped(), data, results)
+    if as_json:
+        typer.echo(json.dumps(figures))
+        return
+    for name, pairs in figures["curves"].items():
+        typer.echo(name + "  " + "  ".join(f"{amount:g}: {wrong:.2%}" for amount, wrong in pairs))
+
+
+@app.command()
+def pictures(
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")
+    ] = None,
+    digit: Annotated[int, typer.Option(min=0, help="Test digit whose maps are shown.")] = 0,
+    data: Data = None,
+    out: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("runs/mnist/pictures"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the map of states.")] = 0,
+) -> None:
+    """Draw filters, feature maps, codes, saliency, the map of F6 and the missed digits (Fig. 8)."""
+    typer.echo(str(draw_pictures(checkpoint or shipped(), out, data, digit=digit, seed=seed)))
 
 
 @app.command()

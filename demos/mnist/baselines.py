@@ -6,6 +6,7 @@ are in ``results/mnist/choices.jsonl``), with the method trained on the other 55
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from collections.abc import Callable
@@ -106,10 +107,10 @@ def _network(*hidden: int, read: Callable = regular, **settings: Any) -> Row:
 BASELINES = {
     "linear": Row(Linear, regular, {"inverse_strength": 0.1}),
     "linear-deslanted": Row(Linear, upright, {"inverse_strength": 0.1}),
-    "pairwise-linear": Row(PairwiseLinear, regular, {"strength": 0.01}),
+    "pairwise-linear": Row(PairwiseLinear, regular, {"inverse_strength": 0.1}),
     "knn": Row(Neighbours, regular, {"k": 3}),
     "knn-deslanted": Row(Neighbours, upright, {"k": 3}),
-    "pca-quadratic": Row(Quadratic, regular, {"components": 40, "strength": 1e-4}),
+    "pca-quadratic": Row(Quadratic, regular, {"components": 40, "inverse_strength": 0.01}),
     "rbf": Row(RadialBasis, regular, {"units": 1000, "width": 2.0}, seeded=True),
     "tangent-distance": Row(TangentNeighbours, to_16x16, {"k": 3, "smoothing": 0.5}),
     "svm-4": Row(SupportVectors, upright, {"degree": 4, "inverse_strength": 10.0}),
@@ -196,7 +197,7 @@ def validate_baseline(
     """
     row = _row(name)
     settings = settings or {}
-    unknown = sorted(set(settings) - set(vars(row.build(seed, Path(), {}))))
+    unknown = sorted(set(settings) - set(inspect.signature(row.method).parameters))
     if unknown:
         raise ValueError(f"{name} has no setting {unknown[0]!r}")
     read = _reader(name, row, seed, folder)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from recognizers.baselines import CLASSES
-from recognizers.baselines.samples import check_labels, check_samples, ridge, with_bias
+from recognizers.baselines.samples import check_labels, check_samples, with_bias
 
 
 class Linear:
@@ -50,39 +50,34 @@ class Linear:
 
 
 class PairwiseLinear:
-    """A linear unit for each pair i < j: +1 on class i, -1 on class j, untrained on the others.
+    """A unit for each pair i < j: +1 on class i, -1 on class j, untrained on the others.
 
     The score of class i is the sum of the outputs of units i/x minus that of the units y/i; the
-    penalty is its negative. An output counts as no more than its targets, ±1: on the classes it
-    never saw a unit may say anything, and unbounded sums leave twice the errors. Least squares
-    with `strength` of ridge, from the second moments of each class, so that the 45 fits need one
-    pass over the data.
+    penalty is its negative. A unit is a weighted sum through a squashing function, fitted by
+    logistic regression (`inverse_strength` is C): without the squashing a unit may say anything
+    of the classes it never saw, and the sums leave twice the errors.
 
     >>> samples = np.repeat(np.eye(10), 3, axis=0)
-    >>> model = PairwiseLinear().fit(samples, np.repeat(np.arange(10), 3))
+    >>> model = PairwiseLinear(100.0).fit(samples, np.repeat(np.arange(10), 3))
     >>> model.penalties(samples[[0, 29]]).argmin(1).tolist(), model.multiply_adds
     ([0, 9], 450)
     """
 
-    def __init__(self, strength: float = 0.01) -> None:
-        self.strength = strength
+    def __init__(self, inverse_strength: float = 0.1, iterations: int = 500) -> None:
+        self.inverse_strength, self.iterations = inverse_strength, iterations
         self.pairs = np.argwhere(np.triu(np.ones((CLASSES, CLASSES)), 1))
 
     def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
         """Learn from samples [N, D] and classes [N]."""
-        samples = with_bias(check_samples(samples))
+        samples = check_samples(samples)
         labels = check_labels(labels, len(samples))
-        moments, sums = [], []
-        for k in range(CLASSES):
-            of_class = samples[labels == k]
-            moments.append((of_class.T @ of_class).astype(np.float64))
-            sums.append(of_class.sum(0, dtype=np.float64))
-        self.units = np.hstack(
-            [
-                ridge(moments[i] + moments[j], (sums[i] - sums[j])[:, None], self.strength)
-                for i, j in self.pairs
-            ]
-        ).astype(np.float32)
+        units = []
+        for i, j in self.pairs:
+            of_pair = np.flatnonzero((labels == i) | (labels == j))
+            unit = LogisticRegression(C=self.inverse_strength, max_iter=self.iterations, tol=1e-3)
+            unit.fit(samples[of_pair], labels[of_pair] == i)
+            units.append(np.append(unit.coef_[0], unit.intercept_[0]))
+        self.units = np.stack(units, axis=1).astype(np.float32)
         return self
 
     def penalties(self, samples: np.ndarray) -> np.ndarray:
@@ -91,7 +86,8 @@ class PairwiseLinear:
         signs = np.zeros((len(self.pairs), CLASSES), dtype=np.float32)
         unit = np.arange(len(self.pairs))
         signs[unit, self.pairs[:, 0]], signs[unit, self.pairs[:, 1]] = 1.0, -1.0
-        return -(np.clip(outputs, -1.0, 1.0) @ signs)
+        # The posterior of i over that of j, from -1 to 1.
+        return -(np.tanh(0.5 * outputs) @ signs)
 
     @property
     def multiply_adds(self) -> int:

@@ -7,21 +7,16 @@ from typing import Self
 import numpy as np
 from sklearn.decomposition import PCA
 
-from recognizers.baselines.samples import (
-    check_labels,
-    check_samples,
-    ridge,
-    signed_targets,
-    with_bias,
-)
+from recognizers.baselines import CLASSES
+from recognizers.baselines.linear import Linear
+from recognizers.baselines.samples import check_labels, check_samples
 
 
 class Quadratic:
     """A linear classifier on all products of two of the first principal components.
 
-    40 components give 820 products and a bias, 821 inputs. `strength` is that of the ridge; the
-    products are those of components scaled to variance 1, which the ridge alone can tell from
-    unscaled ones.
+    40 components give 820 products and a bias, 821 inputs, of components scaled to variance 1.
+    The classifier is fitted as `Linear` is (`inverse_strength` is C).
 
     >>> rng = np.random.default_rng(0)
     >>> samples, labels = rng.normal(size=(200, 12)), np.arange(200) % 10
@@ -31,8 +26,10 @@ class Quadratic:
     ((200, 10), 16)
     """
 
-    def __init__(self, components: int = 40, strength: float = 1e-4) -> None:
-        self.components, self.strength = components, strength
+    def __init__(
+        self, components: int = 40, inverse_strength: float = 0.01, iterations: int = 500
+    ) -> None:
+        self.components, self.outputs = components, Linear(inverse_strength, iterations)
 
     def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
         """Learn from samples [N, D] and classes [N]."""
@@ -40,33 +37,31 @@ class Quadratic:
         labels = check_labels(labels, len(samples))
         self.projection = PCA(self.components, whiten=True, svd_solver="covariance_eigh")
         self.projection.fit(samples)
-        inputs = self._inputs(samples)
-        products = inputs.T @ signed_targets(labels)
-        self.outputs = ridge(inputs.T @ inputs, products, self.strength).astype(np.float32)
+        self.outputs.fit(self._inputs(samples), labels)
         return self
 
     def penalties(self, samples: np.ndarray) -> np.ndarray:
-        """Minus the sum of each class, [N, 10]."""
+        """Minus log probability of each class, [N, 10]."""
         samples = check_samples(samples, self.projection.n_features_in_)
-        return -(self._inputs(samples) @ self.outputs)
+        return self.outputs.penalties(self._inputs(samples))
 
     @property
     def inputs(self) -> int:
         """Inputs of the linear classifier: products and the bias."""
-        return len(self.outputs)
+        return self.outputs.memory // CLASSES
 
     @property
     def multiply_adds(self) -> int:
         """Projection, products, sums."""
-        return self.projection.components_.size + self.inputs - 1 + self.outputs.size
+        return self.projection.components_.size + self.inputs - 1 + self.outputs.multiply_adds
 
     @property
     def memory(self) -> int:
         """The mean, the components and the coefficients."""
         projection = self.projection
-        return projection.mean_.size + projection.components_.size + self.outputs.size
+        return projection.mean_.size + projection.components_.size + self.outputs.memory
 
     def _inputs(self, samples: np.ndarray) -> np.ndarray:
         codes = self.projection.transform(samples).astype(np.float32)
         first, second = np.triu_indices(self.components)
-        return with_bias(codes[:, first] * codes[:, second])
+        return codes[:, first] * codes[:, second]

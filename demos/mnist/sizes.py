@@ -1,0 +1,75 @@
+"""LeNet-5 on parts of the training digits: Fig. 6, and pass by pass Fig. 5."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from demos.checks.checkpoint import write_whole
+from demos.mnist.evaluate import load_digits
+from demos.mnist.recipes import RECIPES, Recipe
+from demos.mnist.results import RESULTS, machine
+from demos.mnist.train import Digits, train_network
+
+__all__ = ["SIZES", "SIZES_FILE", "train_sizes"]
+
+SIZES = (15_000, 30_000, 60_000)
+"""The numbers of digits of Fig. 6."""
+
+SIZES_FILE = "training-sizes.json"
+
+
+def train_sizes(
+    sizes: Sequence[int] = SIZES,
+    seed: int = 0,
+    data: Path | None = None,
+    out: Path = Path("runs/mnist/sizes"),
+    folder: Path = RESULTS,
+    *,
+    recipe: Recipe | None = None,
+    progress: bool = True,
+) -> Path:
+    """Train on the first digits, so many of them, testing after each pass; return the JSON file.
+
+    The recipe is that of the row lenet-5, and the number of passes the same for all. The test
+    digits are only looked at: nothing is chosen or stopped by them. What is done already (in
+    ``folder``, or half-way in ``out``) is not done again.
+
+    Raises:
+        ValueError: more digits than there are.
+    """
+    recipe = recipe or RECIPES["lenet-5"]
+    digits = load_digits(recipe.model, "train", data)
+    test = load_digits(recipe.model, "test", data)
+    configuration = json.loads(json.dumps(asdict(recipe)))
+    path = Path(folder) / SIZES_FILE
+    runs: list[dict[str, Any]] = json.loads(path.read_text())["runs"] if path.exists() else []
+    for count in sizes:
+        if not 1 <= count <= len(digits.labels):
+            raise ValueError(f"size {count}: there are {len(digits.labels)} training digits")
+        key = {"digits": count, "seed": seed, "configuration": configuration}
+        if any(key.items() <= run.items() for run in runs):
+            continue
+        part = Digits(digits.inputs[:count], digits.labels[:count])
+        trained = train_network(
+            recipe, seed, part, out / f"{count}-seed{seed}", validation=test, progress=progress
+        )
+        passes = [
+            {"pass": line["pass"], "wrong": line["wrong"], "test_wrong": line["validation_wrong"]}
+            for line in trained.passes
+        ]
+        run = key | {
+            "error": passes[-1]["test_wrong"],
+            "seconds": trained.seconds,
+            "command": f"python -m demos.mnist train-sizes --sizes {count} --seed {seed}",
+            "machine": machine(),
+            "passes": passes,
+        }
+        runs = [*(r for r in runs if (r["digits"], r["seed"]) != (count, seed)), run]
+        runs.sort(key=lambda r: (r["digits"], r["seed"]))
+        lines = ",\n".join("  " + json.dumps(r) for r in runs)
+        write_whole(path, f'{{"runs": [\n{lines}\n]}}\n')
+    return path
