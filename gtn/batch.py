@@ -205,13 +205,12 @@ def assemble(
 
 def gather(values: torch.Tensor, index: np.ndarray[Any, np.dtype[np.int32]]) -> torch.Tensor:
     """Return ``values[index]``, differentiable, 0 where the index is -1."""
-    positions = torch.from_numpy(index.astype(np.int64)).to(values.device)
-    if len(index) == 0 or index.min() >= 0:
-        return values.index_select(0, positions)
-    if len(values) == 0:
-        return values.new_zeros(len(index))
-    found = values.index_select(0, positions.clamp_min(0))
-    return torch.where(positions >= 0, found, found.new_zeros(()))
+    if index.min(initial=0) < 0:  # then a zero behind the values is meant
+        index = np.where(index < 0, np.int32(len(values)), index)
+        values = torch.cat((values, values.new_zeros(1)))
+    else:
+        index = index.copy()
+    return values.index_select(0, torch.from_numpy(index).to(values.device))
 
 
 def rearranged(

@@ -221,7 +221,9 @@ class ComposePlan:
         left = operand(a, a.olabels, a.outgoing_by_olabel, ahead=most)
         right = operand(b, read.ilabels, read.outgoing_by_ilabel, failures, ahead=least)
         if failure is None and not (a.has_output_epsilons and read.has_input_epsilons):
-            nodes, arcs, starts, offsets, too_many = match(left, right, graphs, _ROOM, _LIMIT)
+            nodes, arcs, starts, offsets, too_many = match(
+                left, right, graphs, _ROOM + a.num_arcs + b.num_arcs, _LIMIT
+            )
             found = nodes, arcs, starts, offsets
         else:
             *rows, too_many = explore(left, right, graphs, mode, _ROOM, _LIMIT)

@@ -141,7 +141,7 @@ def trimmed(
     ``acceptor`` says that input and output labels of the result are known to agree.
     """
     arcs, labels, starts, finals, node_offsets, arc_offsets, behind = trim(
-        *found, left.final, right.final, a.ilabels, b.olabels
+        *found, left.final, right.final, a.ilabels, b.olabels, acceptor
     )
     src, dst, of_a, arcs_b = arcs
     batch = a.is_batch or b.is_batch

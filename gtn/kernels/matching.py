@@ -17,7 +17,7 @@ Int32s = NDArray[np.int32]
 
 __all__ = ["match"]
 
-_DENSE = 4  # pairs for each node and arc that is there anyway
+_DENSE = 8  # pairs for each node and arc that is there anyway
 _NOT_MUCH = 8  # times longer
 
 
@@ -26,9 +26,7 @@ class _Side(NamedTuple):
 
     offsets: Int32s  # [N + 1]
     real: Int32s  # [N]: where the labels that are no epsilons begin
-    arcs: Int32s  # [A]: by node, then label, and so the next two
-    labels: Int32s  # [A]
-    dst: Int32s  # [A]
+    moves: Int32s  # [A, 4]: label, destination, what is ahead of it, arc; by node, then label
     ahead: Int32s  # [N]
     first: Int32s  # [N (L + 1)]: where a label begins at a node; [0] if that were too large
     width: int  # L + 1
@@ -45,54 +43,65 @@ def _side(operand: Any) -> _Side:
     """Return one side laid out for matching: O(N + A)."""
     offsets, arcs = operand.offsets, operand.arcs
     num_nodes, num_arcs = len(offsets) - 1, len(arcs)
-    labels = np.empty(num_arcs, dtype=np.int32)
-    dst = np.empty(num_arcs, dtype=np.int32)
+    moves = np.empty((num_arcs, 4), dtype=np.int32)
     top = _whole(-1)
     for k in range(num_arcs):
-        labels[k] = operand.labels[arcs[k]]
-        dst[k] = operand.dst[arcs[k]]
-        top = max(top, _whole(labels[k]))
+        arc = arcs[k]
+        label, to = operand.labels[arc], operand.dst[arc]
+        moves[k, 0], moves[k, 1], moves[k, 2], moves[k, 3] = label, to, operand.ahead[to], arc
+        top = max(top, _whole(label))
     real = np.empty(num_nodes, dtype=np.int32)
     width = top + 2
     dense = num_nodes * width <= 2 * (num_nodes + num_arcs)
     first = np.empty(num_nodes * width if dense else 0, dtype=np.int32)
     for n in range(num_nodes):
         at, end = offsets[n], offsets[n + 1]
-        while at < end and labels[at] < 0:
+        while at < end and moves[at, 0] < 0:
             at += 1
         real[n] = at
         if dense:
             for label in range(width):
-                while at < end and labels[at] < label:
+                while at < end and moves[at, 0] < label:
                     at += 1
                 first[n * width + label] = at
-    return _Side(offsets, real, arcs, labels, dst, operand.ahead, first, width)
+    return _Side(offsets, real, moves, operand.ahead, first, width)
+
+
+@njit(cache=True, nogil=True)
+def _single(side: _Side) -> bool:
+    """Whether a side has an index, no epsilon, and one arc at most for each node and label."""
+    if len(side.first) == 0:
+        return False
+    for n in range(len(side.real)):
+        if side.real[n] > side.offsets[n]:
+            return False
+    return bool((np.diff(side.first) <= 1).all())
 
 
 @njit(cache=True, nogil=True)
 def _longer(row: Int32s, most: int) -> Int32s:
-    """Return a copy with twice the room, but at most ``most``."""
-    longer = np.empty(min(2 * len(row) + 1, most), dtype=np.int32)
+    """Return a copy with four times the room, but at most ``most``."""
+    longer = np.empty(min(4 * len(row) + 1, most), dtype=np.int32)
     longer[: len(row)] = row
     return longer
 
 
 @njit(cache=True, nogil=True)
-def _seek(labels: Int32s, at: int, end: int, label: int) -> Any:
+def _seek(moves: Int32s, at: int, end: int, label: int) -> Any:
     """Return the first position from ``at`` on whose label is not smaller: galloping search."""
-    if at >= end or labels[at] >= label:
+    if at >= end or moves[at, 0] >= label:
         return at
-    guess = at + label - labels[at]
-    if guess < end and labels[guess] == label and labels[guess - 1] < label:
+    guess = at + label - moves[at, 0]
+    if guess < end and moves[guess, 0] == label and moves[guess - 1, 0] < label:
         return guess
     step = 1
-    while at + step < end and labels[at + step] < label:
+    while at + step < end and moves[at + step, 0] < label:
         at += step
         step *= 2
     high = min(at + step, end)
     while high - at > 1:
         middle = (at + high) // 2
-        if labels[middle] < label:
+        if moves[middle, 0] < label:
             at = middle
         else:
             high = middle
@@ -120,11 +129,19 @@ def _slot(slots: Int32s, in_a: Int32s, in_b: Int32s, a: int, b: int, width: int,
 
 @njit(cache=True, nogil=True)
 def _table(
-    in_a: Int32s, in_b: Int32s, first: int, count: int, pairs: int, width: int, spare: int
+    in_a: Int32s,
+    in_b: Int32s,
+    first: int,
+    count: int,
+    more: int,
+    pairs: int,
+    width: int,
+    spare: int,
 ) -> tuple[Int32s, int]:
-    """Return a table of the nodes ``first`` to ``count - 1`` with room for twice as many.
+    """Return a table of the nodes ``first`` to ``count - 1`` with room for twice as many and more.
 
     Args:
+        more: how many more.
         pairs: how many pairs there are.
         width: how many nodes b has.
         spare: how many entries a table may have in any case.
@@ -133,7 +150,7 @@ def _table(
         the table and the width to address it with.
     """
     size = 16
-    while size < 4 * (count - first + 1):
+    while size < 4 * (count - first + more + 1):
         size *= 2
     if pairs <= max(2 * size, spare):
         size = pairs
@@ -168,8 +185,8 @@ def _advance(
     Returns:
         the next pair to follow, how many there are, and how many arcs.
     """
-    a_offsets, a_real, a_arcs, a_labels, a_dst, a_ahead, a_first, a_width = left
-    b_offsets, b_real, b_arcs, b_labels, b_dst, b_ahead, b_first, b_width = right
+    a_offsets, a_real, a_moves, a_ahead, a_first, a_width = left
+    b_offsets, b_real, b_moves, b_ahead, b_first, b_width = right
     src, dst, arcs_a, arcs_b = found
     room = len(src)
     most_nodes = len(in_a)
@@ -198,7 +215,7 @@ def _advance(
             elif by_a:
                 if i >= i_end:
                     break
-                label = _whole(a_labels[i])
+                label = _whole(a_moves[i, 0])
                 i0, i1 = i, i + 1
                 i += 1
                 if label < b_width - 1:
@@ -207,10 +224,10 @@ def _advance(
             elif by_b:
                 if j >= j_end:
                     break
-                label = _whole(b_labels[j])
+                label = _whole(b_moves[j, 0])
                 j0 = j
                 j += 1
-                while j < j_end and b_labels[j] == label:
+                while j < j_end and b_moves[j, 0] == label:
                     j += 1
                 j1 = j
                 if label < a_width - 1:
@@ -218,32 +235,32 @@ def _advance(
                     i1 = _whole(a_first[na * a_width + label + 1])
             else:
                 while i < i_end and j < j_end:
-                    la, lb = _whole(a_labels[i]), _whole(b_labels[j])
+                    la, lb = _whole(a_moves[i, 0]), _whole(b_moves[j, 0])
                     if la == lb:
                         break
                     if la < lb:
-                        i = _seek(a_labels, i, i_end, lb)
+                        i = _seek(a_moves, i, i_end, lb)
                     else:
-                        j = _seek(b_labels, j, j_end, la)
+                        j = _seek(b_moves, j, j_end, la)
                 if i >= i_end or j >= j_end:
                     break
-                label = _whole(a_labels[i])
+                label = _whole(a_moves[i, 0])
                 i0, j0 = i, j
                 i, j = i + 1, j + 1
-                while i < i_end and a_labels[i] == label:
+                while i < i_end and a_moves[i, 0] == label:
                     i += 1
-                while j < j_end and b_labels[j] == label:
+                while j < j_end and b_moves[j, 0] == label:
                     j += 1
                 i1, j1 = i, j
             turn += 1
             for p in range(i0, i1):
-                arc_a = a_arcs[p] if p >= 0 else np.int32(-1)
-                to_a = _whole(a_dst[p]) if p >= 0 else na
+                arc_a = a_moves[p, 3] if p >= 0 else np.int32(-1)
+                to_a = _whole(a_moves[p, 1]) if p >= 0 else na
                 most = a_ahead[to_a]
                 for q in range(j0, j1):
-                    arc_b = b_arcs[q] if q >= 0 else np.int32(-1)
-                    to_b = _whole(b_dst[q]) if q >= 0 else nb
-                    if b_ahead[to_b] > most:
+                    arc_b = b_moves[q, 3] if q >= 0 else np.int32(-1)
+                    to_b = _whole(b_moves[q, 1]) if q >= 0 else nb
+                    if (b_moves[q, 2] if q >= 0 else b_ahead[nb]) > most:
                         continue
                     at = _slot(slots, in_a, in_b, to_a, to_b, table_width, first)
                     to = slots[at]
@@ -261,6 +278,102 @@ def _advance(
                     arcs_a[num_arcs] = arc_a
                     arcs_b[num_arcs] = arc_b
                     num_arcs += 1
+        here += 1
+    return here, num_nodes, num_arcs
+
+
+@njit(cache=True, nogil=True)
+def _meet(
+    slots: Int32s,
+    table_width: int,
+    first: int,
+    in_a: Int32s,
+    in_b: Int32s,
+    a: int,
+    b: int,
+    leads: bool,
+    num_nodes: int,
+) -> tuple[int, int]:
+    """Return the number of a pair, a new one if need be, and how many there are, free of branches.
+
+    Where the pair leads nowhere, it gets no number, and what is returned means nothing.
+    """
+    at = _slot(slots, in_a, in_b, a, b, table_width, first)
+    to = _whole(slots[at])
+    fresh = leads & (to < first)
+    to = num_nodes if fresh else to
+    slots[at] = to
+    in_a[num_nodes] = a
+    in_b[num_nodes] = b
+    return to, num_nodes + _whole(fresh)
+
+
+@njit(cache=True, nogil=True)
+def _advance_single(
+    left: _Side,
+    right: _Side,
+    in_a: Int32s,
+    in_b: Int32s,
+    found: tuple[Int32s, Int32s, Int32s, Int32s],
+    slots: Int32s,
+    table_width: int,
+    first: int,
+    here: int,
+    num_nodes: int,
+    num_arcs: int,
+) -> tuple[int, int, int]:
+    """Do what :func:`_advance` does for an a that is :func:`_single`, as lattices are.
+
+    A pair then has no more arcs than its node of b: room is made sure of once for a pair, and
+    little is left to guess for the processor.
+    """
+    a_offsets, _, a_moves, a_ahead, a_first, a_width = left
+    b_offsets, b_real, b_moves, _, b_first, b_width = right
+    src, dst, arcs_a, arcs_b = found
+    most_nodes = len(in_a)
+    if table_width == 0:
+        most_nodes = min(most_nodes, first + len(slots) // 2)
+    while here < num_nodes:
+        na, nb = _whole(in_a[here]), _whole(in_b[here])
+        i, i_end = _whole(a_offsets[na]), _whole(a_offsets[na + 1])
+        j, j_end = _whole(b_offsets[nb]), _whole(b_offsets[nb + 1])
+        if num_arcs + j_end - j > len(src) or num_nodes + j_end - j >= most_nodes:
+            break
+        by_a = len(b_first) > 0 and i_end - i < j_end - b_real[nb]
+        for q in range(j, b_real[nb] if by_a else j_end):
+            label = _whole(b_moves[q, 0])
+            to_a, arc_a = na, np.int32(-1)
+            if label >= 0:
+                if label >= a_width - 1:
+                    break
+                at = na * a_width + label
+                p = _whole(a_first[at])
+                if p == a_first[at + 1]:
+                    continue
+                to_a, arc_a = _whole(a_moves[p, 1]), a_moves[p, 3]
+            to_b = _whole(b_moves[q, 1])
+            leads = b_moves[q, 2] <= a_ahead[to_a]
+            to, num_nodes = _meet(
+                slots, table_width, first, in_a, in_b, to_a, to_b, leads, num_nodes
+            )
+            src[num_arcs], dst[num_arcs] = here, to
+            arcs_a[num_arcs], arcs_b[num_arcs] = arc_a, b_moves[q, 3]
+            num_arcs += _whole(leads)
+        for p in range(i, i_end if by_a else i):
+            label = _whole(a_moves[p, 0])
+            if label >= b_width - 1:
+                break
+            at = nb * b_width + label
+            to_a = _whole(a_moves[p, 1])
+            for q in range(b_first[at], b_first[at + 1]):
+                to_b = _whole(b_moves[q, 1])
+                leads = b_moves[q, 2] <= a_ahead[to_a]
+                to, num_nodes = _meet(
+                    slots, table_width, first, in_a, in_b, to_a, to_b, leads, num_nodes
+                )
+                src[num_arcs], dst[num_arcs] = here, to
+                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[p, 3], b_moves[q, 3]
+                num_arcs += _whole(leads)
         here += 1
     return here, num_nodes, num_arcs
 
@@ -288,10 +401,16 @@ def match(
         of a, of b), ``node_offsets [B + 1]``, and whether there were too many.
     """
     left, right = _side(a), _side(b)
+    single = _single(left)
+    more = _whole(0)  # how many arcs a pair has at most, if that is known
+    if single:
+        for n in range(len(right.real)):
+            more = max(more, _whole(right.offsets[n + 1] - right.offsets[n]))
+    most = limit + more + 1
     width = len(right.real)
     pairs = len(left.real) * width
-    spare = _DENSE * (len(left.real) + width + len(left.arcs) + len(right.arcs))
-    room = min(room, limit)
+    spare = _DENSE * (len(left.real) + width + len(left.moves) + len(right.moves))
+    room = min(room, limit) + more + 1
     num_nodes, num_arcs, num_starts = _whole(0), _whole(0), 0
     in_a, in_b = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     src, dst = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
@@ -304,7 +423,7 @@ def match(
         )
     starts = np.empty((min(most_starts, limit), 3), dtype=np.int32)
     node_offsets = np.zeros(graphs + 1, dtype=np.int32)
-    slots, table_width = _table(in_a, in_b, num_nodes, num_nodes, pairs, width, spare)
+    slots, table_width = _table(in_a, in_b, num_nodes, num_nodes, more, pairs, width, spare)
     for graph in range(graphs):
         first = num_nodes
         g, h = min(graph, len(a.start_offsets) - 2), min(graph, len(b.start_offsets) - 2)
@@ -317,9 +436,11 @@ def match(
                     too_many = (src, dst, arcs_a, arcs_b)
                     return (in_a, in_b), too_many, starts, node_offsets, True
                 if num_nodes == len(in_a):
-                    in_a, in_b = _longer(in_a, limit), _longer(in_b, limit)
+                    in_a, in_b = _longer(in_a, most), _longer(in_b, most)
                 if table_width == 0 and 2 * (num_nodes - first) >= len(slots):
-                    slots, table_width = _table(in_a, in_b, first, num_nodes, pairs, width, spare)
+                    slots, table_width = _table(
+                        in_a, in_b, first, num_nodes, more, pairs, width, spare
+                    )
                 slots[_slot(slots, in_a, in_b, na, nb, table_width, first)] = num_nodes
                 in_a[num_nodes], in_b[num_nodes] = na, nb
                 starts[num_starts, 0] = num_nodes
@@ -330,20 +451,29 @@ def match(
         here = first
         while True:
             found = (src, dst, arcs_a, arcs_b)
-            here, num_nodes, num_arcs = _advance(
-                left, right, in_a, in_b, found, slots, table_width, first, here, num_nodes, num_arcs
-            )
+            if single:
+                here, num_nodes, num_arcs = _advance_single(
+                    left, right, in_a, in_b, found, slots, table_width, first,
+                    here, num_nodes, num_arcs,
+                )  # fmt: skip
+            else:
+                here, num_nodes, num_arcs = _advance(
+                    left, right, in_a, in_b, found, slots, table_width, first,
+                    here, num_nodes, num_arcs,
+                )  # fmt: skip
+            if max(num_nodes, num_arcs) > limit:
+                return (in_a, in_b), found, starts, node_offsets, True
             if here == num_nodes:
                 break
-            if num_nodes >= limit or len(src) >= limit:
-                return (in_a, in_b), found, starts, node_offsets, True
-            if num_nodes == len(in_a):
-                in_a, in_b = _longer(in_a, limit), _longer(in_b, limit)
-            elif table_width == 0 and 2 * (num_nodes - first) >= len(slots):
-                slots, table_width = _table(in_a, in_b, first, num_nodes, pairs, width, spare)
+            if num_nodes + more >= len(in_a):
+                in_a, in_b = _longer(in_a, most), _longer(in_b, most)
+            elif table_width == 0 and 2 * (num_nodes - first + more) >= len(slots):
+                slots, table_width = _table(in_a, in_b, first, num_nodes, more, pairs, width, spare)
+            elif len(src) < most:
+                src, dst = _longer(src, most), _longer(dst, most)
+                arcs_a, arcs_b = _longer(arcs_a, most), _longer(arcs_b, most)
             else:
-                src, dst = _longer(src, limit), _longer(dst, limit)
-                arcs_a, arcs_b = _longer(arcs_a, limit), _longer(arcs_b, limit)
+                return (in_a, in_b), found, starts, node_offsets, True
         node_offsets[graph + 1] = num_nodes
     nodes = (in_a[:num_nodes], in_b[:num_nodes])
     kept = (src[:num_arcs], dst[:num_arcs], arcs_a[:num_arcs], arcs_b[:num_arcs])

@@ -12,23 +12,33 @@ Mask = NDArray[np.bool_]
 __all__ = ["trim"]
 
 _EPSILON = -1
+_SWEEPS = 4
 
 
 @njit(cache=True, nogil=True)
 def _useful(src: Int32s, dst: Int32s, alive: Mask) -> None:
     """Mark what reaches a marked node: O(N + A).
 
-    Most arcs lead to nodes with larger numbers, and where no other could matter, one sweep from
-    the last arc to the first, which are sorted by source, says it all.
+    Most arcs lead to nodes with larger numbers, and arcs are sorted by source, so that one sweep
+    from the last arc to the first says nearly all. Where a node is marked that arcs with larger
+    sources lead back to, the sweep goes back to the last of them; if that takes too long, arcs
+    are sorted by destination and followed from the marked nodes.
     """
-    certain = True
-    for k in range(len(src) - 1, -1, -1):
-        if alive[dst[k]]:
-            alive[src[k]] = True
-        elif dst[k] < src[k]:
-            certain = False
     num_nodes, num_arcs = len(alive), len(src)
-    if certain or alive.all():
+    back = np.full(num_nodes, -1, dtype=np.int32)
+    for k in range(num_arcs):
+        if dst[k] < src[k]:
+            back[dst[k]] = k
+    k, left = num_arcs - 1, _SWEEPS * num_arcs
+    while k >= 0 and left > 0:
+        left -= 1
+        n = src[k]
+        alive[n] |= alive[dst[k]]
+        if back[n] > k and alive[n]:
+            k, back[n] = back[n], -1
+        else:
+            k -= 1
+    if k < 0:
         return
     offsets = np.zeros(num_nodes + 1, dtype=np.int32)
     for k in range(num_arcs):
@@ -60,10 +70,12 @@ def _useful(src: Int32s, dst: Int32s, alive: Mask) -> None:
 
 @njit(cache=True, nogil=True)
 def _labels(arcs: Int32s, labels: Int32s) -> Int32s:
-    """Return the label of each arc, epsilon where there is none."""
-    taken = np.empty(len(arcs), dtype=np.int32)
-    for k in range(len(arcs)):
-        taken[k] = labels[arcs[k]] if arcs[k] >= 0 else _EPSILON
+    """Return the label of each arc, epsilon where there is none; free of branches."""
+    taken = np.full(len(arcs), _EPSILON, dtype=np.int32)
+    if len(labels) > 0:
+        for k in range(len(arcs)):
+            label = labels[max(arcs[k], np.int32(0))]
+            taken[k] = label if arcs[k] >= 0 else _EPSILON
     return taken
 
 
@@ -87,6 +99,7 @@ def trim(
     b_final: Int32s,
     a_ilabels: Int32s,
     b_olabels: Int32s,
+    acceptor: bool,
 ) -> tuple[
     tuple[Int32s, Int32s, Int32s, Int32s],
     tuple[Int32s, Int32s],
@@ -102,6 +115,7 @@ def trim(
         nodes, arcs, starts, node_offsets: as :func:`match` returns them.
         a_final, b_final: which final each node of an operand is, or -1.
         a_ilabels, b_olabels: the labels of the result, by arc of the operand.
+        acceptor: whether input and output labels of the result are known to agree.
 
     Returns:
         source, destination, arc of a and arc of b, each ``[A']`` (what is given, if nothing is
@@ -169,7 +183,8 @@ def trim(
                 t += 1
         in_a, in_b, node_offsets = left, right, offsets
         src, dst, arcs_a, arcs_b = kept_src, kept_dst, kept_a, kept_b
-    labels = (_labels(arcs_a, a_ilabels), _labels(arcs_b, b_olabels))
+    ilabels = _labels(arcs_a, a_ilabels)
+    labels = (ilabels, ilabels if acceptor else _labels(arcs_b, b_olabels))
     arc_offsets = _arcs_per_graph(src, node_offsets)
     kept = (src, dst, arcs_a, arcs_b)
     return kept, labels, begin, finals, node_offsets, arc_offsets, (in_a, in_b)

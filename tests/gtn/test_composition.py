@@ -532,3 +532,24 @@ def test_matching_finds_what_exploring_with_a_filter_finds(labels, monkeypatch):
                 ), name
             for one, two in zip(matched.sources, other.sources, strict=True):
                 assert np.array_equal(one.index, two.index)
+
+
+@pytest.mark.parametrize("room", [1, 1024])
+def test_finals_behind_many_ways_back_are_found(monkeypatch, room):
+    """Whether a node is kept is told by arcs to smaller numbers, again and again."""
+    monkeypatch.setattr("gtn.composition._ROOM", room)
+    length = 30
+    chain = gtn.linear(torch.zeros(length, 2))
+    nodes = np.arange(40)
+    back = gtn.from_arrays(  # forward on 0, anywhere back on an epsilon, and a dead end on 1
+        np.concatenate((nodes[:-1], nodes[1:], nodes)),
+        np.concatenate((nodes[1:], (nodes[1:] * 7) % nodes[1:], np.full(40, 40))),
+        np.repeat([0, -1, 1], [39, 39, 40]),
+        final=3,
+        num_nodes=41,
+    )
+    found = gtn.compose(chain, back)
+    assert found.num_arcs > 0
+    assert found.topology.is_connected
+    assert (found.ilabels <= 0).all()
+    assert gtn.equal(found, gtn.connect(found))
