@@ -89,7 +89,8 @@ class Problems:
 
     def masses(self, *penalties: torch.Tensor) -> kernels.Masses:
         """Return the masses of arcs, starts and finals; raises ``GraphError`` naming a bad one."""
-        found, good = kernels.masses(self.layout.arc, *(as_array(part) for part in penalties))
+        arrays = (as_array(part) for part in penalties)
+        found, good = kernels.masses(self.layout.column, self.layout.arc, *arrays)
         if not good:
             for what, values in zip(("arc", "start", "final"), penalties, strict=True):
                 check_penalties(values.detach(), len(values), what)
@@ -99,7 +100,8 @@ class Problems:
         """Return room for what belongs to each input, a row for each problem that needs one."""
         rows = len(self.lengths) if self.shared else 1
         sizes = (len(inputs[1]) if arcs else 0, len(inputs[2]), len(inputs[3]))
-        of_emissions = np.zeros(inputs[0].shape, dtype=as_array(inputs[0]).dtype)
+        emissions = as_array(inputs[0])
+        of_emissions = np.zeros(emissions.shape, emissions.dtype)  # touched first by the threads
         return [of_emissions, *(np.zeros((rows, size)) for size in sizes)]
 
     def run(self, kernel: Any, emissions: NDArray[Any], *arguments: Any) -> list[Any]:

@@ -5,6 +5,10 @@ Masses exp(-penalty) are kept as pairs (m, k), standing for m * 2^(256 k), with 
 2^-128 and 2^128. So a sum needs neither exponentials nor logarithms, which are taken once for each
 emission and arc, and nothing underflows: the accuracy is that of sums of logarithms, or better.
 
+As long as the nodes are not too far apart, their masses after a frame have one k, the first one's,
+and m between 2^-384 and 2^256, the largest at least 1: such a row is *level*, and the next one is
+made of it by products and sums alone. Other rows are *normal*. The results are the same.
+
 The *row* of a problem is where its results go: row b for a graph that all problems share, row 0
 for a batch of graphs, whose arcs are told apart by their numbers. Problems write to places of
 their own, so that slices of them can be given to threads.
@@ -23,12 +27,14 @@ Int64s = NDArray[np.int64]
 Float64s = NDArray[np.float64]
 Floats = Any  # emissions, in float32 or float64, and what belongs to each
 Layout = Any  # of gtn.kernels.layout: kernels import no other file
+Flags = NDArray[np.bool_]
 Row = tuple[Float64s, Float64s]
 
 __all__ = ["Masses", "masses", "posteriors", "totals"]
 
 _UP, _DOWN = 2.0**256, 2.0**-256
 _MOST, _LEAST = 2.0**128, 2.0**-128
+_LOWEST = 2.0**-384
 _UNIT = 177.445678223346  # the logarithm of 2^256, in two parts:
 _UNIT_HIGH = 177.44567108154297  # 24 bits, so that small multiples are exact,
 _UNIT_LOW = 7.1418030304608115e-06  # and the rest
@@ -43,6 +49,7 @@ class Masses(NamedTuple):
     start_k: Float64s
     final_m: Float64s
     final_k: Float64s
+    plain: bool  # whether all arcs have k = 0 and read a class, so that rows can be level
 
 
 # -- masses --------------------------------------------------------------------------------------
@@ -62,22 +69,29 @@ def _mass(penalty: float) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def masses(arc: Int32s, arcs: Float64s, starts: Float64s, finals: Float64s) -> tuple[Masses, bool]:
-    """Return the masses of ``arcs[arc]``, starts and finals, and whether none is NaN or -inf."""
+def masses(
+    column: Int32s, arc: Int32s, arcs: Float64s, starts: Float64s, finals: Float64s
+) -> tuple[Masses, bool]:
+    """Return the masses of ``arcs[arc]``, starts and finals, and whether none is NaN or -inf.
+
+    Args:
+        column, arc: of the layout.
+    """
     arc_m, arc_k = np.empty(len(arc)), np.empty(len(arc))
     start_m, start_k = np.empty(len(starts)), np.empty(len(starts))
     final_m, final_k = np.empty(len(finals)), np.empty(len(finals))
-    good = True
+    good, plain = True, True
     for e in range(len(arc)):
         good &= arcs[arc[e]] > -np.inf
         arc_m[e], arc_k[e] = _mass(arcs[arc[e]])
+        plain &= arc_k[e] == 0.0 and column[e] >= 0
     for s in range(len(starts)):
         good &= starts[s] > -np.inf
         start_m[s], start_k[s] = _mass(starts[s])
     for f in range(len(finals)):
         good &= finals[f] > -np.inf
         final_m[f], final_k[f] = _mass(finals[f])
-    return Masses(arc_m, arc_k, start_m, start_k, final_m, final_k), good
+    return Masses(arc_m, arc_k, start_m, start_k, final_m, final_k, plain), good
 
 
 @njit(cache=True, nogil=True)
@@ -127,6 +141,105 @@ def _number(m: float, k: float) -> Any:
     return m
 
 
+# -- level rows ----------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _settled(m: Float64s, k: Float64s, level: float) -> bool:
+    """Make numbers m * 2^(256 level) a level row, or where they are too far apart a normal one.
+
+    Returns whether it is level.
+    """
+    k[0] = level
+    apart, high = False, False
+    for p in range(len(m)):
+        apart |= ((m[p] > 0.0) & (m[p] < _LOWEST)) | (m[p] >= _UP)
+        high |= m[p] >= 1.0
+    if high and not apart:
+        return True
+    factor, step = (_DOWN, 1.0) if high else (_UP, -1.0)
+    for p in range(len(m)):
+        if m[p] > 0.0 and not _LOWEST <= m[p] * factor < _UP:
+            _normalize(m, k)
+            return False
+    m *= factor
+    k[0] += step
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _normalize(m: Float64s, k: Float64s) -> None:
+    """Make a row normal whose masses all have the first one's k."""
+    level = k[0]
+    for p in range(len(m)):
+        m[p], k[p] = _normal(m[p], level)
+
+
+@njit(cache=True, nogil=True)
+def _common(m: Float64s, k: Float64s) -> float:
+    """Return the k of all masses of a row that are not zero; NaN if they differ."""
+    level = np.nan
+    for p in range(len(m)):
+        if m[p] != 0.0:
+            if level == level and k[p] != level:
+                return np.nan
+            level = k[p]
+    return level
+
+
+@njit(cache=True, nogil=True)
+def _forward_level(
+    layout: Layout, first: int, given: Masses, before: Float64s, frame: Float64s, here: Float64s
+) -> None:
+    """Carry a level row of the ways to each node over a frame: O(N + A)."""
+    for p in range(np.uint64(len(here))):
+        q, m = first + p, 0.0
+        same = layout.same[q]
+        for e in range(np.uint64(layout.entries[q]), np.uint64(layout.epsilons[q])):
+            way = before[np.uint64(layout.source[e])] * given.arc_m[e]
+            if same < 0:
+                way *= frame[np.uint64(layout.column[e])]
+            m += way
+        here[p] = m if same < 0 else m * frame[np.uint64(same)]
+
+
+@njit(cache=True, nogil=True)
+def _backward_level(
+    layout: Layout,
+    first: int,
+    given: Masses,
+    scale: float,
+    a_before: Float64s,
+    frame: Float64s,
+    b_before: Float64s,
+    b: Float64s,
+    arcs_wanted: bool,
+    of_columns: Float64s,
+    of_arcs: Float64s,
+) -> None:
+    """As :func:`_backward`, of level rows, whose products are to be scaled: O(N + A)."""
+    b_before[:] = 0.0
+    for p in range(np.uint64(len(b))):
+        q, m, reached = first + p, b[p], 0.0
+        same = layout.same[q]
+        if same >= 0:
+            m *= frame[np.uint64(same)]
+        for e in range(np.uint64(layout.entries[q]), np.uint64(layout.epsilons[q])):
+            i = np.uint64(layout.source[e])
+            on = m * given.arc_m[e]
+            if same < 0:
+                on *= frame[np.uint64(layout.column[e])]
+            b_before[i] += on
+            posterior = a_before[i] * on * scale
+            reached += posterior
+            if same < 0:
+                of_columns[np.uint64(layout.column[e])] += posterior
+            if arcs_wanted:
+                of_arcs[layout.arc[e]] += posterior
+        if same >= 0:
+            of_columns[np.uint64(same)] += reached
+
+
 # -- recursions ----------------------------------------------------------------------------------
 
 
@@ -138,15 +251,19 @@ def _forward(
     given: Masses,
     em: Float64s,
     ek: Float64s,
+    e_plain: Flags,
     am: Float64s,
     ak: Float64s,
+    a_level: Flags,
 ) -> Any:
     """Fill in the masses of all ways to each node after each frame: O(T A).
 
     Args:
         emissions: ``[T, C]`` of one problem.
-        em, ek: room for the masses of emissions, frame t in row t modulo their number of rows.
-        am, ak: the same for nodes after t frames, t = 0 to T.
+        em, ek, e_plain: room for the masses of emissions, and whether all have k = 0 (as arcs
+            have, too), frame t in row t modulo their number of rows.
+        am, ak, a_level: the same for nodes after t frames, t = 0 to T, and whether a row is level;
+            the last one is not.
 
     Returns:
         The first emission ``t * C + c`` that is NaN or -inf, or -1.
@@ -160,15 +277,25 @@ def _forward(
         place = layout.start_places[s]
         am[0, place], ak[0, place] = given.start_m[s], given.start_k[s]
     for t in range(len(emissions) + 1):
-        here_m, here_k = am[t % len(am)], ak[t % len(am)]
-        before_m, before_k = am[(t - 1) % len(am)], ak[(t - 1) % len(am)]
-        frame_m, frame_k = em[(t - 1) % len(em)], ek[(t - 1) % len(em)]
+        here, before, frame = t % len(am), (t - 1) % len(am), (t - 1) % len(em)
+        here_m, here_k = am[here, :nodes], ak[here, :nodes]
+        before_m, before_k = am[before, :nodes], ak[before, :nodes]
+        frame_m, frame_k = em[frame], ek[frame]
         if t > 0:
+            e_plain[frame] = given.plain
             for c in range(len(classes)):
                 penalty = np.float64(emissions[t - 1, classes[c]])
                 if not penalty > -np.inf:
                     return (t - 1) * emissions.shape[1] + classes[c]
                 frame_m[c], frame_k[c] = _mass(penalty)
+                e_plain[frame] &= frame_k[c] == 0.0
+            if a_level[before]:
+                if e_plain[frame]:
+                    _forward_level(layout, first, given, before_m, frame_m, here_m)
+                    a_level[here] = _settled(here_m, here_k, before_k[0])
+                    continue
+                _normalize(before_m, before_k)
+                a_level[before] = False
         for p in range(nodes):
             m, k = here_m[p], here_k[p]
             if t > 0:
@@ -195,6 +322,12 @@ def _forward(
                 if way != 0.0:
                     m, k = _plus(m, k, way, here_k[i] + given.arc_k[e])
             here_m[p], here_k[p] = _normal(m, k)
+        k = _common(here_m, here_k) if given.plain else np.nan
+        a_level[here] = k == k and _settled(here_m, here_k, k)
+    last = len(emissions) % len(am)
+    if a_level[last]:
+        _normalize(am[last, :nodes], ak[last, :nodes])
+        a_level[last] = False
     return -1
 
 
@@ -249,11 +382,12 @@ def totals(
         The first problem with a bad emission and which it is, ``t * C + c``; or -1, -1.
     """
     _, nodes, classes = _widest(layout, lengths, first, last)
-    em, ek = np.empty((1, classes)), np.empty((1, classes))
-    am, ak = np.empty((2, nodes)), np.empty((2, nodes))
+    frame = np.empty((1, classes)), np.empty((1, classes)), np.empty(1, dtype=np.bool_)
+    am, ak, a_level = np.empty((2, nodes)), np.empty((2, nodes)), np.empty(2, dtype=np.bool_)
     for b in range(first, last):
         g = b if len(layout.node_offsets) > 2 else 0
-        bad = _forward(layout, g, emissions[b, : lengths[b]], given, em, ek, am, ak)
+        read = emissions[b, : lengths[b]]
+        bad = _forward(layout, g, read, given, *frame, am, ak, a_level)
         if bad >= 0:
             return b, bad
         m, k = _end(layout, g, given, am, ak, lengths[b])
@@ -373,10 +507,14 @@ def posteriors(
     em, ek = np.empty((max(frames, 1), classes)), np.empty((max(frames, 1), classes))
     am, ak = np.empty((frames + 1, nodes)), np.empty((frames + 1, nodes))
     bm, bk = np.zeros((2, nodes)), np.zeros((2, nodes))
+    e_plain, a_level = np.empty(frames, dtype=np.bool_), np.empty(frames + 1, dtype=np.bool_)
     of_columns = np.empty(classes)
     for b in range(first, last):
         g, r = (b, 0) if len(layout.node_offsets) > 2 else (0, b)
-        bad = _forward(layout, g, emissions[b, : lengths[b]], given, em, ek, am, ak)
+        n, count = np.uint64(layout.node_offsets[g]), layout.node_offsets[g + 1]
+        count -= layout.node_offsets[g]
+        read = emissions[b, : lengths[b]]
+        bad = _forward(layout, g, read, given, em, ek, e_plain, am, ak, a_level)
         if bad >= 0:
             return b, bad
         m, k = _end(layout, g, given, am, ak, lengths[b])
@@ -389,16 +527,36 @@ def posteriors(
             p = layout.final_places[f]
             bm[t % 2, p], bk[t % 2, p] = _normal(given.final_m[f] / m, given.final_k[f] - k)
             of_finals[r, f] = _number(am[t, p] * bm[t % 2, p], ak[t, p] + bk[t % 2, p])
-        read = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+        classes_read = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+        b_level = False
         for t in range(lengths[b], 0, -1):
             of_columns[:] = 0.0
-            _backward(
-                layout, g, given, (am[t - 1], ak[t - 1]), (am[t], ak[t]), (em[t - 1], ek[t - 1]),
-                (bm[(t - 1) % 2], bk[(t - 1) % 2]), (bm[t % 2], bk[t % 2]),
-                arcs_wanted, of_columns, of_arcs[r],
-            )  # fmt: skip
-            for c in range(len(read)):
-                of_emissions[b, t - 1, read[c]] = of_columns[c]
+            a_before = am[t - 1, :count], ak[t - 1, :count]
+            b_before = bm[(t - 1) % 2, :count], bk[(t - 1) % 2, :count]
+            here, frame = (bm[t % 2, :count], bk[t % 2, :count]), (em[t - 1], ek[t - 1])
+            k, apart = here[1][0], a_before[1][0] + here[1][0]
+            if b_level and e_plain[t - 1] and a_level[t - 1] and abs(apart) <= 2.0:
+                _backward_level(
+                    layout, n, given, _number(1.0, apart), a_before[0], frame[0],
+                    b_before[0], here[0], arcs_wanted, of_columns, of_arcs[r],
+                )  # fmt: skip
+            else:
+                if a_level[t - 1]:
+                    _normalize(*a_before)
+                if b_level:
+                    _normalize(*here)
+                _backward(
+                    layout, g, given, a_before, (am[t], ak[t]), frame, b_before, here,
+                    arcs_wanted, of_columns, of_arcs[r],
+                )  # fmt: skip
+                k = _common(*b_before) if given.plain else np.nan
+            for p in range(count):
+                b_before[0][p] = b_before[0][p] if a_before[0][p] > 0.0 else 0.0
+            b_level = k == k and _settled(*b_before, k)
+            for c in range(len(classes_read)):
+                of_emissions[b, t - 1, classes_read[c]] = of_columns[c]
+        if b_level:
+            _normalize(bm[0, :count], bk[0, :count])
         _backward_silent(layout, g, given, (am[0], ak[0]), (bm[0], bk[0]), arcs_wanted, of_arcs[r])
         for s in range(layout.start_offsets[g], layout.start_offsets[g + 1]):
             p = layout.start_places[s]

@@ -453,6 +453,26 @@ def test_enormous_penalties_are_not_infinite(penalty):
     assert_close(dense.posteriors(emissions, graph)[1], torch.softmax(-emissions[1], 0))
 
 
+@pytest.mark.parametrize("apart", [0.1, 1.0, 10.0, 60.0, 300.0])
+@pytest.mark.parametrize("fixed", [False, True])
+def test_rows_of_any_spread(apart, fixed):
+    # Close together, rows are level; far apart, normal; in between, both in turn.
+    generator = torch.Generator().manual_seed(int(10 * apart))
+    logits = torch.randn(60, 5, generator=generator, dtype=torch.float64)
+    emissions = (apart * logits * torch.linspace(1, 0.01, 60)[:, None]).requires_grad_()
+    graph = gtn.nn.ctc_graphs([[1, 2, 2, 3, 1, 4, 4, 2, 3, 1, 2, 1]])[0].double()
+    graph, (arcs, *_) = with_leaves(graph.with_penalties(graph.penalties + 0.25))
+    wanted = [emissions] if fixed else [emissions, arcs]
+    given = graph.detach() if fixed else graph
+    value = dense.forward_penalty(emissions, given)
+    expected = gtn.forward_penalty(product(emissions, given))
+    assert_close(value, expected.detach())
+    for found, other in zip(
+        torch.autograd.grad(value, wanted), torch.autograd.grad(expected, wanted), strict=True
+    ):
+        assert_close(found, other)
+
+
 def test_what_is_nearly_lost_is_kept_for_the_end():
     """A way that falls behind by e^-6000 and is the only one that may end."""
     length = 400
