@@ -280,7 +280,7 @@ def relabelling(
         )
     if written == read:
         return None
-    return written.merge(read)[1] if of == "read" else read.merge(written)[1]
+    return written.relabelling(read) if of == "read" else read.relabelling(written)
 
 
 def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:

@@ -106,21 +106,29 @@ class SymbolTable:
         >>> table.decode(relabel[[1, 2]]), relabel[0]
         (['b', 'c'], np.int32(-1))
         """
+        relabel = self.relabelling(other)
         if self == other:
-            top = max(self._symbol_of, default=-1)
-            return self, np.arange(-1, top + 1, dtype=np.int32)
+            return self, relabel
         merged = dict(self._symbol_of)
-        fresh = max(merged, default=-1) + 1
-        relabel = np.full(max(other._symbol_of, default=-1) + 2, -2, dtype=np.int32)
-        relabel[0] = EPSILON
         for label, symbol in other._symbol_of.items():
-            if symbol not in self._label_of:
-                merged[fresh] = symbol
-                relabel[label + 1] = fresh
-                fresh += 1
-            else:
-                relabel[label + 1] = self._label_of[symbol]
+            merged[int(relabel[label + 1])] = symbol
         return SymbolTable(merged), relabel
+
+    def relabelling(self, other: SymbolTable) -> NDArray[np.int32]:
+        """Return what becomes of the other's labels when it is merged with this one: O(other).
+
+        The second result of :meth:`merge`, without the table.
+        """
+        top = max(other._symbol_of, default=-1)
+        if self == other:
+            return np.arange(-1, top + 1, dtype=np.int32)
+        relabel = [EPSILON] + [-2] * (top + 1)
+        fresh = max(self._symbol_of, default=-1) + 1
+        for label, symbol in other._symbol_of.items():
+            known = self._label_of.get(symbol)
+            relabel[label + 1] = fresh if known is None else known
+            fresh += known is None
+        return np.array(relabel, dtype=np.int32)
 
     def __contains__(self, symbol: object) -> bool:
         return symbol in self._label_of

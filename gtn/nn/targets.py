@@ -94,7 +94,7 @@ def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
             f"the {having} has a symbol table where the {lacking} has none; give it one "
             "(with_symbols)"
         )
-    labels = table.merge(own)[1][target.ilabels + 1]
+    labels = table.relabelling(own)[target.ilabels + 1]
     kept = np.flatnonzero(np.isin(labels, [EPSILON, *table.labels])).astype(np.int32)
     topology = Topology(
         target.num_nodes,
@@ -163,8 +163,9 @@ def label_rows(
     if isinstance(targets, torch.Tensor | np.ndarray) and targets.ndim == 2:
         table = _on_cpu(targets)
         lengths = _lengths(target_lengths, np.full(len(table), table.shape[1]))
-        short = (lengths < table.shape[1]).any()
-        labels = table[np.arange(table.shape[1]) < lengths[:, None]] if short else table.ravel()
+        labels = table.ravel()
+        if target_lengths is not None:
+            labels = table[np.arange(table.shape[1]) < lengths[:, None]]
         if labels.dtype.kind in "iu" and labels.min(initial=0) >= 0:
             return labels.astype(np.int64), lengths
     rows = [_row(b, row) for b, row in enumerate(targets)]
