@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
+import torch
 import typer
 
-from demos.checks.checkpoint import CheckpointError
+from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
+from demos.strings.lines import ink_of, load_lines
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
 from demos.strings.results import write_run, write_spotter
-from demos.strings.spotter import SpotSettings, train_spotter
+from demos.strings.spotter import (
+    SpotSettings,
+    Spotter,
+    evaluate_spotter,
+    shipped_spotter,
+    train_spotter,
+)
 from demos.strings.train import Settings
 from demos.strings.train import train as train_reader
-from gtn import GraphError
-from recognizers.datasets.fields import FieldSetError, find_data
+from grammars.regex import regex
+from recognizers.classes import DIGITS
+from recognizers.datasets.fields import find_data
 from recognizers.datasets.mnist import load_mnist
-from recognizers.images import ImageError
+from recognizers.images import ImageError, load_field
 
 app = typer.Typer(
     help="Reads lines of digits without segmenting them, and finds digits on pages.",
@@ -92,6 +103,96 @@ def evaluate(
             typer.echo(f"{name:14} {value:.4g}")
 
 
+@app.command()
+def read(
+    paths: Annotated[list[Path], typer.Argument(help="Images of lines.")],
+    checkpoint: Checkpoint = None,
+    grammar: Annotated[
+        str | None, typer.Option(help="A regular expression that the string matches.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each line and its outputs.")
+    ] = None,
+    form: Annotated[str, typer.Option(help="Of the pictures: svg or png.")] = "svg",
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
+) -> None:
+    """Read lines of digits: string and confidence, and a picture of how they were read."""
+    reader = load(checkpoint)
+    constraint = None if grammar is None else regex(grammar)
+    failed = 0
+    for path, line in load_lines(paths):
+        if isinstance(line, ImageError):
+            failed += 1
+            wrong = json.dumps({"file": str(path), "error": str(line)}) if as_json else str(line)
+            typer.echo(wrong, err=not as_json)
+            continue
+        reading = reader.read([line], constraint)[0]
+        if as_json:
+            spans = [[float(a), float(b)] for a, b in reading.spans]
+            found = {"text": reading.text, "confidence": reading.confidence, "spans": spans}
+            typer.echo(json.dumps({"file": str(path)} | found))
+        else:
+            typer.echo(f"{path}  {reading.text or '(nothing)'}  {reading.confidence:.3f}")
+        if pictures is not None:
+            write_figure(draw_line(reader, line, reading), pictures / f"{path.stem}.{form}")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def spot(
+    path: Annotated[Path, typer.Argument(help="Image of a page.")],
+    what: Annotated[str, typer.Option(help="The digit to find.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="A spotter; default: shipped.")] = None,
+    least: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least probability.")] = 0.5,
+    tallest: Annotated[
+        float, typer.Option(min=20.0, help="Pixels of the highest digits; the lowest have 20.")
+    ] = 56.0,
+    picture: Annotated[Path | None, typer.Option(help="A .svg or .png of what is found.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each find.")] = False,
+) -> None:
+    """Find a digit anywhere on a page, in several sizes; with a heat map of where it may be."""
+    if what not in DIGITS or len(what) != 1:
+        raise typer.BadParameter(f"{what!r} is no digit", param_hint="--what")
+    spotter = Spotter.load(checkpoint or shipped_spotter())
+    octaves = np.arange(0, math.log2(tallest / 20.0) + 0.01, 0.5)
+    spotter.pyramid.octaves = tuple(octaves.tolist())
+    page = ink_of(load_field(path))
+    label = DIGITS.index(what)
+    floor = math.log(max(least, 1e-6))
+    found = [one for one in spotter.spot(page, least=floor) if one.label == label]
+    for one in found:
+        place = {"x": one.x, "y": one.y, "height": one.size, "probability": math.exp(one.score)}
+        if as_json:
+            typer.echo(json.dumps(place))
+        else:
+            values = "  ".join(f"{name} {value:.2f}" for name, value in place.items())
+            typer.echo(values)
+    if not found and not as_json:
+        typer.echo(f"no {what} with a probability of {least:g} or more")
+    if picture is not None:
+        with torch.no_grad():
+            scores = torch.log_softmax(-spotter.penalties(page[None])[0].double(), dim=1)
+        places = spotter.pyramid.places(*page.shape)
+        heat = heat_map(scores[:, label].numpy(), places, *page.shape)
+        write_figure(draw_page(page, heat, found, what), picture)
+
+
+@app.command("evaluate-spotter")
+def evaluate_spotter_command(
+    digits: Digits = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="A spotter; default: shipped.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+) -> None:
+    """Measure a spotter on pages that no training has seen."""
+    spotter = Spotter.load(checkpoint or shipped_spotter())
+    figures = evaluate_spotter(spotter, load_mnist(find_data(digits, "mnist"), "test"))
+    if as_json:
+        typer.echo(json.dumps(figures))
+    else:
+        typer.echo(f"{figures['n']} pages, average precision {figures['average_precision']:.3f}")
+
+
 @app.command("train-spotter")
 def train_spotter_command(
     out: Annotated[Path, typer.Option(help="Folder for the spotter, its log and its state.")],
@@ -123,7 +224,7 @@ def main() -> None:
     """Run the command line; errors of the user's files end in one line, not in a traceback."""
     try:
         app()
-    except (CheckpointError, FieldSetError, GraphError, ImageError, ValueError, OSError) as error:
+    except (ValueError, OSError) as error:  # of files and of graphs: all of ours are ValueErrors
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
 

@@ -13,7 +13,7 @@ from skimage.filters import threshold_otsu
 from recognizers.datasets.strings import HEIGHT
 from recognizers.images import ImageError, load_field
 
-__all__ = ["INK_HEIGHT", "line_of", "load_line", "load_lines"]
+__all__ = ["INK_HEIGHT", "ink_of", "line_of", "load_line", "load_lines"]
 
 INK_HEIGHT = 20
 """Pixels that the ink of a line is high after scaling, as that of an MNIST digit."""
@@ -50,9 +50,8 @@ def load_lines(
 def line_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a grey-level image ``[H, W]``, 0 black, as a line ``uint8 [32, width]``, 0 paper.
 
-    Ink is what differs from the paper, the more frequent level, be it darker or lighter; its
-    darkest level becomes 255. An image 32 pixels high keeps its size; any other is scaled until
-    its ink is 20 pixels high, and centred. Without ink the line is paper.
+    An image 32 pixels high keeps its size; any other is scaled until its ink (:func:`ink_of`) is
+    20 pixels high, and centred. Without ink the line is paper.
 
     Raises:
         ValueError: an ink so wide that the line would be 16,384 pixels and more.
@@ -63,19 +62,11 @@ def line_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     >>> line.shape, int(line.max()), np.flatnonzero((line > 127).any(axis=1))[[0, -1]]
     ((32, 17), 255, array([ 6, 25]))
     """
-    paper = float(np.median(grey))
-    away = np.abs(grey.astype(np.float32) - paper)
-    darker = float(np.percentile(paper - grey.astype(np.float32), 99.5))
-    lighter = float(np.percentile(grey.astype(np.float32) - paper, 99.5))
-    sign = 1.0 if darker >= lighter else -1.0
-    ink = np.clip(sign * (paper - grey.astype(np.float32)), 0, None)
-    most = float(np.percentile(ink[ink > 0], 95)) if (ink > 0).any() else 0.0
-    if float(away.max()) < _CONTRAST or most < _CONTRAST / 2:
-        width = grey.shape[1] if grey.shape[0] == HEIGHT else HEIGHT
-        return np.zeros((HEIGHT, width), dtype=np.uint8)
-    scaled = np.clip(ink * (255.0 / most), 0, 255).astype(np.uint8)
+    scaled = ink_of(grey)
     if grey.shape[0] == HEIGHT:
         return scaled
+    if not scaled.any():
+        return np.zeros((HEIGHT, HEIGHT), dtype=np.uint8)
     marks = scaled > threshold_otsu(scaled)
     rows, columns = (np.flatnonzero(marks.any(axis=axis)) for axis in (1, 0))
     cut = scaled[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -88,3 +79,24 @@ def line_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     small = Image.fromarray(cut).resize((width, INK_HEIGHT), Image.Resampling.BOX)
     margin = (HEIGHT - INK_HEIGHT) // 2
     return np.pad(np.asarray(small, dtype=np.uint8), margin)
+
+
+def ink_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the ink of a grey-level image, 0 paper, 255 ink, of the same shape.
+
+    Ink is what differs from the paper, the more frequent level, be it darker or lighter. Where
+    nothing differs by 40 levels there is none.
+
+    >>> white_on_black = np.zeros((40, 40), np.uint8)
+    >>> white_on_black[10:30, 18:22] = 200
+    >>> ink_of(white_on_black)[20, 16:20]
+    array([  0,   0, 255, 255], dtype=uint8)
+    """
+    paper = float(np.median(grey))
+    away = paper - grey.astype(np.float32)
+    darker, lighter = float(np.percentile(away, 99.5)), float(np.percentile(-away, 99.5))
+    ink = np.clip(away if darker >= lighter else -away, 0, None)
+    if float(ink.max()) < _CONTRAST:
+        return np.zeros(grey.shape, dtype=np.uint8)
+    most = max(float(np.percentile(ink[ink > _CONTRAST / 2], 90)), _CONTRAST)
+    return np.clip(ink * (255.0 / most), 0, 255).astype(np.uint8)

@@ -40,7 +40,8 @@ class Settings:
     ``strings`` steps all is learned from ``lines`` and their texts alone. The share ``free`` of
     the batches is of the free recipe, the others of the paper's; half of the lines have up to a
     tenth of their pixels inverted. Network and transducer of the last stage begin as the first
-    stage left them: the second one is there to be compared with.
+    stage left them: the second one is there to be compared with. With ``bfloat16`` the network's
+    products are in half precision while it learns: twice as fast where the processor has them.
     """
 
     network: str = "line"
@@ -55,6 +56,7 @@ class Settings:
     free: float = 0.3
     noise: float = 0.1
     decay: float = 1e-2
+    bfloat16: bool = True
     seed: int = 0
 
 
@@ -166,19 +168,19 @@ class _Run:
             self.reader.train()
             width = self.reader.sdnn.field[1]
             windows, classes = self._drawn(number).windows(number, s.windows, width=width)
-            return discriminative_loss(
-                self.reader.network(line_input(windows)).flatten(1), torch.from_numpy(classes)
-            )
+            with self._precision():
+                penalties = self.reader.network(line_input(windows)).flatten(1)
+            return discriminative_loss(penalties.float(), torch.from_numpy(classes))
         lines = self._lines(number)
         loss = gtn.nn.MMILoss(self.reader.models, infeasible="skip")
-        if self.stage == "transducer":
-            self.reader.eval()
-            with torch.no_grad():
-                output = self.reader.output_of(lines.images, lines.widths)
-        else:
-            self.reader.train()
+        learning = self.stage == "strings"
+        self.reader.train(learning)
+        with torch.set_grad_enabled(learning), self._precision():
             output = self.reader.output_of(lines.images, lines.widths)
-        return loss(output.emissions, lines.texts, lengths=output.lengths)
+        return loss(output.emissions.float(), lines.texts, lengths=output.lengths)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16)
 
     def _drawn(self, number: int) -> DigitStrings:
         """Return the paper's strings or the free ones, so that these have their share."""

@@ -1,0 +1,313 @@
+"""The line reader and the spotter: training, resuming, reading, drawing, the command line."""
+
+import json
+import math
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import gtn
+from demos.checks.checkpoint import CheckpointError
+from demos.strings.__main__ import app
+from demos.strings.drawing import draw_line, heat_map, write_figure
+from demos.strings.evaluate import evaluate, evaluate_folder, held_out_strings
+from demos.strings.lines import ink_of, line_of, load_line
+from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
+from demos.strings.spotter import (
+    SpotSettings,
+    Spotter,
+    evaluate_spotter,
+    loss_without_positions,
+    shipped_spotter,
+    train_spotter,
+)
+from demos.strings.train import Settings, _Run, train
+from grammars.strings import fixed_length
+from recognizers.classes import DIGITS
+from recognizers.datasets.pages import PageRecipe, draw_pages
+from recognizers.images import ImageError
+from recognizers.sdnn import LineError
+from recognizers.spotting import Detection
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Ten shapes that are no digits, but differ."""
+    rng = np.random.default_rng(0)
+    images = np.zeros((10, 28, 28), np.uint8)
+    coarse = rng.random((10, 5, 3)) < 0.6
+    images[:, 4:24, 8:20] = np.kron(coarse, np.ones((4, 4))) * 255
+    return torch.from_numpy(images), torch.arange(10, dtype=torch.uint8)
+
+
+TINY = Settings(characters=6, windows=8, transducer=2, strings=4, lines=2, free=0.5)
+
+
+@pytest.fixture(scope="module")
+def run(digits, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    return out, train(digits, TINY, out, progress=False)
+
+
+def test_training_writes_a_reader_for_each_stage(run):
+    out, metrics = run
+    assert metrics["parameters"] == 142_043
+    stages = [json.loads(line)["stage"] for line in (out / "log.jsonl").read_text().splitlines()]
+    assert stages == ["characters", "transducer", "strings"]
+    first, tuned, last = (StringReader.load(out / f"{s}.safetensors") for s in stages)
+    assert last.report["stage"] == "strings"
+    key = "sdnn.network.layers.0.weight"
+    assert torch.equal(first.state_dict()[key], tuned.state_dict()[key])
+    assert not torch.equal(first.state_dict()[key], last.state_dict()[key])
+    assert not torch.equal(first.models.penalties, tuned.models.penalties)
+    assert torch.equal(first.models.penalties, torch.zeros(31))
+
+
+def test_an_interrupted_run_ends_as_one_that_was_not(run, digits, tmp_path, monkeypatch):
+    out, _ = run
+    monkeypatch.setattr("demos.strings.train.SAVE_EVERY", 3)
+    whole = _Run._loss
+    for stop in (4, 8):  # in the first stage, then in the last one
+        numbers = iter(range(stop))
+
+        def interrupted(self, number, numbers=numbers):
+            if next(numbers, None) is None:
+                raise KeyboardInterrupt
+            return whole(self, number)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(_Run, "_loss", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                train(digits, TINY, tmp_path, progress=False)
+    train(digits, TINY, tmp_path, progress=False)
+    expected = StringReader.load(out / "strings.safetensors").state_dict()
+    found = StringReader.load(tmp_path / "strings.safetensors").state_dict()
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
+    steps = [json.loads(x)["step"] for x in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert steps == [3, 6, 2, 3, 4]
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(digits, replace(TINY, seed=5), tmp_path, progress=False)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_reads_lines_of_any_width(network, digits):
+    reader = StringReader(network).eval()
+    lines = [np.zeros((32, width), np.uint8) for width in (1, 40, 97)]
+    readings = reader.read(lines)
+    assert [len(r.outputs) for r in readings] == reader.sdnn.columns([1, 40, 97]).tolist()
+    for r in readings:
+        assert len(r.text) == len(r.spans)
+        assert 0 <= r.confidence <= 1
+    with pytest.raises(LineError, match=r"line 1 is \(20, 40\); 32 rows"):
+        reader.read([lines[0], np.zeros((20, 40), np.uint8)])
+    with pytest.raises(ValueError, match="there is no network 'x'"):
+        StringReader("x")
+
+
+def test_readings_are_the_best_paths_of_the_whole_composition():
+    reader = StringReader(seed=3).eval()
+    image = np.random.default_rng(1).integers(0, 255, (32, 50)).astype(np.uint8)
+    grammar = fixed_length(reader.models().osymbols, 3)
+    with torch.no_grad():
+        emissions = reader.output([image]).emissions[0]
+        linear = gtn.linear(emissions, symbols=reader.models().isymbols)
+        whole = gtn.compose(linear, reader.transducer(grammar))
+    reading = reader.read([image], grammar)[0]
+    assert reading.text == gtn.path_text(gtn.viterbi_path(whole), "output")
+    assert len(reading.text) == 3
+    loss = gtn.nn.DiscriminativeForwardLoss()(whole, reading.text)
+    assert reading.confidence == pytest.approx(math.exp(-loss.item()), rel=1e-3)
+    middles = reader.sdnn.centres(len(reading.outputs))
+    for character, (first, last) in zip(reading.text, reading.spans, strict=True):
+        inside = (first <= middles) & (middles <= last)
+        assert set(reading.outputs[inside]) == {DIGITS.index(character)}
+
+
+def test_figures_count_strings_and_edits(digits):
+    class Says:
+        def __init__(self, texts):
+            self.texts = texts
+
+        def read(self, images, grammar=None):
+            return [type("R", (), {"text": text}) for text in self.texts]
+
+    line = np.zeros((32, 9), np.uint8)
+    truths = [(line, "12"), (line, "345"), (line, "6")]
+    figures, texts = evaluate(Says(["12", "35", "77"]), truths)
+    assert texts == ["12", "35", "77"]
+    assert figures["n"] == 3
+    assert figures["string_error"] == pytest.approx(2 / 3)
+    assert figures["char_error"] == pytest.approx(3 / 6)
+    assert figures["ms_per_line"] > 0
+
+
+def test_the_test_strings_are_fixed(digits):
+    first, more = held_out_strings(digits, 3), held_out_strings(digits, 7)
+    assert [t for _, t in first] == [t for _, t in more[:3]]
+    noisy = held_out_strings(digits, 3, noise=0.1)
+    assert [t for _, t in noisy] == [t for _, t in first]
+    assert all(1 <= len(t) <= 10 for _, t in more)
+    assert not np.array_equal(noisy[0][0], first[0][0])
+
+
+def test_lines_from_files(tmp_path):
+    grey = np.full((120, 300), 250, np.uint8)
+    grey[40:100, 60:90] = 20
+    for image in (grey, 255 - grey):
+        line = line_of(image)
+        assert line.shape == (32, 22)
+        rows = np.flatnonzero((line > 127).any(axis=1))
+        assert (rows[0], rows[-1]) == (6, 25)
+    assert line_of(np.full((50, 70), 200, np.uint8)).max() == 0
+    assert line_of(grey[40:72, :100]).shape == (32, 100)
+    with pytest.raises(ValueError, match="no line of characters"):
+        line_of(np.pad(np.zeros((2, 3000), np.uint8), 30, constant_values=255))
+    assert ink_of(grey).max() == 255
+    with pytest.raises(ImageError, match=r"none\.png: no such file"):
+        load_line(tmp_path / "none.png")
+
+
+@pytest.fixture
+def folder(tmp_path, digits):
+    lines = held_out_strings(digits, 3)
+    rows = ["file,text"]
+    for i, (image, text) in enumerate(lines):
+        Image.fromarray(255 - image).save(tmp_path / f"{i}.png")
+        rows.append(f"{i}.png,{text}")
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "labels.csv").write_text("\n".join([*rows, "bad.png,1", "gone.png,2"]))
+    return tmp_path
+
+
+def test_a_folder_of_lines(folder, run):
+    reader = StringReader.load(run[0] / "strings.safetensors")
+    figures, wrong, problems = evaluate_folder(reader, folder)
+    assert figures["n"] == 3
+    assert len(wrong) == round(3 * figures["string_error"])
+    assert len(problems) == 2
+    assert any("bad.png" in p for p in problems)
+    assert any("gone.png does not exist" in p for p in problems)
+
+
+def test_commands(folder, run, tmp_path):
+    out, _ = run
+    call = CliRunner().invoke
+    given = ["--checkpoint", str(out / "strings.safetensors")]
+    done = call(app, ["evaluate", "--data", str(folder), "--json", *given])
+    assert done.exit_code == 0
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert {"n", "string_error", "char_error", "ms_per_line"} <= set(last)
+    paths = [str(folder / name) for name in ("0.png", "bad.png", "1.png")]
+    done = call(app, ["read", *paths, *given, "--json", "--pictures", str(tmp_path / "p")])
+    assert done.exit_code == 1  # one file could not be read, the others were
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in line for line in lines] == [False, True, False]
+    assert len(list((tmp_path / "p").glob("*.svg"))) == 2
+    done = call(app, ["read", paths[0], *given, "--grammar", "[0-9][0-9]"])
+    assert len(done.stdout.split()[1]) == 2
+    assert call(app, ["train", "--out", "x", "--network", "y"]).exit_code == 2
+    assert isinstance(
+        call(app, ["read", paths[0], "--checkpoint", str(folder / "0.png")]).exception,
+        CheckpointError,
+    )
+
+
+def test_pictures(run, tmp_path):
+    reader = StringReader.load(run[0] / "strings.safetensors")
+    line = np.zeros((32, 60), np.uint8)
+    figure = draw_line(reader, line, reader.read([line])[0])
+    for name in ("a.svg", "b.svg", "c.png"):
+        write_figure(figure, tmp_path / name)
+    assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
+    with Image.open(tmp_path / "c.png") as picture:
+        assert picture.size[0] > 100
+    with pytest.raises(ValueError, match=r"\.png or a \.svg"):
+        write_figure(figure, tmp_path / "a.pdf")
+    assert mpl.rcParams["svg.fonttype"] == "path"  # what was set is put back
+
+
+TINY_SPOT = SpotSettings(steps=4, pages=1, small=0.5)
+
+
+@pytest.mark.parametrize("positions", [True, False])
+def test_spotters_learn_and_go_on(positions, digits, tmp_path, monkeypatch):
+    settings = replace(TINY_SPOT, positions=positions)
+    metrics = train_spotter(digits, settings, tmp_path / "whole", progress=False)
+    assert metrics["settings"]["positions"] is positions
+    monkeypatch.setattr("demos.strings.spotter.SAVE_EVERY", 1)
+    drawn = []
+
+    def failing(*arguments):
+        drawn.append(1)
+        if len(drawn) == 3:
+            raise KeyboardInterrupt
+        return draw_pages(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("demos.strings.spotter.draw_pages", failing)
+        with pytest.raises(KeyboardInterrupt):
+            train_spotter(digits, settings, tmp_path / "parts", progress=False)
+    train_spotter(digits, settings, tmp_path / "parts", progress=False)
+    one, other = (Spotter.load(tmp_path / n / "spotter.safetensors") for n in ("whole", "parts"))
+    for key, value in one.state_dict().items():
+        assert torch.equal(other.state_dict()[key], value)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train_spotter(digits, replace(settings, seed=2), tmp_path / "parts", progress=False)
+    figures = evaluate_spotter(one, digits, 3)
+    assert 0 <= figures["average_precision"] <= 1
+
+
+def test_the_loss_without_positions_is_that_of_all_places(digits):
+    pages = draw_pages(*digits, PageRecipe(side=64, digits=(1, 1)), 2, np.random.default_rng(0))
+    spotter = Spotter().eval()
+    penalties = spotter.penalties(pages.images).detach().double()
+    sums = torch.logsumexp(penalties[..., 10:] - penalties[..., :10], dim=1)  # [B, 10]
+    expected = torch.nn.functional.softplus(sums).sum()
+    for page, label in zip(pages.owner, pages.labels, strict=True):
+        expected -= sums[page, label]
+    torch.testing.assert_close(loss_without_positions(penalties, pages), expected / 2)
+
+
+def test_a_heat_map_has_the_best_window_around_each_pixel():
+    spotter = Spotter()
+    places = spotter.pyramid.places(64, 80)
+    scores = np.full(len(places.x), -50.0)
+    scores[30] = -0.1
+    heat = heat_map(scores, places, 64, 80)
+    y, x = np.unravel_index(heat.argmax(), heat.shape)
+    assert heat.max() == pytest.approx(math.exp(-0.1))
+    assert abs(x + 0.5 - places.x[30]) <= 2
+    assert abs(y + 0.5 - places.y[30]) <= 2
+    assert (heat > 0.5).sum() <= 16
+
+
+def test_the_command_that_spots(digits, tmp_path, monkeypatch):
+    Spotter().save(tmp_path / "s.safetensors")
+    Image.fromarray(np.full((90, 110), 255, np.uint8)).save(tmp_path / "page.png")
+    call = CliRunner().invoke
+    given = ["--checkpoint", str(tmp_path / "s.safetensors"), "--what", "7"]
+    done = call(app, ["spot", str(tmp_path / "page.png"), *given])
+    assert done.exit_code == 0
+    assert "no 7" in done.stdout
+    seven = Detection(7, -0.2, 30.0, 40.0, 28.0)
+    monkeypatch.setattr(Spotter, "spot", lambda *a, **k: [seven, seven._replace(label=3)])
+    more = ["--picture", str(tmp_path / "found.svg"), "--json"]
+    done = call(app, ["spot", str(tmp_path / "page.png"), *given, *more])
+    (line,) = done.stdout.splitlines()
+    assert json.loads(line)["x"] == 30.0
+    assert (tmp_path / "found.svg").read_text().count("0.82") == 1
+    assert call(app, ["spot", str(tmp_path / "page.png"), "--what", "x"]).exit_code == 2
+
+
+@pytest.mark.skipif(not shipped_checkpoint().exists(), reason="no reader comes with the package")
+def test_the_shipped_reader_and_spotter_can_be_loaded():
+    reader = StringReader.load(shipped_checkpoint())
+    assert reader.read([np.zeros((32, 60), np.uint8)])[0].text == ""
+    spotter = Spotter.load(shipped_spotter())
+    blank = np.zeros((64, 64), np.uint8)
+    assert [one for one in spotter.spot(blank) if math.exp(one.score) > 0.5] == []

@@ -1,0 +1,171 @@
+"""Finding objects: the geometry of windows, pages, targets, parallel arcs, average precision."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import gtn
+from recognizers.datasets.pages import PageRecipe, draw_pages, present
+from recognizers.sdnn import LineError
+from recognizers.spot_network import SpotNetwork
+from recognizers.spotting import (
+    IGNORED,
+    Detection,
+    Pyramid,
+    average_precision,
+    detections,
+    hits,
+    somewhere,
+    targets_of,
+)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images = np.zeros((10, 28, 28), np.uint8)
+    for d in range(10):
+        images[d, 4:24, 8 : 14 + d] = 100 + 10 * d
+    return images, np.arange(10, dtype=np.uint8)
+
+
+class Middle(nn.Module):
+    """Two classes: the pixel in the middle of the window of 31 x 31, and minus that."""
+
+    field, stride, classes = (31, 31), (4, 4), ("ink", "rubbish")
+
+    def forward(self, pages):
+        rows, columns = ((n - 31) // 4 + 1 for n in pages.shape[2:])
+        ink = pages[:, :, 15::4, 15::4][:, :, :rows, :columns]
+        return torch.cat((-ink, ink), dim=1)
+
+
+def test_windows_are_where_places_say():
+    pyramid = Pyramid(Middle(), octaves=(0.0, 1.0))
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(80.0), indexing="ij")
+    places = pyramid.places(96, 80)
+    for values, expected in ((x, places.x), (y, places.y)):
+        found = pyramid(values[None, None])[0, :, 1].numpy()
+        inside = (places.x > 1) & (places.x < 79) & (places.y > 1) & (places.y < 95)
+        # The middle of pixel i of a page is at i + 0.5.
+        assert np.abs(found + 0.5 - expected)[inside].max() <= 0.75
+    assert set(places.size) == {20.0, 40.0}
+    assert sum(rows * columns for rows, columns in places.shapes) == len(places.x)
+
+
+def test_all_resolutions_are_those_of_the_swept_network():
+    net = SpotNetwork(generator=torch.Generator().manual_seed(0)).eval()
+    page = torch.rand(1, 1, 40, 50)
+    with torch.no_grad():
+        found = Pyramid(net, octaves=(0.0,), margin=0)(page)
+        cut = page.unfold(2, 31, 4).unfold(3, 31, 4).reshape(-1, 1, 31, 31)
+        torch.testing.assert_close(found[0], net(cut).flatten(1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_page_too_small_for_a_resolution_lacks_it_and_one_for_none_raises():
+    pyramid = Pyramid(SpotNetwork().eval())
+    assert len(pyramid.places(20, 20).shapes) == 2  # 20 and 14 pixels, with the margins
+    assert pyramid(torch.zeros(1, 1, 20, 20)).shape[1] == len(pyramid.places(20, 20).x)
+    with pytest.raises(LineError, match="lower than the network's field"):
+        pyramid(torch.zeros(1, 1, 8, 8))
+
+
+def test_pages_hold_what_they_say(digits):
+    recipe = PageRecipe(digits=(0, 5), size=(1.0, 2.0), slant=0.0, clutter=(0, 0), waves=(0, 0))
+    pages = draw_pages(*digits, recipe, 60, np.random.default_rng(1))
+    expected = np.zeros_like(pages.images)
+    for page, label, (x0, y0, x1, y1) in zip(*pages[1:], strict=True):
+        assert 18 <= y1 - y0 <= 42
+        part = pages.images[page, y0:y1, x0:x1]
+        assert np.median(part) == 100 + 10 * label
+        expected[page, y0:y1, x0:x1] = part
+    assert np.array_equal(expected, pages.images)  # nothing elsewhere
+    counts = np.bincount(pages.owner, minlength=60)
+    assert counts.min() == 0
+    assert counts.max() == 5
+    assert np.array_equal(present(pages).sum(axis=1) <= counts, np.ones(60, bool))
+
+
+def test_clutter_is_apart_from_digits_and_waves_are_not(digits):
+    plain = PageRecipe(clutter=(5, 5), waves=(0, 0))
+    pages = draw_pages(*digits, plain, 20, np.random.default_rng(2))
+    assert (pages.images > 0).mean() > 0.02
+    for page, label, (x0, y0, x1, y1) in zip(*pages[1:], strict=True):
+        assert pages.images[page, y0:y1, x0:x1].max() <= 101 + 10 * label
+    waves = draw_pages(*digits, PageRecipe(waves=(2, 2)), 20, np.random.default_rng(2))
+    assert waves.images.sum() > pages.images.sum()
+    noisy = draw_pages(*digits, PageRecipe(noise=0.1), 5, np.random.default_rng(3))
+    assert (noisy.images > 200).mean() > 0.08
+    with pytest.raises(ValueError, match="32 pixels a side"):
+        PageRecipe(side=20)
+    with pytest.raises(ValueError, match="factor above 0"):
+        PageRecipe(size=(0.0, 1.0))
+
+
+def test_each_object_is_the_target_of_a_window_in_its_middle(digits):
+    recipe = PageRecipe(digits=(1, 4), waves=(0, 0))
+    pages = draw_pages(*digits, recipe, 40, np.random.default_rng(4))
+    places = Pyramid(SpotNetwork()).places(128, 128)
+    target = targets_of(places, pages.owner, pages.labels, pages.boxes, 40, 10)
+    assert target.shape == (40, len(places.x))
+    seen = np.zeros(len(pages.labels), bool)
+    for i, (page, label, box) in enumerate(zip(*pages[1:], strict=True)):
+        inside = (box[0] <= places.x) & (places.x <= box[2])
+        inside &= (box[1] <= places.y) & (places.y <= box[3])
+        seen[i] = (target[page][inside] == label).any()
+        assert set(np.unique(target[page][inside])) <= {label, IGNORED, 10}
+    assert seen.mean() > 0.95
+    assert (target == 10).mean() > 0.9
+
+
+def test_the_sum_over_parallel_arcs_is_a_sum_over_places():
+    penalties = torch.randn(3, 1, 6, dtype=torch.float64, requires_grad=True)
+    loss = gtn.nn.MMILoss(somewhere(5).double(), reduction="none")
+    found = loss(penalties, [[1], [0], [1]])
+    share = torch.softmax(-penalties[:, 0], dim=1)
+    there = share[:, :5].sum(dim=1)
+    expected = -torch.stack([there[0], 1 - there[1], there[2]]).log()
+    torch.testing.assert_close(found, expected)
+    # The gradient pulls each place by its share of what is there.
+    (gradient,) = torch.autograd.grad(found[0], penalties)
+    inside = share[0, :5] / there[0]
+    torch.testing.assert_close(gradient[0, 0, :5], (inside - share[0, :5]).detach())
+    graph = gtn.linear(penalties[0].detach())
+    general = gtn.nn.DiscriminativeForwardLoss(somewhere(5).double())(graph, [1])
+    torch.testing.assert_close(general, found[0].detach())
+
+
+def test_the_best_of_near_windows_stays():
+    places = Pyramid(SpotNetwork()).places(64, 64)
+    penalties = torch.zeros(len(places.x), 11)
+    penalties[:, :10] = 20.0
+    far = int(np.argmax(np.hypot(places.x - places.x[20], places.y - places.y[20])))
+    penalties[20, 3], penalties[21, 3], penalties[far, 3] = -5.0, -3.5, -3.0
+    penalties[20, 8] = -1.0
+    found = detections(penalties, places)
+    assert [(one.label, one.x, one.y) for one in found if one.score > -1] == [
+        (3, places.x[20], places.y[20]),
+        (3, places.x[far], places.y[far]),
+    ]
+    assert found[0].score == pytest.approx(-math.log1p(math.exp(-4.0) + math.exp(-5.0)), abs=1e-4)
+    assert [one.label for one in found if -6 < one.score < -1] == [8]
+    assert len(detections(penalties, places, least=-100.0, most=7)) == 7
+
+
+def test_hits_and_precision():
+    boxes = np.array([[10, 10, 30, 40], [50, 10, 54, 40]])
+    labels = np.array([3, 1])
+    found = [
+        Detection(3, -0.1, 20, 25, 28.0),
+        Detection(3, -0.2, 21, 25, 28.0),  # the same one again
+        Detection(1, -0.3, 47, 25, 28.0),  # beside a narrow box
+        Detection(1, -0.4, 52, 25, 80.0),  # far too high
+    ]
+    assert hits(found, labels, boxes).tolist() == [True, False, True, False]
+    assert hits(found, labels[:0], boxes[:0]).tolist() == [False] * 4
+    scores, good = np.array([0.9, 0.8, 0.7]), np.array([True, True, False])
+    assert average_precision(scores, good, 2) == 1.0
+    assert average_precision(scores, good, 4) == 0.5
+    assert average_precision(scores[:0], good[:0], 3) == 0.0
