@@ -97,13 +97,10 @@ RECIPES = {
     "lenet-5-distortions": Recipe("lenet-5", **_PUBLISHED, distortion=PAPERS_FAMILY),
     "lenet-5-best": Recipe(
         "lenet-5",
-        passes=100,
-        batch=64,
-        optimizer="adamw",
-        rates=(3e-3,),
-        rubbish=None,
-        distortion=PAPERS_FAMILY | {"rotation": 12.0, "elastic": 0.8, "elastic_spacing": 7.0},
-        averaging=1e-3,
+        passes=50,
+        rates=(5e-4,) * 8 + (2e-4,) * 10 + (1e-4,) * 10 + (5e-5,) * 12 + (1e-5,) * 10,
+        distortion=PAPERS_FAMILY | {"rotation": 8.0, "elastic": 0.4, "elastic_spacing": 7.0},
+        averaging=2e-4,
     ),
     "boosted-lenet-4": Recipe(
         "lenet-4",

@@ -255,9 +255,10 @@ def test_settings():
             with_settings(recipe, [wrong])
     assert recipe.rate(0) == 5e-4
     assert recipe.rate(19.5) == 1e-5
-    best = RECIPES["lenet-5-best"]
-    assert best.rate(best.passes) == pytest.approx(0.0)
-    assert max(best.rate(p / 10) for p in range(10 * best.passes)) == pytest.approx(best.rates[0])
+    cosine = replace(recipe, optimizer="adamw", passes=30, rates=(3e-3,))
+    assert cosine.rate(30) == pytest.approx(0.0)
+    assert max(cosine.rate(p / 10) for p in range(300)) == pytest.approx(3e-3)
+    assert len(RECIPES["lenet-5-best"].rates) == RECIPES["lenet-5-best"].passes
 
 
 def test_times_are_measured():
