@@ -1,0 +1,154 @@
+"""The word normaliser: lines of made-up words found again, and what no word should break."""
+
+import numpy as np
+import pytest
+
+from recognizers.online.amap import amap
+from recognizers.online.extrema import extrema
+from recognizers.online.ink import Ink
+from recognizers.online.ink_pictures import draw_amap, draw_fit, draw_ink
+from recognizers.online.normalization import (
+    ROWS_OF_LINES,
+    Lines,
+    by_height,
+    fit_lines,
+    normalized,
+    on_lines,
+)
+
+# Tops and bottoms of strokes, in units of the core: small letters, ascenders, descenders.
+SMALL, TALL, DEEP = (0.0, 1.0), (0.0, 1.9), (-0.8, 1.0)
+WORDS = {
+    "minimum": [SMALL] * 9,
+    "ballad": [TALL, SMALL, TALL, TALL, SMALL, TALL, SMALL, SMALL],
+    "gypsy": [DEEP, SMALL, DEEP, SMALL, DEEP, SMALL, SMALL, DEEP],
+    "highly": [TALL, SMALL, SMALL, DEEP, TALL, SMALL, TALL, SMALL, DEEP, SMALL],
+}
+
+
+def word(letters, seed=0, scale=50.0, slope=0.0, curvature=0.0, noise=0.04, shift=(0.0, 0.0)):
+    """Smooth up and down strokes through the given levels, one unit of x each, on bent lines."""
+    rng = np.random.default_rng(seed)
+    levels = np.array([level for low, high in letters for level in (high, low)])
+    levels = levels + rng.normal(0, noise, len(levels))
+    t = np.linspace(0, len(levels) - 1, 16 * len(levels))
+    here = np.minimum(t.astype(int), len(levels) - 2)
+    part = 0.5 - 0.5 * np.cos(np.pi * (t - here))
+    x = t / 2
+    y = levels[here] + part * (levels[here + 1] - levels[here])
+    away = x - x.mean()
+    return Ink([scale * np.stack([x, y + slope * away + curvature * away**2], 1) + shift])
+
+
+@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("slope", [0.0, -0.15, 0.2])
+@pytest.mark.parametrize("curvature", [0.0, 0.01])
+def test_lines_are_found_again(name, slope, curvature):
+    ink = word(WORDS[name], slope=slope, curvature=curvature, shift=(900.0, -4000.0))
+    lines = fit_lines(ink).lines
+    x = np.linspace(*ink.bounds[::2], 9)
+    away = (x - x.mean()) / 50
+    expected = 50 * (slope * away + curvature * away**2) - 4000
+    found = lines.at(x)
+    np.testing.assert_allclose(found[2], expected, atol=9)
+    np.testing.assert_allclose(found[1], expected + 50, atol=9)
+    if TALL in WORDS[name]:
+        np.testing.assert_allclose(found[0], expected + 95, atol=12)
+    if DEEP in WORDS[name]:
+        np.testing.assert_allclose(found[3], expected - 40, atol=12)
+
+
+def test_strays_do_not_move_the_lines():
+    ink = word(WORDS["highly"])
+    stray = Ink([*ink.strokes, [(100, 0), (101, 400), (102, 0)], [(60, 90)]])
+    one, two = fit_lines(ink).lines, fit_lines(stray).lines
+    np.testing.assert_allclose(two.levels, one.levels, atol=6)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e8])
+def test_units_and_places_do_not_matter(scale):
+    ink = word(WORDS["highly"], slope=0.1)
+    moved = ink.transformed(scale * np.eye(2), (-3 * scale, 7 * scale))
+    np.testing.assert_allclose(normalized(moved).points, normalized(ink).points, atol=1e-3)
+
+
+def test_order_and_direction_do_not_matter():
+    parts = [word(WORDS["highly"], i, shift=(600 * i, 0)).strokes[0] for i in range(3)]
+    ink = Ink(parts)
+    image = amap(normalized(ink))
+    for other in (ink.reversed(), ink.select([2, 0, 1])):  # right to left, and any order
+        np.testing.assert_allclose(amap(normalized(other)), image, atol=1e-5)
+
+
+def test_the_lines_come_to_their_rows():
+    ink = word(WORDS["ballad"], slope=0.15)
+    lines = fit_lines(ink).lines
+    x = np.linspace(*ink.bounds[::2], 5)
+    laid = on_lines(Ink(np.stack([x, y], 1) for y in lines.at(x)), lines)
+    for stroke, row in zip(laid, ROWS_OF_LINES, strict=True):
+        np.testing.assert_allclose(stroke[:, 1], row, atol=1e-9)
+    widths = [np.ptp(s[:, 0]) for s in laid]
+    np.testing.assert_allclose(widths, np.ptp(x) * 7 / lines.core_height)
+
+
+def test_shares_add_up_and_only_lines_of_the_own_kind_are_near():
+    fit = fit_lines(word(WORDS["highly"]))
+    np.testing.assert_allclose(fit.shares.sum(axis=1), 1.0)
+    tall = fit.extrema.points[:, 1] > 75
+    assert fit.shares[tall, 1].min() > 0.5
+    assert np.isfinite(fit.log_probability)
+
+
+STRANGE = {
+    "nothing": [],
+    "a point": [[(5, 5)]],
+    "points": [[(5, 5)] * 3, [(5, 5)]],
+    "points apart": [[(0, 0)], [(50, 3)], [(100, 0)]],
+    "a dash": [[(0, 0), (40, 0)]],
+    "a bar": [[(0, 0), (0, 40)]],
+    "one letter": [[(0, 10), (0, 0), (5, 0)]],
+    "a tick": [[(0, 0), (1, 10), (2, 0)]],
+    "far points": [[(0, 0), (10, 10), (20, 0), (30, 10), (1e12, -1e12), (40, 0)]],
+    "far word": [[(1e12 - i, 1e11 * (i % 2)) for i in range(20)]],
+    "tiny": [[(i * 1e-200, 1e-200 * (i % 2)) for i in range(20)]],
+    "200 letters": [[(i, 10.0 * (i % 2)) for i in range(400)]],
+    "a stair": [[(i, i // 2) for i in range(60)]],
+    "a column": [[(0, i % 7 * 5.0) for i in range(40)]],
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_ink(name):
+    ink = Ink(STRANGE[name])
+    fit = fit_lines(ink)
+    assert (np.diff(fit.lines.levels) < 0).all()
+    assert fit.lines.core_height > 0
+    laid = on_lines(ink, fit.lines)
+    assert len(laid.points) == len(ink.points)
+    if len(laid.points):
+        assert laid.points[:, 1].min() >= 0
+        assert laid.points[:, 1].max() <= 19
+        assert laid.points[:, 0].min() >= 2.9
+    assert np.isfinite(amap(laid, 60)).all()
+    plain = by_height(ink)
+    assert plain.is_empty == ink.is_empty
+    assert draw_fit(ink, fit, title="<&>").startswith("<svg")
+    assert draw_ink(ink).endswith("</svg>\n")
+
+
+def test_small_turns_do_not_count():
+    stroke = [(0, 0), (1, 5), (2, 4.9), (3, 10), (4, 9.8), (5, 9.9), (6, 0), (7, 0.1), (8, 0)]
+    found = extrema(Ink([stroke, [(0, 20), (1, 20.4)], [(3, 3)]]), 1.0)
+    assert found.points.tolist() == [[0, 0], [3, 10], [6, 0]]
+    assert found.is_top.tolist() == [False, True, False]
+    assert len(extrema(Ink(), 1.0).points) == 0
+
+
+def test_lines_bend():
+    lines = Lines(2.0, 0.5, 1.0, 3.0, 2.0, 1.0, 0.0)
+    assert lines.at(np.array([2.0, 4.0])).tolist() == [[3, 7], [2, 6], [1, 5], [0, 4]]
+
+
+def test_pictures_of_annotated_images():
+    picture = draw_amap(amap(normalized(word(WORDS["gypsy"]))), zoom=2)
+    assert picture.startswith(b"\x89PNG")
