@@ -12,12 +12,15 @@ import numpy as np
 import torch
 import typer
 
+from demos.checks.checkpoint import write_whole
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
 from demos.strings.lines import ink_of, load_lines
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
+from demos.strings.report import write_page, write_pictures
 from demos.strings.results import write_run, write_spotter
+from demos.strings.speed import measure
 from demos.strings.spotter import (
     SpotSettings,
     Spotter,
@@ -38,6 +41,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+RESULTS = Path("results/strings")
 
 Digits = Annotated[
     Path | None, typer.Option(help="Folder of the MNIST files; default: mnist in $GTN_DATA.")
@@ -213,6 +218,33 @@ def train_spotter_command(
     if results is not None:
         typer.echo(f"figures: {write_spotter(out, load_mnist(folder, 'test'), results)}")
     typer.echo(json.dumps(metrics))
+
+
+@app.command()
+def speed(
+    checkpoint: Checkpoint = None,
+    results: Annotated[Path, typer.Option(help="Folder for speed.json.")] = RESULTS,
+) -> None:
+    """Measure how long lines of several widths take, and what one pass saves."""
+    found = measure(load(checkpoint))
+    write_whole(results / "speed.json", json.dumps(found, indent=1) + "\n")
+    typer.echo(json.dumps(found))
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
+    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/strings.md"),
+    digits: Digits = None,
+    pictures: Annotated[bool, typer.Option(help="Whether to draw them, too.")] = True,
+) -> None:
+    """Write the page of figures and pictures from what the runs left."""
+    typer.echo(f"page: {write_page(results, page)}")
+    if pictures:
+        test = load_mnist(find_data(digits, "mnist"), "test")
+        spotter = Spotter.load(shipped_spotter())
+        for path in write_pictures(load(None), spotter, test, page.with_suffix("")):
+            typer.echo(f"picture: {path}")
 
 
 def load(checkpoint: Path | None) -> StringReader:

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from demos.checks.checkpoint import write_whole
 from demos.mnist.results import machine
-from demos.strings.evaluate import evaluate, held_out_strings
+from demos.strings.evaluate import TEST_STRINGS, evaluate, held_out_strings
 from demos.strings.reader import StringReader
-from demos.strings.spotter import Spotter, evaluate_spotter
+from demos.strings.spotter import TEST_PAGES, Spotter, evaluate_spotter
 from demos.strings.train import STAGES
 
 __all__ = ["TESTS", "read_runs", "read_spotters", "write_run", "write_spotter"]
@@ -25,20 +25,23 @@ TESTS: dict[str, dict[str, Any]] = {
 """The fixed tests by name."""
 
 
-def write_run(out: Path, digits: tuple[Tensor, Tensor], results: Path) -> Path:
+def write_run(
+    out: Path, digits: tuple[Tensor, Tensor], results: Path, count: int = TEST_STRINGS
+) -> Path:
     """Evaluate the reader of each stage of a run on the tests; return the file of the figures.
 
     Args:
         out: folder of the run.
         digits: MNIST's test images and labels.
         results: folder of the file, which is named by network and seed.
+        count: strings of each test.
     """
     metrics = json.loads((out / "metrics.json").read_text())
     figures: dict[str, dict[str, Any]] = {}
     for stage in STAGES:
         reader = StringReader.load(out / f"{stage}.safetensors")
         figures[stage] = {
-            name: evaluate(reader, held_out_strings(digits, **options))[0]
+            name: evaluate(reader, held_out_strings(digits, count, **options))[0]
             for name, options in TESTS.items()
         }
     settings = metrics["settings"]
@@ -61,10 +64,12 @@ def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def write_spotter(out: Path, digits: tuple[Tensor, Tensor], results: Path) -> Path:
+def write_spotter(
+    out: Path, digits: tuple[Tensor, Tensor], results: Path, count: int = TEST_PAGES
+) -> Path:
     """Evaluate the spotter of a run on the fixed pages; return the file of the figures."""
     metrics = json.loads((out / "metrics.json").read_text())
-    figures = evaluate_spotter(Spotter.load(out / "spotter.safetensors"), digits)
+    figures = evaluate_spotter(Spotter.load(out / "spotter.safetensors"), digits, count)
     settings = metrics["settings"]
     name = "spotter" if settings["positions"] else "spotter-without-positions"
     path = results / f"{name}-seed{settings['seed']}.json"

@@ -36,7 +36,14 @@ from recognizers.spotting import (
     targets_of,
 )
 
-__all__ = ["SpotSettings", "Spotter", "evaluate_spotter", "shipped_spotter", "train_spotter"]
+__all__ = [
+    "TEST_PAGES",
+    "SpotSettings",
+    "Spotter",
+    "evaluate_spotter",
+    "shipped_spotter",
+    "train_spotter",
+]
 
 KIND = "graph-transformer-networks/spotter/1"
 STATE = "graph-transformer-networks/spotter-state/1"

@@ -18,6 +18,9 @@ from demos.strings.drawing import draw_line, heat_map, write_figure
 from demos.strings.evaluate import evaluate, evaluate_folder, held_out_strings
 from demos.strings.lines import ink_of, line_of, load_line
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
+from demos.strings.report import write_page, write_pictures
+from demos.strings.results import write_run, write_spotter
+from demos.strings.speed import measure
 from demos.strings.spotter import (
     SpotSettings,
     Spotter,
@@ -229,6 +232,37 @@ def test_pictures(run, tmp_path):
     with pytest.raises(ValueError, match=r"\.png or a \.svg"):
         write_figure(figure, tmp_path / "a.pdf")
     assert mpl.rcParams["svg.fonttype"] == "path"  # what was set is put back
+
+
+def test_the_page_is_made_of_the_figures_of_runs(run, digits, tmp_path, monkeypatch):
+    results = tmp_path / "results"
+    with pytest.raises(FileNotFoundError, match="no run of a reader"):
+        write_page(results, tmp_path / "page.md")
+    path = write_run(run[0], digits, results, count=4)
+    assert path.name == "line-seed0.json"
+    figures = json.loads(path.read_text())["figures"]
+    for stage, test, value in (("characters", "clean", 0.5), ("strings", "clean", 0.125)):
+        figures[stage][test]["string_error"] = value
+    for stage, test, value in (("characters", "noise", 0.5), ("strings", "noise", 0.25)):
+        figures[stage][test]["string_error"] = value
+    figures["transducer"]["noise"]["string_error"] = 0.4
+    figures["transducer"]["clean"]["string_error"] = 0.25
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": figures}))
+    train_spotter(digits, TINY_SPOT, tmp_path / "spotter", progress=False)
+    write_spotter(tmp_path / "spotter", digits, results, count=2)
+    monkeypatch.setattr("demos.strings.speed.WIDTHS", (40, 80))
+    monkeypatch.setattr("demos.strings.speed.REPEATS", 2)
+    monkeypatch.setattr("demos.strings.speed.ONE_BY_ONE", 1)
+    (results / "speed.json").write_text(json.dumps(measure(StringReader())))
+    page = write_page(results, tmp_path / "page.md").read_text()
+    assert "by\n75% on clean strings" in page
+    assert "with positions | 0." in page
+    assert "without" not in page.split("| trained |")[1]
+    assert "32 x 80" in page
+    spotter = Spotter.load(tmp_path / "spotter" / "spotter.safetensors")
+    reader = StringReader.load(run[0] / "strings.safetensors")
+    pictures = write_pictures(reader, spotter, digits, tmp_path / "pictures")
+    assert [p.name for p in pictures] == ["clean.svg", "noise.svg", "page.svg"]
 
 
 TINY_SPOT = SpotSettings(steps=4, pages=1, small=0.5)

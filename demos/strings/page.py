@@ -1,0 +1,131 @@
+"""The text of ``docs/strings.md``; its figures are put in by :mod:`demos.strings.report`."""
+
+# ruff: noqa: E501  (a row of a table is one line)
+
+__all__ = ["PAGE"]
+
+PAGE = """\
+# Lines of digits: the space displacement network
+
+`python -m demos.strings` reads a line without segmenting it (the paper's section VII): a
+recogniser of single characters is swept over the whole line in one convolutional pass, a
+transducer of character models makes a string of its outputs, and one loss, eq. 17, trains both
+from strings alone. This page is written by `python -m demos.strings report` from
+`results/strings`.
+
+| step | what it does | where |
+|---|---|---|
+| network | any LeNet-5, or a network for lines, at every position: penalties `[B, T, C]` | `recognizers/sdnn.py`, `lenet.py`, `line_network.py` |
+| character models | neighbouring outputs of one class are one character; blanks between; different characters on contiguous outputs are forbidden; 31 learned penalties | `grammars/characters.py` |
+| grammar | none, or any: a regular expression, amounts, a fixed length | `grammars/` |
+| Viterbi | the best path, frame by frame; its string's posterior exp(-E_dforw) is the confidence | `gtn.dense` |
+
+![A line, what was read, and the outputs](strings/clean.svg)
+
+*A line of the test; under it the characters, each between the first and the last position that
+read it; then the network's outputs, one column for every second pixel, the darker the more
+probable (the paper's Figs. 25 and 26); the best path in red. Below the same with a tenth of the
+pixels inverted.*
+
+![A line with noise](strings/noise.svg)
+
+## Commands
+
+```sh
+python -m demos.strings train --seed 0 --out runs/strings-0 --results results/strings
+python -m demos.strings evaluate --json                # 10,000 strings of MNIST's test digits
+python -m demos.strings evaluate --noise 0.1 --json
+python -m demos.strings evaluate --data DIR --json     # images of lines, with labels.csv
+python -m demos.strings read line.png --pictures pictures --grammar '[0-9]{3,5}'
+python -m demos.strings train-spotter --seed 0 --out runs/spotter-0 --results results/strings
+python -m demos.strings train-spotter --no-positions --out runs/weak-0 --results results/strings
+python -m demos.strings spot page.png --what 7 --picture found.svg
+python -m demos.strings speed && python -m demos.strings report
+```
+
+## Strings
+
+The test is fixed: 10,000 strings of 1 to 10 of MNIST's *test* digits, the gap between the boxes
+of neighbours drawn uniformly from -1 to 4 pixels, in 5% of the gaps a character missing; the same
+with a tenth of all pixels inverted; and free strings of varied size, slant and baseline, their
+boxes overlapping by up to 4 pixels. Training draws from the training digits by the same recipes
+({{ (100 * settings.free) | round | int }}% of the batches free, half of the lines with noise).
+
+Three stages are compared. *Characters*: {{ settings.characters }} steps on {{ settings.windows }}
+windows, a character between two neighbours or, in 40% of them, none (blank), as in the paper;
+the transducer's penalties are zero. *The transducer alone*: its penalties learned from strings,
+the network as it is, to see what is due to them. *Strings*: {{ settings.strings }} steps on
+{{ settings.lines }} lines and their texts, network and transducer, from where the characters
+ended. Errors in %, the mean over the seeds and their range; a string is wrong if any character
+is; character errors are edit distances.
+
+{% for reader in readers %}
+### `--network {{ reader.name }}` ({{ "{:,}".format(reader.parameters) }} parameters, {{ seeds[reader.name] }} seed{{ "s" if seeds[reader.name] > 1 else "" }})
+
+| trained on | clean: string | character | 10% noise: string | character | free: string | character |
+|---|---|---|---|---|---|---|
+{% for row in reader.rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+Global training cuts the string error of the network trained on characters by
+{{ cuts[reader.name]["characters clean"] }}% on clean strings and by
+{{ cuts[reader.name]["characters noise"] }}% on noisy ones; where the transducer had been tuned
+first, by {{ cuts[reader.name]["transducer clean"] }}% and
+{{ cuts[reader.name]["transducer noise"] }}%. All three stages took
+{{ "%.1f" | format(minutes[reader.name]) }} minutes on one core of {{ machine }}, shared with
+other work.
+
+{% endfor %}
+## What was chosen
+
+* **The network.** LeNet-5 has an output for every fourth pixel; two ones side by side are five
+  pixels apart and need a blank between them. So a LeNet is swept twice, shifted by two pixels
+  (`step=2`), and the default is a network that halves the positions along the line only once.
+* **The transducer.** The paper does not print its topology. Here a blank must stand between two
+  characters; with `touch=0.0` contiguous characters are allowed, and the same function gives
+  connectionist temporal classification exactly (tested against `torch.nn.functional.ctc_loss`).
+* **Blanks.** Proportion and gaps are open in the paper: 40% of the windows, gaps uniform; a
+  quarter of the blanks lies before the first or after the last character.
+* **Half precision.** While learning, the network's products are bfloat16 (`bfloat16` in
+  `demos/strings/train.py`); reading is in float32.
+
+## Speed
+
+On one core of {{ speed.machine }}, network `{{ speed.network }}`, with transducer, best path and
+confidence; medians of 30 readings of one line alone, in processor time.
+
+| line | ms | of which network | microseconds for each pixel column |
+|---|---|---|---|
+{% for line in speed.lines %}
+| 32 x {{ line.width }} | {{ "%.2f" | format(line.ms) }} | {{ "%.2f" | format(line.network_ms) }} | {{ "%.1f" | format(line.us_per_column) }} |
+{% endfor %}
+
+What one pass saves: LeNet-5 has {{ speed.sweep.windows }} windows on a line of 32 x 400. One
+pass is {{ "%.1f" | format(speed.sweep.multiply_adds / 1e6) }} million multiply-adds and
+{{ "%.2f" | format(speed.sweep.ms) }} ms; all windows as one batch
+{{ "%.1f" | format(speed.sweep.multiply_adds_by_windows / 1e6) }} million and
+{{ "%.2f" | format(speed.sweep.ms_by_windows) }} ms; one window after the other
+{{ "%.1f" | format(speed.sweep.ms_one_by_one) }} ms.
+
+## Spotting
+
+A small network, digits and rubbish, is swept over a page at four resolutions, half an octave
+apart: digits from 20 to about 55 pixels high among dots, dashes, crosses, polygons and wavy
+lines. With positions each window has a class. Without, it is only known which digits are
+somewhere on the page: for each digit all windows at all resolutions are parallel arcs between
+two nodes, beside an arc "nowhere", and the loss is eq. 17 of what is there (the paper's proposal
+for faces).
+
+![A page, the digits found, and where they are probable](strings/page.svg)
+
+| trained | average precision | least of a digit | seeds | minutes |
+|---|---|---|---|---|
+{% for spotter in spotters if spotter.seeds %}
+| {{ spotter.name }} | {{ spotter.precision }} | {{ "%.3f" | format(spotter.least) }} ({{ spotter.worst }}) | {{ spotter.seeds }} | {{ "%.1f" | format(spotter.minutes) }} |
+{% endfor %}
+
+500 fixed pages of MNIST's test digits; the mean over the ten digits. A find counts if its middle
+is in the digit's box, its height within a factor of two of the box's, and no better find has had
+the same digit.
+"""

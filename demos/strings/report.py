@@ -1,0 +1,141 @@
+"""The page of the line reader, written from the figures of its runs: ``docs/strings.md``."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, StrictUndefined
+from torch import Tensor
+
+from demos.checks.checkpoint import write_whole
+from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
+from demos.strings.evaluate import held_out_strings
+from demos.strings.page import PAGE
+from demos.strings.reader import StringReader
+from demos.strings.results import read_runs, read_spotters
+from demos.strings.spotter import Spotter
+from demos.strings.train import STAGES
+from recognizers.classes import DIGITS
+from recognizers.datasets.pages import PageRecipe, draw_pages
+
+__all__ = ["write_page", "write_pictures"]
+
+Run = dict[str, Any]
+STAGE_NAMES = {
+    "characters": "characters",
+    "transducer": "characters, then the transducer alone",
+    "strings": "characters, then strings (global)",
+}
+
+
+def write_page(results: Path, page: Path) -> Path:
+    """Write the page from the files in ``results``; return it.
+
+    Raises:
+        FileNotFoundError: there is no run, or no ``speed.json``, in the folder.
+    """
+    runs = read_runs(results)
+    if not runs:
+        raise FileNotFoundError(f"{results}: no run of a reader; train with --results {results}")
+    speed = json.loads((results / "speed.json").read_text())
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    known = read_spotters(results, positions=True)
+    unknown = read_spotters(results, positions=False)
+    text = environment.from_string(PAGE).render(
+        readers=[_rows(name, found) for name, found in runs.items()],
+        cuts={name: _cuts(found) for name, found in runs.items()},
+        seeds={name: len(found) for name, found in runs.items()},
+        speed=speed,
+        spotters=[
+            _spotter("with positions", known),
+            _spotter("from what is on the page alone", unknown),
+        ],
+        settings=runs[next(iter(runs))][0]["settings"],
+        machine=runs[next(iter(runs))][0]["machine"],
+        minutes={
+            name: statistics.mean(sum(run["seconds"].values()) for run in found) / 60
+            for name, found in runs.items()
+        },
+    )
+    write_whole(page, text)
+    return page
+
+
+def write_pictures(
+    reader: StringReader, spotter: Spotter, digits: tuple[Tensor, Tensor], folder: Path
+) -> list[Path]:
+    """Draw lines of the fixed test, clean and with noise, and a page, into a folder."""
+    written = []
+    for name, noise, which in (("clean", 0.0, 0), ("noise", 0.1, 4)):
+        image, _ = held_out_strings(digits, which + 1, noise=noise)[which]
+        written.append(folder / f"{name}.svg")
+        write_figure(draw_line(reader, image, reader.read([image])[0]), written[-1])
+    recipe = PageRecipe(side=200, digits=(10, 10))
+    page = draw_pages(*digits, recipe, 1, np.random.default_rng(5)).images[0]
+    with torch.no_grad():
+        scores = torch.log_softmax(-spotter.penalties(page[None])[0].double(), dim=1)
+    label = DIGITS.index("3")
+    heat = heat_map(scores[:, label].numpy(), spotter.pyramid.places(*page.shape), *page.shape)
+    found = [one for one in spotter.spot(page, least=-0.7) if one.label == label]
+    written.append(folder / "page.svg")
+    write_figure(draw_page(page, heat, found, "3"), written[-1])
+    return written
+
+
+def _rows(name: str, runs: Sequence[Run]) -> dict[str, Any]:
+    """Return the table of a network: a row for each stage, the cells as text."""
+    rows = []
+    for stage in STAGES:
+        cells = [STAGE_NAMES[stage]]
+        for test in ("clean", "noise", "free"):
+            for figure in ("string_error", "char_error"):
+                cells.append(_spread(runs, lambda run, s=stage, t=test, f=figure: (
+                    100 * run["figures"][s][t][f])))  # fmt: skip
+        rows.append(cells)
+    return {"name": name, "rows": rows, "parameters": runs[0]["parameters"]}
+
+
+def _cuts(runs: Sequence[Run]) -> dict[str, str]:
+    """Return by how much of itself the string error falls from one stage to the last."""
+
+    def cut(run: Run, stage: str, test: str) -> float:
+        before, after = (run["figures"][s][test]["string_error"] for s in (stage, "strings"))
+        return 100 * (1 - after / before)
+
+    return {
+        f"{stage} {test}": _spread(runs, lambda run, s=stage, t=test: cut(run, s, t), digits=0)
+        for stage in ("characters", "transducer")
+        for test in ("clean", "noise")
+    }
+
+
+def _spotter(name: str, runs: Sequence[Run]) -> dict[str, Any]:
+    each = [run["figures"]["of_digits"] for run in runs]
+    worst = min(DIGITS, key=lambda d: statistics.mean(e[d] for e in each)) if each else ""
+    return {
+        "name": name,
+        "seeds": len(runs),
+        "precision": _spread(runs, lambda run: run["figures"]["average_precision"], digits=3),
+        "worst": worst,
+        "least": statistics.mean(e[worst] for e in each) if each else 0.0,
+        "minutes": statistics.mean(run["seconds"] for run in runs) / 60 if runs else 0.0,
+    }
+
+
+def _spread(runs: Sequence[Run], of: Callable[[Run], float], *, digits: int = 2) -> str:
+    """Return a mean over runs, and in parentheses the least and the largest of several."""
+    values = [of(run) for run in runs]
+    if not values:
+        return "not measured"
+    mean = f"{statistics.mean(values):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ({min(values):.{digits}f} to {max(values):.{digits}f})"
