@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
-from demos.checks.checkpoint import CheckpointError
+from demos.checks.checkpoint import CheckpointError, write_whole
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.compare import compare as write_comparison
 from demos.mnist.evaluate import evaluate as evaluate_network
@@ -17,7 +18,7 @@ from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model, shipped
 from demos.mnist.pictures import draw_pictures
 from demos.mnist.recipes import RECIPES, with_settings
-from demos.mnist.results import RESULTS, ResultError
+from demos.mnist.results import RESULTS, ResultError, machine
 from demos.mnist.robustness import robustness as measure_changes
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
 from demos.mnist.sizes import SIZES, train_sizes
@@ -221,9 +222,15 @@ def ship_rows(
 def time_training(
     steps: Annotated[int, typer.Option(min=10, help="Batches that are timed.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+    write: Annotated[
+        Path | None, typer.Option(help="File for the figures, such as results/mnist/time.json.")
+    ] = None,
 ) -> None:
     """Time a pass of LeNet-5 beside a plain torch LeNet, in turns; and the evaluation."""
     figures = measure_time(steps)
+    if write is not None:
+        where = {"machine": machine(), "torch": torch.__version__}
+        write_whole(write, json.dumps(figures | where, indent=2) + "\n")
     if as_json:
         typer.echo(json.dumps(figures))
         return
