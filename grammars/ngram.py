@@ -1,0 +1,279 @@
+"""Back-off n-grams, and what they are as graphs with failure arcs.
+
+An n-gram model says how likely each word is after the n - 1 before it. Where it has not seen
+them together, it backs off: it forgets the word furthest away and pays for that. As a graph, a
+node is a history, an arc a word seen after it, and a failure arc leads to the shorter history; a
+failure arc is followed only where the word was not seen, so that the next words' probabilities
+sum to one (an epsilon arc in its place would count seen words twice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.symbols import EPSILON, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["BACK_OFF", "BEGIN", "END", "UNKNOWN", "NGrams", "Order"]
+
+BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
+"""Words of every vocabulary: before the first, after the last, and any that is not known."""
+
+BACK_OFF = "<backoff>"
+"""The symbol of failure arcs."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Order:
+    """The n-grams of one length, sorted by what they begin with, then by their last word.
+
+    Attributes:
+        prefix: ``[M]``, which n-gram one shorter each begins with (0 for single words).
+        word: ``[M]``, the last word.
+        penalties: ``[M]``, in nats: minus log of the probability of the word after the others.
+        back_off: ``[M]``, in nats: what forgetting the first word costs after this history.
+        shorter: ``[M]``, the n-gram one shorter without the first word (of single words: -1).
+    """
+
+    prefix: Ints
+    word: Ints
+    penalties: Floats
+    back_off: Floats
+    shorter: Ints
+
+    def __len__(self) -> int:
+        return len(self.word)
+
+
+class NGrams:
+    """A back-off model: words, and n-grams of each length up to its order.
+
+    Made from text by :func:`grammars.ngram_counts.counted_ngrams`, or from a file by
+    :func:`grammars.arpa.read_arpa`.
+
+    Args:
+        words: the vocabulary, ``<s>``, ``</s>`` and ``<unk>`` among it; word k of the model.
+        orders: the n-grams of length 1, 2, …; single word k is word k. What an n-gram begins and
+            ends with is there, too.
+
+    Raises:
+        GraphError: a vocabulary that lacks one of the three, or has a word twice.
+    """
+
+    def __init__(self, words: Sequence[str], orders: Sequence[Order]) -> None:
+        self.words = tuple(words)
+        self.orders = tuple(orders)
+        self.number = {word: k for k, word in enumerate(self.words)}
+        if len(self.number) != len(self.words):
+            raise GraphError("the vocabulary has a word twice")
+        missing = [w for w in (BEGIN, END, UNKNOWN) if w not in self.number]
+        if missing:
+            raise GraphError(f"the vocabulary lacks {', '.join(missing)}")
+        # Sorted, to be searched.
+        self._keys = [o.prefix * len(self.words) + o.word for o in self.orders]
+
+    @property
+    def order(self) -> int:
+        """The length of the longest n-grams."""
+        return len(self.orders)
+
+    def __repr__(self) -> str:
+        return f"NGrams({' + '.join(str(len(o)) for o in self.orders)} n-grams)"
+
+    # -- asking ---------------------------------------------------------------------------------
+
+    def penalty(self, word: str, after: Sequence[str] = ()) -> float:
+        """Return minus log of the probability of a word after others (the last order - 1 count).
+
+        Words that are not known count as ``<unk>``. O(order^2 log M).
+        """
+        unknown = self.number[UNKNOWN]
+        ids = [self.number.get(w, unknown) for w in (*after[-(self.order - 1) :], word)]
+        if self.order == 1:
+            ids = ids[-1:]
+        paid = 0.0
+        for first in range(len(ids)):
+            found = self.find(ids[first:])
+            if found >= 0:
+                return paid + float(self.orders[len(ids) - first - 1].penalties[found])
+            history = self.find(ids[first:-1])
+            if history >= 0 and first < len(ids) - 1:
+                paid += float(self.orders[len(ids) - first - 2].back_off[history])
+        raise AssertionError("a single word is always there")
+
+    def find(self, ids: Sequence[int]) -> int:
+        """Return which n-gram of its length some words (by number) are, or -1."""
+        at = 0
+        for length, k in enumerate(ids):
+            key, keys = at * len(self.words) + k, self._keys[length]
+            at = int(np.searchsorted(keys, key))
+            if at == len(keys) or keys[at] != key:
+                return -1
+        return at
+
+    # -- as a graph -----------------------------------------------------------------------------
+
+    def graph(
+        self,
+        symbols: SymbolTable | None = None,
+        *,
+        scale: float = 1.0,
+        unknown: Literal["forbid", "share"] = "forbid",
+        back_off: str = BACK_OFF,
+        dtype: torch.dtype | None = None,
+    ) -> Graph:
+        """Return the acceptor of sentences, to be read with ``failure="<backoff>"``.
+
+        A sentence begins after ``<s>``, and ends with the final penalty of ``</s>``. The penalty
+        of a sentence is minus log of its probability, exactly, as the failure arcs have it.
+
+        Args:
+            symbols: words as the graph before this one writes them, such as
+                ``lexicon.osymbols``; the vocabulary unless given. Words of the model that are not
+                among them are left out. A new symbol, ``back_off``, is added.
+            scale: all penalties are multiplied with it.
+            unknown: words of the symbols that the model does not know: ``"forbid"`` has no arc
+                for them, ``"share"`` gives each an equal share of the probability of ``<unk>``
+                (so that the sum stays one).
+            back_off: the symbol of failure arcs.
+            dtype: of the penalties (torch's default dtype, unless given).
+
+        Raises:
+            GraphError: an unknown choice; symbols that have the back-off symbol already.
+
+        >>> import gtn
+        >>> from grammars.ngram_counts import counted_ngrams
+        >>> model = counted_ngrams(["abab", "abb"], order=2)
+        >>> grammar = model.graph()
+        >>> read = gtn.compose(gtn.string("ab"), grammar, failure=BACK_OFF)
+        >>> bigrams = [model.penalty("a", ["<s>"]), model.penalty("b", ["a"]),
+        ...            model.penalty("</s>", ["b"])]
+        >>> abs(gtn.viterbi_penalty(read).item() - sum(bigrams)) < 1e-5
+        True
+        """
+        if unknown not in ("forbid", "share"):
+            raise GraphError(f"unknown={unknown!r}; it is 'forbid' or 'share'")
+        table, label, strangers = self._labels(symbols, back_off, unknown)
+        # Nodes are histories: the empty one, and n-grams below the order that go on.
+        node, count = self._nodes()
+        src, dst, labels, paid = [], [], [], []
+        finals = {0: float(self.orders[0].penalties[self.number[END]])}
+        begin, end, unk = (self.number[w] for w in (BEGIN, END, UNKNOWN))
+        for n, grams in enumerate(self.orders):
+            own = np.zeros(1, dtype=np.int64) if n == 0 else node[n - 1]
+            # What is longer than the histories, or leads nowhere, goes on as its longest end.
+            reached = node[n] if n + 1 < self.order else self._ends(node, n)
+            written = (grams.word != end) & (grams.word != begin) & (label[grams.word] >= 0)
+            src.append(own[grams.prefix[written]])
+            dst.append(reached[written])
+            labels.append(label[grams.word[written]])
+            paid.append(grams.penalties[written])
+            ending = grams.word == end
+            finals |= dict(
+                zip(own[grams.prefix[ending]].tolist(), grams.penalties[ending].tolist())
+            )
+            if len(strangers):
+                these = np.flatnonzero(grams.word == unk)
+                each = np.repeat(these, len(strangers))
+                src.append(own[grams.prefix[each]])
+                dst.append(reached[each])
+                labels.append(np.tile(strangers, len(these)))
+                paid.append(grams.penalties[each] + np.log(len(strangers)))
+            if n + 1 < self.order:
+                backs, bound = self._backing(node, n)
+                src.append(backs[0])
+                dst.append(backs[1])
+                labels.append(np.full(len(bound), table.label(back_off)))
+                paid.append(bound)
+        ends = np.array(sorted(finals), dtype=np.int64)
+        penalties = torch.from_numpy(scale * np.concatenate(paid))
+        dtype = dtype or torch.get_default_dtype()
+        start = 0 if self.order == 1 else int(node[0][begin])
+        topology = Topology(
+            count,
+            np.concatenate(src),
+            np.concatenate(dst),
+            np.concatenate(labels),
+            starts=[start],
+            finals=ends,
+            check=False,
+        )
+        return Graph(
+            topology,
+            penalties.to(dtype),
+            start_penalties=torch.zeros(1, dtype=dtype),
+            final_penalties=torch.tensor([scale * finals[n] for n in ends.tolist()], dtype=dtype),
+            isymbols=table,
+            osymbols=table,
+        )
+
+    def _labels(
+        self, symbols: SymbolTable | None, back_off: str, unknown: str
+    ) -> tuple[SymbolTable, Ints, Ints]:
+        """Return the table with the back-off symbol, the label of each word (or -1), and the
+        labels of words that are not known."""
+        given = symbols
+        if given is None:
+            given = SymbolTable([w for w in self.words if w not in (BEGIN, END)])
+        table = given.merge(SymbolTable([back_off]))[0]
+        if back_off in given:
+            raise GraphError(f"the symbols have {back_off!r} already; choose another back_off")
+        known = set(self.words) - {BEGIN, END}
+        label = np.array(
+            [given.label(w) if w in known and w in given else EPSILON for w in self.words],
+            dtype=np.int64,
+        )
+        strangers = []
+        if unknown == "share":
+            strangers = [given.label(w) for w in given if w not in known]
+        if strangers and label[self.number[UNKNOWN]] >= 0:
+            # The word itself and those it stands for: which is meant is not known.
+            raise GraphError(
+                f"the symbols have {UNKNOWN!r} and words that the model does not know; leave one "
+                "or the other out"
+            )
+        return table, label, np.array(strangers, dtype=np.int64)
+
+    def _nodes(self) -> tuple[list[Ints], int]:
+        """Return the node of each n-gram that is shorter than the order, and how many there are.
+
+        An n-gram after which nothing was seen and nothing is paid has that of its longest end.
+        """
+        node: list[Ints] = []
+        count = 1
+        for n, grams in enumerate(self.orders[:-1]):
+            goes_on = np.zeros(len(grams), dtype=np.bool_)
+            goes_on[self.orders[n + 1].prefix] = True
+            goes_on |= grams.back_off != 0
+            if n == 0:
+                goes_on[self.number[BEGIN]] = True
+            goes_on &= grams.word != self.number[END]
+            own = np.where(goes_on, np.cumsum(goes_on) - 1 + count, -1)
+            count += int(goes_on.sum())
+            node.append(own)
+            node[n] = np.where(goes_on, own, self._ends(node, n))
+        return node, count
+
+    def _ends(self, node: list[Ints], n: int) -> Ints:
+        """Return the node of the longest shorter end of each n-gram of length n + 1."""
+        if n == 0:
+            return np.zeros(len(self.orders[0]), dtype=np.int64)
+        return node[n - 1][self.orders[n].shorter]
+
+    def _backing(self, node: list[Ints], n: int) -> tuple[tuple[Ints, Ints], Floats]:
+        """Return source, destination and penalty of failure arcs, from histories of n + 1 words."""
+        grams = self.orders[n]
+        shorter = self._ends(node, n)
+        own = node[n] != shorter
+        return (node[n][own], shorter[own]), grams.back_off[own]

@@ -1,0 +1,309 @@
+"""Word lists: from files and from running text, with what is wrong in them named by line."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Problem", "WordList", "count_words", "read_words", "word_list"]
+
+Path_ = str | os.PathLike[str]
+Handling = Literal["skip", "raise"]
+
+
+class Problem(NamedTuple):
+    """A line or entry that was left out: its number from 1, its text, and what is wrong."""
+
+    line: int
+    text: str
+    wrong: str
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.text!r} {self.wrong}"
+
+
+@dataclass(frozen=True)
+class WordList:
+    """Different words, none of them empty, each with a penalty.
+
+    Attributes:
+        words: W of them, in the order of the list.
+        penalties: float64 ``[W]``, in nats: minus log of the relative frequency of each, or zero
+            where nothing is known of it.
+        problems: what was left out on the way, by line.
+        name: of the file, for messages.
+    """
+
+    words: tuple[str, ...]
+    penalties: NDArray[np.float64]
+    problems: tuple[Problem, ...] = field(default=(), repr=False)
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+    def summary(self, count: int = 5) -> str:
+        """Return how many words there are, and the first problems, as text.
+
+        >>> print(word_list(["cat", "", "naïve"], alphabet="acetvin", problems="skip").summary())
+        1 words, 2 lines left out
+          line 2: '' is empty
+          line 3: 'naïve' has the letter 'ï' (the third), which is not in the alphabet
+        """
+        lines = [f"{len(self)} words, {len(self.problems)} lines left out"]
+        lines += [f"  {problem}" for problem in self.problems[:count]]
+        if len(self.problems) > count:
+            lines.append(f"  … and {len(self.problems) - count} more")
+        return "\n".join([f"{self.name}: {lines[0]}" if self.name else lines[0], *lines[1:]])
+
+    def extended(self, other: WordList, limit: int | None = None) -> WordList:
+        """Return this list and, behind it, words of another that it has not, up to ``limit``.
+
+        A word of this list keeps its penalty here.
+
+        >>> a, b = word_list(["cat", "dog"]), word_list(["dog", "cow", "pig"])
+        >>> a.extended(b, limit=3).words
+        ('cat', 'dog', 'cow')
+        """
+        own = set(self.words)
+        room = len(other) if limit is None else max(limit - len(self), 0)
+        more = [i for i, word in enumerate(other.words) if word not in own][:room]
+        return WordList(
+            (*self.words, *(other.words[i] for i in more)),
+            np.concatenate((self.penalties, other.penalties[more])),
+            self.problems,
+            self.name,
+        )
+
+
+def word_list(
+    words: Iterable[str],
+    *,
+    counts: Sequence[float] | None = None,
+    alphabet: Container[str] | None = None,
+    problems: Handling = "raise",
+    name: str = "",
+) -> WordList:
+    """Return the list of words that are at hand.
+
+    Args:
+        words: any number; entry i counts as line i + 1.
+        counts: how often each was seen, > 0; those of a word that is there twice add up. Without
+            counts, all penalties are zero.
+        alphabet: the letters that words may have; ``None``: any.
+        problems: what becomes of empty words, words that were there before (of those without
+            counts), and letters outside the alphabet: ``"skip"`` leaves them out and lists them,
+            ``"raise"`` raises at the first.
+        name: of where they come from, for messages.
+
+    Raises:
+        ValueError: naming the line; no word at all.
+
+    >>> word_list(["cat", "dog", "cat"], counts=[1, 2, 1]).penalties.round(3)
+    array([0.693, 0.693])
+    >>> word_list(["cat", "cat"])
+    Traceback (most recent call last):
+    ValueError: line 2: 'cat' is a duplicate of line 1
+    """
+    given = list(words)
+    numbers = [None] * len(given) if counts is None else [float(count) for count in counts]
+    entries = zip(range(1, len(given) + 1), given, numbers, strict=True)
+    return _collected(entries, alphabet, problems, name)
+
+
+def read_words(
+    path: Path_,
+    *,
+    alphabet: Container[str] | None = None,
+    problems: Handling = "skip",
+    encoding: str = "utf-8",
+) -> WordList:
+    """Return the words of a file: one to a line, with a tab and a count behind it or without.
+
+    White space around a word is no part of it. A list with a count in its first line has one in
+    every line.
+
+    Args:
+        path: a text file.
+        alphabet, problems: as in :func:`word_list`; a line that is not in the encoding, or whose
+            count is not a number above zero, is a problem, too.
+        encoding: of the text.
+
+    Raises:
+        ValueError: naming file and line; a file without a single word.
+        OSError: a file that cannot be read.
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "words.txt"
+    >>> _ = path.write_text("the\\t30\\nof\\t10\\n\\n")
+    >>> found = read_words(path)
+    >>> found.words, found.penalties.round(3).tolist(), len(found.problems)
+    (('the', 'of'), [0.288, 1.386], 1)
+    """
+    counted: bool | None = None
+
+    def entry(line: str) -> tuple[str, float | None]:
+        nonlocal counted
+        word, tab, count = line.strip("\ufeff \r\n").partition("\t")
+        if not word.strip():
+            return "", None
+        if counted is None:
+            counted = bool(tab)
+        if counted != bool(tab):
+            raise _ProblemError(
+                "has no count, the first line has one" if counted else "has a count, the first "
+                "line has none"
+            )  # fmt: skip
+        try:
+            return word.strip(), float(count) if counted else None
+        except ValueError:
+            raise _ProblemError(f"has the count {count!r}, which is no number") from None
+
+    def entries() -> Iterator[tuple[int, str, float | None] | Problem]:
+        for number, line in _lines(path, encoding):
+            if isinstance(line, Problem):
+                yield line
+                continue
+            try:
+                yield number, *entry(line)
+            except _ProblemError as error:
+                yield Problem(number, line.strip(), str(error))
+
+    return _collected(entries(), alphabet, problems, str(path))
+
+
+def count_words(
+    path: Path_,
+    *,
+    alphabet: Container[str] | None = None,
+    tidy: Callable[[str], str] = str,
+    least: int = 1,
+    encoding: str = "utf-8",
+) -> WordList:
+    """Return the words of running text, most frequent first: what stands between white space.
+
+    Args:
+        path: a text file.
+        alphabet: words with other letters are left out, and listed with the first line of each.
+        tidy: what each word goes through before it is counted, such as ``str.lower``; a word of
+            which nothing is left does not count.
+        least: how often a word has to be there.
+        encoding: of the text; lines that are not in it are left out, and listed.
+
+    Raises:
+        ValueError: no word is left.
+        OSError: a file that cannot be read.
+
+    >>> import pathlib, tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "text.txt"
+    >>> _ = path.write_text("To be, or not to be.")
+    >>> count_words(path, tidy=lambda word: word.strip(".,").lower()).words
+    ('to', 'be', 'or', 'not')
+    """
+    counts: Counter[str] = Counter()
+    first: dict[str, int] = {}
+    undecoded = []
+    for number, line in _lines(path, encoding):
+        if isinstance(line, Problem):
+            undecoded.append(line)
+            continue
+        for word in line.split():
+            tidied = tidy(word)
+            if tidied:
+                counts[tidied] += 1
+                first.setdefault(tidied, number)
+    entries = (
+        (first[word], word, float(count)) for word, count in counts.most_common() if count >= least
+    )
+    found = _collected(entries, alphabet, "skip", str(path))
+    return WordList(found.words, found.penalties, (*undecoded, *found.problems), found.name)
+
+
+class _ProblemError(ValueError):
+    """What is wrong with a line."""
+
+
+def _lines(path: Path_, encoding: str) -> Iterator[tuple[int, str | Problem]]:
+    """Yield the lines of a file with their numbers; those not in the encoding as problems."""
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                yield number, line.decode(encoding)
+            except UnicodeDecodeError as error:
+                text = line.decode(encoding, errors="replace").strip()
+                wrong = f"is not {encoding}: byte {error.start + 1} is {line[error.start]:#x}"
+                yield number, Problem(number, text, wrong)
+
+
+def _collected(
+    entries: Iterable[tuple[int, str, float | None] | Problem],
+    alphabet: Container[str] | None,
+    problems: Handling,
+    name: str,
+) -> WordList:
+    """Return the list of entries (line, word, count or None), those with problems left out."""
+    if problems not in ("skip", "raise"):
+        raise ValueError(f"problems={problems!r}; they are 'skip' or 'raise'")
+    counts: dict[str, float] = {}
+    lines: dict[str, int] = {}
+    found: list[Problem] = []
+    counted = False
+    for entry in entries:
+        problem = entry if isinstance(entry, Problem) else _problem(*entry, lines, alphabet)
+        if problem is not None:
+            if problems == "raise":
+                raise ValueError(f"{name}, {problem}" if name else str(problem))
+            found.append(problem)
+            continue
+        assert not isinstance(entry, Problem)
+        line, word, count = entry
+        counted |= count is not None
+        counts[word] = counts.get(word, 0.0) + (count or 0.0)
+        lines.setdefault(word, line)
+    if not counts:
+        what = f"; {len(found)} lines were left out, the first: {found[0]}" if found else ""
+        raise ValueError(f"{name or 'the list'} has no word in it{what}")
+    numbers = np.array(list(counts.values()))
+    penalties = -np.log(numbers / numbers.sum()) if counted else np.zeros(len(counts))
+    return WordList(tuple(counts), penalties, tuple(found), name)
+
+
+def _problem(
+    line: int,
+    word: str,
+    count: float | None,
+    lines: dict[str, int],
+    alphabet: Container[str] | None,
+) -> Problem | None:
+    """Return what is wrong with an entry, or None."""
+    if not word:
+        return Problem(line, word, "is empty")
+    if count is None and word in lines:
+        return Problem(line, word, f"is a duplicate of line {lines[word]}")
+    if count is not None and not 0 < count < np.inf:
+        return Problem(line, word, f"has the count {count:g}; a count is a number above zero")
+    if alphabet is not None:
+        for place, letter in enumerate(word):
+            if letter not in alphabet:
+                return Problem(
+                    line,
+                    word,
+                    f"has the letter {letter!r} ({_ordinal(place + 1)}), which is not in the "
+                    "alphabet",
+                )
+    return None
+
+
+def _ordinal(number: int) -> str:
+    names = ("first", "second", "third", "fourth", "fifth")
+    return f"the {names[number - 1]}" if number <= len(names) else f"letter {number}"

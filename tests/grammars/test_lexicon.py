@@ -1,0 +1,184 @@
+"""Lexicons: the same graph as by determinization and minimization, for any set of words."""
+
+import string
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gtn
+from grammars.lexicon import lexicon
+from grammars.words import word_list
+from gtn.errors import GraphError
+from gtn.testing import path_penalties_by_string, paths
+
+WORDS = st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=12, unique=True)
+PENALTIES = st.lists(st.integers(0, 6), min_size=12, max_size=12)
+EPSILON = gtn.EPSILON
+
+
+def by_minimization(words, penalties, symbols, outputs=None):
+    """The union of the words, determinized and minimized."""
+    chains = [
+        gtn.from_arcs(
+            [
+                (
+                    i,
+                    i + 1,
+                    letter,
+                    *(() if outputs is None else (outputs(w, i),)),
+                    penalty * (i == 0),
+                )
+                for i, letter in enumerate(word)
+            ],
+            final=len(word),
+            isymbols=symbols,
+            osymbols=symbols,
+            dtype=torch.float64,
+        )
+        for w, (word, penalty) in enumerate(zip(words, penalties))
+    ]
+    return gtn.minimize(
+        gtn.determinize(gtn.union(*chains), semiring="tropical"), semiring="tropical"
+    )
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(WORDS, PENALTIES, st.permutations("abc"))
+def test_it_is_the_minimal_deterministic_graph_array_by_array(words, levels, letters):
+    symbols = gtn.SymbolTable(letters)
+    penalties = [level / 4 for level in levels[: len(words)]]
+    built = lexicon(words, penalties=penalties, symbols=symbols, dtype=torch.float64)
+    expected = by_minimization(words, penalties, symbols)
+    assert gtn.isomorphic(built, expected)
+    for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
+        np.testing.assert_array_equal(getattr(built, name), getattr(expected, name), err_msg=name)
+    for name in ("penalties", "start_penalties", "final_penalties"):
+        torch.testing.assert_close(getattr(built, name), getattr(expected, name))
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(WORDS, PENALTIES)
+def test_each_word_is_one_path_with_its_penalty(words, levels):
+    penalties = [level / 4 for level in levels[: len(words)]]
+    for outputs in ("letters", "words"):
+        graph = lexicon(words, penalties=penalties, outputs=outputs)
+        expected = {
+            (
+                tuple(graph.isymbols.encode(word).tolist()),
+                tuple(graph.isymbols.encode(word).tolist()) if outputs == "letters" else (k,),
+            ): [penalty]
+            for k, (word, penalty) in enumerate(zip(words, penalties))
+        }
+        found = path_penalties_by_string(graph, 6)
+        assert {key: list(values) for key, values in found.items()} == expected
+        assert graph.topology.is_connected
+        assert graph.topology.is_acyclic
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(WORDS, PENALTIES)
+def test_words_are_written_as_soon_as_they_are_told(words, levels):
+    graph = lexicon(words, penalties=[p / 4 for p in levels[: len(words)]], outputs="words")
+    table = graph.isymbols
+    for path in paths(graph, 10):
+        labels = [(int(graph.ilabels[a]), int(graph.olabels[a])) for a in path.arcs]
+        word = words[next(o for _, o in labels if o != EPSILON)]
+        others = [w for w in words if w != word]
+        told = next(i for i, (_, o) in enumerate(labels) if o != EPSILON)
+        read = "".join(table.decode([i for i, _ in labels[: told + 1] if i != EPSILON]))
+        before = "".join(table.decode([i for i, _ in labels[:told] if i != EPSILON]))
+        if labels[told][0] == EPSILON:  # it ends here, and another goes on
+            assert read == word
+            assert any(w.startswith(word) for w in others)
+        else:
+            assert not any(w.startswith(read) for w in others)
+            assert told == 0 or any(w.startswith(before) for w in others)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(WORDS, PENALTIES)
+def test_penalties_are_ahead_of_the_words(words, levels):
+    graph = lexicon(words, penalties=[p / 4 for p in levels[: len(words)]], outputs="words")
+    ahead = gtn.shortest_distance(graph, "backward", "tropical")
+    np.testing.assert_array_equal(ahead.numpy(), 0.0)
+    assert (graph.penalties >= 0).all()
+
+
+def test_real_words_are_minimal():
+    """Many words with shared ends: as small as minimization makes the trie."""
+    rng = np.random.default_rng(0)
+    stems = ["".join(rng.choice(list("abcdefgh"), rng.integers(2, 6))) for _ in range(150)]
+    ends = ["", "s", "ed", "ing", "er", "ers", "ation", "ations"]
+    words = list(dict.fromkeys(stem + end for stem in stems for end in ends))
+    levels = [float(len(word) % 3) for word in words]
+    built = lexicon(words, penalties=levels, dtype=torch.float64)
+    expected = by_minimization(words, levels, gtn.SymbolTable(sorted({*"".join(words)})))
+    assert gtn.equal(built, expected)
+    assert built.num_nodes < sum(map(len, words)) / 8
+
+
+def test_more_words_than_the_first_table_holds():
+    rng = np.random.default_rng(0)
+    words = list({"".join(rng.choice(list(string.ascii_letters), 5)) for _ in range(600)})
+    for outputs in ("letters", "words"):
+        graph = lexicon(words, penalties=np.arange(len(words)) / 8, outputs=outputs)
+        assert graph.num_nodes > 1024
+        assert len(list(paths(graph, 6))) == len(words)
+
+
+def test_a_word_of_200_letters():
+    long = "ab" * 100
+    graph = lexicon([long, "a", long + "b"], outputs="words")
+    read = gtn.compose(gtn.string(long, symbols=graph.isymbols), graph)
+    assert gtn.path_text(read) == long
+    assert gtn.path_text(gtn.compose(gtn.string("a", symbols=graph.isymbols), graph)) == "a"
+
+
+def test_one_word():
+    assert gtn.path_text(lexicon(["a"], outputs="words")) == "a"
+    assert gtn.path_text(lexicon(["seven"])) == "seven"
+
+
+def test_labels_are_those_of_the_table():
+    symbols = gtn.SymbolTable({7: "b", 3: "a", 5: "☃"})
+    graph = lexicon(["ab", "☃"], symbols=symbols)
+    assert set(graph.ilabels.tolist()) == {7, 3, 5}
+    assert graph.isymbols is symbols
+    assert lexicon(["😀é"], outputs="words").ilabels.tolist() == [1, 0]
+
+
+def test_penalties_of_a_word_list_and_their_resolution():
+    words = word_list(["a", "b"], counts=[1, 3])
+    graph = lexicon(words, dtype=torch.float64)
+    assert gtn.viterbi_penalty(graph).item() == pytest.approx(-np.log(0.75), abs=2**-11)
+    coarse = lexicon(words, resolution=0.5, dtype=torch.float64)
+    assert gtn.viterbi_penalty(coarse).item() == 0.5
+    assert lexicon(words, penalties=[0, 0]).penalties.sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "message"),
+    [
+        ([], {}, "at least one word"),
+        (["a", ""], {}, "word 1 is empty"),
+        (["a", "b", "a"], {}, r"word 2 is 'a', and so is word 0"),
+        (
+            ["a", "ab", "cab"],
+            {"symbols": gtn.SymbolTable("ab")},
+            "word 2, 'cab', has the letter 'c'",
+        ),
+        (["a", 3], {}, "word 1 is 3; words are strings"),
+        (["a"], {"penalties": [1, 2]}, r"penalties of shape \[2\] for 1 words"),
+        (["a", "b"], {"penalties": [1, -1]}, "word 1, 'b', has the penalty -1"),
+        (["a", "b"], {"penalties": [1, np.nan]}, "word 1, 'b', has the penalty nan"),
+        (["a", "b"], {"penalties": [1, np.inf]}, "word 1, 'b', has the penalty inf"),
+        (["a"], {"outputs": "both"}, "outputs='both'"),
+        (["a"], {"resolution": 0.0}, "resolution=0.0"),
+    ],
+)
+def test_what_is_wrong_is_named(words, options, message):
+    with pytest.raises(GraphError, match=message):
+        lexicon(words, **options)

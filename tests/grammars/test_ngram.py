@@ -1,0 +1,295 @@
+"""N-grams: probabilities sum to one, as a model and as a graph with failure arcs; ARPA files."""
+
+import gzip
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gtn
+from grammars.arpa import read_arpa, write_arpa
+from grammars.ngram import BACK_OFF, BEGIN, END, UNKNOWN, NGrams
+from grammars.ngram_counts import counted_ngrams
+from gtn.errors import GraphError
+
+TEXT = ["abracadabra", "abc", "cab", "", "dad"]
+SENTENCES = st.lists(st.text("abc", max_size=7), min_size=1, max_size=6)
+SMOOTHINGS = ["witten-bell", "kneser-ney"]
+
+
+def next_words(model, history):
+    """The probability of each word that can come next."""
+    return {w: math.exp(-model.penalty(w, history)) for w in model.words if w != BEGIN}
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(SENTENCES, st.integers(1, 4), st.sampled_from(SMOOTHINGS))
+def test_probabilities_of_the_next_word_sum_to_one(sentences, order, smoothing):
+    model = counted_ngrams(sentences, order=order, smoothing=smoothing)
+    for length in range(order):
+        for history in product([BEGIN, *"abc"], repeat=length):
+            total = sum(next_words(model, history).values())
+            assert total == pytest.approx(1.0, abs=1e-12), history
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(SENTENCES, st.integers(1, 4), st.sampled_from(SMOOTHINGS))
+def test_the_graph_says_what_the_model_says(sentences, order, smoothing):
+    """Every string up to three letters: its penalty, and with it the sum over next words."""
+    model = counted_ngrams(sentences, order=order, smoothing=smoothing, vocabulary="abc")
+    grammar = model.graph(dtype=torch.float64)
+    texts = ["".join(t) for n in range(4) for t in product("abc", repeat=n)]
+    read = gtn.compose(
+        gtn.strings(texts, symbols=gtn.SymbolTable("abc"), dtype=torch.float64),
+        grammar,
+        failure=BACK_OFF,
+    )
+    found = gtn.forward_penalty(read)
+    for text, penalty in zip(texts, found.tolist()):
+        words = [BEGIN, *text, END]
+        expected = sum(model.penalty(w, words[:i]) for i, w in enumerate(words) if i)
+        assert penalty == pytest.approx(expected, abs=1e-9), text
+    assert grammar.topology.is_connected
+
+
+def next_in_graph(grammar, history, unknown=()):
+    """The sum over next symbols and the end, after reading a history, by failure composition."""
+    table = grammar.isymbols
+    letters = [s for s in table if s != BACK_OFF]
+    total = 0.0
+    before = gtn.string(history, symbols=table, dtype=torch.float64)
+    stops = gtn.compose(before, grammar, failure=BACK_OFF)
+    # What a path has paid before it ends, from a final penalty of zero at every history.
+    open_ = gtn.Graph.from_arrays(
+        grammar.src, grammar.dst, grammar.ilabels, penalties=grammar.penalties,
+        start=grammar.starts.tolist(), final=range(grammar.num_nodes), symbols=table,
+    )  # fmt: skip
+    paid = gtn.forward_penalty(gtn.compose(before, open_, failure=BACK_OFF)).item()
+    total += math.exp(paid - gtn.forward_penalty(stops).item())
+    for letter in letters:
+        longer = gtn.string([*history, letter], symbols=table, dtype=torch.float64)
+        all_ = gtn.forward_penalty(gtn.compose(longer, open_, failure=BACK_OFF)).item()
+        total += math.exp(paid - all_)
+    return total
+
+
+@pytest.mark.parametrize("smoothing", SMOOTHINGS)
+@pytest.mark.parametrize("order", [1, 2, 3, 5])
+def test_next_words_of_the_graph_sum_to_one(order, smoothing):
+    model = counted_ngrams(TEXT, order=order, smoothing=smoothing)
+    grammar = model.graph(dtype=torch.float64)
+    for history in ["", "a", "ab", "abra", "zc", "dd", "cabcab"]:
+        seen = [c if c != "z" else UNKNOWN for c in history]
+        assert next_in_graph(grammar, seen) == pytest.approx(1.0, abs=1e-9), history
+
+
+def test_unknown_words_share_what_is_left_for_them():
+    sentences = [s.split() for s in ("the cat sat", "the dog ran", "a cat ran")]
+    model = counted_ngrams(sentences, order=3, vocabulary=["the", "cat", "ran", "a", "sat"])
+    table = gtn.SymbolTable(["the", "cat", "ran", "a", "sat", "cow", "pig", "dog"])
+    grammar = model.graph(table, unknown="share", dtype=torch.float64)
+    for history in [[], ["the"], ["the", "dog"], ["cow"], ["cat", "pig", "ran"]]:
+        assert next_in_graph(grammar, history) == pytest.approx(1.0, abs=1e-9), history
+    for word, known in (("cow", False), ("cat", True)):
+        read = gtn.compose(
+            gtn.string(["the", word], symbols=table, dtype=torch.float64), grammar, failure=BACK_OFF
+        )
+        stands = word if known else UNKNOWN
+        expected = sum(
+            model.penalty(w, [BEGIN, "the", stands][:i])
+            for i, w in ((1, "the"), (2, stands), (3, END))
+        )
+        expected += 0 if known else math.log(3)
+        assert gtn.forward_penalty(read).item() == pytest.approx(expected, abs=1e-9)
+    forbidding = model.graph(table)
+    assert (
+        gtn.compose(gtn.string(["cow"], symbols=table), forbidding, failure=BACK_OFF).num_nodes == 0
+    )
+
+
+def test_counts_by_hand():
+    """Witten-Bell on two sentences, method C."""
+    model = counted_ngrams(["ab", "aa"], order=2)
+    total, kinds, uniform = 6, 3, 1 / 4  # a a a b </s> </s>; without <s>: </s> <unk> a b
+    share = kinds / (total + kinds)
+    a = (1 - share) * 3 / 6 + share * uniform
+    assert math.exp(-model.penalty("a")) == pytest.approx(a)
+    after_a = 3 / (3 + 3)  # a was followed by b, a and </s>, once each
+    assert math.exp(-model.penalty("a", ["a"])) == pytest.approx((1 - after_a) / 3 + after_a * a)
+    after_begin = 1 / (2 + 1)
+    assert math.exp(-model.penalty("a", [BEGIN])) == pytest.approx(
+        1 - after_begin + after_begin * a
+    )
+    unknown = share * uniform
+    assert math.exp(-model.penalty("z", [BEGIN])) == pytest.approx(after_begin * unknown)
+
+
+def test_kneser_ney_counts_contexts():
+    """A word that is frequent in one context only is unlikely in a new one."""
+    sentences = [["san", "francisco"]] * 20 + [f"{w} fog".split() for w in "abcdefgh"]
+    penalties = {}
+    for smoothing in SMOOTHINGS:
+        model = counted_ngrams(sentences, order=2, smoothing=smoothing)
+        penalties[smoothing] = [model.penalty(w, ["the"]) for w in ("francisco", "fog")]
+    assert penalties["witten-bell"][0] < penalties["witten-bell"][1]
+    assert penalties["kneser-ney"][0] > penalties["kneser-ney"][1]
+
+
+def test_more_context_fits_the_text_better():
+    text = list(("the quick brown fox jumps over the lazy dog " * 3).split())
+    scores = []
+    for order in (1, 2, 3, 4):
+        model = counted_ngrams(text, order=order)
+        words = [[BEGIN, *w, END] for w in text]
+        scores.append(sum(model.penalty(w[i], w[:i]) for w in words for i in range(1, len(w))))
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_scale_and_symbols():
+    model = counted_ngrams(["ab", "ba"], order=2)
+    table = gtn.SymbolTable({10: "b", 20: "a", 30: "x"})
+    one, half = (model.graph(table, scale=scale, dtype=torch.float64) for scale in (1.0, 0.5))
+    read = [
+        gtn.viterbi_penalty(gtn.compose(gtn.string("ab", symbols=table), g, failure=BACK_OFF))
+        for g in (one, half)
+    ]
+    assert read[0].item() == pytest.approx(2 * read[1].item(), abs=1e-6)
+    assert set(one.ilabels.tolist()) == {10, 20, one.isymbols.label(BACK_OFF)}
+    assert UNKNOWN not in one.isymbols
+
+
+@pytest.mark.parametrize("order", [1, 2, 4])
+@pytest.mark.parametrize("name", ["model.arpa", "model.arpa.gz"])
+def test_arpa_files_hold_the_model(tmp_path, order, name):
+    model = counted_ngrams(TEXT, order=order, smoothing="kneser-ney")
+    write_arpa(model, tmp_path / name)
+    again = read_arpa(tmp_path / name)
+    assert again.words == model.words
+    for a, b in zip(again.orders, model.orders, strict=True):
+        for field in ("prefix", "word", "shorter"):
+            np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
+        np.testing.assert_allclose(a.penalties, b.penalties, atol=1e-7)
+        np.testing.assert_allclose(a.back_off, b.back_off, atol=1e-7)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+ARPA = r"""whatever stands in front
+\data\
+ngram 1=5
+ngram 2=3
+ngram 3=2
+
+\1-grams:
+-99 <s> -0.25
+-0.5 </s>
+-1.5 <unk>
+-0.4 a -0.125
+-0.6 b
+
+\2-grams:
+-0.2 <s> a -0.0625
+-0.3 a b
+-0.1 b </s>
+
+\3-grams:
+-0.05 <s> a b
+-0.01 b a b
+
+\end\
+"""
+
+
+def test_an_arpa_file_by_hand(tmp_path):
+    """The last trigram begins with a bigram that is not there (a pruned file)."""
+    path = tmp_path / "model.arpa"
+    path.write_text(ARPA)
+    model = read_arpa(path)
+
+    def logarithm(word, *after):
+        return -model.penalty(word, after) / math.log(10)
+
+    assert logarithm("a", BEGIN) == pytest.approx(-0.2)
+    assert logarithm("b", BEGIN, "a") == pytest.approx(-0.05)
+    assert logarithm("a", BEGIN, "a") == pytest.approx(-0.0625 - 0.125 - 0.4)
+    assert logarithm("b", "b", "a") == pytest.approx(-0.01)
+    assert logarithm("a", "b") == pytest.approx(-0.4)  # added, as backing off has it
+    assert logarithm("z", "a") == pytest.approx(-0.125 - 1.5)
+    assert logarithm(END, "a", "b") == pytest.approx(-0.1)
+    grammar = model.graph(dtype=torch.float64)
+    read = gtn.compose(gtn.string("ab", dtype=torch.float64), grammar, failure=BACK_OFF)
+    total = logarithm("a", BEGIN) + logarithm("b", BEGIN, "a") + logarithm(END, "a", "b")
+    assert gtn.forward_penalty(read).item() == pytest.approx(-total * math.log(10))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("ngram 2=3", "ngram 3=3", r"line 4: 'ngram 3=3'; 'ngram 2=COUNT' would be right"),
+        ("ngram 2=3", "ngram 2=4", r"line 19: 3 2-grams end here; line 4 announces 4"),
+        ("-0.3 a b", "x a b", "line 16: 'x' is no number"),
+        ("-0.3 a b", "nan a b", "line 16: nan is no logarithm"),
+        ("-0.3 a b", "0.3 a b", "line 16: the logarithm 0.3 is that of more than one"),
+        ("-0.3 a b", "-0.3 a", "line 16: 2 fields; a 2-gram has a logarithm and 2 words"),
+        ("-0.3 a b", "-0.3 a c", "line 16: 'c' is not among the 1-grams"),
+        ("-0.3 a b", "-0.2 <s> a", "line 16: the 2-gram '<s> a' was there before"),
+        ("\\2-grams:", "\\3-grams:", "line 14: 3-grams after 1-grams"),
+        ("\\2-grams:", "\\bigrams:", r"line 14: '\\\\bigrams:' is no section"),
+        ("\\end\\", "", r"line \d+: the file ends without \\end"),
+        ("\\data\\", "", r"line \d+: the file ends without \\data"),
+        ("ngram 3=2\n", "ngram 3=2\nngram 4=0\n", "4 lengths are announced, 3 are there"),
+    ],
+)
+def test_what_breaks_the_format_is_named(tmp_path, old, new, message):
+    path = tmp_path / "model.arpa"
+    assert old in ARPA
+    path.write_text(ARPA.replace(old, new))
+    with pytest.raises(ValueError, match=f"model.arpa, .*{message}"):
+        read_arpa(path)
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    path = tmp_path / "model.arpa"
+    path.write_bytes(ARPA.encode().replace(b"-0.6 b", b"-0.6 \xff"))
+    with pytest.raises(ValueError, match="line 12: not utf-8"):
+        read_arpa(path)
+    squeezed = tmp_path / "model.arpa.gz"
+    squeezed.write_bytes(gzip.compress(ARPA.encode())[:60])
+    with pytest.raises(ValueError, match="no gzip file"):
+        read_arpa(squeezed)
+    squeezed.write_text(ARPA)
+    with pytest.raises(ValueError, match="no gzip file"):
+        read_arpa(squeezed)
+    with pytest.raises(ValueError, match="white space"):
+        write_arpa(counted_ngrams(["a b"], order=1), path)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "options", "message"),
+    [
+        ([], {}, "there are none"),
+        (["a"], {"order": 0}, "order 0"),
+        (["a"], {"smoothing": "katz"}, "smoothing='katz'"),
+        ([["a"], ["b", "</s>"]], {}, "sentence 1 has"),
+    ],
+)
+def test_what_cannot_be_counted(sentences, options, message):
+    with pytest.raises(GraphError, match=message):
+        counted_ngrams(sentences, **options)
+
+
+def test_what_cannot_be_a_graph():
+    model = counted_ngrams(["ab"], order=2)
+    with pytest.raises(GraphError, match="unknown='skip'"):
+        model.graph(unknown="skip")
+    with pytest.raises(GraphError, match="already"):
+        model.graph(gtn.SymbolTable(["a", BACK_OFF]))
+    with pytest.raises(GraphError, match="one or the other"):
+        model.graph(gtn.SymbolTable(["a", "z", UNKNOWN]), unknown="share")
+    with pytest.raises(GraphError, match="lacks <unk>"):
+        NGrams([BEGIN, END], model.orders)
+    with pytest.raises(GraphError, match="twice"):
+        NGrams([BEGIN, END, UNKNOWN, "a", "a"], model.orders)
