@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from recognizers.classes import DIGITS, class_names
+from recognizers.columns import COLUMN, MAPS, column_layers
 
 __all__ = ["CRNN"]
 
@@ -21,10 +22,9 @@ __all__ = ["CRNN"]
 class CRNN(nn.Module):
     """Lines ``[B, 1, 40, W]`` (0 paper, 1 ink) to penalties ``[B, T, C]`` of T = W / 4 columns.
 
-    Six convolutions, batch-normalised, in three stages: the first of each halves the height, and
-    in the first two the width. A seventh makes a vector of each column, an LSTM reads those in
-    both directions, and one full layer reads its states. The penalties are not normalised. Few
-    maps at full size make it fast on a CPU. 222,419 parameters with eleven classes.
+    Convolutions make a vector of each column (:func:`recognizers.columns.column_layers`), an LSTM
+    reads those in both directions, and one full layer reads its states. The penalties are not
+    normalised. 222,419 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
     - `rubbish`: append one class, named "rubbish", as the last output: of columns that are no
@@ -40,32 +40,20 @@ class CRNN(nn.Module):
     torch.Size([2, 40, 11])
     """
 
-    height = 40
-    """Height of a line in pixels."""
-
     def __init__(
         self,
         classes: str = DIGITS,
         *,
         rubbish: bool = False,
-        maps: Sequence[int] = (24, 32, 48, 48, 64, 64),
-        column: int = 96,
+        maps: Sequence[int] = MAPS,
+        column: int = COLUMN,
         units: int = 64,
         dropout: float = 0.3,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self.classes = class_names(classes, rubbish)
-        a, b, c, d, e, f = maps
-        self.stages = nn.Sequential(
-            *_convolution(1, a, 5, stride=2, padding=2),  # 20 rows
-            *_convolution(a, b, 3, padding=1),
-            *_convolution(b, c, 3, stride=2, padding=1),  # 10 rows
-            *_convolution(c, d, 3, padding=1),
-            *_convolution(d, e, 3, stride=(2, 1), padding=1),  # 5 rows
-            *_convolution(e, f, 3, padding=1),
-            *_convolution(f, column, (self.height // 8, 1)),
-        )
+        self.stages = nn.Sequential(*column_layers(maps, column))
         self.dropout = nn.Dropout(dropout)
         self.recurrent = nn.LSTM(column, units, bidirectional=True, batch_first=True)
         self.out = nn.Linear(2 * units, len(self.classes))
@@ -85,18 +73,3 @@ class CRNN(nn.Module):
             states = self.dropout(self.recurrent(columns)[0])
             penalties: Tensor = self.out(states)
         return penalties
-
-
-def _convolution(
-    planes: int,
-    maps: int,
-    size: int | tuple[int, int],
-    *,
-    stride: int | tuple[int, int] = 1,
-    padding: int = 0,
-) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(planes, maps, size, stride=stride, padding=padding, bias=False),
-        nn.BatchNorm2d(maps),
-        nn.ReLU(inplace=True),
-    )

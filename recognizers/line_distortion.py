@@ -74,7 +74,7 @@ class LineDistortion:
         if self.waves:
             coarse = (count, 2, 2 + height // 16, 2 + wide // 16)
             drawn = self.waves * torch.randn(coarse, generator=generator).clamp_(-2.0, 2.0) / 2.0
-            drift = functional.interpolate(drawn, (height, wide), mode="bicubic")
+            drift = functional.interpolate(drawn, (height, wide), mode="bilinear")
             from_x, from_y = from_x + drift[:, 0], from_y + drift[:, 1]
         grid = torch.stack((from_x * (2.0 / width), from_y * (2.0 / height)), dim=3)
         return functional.grid_sample(lines, grid, align_corners=False)

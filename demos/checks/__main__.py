@@ -1,4 +1,8 @@
-"""``python -m demos.checks train|evaluate|read``: the command line of the check reader."""
+"""``python -m demos.checks``: the command line of the check reader.
+
+``train``, ``evaluate``, ``read``, ``demo``; ``combine`` reads with two readers together,
+``crossvalidate`` trains and measures one reader per fold, ``compare`` tables what was measured.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,26 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from demos.checks.checkpoint import CheckpointError
+from demos.checks.combination import WAYS, read_together
+from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
+from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields
 from demos.checks.evaluate import evaluate as evaluate_fields
-from demos.checks.evaluate import read_files
+from demos.checks.evaluate import figures_of, read_files
 from demos.checks.networks import RECOGNIZERS
-from demos.checks.reader import CheckReader, shipped_checkpoint
+from demos.checks.reader import SHIPPED, CheckReader, shipped_checkpoint
 from demos.checks.report import write_report
 from demos.checks.train import LOSSES, Settings
 from demos.checks.train import train as train_fields
 from grammars import NAMES
 from gtn import GraphError
-from recognizers.datasets.fields import Field, FieldSetError, find_data, load_fields
+from recognizers.datasets.fields import Field, FieldSet, FieldSetError, find_data, load_fields
 from recognizers.images import IMAGE_SUFFIXES, ImageError
 
 app = typer.Typer(
@@ -42,6 +50,17 @@ Views = Annotated[
     int | None,
     typer.Option(min=1, help="In how many versions a field is read; default: the reader's."),
 ]
+Further = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder of further fields, of which some are drawn in each pass."),
+]
+Passes = Annotated[
+    int | None,
+    typer.Option(min=1, help="Passes over the fields; default: what suits the recognizer."),
+]
+Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")]
+Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
+Keep = Annotated[Path | None, typer.Option(help="File for the result, for compare.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields.")]
 
 
@@ -49,21 +68,11 @@ Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
     data: Data = None,
-    further: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder of further fields, of which some are drawn in each pass."),
-    ] = None,
+    further: Further = None,
     grammar: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")] = "car",
-    loss: Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")] = (
-        "discriminative-forward"
-    ),
-    recognizer: Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")] = (
-        Settings.recognizer
-    ),
-    passes: Annotated[
-        int | None,
-        typer.Option(min=1, help="Passes over the fields; default: what suits the recognizer."),
-    ] = None,
+    loss: Loss = "discriminative-forward",
+    recognizer: Recognizer = SHIPPED,
+    passes: Passes = None,
     digits: Annotated[
         str, typer.Option(help="Single digits to pretrain on: an MNIST folder, small, or auto.")
     ] = Settings.digits,
@@ -72,23 +81,13 @@ def train(
     workers: Workers = CORES,
 ) -> None:
     """Train a reader from fields and their texts alone; goes on where it was interrupted."""
-    if loss not in LOSSES:
-        raise typer.BadParameter(f"{loss!r} is none of {', '.join(LOSSES)}", param_hint="--loss")
-    if recognizer not in RECOGNIZERS:
-        known = ", ".join(RECOGNIZERS)
-        raise typer.BadParameter(f"{recognizer!r} is none of {known}", param_hint="--recognizer")
-    found = load_fields(find_data(data, "car", "checks"))
-    _report_problems(found.problems)
-    others: list[Field] = []
-    for folder in further or []:
-        composed = load_fields(folder)
-        _report_problems(composed.problems)
-        others += composed.fields
+    _check(loss, LOSSES, "--loss")
+    _check(recognizer, RECOGNIZERS, "--recognizer")
     given = {"grammar": grammar, "loss": loss, "digits": digits, "seed": seed}
     settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
     # The held-out files are never opened.
-    fields = found.held_out(holdout)[0]
-    metrics = train_fields(fields, settings, out, further=others, workers=workers)
+    fields = _fields(data).held_out(holdout)[0]
+    metrics = train_fields(fields, settings, out, further=_further(further), workers=workers)
     typer.echo(json.dumps(metrics))
 
 
@@ -99,31 +98,112 @@ def evaluate(
     holdout: Holdout = 0,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for a page of the errors.")] = None,
+    keep: Keep = None,
     views: Views = None,
     workers: Workers = CORES,
 ) -> None:
     """Measure a reader on labelled fields (with --holdout N on the last N only)."""
-    found = load_fields(find_data(data, "car", "checks"))
-    _report_problems(found.problems)
-    fields = found.held_out(holdout)[1] if holdout else list(found.fields)
+    fields, on = _measured_on(data, holdout)
     reader = _load(checkpoint, views)
     figures = evaluate_fields(reader, fields, workers=workers)
-    outcomes = figures.pop("outcomes")
-    problems = figures.pop("problems")
-    _report_problems(problems)
-    wrong = [o for o in outcomes if not o.exact]
-    for o in wrong:
-        typer.echo(f"{o.name}  {o.truth:>9}  read {o.reading.text:>9}  {o.reading.confidence:.3f}")
+    if keep is not None:
+        more = {
+            "parameters": sum(p.numel() for p in reader.parameters()),
+            "training_seconds": reader.training_facts.report.get("seconds"),
+            "views": reader.views,
+        }
+        keep_result(keep, reader.recognizer, on, figures, **more)
+    outcomes = figures["outcomes"]
+    _show(figures, as_json)
     if report is not None:
         by_name = {one.name: one.path for one in fields}
+        wrong = [o for o in outcomes if not o.exact]
         worst = sorted(wrong, key=lambda o: -o.reading.confidence)[:24]
         page = write_report(reader, [by_name[o.name] for o in worst], report)
-        typer.echo(f"report: {page}")
-    if as_json:
-        typer.echo(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            typer.echo(f"{name:24} {value:.4g}")
+        typer.echo(f"report: {page}", err=as_json)
+
+
+@app.command()
+def combine(
+    checkpoint: Annotated[list[Path], typer.Option(help="A reader; give two or more.")],
+    way: Annotated[str, typer.Option(help=f"One of {', '.join(WAYS)}.")] = WAYS[0],
+    scale: Annotated[
+        list[float] | None, typer.Option(help="How much each reader's penalties count; default 1.")
+    ] = None,
+    data: Data = None,
+    holdout: Holdout = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+    keep: Keep = None,
+    views: Views = None,
+    workers: Workers = CORES,
+) -> None:
+    """Measure several readers together: their graphs intersected, or united."""
+    _check(way, WAYS, "--way")
+    scales = scale or [1.0] * len(checkpoint)
+    if len(checkpoint) < 2 or len(scales) != len(checkpoint):
+        raise typer.BadParameter("two readers or more, and one scale for each or none at all")
+    readers = [_load(one, views) for one in checkpoint]
+    fields, on = _measured_on(data, holdout)
+    paths = [one.path for one in fields]
+    results = read_together(readers, paths, way, scales=scales, workers=workers)
+    seen = [name for reader in readers for name in reader.training_facts.seen]
+    figures = figures_of(results, fields, seen)
+    if keep is not None:
+        name = f"{way} of {' and '.join(reader.recognizer for reader in readers)}"
+        parameters = sum(p.numel() for reader in readers for p in reader.parameters())
+        keep_result(keep, name, on, figures, parameters=parameters, scales=scales)
+    _show(figures, as_json)
+
+
+@app.command()
+def crossvalidate(
+    out: Annotated[Path, typer.Option(help="Folder for the readers and figures of all folds.")],
+    folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5,
+    block: Annotated[int, typer.Option(min=1, help="Successive names that stay together.")] = 24,
+    data: Data = None,
+    further: Further = None,
+    grammar: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")] = "car",
+    loss: Loss = "discriminative-forward",
+    recognizer: Recognizer = SHIPPED,
+    passes: Passes = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    keep: Keep = None,
+    workers: Workers = CORES,
+) -> None:
+    """Train and measure a reader for each fold; goes on where it was interrupted."""
+    _check(loss, LOSSES, "--loss")
+    _check(recognizer, RECOGNIZERS, "--recognizer")
+    given = {"grammar": grammar, "loss": loss, "seed": seed}
+    settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
+    found = _fields(data)
+    figures = crossvalidate_fields(
+        found.fields,
+        settings,
+        out,
+        folds=folds,
+        block=block,
+        further=_further(further),
+        workers=workers,
+    )
+    if keep is not None:
+        on = f"{folds} folds of {len(found.fields)}"
+        seconds = figures["seconds"] / folds
+        keep_result(keep, recognizer, on, figures, training_seconds=seconds)
+    typer.echo(json.dumps({k: v for k, v in figures.items() if k != "run"}))
+
+
+@app.command()
+def compare(
+    folder: Annotated[Path, typer.Argument(help="Folder of results.")] = RESULTS,
+    page: Annotated[
+        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
+    ] = None,
+) -> None:
+    """Table the results that evaluate, combine and crossvalidate kept."""
+    content = table(read_results(folder))
+    if page is not None:
+        write_into(page, content)
+    typer.echo(content)
 
 
 @app.command()
@@ -194,6 +274,49 @@ def _load(checkpoint: Path | None, views: int | None = None) -> CheckReader:
     reader = CheckReader.load(checkpoint or shipped_checkpoint())
     reader.views = views or reader.views
     return reader
+
+
+def _fields(data: Path | None) -> FieldSet:
+    found = load_fields(find_data(data, "car", "checks"))
+    _report_problems(found.problems)
+    return found
+
+
+def _further(folders: list[Path] | None) -> list[Field]:
+    others: list[Field] = []
+    for folder in folders or []:
+        composed = load_fields(folder)
+        _report_problems(composed.problems)
+        others += composed.fields
+    return others
+
+
+def _measured_on(data: Path | None, holdout: int) -> tuple[list[Field], str]:
+    """Return the fields that are measured on, and what to call them."""
+    found = _fields(data)
+    fields = found.held_out(holdout)[1] if holdout else list(found.fields)
+    which = f"the last {len(fields)} of {len(found.fields)}" if holdout else f"all {len(fields)}"
+    return fields, f"{found.directory.name}: {which}"
+
+
+def _check(value: str, known: Sequence[str], option: str) -> None:
+    if value not in known:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(known)}", param_hint=option)
+
+
+def _show(figures: dict[str, Any], as_json: bool) -> None:
+    """Print what was read wrong, and the figures."""
+    _report_problems(figures["problems"])
+    for o in figures["outcomes"]:
+        if not o.exact:
+            read = o.reading
+            typer.echo(f"{o.name}  {o.truth:>9}  read {read.text:>9}  {read.confidence:.3f}")
+    kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
+    if as_json:
+        typer.echo(json.dumps(kept))
+    else:
+        for name, value in kept.items():
+            typer.echo(f"{name:24} {value:.4g}")
 
 
 def _files(paths: list[Path]) -> list[Path]:

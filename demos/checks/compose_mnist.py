@@ -62,18 +62,26 @@ class Hand:
     base: float
 
     @classmethod
-    def of(cls, rng: np.random.Generator, digits: int) -> Hand:
-        """Draw a hand; ``digits`` is how many MNIST has."""
+    def of(cls, rng: np.random.Generator, digits: int, *, tight: bool = False) -> Hand:
+        """Draw a hand; ``digits`` is how many MNIST has.
+
+        A ``tight`` field is hardly higher than its digits, as fields are that were cut out of
+        checks around the writing, and its digits are narrower, closer and thinner.
+        """
         height = rng.uniform(26, 38)
         field_height = int(rng.integers(62, 80))
+        base = 0.5 * (field_height + height) + rng.normal(0.0, 2.0)
+        if tight:
+            field_height = int(height * rng.uniform(1.15, 1.85))
+            base = height + (field_height - height) * rng.uniform(0.25, 0.75)
         return cls(
             height=height,
             slant=rng.normal(0.1, 0.18),
-            width=rng.normal(1.0, 0.12),
+            width=rng.normal(0.85 if tight else 1.0, 0.12),
             rotation=rng.normal(0.0, 0.04),
             jitter=0.04 * height * rng.random(),
-            gap=height * rng.normal(0.12, 0.09),
-            boldness=rng.uniform(-0.9, 0.5),
+            gap=height * rng.normal(0.06 if tight else 0.12, 0.09),
+            boldness=rng.uniform(-1.0, 0.0) if tight else rng.uniform(-0.9, 0.5),
             darkness=rng.uniform(0.55, 0.95),
             upstroke=float(rng.uniform(0.1, 0.9)) if rng.random() < 0.65 else 0.0,
             linked=bool(rng.random() < 0.25),
@@ -82,7 +90,7 @@ class Hand:
             tight=bool(rng.random() < 0.5),
             window=int(rng.integers(0, max(1, digits - WINDOW))),
             field_height=field_height,
-            base=0.5 * (field_height + height) + rng.normal(0.0, 2.0),
+            base=base,
         )
 
 
@@ -92,6 +100,7 @@ class MnistFields:
     Args:
         images: uint8 ``[N, 28, 28]``, 0 paper, 255 ink.
         labels: ``[N]``, the digits; each of the ten is there.
+        tight: whether fields are hardly higher than their digits.
 
     >>> images = np.zeros((20, 28, 28), np.uint8)
     >>> images[:, 4:24, 12:16] = 255
@@ -101,8 +110,9 @@ class MnistFields:
     (True, dtype('uint8'))
     """
 
-    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, images: np.ndarray, labels: np.ndarray, *, tight: bool = False) -> None:
         self.images = images
+        self.tight = tight
         self.places = [np.flatnonzero(labels == digit) for digit in range(10)]
         missing = [digit for digit, places in enumerate(self.places) if not len(places)]
         if missing:
@@ -114,7 +124,7 @@ class MnistFields:
         ``sources`` are places in MNIST, -1 for a digit that was drawn.
         """
         text = amount(rng)
-        hand = Hand.of(rng, len(self.images))
+        hand = Hand.of(rng, len(self.images), tight=self.tight)
         strokes, sources = [], []
         for mark in joined_zeros(marks_of(text, rng), hand):
             if len(mark) > 1:
@@ -331,13 +341,14 @@ def command(
         Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    tight: Annotated[bool, typer.Option(help="Fields hardly higher than their digits.")] = False,
 ) -> None:
     """Compose amount fields of the training digits of MNIST."""
     root = os.environ.get("GTN_DATA")
     if digits is None and root is None:
         raise typer.BadParameter("name the folder of MNIST", param_hint="--digits")
     images, labels = load_mnist(digits or Path(str(root)) / "mnist", "train")
-    composer = MnistFields(np.asarray(images), np.asarray(labels))
+    composer = MnistFields(np.asarray(images), np.asarray(labels), tight=tight)
     fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))
     save_fields(out, fields, "mnist", count)
     typer.echo(f"{count} fields and labels.csv in {out}")

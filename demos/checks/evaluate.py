@@ -15,7 +15,7 @@ from demos.checks.reader import CheckReader, Reading
 from recognizers.datasets.fields import Field, file_hash
 from recognizers.images import ImageError
 
-__all__ = ["Outcome", "edit_distance", "evaluate", "read_files", "threshold_for"]
+__all__ = ["Outcome", "edit_distance", "evaluate", "figures_of", "read_files", "threshold_for"]
 
 BATCH = 32
 
@@ -58,35 +58,49 @@ def _read_batch(
 
 
 def evaluate(reader: CheckReader, fields: Sequence[Field], *, workers: int = 1) -> dict[str, Any]:
-    """Return the figures of a reader on labelled fields, and the outcomes under ``outcomes``.
+    """Return the figures of a reader on labelled fields (:func:`figures_of`)."""
+    results = read_files(reader, [one.path for one in fields], workers=workers)
+    return figures_of(results, fields, reader.training_facts.seen)
+
+
+def figures_of(
+    results: Iterable[tuple[Path, Reading | ImageError]],
+    fields: Sequence[Field],
+    seen: Iterable[str],
+) -> dict[str, Any]:
+    """Return the figures of readings of labelled fields, and the outcomes under ``outcomes``.
 
     ``n`` fields were read; ``exact`` is the share read exactly right; ``digit_error`` the edit
-    distance per character of the truth; ``accepted_at_1pct_error`` the largest share that can
-    be accepted, most confident first, with at most one in a hundred of them wrong;
-    ``fields_per_second`` includes loading and segmenting; ``n_seen_in_training`` counts fields
-    whose file, by its hash, was among the training files. Files that cannot be read are under
+    distance per character of the truth; ``accepted`` the share that the reader's own threshold
+    accepts, and ``accepted_error`` the share of those that is wrong; ``accepted_at_1pct_error``
+    the largest share that can be accepted, most confident first, with at most one in a hundred of
+    them wrong; ``fields_per_second`` includes loading and preparing; ``n_seen_in_training``
+    counts fields whose file, by its hash, is among ``seen``. Files that cannot be read are under
     ``problems`` and count nowhere else.
     """
     started = time.perf_counter()
     by_path = {one.path: one for one in fields}
     outcomes, problems = [], []
-    for path, result in read_files(reader, list(by_path), workers=workers):
+    for path, result in results:
         if isinstance(result, ImageError):
             problems.append(str(result))
         else:
             outcomes.append(Outcome(path.name, by_path[path].text, result))
     seconds = time.perf_counter() - started
-    seen = set(reader.training_facts.seen)
+    known = set(seen)
     characters = sum(len(o.truth) for o in outcomes)
     edits = sum(edit_distance(o.reading.text, o.truth) for o in outcomes)
+    accepted = [o for o in outcomes if o.reading.accepted]
     readable = [by_path[p] for p in by_path if p.exists()]
     return {
         "n": len(outcomes),
         "exact": sum(o.exact for o in outcomes) / max(len(outcomes), 1),
         "digit_error": edits / max(characters, 1),
+        "accepted": len(accepted) / max(len(outcomes), 1),
+        "accepted_error": sum(not o.exact for o in accepted) / max(len(accepted), 1),
         "accepted_at_1pct_error": accepted_share(outcomes, most_errors=0.01),
         "fields_per_second": len(outcomes) / seconds,
-        "n_seen_in_training": sum(file_hash(one.path) in seen for one in readable),
+        "n_seen_in_training": sum(file_hash(one.path) in known for one in readable),
         "problems": problems,
         "outcomes": outcomes,
     }

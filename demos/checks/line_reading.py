@@ -62,13 +62,18 @@ class LineReading(nn.Module):
             self._plan = grammar, gtn.ComposePlan(models.topology, grammar.topology)
         return self._plan[1](models, grammar)
 
-    def texts(self, lines: Sequence[np.ndarray], grammar: gtn.Graph) -> list[Texts]:
-        """Return the likeliest texts of each field and their posteriors; none without ink."""
+    def texts(
+        self, lines: Sequence[np.ndarray], grammar: gtn.Graph, count: int = CANDIDATES
+    ) -> list[Texts]:
+        """Return the ``count`` likeliest texts of each field and their posteriors.
+
+        There is none without ink.
+        """
         found: list[Texts] = [{} for _ in lines]
         decoder = self.decoder(grammar).double()
         for places in equally_wide(lines):
             emissions = self(as_batch([lines[i] for i in places])).double()
-            for i, texts in zip(places, decoded(emissions, decoder), strict=True):
+            for i, texts in zip(places, decoded(emissions, decoder, count), strict=True):
                 found[i] = texts
         return found
 

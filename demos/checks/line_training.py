@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 import gtn
 from demos.checks.line_reading import LineReading
 from demos.checks.reader import CheckReader
 from demos.checks.samples import Sample
 from demos.checks.settings import Settings
+from demos.checks.splicing import Splicer, cuts_between
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import acceptors
 from recognizers.line_distortion import LineDistortion
 from recognizers.line_images import as_batch
 
 __all__ = ["LineTraining"]
+
+LOOKS = (0.12, 0.3, 0.6)
+"""After which shares of the passes the reader is asked where its characters stand."""
 
 CRITERIA = {
     "viterbi": (gtn.dense.viterbi_penalty_float64, False),
@@ -67,10 +73,42 @@ class LineTraining:
         else:
             self.frames = FrameLoss(settings.loss, **options)
         self.distort = LineDistortion(**settings.distortion)
+        self.settings = settings
+        self.splicer: Splicer | None = None
 
     def before(self, progress: bool) -> dict[str, Any] | None:
         """Do nothing: the network learns from fields alone."""
         return None
+
+    def start_pass(self, number: int, samples: Sequence[Sample]) -> None:
+        """Look anew where the characters of the fields stand, in some of the passes."""
+        passes = self.settings.passes
+        if self.settings.spliced and number in {int(share * passes) for share in LOOKS}:
+            cuts = cuts_between(self.recognize, self.grammar(), samples)
+            self.splicer = Splicer(samples, cuts) if any(cuts) else None
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return what the next passes depend on, beside the parameters."""
+        if self.splicer is None:
+            return {}
+        rows = [torch.tensor(cuts, dtype=torch.int32) for cuts in self.splicer.cuts]
+        return {"cuts": nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)}
+
+    def restore(self, state: dict[str, torch.Tensor], samples: Sequence[Sample]) -> None:
+        """Go on with what :meth:`state` returned."""
+        if "cuts" in state:
+            cuts = [[int(x) for x in row if x >= 0] for row in state["cuts"]]
+            self.splicer = Splicer(samples, cuts)
+
+    def batches(self, order: Sequence[Sample], generator: torch.Generator) -> list[list[Sample]]:
+        """Return the fields of a pass in batches, new ones among them, of similar widths each."""
+        fields = self._spliced(order, generator)
+        size, count = self.settings.batch, math.ceil(len(order) / self.settings.batch)
+        found = []
+        for i in range(0, len(fields), 8 * size):
+            some = sorted(fields[i : i + 8 * size], key=lambda one: one.prepared[0].shape[1])
+            found += [some[k : k + size] for k in range(0, len(some), size)]
+        return [found[b] for b in torch.randperm(count, generator=generator).tolist()]
 
     def losses(
         self, samples: Sequence[Sample], generator: torch.Generator
@@ -90,3 +128,14 @@ class LineTraining:
     def beside(self, generator: torch.Generator) -> torch.Tensor | None:
         """Return nothing: no other loss counts."""
         return None
+
+    def _spliced(self, samples: Sequence[Sample], generator: torch.Generator) -> list[Sample]:
+        """Put new fields of parts of others in the place of some."""
+        if self.splicer is None:
+            return list(samples)
+        ours = {id(one) for one in self.splicer.samples}
+        drawn = torch.rand(len(samples), generator=generator) < self.settings.spliced
+        return [
+            self.splicer(generator) if replace and id(one) in ours else one
+            for one, replace in zip(samples, drawn.tolist(), strict=True)
+        ]

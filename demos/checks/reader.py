@@ -63,7 +63,8 @@ class CheckReader(nn.Module):
 
     Args:
         grammar: a name that :func:`grammars.named` knows.
-        recognizer: what reads, of :data:`demos.checks.networks.RECOGNIZERS`; its classes are the grammar's.
+        recognizer: what reads, of :data:`demos.checks.networks.RECOGNIZERS`; its classes are
+            the grammar's.
         threshold: least confidence of an accepted reading.
         views: in how many versions a field is read (:func:`demos.checks.ink.views`); unless
             given, as many as suit the recognizer.

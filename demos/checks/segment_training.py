@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -66,6 +67,21 @@ class SegmentTraining:
         steps = max(1, round(settings.digit_passes * len(self.digits[0]) / DIGIT_BATCH))
         loss = pretrain(network, self.draw, steps=steps, seed=settings.seed, progress=progress)
         return {"digits": self.source, "loss": loss, "seconds": time.perf_counter() - started}
+
+    def start_pass(self, number: int, samples: Sequence[Sample]) -> None:
+        """Do nothing: all passes are alike."""
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return what the next passes depend on, beside the parameters: nothing."""
+        return {}
+
+    def restore(self, state: dict[str, torch.Tensor], samples: Sequence[Sample]) -> None:
+        """Go on with what :meth:`state` returned."""
+
+    def batches(self, order: Sequence[Sample], generator: torch.Generator) -> list[list[Sample]]:
+        """Return the fields of a pass in batches."""
+        count = math.ceil(len(order) / self.settings.batch)
+        return [list(order[b::count]) for b in range(count)]
 
     def losses(
         self, samples: Sequence[Sample], generator: torch.Generator

@@ -10,20 +10,23 @@ from demos.checks.networks import SWEEPING
 __all__ = ["Settings"]
 
 OF_LINES: dict[str, Any] = {
-    "passes": 75,
+    "passes": 120,
+    "further": 900,
     "batch": 16,
     "decay": 1e-2,
     "digit_passes": 0.0,
     "replay": 0,
     "variants": 0,
     "averaging": 0.005,
+    "spliced": 0.3,
     "distortion": {
-        "stretch": 0.2,
-        "slant": 0.25,
-        "waves": 1.5,
+        "stretch": 0.25,
+        "slant": 0.3,
+        "waves": 2.0,
         "noise": 0.05,
-        "rotation": 0.03,
+        "rotation": 0.04,
         "thickness": 0.5,
+        "blot": 0.05,
     },
 }
 """What differs from the defaults for recognizers that are swept over lines."""
@@ -38,6 +41,9 @@ class Settings:
     segment's ink alone is pretrained on single ``digits``, and ``replay`` of them go through it
     beside each batch of fields, so that it keeps what it knew of other hands. The reader that is
     kept is the running mean of the parameters, with ``averaging`` as the share of the newest.
+
+    Readers of lines are also trained on new fields: a share ``spliced`` of the fields is replaced
+    by such as are joined of parts of several (:mod:`demos.checks.splicing`).
 
     Some labels are wrong. ``wrong_labels`` is the share of them that training reckons with, once
     a third of it is over: the discriminative forward loss of a field is then minus the logarithm
@@ -59,6 +65,7 @@ class Settings:
     averaging: float = 0.01
     variants: int = 5
     replay: int = 48
+    spliced: float = 0.0
     seed: int = 0
     distortion: dict[str, float] = field(
         default_factory=lambda: {

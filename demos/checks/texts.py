@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-__all__ = ["CANDIDATES", "Texts", "mean", "posteriors_of"]
+import gtn
+
+__all__ = ["CANDIDATES", "Texts", "mean", "posteriors_of", "texts_of"]
 
 Texts = dict[str, float]
 """Texts of one field and their posteriors."""
@@ -37,6 +39,24 @@ def posteriors_of(
     excess = spelled(owners, [text for texts in found for text in texts]) - totals[owners]
     posterior = iter(torch.exp(-excess).clamp(max=1.0).tolist())
     return [{text: next(posterior) for text in texts} for texts in found]
+
+
+def texts_of(graphs: gtn.GraphBatch, count: int = CANDIDATES) -> list[Texts]:
+    """Return the ``count`` likeliest outputs of interpretation graphs, and their posteriors.
+
+    >>> either = gtn.Graph.from_arcs([(0, 1, "1", 0.0), (0, 1, "7", 0.0)], final=1)
+    >>> texts_of(gtn.GraphBatch.from_graphs([either]))
+    [{'1': 0.5, '7': 0.5}]
+    """
+    found = [gtn.path_text(p) for p in gtn.n_best(graphs, count, distinct=True)]
+    exact = graphs.double()
+
+    def spelled(owners: list[int], texts: list[str]) -> torch.Tensor:
+        strings = gtn.strings(texts, symbols=graphs.osymbols).double()
+        owned = gtn.GraphBatch.from_graphs([exact[i] for i in owners])
+        return gtn.forward_penalty(gtn.compose(owned, strings))
+
+    return posteriors_of(found, spelled, gtn.forward_penalty(exact))
 
 
 def mean(views: Sequence[Texts]) -> Texts:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def train(
         raise FieldSetError("no field is left to train on")
     mixed = Mixture(training, extra, settings.further)
     loop = _Loop(reader, settings, run, out, len(mixed))
-    if not loop.resume():
+    if not loop.resume(training):
         line = loop.training.before(progress)
         if line is not None:
             loop.log(line)
@@ -146,18 +147,19 @@ class _Loop:
         draw = 1_000_003 * self.settings.seed + number
         generator = torch.Generator().manual_seed(draw)
         torch.manual_seed(draw)  # of what drop-out leaves out
-        order = training.draw(generator)
+        batches = self.training.batches(training.draw(generator), generator)
         total, skipped = 0.0, 0
+        with self._averaged():
+            self.training.start_pass(number, training.fields)
         self.reader.train()
         bar = tqdm(
-            range(self.batches),
+            batches,
             desc=f"pass {number + 1}/{self.settings.passes}",
             unit="batch",
             disable=not progress,
             leave=False,
         )
-        for b in bar:
-            chosen = order[b :: self.batches]
+        for b, chosen in enumerate(bar):
             self._rate(number * self.batches + b)
             each, infeasible = self.training.losses(chosen, generator)
             if self.settings.loss in PROBABLE and 3 * number >= self.settings.passes:
@@ -178,11 +180,8 @@ class _Loop:
             total += loss.item() * len(chosen)
             skipped += infeasible
             bar.set_postfix(loss=f"{loss.item():.3f}")
-        self.reader.eval()
-        kept = {k: v.clone() for k, v in self.reader.state_dict().items()}
-        self.use_average()
-        readings = _read(self.reader, validation, views=1)
-        self.reader.load_state_dict(kept)
+        with self._averaged():
+            readings = _read(self.reader, validation, views=1)
         exact = sum(r.text == v.text for r, v in zip(readings, validation, strict=True))
         self.done = number + 1
         seconds = time.perf_counter() - started
@@ -202,6 +201,15 @@ class _Loop:
                 f"validation {line['validation_exact']:.1%} exact, {seconds:.0f} s"
             )
 
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Have the reader read with the running mean of its parameters."""
+        kept = {k: v.clone() for k, v in self.reader.state_dict().items()}
+        self.use_average()
+        self.reader.eval()
+        yield
+        self.reader.load_state_dict(kept)
+
     def _rate(self, step: int) -> None:
         """Set the learning rate: a short rise, then a cosine to zero."""
         share = step / max(1, self.batches * self.settings.passes)
@@ -220,12 +228,13 @@ class _Loop:
     def _save(self) -> None:
         tensors = {f"reader.{k}": v for k, v in self.reader.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"training.{k}": v for k, v in self.training.state().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
         about = self.run | {"done": self.done, "seconds": self.seconds}
         save_checkpoint(self.out / "state.safetensors", tensors, about)
 
-    def resume(self) -> bool:
+    def resume(self, samples: Sequence[Sample]) -> bool:
         """Go on from the state file; False if there is none."""
         path = self.out / "state.safetensors"
         if not path.exists():
@@ -237,17 +246,17 @@ class _Loop:
                 f"{path}: belongs to a run of other settings or other fields; "
                 "choose another --out, or remove it"
             )
-        self.reader.load_state_dict(
-            {k.removeprefix("reader."): v for k, v in tensors.items() if k.startswith("reader.")}
-        )
-        self.average = {
-            k.removeprefix("average."): v for k, v in tensors.items() if k.startswith("average.")
-        }
-        states: dict[int, dict[str, torch.Tensor]] = {}
+        parts: dict[str, dict[str, torch.Tensor]] = {"reader": {}, "average": {}, "training": {}}
         for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, i, name = key.split(".", 2)
-                states.setdefault(int(i), {})[name] = value
+            part, _, name = key.partition(".")
+            parts.setdefault(part, {})[name] = value
+        self.reader.load_state_dict(parts["reader"])
+        self.average = parts["average"]
+        self.training.restore(parts["training"], samples)
+        states: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in parts.get("optimizer", {}).items():
+            i, _, name = key.partition(".")
+            states.setdefault(int(i), {})[name] = value
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
         self.done, self.seconds = about["done"], about["seconds"]
         self.seconds_before = self.seconds

@@ -157,6 +157,8 @@ def test_evaluate_ends_with_one_line_of_json() -> None:
         "n",
         "exact",
         "digit_error",
+        "accepted",
+        "accepted_error",
         "accepted_at_1pct_error",
         "fields_per_second",
         "n_seen_in_training",

@@ -1,0 +1,113 @@
+"""Cross-validation: every field is read by a reader that has not seen it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demos.checks.checkpoint import write_whole
+from demos.checks.evaluate import evaluate
+from demos.checks.reader import CheckReader
+from demos.checks.settings import Settings
+from demos.checks.train import train
+from recognizers.datasets.fields import Field, FieldSetError
+
+__all__ = ["crossvalidate", "folds_of", "summary"]
+
+MEASURED = ("exact", "digit_error", "accepted", "accepted_error", "accepted_at_1pct_error")
+
+
+def folds_of(fields: Sequence[Field], folds: int, seed: int, block: int = 24) -> list[list[int]]:
+    """Return the indexes of the fields of each fold; about as many in each.
+
+    Blocks of ``block`` successive names stay together, since those are often of one hand.
+
+    Raises:
+        FieldSetError: fewer than two folds, or fewer blocks than folds.
+
+    >>> fields = [Field(Path(f"{i}.png"), "1") for i in range(6)]
+    >>> sorted(sum(folds_of(fields, 3, seed=0, block=1), []))
+    [0, 1, 2, 3, 4, 5]
+    """
+    by_name = sorted(range(len(fields)), key=lambda i: fields[i].name)
+    blocks = math.ceil(len(fields) / block)
+    if not 2 <= folds <= blocks:
+        raise FieldSetError(f"{blocks} blocks of fields cannot make {folds} folds")
+    order = np.random.default_rng(seed).permutation(blocks)
+    return [
+        [i for b in order[k::folds].tolist() for i in by_name[b * block : (b + 1) * block]]
+        for k in range(folds)
+    ]
+
+
+def crossvalidate(
+    fields: Sequence[Field],
+    settings: Settings,
+    out: Path,
+    *,
+    folds: int = 5,
+    block: int = 24,
+    further: Sequence[Field] = (),
+    workers: int = 2,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train and measure a reader for each fold; return :func:`summary` of them.
+
+    ``out/fold-K.json`` is written when a fold is done, and a fold that has one is not run again; a
+    fold that was interrupted goes on where it was. ``out/summary.json`` is written last.
+
+    Raises:
+        FieldSetError: ``out`` holds folds of other settings; :func:`folds_of`.
+    """
+    parts = folds_of(fields, folds, settings.seed, block)
+    about = {"settings": asdict(settings), "folds": folds, "block": block, "fields": len(fields)}
+    done = []
+    for k, part in enumerate(parts):
+        result = out / f"fold-{k}.json"
+        if not result.exists():
+            chosen = set(part)
+            others = [one for i, one in enumerate(fields) if i not in chosen]
+            place = out / f"fold-{k}"
+            trained = train(
+                others, settings, place, further=further, workers=workers, progress=progress
+            )
+            reader = CheckReader.load(place / "reader.safetensors")
+            figures = evaluate(reader, [fields[i] for i in part], workers=workers)
+            wrong = {
+                o.name: [o.truth, o.reading.text] for o in figures.pop("outcomes") if not o.exact
+            }
+            line = {"fold": k, **figures, "seconds": trained["seconds"], "wrong": wrong}
+            write_whole(result, json.dumps(line | {"run": about}, indent=1) + "\n")
+        found = json.loads(result.read_text())
+        if found["run"] != about:
+            raise FieldSetError(f"{result}: a fold of other settings; choose another --out")
+        done.append(found)
+    total = summary(done) | {"run": about}
+    write_whole(out / "summary.json", json.dumps(total, indent=1) + "\n")
+    return total
+
+
+def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the mean over folds of each figure, and its standard error.
+
+    The standard error of a mean of K folds is their standard deviation over the root of K.
+
+    >>> figures = {name: 0.0 for name in MEASURED} | {"n": 2, "seconds": 1.0}
+    >>> found = summary([figures | {"exact": 1.0}, figures | {"exact": 0.5}])
+    >>> found["exact"], found["standard_errors"]["exact"]
+    (0.75, 0.25)
+    """
+    table = np.array([[fold[name] for name in MEASURED] for fold in folds], dtype=np.float64)
+    spread = table.std(axis=0, ddof=1) / math.sqrt(len(folds)) if len(folds) > 1 else 0 * table[0]
+    return {
+        "n": sum(fold["n"] for fold in folds),
+        **dict(zip(MEASURED, table.mean(axis=0).tolist(), strict=True)),
+        "standard_errors": dict(zip(MEASURED, spread.tolist(), strict=True)),
+        "seconds": sum(fold["seconds"] for fold in folds),
+    }
