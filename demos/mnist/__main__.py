@@ -167,12 +167,15 @@ def robustness(
     checkpoint: Annotated[
         Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")
     ] = None,
+    digits: Annotated[
+        int | None, typer.Option(min=1, help="The first so many test digits; default: all.")
+    ] = None,
     data: Data = None,
     results: Results = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Measure scaled, shifted, turned and noisy test digits (section III-E)."""
-    figures = measure_changes(checkpoint or shipped(), data, results)
+    figures = measure_changes(checkpoint or shipped(), data, results, digits)
     if as_json:
         typer.echo(json.dumps(figures))
         return

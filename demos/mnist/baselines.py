@@ -112,7 +112,11 @@ BASELINES = {
     "knn-deslanted": Row(Neighbours, upright, {"k": 3}),
     "pca-quadratic": Row(Quadratic, regular, {"components": 40, "inverse_strength": 0.01}),
     "rbf": Row(RadialBasis, regular, {"units": 1000, "width": 2.0}, seeded=True),
-    "tangent-distance": Row(TangentNeighbours, to_16x16, {"k": 3, "smoothing": 0.5}),
+    "tangent-distance": Row(
+        TangentNeighbours,
+        to_16x16,
+        {"k": 4, "smoothing": 0.5, "slack": 0.2, "euclidean": 300, "candidates": 60},
+    ),
     "svm-4": Row(SupportVectors, upright, {"degree": 4, "inverse_strength": 10.0}),
     "rs-svm-5": Row(
         ReducedSet,

@@ -52,6 +52,7 @@ def compare(
             if p.reject is not None or (r and all(x.reject_for_half_percent is not None for x in r))
         ],
         "rejected so that 0.5% of the rest are wrong, %",
+        logarithmic=True,
     )
     for name, unit in (
         ("multiply_adds", "multiply-adds for a digit, thousands"),
@@ -64,7 +65,7 @@ def compare(
     found = error_reject_curves(results, folder, data)
     if found:
         labels = {p.name: p.label for p, _ in rows}
-        named = {labels[name]: pairs for name, pairs in found.items() if name in labels}
+        named = {label: found[name] for name, label in labels.items() if name in found}
         drawn["error_reject"] = plots.curves(named, "rejected, %", "wrong of the rest, %")
     runs = _read(folder / SIZES_FILE, {"runs": []})["runs"]
     full = [run for run in runs if run["digits"] == 60_000]

@@ -62,11 +62,11 @@ def bars(
     axes.invert_yaxis()
     if logarithmic:
         axes.set_xscale("log")
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.01)
     axes.set_xlabel(unit)
     axes.barh([0], [0], color=PAPER, label="the paper")
     axes.barh([0], [0], color=OURS, label="here")
-    axes.legend(loc="lower right", fontsize=8, frameon=False)
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, fontsize=8, frameon=False)
     _plain(axes)
     return figure
 

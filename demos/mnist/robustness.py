@@ -95,12 +95,19 @@ def robustness(
         "row": about.get("row", Path(checkpoint).stem),
         "model": name,
         "n": len(test.labels[part]),
-        "command": "python -m demos.mnist robustness",
+        "command": _command(checkpoint, most),
         "machine": machine(),
         "curves": measure_robustness(network, test.inputs[part], test.labels[part]),
     }
     write_whole(Path(folder) / ROBUSTNESS_FILE, json.dumps(figures) + "\n")
     return figures
+
+
+def _command(checkpoint: Path, most: int | None) -> str:
+    parts = ["python -m demos.mnist robustness"]
+    if not Path(checkpoint).is_absolute():
+        parts.append(f"--checkpoint {Path(checkpoint).as_posix()}")
+    return " ".join(parts if most is None else [*parts, f"--digits {most}"])
 
 
 def _wrong(network: nn.Module, inputs: Tensor, labels: Tensor) -> float:

@@ -156,7 +156,14 @@ def test_the_page_is_written_from_the_results(tmp_path):
     ]  # fmt: skip
     (folder / "training-sizes.json").write_text(json.dumps({"runs": runs}))
     (folder / "robustness.json").write_text(
-        json.dumps({"row": "lenet-5", "n": 100, "curves": {"scale": [[0.5, 0.4], [1.0, 0.01]]}})
+        json.dumps(
+            {
+                "row": "lenet-5",
+                "n": 100,
+                "command": "c",
+                "curves": {"scale": [[0.5, 0.4], [1.0, 0.01]]},
+            }
+        )
     )
     assert compare.compare(folder, page) == page
     text = page.read_text()
