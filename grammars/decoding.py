@@ -1,0 +1,235 @@
+"""Decoding: what a recognizer saw, as the likeliest words of a lexicon (paper, section IX).
+
+A recognition graph (or the outputs of a network, frame by frame), character models, a lexicon and
+a language model are searched together by beam, without their composition being built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+
+from gtn.batch import GraphBatch
+from gtn.beam import pruned
+from gtn.best_paths import n_best
+from gtn.composition import compose
+from gtn.construction import linear
+from gtn.errors import GraphError
+from gtn.graph import Graph
+from gtn.paths import path_labels
+from gtn.scoring import forward_penalty
+from gtn.symbols import SymbolTable
+from gtn.tensors import as_index
+from gtn.texts import strings
+from gtn.topology import Topology
+
+__all__ = ["Decoder", "Reading"]
+
+
+class Reading(NamedTuple):
+    """One answer.
+
+    Attributes:
+        text: what is read.
+        penalty: of its best path, in nats.
+        forward: forward penalty of all its paths within the beam, in nats.
+        posterior: its share among all paths within the beam: exp(-E_dforw) of eq. 17.
+    """
+
+    text: str
+    penalty: float
+    forward: float
+    posterior: float
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Reads recognition graphs with a lexicon, character models and a language model.
+
+    Each graph reads what the one before it writes: what a recognizer gives, then the readers in
+    order. What is read is what the last one writes: letters or words.
+
+    Attributes:
+        readers: such as character models, a lexicon, an n-gram grammar; at least one. Character
+            models and a lexicon are faster in one, see :meth:`of`.
+        failure: symbol of the failure arcs of the last reader.
+        beam: tokens further than this behind the best at the same place are dropped, in nats.
+        max_active: how many tokens are followed at one place.
+        separator: between what is written, in the text of a reading.
+
+    >>> import gtn
+    >>> from grammars.lexicon import lexicon
+    >>> decoder = Decoder.of(lexicon(["cap", "cat", "cut"]), beam=8.0)
+    >>> recognized = gtn.Graph.from_arcs(
+    ...     [(0, 1, "c", 0.4), (0, 1, "o", 1.0), (0, 1, "d", 1.8),
+    ...      (1, 2, "a", 0.2), (1, 2, "u", 0.8), (1, 2, "x", 0.1),
+    ...      (2, 3, "p", 0.2), (2, 3, "t", 0.8)], final=3)
+    >>> [(r.text, round(r.penalty, 3), round(r.posterior, 3)) for r in decoder.read(recognized)]
+    [('cap', 0.8, 0.541), ('cat', 1.4, 0.297), ('cut', 2.0, 0.163)]
+    """
+
+    readers: tuple[Graph, ...]
+    failure: str | int | None = None
+    beam: float = 12.0
+    max_active: int | None = None
+    separator: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.readers:
+            raise GraphError("a decoder needs at least one graph to read with: a lexicon")
+        for i, reader in enumerate(self.readers):
+            if reader.topology.is_batch:
+                raise GraphError(f"reader {i} is a batch; a decoder reads with single graphs")
+            if reader.num_nodes == 0:
+                raise GraphError(f"reader {i} has no path: nothing can be read with it")
+
+    @classmethod
+    def of(
+        cls,
+        lexicon: Graph,
+        grammar: Graph | None = None,
+        *,
+        models: Graph | None = None,
+        failure: str | int | None = None,
+        beam: float = 12.0,
+        max_active: int | None = None,
+        separator: str = "",
+    ) -> Decoder:
+        """Return a decoder with a lexicon and, around it, character models and a grammar.
+
+        The models are composed with the lexicon once, here: a few times the lexicon's arcs, and
+        what is tried for a token are then its own arcs, not every class of the models.
+
+        Args:
+            lexicon: from letters to letters or words.
+            grammar: of what the lexicon writes, such as :meth:`grammars.ngram.NGrams.graph`.
+            models: from the classes of a recognizer to letters, such as
+                :func:`grammars.characters.character_models`.
+            failure, beam, max_active, separator: as the attributes.
+        """
+        first = lexicon if models is None else compose(models, lexicon)
+        graphs = (first,) if grammar is None else (first, grammar)
+        # In the type that a search takes them in, so that none converts them again.
+        readers = tuple(_plain(graph).double() for graph in graphs)
+        return cls(readers, failure, beam, max_active, separator)
+
+    def with_beam(self, beam: float, max_active: int | None = None) -> Decoder:
+        """Return the same decoder with another beam."""
+        return replace(self, beam=beam, max_active=max_active)
+
+    def search(self, recognized: Graph | torch.Tensor) -> Graph:
+        """Return the interpretation graph: all that lies within the beam.
+
+        Time and memory are those of the tokens followed, whatever the size of the readers;
+        differentiable in the penalties of what was recognized.
+
+        Args:
+            recognized: a recognition graph, or batch; or penalties ``[T, C]`` of C classes in T
+                frames.
+
+        Raises:
+            GraphError: as :func:`gtn.beam.pruned`, and a tensor whose classes are not those that
+                the first reader reads.
+        """
+        if isinstance(recognized, torch.Tensor):
+            if recognized.ndim != 2:
+                raise GraphError(f"penalties must be [T, C], not {list(recognized.shape)}")
+            symbols = self.readers[0].isymbols
+            if symbols is not None and recognized.shape[1] != max(symbols.labels, default=-1) + 1:
+                raise GraphError(
+                    f"penalties of {recognized.shape[1]} classes, but "
+                    f"{max(symbols.labels, default=-1) + 1} are read"
+                )
+            recognized = linear(recognized, symbols=symbols)
+        return pruned(
+            [recognized, *self.readers],
+            failure=self.failure,
+            beam=self.beam,
+            max_active=self.max_active,
+        )
+
+    def read(
+        self, recognized: Graph | torch.Tensor, count: int = 5, *, candidates: int | None = None
+    ) -> list[Reading]:
+        """Return the likeliest readings, most probable first; none if the beam loses every path.
+
+        The readings with the best paths are the candidates; each has the forward penalty of all
+        its paths within the beam, and they are ordered by that.
+
+        Args:
+            recognized: as in :meth:`search`; a single graph.
+            count: how many readings.
+            candidates: how many readings with the best paths are looked at, ``4 * count`` unless
+                given.
+        """
+        if isinstance(recognized, GraphBatch):
+            raise GraphError("one graph is read at a time; batch[i] is one of a batch")
+        with torch.no_grad():
+            found = _plain(self.search(recognized)).double()
+            if found.num_nodes == 0:
+                return []
+            paths = n_best(found, candidates or 4 * count, distinct="output")
+            assert isinstance(paths, GraphBatch)
+            if not len(paths):
+                return []
+            labels = path_labels(paths)
+            total = forward_penalty(found)
+            spelled = strings(labels, symbols=found.osymbols, dtype=torch.float64)
+            each = forward_penalty(compose(_output(found), spelled))
+            best = torch.zeros(len(paths), dtype=torch.float64)
+            best.index_add_(0, as_index(paths.topology.arc_graph), paths.penalties)
+            best += paths.start_penalties + paths.final_penalties
+        readings = [
+            Reading(
+                self._text(found.osymbols, row),
+                penalty,
+                forward,
+                float(torch.exp(total - forward)),
+            )
+            for row, penalty, forward in zip(labels, best.tolist(), each.tolist(), strict=True)
+        ]
+        return sorted(readings, key=lambda reading: reading.forward)[:count]
+
+    def read_all(
+        self, recognized: Iterable[Graph | torch.Tensor], count: int = 1
+    ) -> list[list[Reading]]:
+        """Return the readings of several graphs, one after the other."""
+        return [self.read(one, count) for one in recognized]
+
+    def _text(self, table: SymbolTable | None, labels: Sequence[int]) -> str:
+        if table is None:
+            return self.separator.join(str(label) for label in labels)
+        return self.separator.join(table.decode(labels))
+
+
+def _plain(graph: Graph) -> Graph:
+    """Return a graph without data, sources and gradients: what a search needs of it."""
+    return Graph(
+        graph.topology,
+        graph.penalties.detach(),
+        start_penalties=graph.start_penalties.detach(),
+        final_penalties=graph.final_penalties.detach(),
+        isymbols=graph.isymbols,
+        osymbols=graph.osymbols,
+        check=False,
+    )
+
+
+def _output(graph: Graph) -> Graph:
+    """Return the acceptor of what a graph writes."""
+    t = graph.topology
+    topology = Topology(
+        t.num_nodes, t.src, t.dst, t.olabels, starts=t.starts, finals=t.finals, check=False
+    )
+    return Graph(
+        topology,
+        graph.penalties,
+        start_penalties=graph.start_penalties,
+        final_penalties=graph.final_penalties,
+        isymbols=graph.osymbols,
+        osymbols=graph.osymbols,
+        check=False,
+    )

@@ -1,0 +1,180 @@
+"""Decoding: with an infinite beam it is full composition; posteriors; what a beam keeps."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import gtn
+from grammars.characters import character_models
+from grammars.decoding import Decoder
+from grammars.lexicon import lexicon
+from grammars.ngram import BACK_OFF
+from grammars.ngram_counts import counted_ngrams
+from gtn.errors import GraphError
+
+WORDS = ["cab", "cabs", "abc", "a", "bad", "dab", "dad", "add"]
+PENALTIES = np.arange(len(WORDS)) / 4
+LETTERS = gtn.SymbolTable("abcds")
+
+
+def lattice(seed, pieces=6, classes=5):
+    """A segmentation graph of pieces and groups of two, with all classes on each."""
+    rng = np.random.default_rng(seed)
+    ends = [(i, i + k) for i in range(pieces) for k in (1, 2) if i + k <= pieces]
+    src, dst = np.repeat(np.array(ends), classes, axis=0).T
+    labels = np.tile(np.arange(classes), len(ends))
+    penalties = torch.from_numpy(rng.uniform(0, 4, len(src)))
+    return gtn.from_arrays(src, dst, labels, penalties=penalties, final=pieces, symbols=LETTERS)
+
+
+def words_and_grammar():
+    words = lexicon(
+        WORDS, symbols=LETTERS, penalties=PENALTIES, outputs="words", dtype=torch.float64
+    )
+    text = [["cab", "a", "dad"], ["a", "bad", "cab"], ["dab", "a"]]
+    grammar = counted_ngrams(text, order=2, vocabulary=WORDS)
+    return words, grammar.graph(words.osymbols, dtype=torch.float64)
+
+
+def systems():
+    """Name, decoder without a beam, and the whole composition of what it reads."""
+    acceptor = lexicon(WORDS, symbols=LETTERS, penalties=PENALTIES, dtype=torch.float64)
+    words, grammar = words_and_grammar()
+    models = character_models("abcds", touch=1.0)
+    many = gtn.closure(words)
+    frames = gtn.linear(
+        torch.from_numpy(np.random.default_rng(3).uniform(0, 3, (9, 6))), symbols=models.isymbols
+    )
+    yield "letters", Decoder.of(acceptor, beam=math.inf), lattice(0), lambda g: g @ acceptor
+    yield "words", Decoder.of(words, beam=math.inf), lattice(1), lambda g: g @ words
+    yield (
+        "grammar",
+        Decoder.of(many, grammar, failure=BACK_OFF, beam=math.inf, separator=" "),
+        lattice(2),
+        lambda g: gtn.compose(g @ many, grammar, failure=BACK_OFF),
+    )
+    yield (
+        "models",
+        Decoder.of(acceptor, models=models, beam=math.inf),
+        frames,
+        lambda g: (g @ models) @ acceptor,
+    )
+    yield (
+        "models on the fly, and a grammar",
+        Decoder((models, many, grammar), failure=BACK_OFF, beam=math.inf, separator=" "),
+        frames,
+        lambda g: gtn.compose((g @ models) @ many, grammar, failure=BACK_OFF),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "decoder", "recognized", "whole"), [pytest.param(*s, id=s[0]) for s in systems()]
+)
+def test_with_an_infinite_beam_it_is_full_composition(name, decoder, recognized, whole):
+    full = whole(recognized).double()
+    found = decoder.search(recognized).double()
+    for scorer in (gtn.viterbi_penalty, gtn.forward_penalty):
+        torch.testing.assert_close(scorer(found), scorer(full), rtol=1e-9, atol=1e-9)
+    readings = decoder.read(recognized, count=10_000, candidates=10_000)
+    paths = gtn.n_best(full, 10_000, distinct="output")
+    expected = {
+        decoder.separator.join(full.osymbols.decode(gtn.path_labels(path))): (
+            gtn.viterbi_penalty(path).item()
+        )
+        for path in paths
+    }
+    assert {r.text: pytest.approx(r.penalty, abs=1e-9) for r in readings} == expected
+    assert sum(r.posterior for r in readings) == pytest.approx(1.0, abs=1e-9)
+    assert [r.forward for r in readings] == sorted(r.forward for r in readings)
+    total = gtn.forward_penalty(full).item()
+    for reading in readings:
+        assert reading.posterior == pytest.approx(math.exp(total - reading.forward), rel=1e-9)
+        assert reading.forward <= reading.penalty + 1e-9
+    assert len(readings) > 3
+
+
+def test_tensors_and_graphs_read_alike():
+    models = character_models("abcds")
+    decoder = Decoder.of(lexicon(WORDS, symbols=LETTERS), models=models, beam=20.0)
+    outputs = torch.rand(12, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    graph = gtn.linear(outputs, symbols=models.isymbols)
+    assert decoder.read(outputs) == decoder.read(graph)
+    assert decoder.read_all([outputs, graph], 2) == [decoder.read(outputs, 2)] * 2
+
+
+def test_a_beam_keeps_the_best_and_forgets_the_rest():
+    words = lexicon(WORDS, symbols=LETTERS, penalties=PENALTIES)
+    wide, narrow = (Decoder.of(words, beam=beam) for beam in (math.inf, 1.0))
+    same = 0
+    for seed in range(30):
+        recognized = lattice(seed)
+        all_, few = wide.search(recognized), narrow.search(recognized)
+        assert few.num_arcs <= all_.num_arcs
+        if few.num_nodes:
+            assert gtn.viterbi_penalty(few) >= gtn.viterbi_penalty(all_) - 1e-6
+            same += wide.read(recognized)[0].text == narrow.read(recognized)[0].text
+    assert same > 15
+    assert narrow.with_beam(0.0, max_active=1).search(lattice(0)).num_arcs <= 6
+
+
+def test_gradients_reach_the_recognizer():
+    recognized = lattice(5)
+    penalties = recognized.penalties.clone().requires_grad_()
+    decoder = Decoder.of(lexicon(WORDS, symbols=LETTERS))
+    found = decoder.search(recognized.with_penalties(penalties))
+    gtn.forward_penalty(found).backward()
+    expected = gtn.arc_posteriors(decoder.search(recognized))
+    sources = found.sources[0].index
+    np.testing.assert_allclose(
+        penalties.grad.numpy(),
+        np.bincount(sources[sources >= 0], expected.numpy()[sources >= 0], len(penalties)),
+        atol=1e-9,
+    )
+
+
+def test_where_nothing_can_be_read():
+    decoder = Decoder.of(lexicon(["s" * 200], symbols=LETTERS))
+    assert decoder.read(lattice(0)) == []
+    assert Decoder.of(lexicon(["s" * 200], symbols=LETTERS)).read(gtn.empty(symbols=LETTERS)) == []
+
+
+def test_a_word_of_200_letters_is_read():
+    long = "abcd" * 50
+    decoder = Decoder.of(lexicon([long, "a"], symbols=LETTERS), models=character_models("abcds"))
+    targets = [label for c in long for label in (LETTERS.label(c), 5)]
+    outputs = 5.0 * (1 - torch.nn.functional.one_hot(torch.tensor(targets), 6).float())
+    assert decoder.read(outputs, 1)[0].text == long
+
+
+def test_the_memory_is_that_of_the_beam():
+    """Tokens and arcs kept do not grow with the lexicon where the beam keeps the same."""
+    rng = np.random.default_rng(0)
+    words = list({"".join(rng.choice(list("abcds"), rng.integers(4, 9))) for _ in range(3000)})
+    outputs = 20.0 * (1 - torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 0, 1, 2]), 5).float())
+    graph = gtn.linear(outputs, symbols=LETTERS)
+    sizes = []
+    for count in (30, 3000):
+        decoder = Decoder.of(lexicon(["abcabc", *words[:count]], symbols=LETTERS), beam=10.0)
+        found = decoder.search(graph)
+        sizes.append(found.num_arcs)
+        assert decoder.read(graph)[0].text == "abcabc"
+    assert sizes == [6, 6]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: Decoder(()), "at least one graph"),
+        (lambda d: Decoder((gtn.empty(),)), "reader 0 has no path"),
+        (lambda d: Decoder((gtn.strings(["ab"]),)), "reader 0 is a batch"),
+        (lambda d: d.search(torch.zeros(3)), r"\[T, C\], not \[3\]"),
+        (lambda d: d.search(torch.zeros(3, 4)), "of 4 classes, but 5 are read"),
+        (lambda d: d.read(gtn.GraphBatch.from_graphs([lattice(0)])), "one graph is read"),
+    ],
+)
+def test_what_is_wrong_is_said(call, message):
+    decoder = Decoder.of(lexicon(WORDS, symbols=LETTERS))
+    with pytest.raises(GraphError, match=message):
+        call(decoder)
