@@ -92,7 +92,7 @@ def split(content: bytes, file: str) -> list[Statement]:
     if not found and content.strip():
         raise FormatError(file, 1, "no keyword (a word that begins with a dot in column one)")
     statements = []
-    ends = [m.start() for m in found[1:]] + [len(content)]
+    ends = [m.start() for m in found[1:]] + [len(content)] * bool(found)
     line = 1
     counted_to = 0
     with warnings.catch_warnings():

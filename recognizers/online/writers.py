@@ -19,7 +19,17 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-__all__ = ["LEFT_OUT", "SIDES", "TOGETHER", "assign", "digest", "read_list", "side", "write_list"]
+__all__ = [
+    "LEFT_OUT",
+    "SIDES",
+    "TOGETHER",
+    "UNLISTED",
+    "assign",
+    "digest",
+    "read_list",
+    "side",
+    "write_list",
+]
 
 SIDES = ("train", "validation", "test", "left-out")
 
@@ -36,6 +46,7 @@ LEFT_OUT = "imp"
 """The contributor whose writers are on no side."""
 
 UNLISTED = "unlisted"
+"""The side of writers that the list does not name."""
 
 LIST = Path(__file__).with_name("writers.csv")
 

@@ -9,6 +9,7 @@ import pytest
 
 from recognizers.online.ink import Ink
 from recognizers.online.unipen import UnipenReader
+from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.unipen_statements import FormatError, Piece, delineation, segment, split
 from recognizers.online.unipen_trees import TreeError
 
@@ -260,3 +261,24 @@ def test_counts_of_the_packs(data_dir, pack, counts, words):
     assert {c: (n, len(writers[c])) for c, n in found.items()} == counts
     assert len({s.label for s in segments if s.category == "6"}) == words
     assert all(len(s.label) == 1 for s in segments if s.category != "6")
+
+
+def test_parsed_data_are_kept_until_a_file_changes(tmp_path):
+    bad = ".PEN_DOWN\n1 1\n"
+    halves = GOOD.replace("1 1\n", "1.5 1\n").replace("good", "half")
+    files = {"data/6/own/a.dat": GOOD, "data/1a/own/b.dat": halves, "data/6/own/c.dat": bad}
+    folder = tree(tmp_path / "tree", files)
+    kept = tmp_path / "kept"
+    first = load_unipen(folder, cache=kept)
+    assert [s.label for s in first.segments] == ["good", "half"]
+    assert first == load_unipen(folder, cache=kept) == load_unipen(folder)
+    assert [s.label for s in load_unipen(folder, ["1a"], kept).segments] == ["half"]
+    (file,) = kept.iterdir()
+    file.write_bytes(file.read_bytes()[:200])
+    assert load_unipen(folder, cache=kept) == first
+    assert load_unipen(folder, cache=kept) == first
+    (folder / "data/6/own/c.dat").write_text(GOOD)
+    assert len(load_unipen(folder, cache=kept).segments) == 3
+    empty = tree(tmp_path / "empty", {"data/6/own/a.dat": ""})
+    for _ in range(2):
+        assert load_unipen(empty, cache=kept) == ([], [])
