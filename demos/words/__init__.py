@@ -1,0 +1,1 @@
+"""Reads pen-written characters (paper section IX)."""

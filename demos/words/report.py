@@ -1,0 +1,119 @@
+"""What a finished training leaves: a result in JSON, and a card for the network that is shipped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from demos.checks.checkpoint import CheckpointError, write_whole
+from demos.mnist.results import machine
+from demos.words.characters import errors_of
+from demos.words.samples import CLASSES, KINDS, Characters
+from recognizers.lenet import parameters
+from recognizers.online.network import AmapNetwork
+
+__all__ = ["NAME", "shipped_network", "write_card", "write_characters_result"]
+
+NAME = "characters"
+"""Name of the shipped network, and of its card."""
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
+
+PAPER = {"digit": 0.014, "upper": 0.0299, "lower": 0.0415}
+
+
+def shipped_network() -> Path:
+    """The checkpoint that comes with the package; CheckpointError if none does."""
+    path = WEIGHTS / f"{NAME}.safetensors"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no network comes with the package; give --checkpoint")
+    return path
+
+
+def write_characters_result(
+    network: AmapNetwork,
+    found: dict[str, Characters],
+    configuration: dict[str, Any],
+    out: Path,
+    results: Path,
+) -> Path:
+    """Measure a network on all sides but the training, and write the result; returns its file."""
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    test = found["test"]
+    by_contributor = {
+        str(name): errors_of(network, _of(test, name)) for name in np.unique(test.contributors)
+    }
+    content = {
+        "task": NAME,
+        "command": "python -m demos.words train --task characters --output "
+        f"{configuration['output']} --seed {configuration['seed']}",
+        "configuration": configuration,
+        "n_training": len(found["train"]),
+        "parameters": parameters(network),
+        "test": errors_of(network, test),
+        "left_out": errors_of(network, found["left-out"]),
+        "validation": errors_of(network, found["validation"]),
+        "test_by_contributor": by_contributor,
+        "seconds_of_training": sum(line["seconds"] for line in log),
+        "machine": machine(),
+        "torch": torch.__version__,
+    }
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    name = f"{NAME}-{configuration['output']}-seed{configuration['seed']}.json"
+    write_whole(results / name, "{\n" + ",\n".join(lines) + "\n}\n")
+    return results / name
+
+
+def _of(characters: Characters, contributor: str) -> Characters:
+    which = np.flatnonzero(characters.contributors == contributor)
+    return Characters(
+        characters.ink.take(which),
+        characters.labels[which],
+        characters.kinds[which],
+        characters.contributors[which],
+    )
+
+
+def write_card(network: Path, result: Path, weights: Path) -> None:
+    """Copy a network to `weights` and write its card from its result."""
+    figures = json.loads(result.read_text())
+    rows = ["| side | characters | error | among all classes | paper |", "|---|---|---|---|---|"]
+    for side in ("test", "left_out", "validation"):
+        for kind in KINDS:
+            if f"n_{kind}" in figures[side]:
+                error = 100 * figures[side][f"{kind}_error"]
+                of_all = 100 * figures[side][f"{kind}_error_of_all"]
+                paper = f"{100 * PAPER[kind]:.1f}%" if side == "test" else ""
+                rows.append(
+                    f"| {side.replace('_', '-')} | {figures[side][f'n_{kind}']} ({kind}) "
+                    f"| {error:.2f}% | {of_all:.2f}% | {paper} |"
+                )
+    run, minutes = figures["configuration"], figures["seconds_of_training"] / 60
+    where = f"{figures['machine']}, torch {figures['torch']}"
+    packs = len(figures["test_by_contributor"])
+    card = f"""# {NAME}.safetensors: isolated pen-written characters
+
+The network of section IX of LeCun et al. 1998 (`recognizers.online.network.AmapNetwork`), output
+`{run["output"]}`, {figures["parameters"]:,} parameters, for {len(CLASSES)} classes.
+Trained on {figures["n_training"]:,} isolated digits and letters of the UNIPEN collection (release
+train_r01_v07, CC BY 4.0), of the writers of the training in `recognizers/online/writers.csv`; it
+keeps no ink.
+
+    {figures["command"]}
+
+{run["passes"]} passes, seed {run["seed"]}, {minutes:.0f} minutes ({where}).
+
+{chr(10).join(rows)}
+
+"Error" is that of a reader that knows whether it reads a digit, a capital or a small letter;
+"among all classes" that of one that does not. The writers of test, left-out and validation are in
+no training. The paper's figures are of other data (hand-printed, collected by its authors); here
+the test has ink of {packs} contributors, with tablets of very different resolution, and small
+letters cut from words among the isolated ones.
+"""
+    write_whole(weights / f"{NAME}.md", card)
+    write_whole(weights / f"{NAME}.safetensors", network.read_bytes())

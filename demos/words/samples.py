@@ -1,0 +1,72 @@
+"""Isolated characters of UNIPEN data, normalised and laid out for training and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from recognizers.online.ink import Ink
+from recognizers.online.ink_batch import InkBatch, in_box
+from recognizers.online.unipen import Segment, UnipenReader
+from recognizers.online.writers import side
+
+__all__ = ["CLASSES", "KINDS", "Characters", "load_characters"]
+
+KINDS = {
+    "digit": ("1a", "0123456789"),
+    "upper": ("1b", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+    "lower": ("1c", "abcdefghijklmnopqrstuvwxyz"),
+}
+"""Kinds of characters: their category in UNIPEN and their classes."""
+
+CLASSES = "".join(classes for _, classes in KINDS.values())
+
+
+@dataclass
+class Characters:
+    """Characters of some writers: ink in pixels, class [N], kind [N] and contributor [N].
+
+    `problems` says what could not be read, in lines of text.
+    """
+
+    ink: InkBatch
+    labels: np.ndarray
+    kinds: np.ndarray
+    contributors: np.ndarray
+    problems: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def load_characters(
+    data: str | Path, groups: Mapping[str, Collection[str]], classes: str = CLASSES
+) -> dict[str, Characters]:
+    """The characters at `data` by groups of sides of writers (see `recognizers.online.writers`).
+
+    Segments whose label is no single character of `classes`, or belongs to another category, are
+    left out; so is empty ink. `data` is read once, whatever the number of groups.
+    """
+    reader = UnipenReader(data, [category for category, _ in KINDS.values()])
+    kind_of = {category: kind for kind, (category, _) in KINDS.items()}
+    found: dict[str, list[tuple[Segment, Ink]]] = {name: [] for name in groups}
+    group_of = {one: name for name, sides in groups.items() for one in sides}
+    for segment in reader:
+        kept = found.get(group_of.get(side(segment.contributor, segment.writer), ""))
+        allowed = KINDS[kind_of[segment.category]][1]
+        if kept is not None and not segment.ink.is_empty and segment.label in [*allowed]:
+            kept.append((segment, in_box(segment.ink)))
+    problems = [str(p) for p in reader.problems]
+    return {
+        name: Characters(
+            InkBatch.of([ink for _, ink in kept]),
+            np.array([classes.index(s.label) for s, _ in kept], dtype=np.int64),
+            np.array([kind_of[s.category] for s, _ in kept], dtype="U8"),
+            np.array([s.contributor for s, _ in kept], dtype="U64"),
+            problems,
+        )
+        for name, kept in found.items()
+    }
