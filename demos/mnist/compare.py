@@ -24,6 +24,7 @@ from demos.mnist.train import penalties_of
 __all__ = ["compare", "error_reject_curves", "percent", "rows_of"]
 
 CURVES_FILE = "error-reject.json"
+TIMES_FILE = "time.json"
 
 BETTER = 1.15
 """A row is reached if its mean error is at most this times the printed one."""
@@ -98,6 +99,7 @@ def compare(
         commands=_commands(results),
         runs=runs,
         robust=robust,
+        times=_read(folder / TIMES_FILE, {}),
         choices=_choices(folder / CHOICES),
         machines=sorted({r.machine for of_row in results.values() for r in of_row}),
         drawn=drawn,

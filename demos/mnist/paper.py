@@ -94,7 +94,8 @@ FIGURE_9 = (
         1.6,
         10_000,
         24_000,
-        "k = 3 on the 120 states before the outputs",
+        "k = 3 on the 120 states before the outputs; not chosen, as the network has learned the "
+        "digits that choices are made on",
     ),
     Printed("lenet-5", "LeNet-5", 0.95, None, 401, 60),
     Printed("lenet-5-distortions", "[dist] LeNet-5", 0.8, None, 401, 60),

@@ -251,7 +251,7 @@ def _maps(network: nn.Module, image: Tensor) -> Figure:
         cells = grid[place].subgridspec(1, max(columns, 6), wspace=0.08)
         if small:
             axes = figure.add_subplot(cells[0, :])
-            shown = maps[:, 0, 0].reshape(-1, 12 if len(maps) % 12 == 0 else len(maps)).T
+            shown = maps[:, 0, 0].reshape(HEIGHT if len(maps) % HEIGHT == 0 else 1, -1)
             _image(axes, shown.numpy(), cmap="gray", vmin=-1.7159, vmax=1.7159)
             axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
             continue
