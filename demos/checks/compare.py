@@ -28,7 +28,6 @@ COLUMNS = {
     "exact": "exactly right",
     "digit_error": "digit error",
     "accepted_at_1pct_error": "accepted at 1% error",
-    "fields_per_second": "fields per second",
     "parameters": "parameters",
     "training_seconds": "training, minutes",
 }
@@ -72,7 +71,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     """Return the results as a table in Markdown.
 
     >>> print(table([{"name": "a", "on": "12", "exact": 0.75}]).splitlines()[2])
-    | a | 12 | 75.0% |  |  |  |  |  |
+    | a | 12 | 75.0% |  |  |  |  |
     """
     rows = [list(COLUMNS.values()), ["---"] * len(COLUMNS)]
     rows += [[_cell(name, result) for name in COLUMNS] for result in results]
@@ -89,8 +88,6 @@ def _cell(name: str, result: dict[str, Any]) -> str:
         return f"{value:,}"
     if name == "training_seconds":
         return f"{value / 60:.0f}"
-    if name == "fields_per_second":
-        return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
     spread = result.get("standard_errors", {}).get(name)
     return f"{value:.1%}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
 

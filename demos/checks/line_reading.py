@@ -19,7 +19,7 @@ from demos.checks.texts import CANDIDATES, Texts, posteriors_of
 from grammars.characters import character_models
 from recognizers.line_images import as_batch, normalise_line
 
-__all__ = ["LineReading"]
+__all__ = ["LineReading", "decoded", "edges", "equally_wide", "likely"]
 
 LIKELY = 12.0
 """Nats that a class may be behind the best of its column to be tried in the list of texts."""
@@ -76,6 +76,19 @@ class LineReading(nn.Module):
             for i, texts in zip(places, decoded(emissions, decoder, count), strict=True):
                 found[i] = texts
         return found
+
+
+def edges(columns: int, wide: int) -> np.ndarray:
+    """Return where the columns of outputs begin and end in a line, in its pixels: ``[T + 1]``.
+
+    They are a whole number of pixels wide and lie around the middle of the line; a network that
+    is swept without padding has a little less of them than the line has room for.
+
+    >>> edges(3, 14)
+    array([-0.5,  4.5,  9.5, 14.5])
+    """
+    step = round(wide / columns)
+    return 0.5 * wide + step * (np.arange(columns + 1) - 0.5 * columns)
 
 
 def equally_wide(lines: Sequence[np.ndarray], most: int = MOST) -> list[list[int]]:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import gtn
-from demos.checks.line_reading import LineReading, decoded
+from demos.checks.line_reading import LineReading, decoded, edges
 from demos.checks.pictures import LEAST_POSTERIOR, Character, data_uri, draw, likely_part
 from demos.checks.reader import CheckReader, Reading
 from recognizers.line_images import as_batch, normalise_line, placement
@@ -45,9 +45,9 @@ def line_pictures(reader: CheckReader, image: np.ndarray) -> tuple[Reading, dict
     labels, arcs = gtn.dense.alignment(emissions, spelled)
     if (labels < 0).any():  # only another view of the field can be read so
         return reading, shown
-    edges = _edges(image.shape, line.shape[1], len(labels))
+    places = _edges(image.shape, line.shape[1], len(labels))
     shown["characters"] = _characters(
-        labels.numpy(), arcs.numpy(), edges, image.shape[0], recognize.symbols
+        labels.numpy(), arcs.numpy(), places, image.shape[0], recognize.symbols
     )
     return reading, shown | _interpretations(emissions, decoder, reading.text)
 
@@ -63,11 +63,11 @@ def _map(shares: torch.Tensor) -> Image.Image:
 def _edges(shape: tuple[int, ...], wide: int, columns: int) -> np.ndarray:
     """Return where the columns begin and end in the picture, in its pixels: ``[T + 1]``."""
     width, left, _ = placement((shape[0], shape[1]))
-    return (np.arange(columns + 1) * (wide / columns) - left) * (shape[1] / width)
+    return (edges(columns, wide) - left) * (shape[1] / width)
 
 
 def _characters(
-    labels: np.ndarray, arcs: np.ndarray, edges: np.ndarray, height: int, table: gtn.SymbolTable
+    labels: np.ndarray, arcs: np.ndarray, places: np.ndarray, height: int, table: gtn.SymbolTable
 ) -> list[Character]:
     """Return the runs of outputs that are one character, as boxes as high as the picture."""
     begins = np.flatnonzero(np.append(True, arcs[1:] != arcs[:-1]))
@@ -81,10 +81,10 @@ def _characters(
             continue
         if label == last and found:  # the arc of the first output, then that of the others
             before = found.pop()
-            found.append(Character(before.x, 0.0, edges[until] - before.x, height, before.text))
+            found.append(Character(before.x, 0.0, places[until] - before.x, height, before.text))
         else:
-            width = float(edges[until] - edges[at])
-            found.append(Character(float(edges[at]), 0.0, width, height, table.symbol(label)))
+            width = float(places[until] - places[at])
+            found.append(Character(float(places[at]), 0.0, width, height, table.symbol(label)))
         last = label
     return found
 

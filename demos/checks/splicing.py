@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 import gtn
-from demos.checks.line_reading import LineReading, equally_wide
+from demos.checks.line_reading import LineReading, edges, equally_wide
 from demos.checks.samples import Sample
 from recognizers.line_images import as_batch
 
@@ -44,7 +44,8 @@ def cuts_between(
         aligned = gtn.dense.alignment(emissions, spelled)
         blank = len(reading.symbols) - 1
         for i, labels in zip(places, aligned.labels.numpy(), strict=True):
-            middles = _middles(labels, blank) * (lines[i].shape[1] / len(labels))
+            places = edges(len(labels), lines[i].shape[1])
+            middles = np.interp(_middles(labels, blank), np.arange(len(places)), places)
             if len(middles) == len(samples[i].text):
                 found[i] = _least_ink(lines[i], middles)
     return found
@@ -68,7 +69,7 @@ def _least_ink(line: np.ndarray, middles: np.ndarray) -> list[int]:
     cuts = [0]
     for a, b in pairwise(middles.tolist()):
         # The outputs of a character come rather at its beginning than at its end.
-        first, last = int(a + 0.25 * (b - a)), int(b - 0.1 * (b - a)) + 1
+        first, last = max(int(a + 0.25 * (b - a)), 0), int(b - 0.1 * (b - a)) + 1
         cuts.append(first + int(ink[first:last].argmin()))
     return cuts
 
