@@ -57,6 +57,9 @@ def train(
     network: Annotated[str, typer.Option(help=f"One of {', '.join(NETWORKS)}.")] = NETWORKS[0],
     characters: Annotated[int, typer.Option(min=1, help="Steps on windows.")] = Settings.characters,
     strings: Annotated[int, typer.Option(min=1, help="Steps on lines.")] = Settings.strings,
+    bfloat16: Annotated[
+        bool, typer.Option(help="Whether the network learns with products in half precision.")
+    ] = Settings.bfloat16,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     results: Annotated[
         Path | None, typer.Option(help="Folder for the figures of all stages on the fixed test.")
@@ -67,7 +70,9 @@ def train(
         known = ", ".join(NETWORKS)
         raise typer.BadParameter(f"{network!r} is none of {known}", param_hint="--network")
     folder = find_data(digits, "mnist")
-    settings = Settings(network=network, characters=characters, strings=strings, seed=seed)
+    settings = Settings(
+        network=network, characters=characters, strings=strings, bfloat16=bfloat16, seed=seed
+    )
     metrics = train_reader(load_mnist(folder, "train"), settings, out)
     if results is not None:
         typer.echo(f"figures: {write_run(out, load_mnist(folder, 'test'), results)}")

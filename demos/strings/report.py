@@ -58,6 +58,12 @@ def write_page(results: Path, page: Path) -> Path:
             _spotter("with positions", known),
             _spotter("from what is on the page alone", unknown),
         ],
+        float32_runs=[
+            f"`{name}` seed {run['settings']['seed']}"
+            for name, found in runs.items()
+            for run in found
+            if not run["settings"]["bfloat16"]
+        ],
         settings=runs[next(iter(runs))][0]["settings"],
         machine=runs[next(iter(runs))][0]["machine"],
         minutes={
