@@ -37,14 +37,22 @@ class _Call(NamedTuple):
     output: Tensor
 
 
-def paper_curvature(model: nn.Module, inputs: Tensor, targets: Tensor, loss: Loss) -> Curvatures:
+def paper_curvature(
+    model: nn.Module,
+    inputs: Tensor,
+    targets: Tensor,
+    loss: Loss,
+    features: Callable[[Tensor], Tensor] | None = None,
+) -> Curvatures:
     """h_kk of every trainable parameter by name: eqs. 23 to 27, averaged over the patterns.
 
     `model` is a chain of layers that have a rule: Linear, Conv2d (stride 1, no padding),
     ConnectedConv2d, Subsampling, ScaledTanh, Flatten, Identity, EuclideanRBF (at the top only).
     `loss(outputs, targets)` is a mean over the patterns. The recursion starts where the last
     layer with a rule ends, or under it for an RBF layer, with the exact diagonal of the Hessian
-    of the loss of each pattern (2 for eq. 8; 4 [Σ p d² - (Σ p d)²] + 2 p_0 for eq. 9).
+    of the loss of each pattern (2 for eq. 8; 4 [Σ p d² - (Σ p d)²] + 2 p_0 for eq. 9). With
+    `features`, a method of the model that runs a first part of it, the chain is that part and the
+    loss is one of its states.
 
     Costs about one pass forward and one back. Raises ValueError for a layer without a rule, for
     something between the layers that is no layer, and for a parameter that no layer explains.
@@ -55,7 +63,7 @@ def paper_curvature(model: nn.Module, inputs: Tensor, targets: Tensor, loss: Los
     {'0.weight': tensor([[1., 9.]])}
     """
     with torch.no_grad(), _recorded(model) as calls:
-        outputs = model(inputs)
+        outputs = (features or model)(inputs)
     if not calls:
         raise ValueError(f"{type(model).__name__} has no layer")
     _check_chain(calls, inputs, outputs)

@@ -71,17 +71,20 @@ class SDLM(Optimizer):
         targets: Tensor,
         loss: Loss,
         generator: torch.Generator | None = None,
+        features: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Estimate the curvature of all parameters on some patterns (the paper: 500).
 
         `loss(outputs, targets)` is a mean over patterns. The recursion of the paper takes no
         random numbers; of the Gauss-Newton diagonal the mean of `DRAWS` samples is used. There
         network and loss meet at the outputs of the model, but where these are distances to fixed
-        codes (the LeNets) at the states that enter them: eq. 8 has no curvature above them.
+        codes (the LeNets) at the states that enter them: eq. 8 has no curvature above them. With
+        `features`, a method of the model that runs a first part of it, the loss is one of its
+        states in both cases.
         """
         if self.curvature == "paper":
-            found = paper_curvature(model, inputs, targets, loss)
-        elif _has_fixed_codes(model):
+            found = paper_curvature(model, inputs, targets, loss, features)
+        elif features is None and _has_fixed_codes(model):
             found = gauss_newton_curvature(
                 model,
                 inputs,
@@ -92,7 +95,12 @@ class SDLM(Optimizer):
             )
         else:
             found = gauss_newton_curvature(
-                model, inputs, lambda y: loss(y, targets), draws=DRAWS, generator=generator
+                model,
+                inputs,
+                lambda y: loss(y, targets),
+                draws=DRAWS,
+                generator=generator,
+                call=features,
             )
         self.set_curvature(model, found)
 

@@ -7,9 +7,9 @@ The paper leaves out their wiring and their outputs; this is ours:
 - LeNet-4: each of the 16 maps reads 3 of the 8 subsampled ones, which gives the printed 260,000
   connections. The printed 17,000 parameters are not possible with the layers described: the full
   layer of 120 alone has 48,120;
-- the output of both: one squashed unit for each class, and the squared distance of the ten units
-  to the place code of each class (+1 for it, -1 for the others), so that the losses of eqs. 8 and
-  9 apply as to LeNet-5.
+- the output of both, "rbf": one squashed unit for each class, and the squared distance of the ten
+  units to the place code of each class (+1 for it, -1 for the others), so that the losses of eqs.
+  8 and 9 apply as to LeNet-5; or "softmax": one sum for each class and minus log softmax.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recognizers.classes import DIGITS, class_names
 from recognizers.layers import ConnectedConv2d, EuclideanRBF, ScaledTanh, Subsampling
@@ -34,16 +35,20 @@ LENET4_TABLE = tuple(
 
 
 class _PlaceCoded(nn.Module):
-    """A chain of layers whose last states are one for each class."""
+    """A chain of layers whose last states are one for each class, and what they mean."""
 
     size: int
 
-    def __init__(self, classes: str) -> None:
+    def __init__(self, classes: str, output: str) -> None:
         super().__init__()
+        if output not in ("rbf", "softmax"):
+            raise ValueError(f'output must be "rbf" or "softmax", not {output!r}')
         self.classes = class_names(classes, False)
-        self.settings: dict[str, Any] = {"classes": classes}
+        self.settings: dict[str, Any] = {"classes": classes, "output": output}
         self.squash = ScaledTanh()
-        self.out = EuclideanRBF(2.0 * torch.eye(len(self.classes)) - 1.0)
+        self.out: nn.Module | None = None
+        if output == "rbf":
+            self.out = EuclideanRBF(2.0 * torch.eye(len(self.classes)) - 1.0)
 
     def features(self, images: Tensor) -> Tensor:
         """States of the last layer but the output, [B, classes, 1, 1]."""
@@ -51,7 +56,11 @@ class _PlaceCoded(nn.Module):
 
     def penalties(self, states: Tensor) -> Tensor:
         """Penalties [B, classes] of the states of `features`."""
-        return self.out(states.flatten(1))
+        states = states.flatten(1)
+        return -functional.log_softmax(states, 1) if self.out is None else self.out(states)
+
+    def _ends(self, sums: Tensor) -> Tensor:
+        return sums if self.out is None else self.squash(sums)
 
     def forward(self, images: Tensor) -> Tensor:
         """Penalties [B, classes] of images [B, 1, size, size], in nats."""
@@ -67,7 +76,7 @@ class _PlaceCoded(nn.Module):
 class LeNet1(_PlaceCoded):
     """LeNet-1: images [B, 1, 28, 28], the digit 16x16 in the middle, to penalties [B, classes].
 
-    Raises ValueError for images of another size and for unknown or repeated classes.
+    Raises ValueError for images of another size and for unknown or repeated classes or outputs.
 
     >>> net = LeNet1(generator=torch.Generator().manual_seed(0))
     >>> net(torch.zeros(2, 1, 28, 28)).shape, sum(p.numel() for p in net.parameters())
@@ -79,11 +88,12 @@ class LeNet1(_PlaceCoded):
     def __init__(
         self,
         classes: str = DIGITS,
+        output: str = "rbf",
         *,
         initialization: str = "paper",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(classes)
+        super().__init__(classes, output)
         draw: dict[str, Any] = {"generator": generator, "initialization": initialization}
         self.h1 = ConnectedConv2d(1, 4, 5, **draw)
         self.h2 = Subsampling(4)
@@ -92,18 +102,18 @@ class LeNet1(_PlaceCoded):
         self.units = ConnectedConv2d(12, len(self.classes), 4, **draw)
 
     def features(self, images: Tensor) -> Tensor:
-        """States of the ten output units, [B, classes, 1, 1]."""
+        """States of the output units, sums for "softmax", [B, classes, 1, 1]."""
         self._check(images)
         f = self.squash
         x = f(self.h2(f(self.h1(images))))
         x = f(self.h4(f(self.h3(x))))
-        return f(self.units(x))
+        return self._ends(self.units(x))
 
 
 class LeNet4(_PlaceCoded):
     """LeNet-4: images [B, 1, 32, 32] to penalties [B, classes].
 
-    Raises ValueError for images of another size and for unknown or repeated classes.
+    Raises ValueError for images of another size and for unknown or repeated classes or outputs.
 
     >>> net = LeNet4(generator=torch.Generator().manual_seed(0))
     >>> net(torch.zeros(2, 1, 32, 32)).shape, sum(p.numel() for p in net.parameters())
@@ -115,11 +125,12 @@ class LeNet4(_PlaceCoded):
     def __init__(
         self,
         classes: str = DIGITS,
+        output: str = "rbf",
         *,
         initialization: str = "paper",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(classes)
+        super().__init__(classes, output)
         draw: dict[str, Any] = {"generator": generator, "initialization": initialization}
         self.c1 = ConnectedConv2d(1, 4, 5, **draw)
         self.s2 = Subsampling(8, copies=2)
@@ -137,5 +148,5 @@ class LeNet4(_PlaceCoded):
         return f(self.f5(x))
 
     def features(self, images: Tensor) -> Tensor:
-        """States of the ten output units, [B, classes, 1, 1]."""
-        return self.squash(self.units(self.hidden(images)))
+        """States of the output units, sums for "softmax", [B, classes, 1, 1]."""
+        return self._ends(self.units(self.hidden(images)))

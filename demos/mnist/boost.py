@@ -73,7 +73,7 @@ def train_boosted(
     seconds += took
     third = train("third", later, found, 2)
     threshold = threshold_for_cost(penalties_of(first, training.inputs), recipe.cost)
-    network = rounded(boosted(threshold, first, second, third))
+    network = rounded(boosted(threshold, recipe.output, first, second, third))
     passes = [
         {"network": name} | line for name, trained in steps.items() for line in trained.passes
     ]

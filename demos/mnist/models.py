@@ -54,14 +54,15 @@ def small_input(images: Tensor) -> Tensor:
 
 def boosted(
     threshold: float = math.inf,
+    output: str = "rbf",
     first: nn.Module | None = None,
     second: nn.Module | None = None,
     third: nn.Module | None = None,
 ) -> BoostedNetworks:
     """Three LeNet-4 as one network, new ones where none are given."""
-    nets = [net if net is not None else LeNet4() for net in (first, second, third)]
+    nets = [net if net is not None else LeNet4(output=output) for net in (first, second, third)]
     network = BoostedNetworks(*nets, threshold)
-    network.settings = {"threshold": threshold}
+    network.settings = {"threshold": threshold, "output": output}
     return network
 
 

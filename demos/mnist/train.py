@@ -103,7 +103,9 @@ class _Loop:
     ) -> None:
         self.recipe, self.seed, self.training, self.out, self.run = recipe, seed, training, out, run
         self.network = MODELS[recipe.model].build(
-            initialization=recipe.initialization, generator=torch.Generator().manual_seed(seed)
+            output=recipe.output,
+            initialization=recipe.initialization,
+            generator=torch.Generator().manual_seed(seed),
         )
         self.loss = recipe.loss_function()
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
@@ -200,6 +202,7 @@ class _Loop:
             self.training.labels[chosen],
             self.recipe.loss_function(self.recipe.curvature_loss),
             generator,
+            self.network.features if self.recipe.curvature_loss == "bound" else None,
         )
         rates = torch.cat([r.flatten() for r in self.optimizer.rates()])
         return {"least_rate": float(rates.min()), "greatest_rate": float(rates.max())}

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from recognizers.curvature import paper_curvature
 from recognizers.layers import Subsampling
 from recognizers.lenet import connections, layers_of, multiply_adds, parameters
 from recognizers.losses import discriminative_loss
@@ -73,3 +74,23 @@ def test_penalties_are_distances_to_place_codes(model, size):
 def test_images_of_another_size(model, size):
     with pytest.raises(ValueError, match=rf"\[B, 1, {size}, {size}\]"):
         model()(torch.zeros(1, 1, 30, 30))
+
+
+@pytest.mark.parametrize(("model", "size"), [(LeNet1, 28), (LeNet4, 32)])
+def test_softmax_output(model, size):
+    network = model(output="softmax", generator=seeded())
+    x = torch.randn(3, 1, size, size, generator=seeded(1))
+    assert torch.allclose(torch.exp(-network(x)).sum(1), torch.ones(3))
+    assert parameters(network) == parameters(model())
+    with pytest.raises(ValueError, match="output must be"):
+        model(output="sigmoid")
+
+
+def test_curvature_from_the_sums_of_a_softmax():
+    network = LeNet4(output="softmax", generator=seeded())
+    x, t = torch.randn(5, 1, 32, 32, generator=seeded(1)), torch.arange(5)
+    found = paper_curvature(
+        network, x, t, lambda s, _: 0.25 * s.flatten(1).square().sum(1).mean(), network.features
+    )
+    assert torch.allclose(found["units.bias"], torch.full((10,), 0.5))
+    assert all((h > 0).any() for h in found.values())
