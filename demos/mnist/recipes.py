@@ -93,9 +93,8 @@ class Recipe:
         return self.rates[0] * 0.5 * (1.0 + math.cos(math.pi * (share - rise) / (1.0 - rise)))
 
 
-# The published rates drawn out, and once more from 2e-4, out of where they came to rest.
+# The published rates drawn out.
 _DOWN = (5e-4,) * 8 + (2e-4,) * 10 + (1e-4,) * 10 + (5e-5,) * 12 + (1e-5,) * 10
-_DOWN_AGAIN = (2e-4,) * 8 + (1e-4,) * 10 + (5e-5,) * 10 + (1e-5,) * 10
 
 _PUBLISHED: dict[str, Any] = {"passes": 20}
 # Place codes are at most 29 nats apart: scaled less than the 84 components of LeNet-5's.
@@ -115,8 +114,8 @@ RECIPES = {
     "lenet-5-distortions": Recipe("lenet-5", **_PUBLISHED, distortion=PAPERS_FAMILY),
     "lenet-5-best": Recipe(
         "lenet-5",
-        passes=88,
-        rates=_DOWN + _DOWN_AGAIN,
+        passes=50,
+        rates=_DOWN,
         distortion=PAPERS_FAMILY | {"rotation": 8.0, "elastic": 0.4, "elastic_spacing": 7.0},
         averaging=2e-4,
     ),
