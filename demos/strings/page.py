@@ -51,16 +51,18 @@ with a tenth of all pixels inverted; and free strings of varied size, slant and 
 boxes overlapping by up to 4 pixels. Training draws from the training digits by the same recipes
 ({{ (100 * settings.free) | round | int }}% of the batches free, half of the lines with noise).
 
-Three stages are compared. *Characters*: {{ settings.characters }} steps on {{ settings.windows }}
-windows, a character between two neighbours or, in 40% of them, none (blank), as in the paper;
-the transducer's penalties are zero. *The transducer alone*: its penalties learned from strings,
-the network as it is, to see what is due to them. *Strings*: {{ settings.strings }} steps on
-{{ settings.lines }} lines and their texts, network and transducer, from where the characters
-ended. Errors in %, the mean over the seeds and their range; a string is wrong if any character
-is; character errors are edit distances.
+Three stages are compared. *Characters*: steps on {{ settings.windows }} windows each, a character
+between two neighbours or, in 40% of them, none (blank), as in the paper; the
+transducer's penalties are zero. *The transducer alone*: its penalties learned from strings, the
+network as it is, to see what is due to them. *Strings*: steps on {{ settings.lines }} lines and
+their texts each, network and transducer, from where the characters ended. Errors in %, the mean
+over the seeds and their range; a string is wrong if any character is;
+character errors are edit distances.
 
 {% for reader in readers %}
 ### `--network {{ reader.name }}` ({{ "{:,}".format(reader.parameters) }} parameters, {{ seeds[reader.name] }} seed{{ "s" if seeds[reader.name] > 1 else "" }})
+
+{{ reader.steps[0] }} steps on windows, {{ reader.steps[1] }} on lines.
 
 | trained on | clean: string | character | 10% noise: string | character | free: string | character |
 |---|---|---|---|---|---|---|

@@ -106,7 +106,11 @@ def _rows(name: str, runs: Sequence[Run]) -> dict[str, Any]:
                 cells.append(_spread(runs, lambda run, s=stage, t=test, f=figure: (
                     100 * run["figures"][s][t][f])))  # fmt: skip
         rows.append(cells)
-    return {"name": name, "rows": rows, "parameters": runs[0]["parameters"]}
+    steps = [
+        " or ".join(str(n) for n in sorted({run["settings"][stage] for run in runs}))
+        for stage in ("characters", "strings")
+    ]
+    return {"name": name, "rows": rows, "parameters": runs[0]["parameters"], "steps": steps}
 
 
 def _cuts(runs: Sequence[Run]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from demos.checks.checkpoint import write_whole
 from demos.mnist.results import machine
 from demos.strings.evaluate import TEST_STRINGS, evaluate, held_out_strings
-from demos.strings.reader import StringReader
+from demos.strings.reader import NETWORKS, StringReader
 from demos.strings.spotter import TEST_PAGES, Spotter, evaluate_spotter
 from demos.strings.train import STAGES
 
@@ -52,7 +52,7 @@ def write_run(
 
 
 def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
-    """Return the runs of a folder by network, in the order of their seeds."""
+    """Return the runs of a folder by network, the default first, in the order of their seeds."""
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(results.glob("*-seed*.json")):
         run = json.loads(path.read_text())
@@ -60,7 +60,9 @@ def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
             continue
         found.setdefault(run["settings"]["network"], []).append(run)
     return {
-        name: sorted(runs, key=lambda run: run["settings"]["seed"]) for name, runs in found.items()
+        name: sorted(found[name], key=lambda run: run["settings"]["seed"])
+        for name in NETWORKS
+        if name in found
     }
 
 
