@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from gtn.errors import DataError, GraphError, SymbolError
 from gtn.failure import FailureArcs
 from gtn.graph import Graph
 from gtn.kernels.composition import FILTERS, Operand
+from gtn.kernels.gathering import gathered_sum, scattered
 from gtn.kernels.lookahead import FAR, least_labels, most_labels
 from gtn.kernels.trimming import trim
 from gtn.symbols import EPSILON, SymbolTable
@@ -57,11 +59,17 @@ class Product:
 
     def end_penalties(self, *graphs: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the start and final penalties of the result, sums of those of all operands."""
-        first = [gather(g.start_penalties, index) for g, index in zip(graphs, self.starts)]
-        last = [gather(g.final_penalties, index) for g, index in zip(graphs, self.finals)]
+        first = _gathered([g.start_penalties for g in graphs], self.starts)
+        last = _gathered([g.final_penalties for g in graphs], self.finals)
         if self.backed_off is not None:
-            last.append(_sums(graphs[-1].penalties, self.backed_off))
-        return _total(first), _total(last)
+            last = last + _sums(graphs[-1].penalties, self.backed_off)
+        return first, last
+
+    def _penalties(self, graphs: Sequence[Graph]) -> torch.Tensor:
+        """Return the penalties of the arcs, sums of those behind them."""
+        if all(sources.offsets is None for sources in self.sources):
+            return _gathered([g.penalties for g in graphs], [s.index for s in self.sources])
+        return _total([_sums(g.penalties, s) for g, s in zip(graphs, self.sources, strict=True)])
 
     def graph(self, graphs: Sequence[Graph], suffixes: Sequence[str] | None = None) -> Graph:
         """Return the product of graphs that have the topologies it was made for.
@@ -72,7 +80,7 @@ class Product:
         start_penalties, final_penalties = self.end_penalties(*graphs)
         return assemble(
             self.topology,
-            _total([_sums(g.penalties, s) for g, s in zip(graphs, self.sources, strict=True)]),
+            self._penalties(graphs),
             start_penalties,
             final_penalties,
             isymbols=graphs[0].isymbols,
@@ -80,6 +88,53 @@ class Product:
             data=_merged([g.data.take(s) for g, s in zip(graphs, self.sources)], suffixes),
             sources=self.sources,
         )
+
+
+def _gathered(values: Sequence[torch.Tensor], indexes: Sequence[Int32s]) -> torch.Tensor:
+    """Return the sum of what is behind each arc in each operand, 0 where the index is -1."""
+    if (
+        len(values) == 2
+        and values[0].dtype == values[1].dtype
+        and all(part.device.type == "cpu" for part in values)
+    ):
+        total: torch.Tensor = _GatheredSum.apply(*values, *indexes)  # type: ignore[no-untyped-call]
+        return total
+    return _total([gather(part, index) for part, index in zip(values, indexes, strict=True)])
+
+
+class _GatheredSum(torch.autograd.Function):
+    """``a[i] + b[j]`` with 0 for an index of -1, in one pass; linear, so its own derivative is."""
+
+    @staticmethod
+    def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor, i: Int32s, j: Int32s) -> torch.Tensor:
+        ctx.indexes, ctx.counts = (i, j), (len(a), len(b))
+        return torch.from_numpy(gathered_sum(_array(a), i, _array(b), j))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        parts = [
+            _Scattered.apply(gradients[0], index, count) if needed else None  # type: ignore[no-untyped-call]
+            for index, count, needed in zip(ctx.indexes, ctx.counts, ctx.needs_input_grad)
+        ]
+        return *parts, None, None
+
+
+class _Scattered(torch.autograd.Function):
+    """The sums of the values that have each index."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, index: Int32s, count: int) -> torch.Tensor:
+        ctx.index = index
+        return torch.from_numpy(scattered(_array(values), index, count))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        return gather(gradients[0], ctx.index), None, None
+
+
+def _array(tensor: torch.Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.detach().contiguous().numpy()
+    return array
 
 
 def _sums(penalties: torch.Tensor, sources: Sources) -> torch.Tensor:
@@ -162,6 +217,7 @@ def trimmed(
         of_b = failures.sources(behind[1][src], arcs_b)
         backed_off = failures.final_sources(behind[1][finals[0]])
     sources = Sources(frozen(of_a)), of_b
+    starts, finals = frozen(starts), frozen(finals)
     return Product(topology, sources, (starts[1], starts[2]), (finals[1], finals[2]), backed_off)
 
 

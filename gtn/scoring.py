@@ -6,13 +6,14 @@ to any order (:mod:`gtn.recursion`). The arithmetic is float64 whatever the dtyp
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
 from gtn.graph import Graph
+from gtn.kernels import masses as kernels
 from gtn.recursion import exp_minus, path_sums, potentials, shares, solve
-from gtn.tensors import as_given, as_index, float64_penalties
+from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 
 __all__ = ["arc_posteriors", "forward_penalty", "forward_penalty_float64"]
@@ -113,12 +114,36 @@ def posteriors_float64(graph: Graph) -> Posteriors:
 
 def _total(nodes: torch.Tensor, finals: torch.Tensor, topology: Topology) -> torch.Tensor:
     """Add the ways to end, per graph of the batch (eq. 14): ``[]``, or ``[B]`` for a batch."""
-    ways = nodes.index_select(0, as_index(topology.finals)) + finals
-    owner = as_index(topology.graph_of_nodes(topology.finals))
-    none = ways.new_full((topology.batch_size,), torch.inf)
-    least = none.scatter_reduce(0, owner, ways.detach(), "amin")
-    base = torch.where(least.isfinite(), least, 0.0)
-    mass = torch.zeros_like(none).index_add(0, owner, torch.exp(base.index_select(0, owner) - ways))
-    feasible = mass > 0
-    totals = torch.where(feasible, base - torch.log(torch.where(feasible, mass, 1.0)), none)
+    totals: torch.Tensor = _Totals.apply(nodes, finals, topology)  # type: ignore[no-untyped-call]
     return totals if topology.is_batch else totals.squeeze(0)
+
+
+class _Totals(torch.autograd.Function):
+    """Minus the log of the sum over the finals of each graph, of node and final penalties."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, nodes: torch.Tensor, finals: torch.Tensor, topology: Topology
+    ) -> torch.Tensor:
+        found = torch.from_numpy(
+            kernels.totals(
+                as_array(nodes), topology.finals, as_array(finals), topology.node_offsets
+            )
+        )
+        ctx.topology = topology
+        ctx.save_for_backward(nodes, finals, found)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        topology: Topology = ctx.topology
+        nodes, finals, found = ctx.saved_tensors
+        if not torch.is_grad_enabled():
+            values = as_array(nodes), topology.finals, as_array(finals), topology.node_offsets
+            sums = as_array(found), as_array(gradients[0])
+            return *map(torch.from_numpy, kernels.total_gradients(*values, *sums)), None
+        ends = as_index(topology.finals)
+        owner = as_index(topology.graph_of_nodes(topology.finals))
+        share = exp_minus(nodes.index_select(0, ends) + finals, found.index_select(0, owner))
+        due = share * gradients[0].index_select(0, owner)
+        return torch.zeros_like(nodes).index_add(0, ends, due), due, None

@@ -1,0 +1,39 @@
+"""Gathering: penalties of a product, each the sum of what is behind it in two operands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Int32s = NDArray[np.int32]
+Floats = NDArray[Any]
+
+__all__ = ["gathered_sum", "scattered"]
+
+
+@njit(cache=True, nogil=True)
+def gathered_sum(a: Floats, of_a: Int32s, b: Floats, of_b: Int32s) -> Floats:
+    """Return ``a[of_a] + b[of_b]``, 0 in place of what an index of -1 would name: O(K)."""
+    total = np.zeros(len(of_a), dtype=a.dtype)
+    if len(a) > 0:
+        for k in range(len(of_a)):
+            value = a[max(of_a[k], np.int32(0))]
+            total[k] = value if of_a[k] >= 0 else 0
+    if len(b) > 0:
+        for k in range(len(of_b)):
+            value = b[max(of_b[k], np.int32(0))]
+            total[k] += value if of_b[k] >= 0 else 0
+    return total
+
+
+@njit(cache=True, nogil=True)
+def scattered(values: Floats, index: Int32s, count: int) -> Floats:
+    """Return the sums of the values with each index below ``count``, in order; -1: none. O(K)."""
+    sums = np.zeros(count, dtype=values.dtype)
+    for k in range(len(index)):
+        if index[k] >= 0:
+            sums[index[k]] += values[k]
+    return sums
