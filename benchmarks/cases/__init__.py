@@ -6,6 +6,7 @@ from benchmarks.cases.compose_lexicon import COMPOSE_LEXICON
 from benchmarks.cases.compose_loops import COMPOSE_LOOPS
 from benchmarks.cases.ctc import CTC
 from benchmarks.cases.decode import DECODE
+from benchmarks.cases.decode_words import DECODE_WORDS
 from benchmarks.cases.determinize import DETERMINIZE
 from benchmarks.cases.empty_answer import EMPTY_ANSWER
 from benchmarks.cases.forward import FORWARD
@@ -29,6 +30,7 @@ CASES: dict[str, Case] = {
         DETERMINIZE,
         N_BEST,
         DECODE,
+        DECODE_WORDS,
         GROWTH,
         STARTUP,
     )

@@ -189,7 +189,7 @@ def _common(m: Float64s, k: Float64s) -> float:
 
 @njit(cache=True, nogil=True)
 def _forward_level(
-    layout: Layout, first: int, given: Masses, before: Float64s, frame: Float64s, here: Float64s
+    layout: Layout, first: Any, given: Masses, before: Float64s, frame: Float64s, here: Float64s
 ) -> None:
     """Carry a level row of the ways to each node over a frame: O(N + A)."""
     for p in range(np.uint64(len(here))):
@@ -206,7 +206,7 @@ def _forward_level(
 @njit(cache=True, nogil=True)
 def _backward_level(
     layout: Layout,
-    first: int,
+    first: Any,
     given: Masses,
     scale: float,
     a_before: Float64s,

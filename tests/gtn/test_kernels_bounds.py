@@ -29,10 +29,10 @@ except IndexError:
 import gtn
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.kernels import (
-    alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
-    edit_distance, epsilons, failure, layout, lookahead, masses, matching,
+    alignment, beam, blocks, composition, covariances, ctc, delays, dense, determinization,
+    difference, edit_distance, epsilons, failure, gathering, layout, lookahead, masses, matching,
     minimization, n_best, n_best_strings,
-    reachability, sampling, scoring, trimming, weighted_subsets)
+    reachability, sampling, scoring, string_sets, trimming, weighted_subsets)
 
 
 def random_graph(rng, cyclic, weighted=True, nodes=7, arcs=14):
@@ -53,7 +53,10 @@ def random_graph(rng, cyclic, weighted=True, nodes=7, arcs=14):
 
 def score(graph):
     gtn.viterbi_penalty(graph)
-    gtn.forward_penalty(graph.with_penalties(300 * graph.penalties.detach()))
+    try:
+        gtn.forward_penalty(graph.with_penalties(300 * graph.penalties.detach()))
+    except CyclicGraphError:
+        pass
     try:
         gtn.forward_penalty(graph).sum().backward(retain_graph=True)
         gtn.arc_posteriors(graph)
@@ -174,12 +177,25 @@ ladder = gtn.from_arcs([(n, n + 1 + k, k, -1 if k else n) for n in range(200) fo
 gtn.minimize(gtn.determinize(ladder))
 words = [gtn.string(word) for word in rng.integers(0, 3, (200, 6))]
 gtn.minimize(gtn.determinize(gtn.union(*words)))
+rows = sorted({tuple(word) for word in rng.integers(0, 30, (900, 5)).tolist()} | {(0,), (0,) * 40})
+for outputs in (0, len(rows)):
+    string_sets.minimal_automaton(
+        np.concatenate(rows).astype(np.int32), np.cumsum([0, *map(len, rows)]),
+        rng.integers(0, 5, len(rows)), np.arange(outputs, dtype=np.int32), 40)
+
+targets = [[1, 2], [2, 2, 3], [], [1] * 5]
+logits = torch.randn(4, 12, 5, dtype=torch.float64, requires_grad=True)
+gtn.nn.CTCLoss()(logits.log_softmax(2), targets).backward()
+left = gtn.from_arcs([(0, 1, 0, 0.5), (0, 1, 1, 0.25), (1, 2, -1, 1.0)], start=0, final=2)
+right = gtn.from_arcs([(0, 0, 0, 0.5), (0, 1, 1, 0.25), (1, 1, -1, 0.5)], start=0, final=1)
+ways = [gtn.Graph(g.topology, g.penalties.double().requires_grad_()) for g in (left, right)]
+gtn.forward_penalty(gtn.compose(*ways)).sum().backward()
 
 for module in (
-    alignment, beam, blocks, composition, covariances, delays, dense, determinization, difference,
-    edit_distance, epsilons, failure, layout, lookahead, masses, matching,
+    alignment, beam, blocks, composition, covariances, ctc, delays, dense, determinization,
+    difference, edit_distance, epsilons, failure, gathering, layout, lookahead, masses, matching,
     minimization, n_best, n_best_strings,
-    reachability, sampling, scoring, trimming, weighted_subsets):
+    reachability, sampling, scoring, string_sets, trimming, weighted_subsets):
     for name in dir(module):
         kernel = getattr(module, name)
         if hasattr(kernel, "signatures"):
