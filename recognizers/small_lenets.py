@@ -14,6 +14,7 @@ The paper leaves out their wiring and their outputs; this is ours:
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ LENET4_TABLE = tuple(
 )
 
 
-class _PlaceCoded(nn.Module):
+class _PlaceCoded(nn.Module, ABC):
     """A chain of layers whose last states are one for each class, and what they mean."""
 
     size: int
@@ -50,9 +51,9 @@ class _PlaceCoded(nn.Module):
         if output == "rbf":
             self.out = EuclideanRBF(2.0 * torch.eye(len(self.classes)) - 1.0)
 
+    @abstractmethod
     def features(self, images: Tensor) -> Tensor:
         """States of the last layer but the output, [B, classes, 1, 1]."""
-        raise NotImplementedError
 
     def penalties(self, states: Tensor) -> Tensor:
         """Penalties [B, classes] of the states of `features`."""

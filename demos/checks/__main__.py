@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checks.checkpoint import CheckpointError
+from demos.checkpoint import CheckpointError
 from demos.checks.combination import WAYS, read_together
 from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
 from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 
 __all__ = ["RESULTS", "keep_result", "read_results", "table", "write_into"]
 

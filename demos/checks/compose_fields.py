@@ -26,7 +26,7 @@ from skimage.filters import apply_hysteresis_threshold
 from skimage.morphology import skeletonize
 from sklearn.datasets import load_digits
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.checks.paper import paper
 
 __all__ = ["PARTS", "ComposedField", "compose_field", "pen_path", "save_fields", "write_fields"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.checks.evaluate import evaluate
 from demos.checks.reader import CheckReader
 from demos.checks.settings import Settings

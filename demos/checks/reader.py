@@ -17,7 +17,7 @@ from torch import nn
 
 import gtn
 import recognizers
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.checks.ink import views
 from demos.checks.networks import reading_by
 from demos.checks.texts import Texts, mean

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.checks.line_reading import LineReading
 from demos.checks.pictures import LEAST_POSTERIOR, MOST_ARCS, Character, data_uri
 from demos.checks.reader import CheckReader

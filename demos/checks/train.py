@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.checks.evaluate import Outcome, threshold_for
 from demos.checks.line_reading import LineReading
 from demos.checks.line_training import LineTraining

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from demos.checks.checkpoint import CheckpointError, write_whole
+from demos.checkpoint import CheckpointError, write_whole
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.compare import compare as write_comparison
 from demos.mnist.evaluate import evaluate as evaluate_network

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, load_model
 from demos.mnist.results import (

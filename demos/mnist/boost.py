@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from demos.checks.checkpoint import load_checkpoint, save_checkpoint
+from demos.checkpoint import load_checkpoint, save_checkpoint
 from demos.mnist.models import KIND, boosted, rounded
 from demos.mnist.recipes import Recipe
 from demos.mnist.train import AT_ONCE, Digits, Trained, distorted, penalties_of, train_network

@@ -10,7 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.mnist import plots
 from demos.mnist.baselines import BASELINES, CHOICES, curve
 from demos.mnist.evaluate import load_digits

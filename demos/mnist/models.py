@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from recognizers.boosting import BoostedNetworks
 from recognizers.datasets.mnist import to_input
 from recognizers.lenet import LeNet5

@@ -20,7 +20,7 @@ from sklearn.manifold import TSNE
 from torch import Tensor, nn
 from torch.nn import functional
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import MODELS, load_model
 from demos.mnist.train import Digits, penalties_of

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 
 __all__ = [
     "RESULTS",

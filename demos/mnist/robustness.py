@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model
 from demos.mnist.results import RESULTS, machine

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import asdict
 from pathlib import Path
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.mnist.boost import train_boosted
 from demos.mnist.evaluate import evaluate, load_digits
 from demos.mnist.models import WEIGHTS, save_model

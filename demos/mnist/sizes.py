@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.mnist.evaluate import load_digits
 from demos.mnist.recipes import RECIPES, Recipe
 from demos.mnist.results import RESULTS, machine

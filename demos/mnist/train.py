@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.mnist.models import KIND, MODELS
 from demos.mnist.recipes import Recipe
 from recognizers.datasets.mnist import BACKGROUND

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import typer
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines

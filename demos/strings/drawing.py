@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.strings.reader import Reading, StringReader
 from grammars import RUBBISH
 from recognizers.classes import DIGITS

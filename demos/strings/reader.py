@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import gtn
 import recognizers
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from grammars.characters import character_models
 from recognizers.classes import DIGITS
 from recognizers.datasets.strings import HEIGHT, line_input

@@ -13,7 +13,7 @@ import torch
 from jinja2 import Environment, StrictUndefined
 from torch import Tensor
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import held_out_strings
 from demos.strings.page import PAGE

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from demos.checks.checkpoint import write_whole
+from demos.checkpoint import write_whole
 from demos.mnist.results import machine
 from demos.strings.evaluate import TEST_STRINGS, evaluate, held_out_strings
 from demos.strings.reader import NETWORKS, StringReader

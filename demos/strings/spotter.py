@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 import gtn
 import recognizers
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.mnist.results import machine
 from recognizers.classes import DIGITS
 from recognizers.datasets.pages import PageRecipe, Pages, draw_pages, present

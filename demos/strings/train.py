@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import gtn
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.strings.reader import StringReader
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings, Lines, line_input
 from recognizers.losses import discriminative_loss

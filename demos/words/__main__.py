@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from demos.checks.checkpoint import CheckpointError
+from demos.checkpoint import CheckpointError
 from demos.words.characters import Settings, errors_of, load_network, train_characters
 from demos.words.report import shipped_network, write_card, write_characters_result
 from demos.words.samples import load_characters

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.words.samples import CLASSES, KINDS, Characters
 from recognizers.losses import discriminative_loss
 from recognizers.online.network import AmapNetwork

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from demos.checks.checkpoint import CheckpointError, write_whole
+from demos.checkpoint import CheckpointError, write_whole
 from demos.mnist.results import machine
 from demos.words.characters import errors_of
 from demos.words.samples import CLASSES, KINDS, Characters

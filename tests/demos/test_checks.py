@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from demos.checkpoint import CheckpointError, save_checkpoint, write_whole
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.checkpoint import CheckpointError, save_checkpoint, write_whole
 from demos.checks.compose_fields import write_fields
 from demos.checks.evaluate import (
     Outcome,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from demos.checks.checkpoint import CheckpointError
+from demos.checkpoint import CheckpointError
 from demos.mnist import rows
 from demos.mnist.__main__ import app
 from demos.mnist.boost import train_boosted

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import gtn
-from demos.checks.checkpoint import CheckpointError
+from demos.checkpoint import CheckpointError
 from demos.strings.__main__ import app
 from demos.strings.drawing import draw_line, heat_map, write_figure
 from demos.strings.evaluate import evaluate, evaluate_folder, held_out_strings

@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from demos.checks.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.words.__main__ import app
 from demos.words.characters import KIND, Settings, errors_of, load_network, train_characters
 from demos.words.report import write_card, write_characters_result
