@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from gtn.errors import GraphError
 
 __all__ = ["counted_ngrams", "shorter_ngrams"]
 
+Smoothing = Literal["witten-bell", "kneser-ney", "katz"]
+
+_MOST_DISCOUNTED = 5
 _BEGIN, _END = 0, 1
 
 
@@ -28,13 +31,13 @@ def counted_ngrams(
     sentences: Iterable[Iterable[str]],
     *,
     order: int = 3,
-    smoothing: Literal["witten-bell", "kneser-ney"] = "witten-bell",
+    smoothing: Smoothing = "witten-bell",
     vocabulary: Iterable[str] | None = None,
 ) -> NGrams:
     """Return the n-gram model of sentences: of words, or of characters (strings are sequences).
 
-    Both smoothings mix each length with the next shorter one, down to equal probabilities for
-    all words; as back-off they say the same:
+    The first two smoothings mix each length with the next shorter one, down to equal probabilities
+    for all words (as back-off they say the same); the third only backs off:
 
     - ``"witten-bell"``: after a history seen c times with t different words, the shorter history
       has the share t / (c + t) (Witten and Bell 1991, method C).
@@ -42,6 +45,11 @@ def counted_ngrams(
       the length seen once and n2 seen twice (a half where one of them is zero); shorter n-grams
       count in how many contexts they were seen, not how often (Kneser and Ney 1995,
       interpolated).
+    - ``"katz"``: n-grams seen up to 5 times are discounted as Good and Turing estimate; what that
+      leaves is shared by the words not seen after the history, in proportion to their
+      probabilities after the shorter one (Katz 1987). Where the estimates are none (too few
+      n-grams seen so often), fewer counts are discounted, at last every count by a half; a
+      history of frequent words alone counts as seen once more, so that it leaves something, too.
 
     Vectorised: O(order T log T) for a text of T words.
 
@@ -66,16 +74,16 @@ def counted_ngrams(
     """
     if order < 1:
         raise GraphError(f"n-grams of order {order}; at least 1 is right")
-    if smoothing not in ("witten-bell", "kneser-ney"):
-        raise GraphError(f"smoothing={smoothing!r}; it is 'witten-bell' or 'kneser-ney'")
+    if smoothing not in (known := get_args(Smoothing)):
+        raise GraphError(f"smoothing={smoothing!r}; it is one of {', '.join(known)}")
     rows = [list(sentence) for sentence in sentences]
     if not rows:
         raise GraphError("n-grams are counted in sentences, and there are none")
     bad = next((i for i, row in enumerate(rows) if BEGIN in row or END in row), None)
     if bad is not None:
         raise GraphError(f"sentence {bad} has {BEGIN} or {END} in it; they are added here")
-    known = [w for row in rows for w in row] if vocabulary is None else vocabulary
-    words = list(dict.fromkeys((BEGIN, END, UNKNOWN, *known)))
+    all_ = [w for row in rows for w in row] if vocabulary is None else vocabulary
+    words = list(dict.fromkeys((BEGIN, END, UNKNOWN, *all_)))
     number = {word: k for k, word in enumerate(words)}
     unknown = number[UNKNOWN]
     text = np.array(
@@ -144,15 +152,19 @@ def _smoothed(tables: list[_Counts], words: int, smoothing: str) -> list[Order]:
         kinds = np.bincount(t.prefix, seen > 0, minlength=histories)
         there = total > 0
         divisor = np.where(there, total, 1.0)
-        if smoothing == "witten-bell":
-            share = kinds / (divisor + kinds)
-            own = (1.0 - share[t.prefix]) * seen / divisor[t.prefix]
+        below = lower[shorter[n]] if n else lower[nothing]
+        if smoothing == "katz":
+            probability, share = _backed_off(t.prefix, seen, divisor, kinds, below, words)
         else:
-            discount = _discount(count if n else count[1:])
-            share = discount * kinds / divisor
-            own = np.maximum(seen - discount, 0.0) / divisor[t.prefix]
+            if smoothing == "witten-bell":
+                share = kinds / (divisor + kinds)
+                own = (1.0 - share[t.prefix]) * seen / divisor[t.prefix]
+            else:
+                discount = _discount(count if n else count[1:])
+                share = discount * kinds / divisor
+                own = np.maximum(seen - discount, 0.0) / divisor[t.prefix]
+            probability = own + share[t.prefix] * below
         share = np.where(there, share, 1.0)
-        probability = own + share[t.prefix] * (lower[shorter[n]] if n else lower[nothing])
         if n == 0:
             probability[_BEGIN] = 0.0
         else:
@@ -183,6 +195,52 @@ def _contexts(tables: list[_Counts], shorter: list[Ints]) -> list[Ints]:
 def _discount(counts: Ints) -> float:
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     return once / (once + 2 * twice) if once and twice else 0.5
+
+
+def _backed_off(
+    prefix: Ints, seen: Floats, total: Floats, kinds: Floats, below: Floats, words: int
+) -> tuple[Floats, Floats]:
+    """Return probabilities [M] of n-grams and shares [histories] of the shorter history (Katz).
+
+    prefix, seen, below [M]: of each n-gram its history, how often it was seen (0: single words
+    that were not) and the probability of its word after the shorter history; total, kinds
+    [histories]: how often a history was seen, and with how many different words.
+    """
+    histories = len(total)
+    kept = _good_turing(seen[seen > 0].astype(np.int64))
+    counts = kept[np.minimum(seen, len(kept) - 1).astype(np.int64)] * seen
+    left = total - np.bincount(prefix, counts, minlength=histories)
+    # Of frequent words alone nothing is discounted.
+    total = np.where(left < 1e-9 * total, total + 1.0, total)
+    own = counts / total[prefix]
+    mass = np.bincount(prefix, own, minlength=histories)
+    others = 1.0 - np.bincount(prefix, np.where(seen > 0, below, 0.0), minlength=histories)
+    # Where every word was seen there is none to leave anything to.
+    full = kinds == words - 1
+    own /= np.where(full, mass, 1.0)[prefix]
+    share = np.where(full, 1.0, (1.0 - mass) / np.where(full, 1.0, others))
+    return np.where(seen > 0, own, share[prefix] * below), share
+
+
+def _good_turing(counts: Ints) -> Floats:
+    """Return what is kept of n-grams seen 0, 1, … times (the last entry: and more often).
+
+    Of those seen r times, up to k: (r* / r - q) / (1 - q) with r* = (r + 1) n[r + 1] / n[r] and
+    q = (k + 1) n[k + 1] / n[1], where n[r] were seen r times (Katz 1987, eq. 15).
+    """
+    n = np.bincount(np.minimum(counts, _MOST_DISCOUNTED + 2), minlength=_MOST_DISCOUNTED + 3)
+    for k in range(_MOST_DISCOUNTED, 0, -1):
+        r = np.arange(1, k + 1)
+        if not n[r].all():
+            continue
+        q = (k + 1) * n[k + 1] / n[1]
+        if q >= 1.0:
+            continue
+        kept = ((r + 1) * n[r + 1] / (r * n[r]) - q) / (1.0 - q)
+        if (kept > 0.0).all() and (kept < 1.0).all():
+            return np.concatenate(([0.0], kept, [1.0]))
+    most = int(counts.max(initial=1))
+    return np.concatenate(([0.0], 1.0 - 0.5 / np.arange(1, most + 1)))
 
 
 _NOTHING: tuple[Floats, Floats] = (np.empty(0), np.empty(0))

@@ -3,6 +3,7 @@
 import gzip
 import math
 from itertools import product
+from string import ascii_lowercase
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from gtn.errors import GraphError
 
 TEXT = ["abracadabra", "abc", "cab", "", "dad"]
 SENTENCES = st.lists(st.text("abc", max_size=7), min_size=1, max_size=6)
-SMOOTHINGS = ["witten-bell", "kneser-ney"]
+SMOOTHINGS = ["witten-bell", "kneser-ney", "katz"]
 
 
 def next_words(model, history):
@@ -137,6 +138,59 @@ def test_kneser_ney_counts_contexts():
         penalties[smoothing] = [model.penalty(w, ["the"]) for w in ("francisco", "fog")]
     assert penalties["witten-bell"][0] < penalties["witten-bell"][1]
     assert penalties["kneser-ney"][0] > penalties["kneser-ney"][1]
+
+
+def test_katz_where_good_and_turing_estimate_nothing():
+    """With 8, 4, 3, 2, 2 words seen once, twice, ... no share is between 0 and 1: a half of each
+    count is what the others get."""
+    times = {1: "abcdefgh", 2: "ijkl", 3: "mno", 4: "pq", 5: "rs", 6: "t", 40: "u"}
+    sentences = [letter for count, letters in times.items() for letter in letters * count]
+    model = counted_ngrams(sentences, order=1, smoothing="katz", vocabulary=ascii_lowercase)
+    total = 2 * len(sentences)  # with the ends
+    found = next_words(model, [])
+    for count, letters in times.items():
+        for letter in letters:
+            assert found[letter] == pytest.approx((count - 0.5) / total)
+    left = 0.5 * (sum(map(len, times.values())) + 1) / total
+    assert found["z"] == pytest.approx(left / 6)  # v, w, x, y, z and <unk>
+
+
+def test_katz_discounts_as_good_and_turing_estimate():
+    """A text with n1 = 120, n2 = 40, ... : k is 5, and what is seen more often is as counted."""
+    kinds = {1: 120, 2: 40, 3: 20, 4: 12, 5: 8, 6: 6, 90: 3}
+    names = iter(range(1000))
+    sentences, seen = [], {}
+    for count, many in kinds.items():
+        for name in (f"w{next(names)}" for _ in range(many)):
+            sentences += [[name]] * count
+            seen[name] = count
+    model = counted_ngrams(sentences, order=1, smoothing="katz")
+    total, q = 2 * len(sentences), 6 * 6 / 120
+    for name, count in seen.items():
+        of = 1.0
+        if count <= 5:
+            of = ((count + 1) * kinds[count + 1] / (count * kinds[count]) - q) / (1 - q)
+        assert 0 < of <= 1
+        assert math.exp(-model.penalty(name)) == pytest.approx(of * count / total)
+    # What all of them lose is as much as Good and Turing give to the unseen: n1 of the text.
+    assert math.exp(-model.penalty(UNKNOWN)) == pytest.approx(kinds[1] / total)
+
+
+def test_katz_leaves_something_where_only_frequent_words_were_seen():
+    sentences = [["very", "often"]] * 50 + [[w, x] for w in "abcdefg" for x in "hijk"]
+    model = counted_ngrams(sentences, order=2, smoothing="katz")
+    after = next_words(model, ["very"])
+    assert after["often"] > 0.95
+    assert min(after.values()) > 0
+    assert sum(after.values()) == pytest.approx(1.0)
+
+
+def test_katz_where_every_word_was_seen():
+    model = counted_ngrams(["ab", "ba", "aa", "bb"], order=2, smoothing="katz", vocabulary="a")
+    for history in ([], ["a"], [UNKNOWN], [BEGIN]):
+        after = next_words(model, history)
+        assert set(after) == {"a", END, UNKNOWN}
+        assert sum(after.values()) == pytest.approx(1.0)
 
 
 def test_more_context_fits_the_text_better():
@@ -272,7 +326,11 @@ def test_bytes_that_are_no_text(tmp_path):
     [
         ([], {}, "there are none"),
         (["a"], {"order": 0}, "order 0"),
-        (["a"], {"smoothing": "katz"}, "smoothing='katz'"),
+        (
+            ["a"],
+            {"smoothing": "none"},
+            "smoothing='none'; it is one of witten-bell, kneser-ney, katz",
+        ),
         ([["a"], ["b", "</s>"]], {}, "sentence 1 has"),
     ],
 )
