@@ -27,7 +27,9 @@ from skimage.morphology import skeletonize
 from sklearn.datasets import load_digits
 
 from demos.checkpoint import write_whole
-from demos.checks.paper import paper
+from recognizers.datasets.amount_texts import amount
+from recognizers.datasets.check_paper import paper
+from recognizers.datasets.written_amounts import ComposedField
 
 __all__ = ["PARTS", "ComposedField", "compose_field", "pen_path", "save_fields", "write_fields"]
 
@@ -41,21 +43,11 @@ CELL = 12
 """Pixels of a pen path for one pixel of an 8x8 digit."""
 
 FAR = 99.0
-LENGTHS = {2: 0.07, 3: 0.18, 4: 0.34, 5: 0.30, 6: 0.11}
 HOLES = {"0": 1, "1": 0, "2": 0, "3": 0, "4": 0, "5": 0, "6": 1, "7": 0, "8": 2, "9": 1}
 WRITER = 120  # successive digits of the set that one or two people wrote
 
 Ink = np.ndarray
 """Distance from the middle of the nearest stroke, in fine pixels, float32 ``[rows, columns]``."""
-
-
-@dataclass(frozen=True)
-class ComposedField:
-    """A field: its picture, uint8 ``[H, W]``, its digits, and which digits of the set they are."""
-
-    image: np.ndarray
-    text: str
-    sources: tuple[int, ...]
 
 
 def compose_field(part: str, rng: np.random.Generator) -> ComposedField:
@@ -110,23 +102,6 @@ def save_fields(
 
 
 # -- what is written --------------------------------------------------------------------------
-
-
-def amount(rng: np.random.Generator) -> str:
-    """Return the digits of a plausible amount: 2 to 6, few large ones, often round.
-
-    >>> amount(np.random.default_rng(1)).isdigit()
-    True
-    """
-    length = int(rng.choice(list(LENGTHS), p=list(LENGTHS.values())))
-    first = 1 + np.arange(9)
-    benford = np.log10(1 + 1 / first)
-    digits = [int(rng.choice(first, p=benford / benford.sum()))]
-    digits += [int(d) for d in rng.integers(0, 10, length - 1)]
-    if rng.random() < 0.35:
-        zeros = int(rng.integers(1, length))
-        digits[-zeros:] = [0] * zeros
-    return "".join(map(str, digits))
 
 
 def choose_digits(text: str, part: str, rng: np.random.Generator) -> list[int]:

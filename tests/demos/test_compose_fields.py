@@ -7,14 +7,14 @@ from typer.testing import CliRunner
 from demos.checks import compose_fields
 from demos.checks.compose_fields import (
     PARTS,
-    amount,
     choose_digits,
     compose_field,
     is_drawable,
     load_set,
     write_fields,
 )
-from demos.checks.paper import paper
+from recognizers.datasets.amount_texts import amount
+from recognizers.datasets.check_paper import paper
 from recognizers.datasets.fields import load_fields
 from recognizers.images import load_field
 from recognizers.segmentation import segment_field

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from demos.checks.compose_mnist import MnistFields, command, marks_of
+from demos.checks.compose_mnist import command
 from recognizers.datasets.fields import load_fields
 from recognizers.datasets.mnist import load_mnist
+from recognizers.datasets.written_amounts import MnistFields, marks_of
 from recognizers.segmentation import segment_field
 
 DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
