@@ -198,7 +198,7 @@ def _discount(counts: Ints) -> float:
 
 
 def _backed_off(
-    prefix: Ints, seen: Floats, total: Floats, kinds: Floats, below: Floats, words: int
+    prefix: Ints, seen: Floats, total: Floats, kinds: Ints, below: Floats, words: int
 ) -> tuple[Floats, Floats]:
     """Return probabilities [M] of n-grams and shares [histories] of the shorter history (Katz).
 
