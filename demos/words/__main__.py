@@ -32,6 +32,10 @@ Data = Annotated[
     typer.Option(help="A UNIPEN tree, or a folder of archives; default: unipen in $GTN_DATA."),
 ]
 
+Cache = Annotated[
+    Path | None, typer.Option(help="A folder that keeps what was read, for the next time.")
+]
+
 
 @app.command()
 def train(
@@ -43,6 +47,7 @@ def train(
     output: Annotated[str, typer.Option(help="rbf or softmax.")] = Settings.output,
     passes: Annotated[int, typer.Option(min=1)] = Settings.passes,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = Settings.seed,
+    cache: Cache = None,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
     weights: Annotated[
         Path | None, typer.Option(help="Folder for the network with its card, to be shipped.")
@@ -54,7 +59,7 @@ def train(
         raise typer.BadParameter(f"{task!r} is none of {', '.join(TASKS)}", param_hint="--task")
     settings = Settings(output=output, passes=passes, seed=seed)
     out = out or Path("runs") / "words" / f"{task}-{output}-seed{seed}"
-    found = load_characters(_find(data), {name: (name,) for name in SIDES})
+    found = load_characters(_find(data), {name: (name,) for name in SIDES}, cache=cache)
     _report(found["train"].problems)
     network = train_characters(
         found["train"], found["validation"], settings, out, progress=progress

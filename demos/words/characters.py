@@ -32,16 +32,17 @@ class Settings:
     a rate that rises to `rate` in the first pass and falls to zero along a cosine. The RBF centres
     stay at the codes for the share `fixed` of the passes, then they are trained too. `distortion`
     is the strength of `InkBatch.distorted`; the kept parameters are a running mean over about
-    `averaging` steps.
+    `averaging` steps. With `bfloat16` the network's products are in half precision while it learns.
     """
 
     output: str = "rbf"
-    passes: int = 60
+    passes: int = 40
     batch: int = 100
     rate: float = 2e-3
     fixed: float = 0.3
     distortion: float = 1.0
     averaging: int = 1000
+    bfloat16: bool = True
     seed: int = 0
 
 
@@ -115,7 +116,9 @@ class _Loop:
             self._set_rates(step)
             drawn = self.training.ink.take(chosen).distorted(rng, settings.distortion)
             targets = self.labels[chosen]
-            penalties = self.network(torch.from_numpy(drawn.amaps()))
+            images = torch.from_numpy(drawn.amaps())
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+                penalties = self.network(images.contiguous(memory_format=torch.channels_last))
             loss = discriminative_loss(penalties, targets)
             self.optimizer.zero_grad()
             loss.backward()

@@ -10,7 +10,8 @@ import numpy as np
 
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import InkBatch, in_box
-from recognizers.online.unipen import Segment, UnipenReader
+from recognizers.online.unipen import Segment
+from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.writers import side
 
 __all__ = ["CLASSES", "KINDS", "Characters", "load_characters"]
@@ -43,23 +44,27 @@ class Characters:
 
 
 def load_characters(
-    data: str | Path, groups: Mapping[str, Collection[str]], classes: str = CLASSES
+    data: str | Path,
+    groups: Mapping[str, Collection[str]],
+    classes: str = CLASSES,
+    cache: str | Path | None = None,
 ) -> dict[str, Characters]:
     """The characters at `data` by groups of sides of writers (see `recognizers.online.writers`).
 
     Segments whose label is no single character of `classes`, or belongs to another category, are
-    left out; so is empty ink. `data` is read once, whatever the number of groups.
+    left out; so is empty ink. `data` is read once, whatever the number of groups; `cache` is a
+    folder that keeps what was read (see `load_unipen`).
     """
-    reader = UnipenReader(data, [category for category, _ in KINDS.values()])
+    read = load_unipen(data, [category for category, _ in KINDS.values()], cache)
     kind_of = {category: kind for kind, (category, _) in KINDS.items()}
     found: dict[str, list[tuple[Segment, Ink]]] = {name: [] for name in groups}
     group_of = {one: name for name, sides in groups.items() for one in sides}
-    for segment in reader:
+    for segment in read.segments:
         kept = found.get(group_of.get(side(segment.contributor, segment.writer), ""))
         allowed = KINDS[kind_of[segment.category]][1]
         if kept is not None and not segment.ink.is_empty and segment.label in [*allowed]:
             kept.append((segment, in_box(segment.ink)))
-    problems = [str(p) for p in reader.problems]
+    problems = [str(p) for p in read.problems]
     return {
         name: Characters(
             InkBatch.of([ink for _, ink in kept]),

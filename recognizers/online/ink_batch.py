@@ -64,12 +64,15 @@ class InkBatch:
         points, offsets = _gathered(self.strokes, strokes)
         return InkBatch(self.points[points], offsets, inks)
 
-    def distorted(self, rng: np.random.Generator, strength: float = 1.0) -> InkBatch:
+    def distorted(
+        self, rng: np.random.Generator, strength: float = 1.0, *, turning: float = 1.0
+    ) -> InkBatch:
         """Every ink turned, slanted, scaled, shifted and bent by random amounts, in pixels.
 
         At strength 1: angles of 0.1 rad, slants of 0.2, scales of 12% (in x and y), shifts of half
         a pixel and waves of half a pixel along a period of 10 to 30 pixels, as standard
-        deviations. The same generator state gives the same inks.
+        deviations. `turning` scales the angles alone: words, which are long and whose lines are
+        level, are turned less. The same generator state gives the same inks.
         """
         count = len(self)
         if strength == 0.0 or not len(self.points):
@@ -84,7 +87,7 @@ class InkBatch:
         bent_x = x + 0.5 * normal[6][owner] * np.sin(y * wave[0][owner] + phases[0][owner])
         bent_y = y + 0.5 * normal[7][owner] * np.sin(x * wave[1][owner] + phases[1][owner])
         wide, high = np.exp(0.12 * normal[0]), np.exp(0.12 * normal[1])
-        sine, cosine = np.sin(0.1 * normal[2]), np.cos(0.1 * normal[2])
+        sine, cosine = np.sin(0.1 * turning * normal[2]), np.cos(0.1 * turning * normal[2])
         slant = 0.2 * normal[3]
         slanted = bent_x * wide[owner] + slant[owner] * bent_y
         raised = bent_y * high[owner]

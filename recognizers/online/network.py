@@ -135,7 +135,11 @@ class AmapNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Penalties of annotated images: [B, classes], or a map for images beyond one window."""
-        penalties: Tensor = self.out(self.features(images))
+        states = self.features(images)
+        # Under autocast the layers below may be in half precision; penalties never are.
+        with torch.autocast(images.device.type, enabled=False):
+            states = states.float() if states.dtype == torch.bfloat16 else states
+            penalties: Tensor = self.out(states)
         if self.output == "softmax":
             penalties = -functional.log_softmax(penalties, 1) if self.normalize else -penalties
         elif self.rubbish_penalty is not None:

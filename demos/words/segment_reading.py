@@ -1,0 +1,65 @@
+"""How over-segmentation reads: segments of the ink, the network on each, a recognition graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+import gtn
+from demos.words.letters import LETTERS, NETWORK_CLASSES, SYMBOLS, letter_penalties
+from recognizers.online.ink import Ink
+from recognizers.online.network import AmapNetwork
+from recognizers.online.segmentation import FEATURES, InkSegmentation, segment_ink
+from recognizers.online.segmentation_graph import segmentation_graphs
+
+__all__ = ["SegmentReading"]
+
+AT_ONCE = 1024
+
+
+class SegmentReading(nn.Module):
+    """The segmentation and recognition transformers of Fig. 30.
+
+    The penalty of a letter on a segment is the network's, and what the size and the surroundings
+    of the segment say of it: a learned number for each letter and feature, zero at first.
+    """
+
+    def __init__(self, output: str = "softmax", *, seed: int = 0) -> None:
+        super().__init__()
+        self.network = AmapNetwork(
+            NETWORK_CLASSES,
+            output,
+            adaptive=output == "rbf",
+            rubbish=True,
+            initialization="unit-variance",
+            generator=torch.Generator().manual_seed(seed),
+        )
+        self.geometry = nn.Parameter(torch.zeros(len(FEATURES), len(LETTERS)))
+
+    @property
+    def models(self) -> None:
+        """There are no character models: a segment is a character."""
+        return None
+
+    def cut(self, ink: Ink) -> InkSegmentation:
+        """Cut a normalised word into segments."""
+        return segment_ink(ink)
+
+    def graphs(self, words: Sequence[InkSegmentation]) -> gtn.GraphBatch:
+        """The segmentation graphs of words, with the image of each segment on its arc."""
+        return segmentation_graphs(words)
+
+    def forward(self, graph: gtn.Graph) -> gtn.Graph:
+        """The recognition graph (or batch) of a segmentation graph (or batch)."""
+        images = graph.data["image"].contiguous(memory_format=torch.channels_last)
+        parts = [self.network(part) for part in images.split(AT_ONCE)]
+        found = torch.cat(parts) if parts else images.new_zeros(0, len(self.network.classes))
+        letters = letter_penalties(found)[:, : len(LETTERS)]
+        return gtn.expand(graph, letters + self.beside(graph), symbols=SYMBOLS)
+
+    def beside(self, graph: gtn.Graph) -> Tensor:
+        """What geometry adds to the penalties of letters, [A, 26] in nats."""
+        features: Tensor = graph.data["features"]
+        return features @ self.geometry
