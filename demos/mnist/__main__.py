@@ -17,7 +17,7 @@ from demos.mnist.evaluate import evaluate as evaluate_network
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model, shipped
 from demos.mnist.pictures import draw_pictures
-from demos.mnist.recipes import RECIPES, with_settings
+from demos.mnist.recipes import RECIPES
 from demos.mnist.results import RESULTS, ResultError, machine
 from demos.mnist.robustness import robustness as measure_changes
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
@@ -41,7 +41,7 @@ def train(
     row: Annotated[str, typer.Option(help=f"One of {', '.join(RECIPES)}.")] = "lenet-5",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     validate: Annotated[
-        bool, typer.Option(help="Train on 55,000, validate on 5,000; write no result.")
+        bool, typer.Option(help="Train on 55,000, validate on 5,000; write no result but a line.")
     ] = False,
     setting: Annotated[
         list[str] | None,
@@ -62,8 +62,7 @@ def train(
     if setting and not validate:
         raise typer.BadParameter("only with --validate", param_hint="--set")
     if validate:
-        recipe = with_settings(RECIPES[row], setting or [])
-        wrong = validate_recipe(recipe, seed, data, out, progress=progress)
+        wrong = validate_recipe(row, setting or [], seed, data, out, results, progress=progress)
         typer.echo(json.dumps({"row": row, "seed": seed, "validation_error": wrong}))
         return
     trained = train_row(row, seed, data, out, progress=progress)

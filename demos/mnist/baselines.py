@@ -7,7 +7,6 @@ are in ``results/mnist/choices.jsonl``), with the method trained on the other 55
 from __future__ import annotations
 
 import inspect
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from demos.checkpoint import write_whole
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, load_model
 from demos.mnist.results import (
     RESULTS,
     Result,
     ResultError,
+    add_choice,
     error_reject_curve,
     result_path,
     write_result,
@@ -49,7 +48,6 @@ from recognizers.small_lenets import LeNet4
 
 __all__ = ["BASELINES", "Row", "run_baseline", "validate_baseline"]
 
-CHOICES = "choices.jsonl"
 FAMILY = {"translation": 1.5, "scaling": 0.12, "squeezing": 0.12, "shearing": 0.2}
 
 
@@ -214,16 +212,7 @@ def validate_baseline(
     model.fit(read(images[part]), labels[part])
     answers = model.penalties(read(images[cut:])).argmin(1)
     wrong = float((answers != labels[cut:]).mean())
-    line = {
-        "row": name,
-        "seed": seed,
-        "settings": row.settings | settings,
-        "fitted": part.stop,
-        "validation_error": wrong,
-    }
-    path = Path(folder) / CHOICES
-    before = path.read_text() if path.exists() else ""
-    write_whole(path, before + json.dumps(line) + "\n")
+    add_choice(folder, name, seed, row.settings | settings, part.stop, wrong)
     return wrong
 
 

@@ -12,11 +12,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from demos.checkpoint import write_whole
 from demos.mnist import plots
-from demos.mnist.baselines import BASELINES, CHOICES, curve
+from demos.mnist.baselines import BASELINES, curve
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model
 from demos.mnist.paper import FIGURE_9, Printed
-from demos.mnist.results import RESULTS, Result, by_row, read_results, result_path
+from demos.mnist.recipes import RECIPES
+from demos.mnist.results import CHOICES, RESULTS, Result, by_row, read_results, result_path
 from demos.mnist.robustness import ROBUSTNESS_FILE
 from demos.mnist.sizes import SIZES_FILE
 from demos.mnist.train import penalties_of
@@ -214,7 +215,7 @@ def _choices(path: Path) -> list[dict[str, str]]:
     if not path.is_file():
         return []
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    kept = [line for line in lines if line["row"] in BASELINES]
+    kept = [line for line in lines if line["row"] in BASELINES or line["row"] in RECIPES]
     return [
         {
             "row": line["row"],

@@ -19,9 +19,11 @@ from torch import Tensor
 from demos.checkpoint import write_whole
 
 __all__ = [
+    "CHOICES",
     "RESULTS",
     "Result",
     "ResultError",
+    "add_choice",
     "by_row",
     "error_reject_curve",
     "machine",
@@ -33,6 +35,9 @@ __all__ = [
 
 RESULTS = Path("results") / "mnist"
 """Folder of the results, from the root of the project."""
+
+CHOICES = "choices.jsonl"
+"""What was tried on the last training digits, a line each, in the folder of the results."""
 
 
 class ResultError(ValueError):
@@ -145,6 +150,23 @@ def reject_share(penalties: Tensor, labels: Tensor, most_errors: float = 0.005) 
     rejected, wrong = error_reject_curve(penalties, labels)
     enough = (wrong <= most_errors).nonzero()
     return float(rejected[enough[0, 0]]) if len(enough) else 1.0
+
+
+def add_choice(
+    folder: str | Path, row: str, seed: int, settings: dict[str, Any], fitted: int, wrong: float
+) -> None:
+    """Note what a row reached on the last training digits, fitted to so many others; once only."""
+    line = {
+        "row": row,
+        "seed": seed,
+        "settings": settings,
+        "fitted": fitted,
+        "validation_error": wrong,
+    }
+    path = Path(folder) / CHOICES
+    lines = path.read_text().splitlines() if path.exists() else []
+    if json.dumps(line) not in lines:
+        write_whole(path, "\n".join([*lines, json.dumps(line)]) + "\n")
 
 
 def by_row(results: Sequence[Result]) -> dict[str, list[Result]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from demos.checkpoint import write_whole
 from demos.mnist.boost import train_boosted
 from demos.mnist.evaluate import evaluate, load_digits
 from demos.mnist.models import WEIGHTS, save_model
-from demos.mnist.recipes import RECIPES, Recipe
+from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import (
     RESULTS,
     Result,
     ResultError,
+    add_choice,
     read_results,
     result_path,
     write_result,
@@ -25,13 +27,29 @@ __all__ = ["card", "finish", "ship", "train_row", "validate_recipe"]
 
 
 def validate_recipe(
-    recipe: Recipe, seed: int, data: Path | None, out: Path, *, progress: bool = True
+    row: str,
+    settings: Sequence[str],
+    seed: int,
+    data: Path | None,
+    out: Path,
+    folder: Path = RESULTS,
+    *,
+    progress: bool = True,
 ) -> float:
-    """Train on 55,000 digits and return the share of wrong answers on the other 5,000."""
+    """Train on 55,000 digits and return the share of wrong answers on the other 5,000.
+
+    ``settings``, each KEY=JSON, replace those of the row. A line with what was tried is added to
+    ``choices.jsonl`` in ``folder``.
+    """
+    recipe = with_settings(RECIPES[row], settings)
     training, validation = split(load_digits(recipe.model, "train", data))
     train = train_boosted if recipe.boosted else train_network
     trained = train(recipe, seed, training, out, validation=validation, progress=progress)
-    return trained.passes[-1]["validation_wrong"]
+    wrong = trained.passes[-1]["validation_wrong"]
+    tried = {text.partition("=")[0] for text in settings} | {"optimizer", "passes"}
+    given = {key: value for key, value in asdict(recipe).items() if key in tried}
+    add_choice(folder, row, seed, given, len(training.labels), wrong)
+    return wrong
 
 
 def train_row(

@@ -153,14 +153,20 @@ def test_validation_writes_no_result(data, tmp_path, monkeypatch):
     monkeypatch.setitem(RECIPES, "lenet-1", QUICK)
     monkeypatch.setattr("demos.mnist.train.VALIDATION", 100)
     arguments = ["--data", str(data), "--out", str(tmp_path / "run"), "--set", "passes=1"]
-    done = runner.invoke(
-        app, ["train", "--row", "lenet-1", "--validate", "--no-progress", *arguments]
-    )
-    assert done.exit_code == 0, done.output
+    arguments += ["--results", str(tmp_path)]
+    for _ in range(2):  # what was tried twice is noted once
+        done = runner.invoke(
+            app, ["train", "--row", "lenet-1", "--validate", "--no-progress", *arguments]
+        )
+        assert done.exit_code == 0, done.output
     line = json.loads(done.output.splitlines()[-1])
     logged = json.loads((tmp_path / "run" / "log.jsonl").read_text())
     assert line["validation_error"] == logged["validation_wrong"]
     assert not list(tmp_path.rglob("*-seed0.json"))
+    noted = json.loads((tmp_path / "choices.jsonl").read_text())
+    assert noted["settings"] == {"passes": 1, "optimizer": "sdlm"}
+    assert (noted["row"], noted["fitted"]) == ("lenet-1", 60)
+    assert noted["validation_error"] == line["validation_error"]
     done = runner.invoke(app, ["train", "--row", "lenet-1", *arguments])
     assert done.exit_code == 2  # settings are for choosing, not for results
     assert runner.invoke(app, ["train", "--row", "lenet-9"]).exit_code == 2
