@@ -7,6 +7,7 @@ digits of MNIST are mostly of one writer, so a field takes its digits from one s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,8 +130,15 @@ class MnistFields:
         """
         text = amount(rng)
         hand = Hand.of(rng, len(self.images), tight=self.tight)
+        strip, sources = self.write(joined_zeros(marks_of(text, rng), hand), hand, rng)
+        return ComposedField(on_paper(strip, hand, rng), text, sources)
+
+    def write(
+        self, marks: Sequence[str], hand: Hand, rng: np.random.Generator
+    ) -> tuple[np.ndarray, tuple[int, ...]]:
+        """Return digits and marks on one line, float ``[H, W]`` from 0 to 255, and the sources."""
         strokes, sources = [], []
-        for mark in joined_zeros(marks_of(text, rng), hand):
+        for mark in marks:
             if len(mark) > 1:
                 strokes.append((mark, write_zeros(len(mark), hand, rng)))
                 sources += [-1] * len(mark)
@@ -140,7 +148,7 @@ class MnistFields:
                 sources.append(source)
             else:
                 strokes.append((mark, write_mark(mark, hand, rng)))
-        return ComposedField(on_paper(join(strokes, hand, rng), hand, rng), text, tuple(sources))
+        return join(strokes, hand, rng), tuple(sources)
 
     def choose(self, digit: str, hand: Hand, rng: np.random.Generator) -> tuple[np.ndarray, int]:
         """Return an image of a digit in this hand, float ``[28, 28]``, and its place in MNIST."""
@@ -244,7 +252,7 @@ def write_zeros(count: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_mark(mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Return a mark on the line, as digits are: a point, a dash, a dollar sign and the like."""
+    """Return a mark on the line, as digits are: a point, a dash, an x, a dollar sign…"""
     high, base = FINE * hand.height, FINE * hand.base
     canvas = Image.new("L", (_strip(hand) * FINE, hand.field_height * FINE))
     pen = ImageDraw.Draw(canvas)
@@ -266,6 +274,11 @@ def write_mark(mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
         half, y = high * rng.uniform(0.08, 0.2), base - high * rng.uniform(0.15, 0.5)
         rise = half * rng.uniform(0.4, 1.2)
         pen.line([(x - half, y + rise), (x + half, y - rise)], fill=255, width=width)
+    elif mark == "x":
+        half, foot = high * rng.uniform(0.2, 0.3), base - high * rng.uniform(0.0, 0.1)
+        head = foot - high * rng.uniform(0.45, 0.6)
+        pen.line([(x - half, head), (x + half, foot)], fill=255, width=width)
+        pen.line([(x + half, head), (x - half, foot)], fill=255, width=width)
     elif mark == "/":
         pen.line([(x + 0.3 * high, base - high), (x - 0.3 * high, base)], fill=255, width=width)
     else:  # a dollar sign: an S with a line through it
