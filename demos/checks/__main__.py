@@ -10,27 +10,30 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from tqdm import tqdm
 
 from demos.checkpoint import CheckpointError
 from demos.checks.combination import WAYS, read_together
 from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
 from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields
 from demos.checks.evaluate import evaluate as evaluate_fields
-from demos.checks.evaluate import figures_of, read_files
+from demos.checks.evaluate import figures_of
+from demos.checks.json_lines import line_of, read_into, unread, written
 from demos.checks.networks import RECOGNIZERS
-from demos.checks.reader import SHIPPED, CheckReader, shipped_checkpoint
+from demos.checks.reader import SHIPPED, CheckReader, Reading, shipped_checkpoint
 from demos.checks.report import write_report
 from demos.checks.train import LOSSES, Settings
 from demos.checks.train import train as train_fields
+from demos.checks.volume import image_files, read_files
 from grammars import NAMES
 from gtn import GraphError
 from recognizers.datasets.fields import Field, FieldSet, FieldSetError, find_data, load_fields
-from recognizers.images import IMAGE_SUFFIXES, ImageError
+from recognizers.images import ImageError
 
 app = typer.Typer(
     help="Reads handwritten amounts: segmentation, recognition, grammar, Viterbi.",
@@ -211,38 +214,54 @@ def read(
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     checkpoint: Checkpoint = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File for the lines of JSON; files that it has a line of are skipped."),
+    ] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for one page of pictures.")] = None,
     views: Views = None,
-    workers: Workers = 1,
+    workers: Workers = CORES,
 ) -> None:
     """Read amounts from images: text, confidence, accepted or rejected."""
     reader = _load(checkpoint, views)
-    failed = 0
-    files = _files(paths)
-    for path, result in read_files(reader, files, workers=workers):
-        if isinstance(result, ImageError):
-            failed += 1
-            typer.echo(
-                json.dumps({"file": str(path), "error": str(result)}) if as_json else str(result),
-                err=not as_json,
-            )
-        elif as_json:
-            alternatives = [{"text": t, "posterior": p} for t, p in result.alternatives]
-            line = {
-                "file": str(path),
-                "text": result.text,
-                "confidence": result.confidence,
-                "accepted": result.accepted,
-                "alternatives": alternatives,
-            }
-            typer.echo(json.dumps(line))
-        else:
-            verdict = "accept" if result.accepted else "reject"
-            typer.echo(f"{path}  {result.text or '(nothing)'}  {result.confidence:.3f}  {verdict}")
+    files: Iterable[Path] = image_files(paths)
     if report is not None:
-        typer.echo(f"report: {write_report(reader, files, report)}", err=as_json)
+        files = list(files)
+    if out is not None:
+        failed = _read_into(out, reader, files, workers)
+    else:
+        failed = 0
+        for path, result in read_files(reader, files, workers=workers):
+            bad = isinstance(result, ImageError)
+            failed += bad
+            if as_json:
+                typer.echo(json.dumps(line_of((path, result))))
+            else:
+                typer.echo(str(result) if bad else f"{path}  {_shown(result)}", err=bad)
+    if report is not None:
+        typer.echo(f"report: {write_report(reader, list(files), report)}", err=as_json)
     if failed:
         raise typer.Exit(1)
+
+
+def _read_into(out: Path, reader: CheckReader, files: Iterable[Path], workers: int) -> int:
+    """Append lines to a file, tell how many, and return how many files were bad."""
+    started, read, bad, accepted = time.perf_counter(), 0, 0, 0
+    results = read_files(reader, unread(files, written(out)), workers=workers)
+    for _, result in tqdm(read_into(out, results), unit="field", disable=None):
+        read += 1
+        bad += isinstance(result, ImageError)
+        accepted += isinstance(result, Reading) and result.accepted
+    rate = read / (time.perf_counter() - started)
+    typer.echo(
+        f"{out}: {read} lines more, {accepted} accepted, {bad} errors; {rate:.0f} per second"
+    )
+    return bad
+
+
+def _shown(reading: Reading) -> str:
+    verdict = "accept" if reading.accepted else "reject"
+    return f"{reading.text or '(nothing)'}  {reading.confidence:.3f}  {verdict}"
 
 
 @app.command()
@@ -317,20 +336,6 @@ def _show(figures: dict[str, Any], as_json: bool) -> None:
     else:
         for name, value in kept.items():
             typer.echo(f"{name:24} {value:.4g}")
-
-
-def _files(paths: list[Path]) -> list[Path]:
-    """Return the files, and the images of the folders (theirs, and those of images/)."""
-    found = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-            if not inside:
-                raise ImageError(f"{path}: no image in this folder")
-            found += inside
-        else:
-            found.append(path)
-    return found
 
 
 def _report_problems(problems: list[str] | tuple[str, ...]) -> None:

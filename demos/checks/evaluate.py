@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from demos.checks.ink import prepare_files
 from demos.checks.reader import CheckReader, Reading
+from demos.checks.volume import read_files
 from recognizers.datasets.fields import Field, file_hash
 from recognizers.images import ImageError
 
 __all__ = ["Outcome", "edit_distance", "evaluate", "figures_of", "read_files", "threshold_for"]
-
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -32,29 +30,6 @@ class Outcome:
     def exact(self) -> bool:
         """Whether the whole text is right."""
         return self.reading.text == self.truth
-
-
-def read_files(
-    reader: CheckReader, paths: Sequence[Path], *, workers: int = 1
-) -> Iterator[tuple[Path, Reading | ImageError]]:
-    """Yield each file with its reading, or with the error that names what is wrong with it."""
-    waiting: list[tuple[Path, list[Any] | ImageError]] = []
-    prepared = prepare_files(paths, reader.recognize.prepare, workers, views=reader.views)
-    for item in prepared:
-        waiting.append(item)
-        if len(waiting) == BATCH:
-            yield from _read_batch(reader, waiting)
-            waiting = []
-    yield from _read_batch(reader, waiting)
-
-
-def _read_batch(
-    reader: CheckReader, items: Sequence[tuple[Path, list[Any] | ImageError]]
-) -> Iterator[tuple[Path, Reading | ImageError]]:
-    good = [result for _, result in items if not isinstance(result, ImageError)]
-    readings = iter(reader.read_prepared(good))
-    for path, result in items:
-        yield path, (result if isinstance(result, ImageError) else next(readings))
 
 
 def evaluate(reader: CheckReader, fields: Sequence[Field], *, workers: int = 1) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class LineReading(nn.Module):
     views = 1
     """Nothing is cut, so one look is enough."""
 
+    together = 256
+    """Fields that are best read at once: among so many there are many of one width."""
+
     def __init__(self, network: nn.Module, symbols: gtn.SymbolTable) -> None:
         super().__init__()
         self.network = network
@@ -120,18 +123,28 @@ def decoded(emissions: torch.Tensor, decoder: gtn.Graph, count: int = CANDIDATES
 
 def likely(emissions: torch.Tensor, decoder: gtn.Graph) -> gtn.GraphBatch:
     """Return the chains of columns, with the classes that are likely in each, as a batch."""
+    count, columns, _ = emissions.shape
     gap = emissions - emissions.amin(dim=2, keepdim=True)
-    chains = []
-    for penalties, behind in zip(emissions, gap, strict=True):
-        column, label = torch.nonzero(behind <= LIKELY, as_tuple=True)
-        chains.append(
-            gtn.from_arrays(
-                column.numpy(),
-                column.numpy() + 1,
-                label.numpy(),
-                penalties=penalties[column, label],
-                final=len(penalties),
-                symbols=decoder.isymbols,
-            )
-        )
-    return gtn.GraphBatch.from_graphs(chains)
+    field, column, label = torch.nonzero(gap <= LIKELY, as_tuple=True)
+    begins = np.arange(count, dtype=np.int32) * (columns + 1)
+    src = (field * (columns + 1) + column).numpy().astype(np.int32)
+    arcs = np.bincount(field.numpy(), minlength=count)
+    topology = gtn.Topology(
+        count * (columns + 1),
+        src,
+        src + 1,
+        label.numpy().astype(np.int32),
+        starts=begins,
+        finals=begins + columns,
+        node_offsets=np.append(begins, count * (columns + 1)),
+        arc_offsets=np.append(0, np.cumsum(arcs)),
+    )
+    nothing = emissions.new_zeros(count)
+    return gtn.GraphBatch(
+        topology,
+        emissions[field, column, label],
+        start_penalties=nothing,
+        final_penalties=nothing,
+        isymbols=decoder.isymbols,
+        osymbols=decoder.isymbols,
+    )

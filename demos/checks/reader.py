@@ -22,6 +22,7 @@ from demos.checks.ink import views
 from demos.checks.networks import reading_by
 from demos.checks.texts import Texts, mean
 from grammars import named
+from recognizers.folding import folded
 
 __all__ = ["SHIPPED", "CheckReader", "Reading", "shipped_checkpoint"]
 
@@ -116,6 +117,10 @@ class CheckReader(nn.Module):
             return Reading("", 0.0, False)
         text, confidence = ranked[0]
         return Reading(text, confidence, confidence >= self.threshold, tuple(ranked))
+
+    def for_reading(self) -> CheckReader:
+        """Return a copy that reads the same, faster, and cannot be trained or saved."""
+        return folded(self)
 
     def save(self, path: str | Path) -> None:
         """Write the reader as one safetensors file."""

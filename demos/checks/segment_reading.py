@@ -25,6 +25,9 @@ class SegmentReading(RecognitionTransformer):
     views = 5
     """A cut that falls badly in one view of a field mostly falls well in others."""
 
+    together = 32
+    """Fields that are best read at once; more take more memory, and are no faster."""
+
     def texts(
         self, segmentations: Sequence[Segmentation], grammar: gtn.Graph, count: int = CANDIDATES
     ) -> list[Texts]:

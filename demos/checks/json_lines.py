@@ -1,0 +1,103 @@
+"""Results as JSON lines, which an interrupted reading goes on with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demos.checks.volume import Result
+from recognizers.images import ImageError
+
+__all__ = ["LinesError", "line_of", "read_into", "unread", "written"]
+
+
+class LinesError(ValueError):
+    """A file that holds other than lines of readings; the message names the file and the line."""
+
+
+def line_of(result: Result) -> dict[str, Any]:
+    """Return what a line says of a file: its reading, or its error.
+
+    >>> line_of((Path("a.png"), ImageError("a.png: no such file")))
+    {'file': 'a.png', 'error': 'a.png: no such file'}
+    """
+    path, found = result
+    if isinstance(found, ImageError):
+        return {"file": str(path), "error": str(found)}
+    return {
+        "file": str(path),
+        "text": found.text,
+        "confidence": found.confidence,
+        "accepted": found.accepted,
+        "alternatives": [{"text": t, "posterior": p} for t, p in found.alternatives],
+    }
+
+
+def written(path: Path) -> Callable[[Path], bool]:
+    """Mend a file of lines, and return which files it has a line of.
+
+    A last line that was torn, when the writing was killed, is cut off. No more is kept than eight
+    bytes for each line. Without a file nothing is written yet.
+
+    Raises:
+        LinesError: a line that is no JSON object with ``file``: the file is of something else,
+            and is left as it is.
+    """
+    if not path.exists():
+        return lambda file: False
+    numbers, good = array("Q"), 0
+    with path.open("rb") as lines:
+        for count, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                break
+            numbers.append(_number(_file_of(line, f"{path}:{count}")))
+            good += len(line)
+    with path.open("rb+") as file:
+        file.truncate(good)
+    known = np.unique(np.frombuffer(numbers, dtype=np.uint64))
+
+    def is_written(file: Path) -> bool:
+        number = np.uint64(_number(str(file)))
+        place = int(np.searchsorted(known, number))
+        return place < len(known) and bool(known[place] == number)
+
+    return is_written
+
+
+def unread(files: Iterable[Path], is_written: Callable[[Path], bool]) -> Iterator[Path]:
+    """Yield the files that have no line yet."""
+    return (file for file in files if not is_written(file))
+
+
+def read_into(path: Path, results: Iterable[Result]) -> Iterator[Result]:
+    """Append a line for each result to a file, and yield the result when it is written.
+
+    The lines of what came in one go reach the file together; a reading that is killed loses the
+    last few, and they are read again.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as lines:
+        for result in results:
+            lines.write(json.dumps(line_of(result)) + "\n")
+            yield result
+
+
+def _file_of(line: bytes, where: str) -> str:
+    try:
+        content = json.loads(line)
+    except ValueError as error:
+        raise LinesError(f"{where}: not JSON ({error}); choose another --out") from error
+    if not isinstance(content, dict) or not isinstance(content.get("file"), str):
+        raise LinesError(f"{where}: no line of a reading, it has no file; choose another --out")
+    return str(content["file"])
+
+
+def _number(file: str) -> int:
+    return int.from_bytes(hashlib.blake2b(os.fsencode(file), digest_size=8).digest(), "little")

@@ -1,0 +1,185 @@
+"""Reading folders of any size: bounded memory, all cores, lines that can be gone on with."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from typer.testing import CliRunner
+
+from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.json_lines import LinesError, line_of, read_into, unread, written
+from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.volume import UNDER_WAY, image_files, read_files
+from recognizers.datasets.fields import load_fields
+from recognizers.folding import folded
+from recognizers.images import ImageError
+
+run = CliRunner()
+SDNN = shipped_checkpoint("sdnn")
+GOOD = [one.path for one in load_fields(DEMO_FIELDS).fields]
+
+
+@pytest.fixture(scope="module")
+def reader() -> CheckReader:
+    return CheckReader.load(SDNN)
+
+
+def folder_of(place: Path, count: int, bad: int) -> set[str]:
+    """Make a folder of many files, most of them empty paper; return the names of broken ones."""
+    (place / "00").mkdir(parents=True)
+    Image.new("L", (24, 12), 200).save(place / "00" / "paper.png")
+    paper = (place / "00" / "paper.png").read_bytes()
+    (place / "00" / "paper.png").unlink()
+    broken = set()
+    for i in range(count):
+        path = place / f"{i // 1000:02d}" / f"{i:05d}.png"
+        path.parent.mkdir(exist_ok=True)
+        content = paper
+        if i % (count // bad) == 7:
+            content = (b"", b"no picture", GOOD[0].read_bytes()[:200])[len(broken) % 3]
+            broken.add(path.name)
+        elif i % 100 < 2:
+            content = GOOD[i // 100 % len(GOOD)].read_bytes()
+        path.write_bytes(content)
+    return broken
+
+
+# -- many files --------------------------------------------------------------------------------
+
+
+def test_a_hundred_broken_files_of_ten_thousand_cost_a_line_each(tmp_path: Path) -> None:
+    count, bad = 10_000, 100
+    broken = folder_of(tmp_path / "many", count, bad)
+    assert len(broken) == bad
+    out = tmp_path / "lines.jsonl"
+    command = ["read", str(tmp_path / "many"), "--checkpoint", str(SDNN), "--out", str(out)]
+    result = run.invoke(app, [*command, "--workers", "2"])
+    assert result.exit_code == 1, result.output
+    assert f"{count} lines more" in result.stdout
+    assert f"{bad} errors" in result.stdout
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    assert [Path(line["file"]).name for line in lines] == [f"{i:05d}.png" for i in range(count)]
+    assert {Path(line["file"]).name for line in lines if "error" in line} == broken
+    assert all(line["file"] in line["error"] for line in lines if "error" in line)
+    # The same picture is read the same, in whatever group and process.
+    texts: dict[int, set[str]] = {}
+    for i, line in enumerate(lines):
+        if line.get("text"):
+            assert 1 <= len(line["alternatives"]) <= 5
+            texts.setdefault(i // 100 % len(GOOD), set()).add(line["text"])
+    assert len(texts) == len(GOOD)
+    assert all(len(found) == 1 for found in texts.values())
+    # Again: nothing is left to read.
+    before = out.read_bytes()
+    again = run.invoke(app, [*command, "--workers", "1"])
+    assert again.exit_code == 0
+    assert "0 lines more" in again.stdout
+    assert out.read_bytes() == before
+
+
+def test_files_are_taken_as_results_are_fetched(reader: CheckReader) -> None:
+    taken = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal taken
+        for path in itertools.cycle(GOOD):
+            taken += 1
+            yield path
+
+    some = list(itertools.islice(read_files(reader, endless()), 20))
+    assert [path for path, _ in some] == [GOOD[i % len(GOOD)] for i in range(20)]
+    assert taken <= 2 * reader.recognize.together
+    assert UNDER_WAY >= 1
+
+
+def test_folders_are_listed_as_they_come(tmp_path: Path) -> None:
+    for name in ("b/2.png", "b/1.JPG", "a/z/3.png", "a/notes.txt", "0.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    names = [path.relative_to(tmp_path).as_posix() for path in image_files([tmp_path])]
+    assert names == ["0.tif", "a/z/3.png", "b/1.JPG", "b/2.png"]
+    first = next(image_files([tmp_path, tmp_path / "gone"]))
+    assert first == tmp_path / "0.tif"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="no image in this folder"):
+        list(image_files([tmp_path / "empty"]))
+
+
+# -- lines -------------------------------------------------------------------------------------
+
+
+def results(*names: str) -> list[tuple[Path, Reading | ImageError]]:
+    reading = Reading("12", 0.75, True, (("12", 0.75), ("72", 0.25)))
+    return [(Path(n), ImageError(f"{n}: bad") if "bad" in n else reading) for n in names]
+
+
+def test_a_torn_last_line_is_mended_and_its_file_read_again(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "lines.jsonl"
+    assert not written(out)(Path("a"))
+    assert len(list(read_into(out, results("a", "bad", "c")))) == 3
+    whole = out.read_bytes()
+    last = len(whole.splitlines(keepends=True)[2])
+    for torn in (1, 9, last - 1):
+        out.write_bytes(whole[: len(whole) - last + torn])
+        left = list(unread(map(Path, ["a", "bad", "c", "d"]), written(out)))
+        assert left == [Path("c"), Path("d")]
+        assert out.read_bytes() == whole[:-last]
+        list(read_into(out, results("c")))
+        assert out.read_bytes() == whole
+    assert json.loads(whole.splitlines()[1]) == {"file": "bad", "error": "bad: bad"}
+    assert line_of(results("a")[0])["alternatives"][1] == {"text": "72", "posterior": 0.25}
+
+
+def test_a_reading_cut_short_goes_on(reader: CheckReader, tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
+    list(read_into(whole, read_files(reader, GOOD)))
+    for _ in itertools.islice(read_into(cut, read_files(reader, GOOD)), 5):
+        pass
+    assert len(cut.read_text().splitlines()) == 5
+    list(read_into(cut, read_files(reader, unread(GOOD, written(cut)))))
+    texts = [[json.loads(x)["text"] for x in p.read_text().splitlines()] for p in (whole, cut)]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("line", ["file,text\n", "[1]\n", '{"name": "a"}\n', '{"file": 3}\n'])
+def test_a_file_of_something_else_is_left_as_it_is(line: str, tmp_path: Path) -> None:
+    out = tmp_path / "labels.csv"
+    out.write_text('{"file": "a"}\n' + line)
+    with pytest.raises(LinesError, match=r"labels\.csv:2"):
+        written(out)
+    assert out.read_text().endswith(line)
+
+
+def test_names_that_are_no_unicode(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff.png")
+    list(read_into(tmp_path / "lines.jsonl", results(name)))
+    assert written(tmp_path / "lines.jsonl")(Path(name))
+
+
+# -- folding -----------------------------------------------------------------------------------
+
+
+def test_folded_networks_say_the_same(reader: CheckReader) -> None:
+    network = reader.recognize.network
+    lines = torch.rand(3, 1, 40, 128, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        torch.testing.assert_close(folded(network)(lines), network(lines), rtol=1e-4, atol=1e-3)
+    kept = folded(nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1), nn.ReLU()))
+    assert isinstance(kept[0], nn.BatchNorm2d)
+
+
+def test_reading_leaves_the_reader_as_it_is(reader: CheckReader) -> None:
+    before = {key: value.clone() for key, value in reader.state_dict().items()}
+    list(read_files(reader, GOOD[:2]))
+    after = reader.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert all(p.requires_grad for p in reader.recognize.network.parameters())
