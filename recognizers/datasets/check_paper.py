@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 __all__ = ["paper"]
 
 
-def paper(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Return empty paper, float ``[H, W]`` of grey levels from 0 to 255.
+def paper(
+    shape: tuple[int, int], rng: np.random.Generator, dtype: type[np.floating] = np.float64
+) -> np.ndarray:
+    """Return empty paper, float ``[H, W]`` of grey levels from 0 to 255; float32 is faster.
 
     >>> paper((60, 200), np.random.default_rng(0)).shape
     (60, 200)
     """
     high, wide = shape
-    y, x = np.mgrid[0:high, 0:wide].astype(np.float64)
-    tone = rng.choice([rng.uniform(205, 240), rng.uniform(150, 205)], p=[0.7, 0.3])
-    slope = rng.normal(0.0, 10.0, 2)
+    y, x = np.mgrid[0:high, 0:wide].astype(dtype)
+    tone = float(rng.choice([rng.uniform(205, 240), rng.uniform(150, 205)], p=[0.7, 0.3]))
+    slope = rng.normal(0.0, 10.0, 2).tolist()
     sheet = tone + slope[0] * (x / wide - 0.5) + slope[1] * (y / high - 0.5)
     for _ in range(int(rng.integers(0, 4))):
         sheet -= rng.uniform(6.0, 20.0) * curves(x, y, rng)
@@ -32,12 +36,13 @@ def curves(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray
     period = rng.uniform(4.0, 9.0)
     if rng.random() < 0.5:
         angle = rng.uniform(0.0, np.pi)
-        place = x * np.cos(angle) + y * np.sin(angle)
+        place = x * math.cos(angle) + y * math.sin(angle)
     else:
         centre = rng.uniform(-60, 60) + 0.5 * x.shape[1], rng.uniform(-60, 60) + 0.5 * x.shape[0]
         place = np.hypot(x - centre[0], y - centre[1])
     wave = rng.uniform(0.0, 5.0) * np.sin((x + y) / rng.uniform(8.0, 25.0))
-    return (0.5 + 0.5 * np.cos(2 * np.pi * (place + wave) / period)) ** 4
+    curve: np.ndarray = (0.5 + 0.5 * np.cos((place + wave) * (2 * math.pi / period))) ** 2
+    return curve * curve
 
 
 def print_line(sheet: np.ndarray, row: int, rng: np.random.Generator) -> None:

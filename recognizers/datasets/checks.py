@@ -343,7 +343,7 @@ def _scanned(
     form: np.ndarray, written: np.ndarray, shade: Box | None, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the picture of both inks on paper."""
-    sheet = paper(form.shape, rng)
+    sheet = paper(form.shape, rng, np.float32)
     if shade is not None:
         x, y, wide, high = shade
         sheet[max(y, 0) : y + high, max(x, 0) : x + wide] -= rng.uniform(12.0, 35.0)
