@@ -13,8 +13,9 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 
 from recognizers.online.ink import Ink
+from recognizers.online.ink_files import to_json
 
-__all__ = ["HANDS", "LETTERS", "Hand", "write_word"]
+__all__ = ["HANDS", "LETTERS", "SAMPLES", "Hand", "sample_files", "write_word"]
 
 # Strokes are apart by "/", curves of one stroke by "|" (a corner); a letter begins at x = 0.
 _LETTERS = {
@@ -130,6 +131,28 @@ def write_word(text: str, hand: Hand = HANDS["upright"], seed: int = 0) -> Ink:
         low_end = 0.0 <= first[-1, 1] < 0.3 and first[-1, 0] > 0.25
         right += wide * max(float(stroke[:, 0].max()) for stroke in (first, *others)) + hand.gap
     return Ink(_bent(stroke, hand) for stroke in (*strokes, *late))
+
+
+SAMPLES = {
+    "ink": ("upright", 1),
+    "paper": ("upright", 5),
+    "hand": ("joined", 2),
+    "playground": ("slanted", 3),
+    "quickly": ("wide", 4),
+    "minimum": ("joined", 1),
+    "zebra": ("slanted", 7),
+    "just": ("wide", 2),
+}
+"""Words that come with the package, each with its hand and seed."""
+
+
+def sample_files() -> dict[str, str]:
+    """Names and contents (JSON strokes) of the words that come with the package."""
+    files = {}
+    for word, (hand, seed) in SAMPLES.items():
+        ink = write_word(word, HANDS[hand], seed)
+        files[f"{word}.json"] = to_json(ink.with_points(ink.points.round(1)), word) + "\n"
+    return files
 
 
 def _strokes(letter: str, jitter: float, rng: np.random.Generator) -> list[np.ndarray]:

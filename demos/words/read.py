@@ -1,0 +1,167 @@
+"""Reading ink of files with pictures of how it was read: one page that needs no other file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from demos.checkpoint import write_whole
+from demos.words.drawing import (
+    Graphs,
+    draw_graphs,
+    draw_lines,
+    draw_outputs,
+    draw_pieces,
+    draw_planes,
+)
+from demos.words.letters import LETTERS
+from demos.words.lexicon import lexicon_graph, task_words
+from demos.words.reader import WordReader, WordReading
+from grammars.decoding import Decoder
+from grammars.words import WordList, read_words
+from recognizers.online.ink import Ink
+
+__all__ = ["MOST_SHOWN", "Card", "Reader", "card", "render", "words_of", "write_report"]
+
+MOST_SHOWN = 24
+"""Most words of which pictures are on one page."""
+
+MOST_ACTIVE = 4000
+"""How many tokens are followed at one place, so that no ink takes long."""
+
+
+class Reader:
+    """A reader of words with what it looks for: a list of words, or any letters.
+
+    Attributes:
+        words: the list; None: any letters.
+    """
+
+    def __init__(self, reader: WordReader, words: WordList | None, beam: float = 15.0) -> None:
+        self.reader, self.words = reader, words
+        graph = None if words is None else lexicon_graph(words)
+        self.decoder: Decoder = reader.decoder(graph, beam).with_beam(beam, MOST_ACTIVE)
+
+    def read(self, ink: Ink, count: int = 5) -> WordReading:
+        """Read a word: its likeliest readings and all graphs between.
+
+        Where the beam loses every path, once more without one, among fewer tokens.
+        """
+        reading = self.reader.read(ink, self.decoder, count)
+        if reading.readings or ink.is_empty:
+            return reading
+        return self.reader.read(ink, self.decoder.with_beam(math.inf, MOST_ACTIVE // 4), count)
+
+    @property
+    def about(self) -> str:
+        """What is looked for, in words."""
+        if self.words is None:
+            return "any letters"
+        return f"{len(self.words):,} words"
+
+
+def words_of(path: Path | None, size: int) -> WordList:
+    """The words of a file, capitals made small, or else the most frequent `size` of English.
+
+    Lines that are empty, there before or have other letters than a reader knows are left out and
+    listed in `problems`. Where the file has counts, frequent words have smaller penalties.
+    """
+    if path is None:
+        return task_words([], size)
+    found = read_words(path, alphabet=LETTERS + LETTERS.upper())
+    shares: dict[str, float] = {}
+    for word, penalty in zip(found, found.penalties.tolist(), strict=True):
+        shares[word.lower()] = shares.get(word.lower(), 0.0) + math.exp(-penalty)
+    penalties = -np.log(list(shares.values())) if found.penalties.any() else np.zeros(len(shares))
+    return WordList(tuple(shares), penalties, found.problems, found.name)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a page shows of one word."""
+
+    number: int
+    name: str
+    label: str | None = None
+    error: str = ""
+    words: tuple[tuple[str, float, float], ...] = ()
+    lines: Markup | None = None
+    planes: list[tuple[str, str]] = field(default_factory=list)
+    columns: int = 0
+    count: int = 0
+    pieces: Markup | None = None
+    outputs: tuple[str, list[str], int] | None = None
+    graphs: Graphs | None = None
+
+    @property
+    def text(self) -> str:
+        """The likeliest word."""
+        return self.words[0][0] if self.words else ""
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the likeliest word is the label; None where there is no label."""
+        return None if self.label is None or self.error else self.text == self.label.lower()
+
+
+def card(
+    reader: Reader,
+    ink: Ink,
+    number: int = 1,
+    name: str = "",
+    label: str | None = None,
+    count: int = 5,
+) -> tuple[WordReading, Card]:
+    """Read a word, and draw how it was read."""
+    reading = reader.read(ink, count)
+    graphs = draw_graphs(reading)
+    cut = reading.segmentation
+    return reading, Card(
+        number,
+        name,
+        label,
+        words=tuple((one.text, one.posterior, one.penalty) for one in reading.readings),
+        lines=draw_lines(ink, reading),
+        planes=draw_planes(reading.planes),
+        columns=reading.planes.shape[2],
+        count=0 if cut is None else cut.num_pieces,
+        pieces=None if cut is None else draw_pieces(cut, graphs.letters if graphs else []),
+        outputs=draw_outputs(reading.segments) if cut is None else None,
+        graphs=graphs,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this package as HTML; everything that is put in is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def write_report(cards: Sequence[Card], reader: Reader, path: Path, left_out: int = 0) -> Path:
+    """Write the page of some words as a file that needs no other; return it."""
+    known = [one for one in cards if one.right is not None]
+    page = render(
+        "report.html",
+        cards=cards,
+        judged=len(known),
+        right=sum(one.right is True for one in known),
+        failed=sum(bool(one.error) for one in cards),
+        about=reader.about,
+        sweeping=reader.reader.system == "sdnn",
+        left_out=left_out,
+    )
+    write_whole(path, page)
+    return path

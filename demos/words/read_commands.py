@@ -1,0 +1,164 @@
+"""The commands that read ink: ``read``, ``pad``, ``demo``, ``beam``, ``report``."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from demos.words.pad import PadServer
+from demos.words.read import (
+    MOST_SHOWN,
+    Card,
+    Reader,
+    card,
+    words_of,
+    write_report,
+)
+from demos.words.read_files import NamedInk, inks_of
+from demos.words.reader import SYSTEMS, WordReader, WordReading, shipped_reader
+from recognizers.online.ink import InkError
+
+__all__ = ["add_to"]
+
+OWN_INK = Path(__file__).parent / "ink"
+
+Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
+System = Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")]
+Lexicon = Annotated[
+    Path | None, typer.Option(help="A file with a word to a line; default: frequent English.")
+]
+Size = Annotated[int, typer.Option("--words", min=1, help="How many words of English.")]
+Free = Annotated[bool, typer.Option("--free", help="Any letters, no list of words.")]
+Beam = Annotated[float, typer.Option(min=0.0, help="In nats.")]
+Page = Annotated[Path, typer.Option(help="The page of pictures to write.")]
+
+
+def read(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Ink (JSON strokes, InkML, UNIPEN), or folders of it.")
+    ],
+    checkpoint: Checkpoint = None,
+    system: System = SYSTEMS[0],
+    lexicon: Lexicon = None,
+    size: Size = 25_000,
+    free: Free = False,
+    beam: Beam = 15.0,
+    count: Annotated[int, typer.Option(min=1, help="How many words are told.")] = 5,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per word.")] = False,
+    page: Page = Path("report/words.html"),
+    pictures: Annotated[bool, typer.Option(help="Whether to write the page.")] = True,
+) -> None:
+    """Read pen-written words: the likeliest five with posteriors, and a page of how."""
+    reader = make_reader(checkpoint, system, lexicon, size, free, beam)
+    cards: list[Card] = []
+    failed = left_out = 0
+    for name, found in inks_of(paths):
+        for one in [found] if isinstance(found, InkError) else found:
+            drawn = pictures and len(cards) < MOST_SHOWN
+            left_out += pictures and not drawn
+            if isinstance(one, InkError):
+                failed += 1
+                line = json.dumps({"file": name, "error": str(one)})
+                typer.echo(line if as_json else f"error: {one}", err=not as_json)
+                if drawn:
+                    cards.append(Card(len(cards) + 1, Path(name).name, error=str(one)))
+                continue
+            reading, shown = _read(reader, one, len(cards) + 1, count, drawn)
+            typer.echo(_line(one, reading, as_json))
+            if shown is not None:
+                cards.append(shown)
+    if pictures and cards:
+        typer.echo(f"pictures: {write_report(cards, reader, page, left_out)}", err=as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _read(
+    reader: Reader, one: NamedInk, number: int, count: int, drawn: bool
+) -> tuple[WordReading, Card | None]:
+    if not drawn:
+        return reader.read(one.ink, count), None
+    return card(reader, one.ink, number, Path(one.name).name, one.label, count)
+
+
+def _line(one: NamedInk, reading: WordReading, as_json: bool) -> str:
+    if not as_json:
+        words = "  ".join(f"{r.text} {r.posterior:.3f}" for r in reading.readings)
+        return f"{one.name}  {words or '(nothing)'}"
+    words_ = [
+        {"text": r.text, "posterior": r.posterior, "penalty": r.penalty} for r in reading.readings
+    ]
+    label = {} if one.label is None else {"label": one.label}
+    return json.dumps({"file": one.name, "text": reading.text, **label, "words": words_})
+
+
+def pad(
+    checkpoint: Checkpoint = None,
+    system: System = SYSTEMS[0],
+    lexicon: Lexicon = None,
+    size: Size = 25_000,
+    free: Free = False,
+    beam: Beam = 15.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8123,
+) -> None:
+    """Serve a page on this machine on which one writes and is read, until interrupted."""
+    reader = make_reader(checkpoint, system, lexicon, size, free, beam)
+    with PadServer(reader, port) as server:
+        typer.echo(f"Open {server.address} and write; end with Ctrl-C.")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            typer.echo("")
+
+
+def demo(
+    checkpoint: Checkpoint = None,
+    system: System = SYSTEMS[0],
+    page: Page = Path("report/words.html"),
+) -> None:
+    """Read the words that come with the package, which are written by code."""
+    started = time.perf_counter()
+    reader = make_reader(checkpoint, system, None, 25_000, False, 15.0)
+    cards = []
+    for name, found in inks_of([OWN_INK]):
+        if isinstance(found, InkError):
+            raise found
+        _, shown = card(reader, found[0].ink, len(cards) + 1, Path(name).name, found[0].label)
+        cards.append(shown)
+        words = "  ".join(f"{text} {share:.3f}" for text, share, _ in shown.words)
+        typer.echo(f"{shown.label or '':14} {'' if shown.right else '*':1} {words}")
+    right = sum(one.right is True for one in cards)
+    seconds = time.perf_counter() - started
+    typer.echo(f"{right} of {len(cards)} right, in {seconds:.1f} s")
+    typer.echo(f"Open {write_report(cards, reader, page)} to see how they were read.")
+
+
+def make_reader(
+    checkpoint: Path | None,
+    system: str,
+    lexicon: Path | None,
+    size: int,
+    free: bool,
+    beam: float,
+) -> Reader:
+    """A reader of a file, or a shipped one, with the list of words that was asked for."""
+    if system not in SYSTEMS:
+        known = ", ".join(SYSTEMS)
+        raise typer.BadParameter(f"{system!r} is none of {known}", param_hint="--system")
+    if free and lexicon is not None:
+        raise typer.BadParameter("any letters, or the words of a file; not both")
+    network = shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
+    words = None if free else words_of(lexicon, size)
+    if words is not None and words.problems:
+        typer.echo(words.summary(), err=True)
+    return Reader(network, words, beam)
+
+
+def add_to(app: typer.Typer, *more: Any) -> None:
+    """Add the commands to a command line."""
+    for command in (read, pad, demo, *more):
+        app.command()(command)

@@ -1,0 +1,153 @@
+"""The pad: its page, what it answers to ink, and what it says to whatever else is posted."""
+
+import http.client
+import json
+import re
+import threading
+
+import pytest
+import torch
+from test_report import Page
+
+from demos.words.handwriting import write_word
+from demos.words.pad import MOST_BYTES, MOST_POINTS, PadError, PadServer, answer
+from demos.words.read import Reader
+from demos.words.reader import WordReader
+from grammars.words import word_list
+from recognizers.online.ink_files import to_json
+
+WORDS = ["ink", "hand", "paper", "a", "in", "an", "it"]
+
+
+@pytest.fixture(scope="module")
+def reader():
+    torch.manual_seed(0)
+    return Reader(WordReader("segments").eval(), word_list(WORDS))
+
+
+@pytest.fixture(scope="module")
+def server(reader):
+    with PadServer(reader) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def ask(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+
+    def ask(method, path, body=None, headers=None):
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return response, response.read().decode()
+
+    yield ask
+    connection.close()
+
+
+def strokes(ink):
+    return json.dumps({"strokes": [[[x, -y] for x, y in stroke] for stroke in ink]})
+
+
+def test_the_page_has_no_part_that_comes_from_elsewhere(ask):
+    response, text = ask("GET", "/")
+    assert response.status == 200
+    assert response.getheader("Content-Type") == "text/html; charset=utf-8"
+    assert "default-src 'none'" in response.getheader("Content-Security-Policy")
+    page = Page(text)
+    assert not page.links
+    assert page.tags.count("canvas") == 1
+    assert not re.search(r"https?:|@import|url\(", text)
+    assert "7 words" in page.text
+
+
+def test_strokes_are_read_as_a_file_would_be(ask, reader):
+    ink = write_word("ink")
+    response, text = ask("POST", "/read", strokes(ink))
+    assert response.status == 200
+    found = json.loads(text)
+    own = reader.read(ink).readings
+    assert [w["text"] for w in found["words"]] == [r.text for r in own]
+    assert [w["posterior"] for w in found["words"]] == pytest.approx([r.posterior for r in own])
+    page = Page(found["html"])
+    assert page.tags.count("svg") == 4  # lines, pieces, both graphs
+    assert "script" not in page.tags
+    assert all(link.startswith("data:image/png;base64,") for link in page.links)
+    assert "Interpretation graph" in page.text
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("", "no JSON"),
+        ("strokes", "no JSON"),
+        ("[[[1, 2", "no JSON"),
+        ("3", "must be a list"),
+        ("{}", 'no "strokes"'),
+        ('{"strokes": []}', "no stroke has a point: write something first"),
+        ("[[], []]", "no stroke has a point"),
+        ("[[[1]]]", "point 0 of stroke 0"),
+        ('[[["1", 2]]]', r"\[x, y\] would be right"),
+        ("[[[1, 1e999]]]", "finite"),
+        ("[[[NaN, 1]]]", "finite"),
+        ("[[[1, 1e300]]]", "within"),
+        ("[" * 100_000, "no JSON"),
+        (b"\xff\xfe", "cannot be read"),
+        (json.dumps([[[0, 0]] * (MOST_POINTS + 1)]), "20,001 points; at most 20,000"),
+    ],
+)
+def test_a_bad_post_is_told_what_is_wrong(ask, body, message):
+    response, text = ask("POST", "/read", body)
+    assert response.status == 400
+    assert re.search(message, json.loads(text)["error"])
+
+
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        (str(MOST_BYTES + 1), "1,048,577 bytes; at most 1,048,576 are read"),
+        ("9" * 4000, "bytes; at most"),
+        ("-1", "needs a Content-Length"),
+        ("many", "needs a Content-Length"),
+        ("²", "needs a Content-Length"),
+    ],
+)
+def test_absurd_sizes_are_refused_before_they_are_read(ask, length, message):
+    headers = {"Content-Length": length.encode("latin-1")}
+    response, text = ask("POST", "/read", None, headers)
+    assert response.status == 400
+    assert re.search(message, json.loads(text)["error"])
+
+
+def test_the_pad_goes_on_after_bad_posts(ask):
+    for _ in range(3):
+        assert ask("POST", "/read", "no")[0].status == 400
+    assert ask("POST", "/read", to_json(write_word("a")))[0].status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/favicon.ico", {}, 404),
+        ("GET", "/../demos", {}, 404),
+        ("POST", "/", {}, 404),
+        ("POST", "/read", {"Origin": "http://elsewhere.example"}, 403),
+        ("GET", "/", {"Host": "elsewhere.example"}, 403),
+        ("PUT", "/read", {}, 501),
+    ],
+)
+def test_other_paths_pages_and_methods(ask, method, path, headers, status):
+    assert ask(method, path, headers=headers)[0].status == status
+
+
+def test_it_listens_on_this_machine_only(server):
+    assert server.server_address[0] == "127.0.0.1"
+    assert server.address == f"http://127.0.0.1:{server.server_port}/"
+
+
+def test_an_answer_without_a_server(reader):
+    with pytest.raises(PadError, match="no JSON"):
+        answer(reader, b"{")
