@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from demos.mnist.teacher import WideNetwork
 from recognizers.boosting import BoostedNetworks
 from recognizers.datasets.mnist import to_input
 from recognizers.lenet import LeNet5
@@ -80,7 +79,6 @@ MODELS = {
     "lenet-1": Model(LeNet1, small_input, (28, 28)),
     "lenet-4": Model(LeNet4, to_input, (32, 32)),
     "lenet-5": Model(LeNet5, to_input, (32, 32)),
-    "wide": Model(WideNetwork, to_input, (32, 32)),
 }
 
 

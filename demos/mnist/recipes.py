@@ -39,8 +39,6 @@ class Recipe:
     - ``distortion``: ranges of :class:`recognizers.distortion.Distortion`; each digit is drawn
       anew in each pass, and stays as it is with probability ``originals``.
     - ``averaging``: share of the newest parameters in the running mean that is kept (0: none).
-    - ``teacher``: row of a network that is trained first, with seed 0; the loss is then for
-      ``taught`` parts its opinion of each digit at ``temperature`` (`demos.mnist.teacher`).
     - ``boosted``: patterns found for the second and for the third network of three, in a stream
       of digits distorted by ``stream``, and gone through ``boosted_passes`` times; ``cost``: mean
       number of networks run for a training digit.
@@ -64,9 +62,6 @@ class Recipe:
     distortion: dict[str, float] | None = None
     originals: float = 0.1
     averaging: float = 0.0
-    teacher: str = ""
-    taught: float = 0.0
-    temperature: float = 1.0
     boosted: int = 0
     boosted_passes: int = 0
     stream: dict[str, float] | None = None
@@ -99,10 +94,18 @@ class Recipe:
 
 
 # The published rates drawn out.
-_DOWN = (5e-4,) * 8 + (2e-4,) * 10 + (1e-4,) * 10 + (5e-5,) * 12 + (1e-5,) * 10
+_DOWN = (5e-4,) * 6 + (2e-4,) * 14 + (1e-4,) * 16 + (5e-5,) * 8 + (1e-5,) * 4
 
-# Rotation and elastic distortion besides.
-_ALL_FAMILIES = PAPERS_FAMILY | {"rotation": 8.0, "elastic": 0.4, "elastic_spacing": 7.0}
+# Wider, and rotation and elastic distortion besides.
+_ALL_FAMILIES = {
+    "translation": 2.0,
+    "scaling": 0.15,
+    "squeezing": 0.15,
+    "shearing": 0.25,
+    "rotation": 12.0,
+    "elastic": 0.7,
+    "elastic_spacing": 6.0,
+}
 
 _PUBLISHED: dict[str, Any] = {"passes": 20}
 # Place codes are at most 29 nats apart: scaled less than the 84 components of LeNet-5's.
@@ -119,21 +122,11 @@ RECIPES = {
     "lenet-5-distortions": Recipe("lenet-5", **_PUBLISHED, distortion=PAPERS_FAMILY),
     "lenet-5-best": Recipe(
         "lenet-5",
-        passes=50,
+        passes=48,
+        batch=32,
         rates=_DOWN,
         distortion=_ALL_FAMILIES,
-        averaging=2e-4,
-    ),
-    "wide": Recipe(
-        "wide",
-        passes=15,
-        batch=128,
-        optimizer="adamw",
-        rates=(2e-3,),
-        decay=0.01,
-        **_SOFTMAX,
-        distortion=_ALL_FAMILIES,
-        averaging=2e-3,
+        averaging=1e-4,
     ),
     "boosted-lenet-4": Recipe(
         "lenet-4",

@@ -14,8 +14,7 @@ from tqdm import tqdm
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.mnist.models import KIND, MODELS
-from demos.mnist.recipes import RECIPES, Recipe
-from demos.mnist.teacher import taught_loss
+from demos.mnist.recipes import Recipe
 from recognizers.datasets.mnist import BACKGROUND
 from recognizers.distortion import Distortion
 from recognizers.sdlm import SDLM
@@ -82,7 +81,7 @@ def train_network(
 
     ``out`` also holds ``log.jsonl``, a line for each pass: mean loss and share wrong during the
     pass, and the share wrong of ``validation`` after it. The seed decides the result; resumed or
-    not makes no difference. A teacher is trained first, in ``out/teacher``, on the same digits.
+    not makes no difference.
 
     Raises:
         CheckpointError: ``out`` holds a run of another recipe, seed or number of digits.
@@ -90,21 +89,10 @@ def train_network(
     run = {"recipe": asdict(recipe), "seed": seed, "digits": len(training.labels)}
     loop = _Loop(recipe, seed, training, out, json.loads(json.dumps(run)))
     loop.resume()
-    before = 0.0
-    if recipe.teacher:
-        first = train_network(
-            RECIPES[recipe.teacher],
-            0,
-            training,
-            out / "teacher",
-            validation=validation,
-            progress=progress,
-        )
-        loop.teacher, before = first.network.eval(), first.seconds
     write_whole(out / "recipe.json", json.dumps(run, indent=2) + "\n")
     for number in range(len(loop.passes), recipe.passes):
         loop.one_pass(number, validation, progress)
-    return Trained(loop.final(), loop.passes, before + loop.seconds)
+    return Trained(loop.final(), loop.passes, loop.seconds)
 
 
 class _Loop:
@@ -132,7 +120,6 @@ class _Loop:
             )
         self.distort = None if recipe.distortion is None else Distortion(**recipe.distortion)
         self.average = [p.detach().clone() for p in self.parameters]
-        self.teacher: nn.Module | None = None
         self.passes: list[dict[str, Any]] = []
         self.seconds = 0.0
 
@@ -159,16 +146,10 @@ class _Loop:
             given, wanted = inputs.index_select(0, chosen), labels.index_select(0, chosen)
             if self.distort is not None:
                 given = distorted(given, self.distort, recipe.originals, generator)
-            parts = [p.split(recipe.batch) for p in (given, wanted)]
-            if self.teacher is not None:
-                parts.append(penalties_of(self.teacher, given).split(recipe.batch))
-            for x, t, *taught in zip(*parts, strict=True):
+            for x, t in zip(given.split(recipe.batch), wanted.split(recipe.batch), strict=True):
                 self._set_rate(recipe.rate(number + seen / len(labels)))
                 penalties = self.network(x)
                 loss = self.loss(penalties, t)
-                if taught:
-                    opinion = taught_loss(recipe.scale * penalties, *taught, recipe.temperature)
-                    loss = torch.lerp(loss, opinion, recipe.taught)
                 if recipe.optimizer == "sdlm":  # one step of the paper for each pattern
                     loss = loss * len(t)
                 self.optimizer.zero_grad()
