@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from dataclasses import asdict
@@ -13,8 +14,12 @@ import typer
 
 from demos.checkpoint import CheckpointError
 from demos.words.characters import Settings, errors_of, load_network, train_characters
+from demos.words.read_commands import add_to
 from demos.words.report import shipped_network, write_card, write_characters_result
-from demos.words.samples import load_characters
+from demos.words.samples import load_characters, load_letters
+from demos.words.train_words import Settings as WordSettings
+from demos.words.train_words import train_words
+from demos.words.word_samples import load_words
 from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
 
@@ -24,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-TASKS = ("characters",)
+TASKS = ("characters", "words")
 RESULTS = Path("results") / "words"
 
 Data = Annotated[
@@ -44,7 +49,20 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: runs/words/TASK-OUTPUT-seedN.")
     ] = None,
-    output: Annotated[str, typer.Option(help="rbf or softmax.")] = Settings.output,
+    output: Annotated[
+        str | None, typer.Option(help="rbf or softmax; default: rbf for characters, else softmax.")
+    ] = None,
+    system: Annotated[str, typer.Option(help="segments or sdnn (words).")] = WordSettings.system,
+    normaliser: Annotated[
+        bool, typer.Option(help="Lay words on their lines; without: scale them by their height.")
+    ] = True,
+    strings: Annotated[
+        int, typer.Option(min=0, help="Steps on letters side by side (words).")
+    ] = WordSettings.strings,
+    steps: Annotated[int, typer.Option(min=0, help="Steps on words.")] = WordSettings.words,
+    until: Annotated[
+        float, typer.Option(help="Stop after so many seconds; go on with the same command (words).")
+    ] = math.inf,
     passes: Annotated[int, typer.Option(min=1)] = Settings.passes,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = Settings.seed,
     cache: Cache = None,
@@ -57,6 +75,18 @@ def train(
     """Train on the writers of the training and measure on those of the test."""
     if task not in TASKS:
         raise typer.BadParameter(f"{task!r} is none of {', '.join(TASKS)}", param_hint="--task")
+    if task == "words":
+        word_settings = WordSettings(
+            system=system,
+            output=output or WordSettings.output,
+            normaliser=normaliser,
+            strings=strings,
+            words=steps,
+            seed=seed,
+        )
+        _train_words(_find(data), word_settings, out, cache, progress, until)
+        return
+    output = output or Settings.output
     settings = Settings(output=output, passes=passes, seed=seed)
     out = out or Path("runs") / "words" / f"{task}-{output}-seed{seed}"
     found = load_characters(_find(data), {name: (name,) for name in SIDES}, cache=cache)
@@ -68,6 +98,29 @@ def train(
     if weights is not None:
         write_card(out / "network.safetensors", path, weights)
     typer.echo(path.read_text().strip() if progress else json.dumps({"result": str(path)}))
+
+
+def _train_words(
+    data: Path,
+    settings: WordSettings,
+    out: Path | None,
+    cache: Path | None,
+    progress: bool,
+    until: float,
+) -> None:
+    plain = "" if settings.normaliser else "-no-normaliser"
+    out = out or Path("runs") / "words" / f"{settings.system}{plain}-seed{settings.seed}"
+    words = load_words(data, normaliser=settings.normaliser, cache=cache)
+    _report(words.problems)
+    train_words(
+        load_letters(data, ("train",), cache),
+        words.of(("train",)),
+        words.of(("validation",)),
+        settings,
+        out,
+        progress=progress,
+        until=until,
+    )
 
 
 @app.command()
@@ -96,6 +149,9 @@ def evaluate(
     else:
         for name, value in line.items():
             typer.echo(f"{name:24} {value:.4g}")
+
+
+add_to(app)
 
 
 def _find(data: Path | None) -> Path:

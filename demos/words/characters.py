@@ -17,7 +17,7 @@ from tqdm import tqdm
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.words.samples import CLASSES, KINDS, Characters
 from recognizers.losses import discriminative_loss
-from recognizers.online.network import AmapNetwork
+from recognizers.online.network import MAPS, AmapNetwork
 
 __all__ = ["KIND", "Settings", "errors_of", "load_network", "penalties_of", "train_characters"]
 
@@ -31,7 +31,9 @@ class Settings:
     `output`: "rbf" or "softmax". `passes` over the characters, in batches of `batch`, by Adam with
     a rate that rises to `rate` in the first pass and falls to zero along a cosine. The RBF centres
     stay at the codes for the share `fixed` of the passes, then they are trained too. `distortion`
-    is the strength of `InkBatch.distorted`; the kept parameters are a running mean over about
+    is the strength of `InkBatch.distorted`. The loss is eq. 9 among the classes of the kind (small
+    letters, say) with the weight `among_kind`, and for the rest among all. `maps` are those of the
+    network (those of the paper); the kept parameters are a running mean over about
     `averaging` steps. With `bfloat16` the network's products are in half precision while it learns.
     """
 
@@ -41,6 +43,8 @@ class Settings:
     rate: float = 2e-3
     fixed: float = 0.3
     distortion: float = 1.0
+    among_kind: float = 0.0
+    maps: tuple[int, int] = MAPS
     averaging: int = 1000
     bfloat16: bool = True
     seed: int = 0
@@ -80,11 +84,14 @@ class _Loop:
             raise ValueError("there is no character to train on: no listed writer of the training")
         self.training, self.settings, self.out = training, settings, out
         self.labels = torch.from_numpy(training.labels)
+        kinds = [k for k, (_, classes) in enumerate(KINDS.values()) for _ in classes]
+        self.kind_of = torch.tensor(kinds)
         self.run = {**asdict(settings), "characters": len(training)}
         self.network = AmapNetwork(
             CLASSES,
             settings.output,
             adaptive=settings.output == "rbf",
+            maps=settings.maps,
             initialization="unit-variance",
             generator=torch.Generator().manual_seed(settings.seed),
         )
@@ -119,13 +126,13 @@ class _Loop:
             images = torch.from_numpy(drawn.amaps())
             with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
                 penalties = self.network(images.contiguous(memory_format=torch.channels_last))
-            loss = discriminative_loss(penalties, targets)
+            loss = self._loss(penalties, targets)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             with torch.no_grad():
                 share = max(1.0 / settings.averaging, 1.0 / (1.0 + 0.1 * step))
-                torch._foreach_lerp_(self.average, self.parameters, share)
+                torch._foreach_lerp_(self.average, [*self.parameters], share)
             total += float(loss.detach()) * len(chosen)
             wrong += int((penalties.detach().argmin(1) != targets).sum())
         line: dict[str, Any] = {
@@ -139,6 +146,13 @@ class _Loop:
         self._save()
         if progress:
             tqdm.write(json.dumps(line))
+
+    def _loss(self, penalties: Tensor, targets: Tensor) -> Tensor:
+        """Eq. 9 among the classes of the kind of each character, and among all."""
+        share = self.settings.among_kind
+        among = penalties.masked_fill(self.kind_of[targets][:, None] != self.kind_of, torch.inf)
+        of_kind, of_all = (discriminative_loss(p, targets) for p in (among, penalties))
+        return share * of_kind + (1.0 - share) * of_all
 
     def averaged(self) -> AmapNetwork:
         """The network with the running mean of the parameters: the one that is kept."""
@@ -164,7 +178,7 @@ class _Loop:
         if not path.exists():
             return
         tensors, about = load_checkpoint(path, kind=KIND)
-        if about.get("run") != self.run:
+        if about.get("run") != json.loads(json.dumps(self.run)):
             raise CheckpointError(
                 f"{path}: belongs to a run of other settings or other data; choose another --out, "
                 "or remove it"

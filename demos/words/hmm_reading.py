@@ -13,7 +13,7 @@ from recognizers.online.amap import COLUMNS, ROWS, amaps_of
 from recognizers.online.hmm import CharacterModels
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import InkBatch
-from recognizers.online.network import AmapNetwork
+from recognizers.online.network import MAPS, AmapNetwork
 
 __all__ = ["MARGIN", "HmmReading"]
 
@@ -24,19 +24,26 @@ MOST_COLUMNS = 4096
 
 
 class HmmReading(nn.Module):
-    """The SDNN transformer and the character models of Fig. 31."""
+    """The SDNN transformer and the character models of Fig. 31.
 
-    def __init__(self, output: str = "softmax", *, states: int = 1, seed: int = 0) -> None:
+    With `halved` the products of the network are in half precision.
+    """
+
+    def __init__(
+        self, output: str = "softmax", *, states: int = 1, maps: Sequence[int] = MAPS, seed: int = 0
+    ) -> None:
         super().__init__()
         self.network = AmapNetwork(
             NETWORK_CLASSES,
             output,
             adaptive=output == "rbf",
             rubbish=True,
+            maps=(maps[0], maps[1]),
             initialization="unit-variance",
             generator=torch.Generator().manual_seed(seed),
         )
         self.models = CharacterModels(LETTERS, states=states)
+        self.halved = False
 
     def images(
         self,
@@ -63,7 +70,8 @@ class HmmReading(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Penalties [B, T, 27] of letters and of rubbish at each position (nats)."""
-        found: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.halved):
+            found: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         if found.dim() == 2:
             found = found[:, :, None, None]
         return letter_penalties(found[:, :, 0].transpose(1, 2))

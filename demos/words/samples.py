@@ -14,7 +14,7 @@ from recognizers.online.unipen import Segment
 from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.writers import side
 
-__all__ = ["CLASSES", "KINDS", "Characters", "load_characters"]
+__all__ = ["CLASSES", "KINDS", "Characters", "load_characters", "load_letters"]
 
 KINDS = {
     "digit": ("1a", "0123456789"),
@@ -75,3 +75,18 @@ def load_characters(
         )
         for name, kept in found.items()
     }
+
+
+def load_letters(
+    data: str | Path, sides: Collection[str], cache: str | Path | None = None
+) -> list[tuple[Ink, str]]:
+    """Isolated letters of writers of some sides, each with its label, in the order of the data."""
+    categories = [KINDS[kind][0] for kind in ("upper", "lower")]
+    classes = {KINDS[kind][0]: KINDS[kind][1] for kind in ("upper", "lower")}
+    return [
+        (segment.ink, segment.label)
+        for segment in load_unipen(data, categories, cache).segments
+        if side(segment.contributor, segment.writer) in sides
+        and segment.label in [*classes[segment.category]]
+        and not segment.ink.is_empty
+    ]

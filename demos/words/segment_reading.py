@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import gtn
 from demos.words.letters import LETTERS, NETWORK_CLASSES, SYMBOLS, letter_penalties
 from recognizers.online.ink import Ink
-from recognizers.online.network import AmapNetwork
+from recognizers.online.network import MAPS, AmapNetwork
 from recognizers.online.segmentation import FEATURES, InkSegmentation, segment_ink
 from recognizers.online.segmentation_graph import segmentation_graphs
 
@@ -23,20 +23,25 @@ class SegmentReading(nn.Module):
     """The segmentation and recognition transformers of Fig. 30.
 
     The penalty of a letter on a segment is the network's, and what the size and the surroundings
-    of the segment say of it: a learned number for each letter and feature, zero at first.
+    of the segment say of it: a learned number for each letter and feature, zero at first. With
+    `halved` the products of the network are in half precision.
     """
 
-    def __init__(self, output: str = "softmax", *, seed: int = 0) -> None:
+    def __init__(
+        self, output: str = "softmax", *, maps: Sequence[int] = MAPS, seed: int = 0
+    ) -> None:
         super().__init__()
         self.network = AmapNetwork(
             NETWORK_CLASSES,
             output,
             adaptive=output == "rbf",
             rubbish=True,
+            maps=(maps[0], maps[1]),
             initialization="unit-variance",
             generator=torch.Generator().manual_seed(seed),
         )
         self.geometry = nn.Parameter(torch.zeros(len(FEATURES), len(LETTERS)))
+        self.halved = False
 
     @property
     def models(self) -> None:
@@ -54,10 +59,15 @@ class SegmentReading(nn.Module):
     def forward(self, graph: gtn.Graph) -> gtn.Graph:
         """The recognition graph (or batch) of a segmentation graph (or batch)."""
         images = graph.data["image"].contiguous(memory_format=torch.channels_last)
-        parts = [self.network(part) for part in images.split(AT_ONCE)]
-        found = torch.cat(parts) if parts else images.new_zeros(0, len(self.network.classes))
-        letters = letter_penalties(found)[:, : len(LETTERS)]
+        letters = self.penalties(images)[:, : len(LETTERS)]
         return gtn.expand(graph, letters + self.beside(graph), symbols=SYMBOLS)
+
+    def penalties(self, images: Tensor) -> Tensor:
+        """Penalties [A, 27] of letters and of rubbish for images of segments, in nats."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.halved):
+            parts = [self.network(part) for part in images.split(AT_ONCE) if len(part)]
+        found = torch.cat(parts) if parts else images.new_zeros(0, len(self.network.classes))
+        return letter_penalties(found)
 
     def beside(self, graph: gtn.Graph) -> Tensor:
         """What geometry adds to the penalties of letters, [A, 26] in nats."""

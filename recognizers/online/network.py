@@ -18,8 +18,11 @@ from recognizers.codes import CHARACTERS, codes
 from recognizers.layers import ConnectedConv2d, EuclideanRBF, ScaledTanh, Subsampling
 from recognizers.online.amap import COLUMNS, PLANES, ROWS
 
-__all__ = ["AmapNetwork"]
+__all__ = ["MAPS", "AmapNetwork"]
 
+
+MAPS = (8, 25)
+"""Feature maps of the first two convolutions in the paper."""
 
 INPUT_GAIN = 5.0
 """What annotated images are multiplied by: mostly empty, they have a standard deviation of 0.1."""
@@ -39,6 +42,8 @@ class AmapNetwork(nn.Module):
       later, as between the two phases of training in the paper.
     - `rubbish`: append one class, "rubbish", as the last output: a learned penalty that is the same
       for all inputs ("rbf", at first `rubbish_penalty`), or one more unit ("softmax").
+    - `maps`: of the first and of the second convolution; those of the paper unless given. Its
+      authors found larger networks no better; on ink of many sources they are.
     - `normalize`: False leaves out the softmax (penalty = minus the unit's sum).
     - `initialization`, `generator`: as in `LeNet5`.
 
@@ -63,6 +68,7 @@ class AmapNetwork(nn.Module):
         rubbish: bool = False,
         rubbish_penalty: float = 40.0,
         normalize: bool = True,
+        maps: tuple[int, int] = MAPS,
         initialization: str = "paper",
         generator: torch.Generator | None = None,
     ) -> None:
@@ -81,13 +87,15 @@ class AmapNetwork(nn.Module):
             "rubbish": rubbish,
             "rubbish_penalty": rubbish_penalty,
             "normalize": normalize,
+            "maps": [*maps],
         }
         draw: dict[str, Any] = {"generator": generator, "initialization": initialization}
         self.squash = ScaledTanh()
-        self.c1 = ConnectedConv2d(PLANES, 8, 3, **draw)
-        self.s2 = Subsampling(8)
-        self.c3 = ConnectedConv2d(8, 25, 5, **draw)
-        self.c4 = ConnectedConv2d(25, 84, 4, **draw)
+        first, second = maps
+        self.c1 = ConnectedConv2d(PLANES, first, 3, **draw)
+        self.s2 = Subsampling(first)
+        self.c3 = ConnectedConv2d(first, second, 5, **draw)
+        self.c4 = ConnectedConv2d(second, 84, 4, **draw)
         self.s5 = Subsampling(84, (2, 1))
         self.out: nn.Module
         self.rubbish_penalty: nn.Parameter | None = None
