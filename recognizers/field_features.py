@@ -48,7 +48,7 @@ def field_features(ink: CheckInk, candidates: Candidates) -> np.ndarray:
     tall, long = bottom - y, right - x
     written = _sums(ink.labels > 0)
     ruled = _sums(ink.lines)
-    dark = _sums(np.where(ink.labels > 0, ink.levels, 0.0))
+    dark = np.bincount(ink.labels[ink.labels > 0], ink.levels[ink.labels > 0])[1:]
     middle = np.stack([(x + right) / wide - 1.0, (y + bottom) / high - 1.0])
     height = np.log(17.0 * tall / high)
     aspect = np.log(long / (4.0 * tall))
@@ -58,7 +58,7 @@ def field_features(ink: CheckInk, candidates: Candidates) -> np.ndarray:
     below = _within(ruled, x, bottom - tall // 4, right, bottom + tall) / long
     before = _within(written, x - 2 * tall, y, x - 2, bottom) / (0.6 * tall**2)
     behind = _within(written, right + 2, y, right + 2 * tall, bottom) / (0.6 * tall**2)
-    level = _within(dark, x, y, right, bottom) / np.maximum(amount, 1)
+    level = np.array([dark[own].sum() / ink.sizes[own].sum() for own in candidates.components])
     over = _within(written, x, y - tall, right, y - 2) / (0.3 * tall * long)
     under = _within(written, x, bottom + 2, right, bottom + tall) / (0.3 * tall * long)
     heights = [ink.boxes[own, 3] - ink.boxes[own, 1] for own in candidates.components]
@@ -151,9 +151,9 @@ def _widest_gap(boxes: np.ndarray) -> float:
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
-    """Return the sums of all rectangles from the upper left corner, ``[H + 1, W + 1]``."""
-    total = np.zeros((values.shape[0] + 1, values.shape[1] + 1))
-    np.cumsum(np.cumsum(values, axis=0, dtype=np.float64), axis=1, out=total[1:, 1:])
+    """Return the counts of marked pixels in all rectangles from the upper left corner, ``[H + 1, W + 1]``."""
+    total = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.int32)
+    np.cumsum(np.cumsum(values, axis=0, dtype=np.int32), axis=1, out=total[1:, 1:])
     return total
 
 

@@ -1,0 +1,181 @@
+"""The field location transformer: candidates, features, penalties, the field graph."""
+
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import gtn
+from recognizers.datasets.check_printing import draw_line, draw_text
+from recognizers.datasets.checks import CheckComposer
+from recognizers.datasets.mnist import load_mnist
+from recognizers.field_candidates import ROLES, split_off_cents, words
+from recognizers.field_features import FEATURES, likeness_to_sign, sign_glyphs
+from recognizers.field_ink import horizontal_lines, ink_of_check, paper_levels
+from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
+
+DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+
+
+def printed(*texts, lines=(), shape=(400, 900), paper=220):
+    """A check with texts (text, x, y, size) in black, and lines (x, y, width, height)."""
+    ink = np.zeros(shape, np.uint8)
+    for text, x, y, size in texts:
+        draw_text(ink, text, "sans", size, x, y, 1.0)
+    for box in lines:
+        draw_line(ink, box, 1.0)
+    return np.clip(paper - 0.8 * ink.astype(float), 0, 255).astype(np.uint8)
+
+
+def found_of(boxes, roles, pairs, features=None):
+    """Located fields of given boxes, without ink."""
+    if features is None:
+        features = np.zeros((len(boxes), len(FEATURES)), np.float32)
+    images = tuple(np.full((8, 8), 255, np.uint8) for _ in boxes)
+    return LocatedFields(
+        np.asarray(boxes, np.float32),
+        np.asarray(roles),
+        features,
+        np.asarray(pairs, np.int64).reshape(-1, 2),
+        images,
+        (100, 200),
+    )
+
+
+def test_an_amount_is_one_of_the_candidates():
+    check = printed(("ACME SUPPLY", 30, 50, 16), ("$1,250.60", 600, 200, 24))
+    found = locate_fields(check)
+    assert any(x < 605 and x + wide > 700 and 170 < y < 200 for x, y, wide, _ in found.boxes)
+    assert (found.roles[found.pairs[:, 0]] == 1).all()
+    assert (found.roles[found.pairs[:, 1]] == 2).all()
+
+
+def test_lines_and_frames_are_no_ink():
+    frame = [(590, 170, 200, 2), (590, 215, 200, 2), (590, 170, 2, 46), (788, 170, 2, 46)]
+    check = printed(("250.60", 620, 200, 24), lines=[*frame, (30, 300, 500, 2)])
+    ink = ink_of_check(check)
+    assert ink.lines[170].sum() > 150
+    assert ink.lines[300].sum() > 450
+    assert (ink.boxes[:, 2] - ink.boxes[:, 0] < 60).all()
+    names = locate_fields(check).features[:, FEATURES.index("framed")]
+    assert names.max() > 0.9
+
+
+def test_ink_that_crosses_a_line_stays():
+    mask = np.zeros((40, 200), bool)
+    mask[20:22] = True
+    mask[5:35, 90:94] = True
+    lines = horizontal_lines(mask, 60)
+    assert not lines[20:22, 90:94].any()
+    assert lines[20, :80].all()
+
+
+def test_the_locator_does_not_mind_the_shade_of_the_paper():
+    texts = (("1,250.60", 600, 200, 24), ("No. 4521", 700, 50, 16))
+    bright, dark = (locate_fields(printed(*texts, paper=paper)) for paper in (230, 215))
+    assert np.array_equal(bright.boxes, dark.boxes)
+
+
+def test_paper_levels_leave_shades_out():
+    grey = np.tile(np.linspace(230, 180, 400), (200, 1)).astype(np.uint8)
+    assert paper_levels(grey)[40:160, 40:360].max() < 8
+
+
+def test_currency_signs_are_alike():
+    signs = likeness_to_sign(sign_glyphs())
+    assert signs.min() > 0.99
+    stripes = np.zeros((1, 16, 16))
+    stripes[:, ::4] = 255
+    assert likeness_to_sign(stripes)[0] < 0.5
+
+
+def test_words_join_what_is_near_and_no_more():
+    boxes = np.array([[0, 0, 10, 20], [14, 0, 24, 20], [60, 0, 70, 20], [0, 40, 10, 60]])
+    found = {tuple(sorted(word.tolist())) for word in words(boxes, 80.0)}
+    assert (0, 1) in found
+    assert (3,) in found
+    assert (0, 1, 2) not in found
+
+
+def test_cents_are_split_off_with_what_they_stand_over():
+    digits = [[0, 10, 20, 40], [24, 12, 44, 41], [48, 18, 60, 41]]
+    raised = [[66, 8, 76, 22], [80, 8, 90, 22]]
+    below = [[64, 25, 92, 27], [66, 29, 74, 40], [78, 29, 86, 40]]
+    dollars, cents = split_off_cents(np.array(digits + raised + below), np.arange(8))
+    assert dollars.tolist() == [0, 1, 2]
+    assert cents.tolist() == [3, 4]
+    assert split_off_cents(np.array(digits), np.arange(3)) is None
+
+
+def test_paths_of_the_field_graph_are_fields_and_pairs():
+    boxes = [[10 * k, 0, 8, 8] for k in range(5)]
+    found = found_of(boxes, [0, 0, 1, 2, 2], [(2, 3), (2, 4)])
+    penalties = torch.tensor([1.0, 2.0, 0.5, 0.25, 3.0])
+    graph = field_graph(found, penalties)
+    every = gtn.n_best(graph, 10)
+    totals = sorted(float(gtn.viterbi_penalty(path)) for path in every)
+    assert totals == pytest.approx([0.75, 1.0, 2.0, 3.5])
+    assert graph.isymbols.decode(graph.ilabels.tolist()) == [ROLES[r] for r in [0, 0, 1, 2, 2]]
+
+
+def test_the_likeliest_are_those_of_least_penalty():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        roles = [0] * 4 + [1, 2, 1, 2]
+        pairs = [(4, 5), (6, 7), (4, 7)]
+        found = found_of([[k, 0, 5, 5] for k in range(8)], roles, pairs)
+        penalties = torch.from_numpy(rng.uniform(0, 5, 8))
+        paths = [(k,) for k in range(4)] + pairs
+        ranked = sorted(paths, key=lambda path: sum(float(penalties[k]) for k in path))
+        for count in (1, 3, 7):
+            kept = likeliest(found, penalties, count)
+            wanted = sorted(set(itertools.chain(*ranked[:count])))
+            assert kept.boxes[:, 0].astype(int).tolist() == wanted
+            assert len(kept.pairs) == sum(len(path) == 2 for path in ranked[:count])
+
+
+def test_gradients_reach_the_coefficients():
+    features = np.random.default_rng(0).normal(size=(4, len(FEATURES))).astype(np.float32)
+    found = found_of([[k, 0, 5, 5] for k in range(4)], [0, 0, 1, 2], [(2, 3)], features)
+    penalty = FieldPenalty()
+    each = penalty(torch.from_numpy(found.features), torch.from_numpy(found.roles))
+    graph = field_graph(found, each)
+    gtn.forward_penalty(graph).backward()
+    grad = penalty.bias.grad
+    # The derivative of the forward penalty by a penalty is the arc's posterior.
+    assert grad[0] + grad[1] == pytest.approx(1.0)
+    assert grad[1] == pytest.approx(float(grad[2]))
+    assert penalty.coefficients.grad.abs().sum() > 0
+
+
+def test_blank_checks_have_no_candidate():
+    found = locate_fields(np.full((300, 600), 200, np.uint8))
+    assert found.boxes.shape == (0, 4)
+    assert field_graph(found).num_arcs == 0
+    assert gtn.forward_penalty(field_graph(found)) == torch.inf
+    assert len(likeliest(found, torch.zeros(0), 3).boxes) == 0
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((5, 5), np.uint8), np.zeros((99, 99)), np.zeros(9)])
+def test_what_is_no_check_raises(wrong):
+    with pytest.raises(ValueError, match="a check is a uint8 array"):
+        locate_fields(wrong)
+
+
+def test_amounts_on_composed_checks_are_found():
+    if not (DATA / "mnist").is_dir():
+        pytest.skip(f"no MNIST in {DATA}")
+    images, labels = load_mnist(DATA / "mnist", "train")
+    composer = CheckComposer(np.asarray(images), np.asarray(labels), "train")
+    held = 0
+    for i in range(12):
+        check = composer.compose(np.random.default_rng([8, i]))
+        box = np.array(check.box)
+        boxes = locate_fields(check.image).boxes
+        ends = np.minimum(boxes[:, :2] + boxes[:, 2:], box[:2] + box[2:])
+        shared = np.clip(ends - np.maximum(boxes[:, :2], box[:2]), 0, None).prod(axis=1)
+        held += shared.max() > 0.85 * box[2:].prod()
+    assert held >= 10
