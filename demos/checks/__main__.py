@@ -1,13 +1,13 @@
 """``python -m demos.checks``: the command line of the check reader.
 
 ``train``, ``evaluate``, ``read``, ``demo``; ``combine`` reads with two readers together,
-``crossvalidate`` trains and measures one reader per fold, ``compare`` tables what was measured.
+``crossvalidate`` trains and measures one reader per fold, ``compare`` tables what was measured;
+``criteria`` trains one small network by each criterion; ``speed`` counts fields per second.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -15,21 +15,40 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from tqdm import tqdm
 
 from demos.checkpoint import CheckpointError
+from demos.checks.calibration import expected_calibration_error, recalibrate
 from demos.checks.combination import WAYS, read_together
 from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
+from demos.checks.criteria_page import command as criteria_command
 from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields
+from demos.checks.dataset_page import write_dataset_page
 from demos.checks.evaluate import evaluate as evaluate_fields
 from demos.checks.evaluate import figures_of
-from demos.checks.json_lines import line_of, read_into, unread, written
+from demos.checks.json_lines import appended, line_of, unread, written
 from demos.checks.networks import RECOGNIZERS
+from demos.checks.options import (
+    CORES,
+    Checkpoint,
+    Data,
+    Further,
+    Holdout,
+    Keep,
+    Loss,
+    Passes,
+    Recognizer,
+    Views,
+    Workers,
+)
 from demos.checks.reader import SHIPPED, CheckReader, Reading, shipped_checkpoint
 from demos.checks.report import write_report
+from demos.checks.speed import command as speed_command
 from demos.checks.train import LOSSES, Settings
 from demos.checks.train import train as train_fields
 from demos.checks.volume import image_files, read_files
+from demos.checks.whole_commands import add_commands, evaluate_whole, load_whole
+from demos.checks.whole_evaluate import read_checks
+from demos.checks.whole_report import write_whole_report
 from grammars import NAMES
 from gtn import GraphError
 from recognizers.datasets.fields import Field, FieldSet, FieldSetError, find_data, load_fields
@@ -41,30 +60,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-CORES = os.cpu_count() or 1
-DEMO_FIELDS = Path(__file__).parent / "fields"
+app.command("criteria")(criteria_command)
+app.command("speed")(speed_command)
+add_commands(app)
 
-Data = Annotated[
-    Path | None, typer.Option(help="Folder with labels.csv; default: car or checks in $GTN_DATA.")
-]
-Holdout = Annotated[int, typer.Option(min=0, help="The last N file names.")]
-Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
-Views = Annotated[
-    int | None,
-    typer.Option(min=1, help="In how many versions a field is read; default: the reader's."),
-]
-Further = Annotated[
-    list[Path] | None,
-    typer.Option(help="Folder of further fields, of which some are drawn in each pass."),
-]
-Passes = Annotated[
-    int | None,
-    typer.Option(min=1, help="Passes over the fields; default: what suits the recognizer."),
-]
-Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")]
-Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
-Keep = Annotated[Path | None, typer.Option(help="File for the result, for compare.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields.")]
+Whole = Annotated[bool, typer.Option("--whole", help="Whole checks, not fields.")]
+DEMO_FIELDS = Path(__file__).parent / "fields"
 
 
 @app.command()
@@ -80,17 +81,25 @@ def train(
         str, typer.Option(help="Single digits to pretrain on: an MNIST folder, small, or auto.")
     ] = Settings.digits,
     holdout: Holdout = 0,
+    infeasible: Annotated[
+        str, typer.Option(help="A text that the grammar does not write: raise, or skip.")
+    ] = "raise",
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     workers: Workers = CORES,
 ) -> None:
     """Train a reader from fields and their texts alone; goes on where it was interrupted."""
+    _check(infeasible, ("raise", "skip"), "--infeasible")
     _check(loss, LOSSES, "--loss")
     _check(recognizer, RECOGNIZERS, "--recognizer")
     given = {"grammar": grammar, "loss": loss, "digits": digits, "seed": seed}
     settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
     # The held-out files are never opened.
     fields = _fields(data).held_out(holdout)[0]
-    metrics = train_fields(fields, settings, out, further=_further(further), workers=workers)
+    others = _further(further)
+    metrics = train_fields(
+        fields, settings, out, further=others, workers=workers, infeasible=infeasible
+    )
+    _report_problems(metrics["problems"])
     typer.echo(json.dumps(metrics))
 
 
@@ -101,11 +110,18 @@ def evaluate(
     holdout: Holdout = 0,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for a page of the errors.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="File for a page over all fields: curves, confusions.")
+    ] = None,
     keep: Keep = None,
     views: Views = None,
+    whole: Whole = False,
     workers: Workers = CORES,
 ) -> None:
-    """Measure a reader on labelled fields (with --holdout N on the last N only)."""
+    """Measure a reader on labelled fields (with --holdout N on the last N only), or on checks."""
+    if whole:
+        evaluate_whole(data, checkpoint, as_json=as_json, report=report, keep=keep, workers=workers)
+        return
     fields, on = _measured_on(data, holdout)
     reader = _load(checkpoint, views)
     figures = evaluate_fields(reader, fields, workers=workers)
@@ -114,6 +130,7 @@ def evaluate(
             "parameters": sum(p.numel() for p in reader.parameters()),
             "training_seconds": reader.training_facts.report.get("seconds"),
             "views": reader.views,
+            "calibration_error": expected_calibration_error(figures["outcomes"]),
         }
         keep_result(keep, reader.recognizer, on, figures, **more)
     outcomes = figures["outcomes"]
@@ -122,8 +139,29 @@ def evaluate(
         by_name = {one.name: one.path for one in fields}
         wrong = [o for o in outcomes if not o.exact]
         worst = sorted(wrong, key=lambda o: -o.reading.confidence)[:24]
-        page = write_report(reader, [by_name[o.name] for o in worst], report)
-        typer.echo(f"report: {page}", err=as_json)
+        written_to = write_report(reader, [by_name[o.name] for o in worst], report)
+        typer.echo(f"report: {written_to}", err=as_json)
+    if page is not None:
+        write_dataset_page(reader, figures, [one.path for one in fields], on, page)
+        typer.echo(f"page: {page}", err=True)
+
+
+@app.command()
+def calibrate(
+    checkpoint: Annotated[Path, typer.Argument(help="A reader that was trained by train.")],
+    out: Annotated[Path, typer.Option(help="File for the calibrated reader.")],
+    data: Data = None,
+    holdout: Holdout = 0,
+    workers: Workers = CORES,
+) -> None:
+    """Fit a reader's scale and threshold anew on the validation fields of its own training.
+
+    Give the data and the --holdout that it was trained with.
+    """
+    reader = CheckReader.load(checkpoint)
+    fields = _fields(data).held_out(holdout)[0]
+    typer.echo(json.dumps(recalibrate(reader, fields, workers=workers)))
+    reader.save(out)
 
 
 @app.command()
@@ -220,18 +258,23 @@ def read(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Folder for one page of pictures.")] = None,
     views: Views = None,
+    whole: Whole = False,
     workers: Workers = CORES,
 ) -> None:
     """Read amounts from images: text, confidence, accepted or rejected."""
-    reader = _load(checkpoint, views)
+    reader: Any = load_whole(checkpoint) if whole else _load(checkpoint, views)
+    read_each: Any = read_checks if whole else read_files
+    show: Any = write_whole_report if whole else write_report
     files: Iterable[Path] = image_files(paths)
     if report is not None:
         files = list(files)
     if out is not None:
-        failed = _read_into(out, reader, files, workers)
+        found = appended(out, read_each(reader, unread(files, written(out)), workers=workers))
+        failed = found["errors"]
+        typer.echo(f"{out}: {', '.join(f'{v:.0f} {k}' for k, v in found.items())}")
     else:
         failed = 0
-        for path, result in read_files(reader, files, workers=workers):
+        for path, result in read_each(reader, files, workers=workers):
             bad = isinstance(result, ImageError)
             failed += bad
             if as_json:
@@ -239,24 +282,9 @@ def read(
             else:
                 typer.echo(str(result) if bad else f"{path}  {_shown(result)}", err=bad)
     if report is not None:
-        typer.echo(f"report: {write_report(reader, list(files), report)}", err=as_json)
+        typer.echo(f"report: {show(reader, list(files), report)}", err=as_json)
     if failed:
         raise typer.Exit(1)
-
-
-def _read_into(out: Path, reader: CheckReader, files: Iterable[Path], workers: int) -> int:
-    """Append lines to a file, tell how many, and return how many files were bad."""
-    started, read, bad, accepted = time.perf_counter(), 0, 0, 0
-    results = read_files(reader, unread(files, written(out)), workers=workers)
-    for _, result in tqdm(read_into(out, results), unit="field", disable=None):
-        read += 1
-        bad += isinstance(result, ImageError)
-        accepted += isinstance(result, Reading) and result.accepted
-    rate = read / (time.perf_counter() - started)
-    typer.echo(
-        f"{out}: {read} lines more, {accepted} accepted, {bad} errors; {rate:.0f} per second"
-    )
-    return bad
 
 
 def _shown(reading: Reading) -> str:

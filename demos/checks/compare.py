@@ -20,8 +20,6 @@ __all__ = ["RESULTS", "keep_result", "read_results", "table", "write_into"]
 RESULTS = Path("results") / "checks"
 """Folder of the results, from the root of the project."""
 
-BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
-
 COLUMNS = {
     "name": "reader",
     "on": "fields",
@@ -92,15 +90,16 @@ def _cell(name: str, result: dict[str, Any]) -> str:
     return f"{value:.1%}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
 
 
-def write_into(page: Path, content: str) -> None:
-    """Put the table in its place in a page: between the two comments that mark it.
+def write_into(page: Path, content: str, name: str = "comparison") -> None:
+    """Put a table in its place in a page: between the two comments that mark it with its name.
 
     Raises:
         ValueError: the page has no such place.
     """
     text = page.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not begin or not end:
-        raise ValueError(f"{page}: no place between {BEGIN} and {END}")
+        raise ValueError(f"{page}: no place between {marks[0]} and {marks[1]}")
     write_whole(page, f"{before}{begin}\n{content}\n{end}{after}")

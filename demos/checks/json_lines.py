@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
+from demos.checks.reader import Reading
 from demos.checks.volume import Result
 from recognizers.images import ImageError
 
-__all__ = ["LinesError", "line_of", "read_into", "unread", "written"]
+__all__ = ["LinesError", "appended", "line_of", "read_into", "unread", "written"]
 
 
 class LinesError(ValueError):
@@ -87,6 +90,23 @@ def read_into(path: Path, results: Iterable[Result]) -> Iterator[Result]:
         for result in results:
             lines.write(json.dumps(line_of(result)) + "\n")
             yield result
+
+
+def appended(path: Path, results: Iterable[Result]) -> dict[str, float]:
+    """Append a line for each result to a file, with a bar; return how many of what, and the rate.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = appended(Path(folder) / "a.jsonl", [(Path("a.png"), ImageError("a.png: bad"))])
+    >>> found["lines more"], found["accepted"], found["errors"]
+    (1, 0, 1)
+    """
+    started, counts = time.perf_counter(), {"lines more": 0, "accepted": 0, "errors": 0}
+    for _, found in tqdm(read_into(path, results), unit="field", disable=None):
+        counts["lines more"] += 1
+        counts["errors"] += isinstance(found, ImageError)
+        counts["accepted"] += isinstance(found, Reading) and found.accepted
+    return {**counts, "per second": counts["lines more"] / (time.perf_counter() - started)}
 
 
 def _file_of(line: bytes, where: str) -> str:

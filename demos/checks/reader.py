@@ -20,7 +20,7 @@ import recognizers
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.checks.ink import views
 from demos.checks.networks import reading_by
-from demos.checks.texts import Texts, mean
+from demos.checks.texts import Texts, mean, scaled
 from grammars import named
 from recognizers.folding import folded
 
@@ -40,7 +40,7 @@ class Reading:
     Attributes:
         text: the most probable text; empty where no path exists (no ink).
         confidence: its posterior, exp(-E_dforw): the share of all paths' mass that spells it;
-            the mean of that over the views of the field.
+            the mean of that over the views of the field, scaled as the reader is calibrated.
         accepted: whether the confidence reaches the reader's threshold.
         alternatives: the best texts with their posteriors, best first, ``text`` among them.
     """
@@ -69,6 +69,8 @@ class CheckReader(nn.Module):
         threshold: least confidence of an accepted reading.
         views: in how many versions a field is read (:func:`demos.checks.ink.views`); unless
             given, as many as suit the recognizer.
+        scale: what the penalties of texts are multiplied by before they are posteriors
+            (:func:`demos.checks.calibration.calibrate`).
 
     >>> reader = CheckReader("car")
     >>> blank = np.full((40, 100), 255, np.uint8)
@@ -83,6 +85,7 @@ class CheckReader(nn.Module):
         *,
         threshold: float = 0.5,
         views: int | None = None,
+        scale: float = 1.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -93,6 +96,7 @@ class CheckReader(nn.Module):
         self.grammar = gtn.nn.Learned(self.rules.graph)
         self.threshold = threshold
         self.views = self.recognize.views if views is None else views
+        self.scale = scale
         self.training_facts = Training()
 
     @torch.no_grad()
@@ -106,13 +110,19 @@ class CheckReader(nn.Module):
     @torch.no_grad()
     def read_prepared(self, fields: Sequence[Sequence[Any]]) -> list[Reading]:
         """Read fields that are prepared already, each in several views, as one batch."""
+        return [self.reading([texts]) for texts in self.texts(fields)]
+
+    @torch.no_grad()
+    def texts(self, fields: Sequence[Sequence[Any]]) -> list[Texts]:
+        """Return the texts of prepared fields and their posteriors, means over the views."""
         every = [view for field in fields for view in field]
         each = iter(self.recognize.texts(every, self.grammar()))
-        return [self.reading([next(each) for _ in field]) for field in fields]
+        return [mean([next(each) for _ in field]) for field in fields]
 
     def reading(self, found: Sequence[Texts]) -> Reading:
         """Return the reading of a field from the texts and posteriors of its views."""
-        ranked = sorted(mean(found).items(), key=lambda pair: -pair[1])[:ALTERNATIVES]
+        calibrated = scaled(mean(found), self.scale)
+        ranked = sorted(calibrated.items(), key=lambda pair: -pair[1])[:ALTERNATIVES]
         if not ranked:
             return Reading("", 0.0, False)
         text, confidence = ranked[0]
@@ -129,6 +139,7 @@ class CheckReader(nn.Module):
             "recognizer": self.recognizer,
             "threshold": self.threshold,
             "views": self.views,
+            "scale": self.scale,
             "seen": sorted(self.training_facts.seen),
             "report": self.training_facts.report,
         }
@@ -152,6 +163,7 @@ class CheckReader(nn.Module):
                 about["recognizer"],
                 threshold=about["threshold"],
                 views=about["views"],
+                scale=about.get("scale", 1.0),
             )
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: a reader of another architecture: {error}") from error

@@ -26,6 +26,8 @@ CRITERIA = {
     "discriminative-viterbi": gtn.nn.DiscriminativeViterbiLoss,
     "forward": gtn.nn.ForwardLoss,
     "discriminative-forward": gtn.nn.DiscriminativeForwardLoss,
+    "hinge": gtn.nn.HingeLoss,
+    "expected-risk": gtn.nn.ExpectedRiskLoss,
 }
 
 REPLAY_SHARE = 0.3

@@ -8,7 +8,7 @@ import torch
 
 import gtn
 
-__all__ = ["CANDIDATES", "Texts", "mean", "posteriors_of", "texts_of"]
+__all__ = ["CANDIDATES", "Texts", "mean", "posteriors_of", "rest", "scaled", "texts_of"]
 
 Texts = dict[str, float]
 """Texts of one field and their posteriors."""
@@ -70,3 +70,23 @@ def mean(views: Sequence[Texts]) -> Texts:
         for text, posterior in view.items():
             total[text] = total.get(text, 0.0) + posterior / len(views)
     return total
+
+
+def rest(texts: Texts) -> float:
+    """Return the posterior of all that is none of the texts."""
+    return max(0.0, 1.0 - sum(texts.values()))
+
+
+def scaled(texts: Texts, scale: float) -> Texts:
+    """Return the posteriors after all penalties were multiplied by a scale.
+
+    What is none of the texts counts as one text more. A scale below one makes them less sure.
+
+    >>> scaled({"1": 0.9, "7": 0.1}, 0.5)
+    {'1': 0.75, '7': 0.25}
+    """
+    if scale == 1.0:
+        return dict(texts)
+    raised = {text: posterior**scale for text, posterior in texts.items()}
+    total = sum(raised.values()) + rest(texts) ** scale
+    return {text: mass / total if total else 0.0 for text, mass in raised.items()}

@@ -15,7 +15,8 @@ import torch
 from tqdm import tqdm
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
-from demos.checks.evaluate import Outcome, threshold_for
+from demos.checks.calibration import calibrate
+from demos.checks.evaluate import Outcome
 from demos.checks.line_reading import LineReading
 from demos.checks.line_training import LineTraining
 from demos.checks.reader import CheckReader
@@ -26,8 +27,16 @@ from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_i
 
 __all__ = ["LOSSES", "Settings", "train", "with_wrong_labels"]
 
-LOSSES = ("viterbi", "discriminative-viterbi", "forward", "discriminative-forward", "ctc")
-"""The four criteria of section VI, and that of a network alone that is swept over lines."""
+LOSSES = (
+    "viterbi",
+    "discriminative-viterbi",
+    "forward",
+    "discriminative-forward",
+    "hinge",
+    "expected-risk",
+    "ctc",
+)
+"""The four criteria of section VI, two later ones, and that of a network alone on whole lines."""
 
 PROBABLE = ("discriminative-forward", "ctc")
 """Those that are minus the logarithm of a probability."""
@@ -41,6 +50,7 @@ def train(
     further: Sequence[Field] = (),
     workers: int = 2,
     progress: bool = True,
+    infeasible: str = "raise",
 ) -> dict[str, Any]:
     """Train a reader on fields and write it to ``out/reader.safetensors``; return the metrics.
 
@@ -49,7 +59,9 @@ def train(
     the same result.
 
     Of the ``further`` fields, composed ones for instance, ``settings.further`` are drawn in each
-    pass; none of them is used for validation.
+    pass; none of them is used for validation. A field whose text the grammar does not write is
+    an error; or, where ``infeasible`` is ``"skip"``, left out and named among the ``problems`` of
+    the metrics.
 
     Raises:
         FieldSetError: a text that the grammar does not write, naming the file; no field left.
@@ -58,7 +70,8 @@ def train(
     began = time.perf_counter()
     torch.manual_seed(settings.seed)
     reader = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
-    _check_texts(reader, [*fields, *further])
+    fields, problems = _writable(reader, fields, infeasible)
+    further, others_left_out = _writable(reader, further, infeasible)
     hashes = sorted(file_hash(one.path) for one in (*fields, *further))
     run = {"settings": asdict(settings), "fields": hashes}
     out.mkdir(parents=True, exist_ok=True)
@@ -68,10 +81,10 @@ def train(
     ours, others = ([fields[i] for i in part] for part in parts)
     prepare = reader.recognize.prepare
     variants = settings.variants
-    training, problems = prepared(ours, prepare, workers, progress, variants=variants)
+    training, bad = prepared(ours, prepare, workers, progress, variants=variants)
     validation, more = prepared(others, prepare, workers, progress, views=reader.views)
     extra, most = prepared(further, prepare, workers, progress)
-    problems += more + most
+    problems += others_left_out + bad + more + most
     if not training:
         raise FieldSetError("no field is left to train on")
     mixed = Mixture(training, extra, settings.further)
@@ -86,17 +99,19 @@ def train(
 
     loop.use_average()
     reader.eval()
-    outcomes = [
-        Outcome(one.name, one.text, reading)
-        for one, reading in zip(validation, _read(reader, validation, reader.views), strict=True)
-    ]
-    reader.threshold = threshold_for(outcomes, most_errors=0.01, wrong_labels=settings.wrong_labels)
+    outcomes, calibration = calibrate(
+        reader,
+        [one.prepared[: reader.views] for one in validation],
+        [one.name for one in validation],
+        [one.text for one in validation],
+        wrong_labels=settings.wrong_labels,
+    )
     metrics = {
         "training_fields": len(training),
         "further_fields": len(mixed.further),
         "validation_fields": len(validation),
         "validation_exact": _share(outcomes),
-        "threshold": reader.threshold,
+        **calibration,
         "passes": settings.passes,
         "seconds": loop.seconds_before + time.perf_counter() - began,
         "problems": problems,
@@ -290,15 +305,24 @@ def _read(reader: CheckReader, samples: Sequence[Sample], views: int) -> list[An
     return found
 
 
-def _check_texts(reader: CheckReader, fields: Sequence[Field]) -> None:
-    wrong = [one for one in fields if not reader.rules.writes(one.text)]
-    if wrong:
+def _writable(
+    reader: CheckReader, fields: Sequence[Field], infeasible: str
+) -> tuple[list[Field], list[str]]:
+    """Return the fields whose text the grammar writes, and what is wrong with the others."""
+    if infeasible not in ("raise", "skip"):
+        raise ValueError(f"infeasible={infeasible!r}; known are 'raise', 'skip'")
+    writes = {text: reader.rules.writes(text) for text in {one.text for one in fields}}
+    wrong = [one for one in fields if not writes[one.text]]
+    name, characters = reader.rules.name, reader.rules.characters
+    if wrong and infeasible == "raise":
         named = "; ".join(f"{one.name}: {one.text!r}" for one in wrong[:5])
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise FieldSetError(
-            f"the grammar {reader.rules.name!r} does not write the text of {named}{more}; "
-            f"its characters are {reader.rules.characters!r}"
+            f"the grammar {name!r} does not write the text of {named}{more}; "
+            f"its characters are {characters!r}"
         )
+    problems = [f"{one.path}: the grammar {name!r} does not write {one.text!r}" for one in wrong]
+    return [one for one in fields if writes[one.text]], problems
 
 
 def _share(outcomes: Sequence[Outcome]) -> float:

@@ -1,0 +1,50 @@
+"""The options that several commands of the check reader have."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demos.checks.networks import RECOGNIZERS
+from demos.checks.train import LOSSES
+
+__all__ = [
+    "CORES",
+    "Checkpoint",
+    "Data",
+    "Further",
+    "Holdout",
+    "Keep",
+    "Loss",
+    "Passes",
+    "Recognizer",
+    "Views",
+    "Workers",
+]
+
+CORES = os.cpu_count() or 1
+
+Data = Annotated[
+    Path | None, typer.Option(help="Folder with labels.csv; default: car or checks in $GTN_DATA.")
+]
+Holdout = Annotated[int, typer.Option(min=0, help="The last N file names.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
+Views = Annotated[
+    int | None,
+    typer.Option(min=1, help="In how many versions a field is read; default: the reader's."),
+]
+Further = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder of further fields, of which some are drawn in each pass."),
+]
+Passes = Annotated[
+    int | None,
+    typer.Option(min=1, help="Passes over the fields; default: what suits the recognizer."),
+]
+Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")]
+Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
+Keep = Annotated[Path | None, typer.Option(help="File for the result, for compare.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields.")]

@@ -1,0 +1,224 @@
+"""Confidence: calibration on validation fields, the curves, and the page over a data set."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.calibration import (
+    calibrate,
+    error_reject,
+    expected_calibration_error,
+    fit_scale,
+    recalibrate,
+    reliability,
+)
+from demos.checks.confusions import NOTHING, aligned, confusions, edits_of
+from demos.checks.evaluate import Outcome, edit_distance, threshold_for
+from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.texts import rest, scaled
+from recognizers.datasets.fields import Field, FieldSetError, load_fields
+from recognizers.images import load_field
+
+run = CliRunner()
+SDNN = shipped_checkpoint("sdnn")
+words = st.text("0123", max_size=7)
+
+
+def outcomes(*rows: tuple[float, bool]) -> list[Outcome]:
+    return [
+        Outcome(str(i), "1", Reading("1" if exact else "2", confidence, True))
+        for i, (confidence, exact) in enumerate(rows)
+    ]
+
+
+# -- scaling -----------------------------------------------------------------------------------
+
+
+@given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=6), st.floats(0.05, 5.0))
+def test_scaled_posteriors_are_posteriors_in_the_same_order(
+    masses: list[float], scale: float
+) -> None:
+    total = sum(masses) * 1.25
+    texts = {str(i): mass / total for i, mass in enumerate(masses)}
+    found = scaled(texts, scale)
+    assert sum(found.values()) + rest(found) == pytest.approx(1.0)
+    order = sorted(texts, key=texts.__getitem__)
+    assert [found[t] for t in order] == sorted(found.values())
+    assert scaled(texts, 1.0) == texts
+    assert scaled(scaled(texts, scale), 1 / scale) == pytest.approx(texts, rel=1e-6, abs=1e-9)
+
+
+def test_certain_texts_stay_certain_and_none_stay_none() -> None:
+    assert scaled({"1": 1.0}, 0.3) == {"1": 1.0}
+    assert scaled({}, 0.3) == {}
+    assert scaled({"1": 0.0}, 2.0) == {"1": 0.0}
+
+
+def test_the_scale_is_that_by_which_the_readings_were_spoilt() -> None:
+    rng = np.random.default_rng(4)
+    fields, truths = [], []
+    for _ in range(1500):
+        p = rng.uniform(0.5, 0.98)
+        fields.append(scaled({"1": p, "7": 0.9 * (1 - p)}, 2.5))  # too sure
+        truths.append(str(rng.choice(["1", "7", "2"], p=[p, 0.9 * (1 - p), 0.1 * (1 - p)])))
+    assert fit_scale(fields, truths) == pytest.approx(1 / 2.5, rel=0.15)
+    assert fit_scale([], []) == 1.0
+    # Labels that are wrong say nothing of the reader.
+    sure = [{"1": 0.999}] * 98 + [{"1": 0.999}] * 2
+    labels = ["1"] * 98 + ["7"] * 2
+    assert fit_scale(sure, labels) < 0.8 < fit_scale(sure, labels, wrong_labels=0.02)
+
+
+# -- curves ------------------------------------------------------------------------------------
+
+
+def test_reliability_of_what_is_right_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    sure = rng.uniform(0.3, 1.0, 4000)
+    honest = outcomes(*((float(c), bool(rng.random() < c)) for c in sure))
+    assert expected_calibration_error(honest) < 0.03
+    vain = outcomes(*((0.99, i % 2 == 0) for i in range(100)))
+    assert expected_calibration_error(vain) == pytest.approx(0.49)
+    bins = reliability(honest, 8)
+    assert len(bins) == 8
+    assert sum(one.count for one in bins) == 4000
+    assert [one.confidence for one in bins] == sorted(one.confidence for one in bins)
+    assert len(reliability(outcomes((0.5, True)), 10)) == 1
+    assert expected_calibration_error([]) == 0.0
+
+
+def test_the_error_reject_curve() -> None:
+    some = outcomes((0.9, True), (0.8, True), (0.8, False), (0.6, True), (0.5, False))
+    rejected, wrong, least = error_reject(some)
+    assert rejected == pytest.approx([0.0, 0.2, 0.4, 0.8])
+    assert wrong == pytest.approx([2 / 5, 1 / 4, 1 / 3, 0.0])
+    assert least.tolist() == [0.5, 0.6, 0.8, 0.9]
+    assert [len(part) for part in error_reject([])] == [0, 0, 0]
+    # The operating point lies on the curve.
+    threshold = threshold_for(some, most_errors=0.25)
+    assert wrong[least.tolist().index(threshold)] <= 0.25
+
+
+# -- calibrating a reader ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fields() -> list[Field]:
+    return list(load_fields(DEMO_FIELDS).fields)
+
+
+def test_calibrating_sets_scale_and_threshold_and_keeps_what_is_read(
+    fields: list[Field], tmp_path: Path
+) -> None:
+    reader = CheckReader.load(SDNN)
+    views = [[reader.recognize.prepare(load_field(one.path))] for one in fields]
+    before = reader.read_prepared(views)
+    names, truths = [one.name for one in fields], [one.text for one in fields]
+    found, figures = calibrate(reader, views, names, truths, wrong_labels=0.02)
+    assert figures["scale"] == reader.scale != 1.0
+    assert figures["threshold"] == reader.threshold
+    after = reader.read_prepared(views)
+    assert [one.text for one in after] == [one.text for one in before]
+    assert [o.reading for o in found] == after
+    assert [r.accepted for r in after] == [r.confidence >= reader.threshold for r in after]
+    reader.save(tmp_path / "reader.safetensors")
+    again = CheckReader.load(tmp_path / "reader.safetensors")
+    assert (again.scale, again.threshold) == (reader.scale, reader.threshold)
+    assert again.read_prepared(views) == after
+    # Without a field nothing is known, and nothing but certainty accepted.
+    _, figures = calibrate(reader, [], [], [])
+    assert (figures["scale"], figures["threshold"]) == (1.0, 1.0)
+
+
+def test_only_validation_fields_calibrate(fields: list[Field]) -> None:
+    reader = CheckReader.load(SDNN)
+    state = {key: value.clone() for key, value in reader.state_dict().items()}
+    split = [Field(one.path, one.text, "train") for one in fields]
+    with pytest.raises(FieldSetError, match="no field is for validation"):
+        recalibrate(reader, split)
+    split[3] = Field(split[3].path, split[3].text, "validation")
+    figures = recalibrate(reader, split)
+    assert figures["scale"] == reader.scale
+    assert all(torch.equal(state[key], value) for key, value in reader.state_dict().items())
+    with pytest.raises(FieldSetError, match="how it was trained"):
+        recalibrate(CheckReader("car", "sdnn"), split)
+
+
+# -- confusions --------------------------------------------------------------------------------
+
+
+@given(words, words)
+def test_alignments_spell_both_and_have_the_fewest_edits(truth: str, read: str) -> None:
+    pairs = aligned(truth, read)
+    assert "".join(x for x, _ in pairs) == truth
+    assert "".join(y for _, y in pairs) == read
+    assert (NOTHING, NOTHING) not in pairs
+    assert edits_of(pairs) == edit_distance(truth, read)
+
+
+def test_confusions_are_counted_over_all_fields() -> None:
+    some = [
+        Outcome("a", "127", Reading("17", 0.5, True)),
+        Outcome("b", "7", Reading("1", 0.5, True)),
+    ]
+    counts = confusions(some)
+    assert dict(counts) == {("1", "1"): 1, ("2", NOTHING): 1, ("7", "7"): 1, ("7", "1"): 1}
+
+
+# -- the page ----------------------------------------------------------------------------------
+
+
+class Words(HTMLParser):
+    """Keeps the text of a page, and what it would load."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [v or "" for name, v in attrs if name in ("src", "href", "xlink:href")]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_page_shows_curves_confusions_and_the_worst_errors(tmp_path: Path) -> None:
+    page = tmp_path / "pages" / "fields.html"
+    data = tmp_path / "set"
+    (data / "images").mkdir(parents=True)
+    rows = ["file,text"]
+    for one in load_fields(DEMO_FIELDS).fields[:5]:
+        (data / "images" / one.name).write_bytes(one.path.read_bytes())
+        rows.append(f"{one.name},{one.text}")
+    first = rows[1].split(",")
+    rows[1] = f"{first[0]},9{first[1][1:]}9"  # a wrong label makes an error
+    (data / "images" / "broken.png").write_bytes(b"no picture")
+    rows.append("broken.png,12")
+    (data / "labels.csv").write_text("\n".join(rows) + "\n")
+    command = ["evaluate", "--data", str(data), "--checkpoint", str(SDNN), "--json"]
+    result = run.invoke(app, [*command, "--page", str(page), "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    figures = next(x for x in result.stdout.splitlines() if x.startswith("{"))
+    assert json.loads(figures)["n"] == 5
+    text = page.read_text(encoding="utf-8")
+    shown = Words(text)
+    words = " ".join(" ".join(shown.words).split())
+    assert text.count("<svg") == 2
+    assert "expected calibration error" in words
+    assert "Reliability" in words
+    assert first[0] in words
+    assert "9 missed" in words
+    assert "broken.png: not an image" in words
+    assert all(link.startswith(("data:", "#")) for link in shown.links)
