@@ -19,6 +19,7 @@ from demos.mnist.paper import FIGURE_9, Printed
 from demos.mnist.recipes import RECIPES
 from demos.mnist.results import CHOICES, RESULTS, Result, by_row, read_results, result_path
 from demos.mnist.robustness import ROBUSTNESS_FILE
+from demos.mnist.rows import PROMPTED
 from demos.mnist.sizes import SIZES_FILE
 from demos.mnist.train import penalties_of
 
@@ -103,6 +104,7 @@ def compare(
         times=_read(folder / TIMES_FILE, {}),
         choices=_choices(folder / CHOICES),
         machines=sorted({r.machine for of_row in results.values() for r in of_row}),
+        prompted=PROMPTED.items(),
         drawn=drawn,
         folder=pictures.name,
     )

@@ -68,7 +68,7 @@ FIGURE_9 = (
         f"{_NETWORK}; the paper's text says 1000-150, its count fits 500-150",
     ),
     Printed("mlp-500-150-distortions", "[dist] 28x28-500-150-10", 2.45, note=_DISTORTED),
-    Printed("lenet-1", "[16x16] LeNet-1", 1.7, 3.7, 100, 3),
+    Printed("lenet-1", "[16x16] LeNet-1", 1.7, 3.7, 100, 3, "ten sums and a softmax, by AdamW"),
     Printed(
         "lenet-4",
         "LeNet-4",
@@ -76,7 +76,8 @@ FIGURE_9 = (
         1.8,
         260,
         17,
-        "the printed 17,000 parameters are not possible with the layers described",
+        "ten sums and a softmax, by AdamW with decay; a running mean is kept; the printed "
+        "17,000 parameters are not possible with the layers described",
     ),
     Printed(
         "lenet-4-local",
