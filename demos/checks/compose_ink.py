@@ -2,7 +2,7 @@
 
 The digits of UNIPEN are of 165 people, each of whom wrote many; a field takes all of its digits
 from one of them. They are drawn as MNIST's are, and composed as those are
-(:mod:`recognizers.datasets.written_amounts`).
+(:mod:`recognizers.datasets.cropped_amounts`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import typer
 from PIL import Image, ImageDraw
 
 from demos.checks.compose_fields import save_fields
-from recognizers.datasets.written_amounts import MnistFields
+from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import in_box
 from recognizers.online.unipen_cache import load_unipen
@@ -77,14 +77,13 @@ def command(
         Path | None, typer.Option(help="Folder of UNIPEN; default: unipen in $GTN_DATA.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    tight: Annotated[bool, typer.Option(help="Fields hardly higher than their digits.")] = False,
 ) -> None:
     """Compose amount fields of the pen-written digits of UNIPEN."""
     root = os.environ.get("GTN_DATA")
     if data is None and root is None:
         raise typer.BadParameter("name the folder of UNIPEN", param_hint="--data")
     images, labels = digit_images(data or Path(str(root)) / "unipen", seed)
-    composer = MnistFields(images, labels, tight=tight)
+    composer = CroppedFields(images, labels)
     fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))
     save_fields(out, fields, "ink", count)
     typer.echo(f"{count} fields and labels.csv in {out}")

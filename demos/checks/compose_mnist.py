@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from demos.checks.compose_fields import save_fields
+from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import MnistFields
 
@@ -23,14 +24,17 @@ def command(
         Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    tight: Annotated[bool, typer.Option(help="Fields hardly higher than their digits.")] = False,
+    cropped: Annotated[
+        bool, typer.Option(help="Fields as they are cut out of checks, hardly higher than digits.")
+    ] = False,
 ) -> None:
     """Compose amount fields of the training digits of MNIST."""
     root = os.environ.get("GTN_DATA")
     if digits is None and root is None:
         raise typer.BadParameter("name the folder of MNIST", param_hint="--digits")
     images, labels = load_mnist(digits or Path(str(root)) / "mnist", "train")
-    composer = MnistFields(np.asarray(images), np.asarray(labels), tight=tight)
+    kind = CroppedFields if cropped else MnistFields
+    composer = kind(np.asarray(images), np.asarray(labels))
     fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))
     save_fields(out, fields, "mnist", count)
     typer.echo(f"{count} fields and labels.csv in {out}")

@@ -65,6 +65,7 @@ class Hand:
     window: int
     field_height: int
     base: float
+    barred: bool = False
 
     @classmethod
     def of(cls, rng: np.random.Generator, digits: int, *, tight: bool = False) -> Hand:
@@ -147,7 +148,7 @@ class MnistFields:
                 strokes.append((mark, write_digit(pixels, mark, hand, rng)))
                 sources.append(source)
             else:
-                strokes.append((mark, write_mark(mark, hand, rng)))
+                strokes.append((mark, self.mark(mark, hand, rng)))
         return join(strokes, hand, rng), tuple(sources)
 
     def choose(self, digit: str, hand: Hand, rng: np.random.Generator) -> tuple[np.ndarray, int]:
@@ -158,6 +159,10 @@ class MnistFields:
         near = places[np.searchsorted(places, hand.window) :][:6]
         source = int(rng.choice(near if len(near) else places))
         return self.images[source].astype(np.float64), source
+
+    def mark(self, mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
+        """Return a mark on the line, as digits are: float ``[H, W]`` from 0 to 255."""
+        return write_mark(mark, hand, rng)
 
 
 def marks_of(text: str, rng: np.random.Generator) -> list[str]:

@@ -63,7 +63,7 @@ def test_the_command_writes_fields_that_load(tree: Path, tmp_path: Path) -> None
     app = typer.Typer()
     app.command()(command)
     out = tmp_path / "fields"
-    result = CliRunner().invoke(app, [str(out), "--data", str(tree), "--count", "3", "--tight"])
+    result = CliRunner().invoke(app, [str(out), "--data", str(tree), "--count", "3"])
     assert result.exit_code == 0, result.output
     fields = load_fields(out).fields
     assert len(fields) == 3
