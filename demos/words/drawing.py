@@ -93,6 +93,7 @@ def draw_pieces(word: InkSegmentation, letters: list[Letter]) -> Markup:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -4.5 {right:.1f} {ROWS + 4.5:.1f}" '
         f'width="{6.5 * right:.0f}" height="{6.5 * (ROWS + 4.5):.0f}" '
         'role="img"><title>pieces of ink and letters</title>'
+        '<rect y="-4.5" width="100%" height="100%" fill="white"/>'
     ]
     for row in ROWS_OF_LINES:
         y = ROWS - 1 - row
@@ -156,15 +157,16 @@ class Graphs:
 
 
 @torch.no_grad()
-def draw_graphs(reading: WordReading) -> Graphs | None:
+def draw_graphs(reading: WordReading, background: str | None = None) -> Graphs | None:
     """Draw the segmentation graph and the interpretation graph of a word; None if not read.
 
     Of a word that was swept over, the interpretation graph is that of the likeliest words.
+    `background` is a colour, or None on a page that has its own.
     """
     if not reading.readings:
         return None
     if reading.segmentation is None:
-        return _graph_of_words(reading)
+        return _graph_of_words(reading, background)
     word, graph = reading.segmentation, reading.interpretation.detach().double()
     path, *others = (_best_path(graph, one.text) for one in reading.readings)
     posteriors = gtn.arc_posteriors(graph)
@@ -187,10 +189,10 @@ def draw_graphs(reading: WordReading) -> Graphs | None:
     kept = np.unique(np.concatenate([path, *others]))
     read, read_arcs = likely_part(bare, posteriors, kept, max(worth, LEAST_POSTERIOR))
     return Graphs(
-        _drawn(ink, ink_arcs, segment[path], shares, ink_images(word, ink_arcs), False),
+        _drawn(ink, ink_arcs, segment[path], shares, ink_images(word, ink_arcs), background, False),
         len(word),
         ink.num_arcs,
-        _drawn(read, read_arcs, path, posteriors, ink_images(word, segment[read_arcs])),
+        _drawn(read, read_arcs, path, posteriors, ink_images(word, segment[read_arcs]), background),
         graph.num_arcs,
         read.num_arcs,
         letters,
@@ -204,7 +206,7 @@ def _best_path(graph: gtn.Graph, text: str) -> np.ndarray:
     return spelled.sources[0].then(path.sources[0]).index.astype(np.int64)
 
 
-def _graph_of_words(reading: WordReading) -> Graphs:
+def _graph_of_words(reading: WordReading, background: str | None) -> Graphs:
     """The likeliest words, each a path with its posterior, in one minimal graph."""
     texts = [one.text for one in reading.readings]
     strings = gtn.strings(texts, symbols=reading.interpretation.osymbols).double()
@@ -218,7 +220,9 @@ def _graph_of_words(reading: WordReading) -> Graphs:
     posteriors = gtn.arc_posteriors(graph)
     every = np.arange(graph.num_arcs)
     arcs = graph.num_arcs
-    return Graphs(None, 0, 0, _drawn(graph, every, path, posteriors, None), arcs, arcs, [])
+    return Graphs(
+        None, 0, 0, _drawn(graph, every, path, posteriors, None, background), arcs, arcs, []
+    )
 
 
 def _drawn(
@@ -227,6 +231,7 @@ def _drawn(
     path: np.ndarray,
     posteriors: torch.Tensor,
     images: np.ndarray | None,
+    background: str | None,
     is_read: bool = True,
 ) -> Markup:
     """Draw a part of a graph: its `arcs` in the whole graph, the best `path` emphasised."""
@@ -238,6 +243,6 @@ def _drawn(
         color=posteriors.index_select(0, torch.from_numpy(arcs)).float(),
         show_penalties=is_read,
         max_arcs=10_000,
-        background=None,
+        background=background,
     )
     return Markup(svg)  # made by gtn, which escapes every text

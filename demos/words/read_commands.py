@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -20,10 +20,14 @@ from demos.words.read import (
 )
 from demos.words.read_files import NamedInk, inks_of
 from demos.words.reader import SYSTEMS, WordReader, WordReading, shipped_reader
+from demos.words.report_beam import write_beams
+from demos.words.report_page import write_page
+from recognizers.datasets.fields import find_data
 from recognizers.online.ink import InkError
 
 __all__ = ["add_to"]
 
+RESULTS = Path("results") / "words"
 OWN_INK = Path(__file__).parent / "ink"
 
 Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
@@ -137,6 +141,45 @@ def demo(
     typer.echo(f"Open {write_report(cards, reader, page)} to see how they were read.")
 
 
+def beam(
+    data: Annotated[
+        Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    system: System = SYSTEMS[0],
+    size: Annotated[
+        list[int] | None, typer.Option(min=1, help="Words of a lexicon; default 25000, 250000.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
+    cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
+) -> None:
+    """Measure error and time of decoding words of the test against the width of the beam."""
+    _known(system)
+    reader = shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
+    place = find_data(data, "unipen")
+    sizes = size or [25_000, 250_000]
+    path = write_beams(reader, place, results, sizes=sizes, count=count, cache=cache)
+    typer.echo(f"figures: {path}")
+
+
+def report(
+    checkpoint: Checkpoint = None,
+    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
+    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/words.md"),
+) -> None:
+    """Write the page of figures and pictures from what the runs left; our own ink alone."""
+    reader = make_reader(checkpoint, SYSTEMS[0], None, 25_000, False, 15.0)
+    for path in write_page(reader, results, page):
+        typer.echo(str(path))
+
+
+def _known(system: str) -> None:
+    if system not in SYSTEMS:
+        known = ", ".join(SYSTEMS)
+        raise typer.BadParameter(f"{system!r} is none of {known}", param_hint="--system")
+
+
 def make_reader(
     checkpoint: Path | None,
     system: str,
@@ -146,9 +189,7 @@ def make_reader(
     beam: float,
 ) -> Reader:
     """A reader of a file, or a shipped one, with the list of words that was asked for."""
-    if system not in SYSTEMS:
-        known = ", ".join(SYSTEMS)
-        raise typer.BadParameter(f"{system!r} is none of {known}", param_hint="--system")
+    _known(system)
     if free and lexicon is not None:
         raise typer.BadParameter("any letters, or the words of a file; not both")
     network = shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
@@ -158,7 +199,7 @@ def make_reader(
     return Reader(network, words, beam)
 
 
-def add_to(app: typer.Typer, *more: Any) -> None:
+def add_to(app: typer.Typer) -> None:
     """Add the commands to a command line."""
-    for command in (read, pad, demo, *more):
+    for command in (read, pad, demo, beam, report):
         app.command()(command)

@@ -1,0 +1,168 @@
+"""The text of ``docs/words.md``; its figures are put in by :mod:`demos.words.report_page`."""
+
+# ruff: noqa: E501  (a row of a table is one line)
+
+__all__ = ["PAGE"]
+
+PAGE = """\
+# Pen-written words
+
+`python -m demos.words` reads words as a pen wrote them (the paper's section IX): the trajectory is
+laid on four lines, drawn as an annotated image that has forgotten order, direction and speed of
+the strokes, recognised by a convolutional network, and interpreted by a lexicon; network and
+graphs are trained together from words and their texts. Two systems do it: over-segmentation
+(`--system segments`, Fig. 30) and a network swept over the word with character models
+(`--system sdnn`, Fig. 31). This page is written by `python -m demos.words report` from
+`results/words`; all ink on it is our own, written by `demos/words/handwriting.py`.
+
+| step | what it does | where |
+|---|---|---|
+| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM | `recognizers/online/normalization.py` |
+| annotated image | five planes of 20 rows: four orientations and turning | `recognizers/online/amap.py` |
+| network | the paper's layers and field of 20 x 18, {{ maps }} | `recognizers/online/network.py` |
+| segments | cuts at minima, pen lifts and level runs; up to seven pieces together | `recognizers/online/segmentation.py` |
+| character models | left-to-right, learned penalties | `recognizers/online/hmm.py` |
+| lexicon | words as a minimal deterministic transducer; n-grams with failure arcs | `grammars/lexicon.py`, `grammars/ngram.py` |
+| beam search | composition on the fly, five best words with posteriors | `grammars/decoding.py` |
+
+## Commands
+
+```sh
+pip install '.[readers,words]'
+python -m demos.words demo                        # reads our own ink, writes report/words.html
+python -m demos.words read word.json page.inkml data/6/own/a.dat --page report/words.html
+python -m demos.words read word.json --lexicon words.txt --json    # or --free, any letters
+python -m demos.words pad                         # a page on this machine to write on
+python -m demos.words evaluate --data DIR --json  # a UNIPEN tree, or a folder of archives
+python -m demos.words beam && python -m demos.words report
+```
+
+`read` takes JSON (`[[[x, y], …], …]`, y downwards, or `{"strokes": …, "label": …, "y": "up"}`),
+InkML, and UNIPEN data files; a file that cannot be read costs one line of error. The page has for
+each word the ink with its lines, the planes, the pieces, both graphs and the five best words. The
+pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
+
+## How a word is read
+
+![Words as written, laid on their lines, and scaled by their height](words/normaliser.svg)
+
+*What the normaliser does. Left: ascender (red), core (green), base (blue) and descender line
+(violet); a turning point has the colour of the line that it belongs to most. Middle: the same ink
+with the lines straight and on their rows. Right: without the normaliser, the ink fills the same
+rows by its height alone, so that the size of small letters depends on which letters are about.*
+
+![Planes of an annotated image](words/planes.png)
+
+*The annotated image of the word `{{ shown.word }}`: horizontal, rising, vertical, falling ink, and
+turning. The same strokes in another order, direction or speed give the same picture.*
+
+{% if shown.pieces %}
+![Pieces and letters](words/pieces.svg)
+
+![Segmentation graph](words/segmentation.svg)
+
+*{{ shown.count }} pieces, the letters of the best path above them; the segmentation graph
+({{ shown.segments }} arcs, each with its ink), the best path underlaid.*
+
+![Interpretation graph](words/interpretation.svg)
+
+*The interpretation graph after recognition and a lexicon of {{ "{:,}".format(shown.lexicon) }}
+words, arcs with penalties in nats; those of the best words are drawn.*
+
+{% endif %}
+## The test
+
+The ink is the public pack of the UNIPEN collection (release train_r01_v07, CC BY 4.0), which is of
+the kind that the paper's authors used, but not what they used: theirs were {{ paper_words }}
+hand-printed lower-case words; these are cursive or of mixed style. The pack has the ink of
+{{ contributors }} contributors, with tablets of very different resolution. Writers are split once (`recognizers/online/writers.csv`),
+by contributor and writer; packs that share people stay on one side. No writer of the test or of
+the validation is in training. One institution (`{{ left_out }}`) is left out altogether and
+reported beside the test.
+
+| side | writers of words | words | digits | upper | lower |
+|---|---|---|---|---|---|
+{% for row in sides %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+The lexicon of the test has all labels of the pack and the most frequent English words, up to
+25,000, each with the same penalty, as the paper's 25,461. Capitals count as their small letters.
+
+## Isolated characters
+
+{% if characters %}
+| output | digits | upper | lower | left out: digits | upper | lower |
+|---|---|---|---|---|---|---|
+| the paper (other data) | 1.4% | 2.99% | 4.15% | | | |
+{% for row in characters %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+Errors of a reader that knows whether it reads a digit, a capital or a small letter, as in the
+paper, whose figures are of hand-printed ink collected by its authors.
+{% else %}
+Not measured.
+{% endif %}
+
+## Words
+
+Wrong words and wrong characters (insertions, deletions and substitutions), in % of the words and
+characters of the test.
+
+| system | trained on | lexicon: word | character | none: word | character |
+|---|---|---|---|---|---|
+{% for row in paper_rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+{% for row in words %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+{% for line in cuts + runs %}
+* {{ line }}
+{% endfor %}
+{% if not words %}
+Ours are not measured.
+{% endif %}
+{% if left_out_rows %}
+
+The left-out institution (`{{ left_out }}`), of whose writers nothing was trained on or chosen by:
+
+| system | trained on | words | lexicon: word | character | none: word | character |
+|---|---|---|---|---|---|---|
+{% for row in left_out_rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+{% endif %}
+
+## Error and time against the beam
+
+{% if beams %}
+![Error and time against the beam](words/beam.svg)
+
+| system | lexicon | words | arcs of its graph | built in | beam | word error | ms for a word | 95% | arcs kept |
+|---|---|---|---|---|---|---|---|---|---|
+{% for row in beams %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+For each lexicon the widest beam, and the narrowest that costs at most {{ enough }}% of the words beside
+it. Processor time of search and best path on one core of {{ beam_machine }}, network not counted;
+tokens further than the beam (in nats) behind the best at the same ink are dropped.
+{% else %}
+Not measured.
+{% endif %}
+
+## Right and wrong
+
+Our own ink, read among {{ "{:,}".format(shown.lexicon) }} words by the shipped reader; all words of
+`demos/words/ink`, as they came. Ink of the collection is not shown: its licence allows tests and
+research.
+
+| ink | written | read | posterior | next |
+|---|---|---|---|---|
+{% for row in examples %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+"""

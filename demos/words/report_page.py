@@ -1,0 +1,216 @@
+"""The page of the readers of words, from the figures of their runs: ``docs/words.md``."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+
+from demos.checkpoint import write_whole
+from demos.words.handwriting import HANDS, SAMPLES, write_word
+from demos.words.page import PAGE
+from demos.words.read import Reader
+from demos.words.report_beam import ENOUGH
+from demos.words.report_pictures import SHOWN, read_beams, write_pictures
+from recognizers.online.ink_pictures import draw_ink
+from recognizers.online.writers import LEFT_OUT, SIDES, read_list
+
+__all__ = ["write_page"]
+
+PAPER = (
+    ("the paper, over-segmentation", "characters", "4.6", "2.0", "22.5", "8.5"),
+    ("the paper, over-segmentation", "words", "3.2", "1.4", "17", "6.3"),
+    ("the paper, SDNN/HMM", "characters", "", "", "38", "12.4"),
+    ("the paper, SDNN/HMM", "words", "", "", "26", "8.2"),
+)
+FIGURES = ("word_error", "char_error", "word_error_no_lexicon", "char_error_no_lexicon")
+NAMES = {"segments": "over-segmentation", "sdnn": "SDNN/HMM"}
+STAGES = {"before": "characters", "after": "words"}
+"""Of a run, and what the page calls what was trained on until then."""
+
+
+def write_page(reader: Reader, results: Path, page: Path) -> list[Path]:
+    """Write the page and its pictures from the files in `results`; returns all files written.
+
+    Figures that are not there are said to be not measured.
+    """
+    measured = read_beams(results)
+    runs = _of(results, "words")
+    pictures = write_pictures(reader, measured, page.with_suffix(""))
+    hand, seed = SAMPLES[SHOWN]
+    reading = reader.read(write_word(SHOWN, HANDS[hand], seed))
+    cut = reading.segmentation
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    text = environment.from_string(PAGE).render(
+        shown={
+            "word": SHOWN,
+            "pieces": cut is not None and bool(reading.readings),
+            "count": 0 if cut is None else cut.num_pieces,
+            "segments": 0 if cut is None else len(cut),
+            "lexicon": 0 if reader.words is None else len(reader.words),
+        },
+        maps=_maps(reader),
+        paper_words="881",
+        contributors=len({row["contributor"] for row in read_list()}),
+        left_out=LEFT_OUT,
+        sides=_sides(),
+        characters=[_characters(run) for run in _of(results, "characters")],
+        paper_rows=PAPER,
+        words=[row for run in runs for row in _word_rows(run, "test")],
+        left_out_rows=[row for run in runs for row in _word_rows(run, "left_out", count=True)],
+        cuts=_cuts(runs),
+        runs=[_run(run) for run in runs],
+        beams=[row for one in measured for row in _beam_rows(one)],
+        beam_machine=measured[0]["machine"] if measured else "",
+        enough=f"{100 * ENOUGH:g}",
+        examples=_examples(reader, page.with_suffix("")),
+    )
+    write_whole(page, text)
+    return [page, *pictures]
+
+
+def _of(results: Path, task: str) -> list[dict[str, Any]]:
+    """The runs of a task, in the order of their files."""
+    found = [json.loads(path.read_text()) for path in sorted(results.glob("*-seed*.json"))]
+    return sorted((run for run in found if run["task"] == task), key=_rank)
+
+
+def _rank(run: Mapping[str, Any]) -> tuple[int, bool, int]:
+    """Over-segmentation first, then with the normaliser, then by seed."""
+    settings = run["configuration"]
+    system = settings.get("system")
+    place = [*NAMES].index(system) if system in NAMES else len(NAMES)
+    return place, not settings.get("normaliser", True), settings["seed"]
+
+
+def _maps(reader: Reader) -> str:
+    maps = reader.reader.settings.get("maps", (8, 25))
+    if tuple(maps) == (8, 25):
+        return "as in the paper"
+    return f"{maps[0]} and {maps[1]} maps in the place of 8 and 25"
+
+
+def _sides() -> list[Sequence[str]]:
+    """How many writers of words, words and characters there are on each side."""
+    counts: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
+    for row in read_list():
+        counts[row["side"]]["writers"] += int(row["6"]) > 0
+        for category in ("6", "1a", "1b", "1c"):
+            counts[row["side"]][category] += int(row[category])
+    keys = ("writers", "6", "1a", "1b", "1c")
+    return [(side, *(f"{counts[side][key]:,}" for key in keys)) for side in SIDES]
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    return "" if value is None else f"{100 * value:.{digits}f}"
+
+
+def _characters(run: Mapping[str, Any]) -> Sequence[str]:
+    cells = [f"`{run['configuration']['output']}`, seed {run['configuration']['seed']}"]
+    for side in ("test", "left_out"):
+        for kind in ("digit", "upper", "lower"):
+            value = run[side].get(f"{kind}_error")
+            cells.append("" if value is None else f"{_percent(value, 2)}%")
+    return cells
+
+
+def _name(run: Mapping[str, Any]) -> str:
+    settings = run["configuration"]
+    name = NAMES[settings["system"]]
+    return name if settings["normaliser"] else f"{name}, no normaliser"
+
+
+def _word_rows(run: Mapping[str, Any], side: str, *, count: bool = False) -> list[Sequence[str]]:
+    """A row for each stage of a run, of one side of the writers."""
+    rows = []
+    for stage, trained_on in STAGES.items():
+        found = run[stage].get(side)
+        if found:
+            figures = [_percent(found[name]) for name in FIGURES]
+            number = [f"{found['n_words']:,}"] if count else []
+            rows.append((_name(run), trained_on, *number, *figures))
+    return rows
+
+
+def _run(run: Mapping[str, Any]) -> str:
+    """How a run was made, in a line."""
+    minutes = sum(run["seconds_of_training"].values()) / 60
+    return (
+        f"{_name(run)}: {run['after']['test']['n_words']:,} words of the test; trained on "
+        f"{run['n_training']:,} words in {minutes:.0f} minutes, {run['parameters']:,} parameters "
+        f"(`{run['command']}`, {run['machine']})."
+    )
+
+
+def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What global training brings each system, and what the normaliser brings."""
+    lines = []
+    final: dict[tuple[str, bool], float] = {}
+    for run in runs:
+        before, after = (run[stage]["test"] for stage in STAGES)
+        words, letters = (
+            f"{_percent(1 - after[f] / before[f], 0)}%" if before[f] else "nothing"
+            for f in ("word_error", "char_error_no_lexicon")
+        )
+        lines.append(
+            f"{_name(run)}: training on words cuts the word error with the lexicon by {words} and "
+            f"the character error without by {letters}."
+        )
+        settings = run["configuration"]
+        final.setdefault((settings["system"], settings["normaliser"]), after["word_error"])
+    for system, name in NAMES.items():
+        ours, without = final.get((system, True)), final.get((system, False))
+        if ours is not None and without:
+            lines.append(
+                f"{name}: the normaliser cuts the word error by {_percent(1 - ours / without, 0)}% "
+                f"(from {_percent(without)}% to {_percent(ours)}%; the paper: by 37%)."
+            )
+    return lines
+
+
+def _beam_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
+    """For each lexicon the narrowest beam that is enough, and the widest."""
+    rows = []
+    for lexicon in measured["lexicons"]:
+        widest = lexicon["beams"][-1]
+        least = next(
+            b for b in lexicon["beams"] if b["word_error"] <= widest["word_error"] + ENOUGH + 1e-12
+        )
+        for one in (least, widest):
+            rows.append(
+                (
+                    NAMES[measured["system"]],
+                    f"{lexicon['words']:,}",
+                    f"{measured['n_words']:,}",
+                    f"{lexicon['arcs']:,}",
+                    f"{lexicon['seconds_to_build']:.1f} s",
+                    f"{one['beam']:g}",
+                    f"{_percent(one['word_error'])}%",
+                    f"{one['ms']:.1f}",
+                    f"{one['ms_95']:.1f}",
+                    f"{one['arcs']:,.0f}",
+                )
+            )
+    return rows
+
+
+def _examples(reader: Reader, folder: Path) -> list[Sequence[str]]:
+    """Our own words as they were read; their pictures are written into the folder."""
+    rows = []
+    for word, (hand, seed) in SAMPLES.items():
+        ink = write_word(word, HANDS[hand], seed)
+        write_whole(folder / f"{word}.svg", draw_ink(ink, 44.0, word))
+        first, *others = [*reader.read(ink).readings[:2], None]
+        read = "(nothing)" if first is None else first.text
+        mark = "" if read == word else " ✗"
+        share = "" if first is None else f"{first.posterior:.3f}"
+        next_ = "" if not others or others[0] is None else others[0].text
+        picture = f"![{word}]({folder.name}/{word}.svg)"
+        rows.append((picture, word, f"{read}{mark}", share, next_))
+    return rows

@@ -1,0 +1,131 @@
+"""Pictures of the page: what the normaliser does, how a word is read, error against beam."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from demos.checkpoint import write_whole
+from demos.words.drawing import draw_graphs, draw_pieces
+from demos.words.handwriting import HANDS, SAMPLES, write_word
+from demos.words.read import Reader
+from recognizers.online.amap import ROWS, amap
+from recognizers.online.ink import Ink
+from recognizers.online.ink_pictures import draw_amap, draw_fit
+from recognizers.online.normalization import ROWS_OF_LINES, by_height, fit_lines, on_lines
+
+__all__ = ["NORMALISED", "draw_beams", "draw_normaliser", "read_beams", "write_pictures"]
+
+NORMALISED = ("playground", "quickly", "minimum")
+"""Words of our own ink that show the normaliser at work."""
+
+SHOWN = "hand"
+"""The word of our own ink whose way through the reader is drawn."""
+
+_COLUMNS = (("as written, and its lines", 400.0), ("on its lines", 430.0), ("by its height", 360.0))
+_ROW = 150.0
+
+
+def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
+    """Words with the lines fitted, laid on them, and scaled by their height instead (SVG)."""
+    width = sum(wide for _, wide in _COLUMNS)
+    height = 26.0 + _ROW * len(words)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:g}" height="{height:g}" '
+        f'viewBox="0 0 {width:g} {height:g}" font-family="Helvetica, Arial, sans-serif">',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    left = 0.0
+    for number, (title, wide) in enumerate(_COLUMNS):
+        parts.append(f'<text x="{left + 8:g}" y="18" font-size="13" fill="#66707d">{title}</text>')
+        for row, word in enumerate(words):
+            hand, seed = SAMPLES[word]
+            ink = write_word(word, HANDS[hand], seed)
+            fit = fit_lines(ink)
+            if number == 0:
+                picture = draw_fit(ink, fit, _ROW - 30.0)
+            else:
+                placed = on_lines(ink, fit.lines) if number == 1 else by_height(ink)
+                picture = _on_rows(placed, wide / 5.0)
+            place = f'x="{left + 4:g}" y="{28 + _ROW * row:g}" '
+            parts.append(picture.replace("<svg ", f"<svg {place}", 1))
+        left += wide
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _on_rows(ink: Ink, columns: float) -> str:
+    """Ink in pixels of an annotated image with the rows of the four lines, five times as large."""
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{5 * columns - 12:.0f}" '
+        f'height="{5 * ROWS + 10}" viewBox="0 -1 {columns - 2:.1f} {ROWS + 2}" '
+        'preserveAspectRatio="xMinYMid">'
+    ]
+    for row in ROWS_OF_LINES:
+        y = ROWS - 1 - row
+        parts.append(f'<path d="M0 {y:g}H{columns:.1f}" stroke="#c9d0d8" stroke-width=".2"/>')
+    for stroke in ink:
+        points = stroke if len(stroke) > 1 else stroke.repeat(2, axis=0)
+        path = " ".join(f"{x:.2f},{ROWS - 1 - y:.2f}" for x, y in points)
+        parts.append(
+            f'<polyline points="{path}" fill="none" stroke="#222222" stroke-width=".42" '
+            'stroke-linecap="round" stroke-linejoin="round"/>'
+        )
+    return "".join([*parts, "</svg>"])
+
+
+def draw_beams(measured: Sequence[dict[str, Any]]) -> bytes:
+    """Curves of word error and of time against the beam, for each system and lexicon (SVG)."""
+    with mpl.rc_context({"svg.hashsalt": "words", "font.size": 9}):
+        figure = Figure(figsize=(8.0, 3.2), layout="constrained")
+        error, time = figure.subplots(1, 2)
+        for one in measured:
+            for lexicon in one["lexicons"]:
+                beams = [row["beam"] for row in lexicon["beams"]]
+                name = f"{one['system']}, {lexicon['words']:,} words"
+                values = [100 * row["word_error"] for row in lexicon["beams"]]
+                error.plot(beams, values, marker="o", markersize=3, label=name)
+                milliseconds = [row["ms"] for row in lexicon["beams"]]
+                time.plot(beams, milliseconds, marker="o", markersize=3, label=name)
+        for axes, title in ((error, "words wrong, %"), (time, "ms for a word, one core")):
+            axes.set_xlabel("beam, nats")
+            axes.set_title(title, fontsize=9)
+            axes.set_yscale("log")
+            axes.grid(visible=True, which="both", linewidth=0.3)
+            for side in ("top", "right"):
+                axes.spines[side].set_visible(False)
+        error.legend(frameon=False, fontsize=8)
+        content = io.BytesIO()
+        figure.savefig(content, format="svg", metadata={"Date": None})
+    return content.getvalue()
+
+
+def write_pictures(reader: Reader, measured: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
+    """Draw all pictures of the page into a folder; returns their files. Our own ink alone."""
+    hand, seed = SAMPLES[SHOWN]
+    ink = write_word(SHOWN, HANDS[hand], seed)
+    reading = reader.read(ink)
+    pictures: dict[str, str | bytes] = {
+        "normaliser.svg": draw_normaliser(),
+        "planes.png": draw_amap(amap(reading.ink), 4),
+    }
+    graphs = draw_graphs(reading, "white")
+    if graphs is not None and reading.segmentation is not None:
+        pictures["pieces.svg"] = str(draw_pieces(reading.segmentation, graphs.letters))
+        pictures["segmentation.svg"] = str(graphs.segmentation)
+        pictures["interpretation.svg"] = str(graphs.interpretation)
+    if measured:
+        pictures["beam.svg"] = draw_beams(measured)
+    for name, content in pictures.items():
+        write_whole(folder / name, content)
+    return [folder / name for name in pictures]
+
+
+def read_beams(results: Path) -> list[dict[str, Any]]:
+    """The figures of :func:`demos.words.report_beam.write_beams`, by system."""
+    return [json.loads(path.read_text()) for path in sorted(results.glob("beam-*.json"))]

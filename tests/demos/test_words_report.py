@@ -1,0 +1,153 @@
+"""Beams measured, and the page written from whatever figures there are."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from demos.words.handwriting import HANDS, SAMPLES, write_word
+from demos.words.lexicon import lexicon_graph
+from demos.words.read import Reader
+from demos.words.reader import WordReader
+from demos.words.report_beam import measure_beams, write_beams
+from demos.words.report_page import write_page
+from demos.words.report_pictures import draw_normaliser
+from grammars.words import word_list
+
+WORDS = ["ink", "hand", "paper", "a", "in", "an", "it", "on", "to", "no"]
+
+
+@pytest.fixture(scope="module")
+def reader():
+    torch.manual_seed(0)
+    return WordReader("segments").eval()
+
+
+def unipen_word(word, number):
+    """A data file of one word."""
+    text = ".COORD X Y\n"
+    ink = write_word(word, HANDS["upright"], number)
+    for stroke in ink:
+        points = "\n".join(f"{x:.0f} {y:.0f}" for x, y in stroke)
+        text += f".PEN_DOWN\n{points}\n.PEN_UP\n"
+    return text + f'.SEGMENT WORD 0-{len(ink) - 1} OK "{word}"\n'
+
+
+def test_a_wider_beam_keeps_more_and_the_widest_all(reader):
+    words = ["ink", "an", "it"]
+    recognized = [
+        reader.recognized(reader.normalize(write_word(word)))[2].detach().double() for word in words
+    ]
+    found = measure_beams(reader, recognized, words, lexicon_graph(WORDS), (1.0, 4.0, 1e6))
+    assert [row["beam"] for row in found] == [1.0, 4.0, 1e6]
+    arcs = [row["arcs"] for row in found]
+    assert arcs == sorted(arcs)
+    for row in found:
+        assert 0 <= row["word_error"] <= 1
+        assert 0 <= row["ms"] <= row["ms_most"]
+    full = reader.decoder(lexicon_graph(WORDS), float("inf"))
+    told = [full.read(one, 1)[0].text for one in recognized]
+    wrong = sum(a != b for a, b in zip(told, words, strict=True)) / len(words)
+    assert found[-1]["word_error"] == pytest.approx(wrong)
+
+
+def test_beams_of_a_tree_are_kept_in_a_file(reader, tmp_path):
+    place = tmp_path / "tree" / "data" / "6" / "own"
+    place.mkdir(parents=True)
+    for number, word in enumerate(["ink", "an", "it"]):
+        (place / f"{word}.dat").write_text(unipen_word(word, number))
+    options = {"sizes": [20], "count": 2, "beams": (2.0, 8.0)}
+    tree = tmp_path / "tree"
+    path = write_beams(reader, tree, tmp_path, side="unlisted", **options)
+    found = json.loads(path.read_text())
+    assert path.name == "beam-segments.json"
+    assert (found["n_words"], found["side"]) == (2, "unlisted")
+    assert [lexicon["words"] for lexicon in found["lexicons"]] == [20]
+    assert [row["beam"] for row in found["lexicons"][0]["beams"]] == [2.0, 8.0]
+    with pytest.raises(ValueError, match="no word by the writers of the side 'test'"):
+        write_beams(reader, tree, tmp_path, **options)
+
+
+def side(factor):
+    names = ("word_error", "char_error", "word_error_no_lexicon", "char_error_no_lexicon")
+    return {"n_words": 1234, "words_per_second": 9.0} | dict.fromkeys(names, 0.1 * factor)
+
+
+def run(system, normaliser, before, after):
+    return {
+        "task": "words",
+        "command": "python -m demos.words train",
+        "configuration": {"system": system, "normaliser": normaliser, "seed": 0},
+        "n_training": 5,
+        "parameters": 7,
+        "before": {"test": side(before)},
+        "after": {"test": side(after), "left_out": side(2.0)},
+        "seconds_of_training": {"strings": 60.0, "words": 120.0},
+        "machine": "a machine",
+    }
+
+
+@pytest.fixture(scope="module")
+def beams():
+    rows = [
+        {"beam": b, "word_error": e, "ms": b, "ms_95": 2 * b, "ms_most": 3 * b, "arcs": 100 * b}
+        for b, e in ((1.0, 0.2), (5.0, 0.1012), (10.0, 0.1))
+    ]
+    lexicon = {"words": 25000, "arcs": 30000, "nodes": 9, "seconds_to_build": 0.5, "beams": rows}
+    about = {"system": "segments", "n_words": 50, "machine": "a machine"}
+    return about | {"lexicons": [lexicon, lexicon | {"words": 250000}]}
+
+
+def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    for name, content in {
+        "beam-segments": beams,
+        "sdnn-seed0": run("sdnn", True, 1.6, 0.8),
+        "segments-seed0": run("segments", True, 1.5, 1.0),
+        "segments-no-normaliser-seed0": run("segments", False, 2.0, 1.6),
+        "characters-rbf-seed0": {
+            "task": "characters",
+            "configuration": {"output": "rbf", "seed": 0},
+            "test": {"digit_error": 0.02, "upper_error": 0.04, "lower_error": 0.06},
+            "left_out": {"digit_error": 0.01},
+        },
+    }.items():
+        (results / f"{name}.json").write_text(json.dumps(content))
+    page = tmp_path / "docs" / "words.md"
+    written = write_page(Reader(reader, word_list(WORDS)), results, page)
+    text = page.read_text()
+    assert "| `rbf`, seed 0 | 2.00% | 4.00% | 6.00% | 1.00% |  |  |" in text
+    assert "| over-segmentation | words | 10.0 | 10.0 | 10.0 | 10.0 |" in text
+    assert "| over-segmentation, no normaliser | characters | 20.0 |" in text
+    assert "SDNN/HMM: training on words cuts the word error with the lexicon by 50%" in text
+    assert "the normaliser cuts the word error by 38% (from 16.0% to 10.0%" in text
+    assert "| SDNN/HMM | words | 1,234 | 20.0 |" in text  # left out
+    # The narrowest beam that costs at most 0.2%, and the widest.
+    assert "| 25,000 | 50 | 30,000 | 0.5 s | 5 | 10.1% | 5.0 | 10.0 | 500 |" in text
+    assert "| 250,000 | 50 | 30,000 | 0.5 s | 10 | 10.0% | 10.0 | 20.0 | 1,000 |" in text
+    assert "not measured" not in text.lower()
+    rows = re.findall(r"^\| .*", text, re.MULTILINE)
+    assert all(row.endswith(" |") for row in rows)
+    for word in SAMPLES:
+        assert f"![{word}](words/{word}.svg) | {word} | " in text
+    linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+    assert all((page.parent / link).is_file() for link in linked)
+    assert {page, *(page.parent / link for link in linked if "beam" in link)} <= set(written)
+
+
+def test_without_figures_the_page_says_so(reader, tmp_path):
+    page = tmp_path / "words.md"
+    write_page(Reader(reader, word_list(WORDS)), tmp_path / "nothing", page)
+    text = page.read_text()
+    assert text.count("Not measured.") == 2
+    assert "Ours are not measured." in text
+    linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
+    assert all((page.parent / link).is_file() for link in linked)
+
+
+def test_the_picture_of_the_normaliser_is_one_drawing():
+    picture = draw_normaliser(["ink"])
+    assert picture.count("<svg") == picture.count("</svg>") == 4
+    assert draw_normaliser(["ink"]) == picture
