@@ -35,7 +35,7 @@ def decimal(rng: np.random.Generator) -> str:
 
     >>> rng = np.random.default_rng(0)
     >>> [decimal(rng) for _ in range(4)]
-    ['6,2', '-3.13', '28.2', '-14,25']
+    ['1', '0.65', '2689', '2836,94']
     """
     sign = "-" if rng.random() < 0.35 else ""
     whole = str(int(10 ** rng.uniform(0.0, 4.0))) if rng.random() < 0.85 else "0"

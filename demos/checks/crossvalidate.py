@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from demos.checkpoint import write_whole
-from demos.checks.evaluate import evaluate
-from demos.checks.reader import CheckReader
+from demos.checks.evaluate import Outcome, evaluate, threshold_for
+from demos.checks.reader import CheckReader, Reading
 from demos.checks.settings import Settings
 from demos.checks.train import train
 from recognizers.datasets.fields import Field, FieldSetError
 
-__all__ = ["crossvalidate", "folds_of", "summary"]
+__all__ = ["crossvalidate", "folds_of", "operating_point", "summary"]
 
 MEASURED = ("exact", "digit_error", "accepted", "accepted_error", "accepted_at_1pct_error")
 
@@ -79,18 +79,69 @@ def crossvalidate(
             )
             reader = CheckReader.load(place / "reader.safetensors")
             figures = evaluate(reader, [fields[i] for i in part], workers=workers)
-            wrong = {
-                o.name: [o.truth, o.reading.text] for o in figures.pop("outcomes") if not o.exact
-            }
+            outcomes = figures.pop("outcomes")
+            wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
             line = {"fold": k, **figures, "seconds": trained["seconds"], "wrong": wrong}
+            line["readings"] = [
+                [o.name, o.truth, o.reading.text, o.reading.confidence] for o in outcomes
+            ]
             write_whole(result, json.dumps(line | {"run": about}, indent=1) + "\n")
         found = json.loads(result.read_text())
         if found["run"] != about:
             raise FieldSetError(f"{result}: a fold of other settings; choose another --out")
         done.append(found)
     total = summary(done) | {"run": about}
+    total["operating_point"] = operating_point(done, wrong_labels=settings.wrong_labels)
     write_whole(out / "summary.json", json.dumps(total, indent=1) + "\n")
     return total
+
+
+def operating_point(
+    folds: Sequence[dict[str, Any]], *, most_errors: float = 0.01, wrong_labels: float = 0.0
+) -> dict[str, Any]:
+    """Return what each fold accepts at the threshold that is chosen on all the others.
+
+    So a threshold is chosen from hundreds of fields, each read by a reader that has not seen it,
+    and none of them is among those that it is tried on. Folds of older runs, which have no
+    ``readings``, are left out.
+
+    Returns:
+        ``accepted``, the share of the fields; ``accepted_error``, the share of these that is
+        wrong; their ``standard_errors`` over the folds; ``thresholds``.
+
+    >>> right = {"readings": [["a", "1", "1", 0.9], ["b", "2", "2", 0.8]]}
+    >>> wrong = {"readings": [["c", "3", "3", 0.95], ["d", "4", "7", 0.85]]}
+    >>> found = operating_point([right, wrong])
+    >>> found["thresholds"], found["accepted"], found["accepted_error"]
+    ([0.95, 0.8], 0.5, 0.5)
+    """
+    read = [
+        [Outcome(name, truth, Reading(text, c, True)) for name, truth, text, c in fold["readings"]]
+        for fold in folds
+        if "readings" in fold
+    ]
+    if len(read) < 2:
+        return {}
+    thresholds, shares, errors, count, bad = [], [], [], 0, 0
+    for k, mine in enumerate(read):
+        others = [one for i, part in enumerate(read) if i != k for one in part]
+        threshold = threshold_for(others, most_errors=most_errors, wrong_labels=wrong_labels)
+        accepted = [one for one in mine if one.reading.confidence >= threshold]
+        wrong = sum(not one.exact for one in accepted)
+        thresholds.append(threshold)
+        shares.append(len(accepted) / len(mine))
+        errors.append(wrong / max(len(accepted), 1))
+        count, bad = count + len(accepted), bad + wrong
+    root = math.sqrt(len(read))
+    return {
+        "accepted": float(np.mean(shares)),
+        "accepted_error": bad / max(count, 1),
+        "standard_errors": {
+            "accepted": float(np.std(shares, ddof=1)) / root,
+            "accepted_error": float(np.std(errors, ddof=1)) / root,
+        },
+        "thresholds": thresholds,
+    }
 
 
 def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:

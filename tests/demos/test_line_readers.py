@@ -257,6 +257,9 @@ def test_cross_validation_goes_on_where_it_was(composed: list[Field], tmp_path: 
     options = {"folds": 2, "block": 1, "workers": 1, "progress": False}
     first = crossvalidate(composed[:6], settings, tmp_path, **options)
     assert first["n"] == 6
+    point = first["operating_point"]
+    assert len(point["thresholds"]) == 2
+    assert 0.0 <= point["accepted"] <= 1.0
     kept = (tmp_path / "fold-0.json").stat().st_mtime_ns
     (tmp_path / "fold-1.json").unlink()
     again = crossvalidate(composed[:6], settings, tmp_path, **options)
