@@ -125,10 +125,13 @@ class FieldPenalty(nn.Module):
         return (rows * features.to(rows)).sum(dim=1) + self.bias.index_select(0, roles)
 
 
-def likeliest(found: LocatedFields, penalties: torch.Tensor, count: int) -> LocatedFields:
+def likeliest(
+    found: LocatedFields, penalties: torch.Tensor, count: int, within: float = np.inf
+) -> LocatedFields:
     """Return the fields of the ``count`` paths of least penalty: fields, or pairs of them.
 
-    A field of a pair that is not among them goes, too, unless another pair has it.
+    Paths that are more than ``within`` nats behind the best go, and so does a field of a pair that
+    is not among them, unless another pair has it.
 
     >>> grey = np.full((200, 400), 220, np.uint8)
     >>> for x in (20, 28, 36, 300, 308, 316):
@@ -141,6 +144,7 @@ def likeliest(found: LocatedFields, penalties: torch.Tensor, count: int) -> Loca
     alone = np.flatnonzero(found.roles == 0)
     of_paths = np.concatenate([each[alone], each[found.pairs].sum(axis=1)])
     best = np.sort(np.argsort(of_paths, kind="stable")[:count])
+    best = best[of_paths[best] <= of_paths.min(initial=np.inf) + within]
     pairs = found.pairs[best[best >= len(alone)] - len(alone)]
     kept = np.unique(np.concatenate([alone[best[best < len(alone)]], pairs.ravel()]))
     number = np.full(len(each), -1)

@@ -1,0 +1,130 @@
+"""The commands for whole checks: compose, train, evaluate, read."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from demos.checks.compare import keep_result
+from demos.checks.reader import CheckReader
+from demos.checks.whole_data import known_checks, write_checks
+from demos.checks.whole_evaluate import evaluate_checks
+from demos.checks.whole_loop import WholeSettings
+from demos.checks.whole_reader import SHIPPED_WHOLE, WholeReader
+from demos.checks.whole_report import write_whole_report
+from demos.checks.whole_training import train_whole
+from recognizers.datasets.check_layouts import FAMILIES
+
+__all__ = ["add_commands", "evaluate_whole", "load_whole"]
+
+Digits = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add ``compose_checks`` and ``train-fields`` to a command line."""
+    app.command("compose_checks")(compose_checks)
+    app.command("train-fields")(train_fields)
+
+
+def compose_checks(
+    out: Annotated[Path, typer.Argument(help="Folder for the images, labels.csv and the truth.")],
+    part: Annotated[str, typer.Option(help=f"One of {', '.join(FAMILIES)}.")] = "train",
+    count: Annotated[int, typer.Option(min=1, help="How many checks.")] = 450,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    digits: Digits = None,
+) -> None:
+    """Compose whole checks; the layouts of the part test are in no other part."""
+    write_checks(out, part, count, seed, digits)
+    typer.echo(f"{count} checks, labels.csv and truth.jsonl in {out}")
+
+
+def train_fields(
+    data: Annotated[Path, typer.Option(help="Folder of composed checks.")],
+    out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
+    start: Annotated[
+        Path | None, typer.Option(help="A reader of fields, whose network is begun with.")
+    ] = None,
+    recognizer: Annotated[str, typer.Option(help="What reads the fields.")] = "sdnn",
+    grammar: Annotated[str, typer.Option(help="Grammar of the amounts.")] = "amounts",
+    line_passes: Annotated[
+        int, typer.Option(min=0, help="Passes of the network over lines.")
+    ] = WholeSettings.line_passes,
+    global_passes: Annotated[
+        int, typer.Option(min=0, help="Passes of the small parameters over whole checks.")
+    ] = WholeSettings.global_passes,
+    digits: Digits = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+) -> None:
+    """Train a reader of whole checks; goes on where it was interrupted."""
+    checks, problems = known_checks(data)
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
+    settings = WholeSettings(
+        recognizer=recognizer,
+        grammar=grammar,
+        line_passes=line_passes,
+        global_passes=global_passes,
+        seed=seed,
+    )
+    root = os.environ.get("GTN_DATA")
+    if digits is None and root is None:
+        raise typer.BadParameter("name the folder of MNIST", param_hint="--digits")
+    begin = CheckReader.load(start) if start is not None else None
+    found = digits or Path(str(root)) / "mnist"
+    typer.echo(json.dumps(train_whole(checks, settings, out, digits=found, start=begin)))
+
+
+def load_whole(checkpoint: Path | None) -> WholeReader:
+    """Return the reader of whole checks of a checkpoint, or the one that is shipped."""
+    return WholeReader.load(checkpoint or SHIPPED_WHOLE)
+
+
+def evaluate_whole(
+    data: Path | None,
+    checkpoint: Path | None,
+    *,
+    as_json: bool,
+    report: Path | None,
+    keep: Path | None,
+    workers: int,
+) -> None:
+    """Measure a reader on whole checks: what ``evaluate --whole`` does."""
+    if data is None:
+        raise typer.BadParameter("name the folder of checks", param_hint="--data")
+    reader = load_whole(checkpoint)
+    checks, problems = known_checks(data)
+    figures = evaluate_checks(reader, checks, workers=workers)
+    for problem in (*problems, *figures["problems"]):
+        typer.echo(f"left out: {problem}", err=True)
+    for o in figures["outcomes"]:
+        if not o.exact:
+            sure = "accepted" if o.reading.accepted else "rejected"
+            read = f"read {o.reading.text:>10}  {o.reading.confidence:.3f}"
+            typer.echo(f"{o.name}  {o.truth:>10}  {read}  {sure}")
+    parameters = sum(p.numel() for p in reader.parameters())
+    if keep is not None:
+        name = f"whole checks, {reader.reader.recognizer}"
+        seconds = reader.report.get("seconds")
+        keep_result(
+            keep, name, f"{len(checks)} checks of unseen layouts", figures,
+            parameters=parameters, training_seconds=seconds,
+        )  # fmt: skip
+    shown: dict[str, Any] = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
+    if as_json:
+        typer.echo(json.dumps(shown))
+    else:
+        for name, value in shown.items():
+            typer.echo(f"{name:24} {json.dumps(value)}")
+    if report is not None:
+        by_name = {one.name: one for one in checks}
+        worst = [o for o in figures["outcomes"] if not o.exact or not o.reading.accepted]
+        worst = sorted(worst, key=lambda o: -o.reading.confidence)[:24]
+        chosen = [by_name[o.name] for o in worst]
+        page = write_whole_report(
+            reader, [c.path for c in chosen], report, [o.truth for o in worst]
+        )
+        typer.echo(f"report: {page}", err=as_json)

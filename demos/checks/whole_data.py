@@ -1,0 +1,131 @@
+"""Folders of whole checks: images, ``labels.csv`` as of fields, and what else is known of them.
+
+``compose_checks`` writes such folders: the fixed test set of 646 is
+``python -m demos.checks compose_checks OUT --part test --count 646``.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from demos.checkpoint import write_whole
+from recognizers.datasets.check_amounts import Part
+from recognizers.datasets.check_layouts import FAMILIES
+from recognizers.datasets.checks import Check, CheckComposer
+from recognizers.datasets.fields import FieldSetError, load_fields
+from recognizers.datasets.mnist import load_mnist
+
+__all__ = ["KnownCheck", "composed_checks", "known_checks", "write_checks"]
+
+TRUTH = "truth.jsonl"
+
+
+@dataclass(frozen=True)
+class KnownCheck:
+    """A file of a folder with its truth; without ``truth.jsonl`` only the text is known."""
+
+    path: Path
+    text: str
+    parts: tuple[Part, ...] = ()
+    sign: tuple[int, ...] | None = None
+    layout: str = ""
+    kind: str = ""
+    printed: bool = False
+
+    @property
+    def name(self) -> str:
+        """The file's name, without folders."""
+        return self.path.name
+
+    @property
+    def family(self) -> str:
+        """The family of its layout."""
+        return self.layout.rpartition(" ")[0]
+
+
+def composed_checks(
+    part: str, count: int, seed: int, digits: Path | None = None
+) -> Iterator[Check]:
+    """Yield checks of a part, whose digits are of that part of MNIST too.
+
+    The checks before and behind are the same whatever their count.
+
+    Raises:
+        ValueError: an unknown part; no folder of MNIST.
+    """
+    if part not in FAMILIES:
+        raise ValueError(f"part {part!r} is none of {', '.join(FAMILIES)}")
+    root = os.environ.get("GTN_DATA")
+    if digits is None and root is None:
+        raise ValueError("name the folder of MNIST by --digits, or set GTN_DATA")
+    images, labels = load_mnist(digits or Path(str(root)) / "mnist", part)
+    composer = CheckComposer(np.asarray(images), np.asarray(labels), part)
+    key = list(FAMILIES).index(part)
+    for i in range(count):
+        yield composer.compose(np.random.default_rng([seed, key, i]))
+
+
+def write_checks(
+    out: Path, part: str, count: int, seed: int = 0, digits: Path | None = None
+) -> None:
+    """Write checks as PNG files, ``labels.csv`` and ``truth.jsonl`` to a folder.
+
+    A folder that was begun is gone on with: files that are there are not written again.
+    """
+    rows, lines = io.StringIO(), []
+    table = csv.writer(rows, lineterminator="\n")
+    table.writerow(("file", "text"))
+    checks = composed_checks(part, count, seed, digits)
+    for i, check in enumerate(tqdm(checks, total=count, desc="composing", unit="check")):
+        name = f"{part}_{i:0{max(3, len(str(count - 1)))}d}.png"
+        if not (out / name).exists():
+            picture = io.BytesIO()
+            Image.fromarray(check.image).save(picture, "PNG", compress_level=3)
+            write_whole(out / name, picture.getvalue())
+        table.writerow((name, check.text))
+        truth: dict[str, Any] = {k: v for k, v in asdict(check).items() if k != "image"}
+        lines.append(json.dumps({"file": name, **truth}) + "\n")
+    write_whole(out / "labels.csv", rows.getvalue())
+    write_whole(out / TRUTH, "".join(lines))
+
+
+def known_checks(folder: Path) -> tuple[list[KnownCheck], tuple[str, ...]]:
+    """Return the checks of a folder in order of their names, and what is wrong with others.
+
+    Raises:
+        FieldSetError: no usable ``labels.csv``, or a line of ``truth.jsonl`` that is none.
+    """
+    found = load_fields(folder)
+    truths: dict[str, dict[str, Any]] = {}
+    path = found.directory / TRUTH
+    if path.is_file():
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                truth = json.loads(line)
+                truths[truth["file"]] = {
+                    "parts": tuple(
+                        Part(p["role"], p["written"], tuple(p["box"])) for p in truth["parts"]
+                    ),
+                    "sign": truth["sign"] and tuple(truth["sign"]),
+                    "layout": truth["layout"],
+                    "kind": truth["kind"],
+                    "printed": truth["printed"],
+                }
+            except (json.JSONDecodeError, KeyError, TypeError) as error:
+                raise FieldSetError(
+                    f"{path}:{number}: no truth of a check ({error!r}); file, parts, sign, layout, "
+                    f"kind and printed are in one"
+                ) from error
+    checks = [KnownCheck(one.path, one.text, **truths.get(one.name, {})) for one in found.fields]
+    return checks, found.problems

@@ -1,0 +1,271 @@
+"""Whole checks: folders, reading over all candidates, training, pages, commands."""
+
+import json
+import math
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+import gtn
+from demos.checkpoint import CheckpointError, load_checkpoint
+from demos.checks.__main__ import app
+from demos.checks.reader import CheckReader
+from demos.checks.whole_data import KnownCheck, known_checks, write_checks
+from demos.checks.whole_evaluate import evaluate_checks, read_checks
+from demos.checks.whole_loop import WholeSettings, field_batches
+from demos.checks.whole_reader import SHIPPED_WHOLE, Prepared, WholeReader
+from demos.checks.whole_report import write_whole_report
+from demos.checks.whole_samples import composed_lines, lines_of, locate_all
+from demos.checks.whole_training import take_over, train_whole
+from recognizers.datasets.check_printing import draw_text
+from recognizers.datasets.fields import FieldSetError
+from recognizers.fields import LocatedFields, locate_fields
+from recognizers.images import ImageError
+
+DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
+MNIST = DATA / "mnist"
+
+
+def check_of(*texts, shape=(300, 600)):
+    """A check with texts (text, x, y) in black."""
+    ink = np.zeros(shape, np.uint8)
+    for text, x, y in texts:
+        draw_text(ink, text, "sans", 22, x, y, 1.0)
+    return (220 - 0.8 * ink.astype(float)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    if not MNIST.is_dir():
+        pytest.skip(f"no MNIST in {DATA}")
+    where = tmp_path_factory.mktemp("checks")
+    write_checks(where, "train", 10, seed=4, digits=MNIST)
+    return where
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A reader of digits alone, with the network that is shipped."""
+    shipped = Path(SHIPPED_WHOLE).parent / "checks-two-stream.safetensors"
+    return WholeReader(CheckReader.load(shipped), paths=4).eval()
+
+
+def alone(check, k):
+    """Return a check with its k-th candidate only."""
+    fields = check.fields
+    return Prepared(
+        LocatedFields(
+            fields.boxes[[k]],
+            fields.roles[[k]],
+            fields.features[[k]],
+            np.empty((0, 2), np.int64),
+            (fields.images[k],),
+            fields.shape,
+        ),
+        (check.pictures[k],),
+    )
+
+
+@torch.no_grad()
+def test_the_mass_of_a_check_is_that_of_its_candidates(digits):
+    image = check_of(("47", 60, 80), ("120", 400, 150))
+    check = digits.chosen(locate_fields(image))
+    check = replace(check, fields=replace(check.fields, pairs=np.empty((0, 2), np.int64)))
+    together = gtn.forward_penalty(digits.interpretation_graph(check).double())
+    singles = [
+        gtn.forward_penalty(digits.interpretation_graph(alone(check, k)).double())
+        for k in np.flatnonzero(check.fields.roles == 0)
+    ]
+    assert len(singles) > 1
+    summed = -torch.logsumexp(-torch.stack(singles), 0)
+    assert float(together) == pytest.approx(float(summed), abs=1e-2)
+
+
+@torch.no_grad()
+def test_a_field_penalty_moves_the_answer_to_another_field(digits):
+    image = check_of(("47", 60, 80), ("120", 400, 150))
+    check = digits.chosen(locate_fields(image))
+    answers = set()
+    for left in (True, False):
+        features = np.zeros_like(check.fields.features)
+        features[:, 0] = np.where((check.fields.boxes[:, 0] < 200) == left, -40.0, 40.0)
+        moved = replace(check, fields=replace(check.fields, features=features))
+        digits.field_penalty.coefficients.fill_(0.0)
+        digits.field_penalty.coefficients[:, 0] = 1.0
+        reading = digits.read_prepared([moved])[0]
+        answers.add(reading.text)
+        assert sum(p for _, p in reading.alternatives) < 1.0 + 1e-6
+        assert len(reading.text) <= 3 if left else reading.text
+    assert len(answers) == 2
+
+
+@torch.no_grad()
+def test_the_point_stands_between_two_fields():
+    torch.manual_seed(0)
+    reader = WholeReader(paths=2).eval()
+    line = np.full((20, 60), 255, np.uint8)
+    line[4:16, 20:24] = 0
+    fields = LocatedFields(
+        np.array([[0, 0, 60, 20], [70, 0, 60, 10]], np.float32),
+        np.array([1, 2]),
+        np.zeros((2, reader.field_penalty.coefficients.shape[1]), np.float32),
+        np.array([[0, 1]]),
+        (line, line),
+        (100, 200),
+    )
+    pictures = tuple(reader.reader.recognize.prepare(image) for image in fields.images)
+    graph = reader.recognition_graph(Prepared(fields, pictures), reader.decoder)
+    table = graph.isymbols
+    point = table.label(".")
+    src, dst = np.asarray(graph.src), np.asarray(graph.dst)
+    lonely = [
+        a
+        for a in np.flatnonzero(np.asarray(graph.ilabels) == point)
+        if ((src == src[a]) & (dst == dst[a])).sum() == 1 and float(graph.penalties[a]) == 0.0
+    ]
+    assert len(lonely) == 1
+
+
+def test_empty_checks_and_bad_files_cost_one_error_each(digits, tmp_path):
+    Image.fromarray(np.full((300, 600), 230, np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no image")
+    Image.fromarray(np.full((8, 8), 230, np.uint8)).save(tmp_path / "c.png")
+    results = dict(read_checks(digits, sorted(tmp_path.glob("*.png"))))
+    kinds = [type(results[tmp_path / f"{k}.png"]) for k in "bc"]
+    assert kinds == [ImageError, ImageError]
+    assert results[tmp_path / "a.png"].text == ""
+    assert results[tmp_path / "a.png"].confidence == 0.0
+
+
+def test_folders_are_written_and_read(folder):
+    checks, problems = known_checks(folder)
+    assert not problems
+    assert len(checks) == 10
+    assert all(check.parts and check.layout and check.kind for check in checks)
+    again = folder.parent / "again"
+    write_checks(again, "train", 3, seed=4, digits=MNIST)
+    for name in ("train_000.png", "train_002.png"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()
+    (again / "truth.jsonl").write_text('{"file": "train_000.png"}\n')
+    with pytest.raises(FieldSetError, match=r"truth\.jsonl:1: no truth of a check"):
+        known_checks(again)
+
+
+def test_checks_without_the_truth_of_their_fields_cannot_be_trained_on(tmp_path):
+    some = [KnownCheck(tmp_path / f"{k}.png", "1.00", layout=f"f{k % 3} 0") for k in range(6)]
+    with pytest.raises(FieldSetError, match=r"truth\.jsonl says where"):
+        train_whole(some, WholeSettings(), tmp_path / "out", digits=MNIST, progress=False)
+
+
+def test_right_paths_hold_the_amount(folder):
+    located, problems = locate_all(known_checks(folder)[0], progress=False)
+    assert not problems
+    assert sum(bool(one.right) for one in located) >= 7
+    lines = lines_of(located)
+    assert all(line.image.shape[0] == 40 and line.written for line in lines)
+    some = [one for one in located if one.right]
+    whole, right = field_batches(some)
+    masses = [gtn.forward_penalty(g.double()) for g in (right, whole)]
+    # With penalties of 0 the forward penalty counts paths.
+    counts = [torch.exp(-m).round().long().tolist() for m in masses]
+    assert counts[0] == [len(one.right) for one in some]
+    assert counts[1] == [int((one.found.roles == 0).sum()) + len(one.found.pairs) for one in some]
+
+
+def test_lines_are_composed_with_what_they_say():
+    if not MNIST.is_dir():
+        pytest.skip(f"no MNIST in {DATA}")
+    lines = composed_lines(12, 0, MNIST)
+    known = set(CheckReader("amounts", "sdnn").rules.characters)
+    assert len(lines) == 12
+    for line in lines:
+        assert set(line.written) <= known
+        assert line.image.max() == 255
+
+
+def test_networks_take_over_what_fits():
+    torch.manual_seed(0)
+    old, new = CheckReader("car", "sdnn"), CheckReader("amounts", "sdnn", seed=3)
+    names = take_over(new, old)
+    ours, theirs = new.recognize.state_dict(), old.recognize.state_dict()
+    assert len(names) > 10
+    last = [name for name in names if ours[name].shape != theirs[name].shape]
+    assert last
+    for name in names:
+        if name in last:
+            assert torch.equal(ours[name][:10], theirs[name][:10])
+        else:
+            assert torch.equal(ours[name], theirs[name])
+
+
+def test_training_resumes_to_the_same_reader(folder, tmp_path):
+    checks = known_checks(folder)[0]
+    settings = WholeSettings(
+        composed=6, drawn=6, line_passes=2, field_steps=5, global_passes=1, paths=3
+    )
+
+    def run(out):
+        return train_whole(checks, settings, out, digits=MNIST, progress=False)
+
+    run(tmp_path / "whole")
+    part = tmp_path / "part"
+    with pytest.MonkeyPatch.context() as patch:
+        # Killed in the field penalties.
+        patch.setattr("demos.checks.whole_loop.WholeLoop.train_fields", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(part)
+    assert len((part / "log.jsonl").read_text().splitlines()) == 2
+    run(part)
+    ours, theirs = (
+        load_checkpoint(where / "state.safetensors")[0] for where in (tmp_path / "whole", part)
+    )
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+    lines = [json.loads(x) for x in (part / "log.jsonl").read_text().splitlines()]
+    assert [line["pass"] for line in lines] == [1, 2, 3, 4]
+    assert lines[2]["loss"] < math.log(60)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train_whole(checks, replace(settings, seed=1), part, digits=MNIST, progress=False)
+    loaded = WholeReader.load(part / "reader.safetensors")
+    assert loaded.reader.rules.name == "amounts"
+    figures = evaluate_checks(loaded, checks[:3])
+    assert figures["n"] == 3
+    assert figures["correct"] + figures["error"] + figures["reject"] == pytest.approx(1.0)
+
+
+def test_a_page_shows_candidates_and_graphs(digits, tmp_path):
+    Image.fromarray(check_of(("47", 60, 80), ("120", 400, 150))).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"")
+    page = write_whole_report(
+        digits, [tmp_path / "a.png", tmp_path / "b.png"], tmp_path, ["120", "1"]
+    )
+    content = page.read_text()
+    assert content.count("<rect") > 3
+    assert "Interpretation graph" in content
+    assert "b.png: the file is empty" in content
+    with pytest.raises(ValueError, match="1 truths for 2 files"):
+        write_whole_report(digits, [tmp_path / "a.png"] * 2, tmp_path, ["1"])
+
+
+def test_the_commands_read_and_measure(folder, tmp_path):
+    given = ["--whole", "--workers", "1"]
+    (tmp_path / "bad.png").write_bytes(b"x")
+    files = [str(folder / "train_000.png"), str(tmp_path / "bad.png")]
+    result = CliRunner().invoke(app, ["read", *files, *given, "--json"])
+    assert result.exit_code == 1, result.output
+    lines = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    assert sum("error" in line for line in lines) == 1
+    with (folder / "labels.csv").open("a") as labels:
+        labels.write("nowhere.png,1.00\n")
+    result = CliRunner().invoke(app, ["evaluate", "--data", str(folder), *given, "--json"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout.splitlines()[-1])
+    assert figures["n"] == 10
+    assert {"correct", "error", "reject", "groups", "threshold"} <= figures.keys()
+    result = CliRunner().invoke(app, ["evaluate", *given])
+    assert result.exit_code == 2
