@@ -94,6 +94,7 @@ HANDS = {
     "slanted": Hand(slant=0.35, slope=0.06, jitter=0.03),
     "joined": Hand(slant=0.2, slope=-0.04, gap=0.16, joined=True, jitter=0.03),
     "wide": Hand(slant=0.1, slope=0.1, curvature=-0.006, width=1.25, gap=0.4, jitter=0.03),
+    "hasty": Hand(slant=0.45, slope=0.05, gap=0.1, joined=True, jitter=0.085),
 }
 """Some hands by name."""
 

@@ -156,13 +156,9 @@ Not measured.
 
 ## Right and wrong
 
-Our own ink, read among {{ "{:,}".format(shown.lexicon) }} words by the shipped reader; all words of
-`demos/words/ink`, as they came. Ink of the collection is not shown: its licence allows tests and
-research.
+![Words and what they were read as](words/examples.svg)
 
-| ink | written | read | posterior | next |
-|---|---|---|---|---|
-{% for row in examples %}
-| {{ row | join(" | ") }} |
-{% endfor %}
+*{{ right }} of {{ examples }} right: our own ink, as it came, the last 16 words by a hasty hand, read among
+{{ "{:,}".format(shown.lexicon) }} words by the shipped reader; with posteriors. Ink of the collection is not shown: its
+licence allows tests and research.*
 """

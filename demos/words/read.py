@@ -52,10 +52,11 @@ class Reader:
     def read(self, ink: Ink, count: int = 5) -> WordReading:
         """Read a word: its likeliest readings and all graphs between.
 
-        Where the beam loses every path, once more without one, among fewer tokens.
+        Where the beam keeps fewer words than asked for, once more without one, among fewer tokens.
         """
         reading = self.reader.read(ink, self.decoder, count)
-        if reading.readings or ink.is_empty:
+        wanted = count if self.words is None else min(count, len(self.words))
+        if len(reading.readings) >= wanted or ink.is_empty:
             return reading
         return self.reader.read(ink, self.decoder.with_beam(math.inf, MOST_ACTIVE // 4), count)
 

@@ -92,7 +92,8 @@ def _read(
 def _line(one: NamedInk, reading: WordReading, as_json: bool) -> str:
     if not as_json:
         words = "  ".join(f"{r.text} {r.posterior:.3f}" for r in reading.readings)
-        return f"{one.name}  {words or '(nothing)'}"
+        name = one.name if one.label is None else f"{one.name} [{one.label}]"
+        return f"{name}  {words or '(nothing)'}"
     words_ = [
         {"text": r.text, "posterior": r.posterior, "penalty": r.penalty} for r in reading.readings
     ]

@@ -15,8 +15,7 @@ from demos.words.handwriting import HANDS, SAMPLES, write_word
 from demos.words.page import PAGE
 from demos.words.read import Reader
 from demos.words.report_beam import ENOUGH
-from demos.words.report_pictures import SHOWN, read_beams, write_pictures
-from recognizers.online.ink_pictures import draw_ink
+from demos.words.report_pictures import SHOWN, read_beams, read_examples, write_pictures
 from recognizers.online.writers import LEFT_OUT, SIDES, read_list
 
 __all__ = ["write_page"]
@@ -40,7 +39,8 @@ def write_page(reader: Reader, results: Path, page: Path) -> list[Path]:
     """
     measured = read_beams(results)
     runs = _of(results, "words")
-    pictures = write_pictures(reader, measured, page.with_suffix(""))
+    examples = read_examples(reader)
+    pictures = write_pictures(reader, examples, measured, page.with_suffix(""))
     hand, seed = SAMPLES[SHOWN]
     reading = reader.read(write_word(SHOWN, HANDS[hand], seed))
     cut = reading.segmentation
@@ -69,7 +69,8 @@ def write_page(reader: Reader, results: Path, page: Path) -> list[Path]:
         beams=[row for one in measured for row in _beam_rows(one)],
         beam_machine=measured[0]["machine"] if measured else "",
         enough=f"{100 * ENOUGH:g}",
-        examples=_examples(reader, page.with_suffix("")),
+        examples=len(examples),
+        right=sum(one.read == one.word for one in examples),
     )
     write_whole(page, text)
     return [page, *pictures]
@@ -197,20 +198,4 @@ def _beam_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
                     f"{one['arcs']:,.0f}",
                 )
             )
-    return rows
-
-
-def _examples(reader: Reader, folder: Path) -> list[Sequence[str]]:
-    """Our own words as they were read; their pictures are written into the folder."""
-    rows = []
-    for word, (hand, seed) in SAMPLES.items():
-        ink = write_word(word, HANDS[hand], seed)
-        write_whole(folder / f"{word}.svg", draw_ink(ink, 44.0, word))
-        first, *others = [*reader.read(ink).readings[:2], None]
-        read = "(nothing)" if first is None else first.text
-        mark = "" if read == word else " ✗"
-        share = "" if first is None else f"{first.posterior:.3f}"
-        next_ = "" if not others or others[0] is None else others[0].text
-        picture = f"![{word}]({folder.name}/{word}.svg)"
-        rows.append((picture, word, f"{read}{mark}", share, next_))
     return rows

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -17,13 +18,29 @@ from demos.words.handwriting import HANDS, SAMPLES, write_word
 from demos.words.read import Reader
 from recognizers.online.amap import ROWS, amap
 from recognizers.online.ink import Ink
-from recognizers.online.ink_pictures import draw_amap, draw_fit
+from recognizers.online.ink_pictures import draw_amap, draw_fit, draw_ink
 from recognizers.online.normalization import ROWS_OF_LINES, by_height, fit_lines, on_lines
 
-__all__ = ["NORMALISED", "draw_beams", "draw_normaliser", "read_beams", "write_pictures"]
+__all__ = [
+    "NORMALISED",
+    "SHOWN",
+    "Example",
+    "draw_beams",
+    "draw_examples",
+    "draw_normaliser",
+    "read_beams",
+    "read_examples",
+    "write_pictures",
+]
 
 NORMALISED = ("playground", "quickly", "minimum")
 """Words of our own ink that show the normaliser at work."""
+
+HASTY = (
+    "together", "river", "thought", "window", "beautiful", "garden", "mountain", "yellow",
+    "simple", "quiet", "number", "kitchen", "every", "journey", "black", "voice",
+)  # fmt: skip
+"""Words that a hasty hand writes, so that some are read wrong."""
 
 SHOWN = "hand"
 """The word of our own ink whose way through the reader is drawn."""
@@ -79,6 +96,55 @@ def _on_rows(ink: Ink, columns: float) -> str:
     return "".join([*parts, "</svg>"])
 
 
+class Example(NamedTuple):
+    """Our own ink of a word, what it was read as, and the posterior of that."""
+
+    ink: Ink
+    word: str
+    read: str
+    posterior: float
+
+
+def read_examples(reader: Reader) -> list[Example]:
+    """Read the words of `SAMPLES`, each in its hand, and `HASTY` in a hasty one."""
+    written = [(word, HANDS[hand], seed) for word, (hand, seed) in SAMPLES.items()]
+    written += [(word, HANDS["hasty"], seed) for seed, word in enumerate(HASTY)]
+    found = []
+    for word, hand, seed in written:
+        ink = write_word(word, hand, seed)
+        readings = reader.read(ink).readings
+        best = (readings[0].text, readings[0].posterior) if readings else ("", 0.0)
+        found.append(Example(ink, word, *best))
+    return found
+
+
+def draw_examples(examples: Sequence[Example]) -> str:
+    """Words with what they were read as beneath, four in a row (SVG)."""
+    wide, high = 260.0, 112.0
+    rows = -(-len(examples) // 4)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{4 * wide:g}" height="{high * rows:g}" '
+        f'viewBox="0 0 {4 * wide:g} {high * rows:g}" font-size="14" '
+        'font-family="Helvetica, Arial, sans-serif">',
+        '<rect width="100%" height="100%" fill="white"/>',
+    ]
+    for number, one in enumerate(examples):
+        x, y = wide * (number % 4) + 10.0, high * (number // 4)
+        picture = draw_ink(one.ink, min(60.0, 215.0 * _aspect(one.ink)))
+        parts.append(picture.replace("<svg ", f'<svg x="{x:g}" y="{y + 6:g}" ', 1))
+        said, color = f"{one.read} {one.posterior:.2f}", "#23704a"
+        if one.read != one.word:
+            said, color = f"{said}, written: {one.word}", "#b3361e"
+        parts.append(f'<text x="{x + 8:g}" y="{y + 98:g}" fill="{color}">{escape(said)}</text>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _aspect(ink: Ink) -> float:
+    """Height of ink for its width."""
+    left, low, right, high = ink.bounds
+    return (high - low) / max(right - left, 1e-9)
+
+
 def draw_beams(measured: Sequence[dict[str, Any]]) -> bytes:
     """Curves of word error and of time against the beam, for each system and lexicon (SVG)."""
     with mpl.rc_context({"svg.hashsalt": "words", "font.size": 9}):
@@ -105,13 +171,19 @@ def draw_beams(measured: Sequence[dict[str, Any]]) -> bytes:
     return content.getvalue()
 
 
-def write_pictures(reader: Reader, measured: Sequence[dict[str, Any]], folder: Path) -> list[Path]:
+def write_pictures(
+    reader: Reader,
+    examples: Sequence[Example],
+    measured: Sequence[dict[str, Any]],
+    folder: Path,
+) -> list[Path]:
     """Draw all pictures of the page into a folder; returns their files. Our own ink alone."""
     hand, seed = SAMPLES[SHOWN]
     ink = write_word(SHOWN, HANDS[hand], seed)
     reading = reader.read(ink)
     pictures: dict[str, str | bytes] = {
         "normaliser.svg": draw_normaliser(),
+        "examples.svg": draw_examples(examples),
         "planes.png": draw_amap(amap(reading.ink), 4),
     }
     graphs = draw_graphs(reading, "white")

@@ -1,5 +1,7 @@
 """Ink written by code, and ink of files of all kinds."""
 
+import tarfile
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from demos.words.read_files import ink_of_file, inks_of
 from recognizers.online.ink import Ink, InkError
 from recognizers.online.ink_files import to_json
 from recognizers.online.normalization import fit_lines
+from recognizers.online.unipen import UnipenReader
 
 UNIPEN = ".COORD X Y\n.PEN_DOWN\n0 0 1 9\n.PEN_UP\n.PEN_DOWN\n5 5 6 6\n"
 
@@ -94,3 +97,17 @@ def test_a_bad_file_does_not_keep_others_from_being_read(tmp_path):
     assert isinstance(found[0], InkError)
     assert found[1][0].ink.points.shape == (2, 2)
     assert "no file of ink" in str(found[2])
+
+
+def test_words_of_a_real_file(data_dir, tmp_path):
+    archive = data_dir / "unipen" / "pri.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"no {archive}")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    files = sorted(tmp_path.rglob("data/6/**/*.dat"))
+    found = [one for _, inks in inks_of(files) for one in inks]
+    every = [s for s in UnipenReader(tmp_path, ["6"]) if not s.ink.is_empty]
+    assert sorted(one.label for one in found) == sorted(s.label for s in every)
+    assert len(found) == 106
+    assert {one.name.split(":")[0] for one in found} <= {str(path) for path in files}

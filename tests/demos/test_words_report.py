@@ -12,7 +12,7 @@ from demos.words.read import Reader
 from demos.words.reader import WordReader
 from demos.words.report_beam import measure_beams, write_beams
 from demos.words.report_page import write_page
-from demos.words.report_pictures import draw_normaliser
+from demos.words.report_pictures import HASTY, Example, draw_examples, draw_normaliser
 from grammars.words import word_list
 
 WORDS = ["ink", "hand", "paper", "a", "in", "an", "it", "on", "to", "no"]
@@ -130,8 +130,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert "not measured" not in text.lower()
     rows = re.findall(r"^\| .*", text, re.MULTILINE)
     assert all(row.endswith(" |") for row in rows)
-    for word in SAMPLES:
-        assert f"![{word}](words/{word}.svg) | {word} | " in text
+    assert f"of {len(SAMPLES) + len(HASTY)} right: our own ink" in text
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
     assert all((page.parent / link).is_file() for link in linked)
     assert {page, *(page.parent / link for link in linked if "beam" in link)} <= set(written)
@@ -151,3 +150,10 @@ def test_the_picture_of_the_normaliser_is_one_drawing():
     picture = draw_normaliser(["ink"])
     assert picture.count("<svg") == picture.count("</svg>") == 4
     assert draw_normaliser(["ink"]) == picture
+
+
+def test_examples_say_what_was_read_and_what_was_written():
+    ink = write_word("ink")
+    picture = draw_examples([Example(ink, "ink", "ink", 0.9), Example(ink, "ink", "<in>", 0.5)])
+    assert "ink 0.90</text>" in picture
+    assert "&lt;in&gt; 0.50, written: ink</text>" in picture
