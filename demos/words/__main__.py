@@ -8,18 +8,25 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from demos.checkpoint import CheckpointError
 from demos.words.characters import Settings, errors_of, load_network, train_characters
+from demos.words.evaluate_words import word_errors
+from demos.words.letters import LETTERS
+from demos.words.lexicon import lexicon_graph, task_words
 from demos.words.read_commands import add_to
+from demos.words.reader import SYSTEMS, WordReader, shipped_reader
 from demos.words.report import shipped_network, write_card, write_characters_result
+from demos.words.report_words import write_words_card, write_words_result
 from demos.words.samples import load_characters, load_letters
+from demos.words.train_words import STAGES, train_words
 from demos.words.train_words import Settings as WordSettings
-from demos.words.train_words import train_words
-from demos.words.word_samples import load_words
+from demos.words.word_samples import load_words, word_labels
+from grammars.words import read_words
 from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
 
@@ -60,6 +67,9 @@ def train(
         int, typer.Option(min=0, help="Steps on letters side by side (words).")
     ] = WordSettings.strings,
     steps: Annotated[int, typer.Option(min=0, help="Steps on words.")] = WordSettings.words,
+    maps: Annotated[
+        tuple[int, int] | None, typer.Option(help="Of the network (words); the paper's are 8 25.")
+    ] = None,
     until: Annotated[
         float, typer.Option(help="Stop after so many seconds; go on with the same command (words).")
     ] = math.inf,
@@ -82,9 +92,10 @@ def train(
             normaliser=normaliser,
             strings=strings,
             words=steps,
+            maps=maps or WordSettings.maps,
             seed=seed,
         )
-        _train_words(_find(data), word_settings, out, cache, progress, until)
+        _train_words(_find(data), word_settings, out, cache, progress, until, results, weights)
         return
     output = output or Settings.output
     settings = Settings(output=output, passes=passes, seed=seed)
@@ -107,12 +118,14 @@ def _train_words(
     cache: Path | None,
     progress: bool,
     until: float,
+    results: Path,
+    weights: Path | None,
 ) -> None:
     plain = "" if settings.normaliser else "-no-normaliser"
     out = out or Path("runs") / "words" / f"{settings.system}{plain}-seed{settings.seed}"
     words = load_words(data, normaliser=settings.normaliser, cache=cache)
     _report(words.problems)
-    train_words(
+    done = train_words(
         load_letters(data, ("train",), cache),
         words.of(("train",)),
         words.of(("validation",)),
@@ -121,29 +134,53 @@ def _train_words(
         progress=progress,
         until=until,
     )
+    if not done:
+        typer.echo(f"{out}: stopped on the way; the same command goes on")
+        return
+    listed = task_words(words.labels)
+    path = write_words_result(words, lexicon_graph(listed), len(listed), settings, out, results)
+    if weights is not None:
+        write_words_card(out / f"{STAGES[-1]}.safetensors", path, weights)
+    typer.echo(path.read_text().strip() if progress else json.dumps({"result": str(path)}))
 
 
 @app.command()
 def evaluate(
     data: Data = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A network; default: the shipped one.")
+        Path | None, typer.Option(help="A network of characters; default: the shipped one.")
     ] = None,
+    reader: Annotated[
+        Path | None, typer.Option(help="A reader of words; default: the shipped one.")
+    ] = None,
+    system: Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")] = (
+        WordSettings.system
+    ),
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(help="A file of words; default: all labels of the data and frequent English."),
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Read so many words, evenly from all.")
+    ] = None,
+    cache: Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     side: Annotated[
         str, typer.Option(help="Whose ink: test, validation, left-out or train.")
     ] = "test",
 ) -> None:
     """Measure on the test writers of the public pack and on all writers that it does not have."""
-    network = load_network(checkpoint or shipped_network())
     if side not in SIDES:
         raise typer.BadParameter(f"{side!r} is none of {', '.join(SIDES)}", param_hint="--side")
     sides = (side, UNLISTED) if side == "test" else (side,)
-    found = load_characters(_find(data), {side: sides}, "".join(network.classes))[side]
+    place = _find(data)
+    network = load_network(checkpoint or shipped_network())
+    found = load_characters(place, {side: sides}, "".join(network.classes), cache)[side]
     _report(found.problems)
-    line = errors_of(network, found)
+    line = _word_figures(place, reader, system, lexicon, sides, most, cache)
+    line |= errors_of(network, found)
     if not line:
-        raise ValueError(f"no character by the writers of the side {side!r}")
+        raise ValueError(f"no character and no word by the writers of the side {side!r}")
     if as_json:
         typer.echo(json.dumps(line))
     else:
@@ -152,6 +189,31 @@ def evaluate(
 
 
 add_to(app)
+
+
+def _word_figures(
+    data: Path,
+    path: Path | None,
+    system: str,
+    lexicon: Path | None,
+    sides: tuple[str, ...],
+    most: int | None,
+    cache: Path | None,
+) -> dict[str, Any]:
+    """What a reader of words gets wrong in the words of some sides; nothing if there is none."""
+    labels = word_labels(data, cache)
+    if not labels:
+        return {}
+    reader = WordReader.load(path) if path is not None else shipped_reader(system)
+    words = load_words(data, normaliser=reader.normaliser, cache=cache, sides=sides)
+    _report(words.problems)
+    if most is not None and len(words) > most:
+        words = words.take(np.linspace(0, len(words) - 1, most).astype(int))
+    if lexicon is None:
+        listed = task_words(labels)
+    else:
+        listed = read_words(lexicon, alphabet=LETTERS)
+    return word_errors(reader, words, lexicon_graph(listed))
 
 
 def _find(data: Path | None) -> Path:

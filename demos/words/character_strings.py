@@ -7,7 +7,7 @@ network sees what it will see in words. Which lines a letter reaches is known fr
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from recognizers.online.ink import Ink
 from recognizers.online.normalization import MARGIN, Lines, by_height, on_lines
 from recognizers.online.segmentation import STEP, InkSegmentation, segment_ink
 from recognizers.online.segmentation_kernels import even_strokes
+from recognizers.online.slant import slant
 
 __all__ = ["LetterString", "compose_strings", "labelled_segments", "output_labels", "placed"]
 
@@ -68,31 +69,41 @@ def compose_strings(
 ) -> list[LetterString]:
     """Draw strings of `length` letters, near each other in the list: mostly of one writer.
 
-    `letters` are as `placed` gives them. Sizes, heights and gaps differ at random. Without the
-    normaliser a string is scaled by its height, as words are then.
+    `letters` are as `placed` gives them. Sizes, heights and gaps differ at random. The letters of
+    a string are set upright together, as a word is; without the normaliser a string is scaled by
+    its height, as words are then.
     """
     found = []
     for _ in range(count):
         first = rng.integers(max(1, len(letters) - near))
         chosen = first + rng.integers(min(near, len(letters)), size=length)
+        size = np.exp(0.1 * rng.normal())
+        parts = []
+        for i in chosen:
+            scale = np.exp(0.1 * rng.normal(size=2)) * size
+            points = letters[i].points * scale + [0.0, 0.5 * rng.normal() + 6.5 * (1.0 - scale[1])]
+            points[:, 1] = np.clip(points[:, 1], 0.0, 19.0)
+            offsets = letters[i].offsets
+            parts.append([points[a:b] for a, b in pairwise(offsets)])
+        lean = slant(Ink(chain.from_iterable(parts))) if normaliser else 0.0
         at = MARGIN
         strokes: list[np.ndarray] = []
         spans = np.empty((length, 2))
-        size = np.exp(0.1 * rng.normal())
-        for k, i in enumerate(chosen):
-            scale = np.exp(0.1 * rng.normal(size=2)) * size
-            points = letters[i].points * scale + [at, 0.5 * rng.normal() + 6.5 * (1.0 - scale[1])]
-            points[:, 1] = np.clip(points[:, 1], 0.0, 19.0)
-            offsets = letters[i].offsets
-            strokes += [points[a:b] for a, b in pairwise(offsets)]
-            spans[k] = at, points[:, 0].max()
+        for k, part in enumerate(parts):
+            whole = np.concatenate(part)
+            x = whole[:, 0] - lean * (whole[:, 1] - 6.5)
+            spans[k] = at, at + np.ptp(x)
+            shift = at - x.min()
+            strokes += [
+                np.stack([p[:, 0] - lean * (p[:, 1] - 6.5) + shift, p[:, 1]], axis=1) for p in part
+            ]
             at = spans[k, 1] + max(0.3, rng.normal(2.0, 1.5))
         ink = Ink(strokes)
         if not normaliser:
-            whole = by_height(ink)
-            ratio = np.ptp(whole.points[:, 0]) / max(np.ptp(ink.points[:, 0]), 1e-9)
+            scaled = by_height(ink)
+            ratio = np.ptp(scaled.points[:, 0]) / max(np.ptp(ink.points[:, 0]), 1e-9)
             spans = (spans - ink.bounds[0]) * ratio + MARGIN
-            ink = whole
+            ink = scaled
         even = Ink.of(*even_strokes(np.array(ink.points), np.array(ink.offsets), STEP))
         found.append(LetterString(even, classes[chosen], spans))
     return found

@@ -22,6 +22,7 @@ from recognizers.online.hmm import REST
 from recognizers.online.ink import Ink
 from recognizers.online.normalization import Fit, by_height, fit_lines, on_lines
 from recognizers.online.segmentation import InkSegmentation
+from recognizers.online.slant import upright
 
 __all__ = ["KIND", "SYSTEMS", "WordReader", "WordReading", "shipped_reader"]
 
@@ -76,7 +77,8 @@ class WordReader(nn.Module):
     Args:
         system: "segments" or "sdnn".
         output: of the network, "rbf" or "softmax".
-        normaliser: whether words are laid on their four lines; False: scaled by their height.
+        normaliser: whether words are laid on their four lines and set upright; False: scaled by
+            their height.
         options: of the system.
 
     >>> reader = WordReader("segments")
@@ -105,7 +107,7 @@ class WordReader(nn.Module):
 
     def normalize(self, ink: Ink) -> Ink:
         """The word in the pixels of its annotated image."""
-        return on_lines(ink, fit_lines(ink).lines) if self.normaliser else by_height(ink)
+        return upright(on_lines(ink, fit_lines(ink).lines)) if self.normaliser else by_height(ink)
 
     def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
         """What searches for the words of a lexicon (`lexicon_graph`); None: any letters.
@@ -137,7 +139,7 @@ class WordReader(nn.Module):
         """
         decoder = lexicon if isinstance(lexicon, Decoder) else self.decoder(lexicon)
         fit = fit_lines(ink) if self.normaliser else None
-        placed = by_height(ink) if fit is None else on_lines(ink, fit.lines)
+        placed = by_height(ink) if fit is None else upright(on_lines(ink, fit.lines))
         cut, segments, recognized = self.recognized(placed)
         kept = decoder.search(recognized)
         readings = () if ink.is_empty else tuple(decoder.read(recognized, n))
@@ -145,8 +147,7 @@ class WordReader(nn.Module):
 
     def save(self, path: str | Path, **about: Any) -> None:
         """Write a checkpoint."""
-        tensors = {k: v for k, v in self.state_dict().items() if v.is_floating_point()}
-        save_checkpoint(path, tensors, {"settings": self.settings, **about}, kind=KIND)
+        save_checkpoint(path, self.state_dict(), {"settings": self.settings, **about}, kind=KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> WordReader:
@@ -158,12 +159,9 @@ class WordReader(nn.Module):
         tensors, about = load_checkpoint(path, kind=KIND)
         try:
             reader = cls(**about["settings"])
-            missing, unexpected = reader.load_state_dict(tensors, strict=False)
-        except (RuntimeError, KeyError, TypeError) as error:
+            reader.load_state_dict(tensors)
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: not the parameters of a reader ({error})") from error
-        wrong = [*unexpected, *(name for name in missing if reader.get_parameter(name) is not None)]
-        if wrong:
-            raise CheckpointError(f"{path}: not the parameters of a reader ({', '.join(wrong)})")
         return reader.eval()
 
 

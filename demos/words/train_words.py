@@ -62,7 +62,7 @@ class Settings:
     word_batch: int = 24
     word_rate: float = 2e-3
     beside: float = 5.0
-    maps: tuple[int, int] = (24, 64)
+    maps: tuple[int, int] = (16, 50)
     balance: float = 0.7
     distortion: float = 0.7
     averaging: int = 500

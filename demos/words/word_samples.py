@@ -18,12 +18,13 @@ from recognizers.online.ink import Ink
 from recognizers.online.normalization import by_height, normalized
 from recognizers.online.segmentation import STEP
 from recognizers.online.segmentation_kernels import even_strokes
+from recognizers.online.slant import upright
 from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.writers import side
 
-__all__ = ["Words", "load_words"]
+__all__ = ["Words", "load_words", "word_labels"]
 
-_VERSION = 1
+_VERSION = 2
 CATEGORY = "6"
 
 
@@ -71,8 +72,8 @@ def load_words(
 ) -> Words:
     """All words at `data` (a UNIPEN tree or a folder of archives), of these sides or of all.
 
-    `normaliser`: laid on their lines; False: scaled by their height. Some 3 ms for each word; with
-    `cache`, a folder, that is done once.
+    `normaliser`: laid on their lines and set upright; False: scaled by their height. Some 3 ms
+    for each word; with `cache`, a folder, that is done once.
     """
     read = load_unipen(data, [CATEGORY], cache)
     found = [(s, side(s.contributor, s.writer), folded(s.label)) for s in read.segments]
@@ -88,6 +89,11 @@ def load_words(
         len(found) - len(kept),
         [str(p) for p in read.problems],
     )
+
+
+def word_labels(data: str | Path, cache: str | Path | None = None) -> list[str]:
+    """The labels of all words at `data`, whoever wrote them, as they stand."""
+    return [segment.label for segment in load_unipen(data, [CATEGORY], cache).segments]
 
 
 def _kept_inks(inks: list[Ink], normaliser: bool, cache: str | Path | None) -> list[Ink]:
@@ -120,5 +126,5 @@ def _kept_inks(inks: list[Ink], normaliser: bool, cache: str | Path | None) -> l
 
 
 def _placed(ink: Ink, normaliser: bool) -> Ink:
-    word = normalized(ink) if normaliser else by_height(ink)
+    word = upright(normalized(ink)) if normaliser else by_height(ink)
     return Ink.of(*even_strokes(np.array(word.points), np.array(word.offsets), STEP))

@@ -1,0 +1,160 @@
+"""What a finished training of a reader of words leaves: a result in JSON, and a card."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import gtn
+from demos.checkpoint import write_whole
+from demos.mnist.results import machine
+from demos.words.evaluate_words import word_errors
+from demos.words.reader import WordReader
+from demos.words.train_words import STAGES, Settings
+from demos.words.word_samples import Words
+from recognizers.lenet import parameters
+
+__all__ = ["write_words_card", "write_words_result"]
+
+MOST_VALIDATION = 1500
+"""Validation words that are measured: enough to choose by."""
+
+PAPER = {
+    "segments": {"word_error": (0.046, 0.032), "char_error_no_lexicon": (0.085, 0.063)},
+    "sdnn": {"char_error_no_lexicon": (0.124, 0.082)},
+}
+"""The paper's figures (section IX) before and after word-level training."""
+
+
+def write_words_result(
+    words: Words,
+    lexicon: gtn.Graph,
+    lexicon_size: int,
+    settings: Settings,
+    out: Path,
+    results: Path,
+) -> Path:
+    """Measure the readers of both stages and write the result; returns its file.
+
+    "before" is the reader of the first stage, "after" that of the second. `words` are all of the
+    data; the sides are chosen here.
+    """
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    before, after = (WordReader.load(out / f"{stage}.safetensors") for stage in STAGES)
+    test = words.of(("test",))
+    validation = words.of(("validation",))
+    some = validation.take(range(0, len(validation), max(1, len(validation) // MOST_VALIDATION)))
+    content: dict[str, Any] = {
+        "task": "words",
+        "command": _command(settings),
+        "configuration": asdict(settings),
+        "n_training": len(words.of(("train",))),
+        "lexicon": lexicon_size,
+        "parameters": parameters(after),
+    }
+    for name, reader in (("before", before), ("after", after)):
+        content[name] = {
+            "test": word_errors(reader, test, lexicon),
+            "validation": word_errors(reader, some, lexicon),
+        }
+    content["after"]["left_out"] = word_errors(after, words.of(("left-out",)), lexicon)
+    content["after"]["test_by_contributor"] = {
+        str(name): word_errors(after, _by(test, name), lexicon)
+        for name in np.unique(test.contributors)
+    }
+    content["cut_by_global_training"] = {
+        key: 1.0 - content["after"]["test"][key] / max(content["before"]["test"][key], 1e-9)
+        for key in ("word_error", "char_error", "word_error_no_lexicon", "char_error_no_lexicon")
+    }
+    content |= {
+        "seconds_of_training": {
+            stage: sum(line["seconds"] for line in log if line["stage"] == stage)
+            for stage in STAGES
+        },
+        "machine": machine(),
+        "torch": torch.__version__,
+    }
+    lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
+    plain = "" if settings.normaliser else "-no-normaliser"
+    path = results / f"{settings.system}{plain}-seed{settings.seed}.json"
+    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    return path
+
+
+def _command(settings: Settings) -> str:
+    """The command that trains so; other options than these have their defaults."""
+    given = [f"--system {settings.system}"]
+    defaults = Settings(system=settings.system)
+    if not settings.normaliser:
+        given.append("--no-normaliser")
+    for option, name in (("output", "output"), ("strings", "strings"), ("steps", "words")):
+        if getattr(settings, name) != getattr(defaults, name):
+            given.append(f"--{option} {getattr(settings, name)}")
+    if settings.maps != defaults.maps:
+        given.append(f"--maps {settings.maps[0]} {settings.maps[1]}")
+    return f"python -m demos.words train --task words {' '.join(given)} --seed {settings.seed}"
+
+
+def _by(words: Words, contributor: str) -> Words:
+    return words.take([i for i, name in enumerate(words.contributors) if name == contributor])
+
+
+def write_words_card(reader: Path, result: Path, weights: Path) -> None:
+    """Copy a reader to `weights` as `words-SYSTEM.safetensors`, and write its card."""
+    figures = json.loads(result.read_text())
+    run = figures["configuration"]
+    rows = [
+        "| words | word error | character error | word error, free | character error, free |",
+        "|---|---|---|---|---|",
+    ]
+    named = [
+        ("test, before training on words", figures["before"]["test"]),
+        ("test", figures["after"]["test"]),
+        ("left-out institution", figures["after"]["left_out"]),
+        ("validation", figures["after"]["validation"]),
+    ]
+    keys = ("word_error", "char_error", "word_error_no_lexicon", "char_error_no_lexicon")
+    for name, side in named:
+        if side:
+            cells = " | ".join(f"{100 * side[key]:.1f}%" for key in keys)
+            rows.append(f"| {side['n_words']} ({name}) | {cells} |")
+    system = {
+        "segments": "over-segmentation (Fig. 30)",
+        "sdnn": "a swept network and character models, SDNN/HMM (Fig. 31)",
+    }[run["system"]]
+    minutes = {stage: seconds / 60 for stage, seconds in figures["seconds_of_training"].items()}
+    maps = ", ".join(map(str, run["maps"]))
+    name = f"words-{run['system']}"
+    paper = "; ".join(
+        f"{key.replace('_', ' ')} {100 * a:.1f} to {100 * b:.1f}%"
+        for key, (a, b) in PAPER[run["system"]].items()
+    )
+    card = f"""# {name}.safetensors: pen-written words by {system}
+
+The network of section IX of LeCun et al. 1998 (`recognizers.online.network.AmapNetwork`) with
+{maps} and 84 maps, output `{run["output"]}`, and all else that is trained with it:
+{figures["parameters"]:,} parameters. Trained on isolated letters laid side by side, then on
+{figures["n_training"]:,} words of the UNIPEN collection (release train_r01_v07, CC BY 4.0), of
+the writers of the training in `recognizers/online/writers.csv`, by the discriminative forward
+criterion against all strings of letters. It keeps no ink.
+
+    {figures["command"]}
+
+{run["strings"]} steps of {run["string_batch"]} strings ({minutes["strings"]:.0f} minutes), then
+{run["words"]} steps of {run["word_batch"]} words ({minutes["words"]:.0f} minutes), seed
+{run["seed"]} ({figures["machine"]}, torch {figures["torch"]}).
+
+{chr(10).join(rows)}
+
+With the lexicon: {figures["lexicon"]:,} words, all labels of the data and frequent English ones,
+none likelier than another; "free": any letters. Capitals count as small letters. The writers of
+test, left-out and validation are in no training. The paper's figures before and after training on
+words ({paper}) are of other data: 881 lower-case words collected by its authors.
+"""
+    write_whole(weights / f"{name}.md", card)
+    write_whole(weights / f"{name}.safetensors", reader.read_bytes())

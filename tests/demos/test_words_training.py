@@ -1,0 +1,190 @@
+"""Readers of words: what they learn from, that they learn, and that a run can be interrupted."""
+
+import numpy as np
+import pytest
+import torch
+
+import gtn
+from demos.checkpoint import CheckpointError
+from demos.words import train_words as module
+from demos.words.character_strings import (
+    RUBBISH,
+    compose_strings,
+    labelled_segments,
+    output_labels,
+    placed,
+)
+from demos.words.evaluate_words import character_errors, read_texts, word_errors
+from demos.words.handwriting import HANDS, write_word
+from demos.words.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
+from demos.words.lexicon import free_strings, lexicon_graph, task_words
+from demos.words.reader import SYSTEMS, WordReader
+from demos.words.train_words import STAGES, Settings, train_words
+from demos.words.training import training_of
+from demos.words.word_samples import Words
+from recognizers.online.ink import Ink
+from recognizers.online.segmentation import segment_ink
+
+TEXTS = ["it", "sun", "moon", "star", "art", "no", "son", "rust"]
+
+
+@pytest.fixture(scope="module")
+def words():
+    reader = WordReader()
+    inks = [reader.normalize(write_word(t, HANDS["upright"], seed)) for seed, t in enumerate(TEXTS)]
+    return Words(inks, TEXTS, ["own"] * len(TEXTS), ["train"] * len(TEXTS))
+
+
+@pytest.fixture(scope="module")
+def letters():
+    return [(write_word(c, HANDS["upright"], seed), c) for seed in range(3) for c in LETTERS]
+
+
+def test_letters_fold():
+    assert [folded(t) for t in ('"Then', "BIZ", "a b", "", '"', "naïve")] == [
+        "then", "biz", None, None, None, None,
+    ]  # fmt: skip
+    penalties = letter_penalties(torch.randn(4, 7, 53))
+    torch.testing.assert_close(torch.exp(-penalties).sum(-1), torch.ones(4, 7))
+
+
+def test_the_lexicon_of_the_task():
+    found = task_words(["Zyxw", "the", "4711"], 50)
+    assert len(found) == 50
+    assert found.words[:2] == ("zyxw", "the")
+    graph = lexicon_graph(found)
+    assert gtn.intersect(graph, gtn.string("zyxw", symbols=graph.isymbols)).num_nodes > 0
+    assert gtn.intersect(free_strings(), gtn.string("qq", symbols=graph.isymbols)).num_nodes > 0
+
+
+@pytest.mark.parametrize("normaliser", [True, False])
+def test_strings_know_their_letters(letters, normaliser):
+    rng = np.random.default_rng(0)
+    inks = [placed(ink, c) for ink, c in letters]
+    classes = np.array([NETWORK_CLASSES.index(c) for _, c in letters])
+    strings = compose_strings(inks, classes, 20, rng, normaliser=normaliser)
+    whole = 0
+    for string in strings:
+        assert len(string.classes) == 4
+        assert (np.diff(string.spans.ravel()) > 0).all()
+        assert string.ink.bounds[2] == pytest.approx(string.spans[-1, 1], abs=0.1)
+        word, labels = labelled_segments(string, rng)
+        whole += (labels < RUBBISH).sum()
+        for a in np.flatnonzero(labels < RUBBISH):
+            k = np.flatnonzero(string.classes == labels[a])
+            assert np.abs(string.spans[k] - word.boxes[a, [0, 2]]).max(axis=1).min() < 0.1
+        of_outputs = output_labels(string, 40, 0.0)
+        assert set(of_outputs[of_outputs < RUBBISH]) == set(string.classes)
+    assert whole >= 60  # of 80: letters that lie over each other are left out
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_loss_is_that_of_the_reader(system, words):
+    reader = WordReader(system)
+    training = training_of(reader.recognize)
+    targets = [training.word(i, t) for i, t in zip(words.inks, words.labels, strict=True)]
+    rng = np.random.default_rng(0)
+    losses, skipped = training.word_losses(targets, rng, 0.0)
+    assert skipped == 0
+    assert (losses > 0).all()
+    # Minus the log posterior of the text among all strings, as decoding without a beam has it.
+    for i in (0, 2):
+        found = reader.decoder(beam=1e9).read(reader.recognized(words.inks[i])[2], 400)
+        posterior = {r.text: r.posterior for r in found}.get(TEXTS[i])
+        if posterior is not None:
+            assert -np.log(posterior) == pytest.approx(losses[i].item(), rel=2e-3)
+    losses.sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in reader.parameters()
+               if p.requires_grad and p is not getattr(reader.recognize, "unused", None)
+               and p.numel() > 1)  # fmt: skip
+    short, skipped = training.word_losses([training.word(words.inks[0], "i" * 99)], rng, 0.0)
+    assert skipped == 1
+    assert short.item() == 0.0
+
+
+SETTINGS = {"pool": 40, "strings": 3, "string_batch": 8, "words": 12, "word_batch": 8,
+            "maps": (4, 8), "averaging": 5, "bfloat16": False}  # fmt: skip
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_run_that_is_interrupted_comes_to_the_same(system, words, letters, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LOG_EVERY", 4)
+    settings = Settings(system=system, **SETTINGS)
+
+    def run(folder, until=np.inf):
+        return train_words(
+            letters, words, words, settings, tmp_path / folder, progress=False, until=until
+        )
+
+    assert run("whole")
+    times = 0
+    while not run("parts", 0.0):
+        times += 1
+    assert times >= settings.strings + settings.words - 1
+    for stage in STAGES:
+        one, other = (
+            WordReader.load(tmp_path / f / f"{stage}.safetensors") for f in ("whole", "parts")
+        )
+        for a, b in zip(one.parameters(), other.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=0)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train_words(
+            letters, words, words, Settings(system=system, seed=1), tmp_path / "whole",
+            progress=False,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_errors_of_words(system, words):
+    reader = WordReader(system)
+    figures = word_errors(reader, words, lexicon_graph(TEXTS))
+    assert figures["n_words"] == len(TEXTS)
+    assert 0 <= figures["word_error"] <= 1
+    assert figures["words_per_second"] > 0
+    (told,) = read_texts(reader, words, [reader.decoder(lexicon_graph(TEXTS))])
+    assert set(told) <= {*TEXTS, ""}
+    assert word_errors(reader, words.take([]), lexicon_graph(TEXTS)) == {}
+    assert character_errors(["abc", "", "xy"], ["abd", "ab", "xy"]) == pytest.approx(3 / 7)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_odd_ink_is_read(system):
+    reader = WordReader(system)
+    decoder = reader.decoder(lexicon_graph(TEXTS))
+    for ink in (Ink(), Ink([[(0, 0)]]), Ink([[(7, 7)] * 5]), Ink([[(1e11, 0), (0, 1)]]),
+                write_word("a" * 200)):  # fmt: skip
+        found = reader.read(ink, decoder)
+        assert found.text in {*TEXTS, ""}
+        if ink.is_empty:
+            assert found.text == ""
+            assert found.planes.shape[:2] == (5, 20)
+    backward = write_word("moon").reversed()
+    assert reader.read(backward, decoder).readings
+
+
+def test_checkpoints(tmp_path):
+    reader = WordReader("sdnn", "rbf", maps=[4, 8])
+    reader.save(tmp_path / "a.safetensors")
+    again = WordReader.load(tmp_path / "a.safetensors")
+    assert again.settings == reader.settings
+    ink = write_word("sun")
+    assert again.read(ink).readings == reader.eval().read(ink).readings
+    with pytest.raises(ValueError, match="system"):
+        WordReader("none")
+    broken = WordReader("segments", maps=[4, 8])
+    broken.settings["maps"] = [4, 9]
+    broken.save(tmp_path / "b.safetensors")
+    with pytest.raises(CheckpointError, match="not the parameters"):
+        WordReader.load(tmp_path / "b.safetensors")
+
+
+def test_training_reduces_the_error(words, letters, tmp_path):
+    settings = Settings(system="sdnn", **(SETTINGS | {"strings": 30, "words": 60, "pool": 60}))
+    assert train_words(letters, words, words, settings, tmp_path, progress=False)
+    before, after = (WordReader.load(tmp_path / f"{stage}.safetensors") for stage in STAGES)
+    free = [
+        character_errors(read_texts(r, words, [r.decoder()])[0], words.labels)
+        for r in (before, after)
+    ]
+    assert free[1] < free[0]
+    assert segment_ink(words.inks[0]).num_pieces >= len(TEXTS[0])

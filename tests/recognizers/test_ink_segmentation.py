@@ -1,0 +1,143 @@
+"""Segmentation of words: all ink is in the pieces, and the order of strokes leaves no trace."""
+
+import numpy as np
+import pytest
+
+import gtn
+from demos.words.handwriting import HANDS, write_word
+from recognizers.online.amap import amaps
+from recognizers.online.ink import Ink
+from recognizers.online.normalization import normalized
+from recognizers.online.segmentation import FEATURES, MOST_WIDTH, segment_ink
+from recognizers.online.segmentation_graph import (
+    segment_images,
+    segmentation_graph,
+    segmentation_graphs,
+)
+from recognizers.online.slant import slant, upright
+
+WORDS = [
+    upright(normalized(write_word(text, hand, seed)))
+    for seed, (text, hand) in enumerate(
+        (text, hand) for text in ("minimum", "gladly", "tot", "joy") for hand in HANDS.values()
+    )
+]
+
+
+def length(points, strokes):
+    steps = np.hypot(*np.diff(points, axis=0).T)
+    return np.delete(steps, np.asarray(strokes[1:-1]) - 1).sum()
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_piece_of_ink_is_on_every_path(word):
+    cut = segment_ink(word)
+    assert len(cut.pieces) == cut.num_pieces + 1
+    assert cut.pieces[-1] == len(cut.strokes) - 1
+    assert length(cut.points, cut.strokes) == pytest.approx(
+        length(word.points, word.offsets), rel=0.03
+    )
+    assert (cut.src < cut.dst).all()
+    assert cut.dst.max() == cut.num_pieces
+    singles = cut.src[cut.dst == cut.src + 1]
+    assert sorted(singles.tolist()) == list(range(cut.num_pieces))
+    graph = segmentation_graph(cut)
+    # As many paths as there are ways to go from node to node.
+    ways = np.zeros(cut.num_pieces + 1)
+    ways[0] = 1
+    for a in np.argsort(cut.src, kind="stable"):
+        ways[cut.dst[a]] += ways[cut.src[a]]
+    assert -gtn.forward_penalty(graph.double()).item() == pytest.approx(np.log(ways[-1]))
+    wide = cut.boxes[:, 2] - cut.boxes[:, 0]
+    assert (wide[cut.dst > cut.src + 1] <= MOST_WIDTH).all()
+    for a in range(len(cut)):
+        np.testing.assert_allclose(cut.boxes[a], cut.ink(a).bounds, atol=1e-4)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_the_order_of_strokes_leaves_no_trace(word):
+    cut = segment_ink(word)
+    shuffled = np.random.default_rng(0).permutation(len(word))
+    again = segment_ink(word.select(shuffled.tolist()))
+    assert (again.src.tolist(), again.dst.tolist()) == (cut.src.tolist(), cut.dst.tolist())
+    np.testing.assert_allclose(again.features, cut.features, atol=1e-6)
+    np.testing.assert_allclose(segment_images([again]), segment_images([cut]), atol=1e-5)
+
+
+def test_written_backwards_there_are_about_as_many_pieces():
+    forward = [segment_ink(word).num_pieces for word in WORDS]
+    backward = [segment_ink(word.reversed()).num_pieces for word in WORDS]
+    assert np.abs(np.subtract(forward, backward)).max() <= 3
+    assert np.abs(np.subtract(forward, backward)).mean() <= 1.5
+
+
+def test_the_image_of_a_segment_is_that_of_its_ink():
+    word = WORDS[0]
+    cut = segment_ink(word)
+    images = segment_images([cut])
+    for a in range(len(cut)):
+        ink = cut.ink(a)
+        left, _, right, _ = ink.bounds
+        scale = min(1.0, 14.0 / max(right - left, 1e-9))
+        x, y = ink.points.T
+        middle = Ink.of(
+            np.stack([(x - 0.5 * (left + right)) * scale + 8.5, y], axis=1), ink.offsets
+        )
+        np.testing.assert_allclose(images[a], amaps([middle])[0], atol=1e-5)
+
+
+def test_a_batch_is_its_words():
+    cuts = [segment_ink(word) for word in WORDS[:3]]
+    batch = segmentation_graphs(cuts)
+    np.testing.assert_array_equal(
+        batch.data["image"], np.concatenate([segment_images([cut]) for cut in cuts])
+    )
+    for graph, cut in zip(batch, cuts, strict=True):
+        assert gtn.equal(graph, segmentation_graph(cut))
+    rng = np.random.default_rng
+    same = segment_images(cuts, rng(1)) == segment_images(cuts, rng(1))
+    assert same.all()
+    assert not np.allclose(segment_images(cuts, rng(1)), segment_images(cuts))
+
+
+@pytest.mark.parametrize(
+    ("ink", "pieces"),
+    [
+        (Ink(), 0),
+        (Ink([[(5, 5)]]), 1),
+        (Ink([[(5, 5)] * 9]), 1),
+        (Ink([[(0, 10), (40, 10)]]), 2),
+        (Ink([[(3, 15)], [(9, 15)]]), 2),
+        (Ink([[(1e9, 19), (3, 0)]]), None),
+    ],
+)
+def test_odd_ink(ink, pieces):
+    cut = segment_ink(ink)
+    assert pieces is None or cut.num_pieces == pieces
+    graph = segmentation_graph(cut)
+    assert graph.num_nodes == cut.num_pieces + 1
+    assert np.isfinite(graph.data["image"].numpy()).all()
+    assert np.isfinite(cut.features).all()
+    assert cut.features.shape[1] == len(FEATURES)
+
+
+def test_a_word_of_two_hundred_letters():
+    word = normalized(write_word("abcdefghij" * 20))
+    cut = segment_ink(word)
+    assert 200 <= cut.num_pieces < 1000
+    assert len(cut) < 7 * cut.num_pieces
+
+
+@pytest.mark.parametrize("lean", [-0.3, 0.0, 0.4, 0.9])
+def test_slant_is_found_and_taken_out(lean):
+    word = upright(normalized(write_word("little hill".replace(" ", ""))))
+    leaning = word.transformed([[1, lean], [0, 1]])
+    assert slant(leaning) == pytest.approx(lean, abs=0.15)
+    assert abs(slant(upright(leaning))) <= 0.15
+    assert slant(leaning.reversed()) == slant(leaning)
+
+
+def test_slant_of_odd_ink():
+    for ink in (Ink(), Ink([[(1, 1)]]), Ink([[(1, 1)] * 3]), Ink([[(0, 5), (9, 5)]])):
+        assert slant(ink) == 0.0
+        assert upright(ink) == ink
