@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checks.compare import keep_result
+from demos.checkpoint import CheckpointError
+from demos.checks.compare import RESULTS, keep_result, write_into
 from demos.checks.reader import CheckReader
 from demos.checks.whole_data import known_checks, write_checks
 from demos.checks.whole_evaluate import evaluate_checks
@@ -25,9 +26,10 @@ Digits = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mni
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add ``compose_checks`` and ``train-fields`` to a command line."""
+    """Add ``compose_checks``, ``train-fields`` and ``whole-table`` to a command line."""
     app.command("compose_checks")(compose_checks)
     app.command("train-fields")(train_fields)
+    app.command("whole-table")(whole_table)
 
 
 def compose_checks(
@@ -46,10 +48,20 @@ def train_fields(
     data: Annotated[Path, typer.Option(help="Folder of composed checks.")],
     out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
     start: Annotated[
-        Path | None, typer.Option(help="A reader of fields, whose network is begun with.")
+        Path | None,
+        typer.Option(help="A reader whose network is begun with."),
     ] = None,
     recognizer: Annotated[str, typer.Option(help="What reads the fields.")] = "sdnn",
     grammar: Annotated[str, typer.Option(help="Grammar of the amounts.")] = "amounts",
+    count: Annotated[
+        int | None, typer.Option(min=1, help="Take the first so many checks only.")
+    ] = None,
+    composed: Annotated[
+        int, typer.Option(min=0, help="Composed lines beside those of the checks.")
+    ] = WholeSettings.composed,
+    drawn: Annotated[
+        int, typer.Option(min=0, help="How many of them are drawn in each pass.")
+    ] = WholeSettings.drawn,
     line_passes: Annotated[
         int, typer.Option(min=0, help="Passes of the network over lines.")
     ] = WholeSettings.line_passes,
@@ -66,6 +78,8 @@ def train_fields(
     settings = WholeSettings(
         recognizer=recognizer,
         grammar=grammar,
+        composed=composed,
+        drawn=drawn,
         line_passes=line_passes,
         global_passes=global_passes,
         seed=seed,
@@ -73,9 +87,47 @@ def train_fields(
     root = os.environ.get("GTN_DATA")
     if digits is None and root is None:
         raise typer.BadParameter("name the folder of MNIST", param_hint="--digits")
-    begin = CheckReader.load(start) if start is not None else None
+    begin = None if start is None else _reader_of_fields(start)
     found = digits or Path(str(root)) / "mnist"
-    typer.echo(json.dumps(train_whole(checks, settings, out, digits=found, start=begin)))
+    typer.echo(json.dumps(train_whole(checks[:count], settings, out, digits=found, start=begin)))
+
+
+def _reader_of_fields(path: Path) -> CheckReader:
+    """Return a reader of fields, or that of a reader of whole checks."""
+    try:
+        return CheckReader.load(path)
+    except CheckpointError:
+        return WholeReader.load(path).reader
+
+
+def whole_table(
+    result: Annotated[Path, typer.Argument(help="What evaluate --whole kept.")] = RESULTS
+    / "whole.json",
+    page: Annotated[
+        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
+    ] = None,
+) -> None:
+    """Table what evaluate --whole kept."""
+    content = table_of(json.loads(result.read_text(encoding="utf-8")))
+    if page is not None:
+        write_into(page, content, "whole")
+    typer.echo(content)
+
+
+def table_of(result: dict[str, Any]) -> str:
+    """Return a result of whole checks as a table in Markdown, all checks first, then kinds.
+
+    >>> shares = {"n": 2, "correct": 0.5, "error": 0.0, "reject": 0.5, "exact": 1.0}
+    >>> print(table_of({**shares, "groups": {"printed": shares}}).splitlines()[2])
+    | all | 2 | 50.0% | 0.0% | 50.0% | 100.0% |
+    """
+    names = ("n", "correct", "error", "reject", "exact")
+    rows = [["checks", "number", "correct", "error", "reject", "exact, none rejected"]]
+    rows.append(["---"] * len(rows[0]))
+    for name, figures in {"all": result, **result["groups"]}.items():
+        shown = [f"{figures[key]:.1%}" for key in names[1:]]
+        rows.append([name, str(figures["n"]), *shown])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def load_whole(checkpoint: Path | None) -> WholeReader:

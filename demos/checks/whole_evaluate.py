@@ -55,7 +55,6 @@ def evaluate_checks(
     """
     started = time.perf_counter()
     by_path = {one.path: one for one in checks}
-    digits_only = "." not in (reader.reader.rules.graph.osymbols or ())
     outcomes: list[Outcome] = []
     known: list[KnownCheck] = []
     problems = []
@@ -64,8 +63,7 @@ def evaluate_checks(
             problems.append(str(result))
             continue
         one = by_path[path]
-        truth = one.text.replace(".", "") if digits_only else one.text
-        outcomes.append(Outcome(path.name, truth, result))
+        outcomes.append(Outcome(path.name, reader.writes(one.text), result))
         known.append(one)
     seconds = time.perf_counter() - started
     groups = {

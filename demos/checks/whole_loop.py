@@ -53,9 +53,9 @@ class WholeSettings:
     rate: float = 2e-3
     decay: float = 1e-2
     field_steps: int = 400
-    global_passes: int = 2
+    global_passes: int = 3
     global_batch: int = 8
-    global_rate: float = 1e-2
+    global_rate: float = 3e-2
     paths: int = 12
     most_errors: float = 0.01
     seed: int = 0

@@ -152,6 +152,14 @@ class WholeReader(nn.Module):
         decoder = self.decoder if decoder is None else decoder
         return gtn.compose(self.recognition_graph(check, decoder), decoder, beam=BEAM)
 
+    def writes(self, text: str) -> str:
+        """Return an amount as the reader's grammar writes it: without the point, if it has none.
+
+        >>> WholeReader().writes("1250.60")
+        '1250.60'
+        """
+        return text if POINT in (self.reader.rules.graph.osymbols or ()) else text.replace(".", "")
+
     @torch.no_grad()
     def read_located(self, checks: Sequence[LocatedFields]) -> list[Reading]:
         """Read checks of which all candidates are known: the likeliest of each."""

@@ -68,7 +68,10 @@ def train_whole(
     validation, more = locate_all(others, progress=progress)
     torch.manual_seed(settings.seed)
     fields = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
-    if start is not None:
+    named = (settings.grammar, settings.recognizer)
+    if start is not None and (start.rules.name, start.recognizer) == named:
+        fields.load_state_dict(start.state_dict())
+    elif start is not None:
         take_over(fields, start)
     reader = WholeReader(fields, paths=settings.paths)
     run = {"settings": asdict(settings), "checks": [check.name for check in checks]}
@@ -89,7 +92,11 @@ def train_whole(
 
     reader.eval()
     outcomes = [
-        Outcome(one.check.name, one.check.text, reader.read_prepared([_located(reader, one)])[0])
+        Outcome(
+            one.check.name,
+            reader.writes(one.check.text),
+            reader.read_prepared([_located(reader, one)])[0],
+        )
         for one in tqdm(validation, desc="validation", unit="check", disable=not progress)
     ]
     reader.threshold = threshold_for(outcomes, most_errors=settings.most_errors)
@@ -164,4 +171,4 @@ def _prepared(
 ) -> list[tuple[Prepared, str]]:
     if not settings.global_passes:
         return []
-    return [(_located(reader, one), one.check.text) for one in located]
+    return [(_located(reader, one), reader.writes(one.check.text)) for one in located]

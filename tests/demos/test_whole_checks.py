@@ -45,7 +45,7 @@ def folder(tmp_path_factory):
     if not MNIST.is_dir():
         pytest.skip(f"no MNIST in {DATA}")
     where = tmp_path_factory.mktemp("checks")
-    write_checks(where, "train", 10, seed=4, digits=MNIST)
+    write_checks(where, "train", 6, seed=4, digits=MNIST)
     return where
 
 
@@ -146,11 +146,11 @@ def test_empty_checks_and_bad_files_cost_one_error_each(digits, tmp_path):
 def test_folders_are_written_and_read(folder):
     checks, problems = known_checks(folder)
     assert not problems
-    assert len(checks) == 10
+    assert len(checks) == 6
     assert all(check.parts and check.layout and check.kind for check in checks)
     again = folder.parent / "again"
-    write_checks(again, "train", 3, seed=4, digits=MNIST)
-    for name in ("train_000.png", "train_002.png"):
+    write_checks(again, "train", 2, seed=4, digits=MNIST)
+    for name in ("train_000.png", "train_001.png"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
     (again / "truth.jsonl").write_text('{"file": "train_000.png"}\n')
     with pytest.raises(FieldSetError, match=r"truth\.jsonl:1: no truth of a check"):
@@ -166,7 +166,7 @@ def test_checks_without_the_truth_of_their_fields_cannot_be_trained_on(tmp_path)
 def test_right_paths_hold_the_amount(folder):
     located, problems = locate_all(known_checks(folder)[0], progress=False)
     assert not problems
-    assert sum(bool(one.right) for one in located) >= 7
+    assert sum(bool(one.right) for one in located) >= 4
     lines = lines_of(located)
     assert all(line.image.shape[0] == 40 and line.written for line in lines)
     some = [one for one in located if one.right]
@@ -210,8 +210,11 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
         composed=6, drawn=6, line_passes=2, field_steps=5, global_passes=1, paths=3
     )
 
+    # Begun with a network that reads, so that graphs are small.
+    start = WholeReader.load(SHIPPED_WHOLE).reader
+
     def run(out):
-        return train_whole(checks, settings, out, digits=MNIST, progress=False)
+        return train_whole(checks, settings, out, digits=MNIST, start=start, progress=False)
 
     run(tmp_path / "whole")
     part = tmp_path / "part"
@@ -233,8 +236,8 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
         train_whole(checks, replace(settings, seed=1), part, digits=MNIST, progress=False)
     loaded = WholeReader.load(part / "reader.safetensors")
     assert loaded.reader.rules.name == "amounts"
-    figures = evaluate_checks(loaded, checks[:3])
-    assert figures["n"] == 3
+    figures = evaluate_checks(loaded, checks[:2])
+    assert figures["n"] == 2
     assert figures["correct"] + figures["error"] + figures["reject"] == pytest.approx(1.0)
 
 
@@ -265,7 +268,7 @@ def test_the_commands_read_and_measure(folder, tmp_path):
     result = CliRunner().invoke(app, ["evaluate", "--data", str(folder), *given, "--json"])
     assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout.splitlines()[-1])
-    assert figures["n"] == 10
+    assert figures["n"] == 6
     assert {"correct", "error", "reject", "groups", "threshold"} <= figures.keys()
     result = CliRunner().invoke(app, ["evaluate", *given])
     assert result.exit_code == 2
