@@ -24,12 +24,12 @@ class CRNN(nn.Module):
 
     Convolutions make a vector of each column (:func:`recognizers.columns.column_layers`), an LSTM
     reads those in both directions, and one full layer reads its states. The penalties are not
-    normalised. 222,419 parameters with eleven classes.
+    normalised. 199,067 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
     - `rubbish`: append one class, named "rubbish", as the last output: of columns that are no
       character, the blank of CTC.
-    - `maps`: of the six convolutions; `column`: units of a column's vector; `units`: of the LSTM,
+    - `maps`: of the five convolutions; `column`: units of a column's vector; `units`: of the LSTM,
       each way.
     - `dropout`: share of the units left out in training, before and behind the LSTM.
     - `generator`: the same state gives the same parameters.

@@ -18,16 +18,16 @@ class FieldNetwork(nn.Module):
     """Windows ``[B, 1, 40, W]`` (0 paper, 1 ink) to penalties ``[B, C, 1, columns]``.
 
     Convolutions make a vector of each column (:func:`recognizers.columns.column_layers`), and
-    three along the line, five columns wide each, see it among its neighbours. So a window is 85
+    three along the line, five columns wide each, see it among its neighbours. So a window is 83
     pixels wide, three or four characters: what stands beside a stroke tells a one from a part of
     a four, and a point from a zero. The image is as high as the window, so the network is swept
-    along the line only (:func:`sweeping`). Batch normalisation and drop-out; 241,827 parameters
+    along the line only (:func:`sweeping`). Batch normalisation and drop-out; 232,267 parameters
     with eleven classes. The penalties are not normalised.
 
     - `classes`: one character per class, in the order of the outputs.
     - `rubbish`: append one class, named "rubbish", as the last output: of what is no character,
       and of what is between two.
-    - `maps`: of the six convolutions; `column`: units of a column's vector; `line`: maps of the
+    - `maps`: of the five convolutions; `column`: units of a column's vector; `line`: maps of the
       convolutions along the line.
     - `dropout`: share of the units left out before each layer along the line in training.
     - `generator`: the same state gives the same parameters.
@@ -35,11 +35,11 @@ class FieldNetwork(nn.Module):
     Raises ValueError for no, or repeated, classes.
 
     >>> net = FieldNetwork(rubbish=True)
-    >>> net(torch.zeros(2, 1, 40, 85)).shape, net(torch.zeros(2, 1, 40, 200)).shape
-    (torch.Size([2, 11, 1, 1]), torch.Size([2, 11, 1, 29]))
+    >>> net(torch.zeros(2, 1, 40, 83)).shape, net(torch.zeros(2, 1, 40, 200)).shape
+    (torch.Size([2, 11, 1, 1]), torch.Size([2, 11, 1, 30]))
     """
 
-    field = (40, 85)
+    field = (40, 83)
     """Height and width of a window."""
 
     stride = (8, 4)
@@ -52,7 +52,7 @@ class FieldNetwork(nn.Module):
         rubbish: bool = False,
         maps: Sequence[int] = MAPS,
         column: int = COLUMN,
-        line: Sequence[int] = (80, 80, 80),
+        line: Sequence[int] = (88, 88, 80),
         dropout: float = 0.3,
         generator: torch.Generator | None = None,
     ) -> None:

@@ -16,7 +16,7 @@ from skimage import transform
 
 from recognizers.images import ImageError, load_field
 
-__all__ = ["Prepare", "prepare_files", "variant", "views"]
+__all__ = ["Prepare", "Views", "prepare_files", "variant"]
 
 Prepare = Callable[[np.ndarray], Any]
 """What a reader makes of a picture before it reads it: a function that processes can be sent."""
@@ -33,7 +33,7 @@ def prepare_files(
     """Yield each file with its pictures as prepared, or the error that names what is wrong with it.
 
     The results come in the order of the paths. ``workers`` above one starts as many processes.
-    The list holds the field's :func:`views`, the first the field as it is, then as many
+    The list holds the field's :class:`Views`, the first the field as it is, then as many
     :func:`variant` of it, of each file others; each as ``prepare`` makes it.
     """
     work = partial(_prepared, prepare=prepare, variants=variants, count=views)
@@ -44,16 +44,32 @@ def prepare_files(
         yield from zip(paths, pool.map(work, paths, chunksize=4), strict=True)
 
 
-def views(grey: np.ndarray, count: int) -> list[np.ndarray]:
-    """Return a field as it is and ``count - 1`` variants of it, the same for every field.
+class Views(Sequence[Any]):
+    """A field as it is and ``count - 1`` variants of it, each made and prepared when asked for.
 
-    What is read wrong in one of them, for a cut that fell badly, is mostly read right in others.
+    The variants are the same for every field. What is read wrong in one of them, for a cut that
+    fell badly or a hand that is unlike others, is mostly read right in others.
 
-    >>> len(views(np.full((40, 100), 230, np.uint8), 5))
-    5
+    >>> some = Views(np.full((40, 100), 230, np.uint8), np.shape, 5)
+    >>> len(some), some[0], len(some[1:])
+    (5, (40, 100), 4)
     """
-    others = (variant(grey, np.random.default_rng(number)) for number in range(count - 1))
-    return [grey, *others]
+
+    def __init__(self, grey: np.ndarray, prepare: Prepare, count: int) -> None:
+        self.grey, self.prepare, self.count = grey, prepare, count
+
+    def __len__(self) -> int:
+        """Return how many they are."""
+        return self.count
+
+    def __getitem__(self, which: Any) -> Any:
+        """Return one as prepared, or a list of those of a slice."""
+        if isinstance(which, slice):
+            return [self[number] for number in range(self.count)[which]]
+        number = range(self.count)[which]
+        if number == 0:
+            return self.prepare(self.grey)
+        return self.prepare(variant(self.grey, np.random.default_rng(number - 1)))
 
 
 def variant(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -93,5 +109,5 @@ def _prepared(path: Path, prepare: Prepare, variants: int, count: int) -> list[A
         return ImageError(*error.args)
     # The variants of a file depend on its name alone, so that a run can be repeated.
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
-    drawn = (variant(grey, rng) for _ in range(variants))
-    return [prepare(one) for one in (*views(grey, count), *drawn)]
+    drawn = (prepare(variant(grey, rng)) for _ in range(variants))
+    return [*Views(grey, prepare, count), *drawn]

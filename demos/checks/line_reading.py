@@ -39,8 +39,8 @@ class LineReading(nn.Module):
     prepare = staticmethod(normalise_line)
     """Makes of a picture what :meth:`texts` reads."""
 
-    views = 1
-    """Nothing is cut, so one look is enough."""
+    views = 5
+    """Hands that the network does not know are mostly read right in some of the views."""
 
     together = 256
     """Fields that are best read at once: among so many there are many of one width."""

@@ -18,7 +18,7 @@ from torch import nn
 import gtn
 import recognizers
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from demos.checks.ink import views
+from demos.checks.ink import Views
 from demos.checks.networks import reading_by
 from demos.checks.texts import Texts, mean, scaled
 from grammars import named
@@ -26,8 +26,11 @@ from recognizers.folding import folded
 
 __all__ = ["SHIPPED", "CheckReader", "Reading", "shipped_checkpoint"]
 
-SHIPPED = "two-stream"
+SHIPPED = "sdnn"
 """The recognizer that reads where none is named."""
+
+CERTAIN = 0.98
+"""Posterior of a text in the first view of a field from which no other view is looked at."""
 
 ALTERNATIVES = 5
 """Most texts of one reading."""
@@ -103,9 +106,7 @@ class CheckReader(nn.Module):
     def read(self, images: Sequence[np.ndarray]) -> list[Reading]:
         """Read grey-level fields, ``uint8 [H, W]`` each."""
         prepare = self.recognize.prepare
-        return self.read_prepared(
-            [[prepare(view) for view in views(image, self.views)] for image in images]
-        )
+        return self.read_prepared([Views(image, prepare, self.views) for image in images])
 
     @torch.no_grad()
     def read_prepared(self, fields: Sequence[Sequence[Any]]) -> list[Reading]:
@@ -114,10 +115,22 @@ class CheckReader(nn.Module):
 
     @torch.no_grad()
     def texts(self, fields: Sequence[Sequence[Any]]) -> list[Texts]:
-        """Return the texts of prepared fields and their posteriors, means over the views."""
-        every = [view for field in fields for view in field]
-        each = iter(self.recognize.texts(every, self.grammar()))
-        return [mean([next(each) for _ in field]) for field in fields]
+        """Return the texts of prepared fields and their posteriors, means over the views.
+
+        Views but the first are looked at only where that leaves doubt (``CERTAIN``).
+        """
+        grammar = self.grammar()
+        found = [[texts] for texts in self.recognize.texts([one[0] for one in fields], grammar)]
+        again = [
+            i
+            for i, (one, (texts,)) in enumerate(zip(fields, found, strict=True))
+            if len(one) > 1 and max(texts.values(), default=0.0) < CERTAIN
+        ]
+        others = [fields[i][1:] for i in again]
+        each = iter(self.recognize.texts([view for some in others for view in some], grammar))
+        for i, some in zip(again, others, strict=True):
+            found[i] += [next(each) for _ in some]
+        return [mean(texts) for texts in found]
 
     def reading(self, found: Sequence[Texts]) -> Reading:
         """Return the reading of a field from the texts and posteriors of its views."""

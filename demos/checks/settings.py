@@ -11,7 +11,7 @@ __all__ = ["Settings"]
 
 OF_LINES: dict[str, Any] = {
     "passes": 120,
-    "further": 900,
+    "further": 1200,
     "batch": 16,
     "decay": 1e-2,
     "digit_passes": 0.0,

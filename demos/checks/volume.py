@@ -19,11 +19,11 @@ from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from demos.checks.ink import prepare_files
 from demos.checks.reader import CheckReader, Reading
-from recognizers.images import IMAGE_SUFFIXES, ImageError
+from recognizers.images import IMAGE_SUFFIXES, ImageError, load_field
 
 __all__ = ["Result", "image_files", "read_files"]
 
@@ -96,13 +96,19 @@ def read_files(reader: CheckReader, paths: Iterable[Path], *, workers: int = 1) 
 
 def read_group(reader: CheckReader, paths: Sequence[Path]) -> list[Result]:
     """Return the results of a few files, which are read as one batch."""
-    prepared = list(prepare_files(paths, reader.recognize.prepare, views=reader.views))
-    good = [found for _, found in prepared if not isinstance(found, ImageError)]
-    readings = iter(reader.read_prepared(good))
+    images = [_loaded(path) for path in paths]
+    readings = iter(reader.read([one for one in images if not isinstance(one, ImageError)]))
     return [
-        (path, found if isinstance(found, ImageError) else next(readings))
-        for path, found in prepared
+        (path, one if isinstance(one, ImageError) else next(readings))
+        for path, one in zip(paths, images, strict=True)
     ]
+
+
+def _loaded(path: Path) -> np.ndarray | ImageError:
+    try:
+        return load_field(path)
+    except ImageError as error:
+        return ImageError(*error.args)
 
 
 def _shared(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from demos.checks.evaluate import (
     read_files,
     threshold_for,
 )
-from demos.checks.ink import views
+from demos.checks.ink import Views
 from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.samples import Mixture, Sample
 from demos.checks.train import LOSSES, Settings, train, with_wrong_labels
@@ -35,7 +36,6 @@ from recognizers.datasets.fields import (
 )
 from recognizers.images import ImageError, load_field
 from recognizers.lenet import LeNet5
-from recognizers.segmentation import segment_field
 
 run = CliRunner()
 QUICK = Settings(passes=2, digit_passes=0.5, digits="small", validation=0.2, variants=1)
@@ -396,27 +396,50 @@ def test_held_out_fields_are_the_last_names() -> None:
 # -- views -------------------------------------------------------------------------------------
 
 
-def test_the_posterior_of_a_text_is_its_mean_over_the_views(reader: CheckReader) -> None:
-    field = load_field(load_fields(DEMO_FIELDS).fields[2].path)
-    segmented = [segment_field(view) for view in views(field, 3)]
-    together = reader.read_prepared([segmented])[0]
-    alone = [dict(reader.read_prepared([[one]])[0].alternatives) for one in segmented]
+def test_the_posterior_of_a_text_is_its_mean_over_the_views(
+    reader: CheckReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("demos.checks.reader.CERTAIN", 1.1)  # so that all views are looked at
+    seen = Views(load_field(load_fields(DEMO_FIELDS).fields[2].path), reader.recognize.prepare, 3)
+    together = reader.texts([seen])[0]
+    alone = [reader.texts([[one]])[0] for one in seen]
     best = max(alone[0], key=alone[0].__getitem__)
     mean = sum(found.get(best, 0.0) for found in alone) / 3
-    assert dict(together.alternatives)[best] == pytest.approx(mean, abs=1e-6)
+    assert together[best] == pytest.approx(mean, abs=1e-6)
     assert reader.read_prepared([]) == []
+
+
+def test_other_views_are_looked_at_only_where_the_first_leaves_doubt(
+    reader: CheckReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fields = [load_field(one.path) for one in load_fields(DEMO_FIELDS).fields[:3]]
+    looked: list[int] = []
+
+    class Counted(Views):
+        def __getitem__(self, which: Any) -> Any:
+            looked.append(len(range(self.count)[which]) if isinstance(which, slice) else 1)
+            return super().__getitem__(which)
+
+    seen = [Counted(field, reader.recognize.prepare, 3) for field in fields]
+    for certain, most in ((0.0, 3), (1.1, 15)):
+        looked.clear()
+        monkeypatch.setattr("demos.checks.reader.CERTAIN", certain)
+        assert len(reader.texts(seen)) == 3
+        # A slice counts as many as it has, and each of those once more when it is made.
+        assert sum(looked) == most
 
 
 def test_views_are_the_same_each_time_and_the_first_is_the_field() -> None:
     field = load_field(load_fields(DEMO_FIELDS).fields[0].path)
-    first, second = views(field, 4), views(field, 4)
+    first, second = (list(Views(field, np.asarray, 4)) for _ in range(2))
     assert len(first) == 4
     assert np.array_equal(first[0], field)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert not any(np.array_equal(field, other) for other in first[1:])
 
 
-def test_how_many_views_are_read_can_be_chosen(tmp_path: Path) -> None:
+def test_how_many_views_are_read_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("demos.checks.reader.CERTAIN", 1.1)
     good = str(load_fields(DEMO_FIELDS).fields[0].path)
     one, five = (
         json.loads(run.invoke(app, ["read", good, "--json", "--views", count]).stdout)
