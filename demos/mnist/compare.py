@@ -221,12 +221,21 @@ def _choices(path: Path) -> list[dict[str, str]]:
     return [
         {
             "row": line["row"],
-            "settings": ", ".join(f"{k} {v}" for k, v in line["settings"].items()),
+            "settings": ", ".join(f"{k} {_setting(v)}" for k, v in line["settings"].items()),
             "fitted": f"{line['fitted']:,}",
             "error": f"{line['validation_error']:.2%}",
         }
         for line in kept
     ]
+
+
+def _setting(value: Any) -> str:
+    """A setting as text; of a long list the first and the last."""
+    if isinstance(value, dict):
+        return "(" + ", ".join(f"{k} {v}" for k, v in value.items()) + ")"
+    if isinstance(value, list) and value:
+        return f"{value[0]} to {value[-1]}" if len(value) > 1 else str(value[0])
+    return str(value)
 
 
 def _read(path: Path, otherwise: Any) -> Any:

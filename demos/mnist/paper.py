@@ -103,7 +103,8 @@ FIGURE_9 = (
     Printed(
         "lenet-5-best",
         "[dist] LeNet-5, our schedule",
-        note="rotation and elastic distortion too, a longer training; not in the paper",
+        note="wider ranges, rotation and elastic distortion too, 48 passes, a running mean of the "
+        "parameters; not in the paper",
     ),
     Printed("boosted-lenet-4", "[dist] boosted LeNet-4", 0.7, 0.5, 460, 51),
     Printed(

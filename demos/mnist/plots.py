@@ -147,7 +147,10 @@ def changes(found: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
 
 def _mark(axes: Axes, x: float, y: float, value: float) -> None:
     axes.annotate(
-        f" {value:,.4g}" if value < 1000 else f" {value:,.0f}", (x, y), va="center", fontsize=7
+        f" {round(value, 2):,.4g}" if value < 1000 else f" {value:,.0f}",
+        (x, y),
+        va="center",
+        fontsize=7,
     )
 
 

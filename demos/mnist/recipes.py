@@ -96,7 +96,10 @@ class Recipe:
 # The published rates drawn out.
 _DOWN = (5e-4,) * 6 + (2e-4,) * 14 + (1e-4,) * 16 + (5e-5,) * 8 + (1e-5,) * 4
 
-# Wider, and rotation and elastic distortion besides.
+# Wider, and rotation and elastic distortion besides. Chosen on the validation digits: a network of
+# 50 passes with ranges about 2/3 of these went on for eight, with the same or with these: 0.62% and
+# 0.58% wrong, loss 0.0215 and 0.0209. Half the ranges for the last passes, or a wider network's
+# opinions beside the labels, were no better than 50 passes alone (0.60%).
 _ALL_FAMILIES = {
     "translation": 2.0,
     "scaling": 0.15,
