@@ -70,6 +70,9 @@ def train(
     maps: Annotated[
         tuple[int, int] | None, typer.Option(help="Of the network (words); the paper's are 8 25.")
     ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Measure on so many test words (words).")
+    ] = None,
     until: Annotated[
         float, typer.Option(help="Stop after so many seconds; go on with the same command (words).")
     ] = math.inf,
@@ -95,7 +98,9 @@ def train(
             maps=maps or WordSettings.maps,
             seed=seed,
         )
-        _train_words(_find(data), word_settings, out, cache, progress, until, results, weights)
+        _train_words(
+            _find(data), word_settings, out, most, cache, progress, until, results, weights
+        )
         return
     output = output or Settings.output
     settings = Settings(output=output, passes=passes, seed=seed)
@@ -115,6 +120,7 @@ def _train_words(
     data: Path,
     settings: WordSettings,
     out: Path | None,
+    most: int | None,
     cache: Path | None,
     progress: bool,
     until: float,
@@ -138,7 +144,7 @@ def _train_words(
         typer.echo(f"{out}: stopped on the way; the same command goes on")
         return
     listed = task_words(words.labels)
-    path = write_words_result(words, lexicon_graph(listed), len(listed), settings, out, results)
+    path = write_words_result(words, listed, settings, out, results, most)
     if weights is not None:
         write_words_card(out / f"{STAGES[-1]}.safetensors", path, weights)
     typer.echo(path.read_text().strip() if progress else json.dumps({"result": str(path)}))

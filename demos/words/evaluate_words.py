@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ from demos.words.word_samples import Words
 from grammars.decoding import Decoder
 from gtn.nn.risk import edit_distances
 
-__all__ = ["character_errors", "quick_errors", "read_texts", "word_errors"]
+__all__ = ["Told", "character_errors", "quick_errors", "read_texts", "tell", "word_errors"]
+
+FREE_BEAM = 8.0
 
 
 def character_errors(told: Sequence[str], labels: Sequence[str]) -> float:
@@ -51,8 +54,49 @@ def quick_errors(reader: WordReader, words: Words, most: int = 300) -> dict[str,
     """Character error without a lexicon, of so many of the words."""
     step = max(1, len(words) // most)
     some = words.take(range(0, len(words), step)[:most])
-    (told,) = read_texts(reader, some, [reader.decoder(beam=8.0)])
+    (told,) = read_texts(reader, some, [reader.decoder(beam=FREE_BEAM)])
     return {"char_error_no_lexicon": character_errors(told, some.labels)}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a reader read in words: with the lexicon, and without; and the seconds with it."""
+
+    words: Words
+    with_lexicon: list[str]
+    free: list[str]
+    seconds: float
+
+    def errors(self, contributor: str | None = None, every: int = 1) -> dict[str, Any]:
+        """Word and character errors, of every so many words, of one contributor or of all."""
+        chosen = [
+            i
+            for i, one in enumerate(self.words.contributors)
+            if contributor in (None, one) and i % every == 0
+        ]
+        if not chosen:
+            return {}
+        labels, told, free = (
+            [texts[i] for i in chosen]
+            for texts in (self.words.labels, self.with_lexicon, self.free)
+        )
+        return {
+            "n_words": len(chosen),
+            "word_error": _wrong(told, labels),
+            "char_error": character_errors(told, labels),
+            "word_error_no_lexicon": _wrong(free, labels),
+            "char_error_no_lexicon": character_errors(free, labels),
+        }
+
+
+def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
+    """Read words with a lexicon, one after the other, and then without."""
+    decoder = reader.decoder(lexicon)
+    started = time.perf_counter()
+    (told,) = read_texts(reader, words, [decoder])
+    seconds = time.perf_counter() - started
+    (free,) = read_texts(reader, words, [reader.decoder(beam=FREE_BEAM)])
+    return Told(words, told, free, seconds)
 
 
 def word_errors(reader: WordReader, words: Words, lexicon: gtn.Graph) -> dict[str, Any]:
@@ -63,20 +107,8 @@ def word_errors(reader: WordReader, words: Words, lexicon: gtn.Graph) -> dict[st
     """
     if not len(words):
         return {}
-    labels = words.labels
-    with_lexicon, free = reader.decoder(lexicon), reader.decoder(beam=8.0)
-    started = time.perf_counter()
-    (told,) = read_texts(reader, words, [with_lexicon])
-    seconds = time.perf_counter() - started
-    (letters,) = read_texts(reader, words, [free])
-    return {
-        "n_words": len(words),
-        "word_error": _wrong(told, labels),
-        "char_error": character_errors(told, labels),
-        "word_error_no_lexicon": _wrong(letters, labels),
-        "char_error_no_lexicon": character_errors(letters, labels),
-        "words_per_second": len(words) / seconds,
-    }
+    told = tell(reader, words, lexicon)
+    return told.errors() | {"words_per_second": len(words) / told.seconds}
 
 
 def _wrong(told: Sequence[str], labels: Sequence[str]) -> float:

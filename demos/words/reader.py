@@ -33,7 +33,7 @@ SYSTEMS = ("segments", "sdnn")
 
 OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
 
-BEAM = 15.0
+BEAM = 12.0
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
 

@@ -1,5 +1,7 @@
 """Readers of words: what they learn from, that they learn, and that a run can be interrupted."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -19,11 +21,13 @@ from demos.words.handwriting import HANDS, write_word
 from demos.words.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
 from demos.words.lexicon import free_strings, lexicon_graph, task_words
 from demos.words.reader import SYSTEMS, WordReader
+from demos.words.report_words import write_words_card, write_words_result
 from demos.words.train_words import STAGES, Settings, train_words
 from demos.words.training import training_of
 from demos.words.word_samples import Words
 from recognizers.online.ink import Ink
 from recognizers.online.segmentation import segment_ink
+from recognizers.online.writers import SIDES
 
 TEXTS = ["it", "sun", "moon", "star", "art", "no", "son", "rust"]
 
@@ -188,3 +192,20 @@ def test_training_reduces_the_error(words, letters, tmp_path):
     ]
     assert free[1] < free[0]
     assert segment_ink(words.inks[0]).num_pieces >= len(TEXTS[0])
+
+
+def test_a_result_and_its_card(words, letters, tmp_path):
+    settings = Settings(**(SETTINGS | {"strings": 2, "words": 2}))
+    out = tmp_path / "segments-seed0"
+    assert train_words(letters, words, words, settings, out, progress=False)
+    everyone = words.take([*range(8)] * 4)
+    everyone.sides[:] = [side for side in SIDES for _ in range(8)]
+    path = write_words_result(everyone, task_words(TEXTS, 40), settings, out, tmp_path)
+    found = json.loads(path.read_text())
+    assert path.name == "segments-seed0.json"
+    assert found["lexicon"] == 40
+    assert found["after"]["test"]["n_words"] == found["after"]["left_out"]["n_words"] == 8
+    assert found["command"].endswith("--strings 2 --steps 2 --maps 4 8 --seed 0")
+    write_words_card(out / "words.safetensors", path, tmp_path)
+    assert "40 words" in (tmp_path / "words-segments.md").read_text()
+    assert WordReader.load(tmp_path / "words-segments.safetensors").system == "segments"
