@@ -13,12 +13,11 @@ from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph
 from gtn.kernels.composition import explore
 from gtn.kernels.matching import match
+from gtn.operands import operands
 from gtn.product import (
     columns,
     common_length,
     filter_mode,
-    lookahead,
-    operand,
     relabelled,
     relabelling,
     trimmed,
@@ -217,9 +216,7 @@ class ComposePlan:
             label = np.array([failure], dtype=np.int32)
             asked = label if relabel is None else relabelled(label, relabel)
             check_never_asked(a.olabels, int(asked[0]), "a")
-        most, least = lookahead(a, b, failures)
-        left = operand(a, a.olabels, a.outgoing_by_olabel, ahead=most)
-        right = operand(b, read.ilabels, read.outgoing_by_ilabel, failures, ahead=least)
+        left, right = operands(a, b, read, failures)
         if failure is None and not (a.has_output_epsilons and read.has_input_epsilons):
             nodes, arcs, starts, offsets, too_many = match(
                 left, right, graphs, _ROOM + a.num_arcs + b.num_arcs, _LIMIT

@@ -10,24 +10,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.batch import assemble, gather
+from gtn.batch import assemble
 from gtn.data import ArcData, Sources
 from gtn.errors import DataError, GraphError, SymbolError
 from gtn.failure import FailureArcs
+from gtn.gathering import gathered_sums, sum_of, sums_of_sources
 from gtn.graph import Graph
 from gtn.kernels.composition import FILTERS, Operand
-from gtn.kernels.gathering import gathered_sum, scattered
-from gtn.kernels.lookahead import FAR, least_labels, most_labels
 from gtn.kernels.trimming import trim
 from gtn.symbols import EPSILON, SymbolTable
-from gtn.topology import ArcIndex, Topology, frozen
+from gtn.topology import Topology, frozen
 
 __all__ = [
     "Product",
     "columns",
     "common_length",
     "filter_mode",
-    "operand",
     "relabelled",
     "relabelling",
     "trimmed",
@@ -37,7 +35,6 @@ Int32s = NDArray[np.int32]
 Pairs = tuple[Int32s, Int32s]
 Moves = tuple[Int32s, Int32s, Int32s, Int32s]
 Found = tuple[Pairs, Moves, Int32s, Int32s]  # nodes, arcs, starts and offsets, as of `match`
-_LARGE = 1024  # arcs
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +56,16 @@ class Product:
 
     def end_penalties(self, *graphs: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the start and final penalties of the result, sums of those of all operands."""
-        first = _gathered([g.start_penalties for g in graphs], self.starts)
-        last = _gathered([g.final_penalties for g in graphs], self.finals)
+        first, last = gathered_sums(*self._ends(graphs))
         if self.backed_off is not None:
-            last = last + _sums(graphs[-1].penalties, self.backed_off)
+            last = last + sums_of_sources(graphs[-1].penalties, self.backed_off)
         return first, last
 
-    def _penalties(self, graphs: Sequence[Graph]) -> torch.Tensor:
-        """Return the penalties of the arcs, sums of those behind them."""
-        if all(sources.offsets is None for sources in self.sources):
-            return _gathered([g.penalties for g in graphs], [s.index for s in self.sources])
-        return _total([_sums(g.penalties, s) for g, s in zip(graphs, self.sources, strict=True)])
+    def _ends(self, graphs: Sequence[Graph]) -> tuple[Any, Any]:
+        return (
+            ([g.start_penalties for g in graphs], self.starts),
+            ([g.final_penalties for g in graphs], self.finals),
+        )
 
     def graph(self, graphs: Sequence[Graph], suffixes: Sequence[str] | None = None) -> Graph:
         """Return the product of graphs that have the topologies it was made for.
@@ -77,10 +73,19 @@ class Product:
         Raises:
             DataError: a key of arc data on several sides, and no suffixes.
         """
-        start_penalties, final_penalties = self.end_penalties(*graphs)
+        if self.backed_off is None and all(s.offsets is None for s in self.sources):
+            of_arcs = [g.penalties for g in graphs], [s.index for s in self.sources]
+            penalties, start_penalties, final_penalties = gathered_sums(
+                of_arcs, *self._ends(graphs)
+            )
+        else:
+            start_penalties, final_penalties = self.end_penalties(*graphs)
+            penalties = sum_of(
+                [sums_of_sources(g.penalties, s) for g, s in zip(graphs, self.sources)]
+            )
         return assemble(
             self.topology,
-            self._penalties(graphs),
+            penalties,
             start_penalties,
             final_penalties,
             isymbols=graphs[0].isymbols,
@@ -88,71 +93,6 @@ class Product:
             data=_merged([g.data.take(s) for g, s in zip(graphs, self.sources)], suffixes),
             sources=self.sources,
         )
-
-
-def _gathered(values: Sequence[torch.Tensor], indexes: Sequence[Int32s]) -> torch.Tensor:
-    """Return the sum of what is behind each arc in each operand, 0 where the index is -1."""
-    if (
-        len(values) == 2
-        and values[0].dtype == values[1].dtype
-        and all(part.device.type == "cpu" for part in values)
-    ):
-        total: torch.Tensor = _GatheredSum.apply(*values, *indexes)  # type: ignore[no-untyped-call]
-        return total
-    return _total([gather(part, index) for part, index in zip(values, indexes, strict=True)])
-
-
-class _GatheredSum(torch.autograd.Function):
-    """``a[i] + b[j]`` with 0 for an index of -1, in one pass; linear, so its own derivative is."""
-
-    @staticmethod
-    def forward(ctx: Any, a: torch.Tensor, b: torch.Tensor, i: Int32s, j: Int32s) -> torch.Tensor:
-        ctx.indexes, ctx.counts = (i, j), (len(a), len(b))
-        return torch.from_numpy(gathered_sum(_array(a), i, _array(b), j))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        parts = [
-            _Scattered.apply(gradients[0], index, count) if needed else None  # type: ignore[no-untyped-call]
-            for index, count, needed in zip(ctx.indexes, ctx.counts, ctx.needs_input_grad)
-        ]
-        return *parts, None, None
-
-
-class _Scattered(torch.autograd.Function):
-    """The sums of the values that have each index."""
-
-    @staticmethod
-    def forward(ctx: Any, values: torch.Tensor, index: Int32s, count: int) -> torch.Tensor:
-        ctx.index = index
-        return torch.from_numpy(scattered(_array(values), index, count))
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        return gather(gradients[0], ctx.index), None, None
-
-
-def _array(tensor: torch.Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().contiguous().numpy()
-    return array
-
-
-def _sums(penalties: torch.Tensor, sources: Sources) -> torch.Tensor:
-    """Return the sum of the penalties of the sources of each arc, differentiable."""
-    if sources.offsets is None:
-        return gather(penalties, sources.index)
-    owner = np.repeat(np.arange(len(sources)), np.diff(sources.offsets))
-    found = gather(penalties, sources.index)
-    return found.new_zeros(len(sources)).index_add(
-        0, torch.from_numpy(owner).to(found.device), found
-    )
-
-
-def _total(terms: list[torch.Tensor]) -> torch.Tensor:
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
 
 
 def _merged(parts: list[ArcData], suffixes: Sequence[str] | None) -> ArcData:
@@ -231,64 +171,6 @@ def columns(nodes: Int32s, arcs: Int32s, starts: Int32s, node_offsets: Int32s) -
     )
 
 
-def operand(
-    topology: Topology,
-    labels: Int32s,
-    by_label: ArcIndex,
-    failures: FailureArcs | None = None,
-    ahead: Int32s | None = None,
-) -> Operand:
-    """Return one side of a composition, with the labels that are to be matched.
-
-    ``ahead`` as :func:`lookahead` returns it; unless given, nothing is a dead end.
-    """
-    if ahead is None:
-        alive = topology.coaccessible
-        ahead = np.zeros(topology.num_nodes, dtype=np.int32)
-    else:
-        alive = frozen((ahead >= 0) & (ahead < FAR))
-    if failures is None:
-        final = np.full(topology.num_nodes, -1, dtype=np.int32)
-        final[topology.finals] = np.arange(len(topology.finals), dtype=np.int32)
-        fail = np.empty(0, dtype=np.int32)
-    else:
-        final, fail = failures.final, failures.arcs
-    start_offsets = np.searchsorted(topology.starts, topology.node_offsets).astype(np.int32)
-    return Operand(
-        *by_label,
-        labels,
-        topology.dst,
-        alive,
-        frozen(final),
-        topology.starts,
-        frozen(start_offsets),
-        frozen(fail),
-        frozen(ahead),
-    )
-
-
-def lookahead(
-    a: Topology, b: Topology, failures: FailureArcs | None = None
-) -> tuple[Int32s, Int32s]:
-    """Return how many labels ``a`` writes at most, ``b`` reads at least on ways to a final.
-
-    A pair of nodes at which ``b`` has to read more than ``a`` can write is a dead end, as the
-    middle of a word is at the end of a lattice. Counted where it pays, for a large ``b`` and an
-    acyclic ``a``; otherwise it is only said whether a final can be reached, as -1 and 0 for
-    ``a``, 0 and ``FAR`` for ``b``.
-    """
-    if b.num_arcs < _LARGE or not a.is_acyclic:
-        return (
-            np.where(a.coaccessible, np.int32(0), np.int32(-1)),
-            np.where(b.coaccessible, np.int32(0), np.int32(FAR)),
-        )
-    most = most_labels(a.order, *a.outgoing, a.dst, a.olabels, a.finals)
-    counts = b.ilabels >= 0
-    if failures is not None:
-        counts[failures.arcs[failures.arcs >= 0]] = False
-    return most, least_labels(*b.incoming, b.src, frozen(counts), b.finals)
-
-
 def filter_mode(filter: str) -> int:
     """Return the number of a filter; raises ``GraphError`` for an unknown name."""
     if filter not in FILTERS:
@@ -342,6 +224,6 @@ def relabelling(
 def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:
     """Return relabelled labels; what has no new label gets one that matches nothing."""
     nothing = np.int32(np.iinfo(np.int32).max)
-    position = np.minimum(labels + np.int64(1), len(relabel))
-    new: Int32s = np.append(relabel, np.int32(-2))[position].astype(np.int32)
-    return np.where(new < EPSILON, nothing, new)
+    new = np.append(np.where(relabel < EPSILON, nothing, relabel), nothing).astype(np.int32)
+    found: Int32s = new[np.minimum(labels, np.int32(len(relabel) - 1)) + np.int32(1)]
+    return found

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gtn.cyclic import CyclicSums
 from gtn.graph import check_penalties
 from gtn.kernels import masses as kernels
-from gtn.tensors import as_array, as_index
+from gtn.tensors import as_array, as_index, check_untransformed
 from gtn.topology import Topology
 
 __all__ = ["PathSums", "as_shares", "exp_minus", "path_sums", "potentials", "shares", "solve"]
@@ -123,7 +123,9 @@ def path_sums(
     Raises:
         DivergentGraphError: a component that counts has an infinite sum.
         GraphError: a NaN or -inf penalty; the message names the arc.
+        NotImplementedError: derivatives in another than reverse mode.
     """
+    check_untransformed(arcs, starts)
     if topology.is_acyclic:
         sums = AcyclicSums(topology, as_array(arcs), as_array(starts))
         if sums.bad >= 0:
@@ -186,7 +188,9 @@ class _Potentials(torch.autograd.Function):
         topology = sums.topology
         if not torch.is_grad_enabled():
             mass, products = sums.solve(as_array(gradients[0]), True)
-            start_gradient = torch.from_numpy(sums.start_shares * mass[topology.starts])
+            start_gradient = None
+            if ctx.needs_input_grad[1]:
+                start_gradient = torch.from_numpy(sums.start_shares * mass[topology.starts])
             return torch.from_numpy(products), start_gradient, None
         # To be differentiated again: the same in torch, with shares as functions of the inputs.
         start_nodes = as_index(topology.starts)

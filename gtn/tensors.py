@@ -7,10 +7,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.autograd import forward_ad
 
 from gtn.graph import Graph, check_penalties
 
-__all__ = ["as_array", "as_given", "as_index", "float64_penalties"]
+__all__ = [
+    "as_array",
+    "as_given",
+    "as_index",
+    "check_untransformed",
+    "float64_penalties",
+    "is_transformed",
+]
+
+_NO_TRANSFORMS = (
+    "sums over paths have derivatives of any order in reverse mode (backward, torch.autograd.grad, "
+    "torch.autograd.functional), but not by the transforms of torch.func or in forward mode"
+)
 
 
 def float64_penalties(graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -25,8 +38,9 @@ def float64_penalties(graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.T
         p.to(device="cpu", dtype=torch.float64)
         for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
     )
-    check_penalties(starts, len(starts), "start")
-    check_penalties(finals, len(finals), "final")
+    for what, ends in (("start", starts), ("final", finals)):
+        if not (as_array(ends) > -np.inf).all():
+            check_penalties(ends, len(ends), what)
     return arcs, starts, finals
 
 
@@ -36,11 +50,39 @@ def as_given(result: torch.Tensor, graph: Graph) -> torch.Tensor:
 
 
 def as_array(tensor: torch.Tensor) -> NDArray[np.float64]:
-    """Return a float64 tensor as the array that kernels take; it carries no gradient."""
-    array: NDArray[np.float64] = tensor.detach().contiguous().numpy()
+    """Return a float64 tensor as the array that kernels take; it carries no gradient.
+
+    Raises:
+        NotImplementedError: a transform of ``torch.func`` is at work on it.
+    """
+    try:
+        array: NDArray[np.float64] = tensor.detach().contiguous().numpy()
+    except RuntimeError as error:  # it is what the transform made of a tensor
+        raise NotImplementedError(_NO_TRANSFORMS) from error
     return array
 
 
 def as_index(numbers: NDArray[Any]) -> torch.Tensor:
     """Return node or arc numbers as the index tensor that ``index_select`` takes."""
     return torch.from_numpy(numbers.astype(np.int64))
+
+
+def is_transformed(*tensors: torch.Tensor) -> bool:
+    """Whether a transform of ``torch.func``, or differentiation in forward mode, is at work.
+
+    Both see torch's own operations, and none of the kernels.
+    """
+    if torch._C._are_functorch_transforms_active():
+        return True
+    tangent_of: Any = forward_ad.unpack_dual
+    return any(tangent_of(part).tangent is not None for part in tensors)
+
+
+def check_untransformed(*tensors: torch.Tensor) -> None:
+    """Check that derivatives are those of reverse mode, which go through kernels.
+
+    Raises:
+        NotImplementedError: otherwise.
+    """
+    if is_transformed(*tensors):
+        raise NotImplementedError(_NO_TRANSFORMS)

@@ -19,7 +19,7 @@ from gtn.kernels.layout import Layout, arrange
 from gtn.kernels.reachability import find_cycle, group_by, topological_order
 from gtn.rational import project
 from gtn.symbols import EPSILON
-from gtn.tensors import as_array
+from gtn.tensors import as_array, check_untransformed
 from gtn.threads import in_slices
 from gtn.topology import Topology, frozen
 
@@ -80,7 +80,11 @@ class Problems:
         """Return emissions ``[B, T, C]``, arc, start and final penalties in float64.
 
         ``dtype=None`` leaves the emissions as they are: for kernels that take both kinds.
+
+        Raises:
+            NotImplementedError: derivatives in another than reverse mode.
         """
+        check_untransformed(emissions, graph.penalties)
         given = emissions.to(device="cpu", dtype=dtype)
         if given.ndim == 2:
             given = given.expand(len(self.lengths), *given.shape)

@@ -17,15 +17,20 @@ __all__ = ["gathered_sum", "scattered"]
 @njit(cache=True, nogil=True)
 def gathered_sum(a: Floats, of_a: Int32s, b: Floats, of_b: Int32s) -> Floats:
     """Return ``a[of_a] + b[of_b]``, 0 in place of what an index of -1 would name: O(K)."""
-    total = np.zeros(len(of_a), dtype=a.dtype)
-    if len(a) > 0:
+    least = np.int32(0)
+    for k in range(len(of_a)):
+        least = min(least, of_a[k], of_b[k])
+    if least == 0:
+        both = np.empty(len(of_a), dtype=a.dtype)
         for k in range(len(of_a)):
-            value = a[max(of_a[k], np.int32(0))]
-            total[k] = value if of_a[k] >= 0 else 0
-    if len(b) > 0:
-        for k in range(len(of_b)):
-            value = b[max(of_b[k], np.int32(0))]
-            total[k] += value if of_b[k] >= 0 else 0
+            both[k] = a[np.uint32(of_a[k])] + b[np.uint32(of_b[k])]
+        return both
+    total = np.zeros(len(of_a), dtype=a.dtype)
+    for k in range(len(of_a)):
+        if of_a[k] >= 0:
+            total[k] = a[of_a[k]]
+        if of_b[k] >= 0:
+            total[k] += b[of_b[k]]
     return total
 
 

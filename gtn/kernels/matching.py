@@ -79,6 +79,58 @@ def _single(side: _Side) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _even(side: _Side) -> bool:
+    """Whether each node of a single side has no arc, or one for each label, all to one node."""
+    count = side.width - 1
+    for n in range(len(side.real)):
+        first, last = side.offsets[n], side.offsets[n + 1]
+        if first < last and last - first != count:
+            return False
+        for k in range(first, last):
+            if side.moves[k, 1] != side.moves[first, 1]:
+                return False
+    return True
+
+
+class _Runs(NamedTuple):
+    """The arcs of each node of b that read a label of an even a, in the order of labels."""
+
+    last: Int32s  # [N]: where they end; they begin at `real`
+    most: Int32s  # [N]: the most that is ahead of one's destination
+    heads: Int32s  # the first arc to each destination of a node,
+    head_offsets: Int32s  # [N + 1]
+    labels: Int32s  # [A]: of `moves`, and so are
+    to: Int32s  # [A]
+    arcs: Int32s  # [A]
+
+
+@njit(cache=True, nogil=True)
+def _runs(side: _Side, width: int) -> _Runs:
+    """Return the runs of a side, of labels below ``width - 1``: O(N + A)."""
+    num_nodes, num_arcs = len(side.real), len(side.moves)
+    last, most = np.empty(num_nodes, dtype=np.int32), np.empty(num_nodes, dtype=np.int32)
+    heads = np.empty(num_arcs, dtype=np.int32)
+    head_offsets = np.zeros(num_nodes + 1, dtype=np.int32)
+    labels, to = np.empty(num_arcs, dtype=np.int32), np.empty(num_arcs, dtype=np.int32)
+    arcs = np.empty(num_arcs, dtype=np.int32)
+    seen = np.full(num_nodes, -1, dtype=np.int32)
+    count = 0
+    for n in range(num_nodes):
+        k, end = side.real[n], side.offsets[n + 1]
+        ahead = np.int32(-1)
+        while k < end and side.moves[k, 0] < width - 1:
+            labels[k], to[k], arcs[k] = side.moves[k, 0], side.moves[k, 1], side.moves[k, 3]
+            ahead = max(ahead, side.moves[k, 2])
+            if seen[to[k]] < n:
+                seen[to[k]] = n
+                heads[count] = k
+                count += 1
+            k += 1
+        last[n], most[n], head_offsets[n + 1] = k, ahead, count
+    return _Runs(last, most, heads[:count], head_offsets, labels, to, arcs)
+
+
+@njit(cache=True, nogil=True)
 def _longer(row: Int32s, most: int) -> Int32s:
     """Return a copy with four times the room, but at most ``most``."""
     longer = np.empty(min(4 * len(row) + 1, most), dtype=np.int32)
@@ -379,6 +431,89 @@ def _advance_single(
 
 
 @njit(cache=True, nogil=True)
+def _advance_even(
+    left: _Side,
+    right: _Side,
+    runs: _Runs,
+    numbers: Int32s,
+    in_a: Int32s,
+    in_b: Int32s,
+    found: tuple[Int32s, Int32s, Int32s, Int32s],
+    slots: Int32s,
+    table_width: int,
+    first: int,
+    here: int,
+    num_nodes: int,
+    num_arcs: int,
+) -> tuple[int, int, int]:
+    """Do what :func:`_advance_single` does for an a that is :func:`_even`, as emissions are.
+
+    All real arcs of a pair lead to the same node of a, so that each destination in b is looked up
+    once; the rest is copied in a row.
+
+    Args:
+        runs: of b.
+        numbers: room for the number of the pair with each node of b.
+    """
+    a_offsets, _, a_moves, a_ahead, _, _ = left
+    b_offsets, b_real, b_moves, _, _, _ = right
+    src, dst, arcs_a, arcs_b = found
+    most_nodes = len(in_a)
+    if table_width == 0:
+        most_nodes = min(most_nodes, first + len(slots) // 2)
+    while here < num_nodes:
+        na, nb = _whole(in_a[here]), _whole(in_b[here])
+        real, last = _whole(b_real[nb]), _whole(runs.last[nb])
+        more = last - b_offsets[nb]
+        if num_arcs + more > len(src) or num_nodes + more >= most_nodes:
+            break
+        for q in range(b_offsets[nb], real):
+            leads = b_moves[q, 2] <= a_ahead[na]
+            to, num_nodes = _meet(
+                slots, table_width, first, in_a, in_b, na, _whole(b_moves[q, 1]), leads, num_nodes
+            )
+            src[num_arcs], dst[num_arcs] = here, to
+            arcs_a[num_arcs], arcs_b[num_arcs] = -1, b_moves[q, 3]
+            num_arcs += _whole(leads)
+        i = _whole(a_offsets[na])
+        if last == real or i == a_offsets[na + 1]:
+            here += 1
+            continue
+        to_a = _whole(a_moves[i, 1])
+        if runs.most[nb] <= a_ahead[to_a]:
+            for h in range(runs.head_offsets[nb], runs.head_offsets[nb + 1]):
+                to_b = _whole(runs.to[runs.heads[h]])
+                to, num_nodes = _meet(
+                    slots, table_width, first, in_a, in_b, to_a, to_b, True, num_nodes
+                )
+                numbers[to_b] = to
+            count = np.uint64(last - real)
+            new_src, new_dst = src[num_arcs:], dst[num_arcs:]
+            new_a, new_b = arcs_a[num_arcs:], arcs_b[num_arcs:]
+            labels, to_b, of_b = runs.labels[real:], runs.to[real:], runs.arcs[real:]
+            of_a = a_moves[i:, 3]
+            for k in range(count):
+                new_src[k] = here
+                new_b[k] = of_b[k]
+            for k in range(count):
+                new_a[k] = of_a[np.uint64(labels[k])]
+                new_dst[k] = numbers[np.uint64(to_b[k])]
+            num_arcs += last - real
+        else:
+            for q in range(real, last):
+                leads = b_moves[q, 2] <= a_ahead[to_a]
+                to, num_nodes = _meet(
+                    slots, table_width, first, in_a, in_b, to_a, _whole(b_moves[q, 1]), leads,
+                    num_nodes,
+                )  # fmt: skip
+                src[num_arcs], dst[num_arcs] = here, to
+                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[i + b_moves[q, 0], 3], b_moves[q, 3]
+                num_arcs += _whole(leads)
+        here += 1
+    return here, num_nodes, num_arcs
+
+
+@njit(cache=True, nogil=True)
 def match(
     a: Any, b: Any, graphs: int, room: int, limit: int
 ) -> tuple[tuple[Int32s, Int32s], tuple[Int32s, Int32s, Int32s, Int32s], Int32s, Int32s, bool]:
@@ -402,6 +537,9 @@ def match(
     """
     left, right = _side(a), _side(b)
     single = _single(left)
+    even = single and _even(left)
+    runs = _runs(right, left.width if even else 0)
+    numbers = np.empty(len(right.real) if even else 0, dtype=np.int32)
     more = _whole(0)  # how many arcs a pair has at most, if that is known
     if single:
         for n in range(len(right.real)):
@@ -451,7 +589,12 @@ def match(
         here = first
         while True:
             found = (src, dst, arcs_a, arcs_b)
-            if single:
+            if even:
+                here, num_nodes, num_arcs = _advance_even(
+                    left, right, runs, numbers, in_a, in_b, found, slots, table_width, first,
+                    here, num_nodes, num_arcs,
+                )  # fmt: skip
+            elif single:
                 here, num_nodes, num_arcs = _advance_single(
                     left, right, in_a, in_b, found, slots, table_width, first,
                     here, num_nodes, num_arcs,

@@ -14,10 +14,9 @@ import torch
 import gtn
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.errors import DataError, GraphError, SymbolError
-from gtn.failure import FailureArcs
 from gtn.kernels import composition as kernels
-from gtn.kernels.lookahead import FAR
-from gtn.product import columns, lookahead, operand
+from gtn.operands import operand
+from gtn.product import columns
 from gtn.symbols import EPSILON
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 
@@ -140,30 +139,6 @@ def test_buffers_grow_from_nothing(seed, filter, monkeypatch):
         for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
             np.testing.assert_array_equal(getattr(small, name), getattr(large, name))
         assert torch.equal(small.penalties, large.penalties)
-
-
-@pytest.mark.parametrize("filter", ["sequence", "match", "trivial"])
-def test_looking_ahead_changes_nothing(filter, monkeypatch):
-    a = random_graphs(500, seed=3)
-    b = random_graphs(500, seed=4, acyclic=False, max_nodes=6, max_arcs=9)
-    whole = compose(a, b, filter=filter)
-    monkeypatch.setattr("gtn.product._LARGE", 0)
-    ahead = compose(a, b, filter=filter)
-    assert gtn.equal(ahead, whole)
-    assert whole.num_arcs > 500
-
-
-def test_how_many_labels_lie_ahead(monkeypatch):
-    monkeypatch.setattr("gtn.product._LARGE", 0)
-    a = gtn.Graph.from_arcs([(0, 1, 1), (0, 1, None), (1, 2, 1), (2, 3, None), (0, 4, 1)], final=3)
-    b = gtn.Graph.from_arcs(
-        [(0, 1, 1), (1, 0, 2), (1, 2, None), (2, 3, 1), (0, 3, 9), (4, 4, 1)], final=3
-    )
-    most, least = lookahead(a.topology, b.topology)
-    assert most.tolist() == [2, 1, 0, 0, -1]
-    assert least.tolist() == [1, 1, 1, 0, FAR]
-    failing = FailureArcs(b.topology, 9)
-    assert lookahead(a.topology, b.topology, failing)[1].tolist() == [0, 1, 1, 0, FAR]
 
 
 @pytest.mark.parametrize("limit", [1, 5, 40])

@@ -32,7 +32,7 @@ from gtn.kernels import (
     alignment, beam, blocks, composition, covariances, ctc, delays, dense, determinization,
     difference, edit_distance, epsilons, failure, gathering, layout, lookahead, masses, matching,
     minimization, n_best, n_best_strings,
-    reachability, sampling, scoring, string_sets, trimming, weighted_subsets)
+    reachability, sampling, scoring, shared_labels, string_sets, trimming, weighted_subsets)
 
 
 def random_graph(rng, cyclic, weighted=True, nodes=7, arcs=14):
@@ -167,6 +167,11 @@ for labels, apart in ((4, 1), (40, 1), (40, 97)):  # looked up, walked and searc
     for a, b in ((hub, few), (few, hub), (few, few), (few, gtn.empty())):
         gtn.compose(a, b)
         gtn.compose(gtn.GraphBatch.from_graphs([a, a]), b)
+for classes in (8, 40, 50):  # few labels in common, and a chain of which every node has them all
+    chain = gtn.linear(torch.rand(60, classes, dtype=torch.float64))
+    gtn.compose(chain, wide)
+    gtn.compose(gtn.GraphBatch.from_graphs([chain, chain]), gtn.project(wide))
+    gtn.compose(wide, chain)
 gtn.compose(gtn.linear(torch.rand(60, 40, dtype=torch.float64)), wide, beam=3.0)
 crowd = gtn.from_arrays(
     *np.sort(rng.integers(0, 40, (2, 150)), axis=0), rng.integers(0, 3, 150), final=range(40),
@@ -195,7 +200,7 @@ for module in (
     alignment, beam, blocks, composition, covariances, ctc, delays, dense, determinization,
     difference, edit_distance, epsilons, failure, gathering, layout, lookahead, masses, matching,
     minimization, n_best, n_best_strings,
-    reachability, sampling, scoring, string_sets, trimming, weighted_subsets):
+    reachability, sampling, scoring, shared_labels, string_sets, trimming, weighted_subsets):
     for name in dir(module):
         kernel = getattr(module, name)
         if hasattr(kernel, "signatures"):

@@ -1,0 +1,231 @@
+"""Matching, with arcs left out and dead ends known, against plain exploration of all pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import gtn
+from gtn.composition import compose
+from gtn.failure import FailureArcs
+from gtn.kernels import composition as kernels
+from gtn.kernels.lookahead import FAR
+from gtn.kernels.shared_labels import by_node_and_label, shared_labels
+from gtn.operands import operand, operands
+from gtn.product import columns
+
+FIELDS = ("src", "dst", "ilabels", "olabels", "starts", "finals", "node_offsets", "arc_offsets")
+
+
+def plainly(monkeypatch):
+    """All arcs of both sides, and every pair that is reached, from now on."""
+
+    def sides(a, b, read, failures=None):
+        return (
+            operand(a, a.olabels, a.outgoing_by_olabel),
+            operand(read, read.ilabels, read.outgoing_by_ilabel, failures),
+        )
+
+    def explored(left, right, graphs, room, limit):
+        *rows, too_many = kernels.explore(left, right, graphs, 1, room, limit)
+        return *columns(*rows), too_many
+
+    monkeypatch.setattr("gtn.composition.operands", sides)
+    monkeypatch.setattr("gtn.composition.match", explored)
+
+
+def assert_same(one, other):
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(one.topology, name), getattr(other.topology, name))
+    for mine, theirs in zip(one.sources, other.sources, strict=True):
+        np.testing.assert_array_equal(mine.index, theirs.index)
+    for name in ("penalties", "start_penalties", "final_penalties"):
+        assert torch.equal(getattr(one, name), getattr(other, name))
+
+
+def random_graph(rng, labels, *, nodes=8, arcs=30, epsilons=0.2):
+    src, dst = rng.integers(0, nodes, (2, arcs))
+    read = np.where(rng.random(arcs) < epsilons, -1, rng.choice(labels, arcs))
+    return gtn.from_arrays(
+        src,
+        dst,
+        read,
+        rng.integers(0, 3, arcs),
+        penalties=torch.from_numpy(rng.random(arcs)),
+        start={0: 0.5, 1: 0.25},
+        final={nodes - 1: 0.5, nodes - 2: 1.0},
+        num_nodes=nodes,
+    )
+
+
+def even(rng, labels):
+    """Emissions of a few frames, as a chain in which all arcs of a node lead to the next."""
+    frames = int(rng.integers(1, 7))
+    return gtn.from_arrays(
+        np.repeat(np.arange(frames), len(labels)),
+        np.repeat(np.arange(frames) + 1, len(labels)),
+        np.tile(rng.permutation(labels), frames),
+        penalties=torch.from_numpy(rng.random(frames * len(labels))),
+        start={0: 0.5},
+        final={frames: 0.25, frames - 1: 1.0},
+    )
+
+
+def thinned(rng, labels):
+    """The same, of which some arcs are missing, and some lead further."""
+    whole = even(rng, labels)
+    kept = rng.random(whole.num_arcs) < 0.8
+    last = whole.num_nodes - 1
+    dst = np.minimum(whole.dst + (rng.random(whole.num_arcs) < 0.3), last)
+    return gtn.from_arrays(
+        whole.src[kept],
+        dst[kept],
+        whole.olabels[kept],
+        penalties=whole.penalties[torch.from_numpy(kept)],
+        final=last,
+        num_nodes=last + 1,
+    )
+
+
+def turning(rng, labels):
+    return gtn.project(random_graph(rng, labels, epsilons=0.0), "input")
+
+
+LABELS = {
+    "all": (np.arange(4), np.arange(4)),
+    "few of b": (np.arange(3), np.arange(40)),
+    "few of a": (np.arange(40), np.array([3, 5, 38, 70])),
+    "far apart": (np.array([2, 10**6, 10**9]), np.array([10**6, 10**9, 2**31 - 2])),
+    "none": (np.array([1, 3]), np.array([0, 2, 7])),
+}
+
+
+@pytest.mark.parametrize("kind", [even, thinned, turning])
+@pytest.mark.parametrize("name", LABELS)
+def test_the_same_nodes_and_arcs_as_by_exploring(kind, name, monkeypatch):
+    rng = np.random.default_rng(0)
+    mine, theirs = LABELS[name]
+    monkeypatch.setattr("gtn.operands._LARGE", 0)
+    pairs, arcs = [], 0
+    for round in range(12):
+        lefts = [kind(rng, mine) for _ in range(3)]
+        rights = [random_graph(rng, theirs, epsilons=round % 3 / 5) for _ in range(3)]
+        batches = [gtn.GraphBatch.from_graphs(graphs) for graphs in (lefts, rights)]
+        pairs += [(lefts[0], rights[0]), (batches[0], rights[1]), (lefts[1], batches[1])]
+        pairs.append((batches[0], batches[1]))
+    found = []
+    for room in (1, 1024):
+        monkeypatch.setattr("gtn.composition._ROOM", room)
+        found.append([compose(a, b) for a, b in pairs])
+    with monkeypatch.context() as patched:
+        plainly(patched)
+        expected = [compose(a, b) for a, b in pairs]
+    for one, roomy, other in zip(*found, expected, strict=True):
+        assert_same(one, other)
+        assert_same(roomy, other)
+        arcs += other.num_arcs
+    assert arcs > 50 or name == "none"
+
+
+@pytest.mark.parametrize("nodes", [30, 300])
+def test_large_graphs_with_few_labels_in_common(nodes, monkeypatch):
+    """Tables of pairs that are addressed directly, and such that are searched."""
+    rng = np.random.default_rng(1)
+    a = gtn.linear(torch.rand(nodes, 5, dtype=torch.float64))
+    b = random_graph(rng, np.arange(60), nodes=4 * nodes, arcs=100 * nodes, epsilons=0.05)
+    found = compose(a, b)
+    plainly(monkeypatch)
+    assert_same(found, compose(a, b))
+    assert found.num_arcs > 5000
+
+
+@pytest.mark.parametrize("round", range(60))
+def test_shared_labels(round):
+    rng = np.random.default_rng(round)
+    top = int(rng.choice([2, 30, 10**9]))
+    sides = [rng.integers(-1, top, rng.integers(1, 30)).astype(np.int32) for _ in range(2)]
+    *found, fewer = shared_labels(*sides)
+    common = sorted((set(sides[0].tolist()) & set(sides[1].tolist())) - {-1})
+    kept = [np.flatnonzero(np.isin(labels, [-1, *common])) for labels in sides]
+    left_out = sum(map(len, sides)) - sum(map(len, kept))
+    if top == 10**9 and max(min(s.max() for s in sides), 0) > 2000:
+        assert not fewer  # too far apart to be counted
+        return
+    assert fewer == (4 * left_out >= sum(map(len, sides)))
+    if fewer:
+        for labels, arcs, mine, ranks in zip(sides, kept, found[:2], found[2:]):
+            np.testing.assert_array_equal(mine, arcs)
+            expected = [-1 if x == -1 else common.index(x) if x in common else -2 for x in labels]
+            np.testing.assert_array_equal(ranks, expected)
+
+
+@pytest.mark.parametrize("round", range(30))
+def test_arcs_by_node_and_label(round):
+    rng = np.random.default_rng(round)
+    nodes, count = int(rng.integers(1, 6)), int(rng.integers(0, 40))
+    src, labels = rng.integers(0, nodes, count), rng.integers(-1, 4, count)
+    if round % 2:
+        order = np.lexsort((labels, src))
+        src, labels = src[order], labels[order]
+    kept = np.flatnonzero(rng.random(count) < 0.7).astype(np.int32)
+    given = [array.astype(np.int32) for array in (kept, src, labels)]
+    for array in given:
+        array.setflags(write=False)
+    offsets, arcs = by_node_and_label(*given, nodes)
+    np.testing.assert_array_equal(arcs, kept[np.lexsort((kept, labels[kept], src[kept]))])
+    np.testing.assert_array_equal(
+        offsets, np.searchsorted(np.sort(src[kept]), np.arange(nodes + 1))
+    )
+
+
+def random_batches(rng, count):
+    def one():
+        return gtn.GraphBatch.from_graphs(
+            [random_graph(rng, np.arange(2), nodes=5, arcs=9) for _ in range(count)]
+        )
+
+    a, b = one(), one()
+    forward = np.flatnonzero(a.src < a.dst)
+    acyclic = gtn.from_arrays(
+        a.src[forward],
+        a.dst[forward],
+        a.ilabels[forward],
+        a.olabels[forward],
+        penalties=a.penalties[torch.from_numpy(forward)],
+        start=a.starts,
+        final=a.finals,
+        num_nodes=a.num_nodes,
+    )
+    return acyclic, b
+
+
+@pytest.mark.parametrize("filter", ["sequence", "match", "trivial"])
+def test_looking_ahead_changes_nothing(filter, monkeypatch):
+    rng = np.random.default_rng(3)
+    a = gtn.GraphBatch.from_graphs([random_batches(rng, 1)[0] for _ in range(300)])
+    b = random_batches(rng, 300)[1]
+    ahead = compose(a, b, filter=filter)
+    plainly(monkeypatch)
+    assert_same(ahead, compose(a, b, filter=filter))
+    assert ahead.num_arcs > 300
+
+
+def test_how_many_labels_lie_ahead():
+    a = gtn.Graph.from_arcs([(0, 1, 1), (0, 1, None), (1, 2, 1), (2, 3, None), (0, 4, 1)], final=3)
+    b = gtn.Graph.from_arcs(
+        [(0, 1, 1), (1, 0, 2), (1, 2, None), (2, 3, 1), (0, 3, 9), (4, 4, 1)], final=3
+    )
+    left, right = operands(a.topology, b.topology, b.topology)
+    assert left.ahead.tolist() == [2, 1, 0, 0, -1]
+    assert right.ahead.tolist() == [1, 1, 1, 0, FAR]
+    failing = FailureArcs(b.topology, 9)
+    _, right = operands(a.topology, b.topology, b.topology, failing)
+    assert right.ahead.tolist() == [0, 1, 1, 0, FAR]
+
+
+def test_dead_ends_are_not_counted_for_a_graph_with_cycles():
+    a = gtn.closure(gtn.string([1, 2]))
+    b = gtn.string([1, 2, 1, 2])
+    left, right = operands(a.topology, b.topology, b.topology)
+    assert set(left.ahead.tolist()) == set(right.ahead.tolist()) == {0}
