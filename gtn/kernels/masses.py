@@ -6,7 +6,8 @@ exponent: they stand for ``mass * 2**(256 level)``. So a sum takes no logarithm 
 the exponentials, one for each arc, are taken in a row beforehand, away from the chain of nodes
 that wait for one another. Penalties of any size take the way of logarithms instead.
 
-Arcs are sorted by destination; what is said of *places* is in that order.
+Arcs are sorted by destination; what is said of *places* is in that order. The loops over all arcs
+count in unsigned numbers, which spares asking each index whether it is negative.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
 
 _UNIT = 2.0**256
 LEVEL = 256 * float(np.log(2.0))  # nats
+_BLOCK = 2048  # arcs
 _SMALL, _LARGE = 2.0**-128, 2.0**128
 _MOST = 330.0  # nats: exp of both ends, times masses, five levels apart, is told from zero
 _UNREACHED = -(2**30)  # a level
@@ -98,37 +100,40 @@ def forward_masses(
     masses = np.zeros(num_nodes)
     levels = np.full(num_nodes, _UNREACHED, dtype=np.int32)
     fine = True
-    for k in range(len(arcs)):
-        penalty = penalties[arcs[k]]
-        weights[k] = penalty
-        fine &= abs(penalty) <= _MOST or penalty == np.inf
     for s in range(len(starts)):
         fine &= abs(start_penalties[s]) <= _MOST or start_penalties[s] == np.inf
-    if not fine:
-        return weights, masses, levels, False
-    _exp_minus(weights)
+    for begin in range(0, len(arcs), _BLOCK):  # so that what is gathered is still in the cache
+        end = min(begin + _BLOCK, len(arcs))
+        for k in range(begin, end):
+            penalty = penalties[np.uint64(arcs[k])]
+            weights[k] = penalty
+            fine &= abs(penalty) <= _MOST or penalty == np.inf
+        if not fine:
+            return weights, masses, levels, False
+        _exp_minus(weights[begin:end])
     for s in range(len(starts)):
         if start_penalties[s] < np.inf:
             masses[starts[s]] = np.exp(-start_penalties[s])
             levels[starts[s]] = 0
-    for n in order:
-        first, last = offsets[n], offsets[n + 1]
+    for i in range(len(order)):
+        n = np.uint64(order[i])
+        first, last = np.uint64(offsets[n]), np.uint64(offsets[n + np.uint64(1)])
         total, level = masses[n], levels[n]
         if level == _UNREACHED and first < last:
-            level = levels[ends[first]]
+            level = levels[np.uint64(ends[first])]
         same = True
         for k in range(first, last):
-            m = ends[k]
+            m = np.uint64(ends[k])
             same &= levels[m] == level
             total += weights[k] * masses[m]
         if not same:
             level = levels[n]
             for k in range(first, last):
                 if weights[k] > 0.0:
-                    level = max(level, levels[ends[k]])
+                    level = max(level, levels[np.uint64(ends[k])])
             total = _raised(masses[n], levels[n] - level)
             for k in range(first, last):
-                m = ends[k]
+                m = np.uint64(ends[k])
                 total += _raised(weights[k] * masses[m], levels[m] - level)
         if total == 0.0:
             masses[n], levels[n] = 0.0, _UNREACHED
@@ -233,12 +238,13 @@ def solve(
     """
     x = given.copy()
     products = np.empty(len(arcs))
-    for n in order:
+    for i in range(len(order)):
+        n = np.uint64(order[i])
         total, mass, level = x[n], masses[n] if masses[n] > 0.0 else 1.0, levels[n]
-        for k in range(offsets[n], offsets[n + 1]):
-            m = ends[k]
+        for k in range(np.uint64(offsets[n]), np.uint64(offsets[n + np.uint64(1)])):
+            m = np.uint64(ends[k])
             product = _share(weights[k] * masses[m], mass, levels[m] - level) * x[m]
-            products[arcs[k]] = product
+            products[np.uint64(arcs[k])] = product
             total += product
         x[n] = total
     return x, products
@@ -265,12 +271,12 @@ def solve_back(
     x = given.copy()
     products = np.empty(len(arcs))
     for i in range(len(order) - 1, -1, -1):
-        n = order[i]
+        n = np.uint64(order[i])
         due, mass, level = x[n], masses[n] if masses[n] > 0.0 else 1.0, levels[n]
-        for k in range(offsets[n], offsets[n + 1]):
-            m = ends[k]
+        for k in range(np.uint64(offsets[n]), np.uint64(offsets[n + np.uint64(1)])):
+            m = np.uint64(ends[k])
             product = _share(weights[k] * masses[m], mass, levels[m] - level) * due
-            products[arcs[k]] = product
+            products[np.uint64(arcs[k])] = product
             x[m] += product
     return x, products
 

@@ -56,8 +56,9 @@ def by_node(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int3
     offsets = np.zeros(num_nodes + 1, dtype=np.int32)
     in_order = True
     for k in range(len(nodes)):
-        offsets[nodes[k] + 1] += 1
-        in_order &= k == 0 or nodes[k] >= nodes[k - 1]
+        offsets[np.uint64(nodes[k]) + np.uint64(1)] += 1
+    for k in range(1, len(nodes)):
+        in_order &= nodes[k] >= nodes[k - 1]
     for n in range(num_nodes):
         offsets[n + 1] += offsets[n]
     arcs = np.empty(len(nodes), dtype=np.int32)
@@ -67,12 +68,13 @@ def by_node(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int3
         return offsets, arcs, others.copy()
     place = offsets.copy()
     for k in range(len(nodes)):
-        at = place[nodes[k]]
-        place[nodes[k]] = at + 1
-        arcs[at] = k
+        n = np.uint64(nodes[k])
+        at = place[n]
+        place[n] = at + 1
+        arcs[np.uint64(at)] = k
     ends = np.empty(len(nodes), dtype=np.int32)
     for k in range(len(nodes)):
-        ends[k] = others[arcs[k]]
+        ends[k] = others[np.uint64(arcs[k])]
     return offsets, arcs, ends
 
 
