@@ -17,7 +17,7 @@ graphs are trained together from words and their texts. Two systems do it: over-
 
 | step | what it does | where |
 |---|---|---|
-| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM | `recognizers/online/normalization.py` |
+| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, and set upright | `recognizers/online/normalization.py`, `slant.py` |
 | annotated image | five planes of 20 rows: four orientations and turning | `recognizers/online/amap.py` |
 | network | the paper's layers and field of 20 x 18, {{ maps }} | `recognizers/online/network.py` |
 | segments | cuts at minima, pen lifts and level runs; up to seven pieces together | `recognizers/online/segmentation.py` |
@@ -44,12 +44,13 @@ pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
 
 ## How a word is read
 
-![Words as written, laid on their lines, and scaled by their height](words/normaliser.svg)
+![Words as written, laid on their lines, set upright, and scaled by their height](words/normaliser.svg)
 
-*What the normaliser does. Left: ascender (red), core (green), base (blue) and descender line
-(violet); a turning point has the colour of the line that it belongs to most. Middle: the same ink
-with the lines straight and on their rows. Right: without the normaliser, the ink fills the same
-rows by its height alone, so that the size of small letters depends on which letters are about.*
+*What the normaliser does. First column: ascender (red), core (green), base (blue) and descender
+line (violet); a turning point has the colour of the line that it belongs to most. Second: the same
+ink with the lines straight and on their rows; third: set upright. Last: without the normaliser
+the ink fills the rows by its height alone, so that the size of small letters depends on which
+letters are about.*
 
 ![Planes of an annotated image](words/planes.png)
 
@@ -74,7 +75,7 @@ words, arcs with penalties in nats; those of the best words are drawn.*
 
 The ink is the public pack of the UNIPEN collection (release train_r01_v07, CC BY 4.0), which is of
 the kind that the paper's authors used, but not what they used: theirs were {{ paper_words }}
-hand-printed lower-case words; these are cursive or of mixed style. The pack has the ink of
+lower-case words of their own; these are cursive or of mixed style. The pack has the ink of
 {{ contributors }} contributors, with tablets of very different resolution. Writers are split once (`recognizers/online/writers.csv`),
 by contributor and writer; packs that share people stay on one side. No writer of the test or of
 the validation is in training. One institution (`{{ left_out }}`) is left out altogether and
@@ -156,9 +157,13 @@ Not measured.
 
 ## Right and wrong
 
+{% if examples %}
 ![Words and what they were read as](words/examples.svg)
 
 *{{ right }} of {{ examples }} right: our own ink, as it came, the last 16 words by a hasty hand, read among
 {{ "{:,}".format(shown.lexicon) }} words by the shipped reader; with posteriors. Ink of the collection is not shown: its
 licence allows tests and research.*
+{% else %}
+No trained reader comes with the package yet.
+{% endif %}
 """

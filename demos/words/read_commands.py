@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from demos.checkpoint import CheckpointError
 from demos.words.pad import PadServer
 from demos.words.read import (
     MOST_SHOWN,
@@ -170,7 +171,13 @@ def report(
     page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/words.md"),
 ) -> None:
     """Write the page of figures and pictures from what the runs left; our own ink alone."""
-    reader = make_reader(checkpoint, SYSTEMS[0], None, 25_000, False, 15.0)
+    try:
+        reader = make_reader(checkpoint, SYSTEMS[0], None, 25_000, False, 15.0)
+    except CheckpointError as error:
+        if checkpoint is not None:
+            raise
+        typer.echo(f"nothing is read for the page: {error}", err=True)
+        reader = None
     for path in write_page(reader, results, page):
         typer.echo(str(path))
 

@@ -32,29 +32,20 @@ STAGES = {"before": "characters", "after": "words"}
 """Of a run, and what the page calls what was trained on until then."""
 
 
-def write_page(reader: Reader, results: Path, page: Path) -> list[Path]:
+def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
     """Write the page and its pictures from the files in `results`; returns all files written.
 
-    Figures that are not there are said to be not measured.
+    Figures that are not there are said to be not measured; without a reader, nothing is read.
     """
     measured = read_beams(results)
     runs = _of(results, "words")
-    examples = read_examples(reader)
+    examples = [] if reader is None else read_examples(reader)
     pictures = write_pictures(reader, examples, measured, page.with_suffix(""))
-    hand, seed = SAMPLES[SHOWN]
-    reading = reader.read(write_word(SHOWN, HANDS[hand], seed))
-    cut = reading.segmentation
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
     text = environment.from_string(PAGE).render(
-        shown={
-            "word": SHOWN,
-            "pieces": cut is not None and bool(reading.readings),
-            "count": 0 if cut is None else cut.num_pieces,
-            "segments": 0 if cut is None else len(cut),
-            "lexicon": 0 if reader.words is None else len(reader.words),
-        },
+        shown=_shown(reader),
         maps=_maps(reader),
         paper_words="881",
         contributors=len({row["contributor"] for row in read_list()}),
@@ -90,11 +81,25 @@ def _rank(run: Mapping[str, Any]) -> tuple[int, bool, int]:
     return place, not settings.get("normaliser", True), settings["seed"]
 
 
-def _maps(reader: Reader) -> str:
-    maps = reader.reader.settings.get("maps", (8, 25))
-    if tuple(maps) == (8, 25):
-        return "as in the paper"
-    return f"{maps[0]} and {maps[1]} maps in the place of 8 and 25"
+def _shown(reader: Reader | None) -> dict[str, Any]:
+    """What the page says of the word whose way through the reader is drawn."""
+    about: dict[str, Any] = {"word": SHOWN, "pieces": False, "lexicon": 0}
+    if reader is None:
+        return about
+    hand, seed = SAMPLES[SHOWN]
+    reading = reader.read(write_word(SHOWN, HANDS[hand], seed))
+    about["lexicon"] = 0 if reader.words is None else len(reader.words)
+    cut = reading.segmentation
+    if cut is not None and reading.readings:
+        about |= {"pieces": True, "count": cut.num_pieces, "segments": len(cut)}
+    return about
+
+
+def _maps(reader: Reader | None) -> str:
+    maps = None if reader is None else reader.reader.settings.get("maps")
+    if maps is None or tuple(maps) == (8, 25):
+        return "84 features"
+    return f"{maps[0]} and {maps[1]} maps in the place of 8 and 25, 84 features"
 
 
 def _sides() -> list[Sequence[str]]:

@@ -20,6 +20,7 @@ from recognizers.online.amap import ROWS, amap
 from recognizers.online.ink import Ink
 from recognizers.online.ink_pictures import draw_amap, draw_fit, draw_ink
 from recognizers.online.normalization import ROWS_OF_LINES, by_height, fit_lines, on_lines
+from recognizers.online.slant import upright
 
 __all__ = [
     "NORMALISED",
@@ -45,12 +46,19 @@ HASTY = (
 SHOWN = "hand"
 """The word of our own ink whose way through the reader is drawn."""
 
-_COLUMNS = (("as written, and its lines", 400.0), ("on its lines", 430.0), ("by its height", 360.0))
-_ROW = 150.0
+_COLUMNS = (
+    ("as written, and its lines", 320.0),
+    ("on its lines", 330.0),
+    ("and set upright", 315.0),
+    ("by its height alone", 270.0),
+)
+_ROW = 125.0
+_SCALE = 4.2
+"""Pixels of the picture for one of an annotated image."""
 
 
 def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
-    """Words with the lines fitted, laid on them, and scaled by their height instead (SVG)."""
+    """Words with their lines, laid on them, set upright, and scaled by height instead (SVG)."""
     width = sum(wide for _, wide in _COLUMNS)
     height = 26.0 + _ROW * len(words)
     parts = [
@@ -68,8 +76,9 @@ def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
             if number == 0:
                 picture = draw_fit(ink, fit, _ROW - 30.0)
             else:
-                placed = on_lines(ink, fit.lines) if number == 1 else by_height(ink)
-                picture = _on_rows(placed, wide / 5.0)
+                laid = on_lines(ink, fit.lines)
+                placed = (laid, upright(laid), by_height(ink))[number - 1]
+                picture = _on_rows(placed, wide / _SCALE)
             place = f'x="{left + 4:g}" y="{28 + _ROW * row:g}" '
             parts.append(picture.replace("<svg ", f"<svg {place}", 1))
         left += wide
@@ -77,10 +86,10 @@ def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
 
 
 def _on_rows(ink: Ink, columns: float) -> str:
-    """Ink in pixels of an annotated image with the rows of the four lines, five times as large."""
+    """Ink in pixels of an annotated image with the rows of the four lines, `_SCALE` as large."""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{5 * columns - 12:.0f}" '
-        f'height="{5 * ROWS + 10}" viewBox="0 -1 {columns - 2:.1f} {ROWS + 2}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_SCALE * (columns - 2):.0f}" '
+        f'height="{_SCALE * (ROWS + 2):.0f}" viewBox="0 -1 {columns - 2:.1f} {ROWS + 2}" '
         'preserveAspectRatio="xMinYMid">'
     ]
     for row in ROWS_OF_LINES:
@@ -172,7 +181,7 @@ def draw_beams(measured: Sequence[dict[str, Any]]) -> bytes:
 
 
 def write_pictures(
-    reader: Reader,
+    reader: Reader | None,
     examples: Sequence[Example],
     measured: Sequence[dict[str, Any]],
     folder: Path,
@@ -180,17 +189,19 @@ def write_pictures(
     """Draw all pictures of the page into a folder; returns their files. Our own ink alone."""
     hand, seed = SAMPLES[SHOWN]
     ink = write_word(SHOWN, HANDS[hand], seed)
-    reading = reader.read(ink)
+    placed = upright(on_lines(ink, fit_lines(ink).lines))
     pictures: dict[str, str | bytes] = {
         "normaliser.svg": draw_normaliser(),
-        "examples.svg": draw_examples(examples),
-        "planes.png": draw_amap(amap(reading.ink), 4),
+        "planes.png": draw_amap(amap(placed), 4),
     }
-    graphs = draw_graphs(reading, "white")
-    if graphs is not None and reading.segmentation is not None:
-        pictures["pieces.svg"] = str(draw_pieces(reading.segmentation, graphs.letters))
-        pictures["segmentation.svg"] = str(graphs.segmentation)
-        pictures["interpretation.svg"] = str(graphs.interpretation)
+    if reader is not None:
+        reading = reader.read(ink)
+        pictures["examples.svg"] = draw_examples(examples)
+        graphs = draw_graphs(reading, "white")
+        if graphs is not None and reading.segmentation is not None:
+            pictures["pieces.svg"] = str(draw_pieces(reading.segmentation, graphs.letters))
+            pictures["segmentation.svg"] = str(graphs.segmentation)
+            pictures["interpretation.svg"] = str(graphs.interpretation)
     if measured:
         pictures["beam.svg"] = draw_beams(measured)
     for name, content in pictures.items():

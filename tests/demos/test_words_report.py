@@ -136,19 +136,21 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert {page, *(page.parent / link for link in linked if "beam" in link)} <= set(written)
 
 
-def test_without_figures_the_page_says_so(reader, tmp_path):
+@pytest.mark.parametrize("is_read", [True, False])
+def test_without_figures_the_page_says_so(reader, tmp_path, is_read):
     page = tmp_path / "words.md"
-    write_page(Reader(reader, word_list(WORDS)), tmp_path / "nothing", page)
+    write_page(Reader(reader, word_list(WORDS)) if is_read else None, tmp_path / "nothing", page)
     text = page.read_text()
     assert text.count("Not measured.") == 2
     assert "Ours are not measured." in text
+    assert ("No trained reader" in text) == (not is_read)
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
     assert all((page.parent / link).is_file() for link in linked)
 
 
 def test_the_picture_of_the_normaliser_is_one_drawing():
     picture = draw_normaliser(["ink"])
-    assert picture.count("<svg") == picture.count("</svg>") == 4
+    assert picture.count("<svg") == picture.count("</svg>") == 5
     assert draw_normaliser(["ink"]) == picture
 
 
