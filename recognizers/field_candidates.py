@@ -62,7 +62,8 @@ def candidate_fields(ink: CheckInk) -> Candidates:
     known: set[tuple[int, ...]] = set()
     found = words(ink.boxes, HIGHEST * high)
     found += [rest for word in found if (rest := split_off_sign(ink.boxes, word)) is not None]
-    for word in found:
+    for whole in found:
+        word = without_faint(ink, whole)
         box = _around(ink.boxes[word])
         tall, wide = box[3] - box[1], box[2] - box[0]
         if not LOWEST * high <= tall <= HIGHEST * high or not 0.6 * tall <= wide <= WIDEST * tall:
@@ -80,6 +81,12 @@ def candidate_fields(ink: CheckInk) -> Candidates:
                 boxes.append(_around(ink.boxes[part]))
                 roles.append(role)
                 members.append(part)
+    for left, right in beside_each_other(np.array(boxes, dtype=np.int64), np.array(roles)):
+        pairs.append((len(boxes), len(boxes) + 1))
+        for role, word in ((1, left), (2, right)):
+            boxes.append(boxes[word])
+            roles.append(role)
+            members.append(members[word])
     return Candidates(
         np.array(boxes, dtype=np.int64).reshape(-1, 4),
         np.array(roles, dtype=np.int64),
@@ -116,6 +123,36 @@ def words(boxes: np.ndarray, highest: float) -> list[np.ndarray]:
         by_group = np.argsort(group, kind="stable")
         found += np.split(order[by_group], np.searchsorted(group[by_group], np.arange(1, count)))
     return found
+
+
+def without_faint(ink: CheckInk, word: np.ndarray) -> np.ndarray:
+    """Return a word without components that are far fainter than it: patterns of the paper."""
+    order = np.argsort(ink.darkness[word], kind="stable")
+    middle = np.searchsorted(np.cumsum(ink.sizes[word][order]), 0.5 * ink.sizes[word].sum())
+    return word[ink.darkness[word] >= 0.6 * ink.darkness[word[order[middle]]]]
+
+
+def beside_each_other(boxes: np.ndarray, roles: np.ndarray) -> list[tuple[int, int]]:
+    """Return pairs of words of which the second may be the cents of the first.
+
+    It is lower, stands higher and begins right behind it.
+
+    >>> boxes = np.array([[0, 20, 60, 50], [66, 14, 90, 30], [66, 60, 90, 76]])
+    >>> beside_each_other(boxes, np.zeros(3, int))
+    [(0, 1)]
+    """
+    if not len(boxes):
+        return []
+    x, y, right, bottom = boxes.T
+    tall = bottom - y
+    gap = (x[None, :] - right[:, None]) / tall[:, None]
+    raised = (bottom[:, None] - bottom[None, :]) / tall[:, None]
+    lower = tall[None, :] / tall[:, None]
+    fits = (gap > -0.1) & (gap < 0.9) & (raised > 0.2) & (raised < 1.1)
+    fits &= (lower > 0.3) & (lower < 0.9)
+    fits &= (right - x)[None, :] < 2.5 * tall[:, None]
+    fits &= (roles == 0)[:, None] & (roles == 0)[None, :]
+    return [(int(i), int(j)) for i, j in np.argwhere(fits)]
 
 
 def split_off_sign(boxes: np.ndarray, word: np.ndarray) -> np.ndarray | None:

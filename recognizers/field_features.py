@@ -48,7 +48,7 @@ def field_features(ink: CheckInk, candidates: Candidates) -> np.ndarray:
     tall, long = bottom - y, right - x
     written = _sums(ink.labels > 0)
     ruled = _sums(ink.lines)
-    dark = np.bincount(ink.labels[ink.labels > 0], ink.levels[ink.labels > 0])[1:]
+    dark = ink.darkness * ink.sizes
     middle = np.stack([(x + right) / wide - 1.0, (y + bottom) / high - 1.0])
     height = np.log(17.0 * tall / high)
     aspect = np.log(long / (4.0 * tall))
@@ -151,7 +151,7 @@ def _widest_gap(boxes: np.ndarray) -> float:
 
 
 def _sums(values: np.ndarray) -> np.ndarray:
-    """Return the counts of marked pixels in all rectangles from the upper left corner, ``[H + 1, W + 1]``."""
+    """Return how many are marked in rectangles from the upper left corner, ``[H + 1, W + 1]``."""
     total = np.zeros((values.shape[0] + 1, values.shape[1] + 1), np.int32)
     np.cumsum(np.cumsum(values, axis=0, dtype=np.int32), axis=1, out=total[1:, 1:])
     return total

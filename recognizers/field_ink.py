@@ -16,11 +16,14 @@ __all__ = ["CheckInk", "ink_of_check", "paper_levels"]
 BLOCK = 4
 """The paper is estimated on the mean of blocks of so many pixels."""
 
-WIDEST_STROKE = 11
-"""Ink that is narrower than so many blocks is taken for ink, not for paper."""
+WIDEST_STROKE = 5
+"""Ink that is narrower than so many blocks is taken for ink, not for paper; shades are wider."""
 
 LEAST_LEVEL = 18.0
 """Grey levels by which ink is darker than paper, at least."""
+
+SIDE = 0.055
+"""Upright runs longer than this share of the height may be sides of frames."""
 
 LINE = 0.05
 """Runs longer than this share of the width are printed lines, not writing."""
@@ -36,6 +39,7 @@ class CheckInk:
         labels: the number of each pixel's component, int32 ``[h, w]``; 0 is paper and lines.
         boxes: x, y, end of x, end of y of component c + 1, int64 ``[C, 4]``.
         sizes: their pixels, int64 ``[C]``.
+        darkness: the mean level of each, float64 ``[C]``.
         threshold: the level from which a pixel is ink.
     """
 
@@ -44,6 +48,7 @@ class CheckInk:
     labels: np.ndarray
     boxes: np.ndarray
     sizes: np.ndarray
+    darkness: np.ndarray
     threshold: float
 
 
@@ -72,20 +77,21 @@ def ink_of_check(grey: np.ndarray) -> CheckInk:
     threshold = max(0.4 * dark, 0.25 * darkest, LEAST_LEVEL)
     mask = levels >= threshold
     lines = horizontal_lines(mask, max(40, round(LINE * grey.shape[1])))
+    lines |= sides_of_frames(mask & ~lines, lines, max(16, round(SIDE * grey.shape[0])))
     labels, count = ndimage.label(mask & ~lines, np.ones((3, 3), bool))
     boxes = np.array(
         [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels)],
         dtype=np.int64,
     ).reshape(-1, 4)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    sides = sides_of_frames(boxes, lines)
-    kept = (sizes >= 4) & ~sides
-    drawn = np.zeros(count + 1, dtype=bool)
-    drawn[1:] = sides
-    lines = lines | drawn[labels]
+    inked = labels > 0
+    darkness = np.bincount(labels[inked], levels[inked], count + 1)[1:] / np.maximum(sizes, 1)
+    kept = sizes >= 4
     number = np.zeros(count + 1, dtype=np.int32)
     number[1:][kept] = np.arange(1, kept.sum() + 1)
-    return CheckInk(levels, lines, number[labels], boxes[kept], sizes[kept], threshold)
+    return CheckInk(
+        levels, lines, number[labels], boxes[kept], sizes[kept], darkness[kept], threshold
+    )
 
 
 def paper_levels(grey: np.ndarray) -> np.ndarray:
@@ -105,7 +111,7 @@ def paper_levels(grey: np.ndarray) -> np.ndarray:
     rows, columns = filled.shape[0] // BLOCK, filled.shape[1] // BLOCK
     small = filled.reshape(rows, BLOCK, columns, BLOCK).mean(axis=(1, 3), dtype=np.float32)
     closed = ndimage.grey_closing(small, size=(WIDEST_STROKE, WIDEST_STROKE))
-    smooth = ndimage.gaussian_filter(closed, 2.0)
+    smooth = ndimage.gaussian_filter(closed, 1.0)
     paper = np.repeat(np.repeat(smooth, BLOCK, axis=0), BLOCK, axis=1)[:high, :wide]
     paper = ndimage.uniform_filter(paper, BLOCK)
     return np.clip(paper - grey, 0.0, None).astype(np.float32)
@@ -133,20 +139,27 @@ def horizontal_lines(mask: np.ndarray, length: int) -> np.ndarray:
     return lines & ~((above > 0) & (below > 0))
 
 
-def sides_of_frames(boxes: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """Tell which components are sides of frames, bool ``[C]``: upright between two lines.
+def sides_of_frames(mask: np.ndarray, lines: np.ndarray, length: int) -> np.ndarray:
+    """Mark the sides of frames in ink ``[H, W]``: thin, upright, between two horizontal lines.
 
-    >>> lines = np.zeros((40, 60), bool)
+    >>> mask, lines = np.zeros((2, 40, 60), bool)
     >>> lines[[5, 35], 10:50] = True
-    >>> sides_of_frames(np.array([[10, 6, 12, 35], [20, 10, 30, 30]]), lines)
-    array([ True, False])
+    >>> mask[6:35, 10] = mask[10:30, 30] = True
+    >>> sides = sides_of_frames(mask, lines, 16)
+    >>> sides.sum(axis=0)[[10, 30]].tolist()
+    [29, 0]
     """
-    x, y, right, bottom = boxes.T
-    upright = (right - x <= 5) & (bottom - y >= 18)
-    sides = np.zeros(len(boxes), dtype=bool)
-    for i in np.flatnonzero(upright):
-        columns = slice(max(x[i] - 2, 0), right[i] + 2)
-        over = lines[max(y[i] - 4, 0) : y[i] + 1, columns]
-        under = lines[bottom[i] - 1 : bottom[i] + 4, columns]
-        sides[i] = bool(over.any() and under.any())
-    return sides
+    runs = ndimage.maximum_filter1d(mask.view(np.uint8), 3, axis=0)
+    runs = ndimage.minimum_filter1d(runs, length, axis=0, mode="constant")
+    runs = ndimage.maximum_filter1d(runs, length + 2, axis=0) > 0
+    labels, count = ndimage.label(runs & mask, np.ones((3, 3), bool))
+    sides = np.zeros(count + 1, dtype=bool)
+    for number, (y, x) in enumerate(ndimage.find_objects(labels), start=1):
+        if x.stop - x.start > 5:
+            continue
+        columns = slice(max(x.start - 2, 0), x.stop + 2)
+        over = lines[max(y.start - 5, 0) : y.start + 2, columns]
+        under = lines[y.stop - 2 : y.stop + 5, columns]
+        sides[number] = bool(over.any() and under.any())
+    found: np.ndarray = sides[labels]
+    return found

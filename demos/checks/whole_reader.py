@@ -212,10 +212,16 @@ class WholeReader(nn.Module):
             raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
         fields = CheckReader(about["grammar"], about["recognizer"])
         reader = cls(fields, paths=about["paths"], threshold=about["threshold"])
-        try:
-            reader.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise CheckpointError(f"{path}: a reader of another architecture: {error}") from error
+        expected = reader.state_dict()
+        wrong = expected.keys() ^ tensors.keys()
+        wrong |= {
+            k for k in expected.keys() & tensors.keys() if expected[k].shape != tensors[k].shape
+        }
+        if wrong:
+            raise CheckpointError(
+                f"{path}: a reader of another architecture: {', '.join(sorted(wrong)[:5])}"
+            )
+        reader.load_state_dict(tensors)
         reader.report = about.get("report", {})
         return reader.eval()
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from demos.checkpoint import write_whole
-from demos.checks.evaluate import Outcome, threshold_for
+from demos.checks.evaluate import Outcome
 from demos.checks.line_reading import LineReading
 from demos.checks.reader import CheckReader
 from demos.checks.whole_data import KnownCheck
@@ -99,7 +100,7 @@ def train_whole(
         )
         for one in tqdm(validation, desc="validation", unit="check", disable=not progress)
     ]
-    reader.threshold = threshold_for(outcomes, most_errors=settings.most_errors)
+    reader.threshold = smooth_threshold(outcomes, settings.most_errors)
     accepted = [o for o in outcomes if o.reading.confidence >= reader.threshold]
     metrics = {
         "training_checks": len(training),
@@ -116,6 +117,27 @@ def train_whole(
     reader.save(out / "reader.safetensors")
     write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
+
+
+def smooth_threshold(outcomes: Sequence[Outcome], most_errors: float) -> float:
+    """Return the least confidence at which at most this share of all checks is read wrong.
+
+    A hundred checks hold too few errors to count those above each threshold; so the probability
+    that a reading is right is fitted to them, as a logistic function of the logarithm of the odds
+    that its confidence says, and the errors that are expected of it are added.
+    """
+    confidence = np.array([o.reading.confidence for o in outcomes])
+    right = np.array([o.exact for o in outcomes])
+    odds = np.clip(confidence, 1e-6, 1.0 - 1e-6)
+    odds = np.log(odds / (1.0 - odds))
+    if len(set(right.tolist())) < 2:
+        return float(confidence.min(initial=1.0)) if right.all() else 1.0
+    model = LogisticRegression().fit(odds[:, None], right)
+    wrong = model.predict_proba(odds[:, None])[:, 0]
+    order = np.argsort(-confidence, kind="stable")
+    expected = np.cumsum(wrong[order]) / len(order)
+    good = int((expected <= most_errors).sum())
+    return float(confidence[order][good - 1]) if good else 1.0
 
 
 def split_by_family(
