@@ -47,20 +47,28 @@ def forward_penalty(
     >>> forward_penalty(emissions.expand(3, 2, 2), gtn.string([0]), lengths=[1, 2, 1])
     tensor([0.5000,    inf, 0.5000])
     """
-    total = forward_penalty_float64(emissions, graph, lengths=lengths)
-    return total.to(device=emissions.device, dtype=emissions.dtype)
+    total = _forward_penalty(emissions, graph, lengths, rounded=True)
+    return total.to(emissions.device)
 
 
 def forward_penalty_float64(
     emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None
 ) -> torch.Tensor:
     """Return the forward penalty in float64 on the CPU, for differences before rounding."""
+    return _forward_penalty(emissions, graph, lengths, rounded=False)
+
+
+def _forward_penalty(
+    emissions: torch.Tensor, graph: Graph, lengths: Lengths, *, rounded: bool
+) -> torch.Tensor:
+    """Return the forward penalty on the CPU, in float64 or rounded to the emissions' dtype."""
     graph = silent_cycles_summed(graph, "log")
     problems = Problems.of(emissions, graph, lengths)
     inputs = problems.inputs(emissions, graph, dtype=None)
+    dtype = emissions.dtype if rounded else torch.float64
     if not torch.is_grad_enabled():  # autograd functions do not see it, and would get ready
         inputs = tuple(part.detach() for part in inputs)
-    result: torch.Tensor = _Totals.apply(*inputs, problems)  # type: ignore[no-untyped-call]
+    result: torch.Tensor = _Totals.apply(*inputs, problems, dtype)  # type: ignore[no-untyped-call]
     return result if problems.is_batch else result.squeeze(0)
 
 
@@ -118,6 +126,7 @@ class _Totals(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> torch.Tensor:
         inputs: tuple[torch.Tensor, ...] = arguments[:4]
         problems: Problems = arguments[4]
+        dtype: torch.dtype = arguments[5]
         given = problems.masses(*inputs[1:])
         totals = np.empty(len(problems.lengths))
         run = (as_array(inputs[0]), given)
@@ -129,7 +138,7 @@ class _Totals(torch.autograd.Function):
             problems.run(kernels.totals, *run, totals)
         ctx.problems = problems
         ctx.save_for_backward(*inputs)
-        return torch.from_numpy(totals)
+        return torch.from_numpy(totals).to(dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
@@ -145,6 +154,7 @@ class _Totals(torch.autograd.Function):
             _per_arc(found[1], factors, topology.src, problems) if wanted[1] else None,
             _per_arc(found[2], factors, topology.starts, problems) if wanted[2] else None,
             _per_arc(found[3], factors, topology.finals, problems) if wanted[3] else None,
+            None,
             None,
         )
 

@@ -38,6 +38,12 @@ _LOWEST = 2.0**-384
 _UNIT = 177.445678223346  # the logarithm of 2^256, in two parts:
 _UNIT_HIGH = 177.44567108154297  # 24 bits, so that small multiples are exact,
 _UNIT_LOW = 7.1418030304608115e-06  # and the rest
+# exp(-x) = 2^-k exp(r), r = k log 2 - x; adding and subtracting _ROUND rounds to whole numbers.
+_LOG2_E, _ROUND = 1 / float(np.log(2.0)), 1.5 * 2.0**52
+_LOG_2_HIGH, _LOG_2_LOW = 6.93145751953125e-1, 1.42860682030941723212e-6
+_C2, _C3, _C4, _C5, _C6, _C7 = 1 / 2, 1 / 6, 1 / 24, 1 / 120, 1 / 720, 1 / 5040
+_C8, _C9, _C10, _C11 = 1 / 40320, 1 / 362880, 1 / 3628800, 1 / 39916800
+_C12, _C13 = 1 / 479001600, 1 / 6227020800
 
 
 class Masses(NamedTuple):
@@ -58,6 +64,8 @@ class Masses(NamedTuple):
 @njit(cache=True, nogil=True)
 def _mass(penalty: float) -> Any:
     """Return exp(-penalty) as (m, k)."""
+    if penalty == 0.0:
+        return 1.0, 0.0
     if -88.0 < penalty < 88.0:
         return np.exp(-penalty), 0.0
     if penalty == np.inf:
@@ -66,6 +74,46 @@ def _mass(penalty: float) -> Any:
     if abs(penalty) > 1e15:  # what is left of such a number after whole units means nothing
         return 1.0, k
     return np.exp((-penalty - k * _UNIT_HIGH) - k * _UNIT_LOW), k
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+def _exp_minus(values: Float64s) -> None:
+    """Replace values between -88 and 88 by exp(-value), inf by 0, to 3e-16 of each.
+
+    As in :mod:`gtn.kernels.masses`: Taylor's series, in a form of which a compiler makes vectors.
+    """
+    for k in range(len(values)):
+        x = min(values[k], 701.0)
+        whole = (x * _LOG2_E + _ROUND) - _ROUND
+        r = (whole * _LOG_2_HIGH - x) + whole * _LOG_2_LOW
+        s = _C10 + r * (_C11 + r * (_C12 + r * _C13))
+        s = _C6 + r * (_C7 + r * (_C8 + r * (_C9 + r * s)))
+        s = 1.0 + r * (1.0 + r * (_C2 + r * (_C3 + r * (_C4 + r * (_C5 + r * s)))))
+        power = np.int64(np.int64(1023 - np.int64(whole)) << np.int64(52))
+        values[k] = s * power.view(np.float64) if x < 701.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _frame(penalties: Floats, classes: Int32s, m: Float64s, k: Float64s) -> tuple[bool, int]:
+    """Fill in the masses of some classes in a frame.
+
+    Returns:
+        whether all have k = 0, and the first class whose penalty is NaN or -inf, or -1.
+    """
+    plain = True
+    for c in range(len(classes)):
+        m[c], k[c] = np.float64(penalties[classes[c]]), 0.0
+        plain &= (m[c] > -88.0) & ((m[c] < 88.0) | (m[c] == np.inf))
+    if plain:
+        _exp_minus(m[: len(classes)])
+        return True, -1
+    plain = True
+    for c in range(len(classes)):
+        if not m[c] > -np.inf:
+            return False, classes[c]
+        m[c], k[c] = _mass(m[c])
+        plain &= k[c] == 0.0
+    return plain, -1
 
 
 @njit(cache=True, nogil=True)
@@ -240,6 +288,96 @@ def _backward_level(
             of_columns[np.uint64(same)] += reached
 
 
+# -- bands ---------------------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _bands(layout: Layout, g: int, given: Masses) -> tuple[Float64s, Int32s]:
+    """Return masses of the arcs ``[3, N]`` from each node itself, the one before and two before.
+
+    So are chains with loops and skips, as of connectionist temporal classification: then a level
+    row is made in vectors. And the column that each node reads, ``[N]``. Both are empty unless
+    all arcs are of that kind, one of each, and those into a node read the same class.
+    """
+    first, last = layout.node_offsets[g], layout.node_offsets[g + 1]
+    none = np.empty((3, 0)), np.empty(0, dtype=np.int32)
+    if not given.plain or last - first < 2:
+        return none
+    bands, column = np.zeros((3, last - first)), np.zeros(last - first, dtype=np.int32)
+    some = False
+    for p in range(last - first):
+        q = first + p
+        column[p] = max(layout.same[q], np.int32(0))
+        for e in range(layout.entries[q], layout.epsilons[q]):
+            back = p - layout.source[e]
+            if back < 0 or back >= 3 or layout.same[q] < 0 or bands[back, p] != 0.0:
+                return none
+            bands[back, p] = given.arc_m[e]
+            some = True
+    return (bands, column) if some else none
+
+
+@njit(cache=True, nogil=True)
+def _banded(bands: Float64s, before: Float64s, here: Float64s) -> None:
+    """Write the sums over the arcs into each node: O(N)."""
+    own, one, two = bands[0], bands[1], bands[2]
+    here[0] = before[0] * own[0]
+    here[1] = before[1] * own[1] + before[0] * one[1]
+    for p in range(np.uint64(2), np.uint64(len(here))):
+        here[p] = (
+            before[p] * own[p]
+            + before[p - np.uint64(1)] * one[p]
+            + before[p - np.uint64(2)] * two[p]
+        )
+
+
+@njit(cache=True, nogil=True)
+def _forward_banded(
+    bands: Float64s, column: Int32s, before: Float64s, frame: Float64s, here: Float64s
+) -> None:
+    """As :func:`_forward_level`, of a graph of which all arcs are in bands."""
+    _banded(bands, before, here)
+    for p in range(np.uint64(len(here))):
+        here[p] *= frame[np.uint64(column[p])]
+
+
+@njit(cache=True, nogil=True)
+def _backward_banded(
+    bands: Float64s,
+    column: Int32s,
+    scale: float,
+    a_before: Float64s,
+    frame: Float64s,
+    b_before: Float64s,
+    b: Float64s,
+    of_columns: Float64s,
+    room: Float64s,
+) -> None:
+    """As :func:`_backward_level`, of a graph of which all arcs are in bands; arcs not wanted.
+
+    Args:
+        room: ``[N]``.
+    """
+    own, one, two = bands[0], bands[1], bands[2]
+    last = np.uint64(len(b) - 1)
+    for p in range(np.uint64(len(b))):
+        b[p] *= frame[np.uint64(column[p])]
+    for p in range(last - np.uint64(1)):
+        b_before[p] = (
+            b[p] * own[p]
+            + b[p + np.uint64(1)] * one[p + np.uint64(1)]
+            + b[p + np.uint64(2)] * two[p + np.uint64(2)]
+        )
+    b_before[last - np.uint64(1)] = b[last - np.uint64(1)] * own[last - np.uint64(1)]
+    b_before[last - np.uint64(1)] += b[last] * one[last]
+    b_before[last] = b[last] * own[last]
+    _banded(bands, a_before, room)
+    for p in range(np.uint64(len(b))):
+        room[p] = room[p] * b[p] * scale
+    for p in range(np.uint64(len(b))):
+        of_columns[np.uint64(column[p])] += room[p]
+
+
 # -- recursions ----------------------------------------------------------------------------------
 
 
@@ -249,6 +387,8 @@ def _forward(
     g: int,
     emissions: Floats,
     given: Masses,
+    bands: Float64s,
+    reads: Int32s,
     em: Float64s,
     ek: Float64s,
     e_plain: Flags,
@@ -260,6 +400,7 @@ def _forward(
 
     Args:
         emissions: ``[T, C]`` of one problem.
+        bands, reads: as :func:`_bands` returns them.
         em, ek, e_plain: room for the masses of emissions, and whether all have k = 0 (as arcs
             have, too), frame t in row t modulo their number of rows.
         am, ak, a_level: the same for nodes after t frames, t = 0 to T, and whether a row is level;
@@ -282,16 +423,16 @@ def _forward(
         before_m, before_k = am[before, :nodes], ak[before, :nodes]
         frame_m, frame_k = em[frame], ek[frame]
         if t > 0:
-            e_plain[frame] = given.plain
-            for c in range(len(classes)):
-                penalty = np.float64(emissions[t - 1, classes[c]])
-                if not penalty > -np.inf:
-                    return (t - 1) * emissions.shape[1] + classes[c]
-                frame_m[c], frame_k[c] = _mass(penalty)
-                e_plain[frame] &= frame_k[c] == 0.0
+            plain, bad = _frame(emissions[t - 1], classes, frame_m, frame_k)
+            if bad >= 0:
+                return (t - 1) * emissions.shape[1] + bad
+            e_plain[frame] = plain and given.plain
             if a_level[before]:
                 if e_plain[frame]:
-                    _forward_level(layout, first, given, before_m, frame_m, here_m)
+                    if len(reads) > 0:
+                        _forward_banded(bands, reads, before_m, frame_m, here_m)
+                    else:
+                        _forward_level(layout, first, given, before_m, frame_m, here_m)
                     a_level[here] = _settled(here_m, here_k, before_k[0])
                     continue
                 _normalize(before_m, before_k)
@@ -387,7 +528,8 @@ def totals(
     for b in range(first, last):
         g = b if len(layout.node_offsets) > 2 else 0
         read = emissions[b, : lengths[b]]
-        bad = _forward(layout, g, read, given, *frame, am, ak, a_level)
+        bands, reads = _bands(layout, g, given)
+        bad = _forward(layout, g, read, given, bands, reads, *frame, am, ak, a_level)
         if bad >= 0:
             return b, bad
         m, k = _end(layout, g, given, am, ak, lengths[b])
@@ -508,13 +650,14 @@ def posteriors(
     am, ak = np.empty((frames + 1, nodes)), np.empty((frames + 1, nodes))
     bm, bk = np.zeros((2, nodes)), np.zeros((2, nodes))
     e_plain, a_level = np.empty(frames, dtype=np.bool_), np.empty(frames + 1, dtype=np.bool_)
-    of_columns = np.empty(classes)
+    of_columns, all_room = np.empty(classes), np.empty(nodes)
     for b in range(first, last):
         g, r = (b, 0) if len(layout.node_offsets) > 2 else (0, b)
         n, count = np.uint64(layout.node_offsets[g]), layout.node_offsets[g + 1]
         count -= layout.node_offsets[g]
         read = emissions[b, : lengths[b]]
-        bad = _forward(layout, g, read, given, em, ek, e_plain, am, ak, a_level)
+        bands, reads = _bands(layout, g, given)
+        bad = _forward(layout, g, read, given, bands, reads, em, ek, e_plain, am, ak, a_level)
         if bad >= 0:
             return b, bad
         m, k = _end(layout, g, given, am, ak, lengths[b])
@@ -528,14 +671,20 @@ def posteriors(
             bm[t % 2, p], bk[t % 2, p] = _normal(given.final_m[f] / m, given.final_k[f] - k)
             of_finals[r, f] = _number(am[t, p] * bm[t % 2, p], ak[t, p] + bk[t % 2, p])
         classes_read = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
-        b_level = False
+        b_level, room = False, all_room[:count]
         for t in range(lengths[b], 0, -1):
             of_columns[:] = 0.0
             a_before = am[t - 1, :count], ak[t - 1, :count]
             b_before = bm[(t - 1) % 2, :count], bk[(t - 1) % 2, :count]
             here, frame = (bm[t % 2, :count], bk[t % 2, :count]), (em[t - 1], ek[t - 1])
             k, apart = here[1][0], a_before[1][0] + here[1][0]
-            if b_level and e_plain[t - 1] and a_level[t - 1] and abs(apart) <= 2.0:
+            level = b_level and e_plain[t - 1] and a_level[t - 1] and abs(apart) <= 2.0
+            if level and len(reads) > 0 and not arcs_wanted:
+                _backward_banded(
+                    bands, reads, _number(1.0, apart), a_before[0], frame[0], b_before[0],
+                    here[0], of_columns, room,
+                )  # fmt: skip
+            elif level:
                 _backward_level(
                     layout, n, given, _number(1.0, apart), a_before[0], frame[0],
                     b_before[0], here[0], arcs_wanted, of_columns, of_arcs[r],
