@@ -32,7 +32,7 @@ _POLICY = (
 
 
 class PadError(ValueError):
-    """What was posted cannot be read; the message says why."""
+    """What was posted cannot be read, or nothing can be served; the message says why."""
 
 
 def answer(reader: Reader, body: bytes) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def answer(reader: Reader, body: bytes) -> dict[str, Any]:
 class PadServer(ThreadingHTTPServer):
     """Serves the page and reads what is posted, on this machine only; port 0: any free one.
 
-    Use as a context manager; `serve_forever` to serve.
+    Use as a context manager; `serve_forever` to serve. Raises PadError if the port is taken.
     """
 
     daemon_threads = True
@@ -71,7 +71,10 @@ class PadServer(ThreadingHTTPServer):
         self.reader = reader
         # One word at a time: the network and the search want the processor for themselves.
         self.turn = threading.Lock()
-        super().__init__((HOST, port), _Handler)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            raise PadError(f"port {port}: {error.strerror}; another would be right") from error
 
     @property
     def address(self) -> str:

@@ -151,3 +151,8 @@ def test_it_listens_on_this_machine_only(server):
 def test_an_answer_without_a_server(reader):
     with pytest.raises(PadError, match="no JSON"):
         answer(reader, b"{")
+
+
+def test_a_port_that_is_taken(reader, server):
+    with pytest.raises(PadError, match=f"port {server.server_port}: Address already in use"):
+        PadServer(reader, server.server_port)
