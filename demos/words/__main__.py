@@ -70,6 +70,10 @@ def train(
     maps: Annotated[
         tuple[int, int] | None, typer.Option(help="Of the network (words); the paper's are 8 25.")
     ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.0, help="Of learning from words.")
+    ] = WordSettings.word_rate,
+    start: Annotated[Path | None, typer.Option(help="A reader to go on from (words).")] = None,
     most: Annotated[
         int | None, typer.Option(min=1, help="Measure on so many test words (words).")
     ] = None,
@@ -95,6 +99,8 @@ def train(
             normaliser=normaliser,
             strings=strings,
             words=steps,
+            word_rate=rate,
+            start=str(start or ""),
             maps=maps or WordSettings.maps,
             seed=seed,
         )

@@ -24,7 +24,7 @@ __all__ = ["write_words_card", "write_words_result"]
 EVERY = 3
 """The reader of the first stage is measured on every third of the test words."""
 
-MOST_VALIDATION = 750
+MOST_VALIDATION = 400
 """Validation words that are measured: enough to choose by."""
 
 PAPER = {
@@ -45,16 +45,19 @@ def write_words_result(
     """Measure the readers of both stages and write the result, `results/NAME OF OUT.json`.
 
     "before" is the reader of the first stage, "after" that of the second. `words` are all of the
-    data; the sides are chosen here. `most`: so many test words at most, evenly from all.
+    data; the sides are chosen here. `most`: so many test and left-out words at
+    most, evenly from all.
     """
     lexicon = lexicon_graph(listed)
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    before, after = (WordReader.load(out / f"{stage}.safetensors") for stage in STAGES)
-    test = words.of(("test",))
-    if most is not None and len(test) > most:
-        test = test.take(range(0, len(test), -(-len(test) // most)))
-    validation = words.of(("validation",))
-    some = validation.take(range(0, len(validation), max(1, len(validation) // MOST_VALIDATION)))
+    # Where the training went on from another reader, "before" is before that one saw words.
+    began = Path(settings.start).parent if settings.start else out
+    before = WordReader.load(began / f"{STAGES[0]}.safetensors")
+    after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
+    test, left_out, some = (
+        _evenly(words.of((side,)), limit)
+        for side, limit in (("test", most), ("left-out", most), ("validation", MOST_VALIDATION))
+    )
     content: dict[str, Any] = {
         "task": "words",
         "command": _command(settings),
@@ -71,7 +74,7 @@ def write_words_result(
     content["after"] = {
         "test": told.errors() | {"words_per_second": len(test) / told.seconds},
         "every_third_of_test": told.errors(every=EVERY),
-        "left_out": word_errors(after, words.of(("left-out",)), lexicon),
+        "left_out": word_errors(after, left_out, lexicon),
         "validation": word_errors(after, some, lexicon),
         "validation_words_alike": word_errors(after, some, lexicon_graph(listed, 0.0, 0.0)),
         "test_by_contributor": {name: told.errors(name) for name in sorted(set(test.contributors))},
@@ -95,15 +98,29 @@ def write_words_result(
     return path
 
 
+def _evenly(words: Words, most: int | None) -> Words:
+    """So many of the words at most, at equal distances in their list."""
+    if most is None or len(words) <= most:
+        return words
+    return words.take(range(0, len(words), -(-len(words) // most)))
+
+
 def _command(settings: Settings) -> str:
     """The command that trains so; other options than these have their defaults."""
     given = [f"--system {settings.system}"]
     defaults = Settings(system=settings.system)
     if not settings.normaliser:
         given.append("--no-normaliser")
-    for option, name in (("output", "output"), ("strings", "strings"), ("steps", "words")):
+    for option, name in (
+        ("output", "output"),
+        ("strings", "strings"),
+        ("steps", "words"),
+        ("rate", "word_rate"),
+        ("start", "start"),
+    ):
         if getattr(settings, name) != getattr(defaults, name):
-            given.append(f"--{option} {getattr(settings, name)}")
+            value = getattr(settings, name)
+            given.append(f"--{option} {Path(value).name if name == 'start' else value}")
     if settings.maps != defaults.maps:
         given.append(f"--maps {settings.maps[0]} {settings.maps[1]}")
     return f"python -m demos.words train --task words {' '.join(given)} --seed {settings.seed}"

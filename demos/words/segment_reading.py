@@ -11,7 +11,12 @@ import gtn
 from demos.words.letters import LETTERS, NETWORK_CLASSES, SYMBOLS, letter_penalties
 from recognizers.online.ink import Ink
 from recognizers.online.network import MAPS, AmapNetwork
-from recognizers.online.segmentation import FEATURES, InkSegmentation, segment_ink
+from recognizers.online.segmentation import (
+    FEATURES,
+    MOST_WIDTH,
+    InkSegmentation,
+    segment_ink,
+)
 from recognizers.online.segmentation_graph import segmentation_graphs
 
 __all__ = ["SegmentReading"]
@@ -28,7 +33,12 @@ class SegmentReading(nn.Module):
     """
 
     def __init__(
-        self, output: str = "softmax", *, maps: Sequence[int] = MAPS, seed: int = 0
+        self,
+        output: str = "softmax",
+        *,
+        maps: Sequence[int] = MAPS,
+        width: float = MOST_WIDTH,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.network = AmapNetwork(
@@ -41,7 +51,7 @@ class SegmentReading(nn.Module):
             generator=torch.Generator().manual_seed(seed),
         )
         self.geometry = nn.Parameter(torch.zeros(len(FEATURES), len(LETTERS)))
-        self.halved = False
+        self.halved, self.width = False, width
 
     @property
     def models(self) -> None:
@@ -50,7 +60,7 @@ class SegmentReading(nn.Module):
 
     def cut(self, ink: Ink) -> InkSegmentation:
         """Cut a normalised word into segments."""
-        return segment_ink(ink)
+        return segment_ink(ink, self.width)
 
     def graphs(self, words: Sequence[InkSegmentation]) -> gtn.GraphBatch:
         """The segmentation graphs of words, with the image of each segment on its arc."""

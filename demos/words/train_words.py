@@ -48,7 +48,8 @@ class Settings:
     as high. The RBF centres stay at the codes in the first stage. `maps` are those of the network
     (the paper's are 8 and 25), `distortion` is the strength of `InkBatch.distorted`, the kept
     parameters are a running mean over about `averaging` steps. With `bfloat16` the products of
-    the network are in half precision while it learns.
+    the network are in half precision while it learns. `start` is a reader that the training begins
+    with, in place of a new one.
     """
 
     system: str = "segments"
@@ -67,6 +68,7 @@ class Settings:
     distortion: float = 0.7
     averaging: int = 500
     bfloat16: bool = True
+    start: str = ""
     seed: int = 0
 
 
@@ -132,6 +134,8 @@ class _Run:
             maps=[*settings.maps],
             seed=settings.seed,
         )
+        if settings.start:
+            self.reader.load_state_dict(WordReader.load(settings.start).state_dict())
         self.reader.recognize.halved = settings.bfloat16
         self.training = training_of(self.reader.recognize)
         self.log: list[dict[str, Any]] = []

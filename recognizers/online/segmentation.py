@@ -35,8 +35,9 @@ LEAST_PIECE = 2.0
 """Length of the ink of a piece that is worth cutting off."""
 
 MOST_PIECES = 7
-MOST_WIDTH = 24.0
-"""A segment has so many pieces at most, and is no wider, unless it is a single piece."""
+MOST_WIDTH = 40.0
+"""A segment has so many pieces at most, and is no wider, unless it is a single piece: most letters
+are some 12 wide, but there is handwriting twice as wide."""
 
 BASE_ROW = 6.5
 ROOM = COLUMNS - 4.0
@@ -102,7 +103,7 @@ def members(begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.arange(total) + np.repeat(begins - ends + lengths, lengths)
 
 
-def segment_ink(ink: Ink) -> InkSegmentation:
+def segment_ink(ink: Ink, most_width: float = MOST_WIDTH) -> InkSegmentation:
     """Cut a normalised word. Ink without points has no pieces and no segments.
 
     Time: proportional to the length of the ink, plus strokes times pieces.
@@ -131,7 +132,7 @@ def segment_ink(ink: Ink) -> InkSegmentation:
     points = points[members(strokes[:-1][order], lengths)]
     strokes = np.concatenate(([0], np.cumsum(lengths)))
     pieces = np.searchsorted(piece[order], np.arange(piece.max() + 2))
-    src, dst = _runs(boxes[order], pieces)
+    src, dst = _runs(boxes[order], pieces, most_width)
     boxes_of = _boxes_of(boxes[order], pieces, src, dst)
     return InkSegmentation(
         points,
@@ -204,7 +205,9 @@ def _nearest(strokes: np.ndarray, pieces: np.ndarray) -> np.ndarray:
     return nearest
 
 
-def _runs(boxes: np.ndarray, pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _runs(
+    boxes: np.ndarray, pieces: np.ndarray, most_width: float
+) -> tuple[np.ndarray, np.ndarray]:
     """First pieces and ends [A] of runs that may be characters, by first piece, then length."""
     left = np.minimum.reduceat(boxes[:, 0], pieces[:-1])
     right = np.maximum.reduceat(boxes[:, 2], pieces[:-1])
@@ -214,7 +217,7 @@ def _runs(boxes: np.ndarray, pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray
     first, length = first[inside], length[inside]
     low = np.minimum.accumulate(_table(left, np.inf), axis=1)[first, length - 1]
     high = np.maximum.accumulate(_table(right, -np.inf), axis=1)[first, length - 1]
-    kept = (high - low <= MOST_WIDTH) | (length == 1)
+    kept = (high - low <= most_width) | (length == 1)
     return first[kept], (first + length)[kept]
 
 
