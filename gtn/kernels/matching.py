@@ -19,6 +19,7 @@ __all__ = ["match"]
 
 _DENSE = 8  # pairs for each node and arc that is there anyway
 _NOT_MUCH = 8  # times longer
+_PAYS = 4  # arcs for each destination of a node
 
 
 class _Side(NamedTuple):
@@ -539,6 +540,7 @@ def match(
     single = _single(left)
     even = single and _even(left)
     runs = _runs(right, left.width if even else 0)
+    even = even and _PAYS * len(runs.heads) <= (runs.last - right.real).sum()
     numbers = np.empty(len(right.real) if even else 0, dtype=np.int32)
     more = _whole(0)  # how many arcs a pair has at most, if that is known
     if single:

@@ -16,52 +16,29 @@ _SWEEPS = 4
 
 
 @njit(cache=True, nogil=True)
-def _by_source(src: Int32s, num_nodes: int) -> Int32s:
-    """Return where the arcs of each node begin, ``[N + 1]``: they are sorted by source."""
-    offsets = np.empty(num_nodes + 1, dtype=np.int32)
-    n = 0
-    for k in range(len(src)):
-        while n <= src[k]:
-            offsets[n] = k
-            n += 1
-    offsets[n:] = len(src)
-    return offsets
-
-
-@njit(cache=True, nogil=True)
-def _useful(src: Int32s, dst: Int32s, out: Int32s, alive: Mask) -> None:
+def _useful(src: Int32s, dst: Int32s, alive: Mask) -> None:
     """Mark what reaches a marked node: O(N + A).
 
-    Most arcs lead to nodes with larger numbers, so that one sweep from the last node to the first
-    says nearly all, and no arc of a node is asked once it is marked. Where a node is marked that
-    larger ones lead back to, the sweep goes back to the last of them; if that takes too long, arcs
+    Most arcs lead to nodes with larger numbers, and arcs are sorted by source, so that one sweep
+    from the last arc to the first says nearly all. Where a node is marked that arcs with larger
+    sources lead back to, the sweep goes back to the last of them; if that takes too long, arcs
     are sorted by destination and followed from the marked nodes.
-
-    Args:
-        out: where the arcs of each node begin.
     """
     num_nodes, num_arcs = len(alive), len(src)
-    leading_back = 0
+    back = np.full(num_nodes, -1, dtype=np.int32)
     for k in range(num_arcs):
-        leading_back += dst[k] < src[k]
-    back = np.full(num_nodes if leading_back > 0 else 0, -1, dtype=np.int32)
-    if leading_back > 0:
-        for k in range(num_arcs):
-            if dst[k] < src[k]:
-                back[dst[k]] = src[k]
-    n, left = num_nodes - 1, _SWEEPS * (num_nodes + num_arcs)
-    while n >= 0 and left > 0:
+        if dst[k] < src[k]:
+            back[dst[k]] = k
+    k, left = num_arcs - 1, _SWEEPS * num_arcs
+    while k >= 0 and left > 0:
         left -= 1
-        k = out[n + 1] - 1
-        while k >= out[n] and not alive[n]:
-            alive[n] = alive[dst[k]]
-            k -= 1
-            left -= 1
-        if leading_back > 0 and alive[n] and back[n] > n:
-            n, back[n] = back[n], -1
+        n = src[k]
+        alive[n] |= alive[dst[k]]
+        if back[n] > k and alive[n]:
+            k, back[n] = back[n], -1
         else:
-            n -= 1
-    if n < 0:
+            k -= 1
+    if k < 0:
         return
     offsets = np.zeros(num_nodes + 1, dtype=np.int32)
     for k in range(num_arcs):
@@ -100,6 +77,16 @@ def _labels(arcs: Int32s, labels: Int32s) -> Int32s:
             label = labels[max(arcs[k], np.int32(0))]
             taken[k] = label if arcs[k] >= 0 else _EPSILON
     return taken
+
+
+@njit(cache=True, nogil=True)
+def _arcs_per_graph(src: Int32s, node_offsets: Int32s) -> Int32s:
+    """Return where the arcs of each graph begin: they are sorted by source."""
+    graphs = len(node_offsets) - 1
+    arc_offsets = np.empty(graphs + 1, dtype=np.int32)
+    arc_offsets[0] = 0
+    arc_offsets[1:] = np.searchsorted(src, node_offsets[1:])
+    return arc_offsets
 
 
 @njit(cache=True, nogil=True)
@@ -153,8 +140,7 @@ def trim(
             finals[1, f] = a_final[in_a[n]]
             finals[2, f] = b_final[in_b[n]]
             f += 1
-    out = _by_source(src, num_nodes)
-    _useful(src, dst, out, alive)
+    _useful(src, dst, alive)
     num_alive = 0
     for n in range(num_nodes):
         num_alive += alive[n]
@@ -172,20 +158,16 @@ def trim(
                     m += 1
             offsets[graph + 1] = m
         total = 0
-        for n in range(num_nodes):
-            if alive[n]:
-                for k in range(out[n], out[n + 1]):
-                    total += alive[dst[k]]
-        new_src, new_dst = np.empty(total + 1, np.int32), np.empty(total + 1, np.int32)
-        new_a, new_b = np.empty(total + 1, np.int32), np.empty(total + 1, np.int32)
+        for k in range(len(src)):
+            total += alive[src[k]] & alive[dst[k]]
+        kept_src, kept_dst = np.empty(total, np.int32), np.empty(total, np.int32)
+        kept_a, kept_b = np.empty(total, np.int32), np.empty(total, np.int32)
         c = 0
-        for n in range(num_nodes):
-            if alive[n]:
-                for k in range(out[n], out[n + 1]):  # free of branches
-                    to = renumbered[dst[k]]
-                    new_src[c], new_dst[c] = renumbered[n], to
-                    new_a[c], new_b[c] = arcs_a[k], arcs_b[k]
-                    c += to >= 0
+        for k in range(len(src)):
+            if alive[src[k]] and alive[dst[k]]:
+                kept_src[c], kept_dst[c] = renumbered[src[k]], renumbered[dst[k]]
+                kept_a[c], kept_b[c] = arcs_a[k], arcs_b[k]
+                c += 1
         for f in range(num_finals):
             finals[0, f] = renumbered[finals[0, f]]
         num_starts = 0
@@ -200,10 +182,9 @@ def trim(
                 begin[2, t] = starts[s, 2]
                 t += 1
         in_a, in_b, node_offsets = left, right, offsets
-        src, dst, arcs_a, arcs_b = new_src[:total], new_dst[:total], new_a[:total], new_b[:total]
-        out = _by_source(src, num_alive)
+        src, dst, arcs_a, arcs_b = kept_src, kept_dst, kept_a, kept_b
     ilabels = _labels(arcs_a, a_ilabels)
     labels = (ilabels, ilabels if acceptor else _labels(arcs_b, b_olabels))
-    arc_offsets = out[node_offsets]
+    arc_offsets = _arcs_per_graph(src, node_offsets)
     kept = (src, dst, arcs_a, arcs_b)
     return kept, labels, begin, finals, node_offsets, arc_offsets, (in_a, in_b)
