@@ -88,7 +88,12 @@ reported beside the test.
 {% endfor %}
 
 The lexicon of the test has all labels of the pack and the most frequent English words, up to
-25,000, each with the same penalty, as the paper's 25,461. Capitals count as their small letters.
+25,000 (the paper's had 25,461). Capitals count as their small letters.
+{% if lexicon %}
+A word costs {{ lexicon.lexicon_frequency }} times minus log of its frequency in English, less
+{{ lexicon.lexicon_letter }} nats for each letter: two numbers chosen on validation. In the paper all
+words cost the same; what that makes is said below.
+{% endif %}
 
 ## Isolated characters
 
@@ -111,8 +116,8 @@ Not measured.
 Wrong words and wrong characters (insertions, deletions and substitutions), in % of the words and
 characters of the test.
 
-| system | trained on | lexicon: word | character | none: word | character |
-|---|---|---|---|---|---|
+| system | trained on | words | lexicon: word | character | none: word | character |
+|---|---|---|---|---|---|---|
 {% for row in paper_rows %}
 | {{ row | join(" | ") }} |
 {% endfor %}
@@ -125,14 +130,29 @@ characters of the test.
 {% endfor %}
 {% if not words %}
 Ours are not measured.
-{% endif %}
-{% if left_out_rows %}
+{% else %}
 
 The left-out institution (`{{ left_out }}`), of whose writers nothing was trained on or chosen by:
 
-| system | trained on | words | lexicon: word | character | none: word | character |
-|---|---|---|---|---|---|---|
+| system | words | lexicon: word | character | none: word | character |
+|---|---|---|---|---|---|
 {% for row in left_out_rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+What frequency and length of words bring, on words of the validation:
+
+| system | lexicon: word | character | what words cost |
+|---|---|---|---|
+{% for row in alike %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+Word error of the test with the lexicon, by contributor:
+
+| contributor | words | {{ contributors_names | join(" | ") }} |
+|---|---|{{ "---|" * (contributors_names | length) }}
+{% for row in contributors_rows %}
 | {{ row | join(" | ") }} |
 {% endfor %}
 {% endif %}

@@ -12,6 +12,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+import gtn
 from demos.checkpoint import write_whole
 from demos.words.drawing import (
     Graphs,
@@ -21,10 +22,11 @@ from demos.words.drawing import (
     draw_pieces,
     draw_planes,
 )
-from demos.words.letters import LETTERS
-from demos.words.lexicon import lexicon_graph, task_words
+from demos.words.letters import LETTERS, SYMBOLS
+from demos.words.lexicon import FREQUENCY, LETTER, lexicon_graph, task_words
 from demos.words.reader import WordReader, WordReading
 from grammars.decoding import Decoder
+from grammars.lexicon import lexicon
 from grammars.words import WordList, read_words
 from recognizers.online.ink import Ink
 
@@ -46,7 +48,7 @@ class Reader:
 
     def __init__(self, reader: WordReader, words: WordList | None, beam: float = 15.0) -> None:
         self.reader, self.words = reader, words
-        graph = None if words is None else lexicon_graph(words)
+        graph = None if words is None else _graph(words)
         self.decoder: Decoder = reader.decoder(graph, beam).with_beam(beam, MOST_ACTIVE)
 
     def read(self, ink: Ink, count: int = 5) -> WordReading:
@@ -68,11 +70,19 @@ class Reader:
         return f"{len(self.words):,} words"
 
 
+def _graph(words: WordList) -> gtn.Graph:
+    """The graph of a list: its own counts, where it has some, in the place of English ones."""
+    if not words.penalties.any():
+        return lexicon_graph(words)
+    penalties = FREQUENCY * words.penalties - LETTER * np.array([len(word) for word in words])
+    return lexicon(list(words), symbols=SYMBOLS, penalties=penalties - penalties.min())
+
+
 def words_of(path: Path | None, size: int) -> WordList:
     """The words of a file, capitals made small, or else the most frequent `size` of English.
 
     Lines that are empty, there before or have other letters than a reader knows are left out and
-    listed in `problems`. Where the file has counts, frequent words have smaller penalties.
+    listed in `problems`. Counts of the file take the place of those of English.
     """
     if path is None:
         return task_words([], size)

@@ -21,15 +21,22 @@ from recognizers.online.writers import LEFT_OUT, SIDES, read_list
 __all__ = ["write_page"]
 
 PAPER = (
-    ("the paper, over-segmentation", "characters", "4.6", "2.0", "22.5", "8.5"),
-    ("the paper, over-segmentation", "words", "3.2", "1.4", "17", "6.3"),
-    ("the paper, SDNN/HMM", "characters", "", "", "38", "12.4"),
-    ("the paper, SDNN/HMM", "words", "", "", "26", "8.2"),
+    ("the paper, over-segmentation", "characters", "881", "4.6", "2.0", "22.5", "8.5"),
+    ("the paper, over-segmentation", "words", "881", "3.2", "1.4", "17", "6.3"),
+    ("the paper, SDNN/HMM", "characters", "881", "", "", "38", "12.4"),
+    ("the paper, SDNN/HMM", "words", "881", "", "", "26", "8.2"),
 )
 FIGURES = ("word_error", "char_error", "word_error_no_lexicon", "char_error_no_lexicon")
 NAMES = {"segments": "over-segmentation", "sdnn": "SDNN/HMM"}
-STAGES = {"before": "characters", "after": "words"}
-"""Of a run, and what the page calls what was trained on until then."""
+THIRD = "every_third_of_test"
+"""What the reader of the first stage was measured on, and that of the second, too."""
+
+MEASURED = (
+    ("before", THIRD, "characters; every third word of the test"),
+    ("after", THIRD, "words; every third word of the test"),
+    ("after", "test", "words"),
+)
+"""Stages and sides of a run in the order of the table, and what the page calls them."""
 
 
 def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
@@ -53,8 +60,20 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         sides=_sides(),
         characters=[_characters(run) for run in _of(results, "characters")],
         paper_rows=PAPER,
-        words=[row for run in runs for row in _word_rows(run, "test")],
-        left_out_rows=[row for run in runs for row in _word_rows(run, "left_out", count=True)],
+        words=[
+            (_name(run), trained_on, *_figures(run[stage][side]))
+            for run in runs
+            for stage, side, trained_on in MEASURED
+        ],
+        left_out_rows=[(_name(run), *_figures(run["after"]["left_out"])) for run in runs],
+        alike=[
+            (_name(run), *_figures(run["after"][side])[1:3], how)
+            for run in runs
+            for side, how in (("validation", "as told"), ("validation_words_alike", "nothing"))
+        ],
+        contributors_rows=_by_contributor(runs),
+        contributors_names=[_name(run) for run in runs],
+        lexicon=runs[0] if runs else None,
         cuts=_cuts(runs),
         runs=[_run(run) for run in runs],
         beams=[row for one in measured for row in _beam_rows(one)],
@@ -73,12 +92,12 @@ def _of(results: Path, task: str) -> list[dict[str, Any]]:
     return sorted((run for run in found if run["task"] == task), key=_rank)
 
 
-def _rank(run: Mapping[str, Any]) -> tuple[int, bool, int]:
-    """Over-segmentation first, then with the normaliser, then by seed."""
+def _rank(run: Mapping[str, Any]) -> tuple[int, int, bool, int]:
+    """Over-segmentation first, then the longest, then with the normaliser, then by seed."""
     settings = run["configuration"]
     system = settings.get("system")
     place = [*NAMES].index(system) if system in NAMES else len(NAMES)
-    return place, not settings.get("normaliser", True), settings["seed"]
+    return place, -settings.get("words", 0), not settings.get("normaliser", True), settings["seed"]
 
 
 def _shown(reader: Reader | None) -> dict[str, Any]:
@@ -128,28 +147,34 @@ def _characters(run: Mapping[str, Any]) -> Sequence[str]:
 
 def _name(run: Mapping[str, Any]) -> str:
     settings = run["configuration"]
-    name = NAMES[settings["system"]]
+    name = f"{NAMES[settings['system']]}, {settings['words']:,} steps"
     return name if settings["normaliser"] else f"{name}, no normaliser"
 
 
-def _word_rows(run: Mapping[str, Any], side: str, *, count: bool = False) -> list[Sequence[str]]:
-    """A row for each stage of a run, of one side of the writers."""
+def _figures(found: Mapping[str, Any]) -> Sequence[str]:
+    """How many words, and what is wrong of them."""
+    return (f"{found['n_words']:,}", *(_percent(found[name]) for name in FIGURES))
+
+
+def _by_contributor(runs: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
+    """A row for each contributor: words, and the word error with the lexicon of each run."""
+    each = [run["after"]["test_by_contributor"] for run in runs]
+    names = sorted(set().union(*each))
     rows = []
-    for stage, trained_on in STAGES.items():
-        found = run[stage].get(side)
-        if found:
-            figures = [_percent(found[name]) for name in FIGURES]
-            number = [f"{found['n_words']:,}"] if count else []
-            rows.append((_name(run), trained_on, *number, *figures))
+    for name in names:
+        count = max(found[name]["n_words"] for found in each if name in found)
+        errors = [_percent(found.get(name, {}).get("word_error")) for found in each]
+        rows.append((f"`{name}`", f"{count:,}", *errors))
     return rows
 
 
 def _run(run: Mapping[str, Any]) -> str:
     """How a run was made, in a line."""
     minutes = sum(run["seconds_of_training"].values()) / 60
+    test = run["after"]["test"]
     return (
-        f"{_name(run)}: {run['after']['test']['n_words']:,} words of the test; trained on "
-        f"{run['n_training']:,} words in {minutes:.0f} minutes, {run['parameters']:,} parameters "
+        f"{_name(run)}: trained on {run['n_training']:,} words in {minutes:.0f} minutes, "
+        f"{run['parameters']:,} parameters; {test['words_per_second']:.0f} words a second "
         f"(`{run['command']}`, {run['machine']})."
     )
 
@@ -157,25 +182,23 @@ def _run(run: Mapping[str, Any]) -> str:
 def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """What global training brings each system, and what the normaliser brings."""
     lines = []
-    final: dict[tuple[str, bool], float] = {}
+    final: dict[tuple[str, int, bool], float] = {}
     for run in runs:
-        before, after = (run[stage]["test"] for stage in STAGES)
-        words, letters = (
-            f"{_percent(1 - after[f] / before[f], 0)}%" if before[f] else "nothing"
-            for f in ("word_error", "char_error_no_lexicon")
-        )
+        cut, settings = run["cut_by_global_training"], run["configuration"]
         lines.append(
-            f"{_name(run)}: training on words cuts the word error with the lexicon by {words} and "
-            f"the character error without by {letters}."
+            f"{_name(run)}: training on words cuts the word error with the lexicon by "
+            f"{_percent(cut['word_error'], 0)}% and the character error without by "
+            f"{_percent(cut['char_error_no_lexicon'], 0)}%."
         )
-        settings = run["configuration"]
-        final.setdefault((settings["system"], settings["normaliser"]), after["word_error"])
-    for system, name in NAMES.items():
-        ours, without = final.get((system, True)), final.get((system, False))
-        if ours is not None and without:
+        key = settings["system"], settings["words"], settings["normaliser"]
+        final.setdefault(key, run["after"]["test"]["word_error"])
+    for (system, steps, normaliser), ours in final.items():
+        without = final.get((system, steps, False))
+        if normaliser and without:
             lines.append(
-                f"{name}: the normaliser cuts the word error by {_percent(1 - ours / without, 0)}% "
-                f"(from {_percent(without)}% to {_percent(ours)}%; the paper: by 37%)."
+                f"{NAMES[system]}, {steps:,} steps: the normaliser cuts the word error by "
+                f"{_percent(1 - ours / without, 0)}% (from {_percent(without)}% to "
+                f"{_percent(ours)}%; the paper: by 37%)."
             )
     return lines
 

@@ -75,14 +75,25 @@ def side(factor):
 
 
 def run(system, normaliser, before, after):
+    names = ("word_error", "char_error_no_lexicon")
     return {
         "task": "words",
         "command": "python -m demos.words train",
-        "configuration": {"system": system, "normaliser": normaliser, "seed": 0},
+        "configuration": {"system": system, "normaliser": normaliser, "seed": 0, "words": 4000},
         "n_training": 5,
         "parameters": 7,
-        "before": {"test": side(before)},
-        "after": {"test": side(after), "left_out": side(2.0)},
+        "lexicon_frequency": 0.4,
+        "lexicon_letter": 0.75,
+        "before": {"every_third_of_test": side(before)},
+        "after": {
+            "test": side(after),
+            "every_third_of_test": side(after),
+            "left_out": side(2.0),
+            "validation": side(3.0),
+            "validation_words_alike": side(4.0),
+            "test_by_contributor": {"own": side(after)},
+        },
+        "cut_by_global_training": dict.fromkeys(names, 1 - after / before),
         "seconds_of_training": {"strings": 60.0, "words": 120.0},
         "machine": "a machine",
     }
@@ -119,11 +130,17 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     written = write_page(Reader(reader, word_list(WORDS)), results, page)
     text = page.read_text()
     assert "| `rbf`, seed 0 | 2.00% | 4.00% | 6.00% | 1.00% |  |  |" in text
-    assert "| over-segmentation | words | 10.0 | 10.0 | 10.0 | 10.0 |" in text
-    assert "| over-segmentation, no normaliser | characters | 20.0 |" in text
-    assert "SDNN/HMM: training on words cuts the word error with the lexicon by 50%" in text
-    assert "the normaliser cuts the word error by 38% (from 16.0% to 10.0%" in text
-    assert "| SDNN/HMM | words | 1,234 | 20.0 |" in text  # left out
+    name = "over-segmentation, 4,000 steps"
+    assert f"| {name} | words | 1,234 | 10.0 | 10.0 | 10.0 | 10.0 |" in text
+    assert (
+        f"| {name}, no normaliser | characters; every third word of the test | 1,234 | 20.0" in text
+    )
+    hmm = "SDNN/HMM, 4,000 steps"
+    assert f"{hmm}: training on words cuts the word error with the lexicon by 50%" in text
+    assert f"{name}: the normaliser cuts the word error by 38% (from 16.0% to 10.0%" in text
+    assert f"| {hmm} | 1,234 | 20.0 |" in text  # left out
+    assert f"| {hmm} | 40.0 | 40.0 | nothing |" in text
+    assert "| `own` | 1,234 | 10.0 | 16.0 | 8.0 |" in text
     # The narrowest beam that costs at most 0.2%, and the widest.
     assert "| 25,000 | 50 | 30,000 | 0.5 s | 5 | 10.1% | 5.0 | 10.0 | 500 |" in text
     assert "| 250,000 | 50 | 30,000 | 0.5 s | 10 | 10.0% | 10.0 | 20.0 | 1,000 |" in text
