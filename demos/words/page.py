@@ -114,7 +114,7 @@ Not measured.
 ## Words
 
 Wrong words and wrong characters (insertions, deletions and substitutions), in % of the words and
-characters of the test.
+characters of the test; "words" is how many of them, evenly taken from all, were read.
 
 | system | trained on | words | lexicon: word | character | none: word | character |
 |---|---|---|---|---|---|---|

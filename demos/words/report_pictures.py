@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from demos.checkpoint import write_whole
 from demos.words.drawing import draw_graphs, draw_pieces
@@ -170,10 +171,12 @@ def draw_beams(measured: Sequence[dict[str, Any]]) -> bytes:
         for axes, title in ((error, "words wrong, %"), (time, "ms for a word, one core")):
             axes.set_xlabel("beam, nats")
             axes.set_title(title, fontsize=9)
-            axes.set_yscale("log")
-            axes.grid(visible=True, which="both", linewidth=0.3)
+            axes.grid(visible=True, linewidth=0.3)
             for side in ("top", "right"):
                 axes.spines[side].set_visible(False)
+        error.set_ylim(bottom=0.0)
+        time.set_yscale("log")
+        time.yaxis.set_major_formatter(ScalarFormatter())
         error.legend(frameon=False, fontsize=8)
         content = io.BytesIO()
         figure.savefig(content, format="svg", metadata={"Date": None})
