@@ -21,7 +21,7 @@ from torch import nn
 from tqdm import tqdm
 
 import gtn
-from demos.checkpoint import write_whole
+from demos.checkpoint import load_checkpoint, save_checkpoint, write_whole
 from demos.checks.evaluate import edit_distance
 from demos.checks.pretraining import digit_images, drawer, pretrain
 from demos.checks.samples import Sample, prepared
@@ -52,13 +52,13 @@ class Budget:
     The network has seen ``digit_steps`` batches of single digits before, the same for all.
     """
 
-    fields: int = 160
-    validation: int = 60
-    passes: int = 12
-    batch: int = 4
+    fields: int = 48
+    validation: int = 24
+    passes: int = 14
+    batch: int = 2
     rate: float = 1e-3
-    centre_rate: float = 1e-2
-    digit_steps: int = 500
+    centre_rate: float = 1.5e-2
+    digit_steps: int = 300
     digits: str = "auto"
     grammar: str = "car"
     seed: int = 0
@@ -76,7 +76,8 @@ def compare_criteria(
     """Train the same network by each criterion; return what became of it after each pass.
 
     ``out/NAME.json`` is written when a criterion is done, and is not done again with the same
-    budget and fields; ``out/criteria.json`` holds all. A line of a pass has the mean ``loss``
+    budget and fields; ``out/begin.safetensors`` is the network that all begin with;
+    ``out/criteria.json`` holds all. A line of a pass has the mean ``loss``
     in training; the mean distance between two ``centres``; the ``spread`` of the states
     (:func:`spread_of`); on the validation fields, read by the Viterbi path, the share that is
     ``exact`` and the ``digit_error``. Pass 0 is the network as all begin with it.
@@ -97,7 +98,7 @@ def compare_criteria(
     for name in criteria:
         file = out / f"{name}.json"
         if not file.exists() or json.loads(file.read_text())["about"] != about:
-            begin = begin or _begin(budget, progress)
+            begin = begin or _begin(budget, out / "begin.safetensors", progress)
             lines = _trained(name, copy.deepcopy(begin), training, validation, budget, progress)
             write_whole(file, json.dumps({"about": about, "passes": lines}, indent=1) + "\n")
         found[name] = json.loads(file.read_text())["passes"]
@@ -121,8 +122,11 @@ def spread_of(states: torch.Tensor) -> float:
     return float((states - states.mean(dim=0)).square().sum(dim=1).mean().sqrt())
 
 
-def _begin(budget: Budget, progress: bool) -> RecognitionTransformer:
-    """Return the transformer that all criteria begin with; only its network is to be trained."""
+def _begin(budget: Budget, file: Path, progress: bool) -> RecognitionTransformer:
+    """Return the transformer that all criteria begin with; only its network is to be trained.
+
+    Its parameters are in the file, and are taken from there if it is of the same budget.
+    """
     rules = named(budget.grammar)
     generator = torch.Generator().manual_seed(budget.seed)
     network = LeNet5(
@@ -133,9 +137,14 @@ def _begin(budget: Budget, progress: bool) -> RecognitionTransformer:
         initialization="unit-variance",
         generator=generator,
     )
-    digits, _ = digit_images(budget.digits)
-    draw = drawer(network, digits)
-    pretrain(network, draw, steps=budget.digit_steps, seed=budget.seed, progress=progress)
+    kept = load_checkpoint(file) if file.exists() else ({}, {})
+    if kept[1] == asdict(budget):
+        network.load_state_dict(kept[0])
+    else:
+        digits, _ = digit_images(budget.digits)
+        draw = drawer(network, digits)
+        pretrain(network, draw, steps=budget.digit_steps, seed=budget.seed, progress=progress)
+        save_checkpoint(file, network.state_dict(), asdict(budget))
     reads = RecognitionTransformer(network, gtn.SymbolTable([*rules.characters, RUBBISH]))
     for parameter in reads.parameters():
         parameter.requires_grad_(False)

@@ -67,11 +67,12 @@ def curves_of(criteria: dict[str, list[dict[str, float]]]) -> Figure:
             values = [lines[i][key] for i in places]
             axes.plot(places, values, dashed, color=COLORS[name], label=name, linewidth=1.8)
         axes.set_title(title, fontsize=10, loc="left")
-        axes.set_ylim(bottom=0.0 if key != "loss" else None)
+        if key != "loss":
+            axes.set_ylim(bottom=0.0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xlabel("passes")
-    panels[0].set_yscale("symlog", linthresh=1.0)
-    panels[0].legend(frameon=False, fontsize=9)
+    panels[0].set_yscale("log")
+    panels[2].legend(frameon=False, fontsize=9, loc="lower left")
     return figure
 
 
