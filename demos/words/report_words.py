@@ -61,7 +61,7 @@ def write_words_result(
     content: dict[str, Any] = {
         "task": "words",
         "command": _command(settings),
-        "configuration": asdict(settings),
+        "configuration": asdict(settings) | {"start": Path(settings.start).name},
         "n_training": len(words.of(("train",))),
         "lexicon": len(listed),
         "lexicon_frequency": FREQUENCY,

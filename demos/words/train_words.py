@@ -124,6 +124,7 @@ class _Run:
         self.about = {
             **asdict(settings),
             "maps": [*settings.maps],
+            "start": Path(settings.start).name,
             "letters": len(letters),
             "of_words": len(words),
         }
