@@ -41,6 +41,9 @@ LOSSES = (
 PROBABLE = ("discriminative-forward", "ctc")
 """Those that are minus the logarithm of a probability."""
 
+KNOWS = 0.75
+"""Share of -log(wrong_labels), the loss of a wrong label, below which the mean loss must be."""
+
 
 def train(
     fields: Sequence[Field],
@@ -142,6 +145,7 @@ class _Loop:
         self.batches = math.ceil(fields / settings.batch)
         self.average = {k: v.clone() for k, v in reader.state_dict().items()}
         self.done = 0
+        self.level = math.inf  # mean loss of the last pass
         self.seconds = 0.0  # of all passes, and of the passes before this run
         self.seconds_before = 0.0
 
@@ -177,7 +181,7 @@ class _Loop:
         for b, chosen in enumerate(bar):
             self._rate(number * self.batches + b)
             each, infeasible = self.training.losses(chosen, generator)
-            if self.settings.loss in PROBABLE and 3 * number >= self.settings.passes:
+            if self._reckons_with_wrong_labels(number):
                 each = with_wrong_labels(each, self.settings.wrong_labels)
             loss = each.sum() / max(1, len(chosen) - infeasible)
             self.optimizer.zero_grad()
@@ -198,7 +202,7 @@ class _Loop:
         with self._averaged():
             readings = _read(self.reader, validation, views=1)
         exact = sum(r.text == v.text for r, v in zip(readings, validation, strict=True))
-        self.done = number + 1
+        self.done, self.level = number + 1, total / len(training)
         seconds = time.perf_counter() - started
         self.seconds += seconds
         line = {
@@ -215,6 +219,15 @@ class _Loop:
                 f"pass {self.done}: loss {line['loss']:.3f}, "
                 f"validation {line['validation_exact']:.1%} exact, {seconds:.0f} s"
             )
+
+    def _reckons_with_wrong_labels(self, number: int) -> bool:
+        """Whether some labels are taken for wrong: not before the reader knows most fields.
+
+        Else, after few passes over few fields, all labels would seem to be wrong.
+        """
+        share, ripe = self.settings.wrong_labels, 3 * number >= self.settings.passes
+        probable = self.settings.loss in PROBABLE and share > 0.0
+        return probable and ripe and self.level < -KNOWS * math.log(share)
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
@@ -247,6 +260,7 @@ class _Loop:
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
         about = self.run | {"done": self.done, "seconds": self.seconds}
+        about["level"] = self.level if math.isfinite(self.level) else None
         save_checkpoint(self.out / "state.safetensors", tensors, about)
 
     def resume(self, samples: Sequence[Sample]) -> bool:
@@ -274,6 +288,7 @@ class _Loop:
             states.setdefault(int(i), {})[name] = value
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
         self.done, self.seconds = about["done"], about["seconds"]
+        self.level = math.inf if about.get("level") is None else about["level"]
         self.seconds_before = self.seconds
         # A run killed between a line of the log and its state would write that line twice.
         log = self.out / "log.jsonl"
