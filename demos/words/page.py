@@ -150,7 +150,7 @@ What frequency and length of words bring, on words of the validation:
 
 Word error of the test with the lexicon, by contributor:
 
-| contributor | words | {{ contributors_names | join(" | ") }} |
+| contributor | words, at most | {{ contributors_names | join(" | ") }} |
 |---|---|{{ "---|" * (contributors_names | length) }}
 {% for row in contributors_rows %}
 | {{ row | join(" | ") }} |

@@ -147,7 +147,8 @@ def _characters(run: Mapping[str, Any]) -> Sequence[str]:
 
 def _name(run: Mapping[str, Any]) -> str:
     settings = run["configuration"]
-    name = f"{NAMES[settings['system']]}, {settings['words']:,} steps"
+    further = "further " if settings.get("start") else ""
+    name = f"{NAMES[settings['system']]}, {settings['words']:,} {further}steps"
     return name if settings["normaliser"] else f"{name}, no normaliser"
 
 
@@ -211,7 +212,7 @@ def _beam_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
         least = next(
             b for b in lexicon["beams"] if b["word_error"] <= widest["word_error"] + ENOUGH + 1e-12
         )
-        for one in (least, widest):
+        for one in (least, widest) if least is not widest else (widest,):
             rows.append(
                 (
                     NAMES[measured["system"]],
