@@ -68,9 +68,9 @@ def by_node(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int3
         return offsets, arcs, others.copy()
     place = offsets.copy()
     for k in range(len(nodes)):
-        n = np.uint64(nodes[k])
-        at = place[n]
-        place[n] = at + 1
+        node = np.uint64(nodes[k])
+        at = place[node]
+        place[node] = at + 1
         arcs[np.uint64(at)] = k
     ends = np.empty(len(nodes), dtype=np.int32)
     for k in range(len(nodes)):
