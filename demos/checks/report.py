@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from demos.checkpoint import write_whole
 from demos.checks.line_reading import LineReading
 from demos.checks.pictures import LEAST_POSTERIOR, MOST_ARCS, Character, data_uri
 from demos.checks.reader import CheckReader
 from demos.checks.report_lines import line_pictures
+from demos.checks.report_page import cards_of, write_page
 from demos.checks.report_segments import segment_pictures
 from grammars import RUBBISH
 from recognizers.images import ImageError, load_field
@@ -75,26 +75,11 @@ def write_report(
     Raises:
         ValueError: not as many truths as files.
     """
-    if truths is not None and len(truths) != len(paths):
-        raise ValueError(f"{len(truths)} truths for {len(paths)} files; one each is needed")
-    known = list(truths) if truths is not None else [None] * len(paths)
-    cards = [
-        _card(reader, number, Path(path), truth)
-        for number, (path, truth) in enumerate(zip(paths, known, strict=True), 1)
-    ]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    readable = [card for card in cards if not card.error]
-    page = environment.get_template("report.html").render(
-        cards=cards,
-        readable=len(readable),
-        accepted=sum(card.accepted for card in readable),
-        right=sum(card.right is True for card in readable),
+    cards = cards_of(partial(_card, reader), paths, truths)
+    return write_page(
+        "report.html",
+        directory,
+        cards,
         judged=truths is not None,
         threshold=reader.threshold,
         views=reader.views,
@@ -104,9 +89,6 @@ def write_report(
         least_posterior=LEAST_POSTERIOR,
         most_arcs=MOST_ARCS,
     )
-    target = Path(directory) / "report.html"
-    write_whole(target, page)
-    return target
 
 
 def _card(reader: CheckReader, number: int, path: Path, truth: str | None) -> Card:

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
 import gtn
-from demos.checkpoint import write_whole
 from demos.checks.line_reading import LineReading
 from demos.checks.pictures import LEAST_POSTERIOR, data_uri, draw, likely_part
 from demos.checks.report_lines import line_pictures
+from demos.checks.report_page import cards_of, write_page
 from demos.checks.report_segments import segment_pictures
 from demos.checks.whole_reader import BEAM, Prepared, WholeReader
 from grammars import RUBBISH
@@ -93,26 +93,11 @@ def write_whole_report(
     Raises:
         ValueError: not as many truths as files.
     """
-    if truths is not None and len(truths) != len(paths):
-        raise ValueError(f"{len(truths)} truths for {len(paths)} files; one each is needed")
-    known = list(truths) if truths is not None else [None] * len(paths)
-    cards = [
-        _card(reader, number, Path(path), truth)
-        for number, (path, truth) in enumerate(zip(paths, known, strict=True), 1)
-    ]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    readable = [card for card in cards if not card.error]
-    page = environment.get_template("whole_report.html").render(
-        cards=cards,
-        readable=len(readable),
-        accepted=sum(card.accepted for card in readable),
-        right=sum(card.right is True for card in readable),
+    cards = cards_of(partial(_card, reader), paths, truths)
+    return write_page(
+        "whole_report.html",
+        directory,
+        cards,
         judged=truths is not None,
         threshold=reader.threshold,
         grammar=reader.reader.rules.name,
@@ -120,9 +105,6 @@ def write_whole_report(
         sweeping=isinstance(reader.reader.recognize, LineReading),
         least_posterior=LEAST_POSTERIOR,
     )
-    target = Path(directory) / "report.html"
-    write_whole(target, page)
-    return target
 
 
 @torch.no_grad()

@@ -1,0 +1,86 @@
+"""What the pages of fields and of whole checks share: cards, one for each file, in a template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from demos.checkpoint import write_whole
+
+__all__ = ["FileCard", "cards_of", "write_page"]
+
+Card = TypeVar("Card")
+
+
+class FileCard(Protocol):
+    """What a page shows of one file, as far as the page itself asks."""
+
+    @property
+    def error(self) -> str:
+        """Why the file could not be read; empty where it was."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the reading is accepted."""
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the text is the truth; None where either is not known."""
+
+
+def cards_of(
+    make: Callable[[int, Path, str | None], Card],
+    paths: Sequence[Path],
+    truths: Sequence[str] | None,
+) -> list[Card]:
+    """Return the card of each file, made of its number from 1, its path and its truth.
+
+    Raises:
+        ValueError: not as many truths as files.
+
+    >>> cards_of(lambda number, path, truth: (number, path.name, truth), [Path("a.png")], ["7"])
+    [(1, 'a.png', '7')]
+    """
+    if truths is not None and len(truths) != len(paths):
+        raise ValueError(f"{len(truths)} truths for {len(paths)} files; one each is needed")
+    known = list(truths) if truths is not None else [None] * len(paths)
+    return [
+        make(number, Path(path), truth)
+        for number, (path, truth) in enumerate(zip(paths, known, strict=True), 1)
+    ]
+
+
+def write_page(
+    template: str, directory: Path, cards: Sequence[FileCard], *, judged: bool, **facts: Any
+) -> Path:
+    """Write ``directory/report.html``, which needs no other file; return it.
+
+    Args:
+        template: the name of a file beside this one.
+        directory: made where it does not exist.
+        cards: what is shown of each file.
+        judged: whether the truths are known.
+        facts: what else the template names.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    readable = [card for card in cards if not card.error]
+    page = environment.get_template(template).render(
+        cards=cards,
+        readable=len(readable),
+        accepted=sum(card.accepted for card in readable),
+        right=sum(card.right is True for card in readable),
+        judged=judged,
+        **facts,
+    )
+    target = Path(directory) / "report.html"
+    write_whole(target, page)
+    return target
