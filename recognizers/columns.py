@@ -32,7 +32,7 @@ def column_layers(
         maps: of the five convolutions.
         column: units of a column's vector.
         along: 1 to pad at the ends of the line, too; 0 not to, so that the layers can be swept:
-            then there are seven outputs less.
+            then there are eight outputs less.
 
     >>> sum(isinstance(layer, nn.Conv2d) for layer in column_layers())
     6
