@@ -18,10 +18,10 @@ from recognizers.baselines.support_vectors import SHIFTS, directions, moved_by
 class ReducedSet:
     """Ten sums over a few vectors, which learn where they are (reduced set).
 
-    The kernel is that of `SupportVectors`. The `vectors` are as many samples at first, drawn by
-    the `seed`, with the coefficients of ridge regression; then vectors and coefficients go down
-    the squared hinge of ten one-against-rest machines, over samples moved at random by up to a
-    pixel. (Burges's second phase moves the vectors too, towards the sums of a machine that is
+    The kernel is ((1 + x·y / |x||y|) / 2)^degree. The `vectors` are as many samples at first,
+    drawn by the `seed`, with the coefficients of ridge regression; then vectors and coefficients
+    go down the squared hinge of ten one-against-rest machines, over samples moved at random by up
+    to a pixel. (Burges's second phase moves the vectors too, towards the sums of a machine that is
     there already; here no large machine comes first.)
 
     >>> labels = np.arange(400) % 10

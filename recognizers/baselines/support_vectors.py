@@ -3,22 +3,25 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from sklearn.svm import SVC
 
-from recognizers.baselines.samples import check_labels, check_samples
+from recognizers.baselines.samples import CLASSES, check_labels, check_samples
 
 CACHE_MB = 2000
 
 
 class SupportVectors:
-    """One machine per pair of classes with the kernel ((1 + x·y / |x||y|) / 2)^degree.
+    """One machine per pair of classes; kernel ((shift + x·y / |x||y|) / (shift + 1))^degree.
 
-    `inverse_strength` is C. The penalty of a class is minus its votes of the pairs, with the sum
-    of the margins between them (scikit-learn's "ovr" decision function).
+    `inverse_strength` is C; the larger `shift`, the wider the kernel. The penalty of a class is
+    minus its least margin against another: the class with the least penalty is the one that no
+    other beats, or beats by least, and a digit between two classes has two penalties that are
+    alike.
 
     >>> rng = np.random.default_rng(0)
     >>> labels = np.arange(100) % 10
@@ -28,8 +31,8 @@ class SupportVectors:
     1.0
     """
 
-    def __init__(self, degree: int = 4, inverse_strength: float = 10.0) -> None:
-        self.degree, self.inverse_strength = degree, inverse_strength
+    def __init__(self, degree: int = 4, inverse_strength: float = 10.0, shift: float = 0.0) -> None:
+        self.degree, self.inverse_strength, self.shift = degree, inverse_strength, shift
 
     def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
         """Learn from samples [N, D] and classes [N]."""
@@ -38,16 +41,22 @@ class SupportVectors:
             C=self.inverse_strength,
             kernel="poly",
             degree=self.degree,
-            gamma=0.5,
-            coef0=0.5,
+            gamma=1.0 / (1.0 + self.shift),
+            coef0=self.shift / (1.0 + self.shift),
             cache_size=CACHE_MB,
+            decision_function_shape="ovo",
         ).fit(samples, check_labels(labels, len(samples)))
         return self
 
     def penalties(self, samples: np.ndarray) -> np.ndarray:
-        """Minus votes and margins, [N, 10]."""
+        """Minus the least margin of each class, [N, 10]."""
         samples = directions(check_samples(samples, self.machine.n_features_in_))
-        return -self.machine.decision_function(samples)
+        margins = self.machine.decision_function(samples)
+        penalties = np.full((len(samples), CLASSES), -np.inf)
+        for margin, (one, other) in zip(margins.T, combinations(range(CLASSES), 2), strict=True):
+            penalties[:, one] = np.maximum(penalties[:, one], -margin)
+            penalties[:, other] = np.maximum(penalties[:, other], margin)
+        return penalties
 
     @property
     def support(self) -> np.ndarray:
@@ -79,9 +88,13 @@ class VirtualSupportVectors(SupportVectors):
     """
 
     def __init__(
-        self, degree: int = 9, inverse_strength: float = 10.0, state: Path | None = None
+        self,
+        degree: int = 9,
+        inverse_strength: float = 10.0,
+        shift: float = 1.0,
+        state: Path | None = None,
     ) -> None:
-        super().__init__(degree, inverse_strength)
+        super().__init__(degree, inverse_strength, shift)
         self.state = state
 
     def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
