@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
 from recognizers.cuts import candidate_cuts, choose_cuts
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the segmenter goes by; lengths are shares of the height of the writing."""
-
-    narrowest_cut: float = 0.45
-    """Components that are narrower than this are not cut."""
-    most_strokes: float = 7.0
-    """Most ink that a cut may cross, in stroke widths."""
-    spacing: float = 0.14
-    """Least distance between two cuts of one component."""
-    least_width: float = 0.12
-    """Least width that a cut leaves on either side."""
-    reach: float = 0.35
-    """How far hit and deflect moves a line sideways in one row."""
-    longest_group: int = 8
-    """Most successive pieces of one arc."""
-    widest_group: float = 1.8
-    """Widest group of several pieces."""
-    widest_gap: float = 0.45
-    """Widest gap between two successive pieces of a group."""
-    speck: float = 0.008
-    """Components with fewer pixels than this share of the squared height are dropped."""
-    fragment: float = 0.02
-    """Pieces cut off with fewer pixels than this share go back to their neighbour."""
+from recognizers.segment_rules import Rules
 
 
 def cut_components(
@@ -50,7 +23,9 @@ def cut_components(
     reach = max(2, round(rules.reach * height))
     paths = candidate_cuts(mask, reach)
     parts: list[tuple[float, tuple[slice, slice], np.ndarray, float, np.ndarray | None]] = []
-    for number, window in enumerate(ndimage.find_objects(components), start=1):
+    windows = ndimage.find_objects(components)
+    larger = larger_components(windows, height) if rules.whole else {}
+    for number, window in enumerate(windows, start=1):
         ink = components[window] == number
         left = window[1].start
         rows = window[0]
@@ -72,6 +47,8 @@ def cut_components(
         for strip in range(len(local) + 1):
             part = ink & (strips == strip)
             middle = float(np.median(np.nonzero(part)[1])) + left
+            if number - 1 in larger:
+                middle = larger[number - 1]
             path = None
             if strip:
                 path = np.full(components.shape[0], -1, dtype=np.int64)
@@ -83,6 +60,37 @@ def cut_components(
         pieces[window][part] = number
     crossed = np.array([part[3] for part in parts])
     return pieces, crossed, {n: part[4] for n, part in enumerate(parts) if part[4] is not None}
+
+
+def larger_components(windows: list[tuple[slice, slice]], height: float) -> dict[int, float]:
+    """Return where small components go that stand over or under a larger one, by their indexes.
+
+    Small: less than half as high as the writing, and than the other; the other is no wider than
+    one and a half heights, and four fifths of the small one's width lie within it. The place is
+    the column at which the larger one begins or ends, whichever is nearer to its middle.
+
+    Example:
+        >>> zero, point = (slice(0, 20), slice(5, 25)), (slice(24, 28), slice(16, 20))
+        >>> larger_components([zero, point], 20.0)
+        {1: 25.0}
+    """
+    places: dict[int, float] = {}
+    if not windows:
+        return places
+    top, bottom, left, right = np.array(
+        [(y.start, y.stop, x.start, x.stop) for y, x in windows], dtype=np.float64
+    ).T
+    tall, wide = bottom - top, right - left
+    for i in np.flatnonzero(tall < 0.5 * height):
+        shared = np.minimum(right, right[i]) - np.maximum(left, left[i])
+        over = np.minimum(bottom, bottom[i]) - np.maximum(top, top[i])
+        holds = (shared >= 0.8 * wide[i]) & (over < 0.5 * tall[i])
+        holds &= (tall > 2.0 * tall[i]) & (wide <= 1.5 * height)
+        if holds.any():
+            other = int(np.argmax(np.where(holds, shared, -np.inf)))
+            first = left[i] + right[i] < left[other] + right[other]
+            places[int(i)] = float(left[other] if first else right[other])
+    return places
 
 
 def strip_numbers(ink: np.ndarray, paths: np.ndarray) -> np.ndarray:
@@ -134,14 +142,21 @@ def group_pieces(spans: np.ndarray, height: float, rules: Rules) -> tuple[np.nda
     """
     src, dst = [], []
     for first in range(len(spans)):
-        left, right = spans[first, 0], spans[first, 1]
+        left, right, top, bottom = spans[first]
+        widest = rules.widest_group
         for last in range(first, min(first + rules.longest_group, len(spans))):
             if last > first:
-                if spans[last, 0] - right > rules.widest_gap * height:
+                gap = spans[last, 0] - right
+                if gap > rules.widest_gap * height:
                     break
+                if gap > 0:
+                    widest = min(widest, rules.widest_apart)
                 left, right = min(left, spans[last, 0]), max(right, spans[last, 1])
-                if right - left > rules.widest_group * height:
+                top, bottom = min(top, spans[last, 2]), max(bottom, spans[last, 3])
+                if right - left > widest * height:
                     break
+                if right - left > rules.flattest * (bottom - top):
+                    continue
             src.append(first)
             dst.append(last + 1)
     return np.array(src, dtype=np.int32), np.array(dst, dtype=np.int32)

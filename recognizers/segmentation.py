@@ -4,12 +4,14 @@ A field is taken apart into pieces of ink, smaller than characters and ordered f
 (:mod:`recognizers.binarization`, :mod:`recognizers.cuts`). A node stands before, between and after
 the pieces; an arc carries a group of 1 to 8 successive pieces that could be one character. Every
 complete path uses every piece exactly once (LeCun et al. 1998, section V, and ``T_seg`` of
-section X).
+section X). By several :class:`Rules` a field is taken apart several times, and the graphs are put
+side by side between the same two ends (:data:`recognizers.segment_rules.THOROUGH`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -32,7 +34,6 @@ from recognizers.cuts import (
     unshear,
 )
 from recognizers.pieces import (
-    Rules,
     cut_components,
     group_boxes,
     group_pieces,
@@ -41,6 +42,7 @@ from recognizers.pieces import (
 )
 from recognizers.segment_features import FEATURES, geometric_features
 from recognizers.segment_images import SIZE, normalise_segment
+from recognizers.segment_rules import Rules
 from recognizers.segment_surroundings import VIEW, segment_surroundings
 
 WORKING_HEIGHT = 128
@@ -48,6 +50,10 @@ WORKING_HEIGHT = 128
 
 MAX_PIECES = 96
 """Most pieces of a field; of noise beyond that, only the largest components are kept."""
+
+
+PIXEL_MIDDLE = 0.5
+"""Where a box begins within its first pixel: in its middle, since boxes are of drawn points."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,8 @@ class Segmentation:
         cuts: for each inner node a polyline, float32 ``[K, 2]`` of (x, y) in pixels of the file.
         num_nodes: P + 1 (2 where there is no piece).
         src, dst: ends of the arcs, int32 ``[A]``, sorted by source, then destination.
-        boxes: x, y, width, height of each arc's ink in pixels of the file, float32 ``[A, 4]``.
+        boxes: x, y, width, height of each arc's ink in pixels of the file, float32 ``[A, 4]``; x
+            and y count from the middle of the first pixel.
         images: size-normalised ink, uint8 ``[A, 32, 32]``; ``to_input`` makes network input of it.
         surroundings: each arc's own ink on the line of writing, and the ink around it, uint8
             ``[A, 2, 32, 32]``.
@@ -95,11 +102,14 @@ class Segmentation:
         return len(self.src)
 
 
-def segment_field(grey: np.ndarray, rules: Rules | None = None) -> Segmentation:
+def segment_field(grey: np.ndarray, rules: Rules | Sequence[Rules] | None = None) -> Segmentation:
     """Over-segment a grey-level field, uint8 ``[H, W]`` of any size.
 
+    With several rules the field is taken apart by each of them, and a path goes through one of
+    the results (:func:`side_by_side`); ``THOROUGH`` is such a list. One by default, ``Rules()``.
+
     Raises:
-        ValueError: ``grey`` is not a two-dimensional array of uint8.
+        ValueError: ``grey`` is not a two-dimensional array of uint8; or no rules.
 
     Example:
         >>> field = np.full((40, 80), 230, np.uint8)
@@ -108,8 +118,13 @@ def segment_field(grey: np.ndarray, rules: Rules | None = None) -> Segmentation:
         >>> s = segment_field(field)
         >>> s.num_nodes, s.src.tolist(), s.dst.tolist()
         (3, [0, 1], [1, 2])
+        >>> s = segment_field(field, [Rules(), Rules(threshold=0.8)])
+        >>> s.num_nodes, s.src.tolist(), s.dst.tolist()
+        (4, [0, 0, 1, 2], [1, 2, 3, 3])
     """
-    rules = rules or Rules()
+    every = [Rules()] if rules is None else [rules] if isinstance(rules, Rules) else list(rules)
+    if not every:
+        raise ValueError("a field is segmented by one set of rules or more, not by none")
     grey = np.asarray(grey)
     if grey.ndim != 2 or grey.dtype != np.uint8 or grey.size == 0:
         raise ValueError(
@@ -118,23 +133,29 @@ def segment_field(grey: np.ndarray, rules: Rules | None = None) -> Segmentation:
     work, scale = working_image(grey)
     levels = ink_levels(ndimage.gaussian_filter(work.astype(np.float32), 0.7, truncate=3.0))
     levels = subtract_rules(levels)
-    threshold = ink_threshold(levels)
+    return side_by_side([_segment_levels(levels, scale, one) for one in every])
+
+
+def _segment_levels(levels: np.ndarray, scale: float, rules: Rules) -> Segmentation:
+    """Over-segment the ink levels ``[h, w]`` of a working image by one set of rules."""
+    threshold = rules.threshold * ink_threshold(levels)
     mask = remove_edge_lines(ink_mask(levels, threshold))
     mask = remove_faint(mask, levels)
     height = text_height(mask)
     mask = keep_largest(remove_specks(mask, max(4.0, rules.speck * height**2)), MAX_PIECES)
     if not mask.any():
-        return empty_segmentation(work, scale)
+        return empty_segmentation(levels, scale)
     height = text_height(mask)
     image = ink_image(levels, mask, threshold)
 
-    slant = estimate_slant(mask)
+    slant = rules.slant * estimate_slant(mask)
     shifts = row_shifts(mask.shape[0], slant)
     components = shear(ndimage.label(mask, np.ones((3, 3), bool))[0], shifts)
     pieces, cut_ink, paths = cut_components(components, height, stroke_width(mask), rules)
     spans = piece_spans(pieces)
     src, dst = group_pieces(spans, height, rules)
     boxes = group_boxes(piece_boxes(unshear(pieces, shifts)), src, dst)
+    boxes[:, :2] -= PIXEL_MIDDLE
     ink, owner = shear(image, shifts), with_edges(pieces)
     return Segmentation(
         image=image,
@@ -151,6 +172,47 @@ def segment_field(grey: np.ndarray, rules: Rules | None = None) -> Segmentation:
         slant=slant,
         text_height=height,
         scale=scale,
+    )
+
+
+def side_by_side(parts: Sequence[Segmentation]) -> Segmentation:
+    """Put segmentations of one field side by side: they share the start and the final node.
+
+    A complete path goes through one of them. Image, mask, pieces, slant and height of the writing
+    are those of the first that has ink. Nodes are numbered part by part, and arcs stay sorted.
+
+    Example:
+        >>> field = np.full((40, 80), 230, np.uint8)
+        >>> field[8:32, 15:19] = field[8:32, 45:49] = 30
+        >>> one = segment_field(field)
+        >>> both = side_by_side([one, one])
+        >>> both.num_nodes, both.num_arcs, len(both.cuts)
+        (4, 4, 2)
+    """
+    inked = [part for part in parts if part.num_arcs]
+    if len(inked) < 2:
+        return (inked or list(parts))[0]
+    final = 1 + sum(part.num_nodes - 2 for part in inked)
+    ends, before = [], 0
+    for part in inked:
+        last = part.num_nodes - 1
+        numbers = np.arange(before, before + part.num_nodes, dtype=np.int32)
+        numbers[0], numbers[last] = 0, final
+        ends.append((numbers[part.src], numbers[part.dst]))
+        before += last - 1
+    src, dst = (np.concatenate(side) for side in zip(*ends))
+    order = np.lexsort((dst, src))
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in inked])[order]
+
+    return replace(
+        inked[0],
+        cuts=[line for part in inked for line in part.cuts],
+        num_nodes=final + 1,
+        src=src[order],
+        dst=dst[order],
+        **{name: joined(name) for name in ("boxes", "images", "surroundings", "features")},
     )
 
 

@@ -2,7 +2,8 @@
 
 ``train``, ``evaluate``, ``read``, ``demo``; ``combine`` reads with two readers together,
 ``crossvalidate`` trains and measures one reader per fold, ``compare`` tables what was measured;
-``criteria`` trains one small network by each criterion; ``speed`` counts fields per second.
+``criteria`` trains one small network by each criterion, ``separate`` a system part by part and as
+a whole; ``speed`` counts fields per second.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ from demos.checks.options import (
 )
 from demos.checks.reader import SHIPPED, CheckReader, Reading, shipped_checkpoint
 from demos.checks.report import write_report
+from demos.checks.segment_recall import command as segmentation_command
+from demos.checks.separate_page import command as separate_command
 from demos.checks.speed import command as speed_command
 from demos.checks.train import LOSSES, Settings
 from demos.checks.train import train as train_fields
@@ -61,6 +64,8 @@ app = typer.Typer(
 )
 
 app.command("criteria")(criteria_command)
+app.command("segmentation")(segmentation_command)
+app.command("separate")(separate_command)
 app.command("speed")(speed_command)
 add_commands(app)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 import gtn
 from demos.checks.line_reading import LineReading
@@ -11,6 +12,7 @@ from grammars import RUBBISH
 from recognizers.crnn import CRNN
 from recognizers.field_network import FieldNetwork, sweeping
 from recognizers.lenet import LeNet5
+from recognizers.segment_rules import CUTS
 from recognizers.two_stream import TwoStream
 
 __all__ = ["RECOGNIZERS", "SWEEPING", "Reads", "reading_by"]
@@ -18,8 +20,14 @@ __all__ = ["RECOGNIZERS", "SWEEPING", "Reads", "reading_by"]
 SWEEPING = ("crnn", "sdnn")
 """The recognizers that are swept over the whole line."""
 
-RECOGNIZERS = ("two-stream", "lenet5", "lenet5-rbf", *SWEEPING)
-"""All recognizers: the others read the segments of an over-segmentation."""
+OF_SEGMENTS = ("two-stream", "lenet5", "lenet5-rbf")
+"""The recognizers that read the segments of an over-segmentation."""
+
+FINER = "-thorough"
+"""Behind the name of one of these: it is given more segments to choose from."""
+
+RECOGNIZERS = (*OF_SEGMENTS, *(name + FINER for name in OF_SEGMENTS), *SWEEPING)
+"""All recognizers."""
 
 Reads = LineReading | SegmentReading
 """What reads fields: prepares their pictures, and knows their texts under a grammar."""
@@ -42,11 +50,17 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
     if name == "sdnn":
         network = FieldNetwork(characters, rubbish=True, generator=generator)
         return LineReading(sweeping(network), symbols)
-    if name == "two-stream":
-        return SegmentReading(TwoStream(characters, rubbish=True, generator=generator), symbols)
     if name not in RECOGNIZERS:
         raise ValueError(f"recognizer {name!r} is none of {', '.join(RECOGNIZERS)}")
-    lenet = LeNet5(
+    network = _of_segments(name.removesuffix(FINER), characters, generator)
+    return SegmentReading(network, symbols, CUTS["thorough" if name.endswith(FINER) else "usual"])
+
+
+def _of_segments(name: str, characters: str, generator: torch.Generator) -> nn.Module:
+    """Return a new network that reads single segments."""
+    if name == "two-stream":
+        return TwoStream(characters, rubbish=True, generator=generator)
+    return LeNet5(
         characters,
         "rbf" if name == "lenet5-rbf" else "softmax",
         rubbish=True,
@@ -54,4 +68,3 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
         initialization="unit-variance",
         generator=generator,
     )
-    return SegmentReading(lenet, symbols)

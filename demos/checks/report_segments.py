@@ -13,7 +13,7 @@ import gtn
 from demos.checks.pictures import Character, data_uri, draw, likely_part
 from demos.checks.reader import CheckReader, Reading
 from demos.checks.segment_reading import SegmentReading
-from recognizers.segmentation import Segmentation, segment_field
+from recognizers.segmentation import Segmentation
 from recognizers.segmentation_graph import INK, segmentation_graph
 
 __all__ = ["Steps", "segment_pictures", "segment_steps"]
@@ -37,7 +37,7 @@ class Steps:
 def segment_steps(reader: CheckReader, image: np.ndarray) -> Steps:
     """Read one field and keep the graphs on the way."""
     assert isinstance(reader.recognize, SegmentReading)
-    segmentation = segment_field(image)
+    segmentation = reader.recognize.prepare(image)
     segments = segmentation_graph(segmentation)
     interpretation = gtn.compose(reader.recognize(segments), reader.grammar())
     reading = reader.read([image])[0]

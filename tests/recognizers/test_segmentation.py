@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
+import gtn
+from grammars import RUBBISH, named
 from recognizers.cuts import (
     estimate_slant,
     hit_and_deflect,
@@ -19,9 +22,9 @@ from recognizers.cuts import (
     shear,
     unshear,
 )
-from recognizers.pieces import Rules
 from recognizers.segment_features import FEATURES
 from recognizers.segment_images import normalise_segment, to_input
+from recognizers.segment_rules import CUTS, THOROUGH, Rules
 from recognizers.segmentation import Segmentation, segment_field
 from recognizers.segmentation_graph import INK, SegmentPenalty, segmentation_graph
 from recognizers.segmentation_quality import (
@@ -259,6 +262,46 @@ def test_segmentation_graph_and_its_gradient():
     assert (segmentation_graph(s).penalties == 0).all()
 
 
+def test_gradients_of_the_segment_penalty():
+    s = segment_field(touching_zeros())
+    features = torch.from_numpy(s.features).double().requires_grad_()
+    penalty = SegmentPenalty().double()
+    weights = [p.detach().clone().requires_grad_() for p in penalty.parameters()]
+    names = [name for name, _ in penalty.named_parameters()]
+
+    def penalties(features, *weights):
+        return torch.func.functional_call(penalty, dict(zip(names, weights)), (features,))
+
+    assert torch.autograd.gradcheck(penalties, (features, *weights))
+    # the gradient reaches what gaps, place on the line, size and aspect of a segment cost
+    penalties(features, *weights).square().sum().backward()
+    by_name = dict(zip(FEATURES, features.grad.abs().amax(dim=0).tolist()))
+    assert all(by_name[name] > 0 for name in ("too_wide", "gap_inside", "cut_before"))
+    reached = dict(zip(FEATURES, weights[names.index("coefficients")].grad.abs().tolist()))
+    assert all(reached[name] > 0 for name in ("width", "height", "aspect", "middle", "gap_after"))
+
+
+def test_the_loss_of_a_field_has_gradients_in_the_coefficients():
+    """Numerically, through segmentation graph, recognition graph, grammar and eq. 17."""
+    segmentation = segment_field(touching_zeros())
+    graph = segmentation_graph(segmentation).double()
+    features = graph.data["features"].double()
+    scores = torch.rand(graph.num_arcs, 11, generator=torch.Generator().manual_seed(0)).double()
+    loss = gtn.nn.DiscriminativeForwardLoss(named("car").graph.double())
+    penalty = SegmentPenalty().double()
+
+    def of(coefficients):
+        given = {"coefficients": coefficients, "bias": penalty.bias}
+        extra = torch.func.functional_call(penalty, given, (features,))
+        symbols = gtn.SymbolTable([*"0123456789", RUBBISH])
+        read = gtn.expand(graph.with_penalties(extra), scores, symbols=symbols)
+        return loss(read, "00")
+
+    assert torch.autograd.gradcheck(of, penalty.coefficients.detach().requires_grad_())
+    (slope,) = torch.autograd.grad(of(penalty.coefficients), penalty.coefficients)
+    assert slope.abs().min() > 0 or (slope != 0).sum() > len(FEATURES) // 2
+
+
 def test_likely_segments_pay_little():
     one = segmentation_graph(segment_field(bars([20, 60, 95])), SegmentPenalty()).penalties
     assert one.abs().max() < 0.1
@@ -269,6 +312,51 @@ def test_likely_segments_pay_little():
     penalties = graph.penalties.detach().numpy()
     zeros = sum(penalties[good[:, zero]].min() for zero in range(2))
     assert zeros < 0.5 * penalties[s.dst - s.src == 1].sum()
+
+
+def test_several_rules_stand_side_by_side():
+    parts = [segment_field(touching_zeros(), rules) for rules in THOROUGH]
+    both = segment_field(touching_zeros(), THOROUGH)
+    assert both.num_arcs == sum(part.num_arcs for part in parts)
+    assert both.num_nodes == sum(part.num_nodes for part in parts) - 2
+    assert len(both.cuts) == both.num_nodes - 2
+    assert np.array_equal(np.lexsort((both.dst, both.src)), np.arange(both.num_arcs))
+    assert (both.src < both.dst).all()
+    # the paths are those of the parts, no more and no fewer
+    paths = [gtn.forward_penalty(segmentation_graph(part).double()) for part in (*parts, both)]
+    assert torch.allclose(torch.stack(paths[:-1]).neg().exp().sum(), paths[-1].neg().exp())
+    rows = [np.sort(part.features.sum(axis=1)) for part in parts]
+    assert np.allclose(np.sort(both.features.sum(axis=1)), np.sort(np.concatenate(rows)))
+
+
+def test_no_ink_under_several_rules():
+    s = segment_field(np.full((50, 150), 255, np.uint8), CUTS["thorough"])
+    assert s.num_arcs == 0
+    assert s.num_nodes == 2
+    with pytest.raises(ValueError, match="not by none"):
+        segment_field(touching_zeros(), [])
+
+
+def test_a_point_under_a_character_does_not_stand_between_its_pieces():
+    image = Image.new("L", (80, 60), 230)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((18, 8, 46, 42), outline=30, width=4)
+    draw.ellipse((28, 48, 32, 52), fill=30)
+    zero = np.array([[17.5, 7.5, 29, 35]])
+    found = {}
+    for whole in (False, True):
+        s = segment_field(np.asarray(image), Rules(narrowest_cut=0.2, whole=whole))
+        found[whole] = bool((overlap(s.boxes.astype(float), zero) >= 0.95).any())
+    assert found == {False: False, True: True}
+
+
+@needs_data
+@pytest.mark.parametrize("name", CUTS)
+def test_the_cuts_that_readers_choose_among(name):
+    files = sorted(read_boxes(DATA / "boxes.csv"))[5:1080:24]
+    found = measure_segmentation(DATA, files, segment=partial(segment_field, rules=CUTS[name]))
+    assert found.digit_recall >= {"usual": 0.96, "thorough": 0.985}[name]
+    assert found.arcs_per_digit <= {"usual": 14, "thorough": 27}[name]
 
 
 @needs_data
