@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo demo-words test lint bench docs clean
 
 demo: $(VENV)/readers
 	$(BIN)/python -m demos.checks demo --report report
+
+demo-words: $(VENV)/words
+	$(BIN)/python -m demos.words demo --page report/words.html
 
 test: $(VENV)/dev
 	$(BIN)/python -m pytest -n 2 -p no:benchmark
@@ -28,6 +31,10 @@ docs: $(VENV)/dev
 
 $(VENV)/readers: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[readers]'
+	touch $@
+
+$(VENV)/words: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable '.[readers,words]'
 	touch $@
 
 $(VENV)/dev: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -20,7 +20,7 @@ from demos.words.letters import LETTERS
 from demos.words.lexicon import lexicon_graph, task_words
 from demos.words.read_commands import add_to
 from demos.words.reader import SYSTEMS, WordReader, shipped_reader
-from demos.words.report import shipped_network, write_card, write_characters_result
+from demos.words.report import result_name, shipped_network, write_card, write_characters_result
 from demos.words.report_words import write_words_card, write_words_result
 from demos.words.samples import load_characters, load_letters
 from demos.words.train_words import STAGES, train_words
@@ -73,7 +73,9 @@ def train(
     rate: Annotated[
         float, typer.Option(min=0.0, help="Of learning from words.")
     ] = WordSettings.word_rate,
-    start: Annotated[Path | None, typer.Option(help="A reader to go on from (words).")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A reader that the steps on words begin with (words).")
+    ] = None,
     most: Annotated[
         int | None, typer.Option(min=1, help="Measure on so many test words (words).")
     ] = None,
@@ -81,6 +83,12 @@ def train(
         float, typer.Option(help="Stop after so many seconds; go on with the same command (words).")
     ] = math.inf,
     passes: Annotated[int, typer.Option(min=1)] = Settings.passes,
+    fixed: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="Share of the passes with fixed RBF centres (characters)."
+        ),
+    ] = Settings.fixed,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = Settings.seed,
     cache: Cache = None,
     results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
@@ -109,8 +117,8 @@ def train(
         )
         return
     output = output or Settings.output
-    settings = Settings(output=output, passes=passes, seed=seed)
-    out = out or Path("runs") / "words" / f"{task}-{output}-seed{seed}"
+    settings = Settings(output=output, passes=passes, fixed=fixed, seed=seed)
+    out = out or Path("runs") / "words" / result_name(asdict(settings))
     found = load_characters(_find(data), {name: (name,) for name in SIDES}, cache=cache)
     _report(found["train"].problems)
     network = train_characters(

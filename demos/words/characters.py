@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.words.samples import CLASSES, KINDS, Characters
+from demos.words.state import averaged, packed, unpacked
 from recognizers.losses import discriminative_loss
 from recognizers.online.network import MAPS, AmapNetwork
 
@@ -156,18 +157,10 @@ class _Loop:
 
     def averaged(self) -> AmapNetwork:
         """The network with the running mean of the parameters: the one that is kept."""
-        network = AmapNetwork(**self.network.settings)
-        network.load_state_dict(self.network.state_dict())
-        with torch.no_grad():
-            for parameter, mean in zip(network.parameters(), self.average, strict=True):
-                parameter.copy_(mean)
-        return network.eval()
+        return averaged(self.network, AmapNetwork(**self.network.settings), self.average)
 
     def _save(self) -> None:
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{i}": v for i, v in enumerate(self.average)}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
+        tensors = packed("network", self.network, self.average, self.optimizer)
         about = {"run": self.run, "passes": self.passes}
         save_checkpoint(self.out / "state.safetensors", tensors, about, kind=KIND)
         write_whole(self.out / "log.jsonl", "".join(json.dumps(p) + "\n" for p in self.passes))
@@ -183,17 +176,7 @@ class _Loop:
                 f"{path}: belongs to a run of other settings or other data; choose another --out, "
                 "or remove it"
             )
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
-        for key, value in tensors.items():
-            part, name = key.split(".", 1)
-            parts[part][name] = value
-        self.network.load_state_dict(parts["network"])
-        self.average = [parts["average"][str(i)] for i in range(len(self.average))]
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in parts["optimizer"].items():
-            i, name = key.split(".", 1)
-            states.setdefault(int(i), {})[name] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
+        self.average = unpacked("network", tensors, self.network, self.optimizer)
         self.passes = about["passes"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import torch
 
 from demos.checkpoint import CheckpointError, write_whole
 from demos.mnist.results import machine
-from demos.words.characters import errors_of
+from demos.words.characters import Settings, errors_of
 from demos.words.samples import CLASSES, KINDS, Characters
 from recognizers.lenet import parameters
 from recognizers.online.network import AmapNetwork
 
-__all__ = ["NAME", "shipped_network", "write_card", "write_characters_result"]
+__all__ = ["NAME", "result_name", "shipped_network", "write_card", "write_characters_result"]
 
 NAME = "characters"
 """Name of the shipped network, and of its card."""
@@ -49,8 +50,7 @@ def write_characters_result(
     }
     content = {
         "task": NAME,
-        "command": "python -m demos.words train --task characters --output "
-        f"{configuration['output']} --seed {configuration['seed']}",
+        "command": _command(configuration),
         "configuration": configuration,
         "n_training": len(found["train"]),
         "parameters": parameters(network),
@@ -63,9 +63,31 @@ def write_characters_result(
         "torch": torch.__version__,
     }
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items()]
-    name = f"{NAME}-{configuration['output']}-seed{configuration['seed']}.json"
-    write_whole(results / name, "{\n" + ",\n".join(lines) + "\n}\n")
-    return results / name
+    path = results / f"{result_name(configuration)}.json"
+    write_whole(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    return path
+
+
+def result_name(configuration: Mapping[str, Any]) -> str:
+    """What the result of a training is called.
+
+    >>> result_name({"output": "rbf", "fixed": 1.0, "seed": 0})
+    'characters-rbf-fixed-seed0'
+    """
+    always = "-fixed" if configuration["output"] == "rbf" and configuration["fixed"] == 1.0 else ""
+    return f"{NAME}-{configuration['output']}{always}-seed{configuration['seed']}"
+
+
+def _command(configuration: Mapping[str, Any]) -> str:
+    """The command that trains so; other options than these have their defaults."""
+    given = [f"--output {configuration['output']}"]
+    given += [
+        f"--{name} {configuration[name]}"
+        for name in ("passes", "fixed")
+        if configuration[name] != getattr(Settings, name)
+    ]
+    given.append(f"--seed {configuration['seed']}")
+    return f"python -m demos.words train --task {NAME} {' '.join(given)}"
 
 
 def _of(characters: Characters, contributor: str) -> Characters:

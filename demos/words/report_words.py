@@ -50,10 +50,10 @@ def write_words_result(
     """
     lexicon = lexicon_graph(listed)
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    # Where the training went on from another reader, "before" is before that one saw words.
-    began = Path(settings.start).parent if settings.start else out
-    before = WordReader.load(began / f"{STAGES[0]}.safetensors")
     after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
+    # Without a first stage, "before" is before the reader that it went on from saw words.
+    began = Path(settings.start).parent if settings.start and not settings.strings else out
+    before = WordReader.load(began / f"{STAGES[0]}.safetensors")
     test, left_out, some = (
         _evenly(words.of((side,)), limit)
         for side, limit in (("test", most), ("left-out", most), ("validation", MOST_VALIDATION))

@@ -20,6 +20,7 @@ from demos.words.character_strings import compose_strings, placed
 from demos.words.evaluate_words import quick_errors
 from demos.words.letters import NETWORK_CLASSES
 from demos.words.reader import WordReader
+from demos.words.state import averaged, packed, unpacked
 from demos.words.training import training_of
 from demos.words.word_samples import Words
 from recognizers.online.ink import Ink
@@ -48,8 +49,8 @@ class Settings:
     as high. The RBF centres stay at the codes in the first stage. `maps` are those of the network
     (the paper's are 8 and 25), `distortion` is the strength of `InkBatch.distorted`, the kept
     parameters are a running mean over about `averaging` steps. With `bfloat16` the products of
-    the network are in half precision while it learns. `start` is a reader that the training begins
-    with, in place of a new one.
+    the network are in half precision while it learns. `start` is a reader that the stage of words
+    begins with; the stage before is then only what words are measured against.
     """
 
     system: str = "segments"
@@ -135,8 +136,6 @@ class _Run:
             maps=[*settings.maps],
             seed=settings.seed,
         )
-        if settings.start:
-            self.reader.load_state_dict(WordReader.load(settings.start).state_dict())
         self.reader.recognize.halved = settings.bfloat16
         self.training = training_of(self.reader.recognize)
         self.log: list[dict[str, Any]] = []
@@ -256,12 +255,7 @@ class _Run:
 
     def averaged(self) -> WordReader:
         """The reader with the running mean of the parameters: the one that is kept."""
-        reader = WordReader(**self.reader.settings)
-        reader.load_state_dict(self.reader.state_dict())
-        with torch.no_grad():
-            for parameter, mean in zip(reader.parameters(), self.average, strict=True):
-                parameter.copy_(mean)
-        return reader.eval()
+        return averaged(self.reader, WordReader(**self.reader.settings), self.average)
 
     def finish(self) -> None:
         """Write the reader of the stage, and begin the next one with it."""
@@ -269,14 +263,13 @@ class _Run:
         reader.save(self.out / f"{self.stage}.safetensors", run=self.about, stage=self.stage)
         self.reader.load_state_dict(reader.state_dict())
         after = STAGES.index(self.stage or "") + 1
+        if self.settings.start and after == STAGES.index("words"):
+            self.reader.load_state_dict(WordReader.load(self.settings.start).state_dict())
         self._enter(STAGES[after] if after < len(STAGES) else None)
         self._save()
 
     def _save(self) -> None:
-        tensors = {f"reader.{k}": v for k, v in self.reader.state_dict().items()}
-        tensors |= {f"average.{i}": v for i, v in enumerate(self.average)}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
+        tensors = packed("reader", self.reader, self.average, self.optimizer)
         about = {"run": self.about, "stage": self.stage, "done": self.done, "log": self.log}
         save_checkpoint(self.out / "state.safetensors", tensors, about, kind=STATE)
         write_whole(self.out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in self.log))
@@ -292,16 +285,6 @@ class _Run:
                 f"{path}: belongs to a run of other settings or other data; choose another --out, "
                 "or remove it"
             )
-        parts: dict[str, dict[str, Tensor]] = {"reader": {}, "average": {}, "optimizer": {}}
-        for key, value in tensors.items():
-            part, name = key.split(".", 1)
-            parts[part][name] = value
-        self.reader.load_state_dict(parts["reader"])
         self._enter(about["stage"])
-        self.average = [parts["average"][str(i)] for i in range(len(self.average))]
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in parts["optimizer"].items():
-            i, name = key.split(".", 1)
-            states.setdefault(int(i), {})[name] = value
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
+        self.average = unpacked("reader", tensors, self.reader, self.optimizer)
         self.done, self.log = about["done"], about["log"]
