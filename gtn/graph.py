@@ -17,6 +17,7 @@ from gtn.topology import Topology
 __all__ = ["Graph"]
 
 Table = torch.Tensor | NDArray[Any]
+_NO_DATA = ArcData()
 
 
 class Graph:
@@ -94,7 +95,8 @@ class Graph:
             start_penalties = penalties.new_zeros(len(topology.starts))
         if final_penalties is None:
             final_penalties = penalties.new_zeros(len(topology.finals))
-        data = data if isinstance(data, ArcData) else ArcData(data)
+        if not isinstance(data, ArcData):
+            data = _NO_DATA if data is None else ArcData(data)
         if check:
             check_penalties(start_penalties, len(topology.starts), "start", like=penalties)
             check_penalties(final_penalties, len(topology.finals), "final", like=penalties)

@@ -74,6 +74,8 @@ def is_transformed(*tensors: torch.Tensor) -> bool:
     """
     if torch._C._are_functorch_transforms_active():
         return True
+    if forward_ad._current_level < 0:
+        return False
     tangent_of: Any = forward_ad.unpack_dual
     return any(tangent_of(part).tangent is not None for part in tensors)
 

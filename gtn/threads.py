@@ -1,17 +1,18 @@
 """Threads over the problems of a batch: kernels release the interpreter lock, slices run at once.
 
-The calling thread works along with ``torch.get_num_threads() - 1`` others of a pool that is made
-anew after a fork. A kernel writes the results of a problem to places of their own, so one thread
-and many give the same bits.
+The calling thread works along with ``torch.get_num_threads() - 1`` others, which are started when
+first asked for, and anew after a fork. A kernel writes the results of a problem to places of their
+own, so one thread and many give the same bits.
 """
 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import count as counting
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import torch
@@ -19,7 +20,7 @@ import torch
 __all__ = ["in_slices"]
 
 Result = TypeVar("Result")
-_SLICES = 4  # for each thread, so that one with short problems can take another
+_PATIENCE = 2e-4  # seconds; being woken up takes as long as a small problem
 
 
 def in_slices(task: Callable[[int, int], Result], count: int) -> list[Result]:
@@ -30,31 +31,83 @@ def in_slices(task: Callable[[int, int], Result], count: int) -> list[Result]:
     >>> in_slices(lambda first, last: last - first, 1)
     [1]
     """
-    threads = min(torch.get_num_threads(), count)
+    threads = min(torch.get_num_threads(), count) if count > 1 else 1
     if threads <= 1:
         return [task(0, count)]
-    slices = min(count, _SLICES * threads)
+    cuts = _cuts(count, threads)
+    slices = len(cuts) - 1
     results: list[Any] = [None] * slices
-    turn = counting()
+    errors: list[BaseException] = []
+    turn, ended, all_ended = counting(), counting(1), threading.Lock()
+    all_ended.acquire()
 
     def work() -> None:
         while (i := next(turn)) < slices:
-            results[i] = task(count * i // slices, count * (i + 1) // slices)
+            try:
+                results[i] = task(cuts[i], cuts[i + 1])
+            except BaseException as error:
+                errors.append(error)
+            if next(ended) == slices:
+                all_ended.release()
 
-    others = [_pool(threads - 1).submit(work) for _ in range(threads - 1)]
-    try:
-        work()
-    finally:
-        for other in others:
-            if not other.cancel():  # it has begun
-                other.result()
+    for queue in _queues(threads - 1):
+        queue.put(work)
+    work()
+    patience = time.perf_counter() + _PATIENCE
+    while not all_ended.acquire(blocking=False):
+        if time.perf_counter() > patience:
+            all_ended.acquire()
+            break
+        time.sleep(0)  # the others need the lock of the interpreter
+    if errors:
+        raise errors[0]
     return results
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="gtn")
+def _cuts(count: int, threads: int) -> list[int]:
+    """Return where slices begin and end: smaller and smaller, so that all threads end together."""
+    cuts, least = [0], max(1, count // (8 * threads))
+    while cuts[-1] < count:
+        cuts.append(min(count, cuts[-1] + max(least, (count - cuts[-1]) // (3 * threads))))
+    return cuts
+
+
+class _Workers:
+    """The other threads: each waits for work at a queue of its own, which wakes no other one."""
+
+    def __init__(self) -> None:
+        self.queues: list[SimpleQueue[Callable[[], None]]] = []
+        self.lock = threading.Lock()
+
+    def start(self, threads: int) -> None:
+        """Have at least so many."""
+        with self.lock:
+            for n in range(len(self.queues), threads):
+                queue: SimpleQueue[Callable[[], None]] = SimpleQueue()
+                threading.Thread(
+                    target=_worker, args=(queue,), name=f"gtn_{n}", daemon=True
+                ).start()
+                self.queues.append(queue)
+
+
+def _worker(queue: SimpleQueue[Callable[[], None]]) -> None:
+    while True:
+        queue.get()()
+
+
+_workers = _Workers()
+
+
+def _queues(threads: int) -> list[SimpleQueue[Callable[[], None]]]:
+    if len(_workers.queues) < threads:
+        _workers.start(threads)
+    return _workers.queues[:threads]
+
+
+def _forget() -> None:
+    global _workers
+    _workers = _Workers()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)
+    os.register_at_fork(after_in_child=_forget)

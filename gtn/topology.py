@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -59,6 +60,7 @@ class Topology:
         starts, finals: node numbers, strictly increasing, ``[S]`` and ``[F]``.
         node_offsets, arc_offsets: ``[B + 1]``, for a batch.
         check: whether to check all of it; operations of the library know that theirs is right.
+        known: values of properties that need not be looked for, as ``has_input_epsilons``.
 
     Raises:
         GraphError: naming the first arc or node that is wrong.
@@ -94,6 +96,7 @@ class Topology:
         node_offsets: ArrayLike | None = None,
         arc_offsets: ArrayLike | None = None,
         check: bool = True,
+        known: Mapping[str, Any] | None = None,
     ) -> None:
         self.num_nodes = int(num_nodes)
         self.src = integers(src, "src", check)
@@ -111,6 +114,8 @@ class Topology:
         self.arc_offsets = integers(arc_offsets, "arc_offsets", check)
         if check:
             self._check()
+        if known is not None:
+            self.__dict__.update(known)
 
     def _check(self) -> None:
         for name in ("dst", "ilabels", "olabels"):

@@ -14,7 +14,7 @@ from gtn.graph import Graph, check_penalties
 from gtn.kernels.alignment import best_paths
 from gtn.paths import chains
 from gtn.paths import viterbi_penalty_float64 as path_penalty
-from gtn.tensors import as_array, as_index
+from gtn.tensors import as_index
 
 __all__ = [
     "Alignment",
@@ -112,10 +112,9 @@ def alignment(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None)
 
 def _best_arcs(problems: Problems, *inputs: torch.Tensor) -> tuple[NDArray[np.int32], ...]:
     """Return the arcs of the best paths, their frames, offsets, starts and finals."""
-    arrays = [as_array(part) for part in inputs]
     for what, values in zip(("arc", "start", "final"), inputs[1:], strict=True):
         check_penalties(values.detach(), len(values), what)
-    parts = problems.run(best_paths, *arrays)
+    parts = problems.run(best_paths, problems.arrays(*inputs))
     arcs, frames, _, starts, finals = (
         np.concatenate(part) for part in zip(*(part[:5] for part in parts))
     )

@@ -26,6 +26,9 @@ from gtn.topology import Topology, frozen
 __all__ = ["Lengths", "Problems", "silent_cycles_summed"]
 
 Lengths = torch.Tensor | NDArray[Any] | Sequence[int] | int | None
+Arrays = tuple[NDArray[Any], ...]  # of emissions, arcs, starts and finals
+_DTYPES = torch.float32, torch.float64
+_AS_THEY_ARE: NDArray[np.int32] = frozen(np.empty(0, dtype=np.int32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +52,7 @@ class Problems:
     @classmethod
     def of(cls, emissions: torch.Tensor, graph: Graph, lengths: Lengths) -> Problems:
         """Check that emissions, graph and lengths fit, and lay out the graph."""
-        if not isinstance(emissions, torch.Tensor) or emissions.dtype not in (
-            torch.float32,
-            torch.float64,
-        ):
+        if not isinstance(emissions, torch.Tensor) or emissions.dtype not in _DTYPES:
             kind = getattr(emissions, "dtype", type(emissions).__name__)
             raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}")
         if emissions.ndim not in (2, 3):
@@ -77,45 +77,49 @@ class Problems:
     def inputs(
         self, emissions: torch.Tensor, graph: Graph, dtype: torch.dtype | None = torch.float64
     ) -> tuple[torch.Tensor, ...]:
-        """Return emissions ``[B, T, C]``, arc, start and final penalties in float64.
+        """Return emissions ``[B, T, C]``, arc, start and final penalties in float64, on the CPU.
 
-        ``dtype=None`` leaves the emissions as they are: for kernels that take both kinds.
+        ``dtype=None`` leaves them as they are: for kernels that take both kinds.
 
         Raises:
             NotImplementedError: derivatives in another than reverse mode.
         """
         check_untransformed(emissions, graph.penalties)
-        given = emissions.to(device="cpu", dtype=dtype)
-        if given.ndim == 2:
-            given = given.expand(len(self.lengths), *given.shape)
-        parts = (graph.penalties, graph.start_penalties, graph.final_penalties)
-        return given, *(p.to(device="cpu", dtype=torch.float64) for p in parts)
+        parts = (emissions, graph.penalties, graph.start_penalties, graph.final_penalties)
+        if dtype is not None or not all(part.is_cpu for part in parts):
+            parts = tuple(part.to(device="cpu", dtype=dtype) for part in parts)  # type: ignore[assignment]
+        if emissions.ndim == 2:
+            return parts[0].expand(len(self.lengths), *emissions.shape), *parts[1:]
+        return parts
 
-    def masses(self, *penalties: torch.Tensor) -> kernels.Masses:
-        """Return the masses of arcs, starts and finals; raises ``GraphError`` naming a bad one."""
-        arrays = (as_array(part) for part in penalties)
-        found, good = kernels.masses(self.layout.column, self.layout.arc, *arrays)
-        if not good:
-            for what, values in zip(("arc", "start", "final"), penalties, strict=True):
-                check_penalties(values.detach(), len(values), what)
-        return found
+    def arrays(self, *inputs: torch.Tensor) -> Arrays:
+        """Return what :meth:`inputs` returns as arrays: penalties in float64."""
+        emissions, *penalties = map(as_array, inputs)
+        return emissions, *(part.astype(np.float64, copy=False) for part in penalties)
 
-    def zeros(self, *inputs: torch.Tensor, arcs: bool = True) -> list[NDArray[Any]]:
-        """Return room for what belongs to each input, a row for each problem that needs one."""
+    def room(self, arrays: Arrays, *, arcs: bool = True) -> list[NDArray[Any]]:
+        """Return room for what belongs to emissions, arcs, starts and finals.
+
+        A row for each problem that needs one; zeros, but for the emissions, which threads write.
+        """
         rows = len(self.lengths) if self.shared else 1
-        sizes = (len(inputs[1]) if arcs else 0, len(inputs[2]), len(inputs[3]))
-        emissions = as_array(inputs[0])
-        of_emissions = np.zeros(emissions.shape, emissions.dtype)  # touched first by the threads
-        return [of_emissions, *(np.zeros((rows, size)) for size in sizes)]
+        sizes = [len(part) for part in arrays[1:]]
+        if not arcs:
+            sizes[0] = 0
+        return [np.empty_like(arrays[0]), *(np.zeros((rows, size)) for size in sizes)]
 
-    def run(self, kernel: Any, emissions: NDArray[Any], *arguments: Any) -> list[Any]:
+    def run(self, kernel: Any, arrays: Arrays, *arguments: Any) -> list[Any]:
         """Run a kernel over all problems, in slices.
 
         Raises:
-            GraphError: a kernel's last two results say that an emission is bad.
+            GraphError: a kernel's last two results say that an emission or a penalty is bad.
         """
-        arguments = (self.layout, emissions, self.lengths, *arguments)
-        results = in_slices(lambda i, j: kernel(i, j, *arguments), len(self.lengths))
+        emissions, *penalties = arrays
+        given = (self.layout, emissions, self.lengths, *penalties, *arguments)
+        results = in_slices(lambda i, j: kernel(i, j, *given), len(self.lengths))
+        if any(result[-1] == kernels.BAD_PENALTY for result in results):
+            for what, values in zip(("arc", "start", "final"), penalties, strict=True):
+                check_penalties(torch.from_numpy(values), len(values), what)
         for *_, b, bad in results:
             if b >= 0:
                 t, c = divmod(bad, emissions.shape[2])
@@ -129,7 +133,9 @@ class Problems:
 
 def _checked_lengths(lengths: Lengths, count: int, frames: int) -> NDArray[np.int64]:
     if lengths is None:
-        return np.full(count, frames, dtype=np.int64)
+        every = np.empty(count, dtype=np.int64)
+        every.fill(frames)
+        return every
     given = np.atleast_1d(lengths.cpu().numpy() if isinstance(lengths, torch.Tensor) else lengths)
     if given.shape != (count,) or (count and given.dtype.kind not in "iu"):
         raise GraphError(
@@ -157,7 +163,7 @@ def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
     Such a cycle is summed exactly, in value and derivatives (:func:`gtn.remove_epsilon`); a graph
     without one stays as it is.
     """
-    if _silent_order(graph.topology)[1] is None:
+    if not graph.topology.has_input_epsilons or _silent_order(graph.topology)[1] is None:
         return graph
     check_penalties(graph.penalties, graph.num_arcs, "arc")  # by the number it has here
     return remove_epsilon(project(graph.without_data().double(), "input"), semiring=semiring)
@@ -166,9 +172,13 @@ def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
 def _order(topology: Topology) -> NDArray[np.int32]:
     """Return the nodes, graph by graph, such that arcs that read nothing lead forward.
 
+    None, where they may stay as they are.
+
     Raises:
         CyclicGraphError: naming a cycle of such arcs.
     """
+    if not topology.has_input_epsilons:
+        return _AS_THEY_ARE
     order, cycle = _silent_order(topology)
     if cycle is not None:
         raise CyclicGraphError(
@@ -181,8 +191,6 @@ def _order(topology: Topology) -> NDArray[np.int32]:
 def _silent_order(topology: Topology) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
     """Return the order of nodes, and a cycle of arcs that read nothing if there is one."""
     nodes: NDArray[np.int32] = frozen(np.arange(topology.num_nodes, dtype=np.int32))
-    if not topology.has_input_epsilons:
-        return nodes, None
     silent = np.flatnonzero(topology.ilabels == EPSILON).astype(np.int32)
     src, dst = frozen(topology.src[silent]), frozen(topology.dst[silent])
     index = group_by(src, topology.num_nodes, frozen(np.arange(len(silent), dtype=np.int32)))

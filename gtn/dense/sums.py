@@ -17,6 +17,9 @@ from gtn.tensors import as_array, as_index
 
 __all__ = ["arc_posteriors", "forward_penalty", "forward_penalty_float64", "posteriors"]
 
+Float64s = NDArray[np.float64]
+_ARRAYS = {torch.float32: np.float32, torch.float64: np.float64}
+
 
 def forward_penalty(
     emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None
@@ -48,7 +51,7 @@ def forward_penalty(
     tensor([0.5000,    inf, 0.5000])
     """
     total = _forward_penalty(emissions, graph, lengths, rounded=True)
-    return total.to(emissions.device)
+    return total if emissions.is_cpu else total.to(emissions.device)
 
 
 def forward_penalty_float64(
@@ -118,45 +121,66 @@ def arc_posteriors(
 class _Totals(torch.autograd.Function):
     """Forward penalties ``[B]`` of emissions, arc, start and final penalties.
 
-    Where a gradient may be asked for, the posteriors are computed along with the value. Emissions
-    in float32 are not copied, and have their gradient in float32.
+    Where a gradient may be asked for, the posteriors are computed along with the value, and given
+    away with the first gradient. Emissions in float32 are not copied, and have their gradient in
+    float32.
     """
 
     @staticmethod
     def forward(ctx: Any, *arguments: Any) -> torch.Tensor:
         inputs: tuple[torch.Tensor, ...] = arguments[:4]
         problems: Problems = arguments[4]
-        dtype: torch.dtype = arguments[5]
-        given = problems.masses(*inputs[1:])
         totals = np.empty(len(problems.lengths))
-        run = (as_array(inputs[0]), given)
-        if any(ctx.needs_input_grad):
-            arcs_wanted = ctx.needs_input_grad[1]
-            ctx.found = problems.zeros(*inputs, arcs=arcs_wanted)
-            problems.run(kernels.posteriors, *run, arcs_wanted, totals, *ctx.found)
+        wanted = ctx.needs_input_grad
+        if wanted[0] or wanted[1] or wanted[2] or wanted[3]:
+            ctx.found = _found(inputs, problems, totals, arcs=wanted[1])
         else:
-            problems.run(kernels.totals, *run, totals)
+            problems.run(kernels.totals, problems.arrays(*inputs), totals)
         ctx.problems = problems
         ctx.save_for_backward(*inputs)
-        return torch.from_numpy(totals).to(dtype)
+        return torch.from_numpy(totals.astype(_ARRAYS[arguments[5]], copy=False))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         problems: Problems = ctx.problems
+        factors, wanted = gradients[0], ctx.needs_input_grad
+        inputs: tuple[torch.Tensor, ...] = ctx.saved_tensors
         if torch.is_grad_enabled():  # to be differentiated again
-            emissions, *penalties = ctx.saved_tensors
-            found = _posteriors(emissions.double(), *penalties, problems)
+            found = _posteriors(*(part.double() for part in inputs), problems)
+            of_emissions = found[0] * factors.reshape(-1, 1, 1) if wanted[0] else None
         else:
-            found = tuple(torch.from_numpy(part) for part in ctx.found)
-        topology, factors, wanted = problems.topology, gradients[0], ctx.needs_input_grad
+            arrays, ctx.found = ctx.found, None
+            if arrays is None:  # asked for another time
+                totals = np.empty(len(problems.lengths))
+                arrays = _found(inputs, problems, totals, arcs=wanted[1])
+            found = tuple(torch.from_numpy(part) for part in arrays)
+            of_emissions = _times(found[0], factors) if wanted[0] else None
+        topology = problems.topology
         return (
-            found[0] * factors.to(found[0]).reshape(-1, 1, 1) if wanted[0] else None,
+            of_emissions,
             _per_arc(found[1], factors, topology.src, problems) if wanted[1] else None,
             _per_arc(found[2], factors, topology.starts, problems) if wanted[2] else None,
             _per_arc(found[3], factors, topology.finals, problems) if wanted[3] else None,
             None,
             None,
         )
+
+
+def _found(
+    inputs: tuple[torch.Tensor, ...], problems: Problems, totals: Float64s, *, arcs: bool
+) -> list[NDArray[Any]]:
+    """Fill in the forward penalties; return the posteriors, of arcs only if they are wanted."""
+    arrays = problems.arrays(*inputs)
+    found = problems.room(arrays, arcs=arcs)
+    problems.run(kernels.posteriors, arrays, arcs, totals, *found)
+    return found
+
+
+def _times(rows: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """Multiply what belongs to each problem by its factor, in place."""
+    if all(factor == 1.0 for factor in factors.tolist()):  # as of a sum of losses
+        return rows
+    return rows.mul_(factors.to(rows).reshape(-1, 1, 1))
 
 
 class _Posteriors(torch.autograd.Function):
@@ -170,9 +194,7 @@ class _Posteriors(torch.autograd.Function):
     def forward(ctx: Any, *arguments: Any) -> tuple[torch.Tensor, ...]:
         inputs: tuple[torch.Tensor, ...] = arguments[:4]
         problems: Problems = arguments[4]
-        found, totals = problems.zeros(*inputs), np.empty(len(problems.lengths))
-        given = problems.masses(*inputs[1:])
-        problems.run(kernels.posteriors, as_array(inputs[0]), given, True, totals, *found)
+        found = _found(inputs, problems, np.empty(len(problems.lengths)), arcs=True)
         ctx.problems = problems
         ctx.save_for_backward(*inputs)
         return tuple(torch.from_numpy(part) for part in found)
@@ -182,10 +204,10 @@ class _Posteriors(torch.autograd.Function):
         problems: Problems = ctx.problems
         if torch.is_grad_enabled():  # to be differentiated again
             return *second_derivative(ctx.saved_tensors, gradients, problems), None
-        emissions, *penalties = (as_array(part) for part in ctx.saved_tensors)
+        arrays = problems.arrays(*ctx.saved_tensors)
         direction = tuple(as_array(gradient) for gradient in gradients)
         found = [np.zeros_like(part) for part in direction]
-        problems.run(covariances, emissions, tuple(penalties), direction, *found)
+        problems.run(covariances, arrays, direction, *found)
         return torch.from_numpy(found[0]), *(_added(torch.from_numpy(p)) for p in found[1:]), None
 
 

@@ -79,7 +79,9 @@ def covariances(
     layout: Layout,
     emissions: Float64s,
     lengths: Int64s,
-    penalties: Penalties,
+    arcs: Float64s,
+    starts: Float64s,
+    finals: Float64s,
     direction: Rows,
     of_emissions: Float64s,
     of_arcs: Float64s,
@@ -101,7 +103,7 @@ def covariances(
     Returns:
         -1, -1: nothing is wrong.
     """
-    arcs, starts, finals = penalties
+    penalties = arcs, starts, finals
     to_emissions, to_arcs, to_starts, to_finals = direction
     frames, nodes = 0, 0
     for b in range(first, last):

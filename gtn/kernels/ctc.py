@@ -15,7 +15,7 @@ __all__ = ["ctc_arcs"]
 @njit(cache=True, nogil=True)
 def ctc_arcs(
     labels: Int64s, counts: Int64s, blank: int
-) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s]:
+) -> tuple[int, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s]:
     """Return the parts of the graphs of B targets: O(their labels).
 
     Of U labels, the nodes are before, at and after each, and an arc leads into each from itself,
@@ -26,8 +26,9 @@ def ctc_arcs(
         counts: how many each target has, ``[B]``.
 
     Returns:
-        Source, destination, input and output label of each arc, by destination; starts, finals,
-        ``node_offsets`` and ``arc_offsets [B + 1]``.
+        The first sample with the blank or a negative label, or -1. Source, destination, input
+        and output label of each arc, by destination; starts, finals, ``node_offsets`` and
+        ``arc_offsets [B + 1]``.
     """
     batch, num_nodes = len(counts), len(counts) + 2 * len(labels)
     src = np.empty(3 * num_nodes, dtype=np.int32)
@@ -39,12 +40,15 @@ def ctc_arcs(
     node_offsets = np.zeros(batch + 1, dtype=np.int32)
     arc_offsets = np.zeros(batch + 1, dtype=np.int32)
     first, before, a, f = 0, 0, 0, 0  # node, label, arc and final
+    wrong = -1
     for b in range(batch):
         nodes = 2 * counts[b] + 1
         starts[b] = first
         for place in range(nodes):
             at_label = place % 2 == 1
             label = labels[before + place // 2] if at_label else blank
+            if at_label and (label == blank or label < 0) and wrong < 0:
+                wrong = b
             for back in range(3):
                 if back > place or (back == 2 and not at_label):
                     continue
@@ -61,4 +65,7 @@ def ctc_arcs(
         before += counts[b]
         node_offsets[b + 1] = first
         arc_offsets[b + 1] = a
-    return src[:a], dst[:a], read[:a], written[:a], starts, finals[:f], node_offsets, arc_offsets
+    return (
+        wrong, src[:a], dst[:a], read[:a], written[:a], starts, finals[:f], node_offsets,
+        arc_offsets,
+    )  # fmt: skip

@@ -28,13 +28,15 @@ Float64s = NDArray[np.float64]
 Floats = Any  # emissions, in float32 or float64, and what belongs to each
 Layout = Any  # of gtn.kernels.layout: kernels import no other file
 Flags = NDArray[np.bool_]
-Row = tuple[Float64s, Float64s]
 
-__all__ = ["Masses", "masses", "posteriors", "totals"]
+__all__ = ["BAD_PENALTY", "posteriors", "totals"]
+
+BAD_PENALTY = -2
 
 _UP, _DOWN = 2.0**256, 2.0**-256
 _MOST, _LEAST = 2.0**128, 2.0**-128
 _LOWEST = 2.0**-384
+_BLOCK = 32  # frames of which emissions are made masses at a time
 _UNIT = 177.445678223346  # the logarithm of 2^256, in two parts:
 _UNIT_HIGH = 177.44567108154297  # 24 bits, so that small multiples are exact,
 _UNIT_LOW = 7.1418030304608115e-06  # and the rest
@@ -55,7 +57,6 @@ class Masses(NamedTuple):
     start_k: Float64s
     final_m: Float64s
     final_k: Float64s
-    plain: bool  # whether all arcs have k = 0 and read a class, so that rows can be level
 
 
 # -- masses --------------------------------------------------------------------------------------
@@ -94,52 +95,88 @@ def _exp_minus(values: Float64s) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _frame(penalties: Floats, classes: Int32s, m: Float64s, k: Float64s) -> tuple[bool, int]:
-    """Fill in the masses of some classes in a frame.
+def _frames(
+    emissions: Floats,
+    first: int,
+    last: int,
+    classes: Int32s,
+    m: Float64s,
+    k: Float64s,
+    plain: Flags,
+) -> Any:
+    """Fill in the masses of some classes in the frames ``first`` to ``last - 1``.
+
+    Args:
+        emissions: ``[T, C]``.
+        m, k, plain: the masses ``[R, len(classes)]``, contiguous, and whether all of a frame have
+            k = 0; frame t is in row t modulo R.
 
     Returns:
-        whether all have k = 0, and the first class whose penalty is NaN or -inf, or -1.
+        The first emission ``t * C + c`` that is NaN or -inf, or -1.
     """
-    plain = True
-    for c in range(len(classes)):
-        m[c], k[c] = np.float64(penalties[classes[c]]), 0.0
-        plain &= (m[c] > -88.0) & ((m[c] < 88.0) | (m[c] == np.inf))
-    if plain:
-        _exp_minus(m[: len(classes)])
-        return True, -1
-    plain = True
-    for c in range(len(classes)):
-        if not m[c] > -np.inf:
-            return False, classes[c]
-        m[c], k[c] = _mass(m[c])
-        plain &= k[c] == 0.0
-    return plain, -1
+    count, flat = len(classes), m.reshape(m.size)
+    row = first % len(m)
+    begin = row  # of the rows whose exponentials are still to be taken
+    for t in range(first, last):
+        fine = True
+        for c in range(np.uint64(count)):
+            x = np.float64(emissions[t, np.uint64(classes[c])])
+            m[row, c], k[row, c] = x, 0.0
+            fine &= (x > -88.0) & ((x < 88.0) | (x == np.inf))
+        if not fine:
+            _exp_minus(flat[begin * count : row * count])
+            begin = row + 1
+            fine = True
+            for c in range(count):
+                if not m[row, c] > -np.inf:
+                    return t * emissions.shape[1] + classes[c]
+                m[row, c], k[row, c] = _mass(m[row, c])
+                fine &= k[row, c] == 0.0
+        plain[row] = fine
+        row += 1
+        if row == len(m):
+            _exp_minus(flat[begin * count : row * count])
+            row, begin = 0, 0
+    _exp_minus(flat[begin * count : row * count])
+    return -1
 
 
 @njit(cache=True, nogil=True)
-def masses(
-    column: Int32s, arc: Int32s, arcs: Float64s, starts: Float64s, finals: Float64s
-) -> tuple[Masses, bool]:
-    """Return the masses of ``arcs[arc]``, starts and finals, and whether none is NaN or -inf.
+def _room(layout: Layout, starts: Float64s, finals: Float64s) -> Masses:
+    """Return room for masses."""
+    arcs = len(layout.arc)
+    return Masses(
+        np.empty(arcs), np.empty(arcs), np.empty(len(starts)), np.empty(len(starts)),
+        np.empty(len(finals)), np.empty(len(finals)),
+    )  # fmt: skip
 
-    Args:
-        column, arc: of the layout.
+
+@njit(cache=True, nogil=True)
+def _masses(
+    layout: Layout, g: int, arcs: Float64s, starts: Float64s, finals: Float64s, given: Masses
+) -> tuple[bool, bool]:
+    """Fill in the masses of what belongs to a graph, of the penalties of all.
+
+    Returns:
+        Whether no penalty is NaN or -inf, and whether all arcs have k = 0 and read a class, so
+        that rows can be level.
     """
-    arc_m, arc_k = np.empty(len(arc)), np.empty(len(arc))
-    start_m, start_k = np.empty(len(starts)), np.empty(len(starts))
-    final_m, final_k = np.empty(len(finals)), np.empty(len(finals))
+    arc, column = layout.arc, layout.column
+    arc_m, arc_k = given.arc_m, given.arc_k
     good, plain = True, True
-    for e in range(len(arc)):
-        good &= arcs[arc[e]] > -np.inf
-        arc_m[e], arc_k[e] = _mass(arcs[arc[e]])
+    first, last = layout.node_offsets[g], layout.node_offsets[g + 1]
+    for e in range(np.uint64(layout.entries[first]), np.uint64(layout.entries[last])):
+        penalty = arcs[np.uint64(arc[e])]
+        good &= penalty > -np.inf
+        arc_m[e], arc_k[e] = _mass(penalty)
         plain &= arc_k[e] == 0.0 and column[e] >= 0
-    for s in range(len(starts)):
+    for s in range(layout.start_offsets[g], layout.start_offsets[g + 1]):
         good &= starts[s] > -np.inf
-        start_m[s], start_k[s] = _mass(starts[s])
-    for f in range(len(finals)):
+        given.start_m[s], given.start_k[s] = _mass(starts[s])
+    for f in range(layout.final_offsets[g], layout.final_offsets[g + 1]):
         good &= finals[f] > -np.inf
-        final_m[f], final_k[f] = _mass(finals[f])
-    return Masses(arc_m, arc_k, start_m, start_k, final_m, final_k, plain), good
+        given.final_m[f], given.final_k[f] = _mass(finals[f])
+    return good, plain
 
 
 @njit(cache=True, nogil=True)
@@ -190,109 +227,183 @@ def _number(m: float, k: float) -> Any:
 
 
 # -- level rows ----------------------------------------------------------------------------------
+# Frames of level rows are gone through within one function: a call, or a slice, for each of them
+# would count references to all arrays concerned, which costs more than a frame of a small graph.
 
 
 @njit(cache=True, nogil=True)
-def _settled(m: Float64s, k: Float64s, level: float) -> bool:
-    """Make numbers m * 2^(256 level) a level row, or where they are too far apart a normal one.
+def _settled(m: Float64s, k: Float64s, row: int, nodes: int) -> bool:
+    """Make numbers m * 2^(256 k[0]) a level row, or where they are too far apart a normal one.
 
     Returns whether it is level.
     """
-    k[0] = level
     apart, high = False, False
-    for p in range(len(m)):
-        apart |= ((m[p] > 0.0) & (m[p] < _LOWEST)) | (m[p] >= _UP)
-        high |= m[p] >= 1.0
+    for p in range(nodes):
+        x = m[row, p]
+        apart |= ((x > 0.0) & (x < _LOWEST)) | (x >= _UP)
+        high |= x >= 1.0
     if high and not apart:
         return True
     factor, step = (_DOWN, 1.0) if high else (_UP, -1.0)
-    for p in range(len(m)):
-        if m[p] > 0.0 and not _LOWEST <= m[p] * factor < _UP:
-            _normalize(m, k)
+    for p in range(nodes):
+        if m[row, p] > 0.0 and not _LOWEST <= m[row, p] * factor < _UP:
+            _normalize(m, k, row, nodes)
             return False
-    m *= factor
-    k[0] += step
+    for p in range(nodes):
+        m[row, p] *= factor
+    k[row, 0] += step
     return True
 
 
 @njit(cache=True, nogil=True)
-def _normalize(m: Float64s, k: Float64s) -> None:
+def _normalize(m: Float64s, k: Float64s, row: int, nodes: int) -> None:
     """Make a row normal whose masses all have the first one's k."""
-    level = k[0]
-    for p in range(len(m)):
-        m[p], k[p] = _normal(m[p], level)
+    level = k[row, 0]
+    for p in range(nodes):
+        m[row, p], k[row, p] = _normal(m[row, p], level)
 
 
 @njit(cache=True, nogil=True)
-def _common(m: Float64s, k: Float64s) -> float:
-    """Return the k of all masses of a row that are not zero; NaN if they differ."""
+def _leveled(m: Float64s, k: Float64s, row: int, nodes: int) -> bool:
+    """Make a normal row level, if its masses are near each other; return whether it is."""
     level = np.nan
-    for p in range(len(m)):
-        if m[p] != 0.0:
-            if level == level and k[p] != level:
-                return np.nan
-            level = k[p]
-    return level
+    for p in range(nodes):
+        if m[row, p] != 0.0:
+            if level == level and k[row, p] != level:
+                return False
+            level = k[row, p]
+    if level != level:
+        return False
+    k[row, 0] = level
+    return _settled(m, k, row, nodes)
 
 
 @njit(cache=True, nogil=True)
 def _forward_level(
-    layout: Layout, first: Any, given: Masses, before: Float64s, frame: Float64s, here: Float64s
-) -> None:
-    """Carry a level row of the ways to each node over a frame: O(N + A)."""
-    for p in range(np.uint64(len(here))):
-        q, m = first + p, 0.0
-        same = layout.same[q]
-        for e in range(np.uint64(layout.entries[q]), np.uint64(layout.epsilons[q])):
-            way = before[np.uint64(layout.source[e])] * given.arc_m[e]
-            if same < 0:
-                way *= frame[np.uint64(layout.column[e])]
-            m += way
-        here[p] = m if same < 0 else m * frame[np.uint64(same)]
+    t: int,
+    last: int,
+    layout: Layout,
+    g: int,
+    given: Masses,
+    em: Float64s,
+    e_plain: Flags,
+    am: Float64s,
+    ak: Float64s,
+    a_level: Flags,
+) -> int:
+    """Carry the ways to each node over the frames from t on, as long as rows are level.
+
+    O(N + A) a frame. Other arguments as of :func:`_forward`; returns the first t not done, at
+    most ``last + 1``.
+    """
+    first = np.uint64(layout.node_offsets[g])
+    nodes: Any = np.uint64(layout.node_offsets[g + 1]) - first
+    entries, epsilons, same = layout.entries, layout.epsilons, layout.same
+    source, column, arc_m = layout.source, layout.column, given.arc_m
+    while t <= last:
+        here, before, frame = t % len(am), (t - 1) % len(am), (t - 1) % len(em)
+        if not (a_level[before] and e_plain[frame]):
+            break
+        apart, high = False, False
+        for p in range(nodes):
+            q, m = first + p, 0.0
+            c = same[q]
+            for e in range(np.uint64(entries[q]), np.uint64(epsilons[q])):
+                way = am[before, np.uint64(source[e])] * arc_m[e]
+                if c < 0:
+                    way *= em[frame, np.uint64(column[e])]
+                m += way
+            if c >= 0:
+                m *= em[frame, np.uint64(c)]
+            am[here, p] = m
+            apart |= ((m > 0.0) & (m < _LOWEST)) | (m >= _UP)
+            high |= m >= 1.0
+        ak[here, 0] = ak[before, 0]
+        a_level[here] = (high and not apart) or _settled(am, ak, here, nodes)
+        t += 1
+    return t
 
 
 @njit(cache=True, nogil=True)
 def _backward_level(
+    t: int,
     layout: Layout,
-    first: Any,
+    g: int,
     given: Masses,
-    scale: float,
-    a_before: Float64s,
-    frame: Float64s,
-    b_before: Float64s,
-    b: Float64s,
+    em: Float64s,
+    e_plain: Flags,
+    am: Float64s,
+    ak: Float64s,
+    a_level: Flags,
+    bm: Float64s,
+    bk: Float64s,
     arcs_wanted: bool,
     of_columns: Float64s,
+    of_emissions: Floats,
     of_arcs: Float64s,
-) -> None:
-    """As :func:`_backward`, of level rows, whose products are to be scaled: O(N + A)."""
-    b_before[:] = 0.0
-    for p in range(np.uint64(len(b))):
-        q, m, reached = first + p, b[p], 0.0
-        same = layout.same[q]
-        if same >= 0:
-            m *= frame[np.uint64(same)]
-        for e in range(np.uint64(layout.entries[q]), np.uint64(layout.epsilons[q])):
-            i = np.uint64(layout.source[e])
-            on = m * given.arc_m[e]
-            if same < 0:
-                on *= frame[np.uint64(layout.column[e])]
-            b_before[i] += on
-            posterior = a_before[i] * on * scale
-            reached += posterior
-            if same < 0:
-                of_columns[np.uint64(layout.column[e])] += posterior
-            if arcs_wanted:
-                of_arcs[layout.arc[e]] += posterior
-        if same >= 0:
-            of_columns[np.uint64(same)] += reached
+) -> tuple[int, bool]:
+    """Carry the ways to the end back over the frames before t, as long as rows are level.
+
+    O(N + A) a frame. The rows of b after t frames are in row t modulo 2, level at first.
+
+    Args:
+        of_columns: room.
+        of_emissions, of_arcs: ``[T, C]`` and ``[A]``, as of :func:`posteriors`.
+
+    Returns:
+        The frames that are left, and whether the row of b after them is level.
+    """
+    first = np.uint64(layout.node_offsets[g])
+    nodes: Any = np.uint64(layout.node_offsets[g + 1]) - first
+    classes = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+    entries, epsilons, same = layout.entries, layout.epsilons, layout.same
+    source, column, arc, arc_m = layout.source, layout.column, layout.arc, given.arc_m
+    level = True
+    while level and t > 0:
+        here, before = t % 2, (t - 1) % 2
+        frame = np.uint64(t - 1)
+        apart = ak[frame, 0] + bk[here, 0]
+        if not (e_plain[frame] and a_level[frame] and abs(apart) <= 2.0):
+            return t, True
+        scale = _number(1.0, apart)
+        for c in range(len(classes)):
+            of_columns[c] = 0.0
+        for p in range(nodes):
+            bm[before, p] = 0.0
+        for p in range(nodes):
+            q, m, reached = first + p, bm[here, p], 0.0
+            c = same[q]
+            if c >= 0:
+                m *= em[frame, np.uint64(c)]
+            for e in range(np.uint64(entries[q]), np.uint64(epsilons[q])):
+                i = np.uint64(source[e])
+                on = m * arc_m[e]
+                if c < 0:
+                    on *= em[frame, np.uint64(column[e])]
+                bm[before, i] += on
+                posterior = am[frame, i] * on * scale
+                reached += posterior
+                if c < 0:
+                    of_columns[np.uint64(column[e])] += posterior
+                if arcs_wanted:
+                    of_arcs[np.uint64(arc[e])] += posterior
+            if c >= 0:
+                of_columns[np.uint64(c)] += reached
+        for p in range(nodes):
+            bm[before, p] = bm[before, p] if am[frame, p] > 0.0 else 0.0
+        for c in range(len(classes)):
+            of_emissions[frame, classes[c]] = of_columns[c]
+        bk[before, 0] = bk[here, 0]
+        level = _settled(bm, bk, before, nodes)
+        t -= 1
+    return t, level
 
 
 # -- bands ---------------------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
-def _bands(layout: Layout, g: int, given: Masses) -> tuple[Float64s, Int32s]:
+def _bands(layout: Layout, g: int, given: Masses, plain: bool) -> tuple[Float64s, Int32s]:
     """Return masses of the arcs ``[3, N]`` from each node itself, the one before and two before.
 
     So are chains with loops and skips, as of connectionist temporal classification: then a level
@@ -301,7 +412,7 @@ def _bands(layout: Layout, g: int, given: Masses) -> tuple[Float64s, Int32s]:
     """
     first, last = layout.node_offsets[g], layout.node_offsets[g + 1]
     none = np.empty((3, 0)), np.empty(0, dtype=np.int32)
-    if not given.plain or last - first < 2:
+    if not plain or last - first < 2:
         return none
     bands, column = np.zeros((3, last - first)), np.zeros(last - first, dtype=np.int32)
     some = False
@@ -317,65 +428,113 @@ def _bands(layout: Layout, g: int, given: Masses) -> tuple[Float64s, Int32s]:
     return (bands, column) if some else none
 
 
-@njit(cache=True, nogil=True)
-def _banded(bands: Float64s, before: Float64s, here: Float64s) -> None:
-    """Write the sums over the arcs into each node: O(N)."""
-    own, one, two = bands[0], bands[1], bands[2]
-    here[0] = before[0] * own[0]
-    here[1] = before[1] * own[1] + before[0] * one[1]
-    for p in range(np.uint64(2), np.uint64(len(here))):
-        here[p] = (
-            before[p] * own[p]
-            + before[p - np.uint64(1)] * one[p]
-            + before[p - np.uint64(2)] * two[p]
-        )
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath={"contract"})
 def _forward_banded(
-    bands: Float64s, column: Int32s, before: Float64s, frame: Float64s, here: Float64s
-) -> None:
-    """As :func:`_forward_level`, of a graph of which all arcs are in bands."""
-    _banded(bands, before, here)
-    for p in range(np.uint64(len(here))):
-        here[p] *= frame[np.uint64(column[p])]
-
-
-@njit(cache=True, nogil=True)
-def _backward_banded(
+    t: int,
+    last: int,
     bands: Float64s,
     column: Int32s,
-    scale: float,
-    a_before: Float64s,
-    frame: Float64s,
-    b_before: Float64s,
-    b: Float64s,
+    em: Float64s,
+    e_plain: Flags,
+    am: Float64s,
+    ak: Float64s,
+    a_level: Flags,
+) -> int:
+    """As :func:`_forward_level`, of a graph of which all arcs are in bands: O(N) a frame."""
+    nodes: Any = np.uint64(len(column))
+    one, two = np.uint64(1), np.uint64(2)
+    while t <= last:
+        here, before, frame = t % len(am), (t - 1) % len(am), (t - 1) % len(em)
+        if not (a_level[before] and e_plain[frame]):
+            break
+        m = am[before, 0] * bands[0, 0] * em[frame, np.uint64(column[0])]
+        n = am[before, 1] * bands[0, 1] + am[before, 0] * bands[1, 1]
+        n *= em[frame, np.uint64(column[1])]
+        am[here, 0], am[here, 1] = m, n
+        apart = ((m > 0.0) & (m < _LOWEST)) | (m >= _UP)
+        apart |= ((n > 0.0) & (n < _LOWEST)) | (n >= _UP)
+        high = (m >= 1.0) | (n >= 1.0)
+        for p in range(two, nodes):
+            way = (
+                am[before, p] * bands[0, p]
+                + am[before, p - one] * bands[1, p]
+                + am[before, p - two] * bands[2, p]
+            ) * em[frame, np.uint64(column[p])]
+            am[here, p] = way
+            apart |= ((way > 0.0) & (way < _LOWEST)) | (way >= _UP)
+            high |= way >= 1.0
+        ak[here, 0] = ak[before, 0]
+        a_level[here] = (high and not apart) or _settled(am, ak, here, nodes)
+        t += 1
+    return t
+
+
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _backward_banded(
+    t: int,
+    layout: Layout,
+    g: int,
+    bands: Float64s,
+    column: Int32s,
+    em: Float64s,
+    e_plain: Flags,
+    am: Float64s,
+    ak: Float64s,
+    a_level: Flags,
+    bm: Float64s,
+    bk: Float64s,
     of_columns: Float64s,
-    room: Float64s,
-) -> None:
+    of_emissions: Floats,
+) -> tuple[int, bool]:
     """As :func:`_backward_level`, of a graph of which all arcs are in bands; arcs not wanted.
 
-    Args:
-        room: ``[N]``.
+    What a node reads has the posterior of the node, as all arcs into it read the same.
     """
-    own, one, two = bands[0], bands[1], bands[2]
-    last = np.uint64(len(b) - 1)
-    for p in range(np.uint64(len(b))):
-        b[p] *= frame[np.uint64(column[p])]
-    for p in range(last - np.uint64(1)):
-        b_before[p] = (
-            b[p] * own[p]
-            + b[p + np.uint64(1)] * one[p + np.uint64(1)]
-            + b[p + np.uint64(2)] * two[p + np.uint64(2)]
-        )
-    b_before[last - np.uint64(1)] = b[last - np.uint64(1)] * own[last - np.uint64(1)]
-    b_before[last - np.uint64(1)] += b[last] * one[last]
-    b_before[last] = b[last] * own[last]
-    _banded(bands, a_before, room)
-    for p in range(np.uint64(len(b))):
-        room[p] = room[p] * b[p] * scale
-    for p in range(np.uint64(len(b))):
-        of_columns[np.uint64(column[p])] += room[p]
+    classes = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+    count = np.uint64(len(classes))
+    nodes: Any = np.uint64(len(column))
+    one, two, end = np.uint64(1), np.uint64(2), np.uint64(len(column) - 1)
+    level = True
+    while level and t > 0:
+        here, before = t % 2, (t - 1) % 2
+        frame = np.uint64(t - 1)
+        after = ak[t, 0] + bk[here, 0]
+        if not (e_plain[frame] and a_level[frame] and a_level[t] and abs(after) <= 2.0):
+            return t, True
+        scale = _number(1.0, after)
+        for c in range(count):
+            of_columns[c] = 0.0
+        for p in range(nodes):
+            bm[before, p] = am[np.uint64(t), p] * bm[here, p] * scale
+        for p in range(nodes):
+            of_columns[np.uint64(column[p])] += bm[before, p]
+        for p in range(nodes):
+            bm[here, p] *= em[frame, np.uint64(column[p])]
+        apart, high = False, False
+        for p in range(end - one):
+            way = (
+                bm[here, p] * bands[0, p]
+                + bm[here, p + one] * bands[1, p + one]
+                + bm[here, p + two] * bands[2, p + two]
+            )
+            way = way if am[frame, p] > 0.0 else 0.0
+            bm[before, p] = way
+            apart |= ((way > 0.0) & (way < _LOWEST)) | (way >= _UP)
+            high |= way >= 1.0
+        for p in range(end - one, nodes):
+            way = bm[here, p] * bands[0, p]
+            if p < end:
+                way += bm[here, end] * bands[1, end]
+            way = way if am[frame, p] > 0.0 else 0.0
+            bm[before, p] = way
+            apart |= ((way > 0.0) & (way < _LOWEST)) | (way >= _UP)
+            high |= way >= 1.0
+        for c in range(count):
+            of_emissions[frame, np.uint64(classes[c])] = of_columns[c]
+        bk[before, 0] = bk[here, 0]
+        level = (high and not apart) or _settled(bm, bk, before, nodes)
+        t -= 1
+    return t, level
 
 
 # -- recursions ----------------------------------------------------------------------------------
@@ -387,6 +546,7 @@ def _forward(
     g: int,
     emissions: Floats,
     given: Masses,
+    plain: bool,
     bands: Float64s,
     reads: Int32s,
     em: Float64s,
@@ -400,9 +560,10 @@ def _forward(
 
     Args:
         emissions: ``[T, C]`` of one problem.
+        given, plain: as :func:`_masses` finds them.
         bands, reads: as :func:`_bands` returns them.
-        em, ek, e_plain: room for the masses of emissions, and whether all have k = 0 (as arcs
-            have, too), frame t in row t modulo their number of rows.
+        em, ek, e_plain: room for the masses of emissions, and whether all have k = 0, frame t in
+            row t modulo their number of rows, which is T or at least ``_BLOCK``.
         am, ak, a_level: the same for nodes after t frames, t = 0 to T, and whether a row is level;
             the last one is not.
 
@@ -410,64 +571,59 @@ def _forward(
         The first emission ``t * C + c`` that is NaN or -inf, or -1.
     """
     first = np.uint64(layout.node_offsets[g])
-    nodes = np.uint64(layout.node_offsets[g + 1]) - first
+    nodes: Any = np.uint64(layout.node_offsets[g + 1]) - first
     classes = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+    entries, epsilons, same = layout.entries, layout.epsilons, layout.same
+    source, column, arc_m, arc_k = layout.source, layout.column, given.arc_m, given.arc_k
     am[0, :nodes] = 0.0
     ak[0, :nodes] = 0.0
     for s in range(layout.start_offsets[g], layout.start_offsets[g + 1]):
         place = layout.start_places[s]
         am[0, place], ak[0, place] = given.start_m[s], given.start_k[s]
-    for t in range(len(emissions) + 1):
-        here, before, frame = t % len(am), (t - 1) % len(am), (t - 1) % len(em)
-        here_m, here_k = am[here, :nodes], ak[here, :nodes]
-        before_m, before_k = am[before, :nodes], ak[before, :nodes]
-        frame_m, frame_k = em[frame], ek[frame]
-        if t > 0:
-            plain, bad = _frame(emissions[t - 1], classes, frame_m, frame_k)
+    t, filled = 0, 0
+    while t <= len(emissions):
+        if t > filled:
+            filled = min(t - 1 + _BLOCK, len(emissions))
+            bad = _frames(emissions, t - 1, filled, classes, em, ek, e_plain)
             if bad >= 0:
-                return (t - 1) * emissions.shape[1] + bad
-            e_plain[frame] = plain and given.plain
-            if a_level[before]:
-                if e_plain[frame]:
-                    if len(reads) > 0:
-                        _forward_banded(bands, reads, before_m, frame_m, here_m)
-                    else:
-                        _forward_level(layout, first, given, before_m, frame_m, here_m)
-                    a_level[here] = _settled(here_m, here_k, before_k[0])
-                    continue
-                _normalize(before_m, before_k)
-                a_level[before] = False
+                return bad
+        here, before, frame = t % len(am), (t - 1) % len(am), (t - 1) % len(em)
+        if t > 0 and a_level[before]:
+            if e_plain[frame]:
+                if len(reads) > 0:
+                    t = _forward_banded(t, filled, bands, reads, em, e_plain, am, ak, a_level)
+                else:
+                    t = _forward_level(t, filled, layout, g, given, em, e_plain, am, ak, a_level)
+                continue
+            _normalize(am, ak, before, nodes)
+            a_level[before] = False
         for p in range(nodes):
-            m, k = here_m[p], here_k[p]
+            m, k = am[here, p], ak[here, p]
             if t > 0:
-                m, k, same = 0.0, 0.0, layout.same[first + p]
-                for e in range(
-                    np.uint64(layout.entries[first + p]), np.uint64(layout.epsilons[first + p])
-                ):
-                    i = np.uint64(layout.source[e])
-                    way, way_k = before_m[i] * given.arc_m[e], before_k[i] + given.arc_k[e]
-                    if same < 0:
-                        column = np.uint64(layout.column[e])
-                        way, way_k = way * frame_m[column], way_k + frame_k[column]
+                m, k, c = 0.0, 0.0, same[first + p]
+                for e in range(np.uint64(entries[first + p]), np.uint64(epsilons[first + p])):
+                    i = np.uint64(source[e])
+                    way, way_k = am[before, i] * arc_m[e], ak[before, i] + arc_k[e]
+                    if c < 0:
+                        other = np.uint64(column[e])
+                        way, way_k = way * em[frame, other], way_k + ek[frame, other]
                     if way != 0.0:
                         m, k = _plus(m, k, way, way_k)
-                if same >= 0:
-                    column = np.uint64(same)
-                    m, k = m * frame_m[column], k + frame_k[column]
+                if c >= 0:
+                    m, k = m * em[frame, np.uint64(c)], k + ek[frame, np.uint64(c)]
             for e in range(
-                np.uint64(layout.epsilons[first + p]),
-                np.uint64(layout.entries[first + p + np.uint64(1)]),
+                np.uint64(epsilons[first + p]), np.uint64(entries[first + p + np.uint64(1)])
             ):
-                i = np.uint64(layout.source[e])
-                way = here_m[i] * given.arc_m[e]
+                i = np.uint64(source[e])
+                way = am[here, i] * arc_m[e]
                 if way != 0.0:
-                    m, k = _plus(m, k, way, here_k[i] + given.arc_k[e])
-            here_m[p], here_k[p] = _normal(m, k)
-        k = _common(here_m, here_k) if given.plain else np.nan
-        a_level[here] = k == k and _settled(here_m, here_k, k)
+                    m, k = _plus(m, k, way, ak[here, i] + arc_k[e])
+            am[here, p], ak[here, p] = _normal(m, k)
+        a_level[here] = plain and _leveled(am, ak, here, nodes)
+        t += 1
     last = len(emissions) % len(am)
     if a_level[last]:
-        _normalize(am[last, :nodes], ak[last, :nodes])
+        _normalize(am, ak, last, nodes)
         a_level[last] = False
     return -1
 
@@ -510,26 +666,41 @@ def totals(
     layout: Layout,
     emissions: Floats,
     lengths: Int64s,
-    given: Masses,
+    arcs: Float64s,
+    starts: Float64s,
+    finals: Float64s,
     out: Float64s,
 ) -> tuple[int, int]:
     """Write the forward penalties of the problems ``first`` to ``last - 1``: O(T A) each.
 
     Args:
         emissions: ``[B, T, C]``.
+        arcs, starts, finals: penalties.
         out: ``[B]``.
 
     Returns:
-        The first problem with a bad emission and which it is, ``t * C + c``; or -1, -1.
+        The first problem with a bad emission and which it is, ``t * C + c``; or with a bad
+        penalty, and ``BAD_PENALTY``; or -1, -1.
     """
-    _, nodes, classes = _widest(layout, lengths, first, last)
-    frame = np.empty((1, classes)), np.empty((1, classes)), np.empty(1, dtype=np.bool_)
+    frames, nodes, classes = _widest(layout, lengths, first, last)
+    held = max(min(frames, _BLOCK), 1)
+    room, e_plain = np.empty((2, held * classes)), np.empty(held, dtype=np.bool_)
     am, ak, a_level = np.empty((2, nodes)), np.empty((2, nodes)), np.empty(2, dtype=np.bool_)
+    given, good, plain = _room(layout, starts, finals), True, True
     for b in range(first, last):
         g = b if len(layout.node_offsets) > 2 else 0
+        if b == first or g == b:
+            good, plain = _masses(layout, g, arcs, starts, finals, given)
+        if not good:
+            return b, BAD_PENALTY
         read = emissions[b, : lengths[b]]
-        bands, reads = _bands(layout, g, given)
-        bad = _forward(layout, g, read, given, bands, reads, *frame, am, ak, a_level)
+        count = layout.class_offsets[g + 1] - layout.class_offsets[g]
+        em = room[0, : held * count].reshape(held, count)
+        ek = room[1, : held * count].reshape(held, count)
+        bands, reads = _bands(layout, g, given, plain)
+        bad = _forward(
+            layout, g, read, given, plain, bands, reads, em, ek, e_plain, am, ak, a_level
+        )
         if bad >= 0:
             return b, bad
         m, k = _end(layout, g, given, am, ak, lengths[b])
@@ -538,85 +709,107 @@ def totals(
 
 
 @njit(cache=True, nogil=True)
-def _backward_silent(
-    layout: Layout, g: int, given: Masses, a: Row, b: Row, arcs_wanted: bool, of_arcs: Float64s
-) -> None:
-    """Carry masses of the ways to the end back over the epsilon arcs after a frame: O(N + A).
-
-    Args:
-        a, b: masses of the ways to each node after that frame, and from it to the end.
-    """
-    (am, ak), (bm, bk) = a, b
-    first = np.uint64(layout.node_offsets[g])
-    one = np.uint64(1)
-    for back in range(np.uint64(layout.node_offsets[g + 1]) - first):
-        q = np.uint64(layout.node_offsets[g + 1]) - one - back
-        p = q - first
-        if am[p] == 0.0:
-            bm[p] = 0.0
-            continue
-        bm[p], bk[p] = _normal(bm[p], bk[p])
-        for e in range(np.uint64(layout.epsilons[q]), np.uint64(layout.entries[q + one])):
-            i = np.uint64(layout.source[e])
-            on, on_k = bm[p] * given.arc_m[e], bk[p] + given.arc_k[e]
-            if on != 0.0:
-                bm[i], bk[i] = _plus(bm[i], bk[i], on, on_k)
-                if arcs_wanted:
-                    of_arcs[layout.arc[e]] += _number(am[i] * on, ak[i] + on_k)
-
-
-@njit(cache=True, nogil=True)
 def _backward(
     layout: Layout,
     g: int,
     given: Masses,
-    a_before: Row,
-    a: Row,
-    frame: Row,
-    b_before: Row,
-    b: Row,
+    plain: bool,
+    bands: Float64s,
+    reads: Int32s,
+    frames: int,
+    em: Float64s,
+    ek: Float64s,
+    e_plain: Flags,
+    am: Float64s,
+    ak: Float64s,
+    a_level: Flags,
+    bm: Float64s,
+    bk: Float64s,
     arcs_wanted: bool,
-    of_columns: Float64s,
+    of_emissions: Floats,
     of_arcs: Float64s,
 ) -> None:
-    """Carry masses of the ways to the end back over one frame: O(N + A).
+    """Carry masses of the ways to the end back over all frames: O(T A).
 
     Args:
-        a_before, a: masses of the ways to each node before and after the frame.
-        frame: masses of the frame's emissions.
-        b_before, b: masses of the ways from each node to the end, before and after.
-        of_columns, of_arcs: posteriors, to be added to.
+        frames: T; what follows is as :func:`_forward` takes and leaves it, for all of them.
+        bm, bk: two rows; after t frames the masses of the ways from each node to the end are in
+            row t modulo 2: at first those of the finals, at last those before the first frame.
+        of_emissions, of_arcs: posteriors ``[T, C]`` and ``[A]``, to be added to.
     """
-    (bm, bk), (em, ek) = b, frame
-    (am_before, ak_before), (bm_before, bk_before) = a_before, b_before
-    _backward_silent(layout, g, given, a, b, arcs_wanted, of_arcs)
-    first = np.uint64(layout.node_offsets[g])
-    nodes = np.uint64(layout.node_offsets[g + 1]) - first
-    bm_before[:nodes] = 0.0
-    for p in range(nodes):
-        m, k, same = bm[p], bk[p], layout.same[first + p]
-        if m == 0.0:
-            continue
-        q, reached = first + p, 0.0
-        if same >= 0:
-            c = np.uint64(same)
-            m, k = m * em[c], k + ek[c]
-        for e in range(np.uint64(layout.entries[q]), np.uint64(layout.epsilons[q])):
-            i = np.uint64(layout.source[e])
-            on, on_k = m * given.arc_m[e], k + given.arc_k[e]
-            if same < 0:
-                c = np.uint64(layout.column[e])
-                on, on_k = on * em[c], on_k + ek[c]
-            if on != 0.0:
-                bm_before[i], bk_before[i] = _plus(bm_before[i], bk_before[i], on, on_k)
-                posterior = _number(am_before[i] * on, ak_before[i] + on_k)
-                reached += posterior
-                if same < 0:
-                    of_columns[np.uint64(layout.column[e])] += posterior
-                if arcs_wanted:
-                    of_arcs[layout.arc[e]] += posterior
-        if same >= 0:
-            of_columns[np.uint64(same)] += reached
+    first, one = np.uint64(layout.node_offsets[g]), np.uint64(1)
+    nodes: Any = np.uint64(layout.node_offsets[g + 1]) - first
+    classes = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
+    entries, epsilons, same = layout.entries, layout.epsilons, layout.same
+    source, column, arc = layout.source, layout.column, layout.arc
+    arc_m, arc_k = given.arc_m, given.arc_k
+    of_columns, normal_m, normal_k = np.empty(len(classes)), np.empty(nodes), np.empty(nodes)
+    t, level = frames, False
+    while True:
+        if level and len(reads) > 0 and not arcs_wanted:
+            t, level = _backward_banded(
+                t, layout, g, bands, reads, em, e_plain, am, ak, a_level, bm, bk, of_columns,
+                of_emissions,
+            )  # fmt: skip
+        elif level:
+            t, level = _backward_level(
+                t, layout, g, given, em, e_plain, am, ak, a_level, bm, bk, arcs_wanted,
+                of_columns, of_emissions, of_arcs,
+            )  # fmt: skip
+        here, before, frame = t % 2, (t - 1) % 2, t - 1
+        if level:
+            _normalize(bm, bk, here, nodes)
+        for back in range(nodes):
+            p = nodes - one - back
+            q = first + p
+            if am[t, p] == 0.0:
+                bm[here, p] = 0.0
+                continue
+            bm[here, p], bk[here, p] = _normal(bm[here, p], bk[here, p])
+            for e in range(np.uint64(epsilons[q]), np.uint64(entries[q + one])):
+                i = np.uint64(source[e])
+                on, on_k = bm[here, p] * arc_m[e], bk[here, p] + arc_k[e]
+                if on != 0.0:
+                    bm[here, i], bk[here, i] = _plus(bm[here, i], bk[here, i], on, on_k)
+                    if arcs_wanted:
+                        of_arcs[arc[e]] += _number(am[t, i] * on, ak[t, i] + on_k)
+        if t == 0:
+            return
+        for p in range(nodes):
+            bm[before, p], normal_m[p] = 0.0, am[frame, p]
+            normal_k[p] = ak[frame, np.uint64(0) if a_level[frame] else p]
+            if a_level[frame]:
+                normal_m[p], normal_k[p] = _normal(normal_m[p], normal_k[p])
+        of_columns[:] = 0.0
+        for p in range(nodes):
+            m, k, c = bm[here, p], bk[here, p], same[first + p]
+            if m == 0.0:
+                continue
+            q, reached = first + p, 0.0
+            if c >= 0:
+                m, k = m * em[frame, np.uint64(c)], k + ek[frame, np.uint64(c)]
+            for e in range(np.uint64(entries[q]), np.uint64(epsilons[q])):
+                i = np.uint64(source[e])
+                on, on_k = m * arc_m[e], k + arc_k[e]
+                if c < 0:
+                    other = np.uint64(column[e])
+                    on, on_k = on * em[frame, other], on_k + ek[frame, other]
+                if on != 0.0:
+                    bm[before, i], bk[before, i] = _plus(bm[before, i], bk[before, i], on, on_k)
+                    posterior = _number(normal_m[i] * on, normal_k[i] + on_k)
+                    reached += posterior
+                    if c < 0:
+                        of_columns[np.uint64(column[e])] += posterior
+                    if arcs_wanted:
+                        of_arcs[arc[e]] += posterior
+            if c >= 0:
+                of_columns[np.uint64(c)] += reached
+        for p in range(nodes):
+            bm[before, p] = bm[before, p] if normal_m[p] > 0.0 else 0.0
+        for c in range(len(classes)):
+            of_emissions[frame, classes[c]] = of_columns[c]
+        level = plain and _leveled(bm, bk, before, nodes)
+        t -= 1
 
 
 @njit(cache=True, nogil=True)
@@ -626,7 +819,9 @@ def posteriors(
     layout: Layout,
     emissions: Floats,
     lengths: Int64s,
-    given: Masses,
+    arcs: Float64s,
+    starts: Float64s,
+    finals: Float64s,
     arcs_wanted: bool,
     out: Float64s,
     of_emissions: Floats,
@@ -638,26 +833,34 @@ def posteriors(
 
     Args:
         out: ``[B]``; the arguments before it are those of :func:`totals`.
-        of_emissions: ``[B, T, C]``; this and the following are zeros to be added to.
+        of_emissions: ``[B, T, C]``, written whole for these problems.
         of_arcs, of_starts, of_finals: ``[rows, A]`` (left alone unless wanted), ``[rows, S]``,
-            ``[rows, F]``.
+            ``[rows, F]``: zeros to be added to.
 
     Returns:
         The first bad emission, as :func:`totals`.
     """
     frames, nodes, classes = _widest(layout, lengths, first, last)
-    em, ek = np.empty((max(frames, 1), classes)), np.empty((max(frames, 1), classes))
+    room, e_plain = np.empty((2, max(frames, 1) * classes)), np.empty(frames, dtype=np.bool_)
     am, ak = np.empty((frames + 1, nodes)), np.empty((frames + 1, nodes))
+    a_level = np.empty(frames + 1, dtype=np.bool_)
     bm, bk = np.zeros((2, nodes)), np.zeros((2, nodes))
-    e_plain, a_level = np.empty(frames, dtype=np.bool_), np.empty(frames + 1, dtype=np.bool_)
-    of_columns, all_room = np.empty(classes), np.empty(nodes)
+    given, good, plain = _room(layout, starts, finals), True, True
     for b in range(first, last):
         g, r = (b, 0) if len(layout.node_offsets) > 2 else (0, b)
-        n, count = np.uint64(layout.node_offsets[g]), layout.node_offsets[g + 1]
-        count -= layout.node_offsets[g]
+        of_emissions[b] = 0.0
+        if b == first or g == b:
+            good, plain = _masses(layout, g, arcs, starts, finals, given)
+        if not good:
+            return b, BAD_PENALTY
         read = emissions[b, : lengths[b]]
-        bands, reads = _bands(layout, g, given)
-        bad = _forward(layout, g, read, given, bands, reads, em, ek, e_plain, am, ak, a_level)
+        count = layout.class_offsets[g + 1] - layout.class_offsets[g]
+        em = room[0, : max(frames, 1) * count].reshape(max(frames, 1), count)
+        ek = room[1, : max(frames, 1) * count].reshape(max(frames, 1), count)
+        bands, reads = _bands(layout, g, given, plain)
+        bad = _forward(
+            layout, g, read, given, plain, bands, reads, em, ek, e_plain, am, ak, a_level
+        )
         if bad >= 0:
             return b, bad
         m, k = _end(layout, g, given, am, ak, lengths[b])
@@ -670,43 +873,10 @@ def posteriors(
             p = layout.final_places[f]
             bm[t % 2, p], bk[t % 2, p] = _normal(given.final_m[f] / m, given.final_k[f] - k)
             of_finals[r, f] = _number(am[t, p] * bm[t % 2, p], ak[t, p] + bk[t % 2, p])
-        classes_read = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
-        b_level, room = False, all_room[:count]
-        for t in range(lengths[b], 0, -1):
-            of_columns[:] = 0.0
-            a_before = am[t - 1, :count], ak[t - 1, :count]
-            b_before = bm[(t - 1) % 2, :count], bk[(t - 1) % 2, :count]
-            here, frame = (bm[t % 2, :count], bk[t % 2, :count]), (em[t - 1], ek[t - 1])
-            k, apart = here[1][0], a_before[1][0] + here[1][0]
-            level = b_level and e_plain[t - 1] and a_level[t - 1] and abs(apart) <= 2.0
-            if level and len(reads) > 0 and not arcs_wanted:
-                _backward_banded(
-                    bands, reads, _number(1.0, apart), a_before[0], frame[0], b_before[0],
-                    here[0], of_columns, room,
-                )  # fmt: skip
-            elif level:
-                _backward_level(
-                    layout, n, given, _number(1.0, apart), a_before[0], frame[0],
-                    b_before[0], here[0], arcs_wanted, of_columns, of_arcs[r],
-                )  # fmt: skip
-            else:
-                if a_level[t - 1]:
-                    _normalize(*a_before)
-                if b_level:
-                    _normalize(*here)
-                _backward(
-                    layout, g, given, a_before, (am[t], ak[t]), frame, b_before, here,
-                    arcs_wanted, of_columns, of_arcs[r],
-                )  # fmt: skip
-                k = _common(*b_before) if given.plain else np.nan
-            for p in range(count):
-                b_before[0][p] = b_before[0][p] if a_before[0][p] > 0.0 else 0.0
-            b_level = k == k and _settled(*b_before, k)
-            for c in range(len(classes_read)):
-                of_emissions[b, t - 1, classes_read[c]] = of_columns[c]
-        if b_level:
-            _normalize(bm[0, :count], bk[0, :count])
-        _backward_silent(layout, g, given, (am[0], ak[0]), (bm[0], bk[0]), arcs_wanted, of_arcs[r])
+        _backward(
+            layout, g, given, plain, bands, reads, t, em, ek, e_plain, am, ak, a_level, bm, bk,
+            arcs_wanted, of_emissions[b], of_arcs[r],
+        )  # fmt: skip
         for s in range(layout.start_offsets[g], layout.start_offsets[g + 1]):
             p = layout.start_places[s]
             of_starts[r, s] = _number(given.start_m[s] * bm[0, p], given.start_k[s] + bk[0, p])

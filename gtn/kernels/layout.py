@@ -37,7 +37,10 @@ class Layout(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _ends(node_offsets: Int32s, place: Int32s, ends: Int32s) -> tuple[Int32s, Int32s]:
-    """Return where the starts (or finals) of each graph begin, and the place of each."""
+    """Return where the starts (or finals) of each graph begin, and the place of each.
+
+    No ``place`` at all: that of a node is its number within the graph.
+    """
     offsets = np.zeros(len(node_offsets), dtype=np.int32)
     places = np.empty(len(ends), dtype=np.int32)
     g = 0
@@ -45,9 +48,65 @@ def _ends(node_offsets: Int32s, place: Int32s, ends: Int32s) -> tuple[Int32s, In
         while ends[i] >= node_offsets[g + 1]:
             g += 1
             offsets[g] = i
-        places[i] = place[ends[i]]
+        places[i] = place[ends[i]] if len(place) > 0 else ends[i] - node_offsets[g]
     offsets[g + 1 :] = len(ends)
     return offsets, places
+
+
+@njit(cache=True, nogil=True)
+def _in_order(
+    node_offsets: Int32s,
+    arc_offsets: Int32s,
+    src: Int32s,
+    dst: Int32s,
+    labels: Int32s,
+    num_classes: int,
+) -> tuple[bool, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s]:
+    """Return entries, classes and what belongs to each arc, all in one pass: O(N + A + G + C).
+
+    That is, if arcs are grouped by destination as they are and all read a class; whether that is
+    so comes first.
+    """
+    graphs, num_nodes, num_arcs = len(node_offsets) - 1, node_offsets[-1], len(src)
+    entries = np.empty(num_nodes + 1, dtype=np.int32)
+    same = np.full(num_nodes, -1, dtype=np.int32)
+    source = np.empty(num_arcs, dtype=np.int32)
+    column = np.empty(num_arcs, dtype=np.int32)
+    arc = np.empty(num_arcs, dtype=np.int32)
+    column_of = np.full(num_classes, -1, dtype=np.int32)
+    class_offsets = np.zeros(graphs + 1, dtype=np.int32)
+    classes = np.empty(min(num_arcs, graphs * num_classes), dtype=np.int32)
+    one = np.uint64(1)
+    count, node, fine = 0, -1, True  # the node whose arcs are gone through
+    for g in range(graphs):
+        begin, origin = class_offsets[g], node_offsets[g]
+        for a in range(np.uint64(arc_offsets[g]), np.uint64(arc_offsets[g + 1])):
+            label, to = labels[a], dst[a]
+            if label < 0 or label >= num_classes or to < node:
+                fine = False
+                break
+            c, q = np.uint64(label), np.uint64(to)
+            if column_of[c] < begin:
+                column_of[c] = count
+                classes[np.uint64(count)] = label
+                count += 1
+            read = column_of[c] - begin
+            if to > node:
+                for p in range(np.uint64(node + 1), q + one):
+                    entries[p] = a
+                node = to
+                same[q] = read
+            elif same[q] != read:
+                same[q] = -1
+            source[a], column[a], arc[a] = src[a] - origin, read, a
+        if not fine:
+            break
+        class_offsets[g + 1] = count
+    entries[node + 1 :] = num_arcs
+    return (
+        fine, entries, entries[1:].copy(), same, source, column, arc, class_offsets,
+        classes[:count],
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
@@ -67,13 +126,25 @@ def arrange(
     Arcs that read another label match nothing and are left out.
 
     Args:
-        order: nodes, one graph after the other, with epsilon arcs leading forward.
+        order: nodes, one graph after the other, with epsilon arcs leading forward; empty: as
+            they are.
     """
-    graphs, num_nodes, num_arcs = len(node_offsets) - 1, len(order), len(src)
+    graphs, num_nodes, num_arcs = len(node_offsets) - 1, node_offsets[-1], len(src)
+    if len(order) == 0:
+        fine, entries, epsilons, same, source, column, arc, class_offsets, classes = _in_order(
+            node_offsets, arc_offsets, src, dst, labels, num_classes
+        )
+        if fine:
+            start_offsets, start_places = _ends(node_offsets, order, starts)
+            final_offsets, final_places = _ends(node_offsets, order, finals)
+            return Layout(
+                node_offsets, entries, epsilons, same, source, column, arc, class_offsets,
+                classes, start_offsets, start_places, final_offsets, final_places,
+            )  # fmt: skip
     place = np.empty(num_nodes, dtype=np.int32)
     for g in range(graphs):
         for p in range(node_offsets[g], node_offsets[g + 1]):
-            place[order[p]] = p - node_offsets[g]
+            place[order[p] if len(order) > 0 else p] = p - node_offsets[g]
     column_of = np.full(num_classes, -1, dtype=np.int32)
     class_offsets = np.zeros(graphs + 1, dtype=np.int32)
     classes = np.empty(min(num_arcs, graphs * num_classes), dtype=np.int32)

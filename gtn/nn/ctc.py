@@ -65,12 +65,11 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
       1 -> 2  0:ε  0
     """
     _check_blank(blank)
-    labels, counts = label_rows(targets, target_lengths)
-    is_blank = labels == blank
-    if is_blank.any():
-        sample = np.repeat(np.arange(len(counts)), counts)[is_blank][0]
-        raise GraphError(f"the target of sample {sample} contains the blank, label {blank}")
-    src, dst, read, written, starts, finals, nodes, arcs = ctc_arcs(labels, counts, blank)
+    labels, counts = label_rows(targets, target_lengths, check=False)
+    wrong, src, dst, read, written, starts, finals, nodes, arcs = ctc_arcs(labels, counts, blank)
+    if wrong >= 0:
+        label_rows(targets, target_lengths)  # negative labels have a message of their own
+        raise GraphError(f"the target of sample {wrong} contains the blank, label {blank}")
     topology = Topology(
         int(nodes[-1]),
         src,
@@ -82,6 +81,7 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
         node_offsets=nodes,
         arc_offsets=arcs,
         check=False,
+        known={"has_input_epsilons": False},
     )
     return GraphBatch(topology, check=False)
 

@@ -135,7 +135,10 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
 
 
 def _on_cpu(values: Any) -> NDArray[Any]:
-    return np.asarray(values.cpu() if isinstance(values, torch.Tensor) else values)
+    if isinstance(values, torch.Tensor):
+        array: NDArray[Any] = values.detach().cpu().numpy()
+        return array
+    return np.asarray(values)
 
 
 def _row(b: int, target: Any) -> NDArray[Any]:
@@ -149,24 +152,27 @@ def _row(b: int, target: Any) -> NDArray[Any]:
 
 
 def label_rows(
-    targets: LabelTargets, target_lengths: Any = None
+    targets: LabelTargets, target_lengths: Any = None, *, check: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the labels of all targets, one after the other, and the length of each.
 
     Args:
         targets: sequences of labels, or a padded tensor ``[B, U]``.
         target_lengths: of a padded tensor, ``[B]``; otherwise each target is taken whole.
+        check: whether to look for negative numbers in a padded tensor.
 
     Raises:
         GraphError: what is no label, naming the sample.
     """
-    if isinstance(targets, torch.Tensor | np.ndarray) and targets.ndim == 2:
+    if isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2:
         table = _on_cpu(targets)
-        lengths = _lengths(target_lengths, np.full(len(table), table.shape[1]))
-        labels = table.ravel()
+        most = np.empty(len(table), dtype=np.int64)
+        most.fill(table.shape[1])
+        lengths, labels = most, table.ravel()
         if target_lengths is not None:
+            lengths = _lengths(target_lengths, most)
             labels = table[np.arange(table.shape[1]) < lengths[:, None]]
-        if labels.dtype.kind in "iu" and labels.min(initial=0) >= 0:
+        if labels.dtype.kind in "iu" and not (check and labels.min(initial=0) < 0):
             return labels.astype(np.int64), lengths
     rows = [_row(b, row) for b, row in enumerate(targets)]
     lengths = _lengths(target_lengths, np.array([len(row) for row in rows], dtype=np.int64))
