@@ -125,7 +125,8 @@ def evaluate(
 ) -> None:
     """Measure a reader on labelled fields (with --holdout N on the last N only), or on checks."""
     if whole:
-        evaluate_whole(data, checkpoint, as_json=as_json, report=report, keep=keep, workers=workers)
+        chosen = {"views": views, "as_json": as_json, "report": report, "keep": keep}
+        evaluate_whole(data, checkpoint, workers=workers, **chosen)
         return
     fields, on = _measured_on(data, holdout)
     reader = _load(checkpoint, views)
@@ -267,7 +268,7 @@ def read(
     workers: Workers = CORES,
 ) -> None:
     """Read amounts from images: text, confidence, accepted or rejected."""
-    reader: Any = load_whole(checkpoint) if whole else _load(checkpoint, views)
+    reader: Any = (load_whole if whole else _load)(checkpoint, views)
     read_each: Any = read_checks if whole else read_files
     show: Any = write_whole_report if whole else write_report
     files: Iterable[Path] = image_files(paths)

@@ -130,15 +130,18 @@ def table_of(result: dict[str, Any]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def load_whole(checkpoint: Path | None) -> WholeReader:
+def load_whole(checkpoint: Path | None, views: int | None = None) -> WholeReader:
     """Return the reader of whole checks of a checkpoint, or the one that is shipped."""
-    return WholeReader.load(checkpoint or SHIPPED_WHOLE)
+    reader = WholeReader.load(checkpoint or SHIPPED_WHOLE)
+    reader.views = views or reader.views
+    return reader
 
 
 def evaluate_whole(
     data: Path | None,
     checkpoint: Path | None,
     *,
+    views: int | None,
     as_json: bool,
     report: Path | None,
     keep: Path | None,
@@ -147,7 +150,7 @@ def evaluate_whole(
     """Measure a reader on whole checks: what ``evaluate --whole`` does."""
     if data is None:
         raise typer.BadParameter("name the folder of checks", param_hint="--data")
-    reader = load_whole(checkpoint)
+    reader = load_whole(checkpoint, views)
     checks, problems = known_checks(data)
     figures = evaluate_checks(reader, checks, workers=workers)
     for problem in (*problems, *figures["problems"]):

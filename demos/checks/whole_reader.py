@@ -8,7 +8,7 @@ of an amount is summed over the fields that it may stand in, and over all ways t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from torch import nn
 import gtn
 import recognizers
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checks.ink import variant
 from demos.checks.line_reading import LineReading, equally_wide, likely
 from demos.checks.reader import CheckReader, Reading
-from demos.checks.texts import texts_of
+from demos.checks.texts import Texts, texts_of
 from recognizers.field_candidates import ROLES
 from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
 from recognizers.line_images import as_batch
@@ -34,6 +35,9 @@ KIND = "graph-transformer-networks/whole-checks/1"
 
 SHIPPED_WHOLE = Path(recognizers.__file__).parent / "weights" / "whole-checks.safetensors"
 """The reader of whole checks that comes with the package."""
+
+VIEWS = 5
+"""In how many versions the fields of a check are read, unless said otherwise."""
 
 PATHS = 12
 """Paths of the field graph that are read: those of least penalty."""
@@ -67,6 +71,8 @@ class WholeReader(nn.Module):
             dollars and cents that is swept over the fields.
         paths: how many paths of the field graph are read.
         threshold: least confidence of an accepted reading.
+        views: in how many versions the fields of a check are read
+            (:func:`demos.checks.ink.variant`); posteriors are means over them.
 
     What is swept over a field says for each column what stands there; its penalties are made
     logarithms of shares, so that fields of different widths can compete: a field is then as
@@ -79,7 +85,12 @@ class WholeReader(nn.Module):
     """
 
     def __init__(
-        self, reader: CheckReader | None = None, *, paths: int = PATHS, threshold: float = 0.5
+        self,
+        reader: CheckReader | None = None,
+        *,
+        paths: int = PATHS,
+        threshold: float = 0.5,
+        views: int = VIEWS,
     ) -> None:
         super().__init__()
         self.reader = reader or CheckReader("amounts", "sdnn")
@@ -87,6 +98,7 @@ class WholeReader(nn.Module):
         self.scale = nn.Parameter(torch.ones(()))
         self.paths = paths
         self.threshold = threshold
+        self.views = views
         self.report: dict[str, Any] = {}
 
     def chosen(self, found: LocatedFields) -> Prepared:
@@ -173,20 +185,30 @@ class WholeReader(nn.Module):
     @torch.no_grad()
     def read_prepared(self, checks: Sequence[Prepared]) -> list[Reading]:
         """Read checks that are located already."""
-        decoder = self.decoder
-        graphs = [
-            self.interpretation_graph(check, decoder) if len(check.pictures) else None
-            for check in checks
-        ]
-        some = [graph for graph in graphs if graph is not None]
-        each = iter(texts_of(gtn.GraphBatch.from_graphs(some)) if some else [])
-        readings = [
-            self.reader.reading([next(each) if graph is not None else {}]) for graph in graphs
-        ]
+        found = [[texts] for texts in self.texts(checks)]
+        for number in range(self.views - 1):
+            others = [self._varied(check, number) for check in checks]
+            for one, texts in zip(found, self.texts(others), strict=True):
+                one.append(texts)
+        readings = [self.reader.reading(texts) for texts in found]
         return [
             Reading(r.text, r.confidence, r.confidence >= self.threshold, r.alternatives)
             for r in readings
         ]
+
+    @torch.no_grad()
+    def texts(self, checks: Sequence[Prepared]) -> list[Texts]:
+        """Return the likeliest texts of checks and their posteriors; none of one without fields."""
+        decoder = self.decoder
+        graphs = [self.interpretation_graph(one, decoder) for one in checks if one.pictures]
+        each = iter(texts_of(gtn.GraphBatch.from_graphs(graphs)) if graphs else [])
+        return [next(each) if one.pictures else {} for one in checks]
+
+    def _varied(self, check: Prepared, number: int) -> Prepared:
+        """Return a check with each field as another hand might have written it."""
+        rng = np.random.default_rng
+        images = tuple(variant(image, rng(number)) for image in check.fields.images)
+        return prepare_check(replace(check.fields, images=images), self.reader)
 
     def save(self, path: str | Path) -> None:
         """Write the reader as one safetensors file."""
@@ -195,6 +217,7 @@ class WholeReader(nn.Module):
             "recognizer": self.reader.recognizer,
             "threshold": self.threshold,
             "paths": self.paths,
+            "views": self.views,
             "report": self.report,
         }
         save_checkpoint(path, dict(self.state_dict()), about, kind=KIND)
@@ -207,11 +230,12 @@ class WholeReader(nn.Module):
             CheckpointError: naming the file, and what does not fit.
         """
         tensors, about = load_checkpoint(path, kind=KIND)
-        missing = {"grammar", "recognizer", "threshold", "paths"} - about.keys()
+        missing = {"grammar", "recognizer", "threshold", "paths", "views"} - about.keys()
         if missing:
             raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
         fields = CheckReader(about["grammar"], about["recognizer"])
-        reader = cls(fields, paths=about["paths"], threshold=about["threshold"])
+        paths, views = about["paths"], about["views"]
+        reader = cls(fields, paths=paths, threshold=about["threshold"], views=views)
         expected = reader.state_dict()
         wrong = expected.keys() ^ tensors.keys()
         wrong |= {

@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 import gtn
 from demos.checkpoint import CheckpointError, load_checkpoint
 from demos.checks.__main__ import app
+from demos.checks.ink import variant
 from demos.checks.reader import CheckReader
+from demos.checks.texts import mean
 from demos.checks.whole_data import KnownCheck, known_checks, write_checks
 from demos.checks.whole_evaluate import evaluate_checks, read_checks
 from demos.checks.whole_loop import WholeSettings, field_batches
-from demos.checks.whole_reader import SHIPPED_WHOLE, Prepared, WholeReader
+from demos.checks.whole_reader import SHIPPED_WHOLE, Prepared, WholeReader, prepare_check
 from demos.checks.whole_report import write_whole_report
 from demos.checks.whole_samples import composed_lines, lines_of, locate_all
 from demos.checks.whole_training import take_over, train_whole
@@ -103,6 +105,28 @@ def test_a_field_penalty_moves_the_answer_to_another_field(digits):
         assert sum(p for _, p in reading.alternatives) < 1.0 + 1e-6
         assert len(reading.text) <= 3 if left else reading.text
     assert len(answers) == 2
+
+
+@torch.no_grad()
+def test_posteriors_are_means_over_the_views_of_the_fields(tmp_path):
+    reader = WholeReader.load(SHIPPED_WHOLE)
+    assert reader.views > 2
+    reader.views = 3
+    reader.save(tmp_path / "reader.safetensors")
+    reader = WholeReader.load(tmp_path / "reader.safetensors")
+    assert reader.views == 3
+    check = reader.chosen(locate_fields(check_of(("1,250.60", 380, 60), ("347", 40, 200))))
+    seen = [check.fields.images]
+    for k in range(2):
+        seen.append(tuple(variant(one, np.random.default_rng(k)) for one in seen[0]))
+    checks = [prepare_check(replace(check.fields, images=one), reader.reader) for one in seen]
+    each = reader.texts(checks)
+    assert len({tuple(texts.values()) for texts in each}) == 3
+    reading = reader.read_prepared([check])[0]
+    assert reading.confidence == pytest.approx(mean(each)[reading.text], abs=1e-6)
+    reader.views = 1
+    assert reader.read_prepared([check])[0].confidence == pytest.approx(max(each[0].values()))
+    assert reader.read_prepared([]) == []
 
 
 @torch.no_grad()
