@@ -81,7 +81,7 @@ def test_it_learns(tmp_path, output):
     assert about["settings"]["output"] == output
     found = {"train": characters(8), "validation": characters(1), "left-out": characters(0)}
     found["test"] = characters(1)
-    configuration = {"output": output, "seed": 0, "passes": 6}
+    configuration = {"output": output, "seed": 0, "passes": 6, "fixed": 0.3}
     result = write_characters_result(network, found, configuration, tmp_path, tmp_path / "r")
     content = json.loads(result.read_text())
     assert content["test_by_contributor"]["own"] == content["test"]
