@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -9,9 +11,11 @@ import gtn
 from demos.checks.line_reading import LineReading
 from demos.checks.segment_reading import SegmentReading
 from grammars import RUBBISH
+from recognizers.bilinear import BilinearNet
 from recognizers.crnn import CRNN
 from recognizers.field_network import FieldNetwork, sweeping
 from recognizers.lenet import LeNet5
+from recognizers.residual import ResidualNet
 from recognizers.segment_rules import CUTS
 from recognizers.two_stream import TwoStream
 
@@ -20,7 +24,7 @@ __all__ = ["RECOGNIZERS", "SWEEPING", "Reads", "reading_by"]
 SWEEPING = ("crnn", "sdnn")
 """The recognizers that are swept over the whole line."""
 
-OF_SEGMENTS = ("two-stream", "lenet5", "lenet5-rbf")
+OF_SEGMENTS = ("two-stream", "lenet5", "lenet5-rbf", "residual", "bilinear")
 """The recognizers that read the segments of an over-segmentation."""
 
 FINER = "-thorough"
@@ -48,8 +52,8 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
     if name == "crnn":
         return LineReading(CRNN(characters, rubbish=True, generator=generator), symbols)
     if name == "sdnn":
-        network = FieldNetwork(characters, rubbish=True, generator=generator)
-        return LineReading(sweeping(network), symbols)
+        swept = FieldNetwork(characters, rubbish=True, generator=generator)
+        return LineReading(sweeping(swept), symbols)
     if name not in RECOGNIZERS:
         raise ValueError(f"recognizer {name!r} is none of {', '.join(RECOGNIZERS)}")
     network = _of_segments(name.removesuffix(FINER), characters, generator)
@@ -58,8 +62,13 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
 
 def _of_segments(name: str, characters: str, generator: torch.Generator) -> nn.Module:
     """Return a new network that reads single segments."""
-    if name == "two-stream":
-        return TwoStream(characters, rubbish=True, generator=generator)
+    kinds: dict[str, Callable[..., nn.Module]] = {
+        "two-stream": TwoStream,
+        "residual": ResidualNet,
+        "bilinear": BilinearNet,
+    }
+    if name in kinds:
+        return kinds[name](characters, rubbish=True, generator=generator)
     return LeNet5(
         characters,
         "rbf" if name == "lenet5-rbf" else "softmax",

@@ -27,7 +27,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 import gtn
-from demos.checkpoint import write_whole
+from demos.checkpoint import load_checkpoint, save_checkpoint, write_whole
 from demos.checks.crossvalidate import folds_of
 from demos.checks.evaluate import edit_distance
 from demos.checks.pretraining import digit_images, drawer, pretrain
@@ -138,9 +138,10 @@ def compare_trainings(
     """Train and measure both ways in each fold (or in ``only`` those); a line for each.
 
     ``out/fold-K.json`` is written when a fold is done, and a fold that has one of the same effort
-    is not run again. A line holds the number of test fields ``n``, for each of ``STAGES`` the
-    share that is ``exact``, the ``digit_error`` and the ``seconds`` of training, and what was
-    chosen for the system trained apart.
+    is not run again; one that was interrupted goes on after its last whole stage. A line holds the
+    number of test fields ``n``, for each of ``STAGES`` the share that is ``exact``, the
+    ``digit_error`` and the ``seconds`` of training, and what was chosen for the system trained
+    apart.
 
     Raises:
         FieldSetError: a field without boxes, or with another number of boxes than characters.
@@ -161,8 +162,9 @@ def compare_trainings(
                 samples, _ = prepared(fields, reader.recognize.prepare, workers, progress)
             test = {fields[i].name for i in parts[fold]}
             training = [one for one in samples if one.name not in test]
-            line = _fold(training, [s for s in samples if s.name in test], boxes, effort, progress)
-            out.mkdir(parents=True, exist_ok=True)
+            tested = [one for one in samples if one.name in test]
+            place = out / f"fold-{fold}"
+            line = _fold(training, tested, boxes, effort, place, progress)
             write_whole(file, json.dumps({"about": about, "fold": fold, **line}, indent=1) + "\n")
         found.append(json.loads(file.read_text()))
     return found
@@ -173,31 +175,68 @@ def _fold(
     test: Sequence[Sample],
     boxes: dict[str, np.ndarray],
     effort: Effort,
+    place: Path,
     progress: bool,
 ) -> dict[str, Any]:
-    """Return what the systems of one fold read of its test fields."""
+    """Return what the systems of one fold read of its test fields.
+
+    ``place/STAGE.safetensors`` is the system after a stage; a stage that has one is done.
+    """
     torch.manual_seed(effort.seed)
     reader = CheckReader(effort.grammar, effort.recognizer, views=1, seed=effort.seed)
     assert isinstance(reader.recognize, SegmentReading)
-    network = reader.recognize.network
-    if isinstance(network, LeNet5):
-        digits, _ = digit_images(effort.digits)
-        draw = drawer(network, digits)
-        pretrain(network, draw, steps=effort.digit_steps, seed=effort.seed, progress=progress)
-    reader.recognize.network = Probabilities(network)
+    reader.recognize.network = Probabilities(reader.recognize.network)
     classes = {character: k for k, character in enumerate(reader.rules.characters)}
     characters = _Characters(training, boxes, classes, reader.recognize.reads)
+    some = training[:: max(1, len(training) // effort.tuned_on)]
     line: dict[str, Any] = {"n": len(test), "characters": len(characters.wanted)}
-    seconds = _train_apart(reader, characters, effort.apart, effort, progress)
-    chosen = _tune(reader, training[:: max(1, len(training) // effort.tuned_on)])
-    line["apart"] = _measured(reader, test) | {"seconds": seconds} | chosen
-    longer, together = copy.deepcopy(reader), reader
-    more = _train_apart(longer, characters, effort.longer, effort, progress)
-    chosen = _tune(longer, training[:: max(1, len(training) // effort.tuned_on)])
-    line["longer"] = _measured(longer, test) | {"seconds": seconds + more} | chosen
-    more = _train_together(together, training, effort, progress)
-    line["together"] = _measured(together, test) | {"seconds": seconds + more}
+
+    def apart(system: CheckReader) -> dict[str, float]:
+        seconds = _begin(system, effort, progress)
+        seconds += _train_apart(system, characters, effort.apart, effort, progress)
+        return {"seconds": seconds, **_tune(system, some)}
+
+    def longer(system: CheckReader) -> dict[str, float]:
+        seconds = _train_apart(system, characters, effort.longer, effort, progress)
+        return {"seconds": line["apart"]["seconds"] + seconds, **_tune(system, some)}
+
+    def together(system: CheckReader) -> dict[str, float]:
+        seconds = _train_together(system, training, effort, progress)
+        return {"seconds": line["apart"]["seconds"] + seconds}
+
+    for name, train in (("apart", apart), ("longer", longer), ("together", together)):
+        system = copy.deepcopy(reader)
+        file = place / f"{name}.safetensors"
+        kept = load_checkpoint(file) if file.exists() else ({}, {})
+        if kept[1].get("effort") == asdict(effort):
+            system.load_state_dict(kept[0])
+            facts = kept[1]["facts"]
+        else:
+            facts = train(system)
+            place.mkdir(parents=True, exist_ok=True)
+            about = {"effort": asdict(effort), "facts": facts}
+            save_checkpoint(file, dict(system.state_dict()), about)
+        line[name] = _measured(system, test) | facts
+        if name == "apart":
+            reader = system
     return line
+
+
+def _network(reader: CheckReader) -> Probabilities:
+    network = reader.recognize.network
+    assert isinstance(network, Probabilities)
+    return network
+
+
+def _begin(reader: CheckReader, effort: Effort, progress: bool) -> float:
+    """Show single digits to a network that reads those and nothing else; return the seconds."""
+    network = _network(reader).network
+    if not isinstance(network, LeNet5):
+        return 0.0
+    started = time.perf_counter()
+    draw = drawer(network, digit_images(effort.digits)[0])
+    pretrain(network, draw, steps=effort.digit_steps, seed=effort.seed, progress=progress)
+    return time.perf_counter() - started
 
 
 class _Characters:
@@ -235,7 +274,7 @@ def _train_apart(
     reader: CheckReader, characters: _Characters, passes: int, effort: Effort, progress: bool
 ) -> float:
     """Train the network on single segments; return the seconds."""
-    network, distort = reader.recognize.network, Distortion()
+    network, distort = _network(reader), Distortion()
 
     def losses(chosen: Tensor, generator: torch.Generator) -> Tensor:
         inputs = [
@@ -244,7 +283,7 @@ def _train_apart(
         return functional.nll_loss(-network(*inputs), characters.labels[chosen])
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
-        return characters.draw(generator).split(128)
+        return torch.split(characters.draw(generator), 128)
 
     network.rubbish.zero_()
     groups = [{"params": list(network.parameters()), "lr": effort.rate}]
@@ -270,7 +309,7 @@ def _train_together(
         return loss
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
-        return torch.randperm(len(samples), generator=generator).split(effort.batch)
+        return torch.split(torch.randperm(len(samples), generator=generator), effort.batch)
 
     slow = list(recognize.network.parameters())
     fast = [p for name, p in reader.named_parameters() if ".network." not in name]
@@ -316,7 +355,7 @@ def _tune(reader: CheckReader, samples: Sequence[Sample]) -> dict[str, float]:
     """Choose by hand, as it were: what rubbish costs, and how much the segment penalties count."""
     recognize = reader.recognize
     assert isinstance(recognize, SegmentReading)
-    network, penalty = recognize.network, recognize.segment_penalty
+    network, penalty = _network(reader), recognize.segment_penalty
     by_hand = type(penalty)().coefficients.detach()
 
     def wrong(rubbish: float, share: float) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -12,11 +15,12 @@ from demos.checks.reader import CheckReader
 from recognizers.datasets.fields import load_fields
 from recognizers.images import load_field
 from recognizers.recognition import RecognitionTransformer
+from recognizers.segment_rules import CUTS
 from recognizers.segmentation import segment_field
 from recognizers.segmentation_graph import segmentation_graph
 
 
-@pytest.mark.parametrize("recognizer", ["two-stream", "lenet5"])
+@pytest.mark.parametrize("recognizer", ["two-stream", "lenet5", "residual", "bilinear"])
 def test_one_loss_reaches_every_parameter(recognizer: str) -> None:
     fields = load_fields(DEMO_FIELDS).fields[:3]
     reader = CheckReader("car", recognizer)
@@ -33,6 +37,28 @@ def test_one_loss_reaches_every_parameter(recognizer: str) -> None:
     assert without <= {"grammar.start_penalties"}
 
 
+def test_a_name_says_how_fields_are_cut() -> None:
+    field = load_field(load_fields(DEMO_FIELDS).fields[0].path)
+    usual, thorough = (CheckReader("car", name) for name in ("residual", "residual-thorough"))
+    arcs = [one.recognize.prepare(field).num_arcs for one in (usual, thorough)]
+    assert arcs[0] == segment_field(field).num_arcs
+    assert arcs[1] == segment_field(field, CUTS["thorough"]).num_arcs > arcs[0]
+    assert usual.state_dict().keys() == thorough.state_dict().keys()
+    assert len(thorough.read([field])) == 1
+
+
+@pytest.mark.parametrize("name", ["residual", "bilinear"])
+def test_folded_examples_read_the_same(name: str) -> None:
+    field = load_field(load_fields(DEMO_FIELDS).fields[1].path)
+    reader = CheckReader("car", name, views=1).eval()
+    for module in reader.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, generator=torch.Generator().manual_seed(1))
+    given, folded = reader.read([field])[0], reader.for_reading().read([field])[0]
+    assert given.text == folded.text
+    assert given.confidence == pytest.approx(folded.confidence, rel=1e-3)
+
+
 def test_another_network_plugs_in() -> None:
     field = load_fields(DEMO_FIELDS).fields[0]
     network = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 11))
@@ -43,3 +69,13 @@ def test_another_network_plugs_in() -> None:
     assert isinstance(weight, torch.Tensor)
     assert weight.grad is not None
     assert weight.grad.abs().sum() > 0
+
+
+def test_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    monkeypatch.chdir(root)
+    page = (root / "docs" / "recognizers.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "docs/recognizers.md", "exec"), {})
