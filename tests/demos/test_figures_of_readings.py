@@ -1,0 +1,68 @@
+"""What is said of readings: figures, thresholds, edit distances."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.evaluate import (
+    Outcome,
+    accepted_share,
+    edit_distance,
+    threshold_for,
+)
+from demos.checks.reader import Reading
+
+run = CliRunner()
+
+
+def outcomes(*rows: tuple[float, bool]) -> list[Outcome]:
+    return [
+        Outcome(str(i), "1", Reading("1" if exact else "2", confidence, True))
+        for i, (confidence, exact) in enumerate(rows)
+    ]
+
+
+def test_the_threshold_keeps_the_errors_below_the_limit() -> None:
+    some = outcomes((0.9, True), (0.8, True), (0.7, False), (0.6, True), (0.5, False))
+    assert accepted_share(some, most_errors=0.01) == pytest.approx(0.4)
+    assert threshold_for(some, most_errors=0.01) == pytest.approx(0.8)
+    assert accepted_share(some, most_errors=0.25) == pytest.approx(0.8)
+    assert threshold_for(outcomes((0.9, False)), most_errors=0.01) == 1.0
+    assert accepted_share([], most_errors=0.01) == 0.0
+    # A certain reading that differs from its label says more of the label than of the reading.
+    some = outcomes((0.9999, False), (0.99, True), (0.9, True), (0.5, False), (0.4, True))
+    assert threshold_for(some, most_errors=0.01) == 1.0
+    assert threshold_for(some, most_errors=0.01, wrong_labels=0.02) == pytest.approx(0.9)
+    assert accepted_share(some, most_errors=0.01) == 0.0
+    # Two of equal confidence are accepted together or not at all.
+    assert accepted_share(outcomes((0.9, True), (0.9, False)), most_errors=0.01) == 0.0
+
+
+def test_edit_distance() -> None:
+    assert [edit_distance(a, b) for a, b in [("", ""), ("12", "12"), ("12", "21"), ("1", "")]] == [
+        0,
+        0,
+        2,
+        1,
+    ]
+
+
+def test_evaluate_ends_with_one_line_of_json() -> None:
+    result = run.invoke(app, ["evaluate", "--data", str(DEMO_FIELDS), "--holdout", "4", "--json"])
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout.splitlines()[-1])
+    assert set(figures) == {
+        "n",
+        "exact",
+        "digit_error",
+        "accepted",
+        "accepted_error",
+        "accepted_at_1pct_error",
+        "fields_per_second",
+        "n_seen_in_training",
+    }
+    assert figures["n"] == 4

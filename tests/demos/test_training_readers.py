@@ -1,0 +1,169 @@
+"""Training the check reader: every criterion, resumed runs, drawn fields, wrong labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from demos.checkpoint import CheckpointError
+from demos.checks.compose_fields import write_fields
+from demos.checks.evaluate import (
+    evaluate,
+    read_files,
+)
+from demos.checks.reader import CheckReader, Reading
+from demos.checks.samples import Mixture, Sample
+from demos.checks.train import LOSSES, Settings, train, with_wrong_labels
+from recognizers.datasets.fields import (
+    Field,
+    FieldSetError,
+    file_hash,
+    load_fields,
+)
+from recognizers.lenet import LeNet5
+
+QUICK = Settings(passes=2, digit_passes=0.5, digits="small", validation=0.2, variants=1)
+
+
+@pytest.fixture(scope="module")
+def composed(tmp_path_factory: pytest.TempPathFactory) -> list[Field]:
+    folder = tmp_path_factory.mktemp("composed")
+    write_fields(folder, "train", 24, seed=5)
+    return list(load_fields(folder).fields)
+
+
+def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
+    composed: list[Field], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(composed, QUICK, tmp_path / "whole", progress=False)
+    log = [json.loads(x) for x in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in log if "pass" in line]
+    assert losses[1] < losses[0]
+    assert whole["training_fields"] + whole["validation_fields"] == len(composed)
+
+    # The same run, interrupted in its second pass.
+    import demos.checks.train as training
+
+    original = training._Loop.one_pass
+
+    def interrupted(self: training._Loop, number: int, *rest: object) -> None:
+        if number == 1:
+            raise KeyboardInterrupt
+        original(self, number, *rest)
+
+    monkeypatch.setattr(training._Loop, "one_pass", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(composed, QUICK, tmp_path / "cut", progress=False)
+    monkeypatch.undo()
+    # A line that the state knows nothing of, and half a line, as a killed run leaves them.
+    assert json.loads((tmp_path / "cut" / "log.jsonl").read_text().splitlines()[-1])["pass"] == 1
+    with (tmp_path / "cut" / "log.jsonl").open("a") as log_of_cut:
+        log_of_cut.write('{"pass": 2}\n{"pa')
+    train(composed, QUICK, tmp_path / "cut", progress=False)
+    passes = [
+        json.loads(x).get("pass") for x in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
+    ]
+    assert [n for n in passes if n] == [1, 2]
+    one = CheckReader.load(tmp_path / "whole" / "reader.safetensors")
+    two = CheckReader.load(tmp_path / "cut" / "reader.safetensors")
+    for key, value in one.state_dict().items():
+        torch.testing.assert_close(value, two.state_dict()[key], rtol=0, atol=0)
+    seen = {file_hash(field.path) for field in composed}
+    assert set(one.training_facts.seen) == seen
+    assert evaluate(one, composed)["n_seen_in_training"] == len(composed)
+
+
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"ctc"}))
+def test_every_criterion_takes_a_step(composed: list[Field], loss: str, tmp_path: Path) -> None:
+    settings = Settings(
+        loss=loss, passes=1, digit_passes=0.0, digits="small", validation=0.2, variants=0
+    )
+    metrics = train(composed[:8], settings, tmp_path, progress=False)
+    assert metrics["passes"] == 1
+    state = CheckReader.load(tmp_path / "reader.safetensors").state_dict()
+    assert all(v.isfinite().all() for v in state.values())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"grammar": "regex:-?[0-9]*[.,]?[0-9]*"},
+        {"recognizer": "lenet5"},
+        {"recognizer": "lenet5-rbf"},
+    ],
+    ids=["regex", "lenet5", "rbf"],
+)
+def test_another_grammar_and_other_recognizers_train_without_a_change_of_code(
+    composed: list[Field], options: dict[str, str], tmp_path: Path
+) -> None:
+    settings = Settings(**options, passes=1, digit_passes=0.1, digits="small", variants=0)
+    train(composed[:8], settings, tmp_path, progress=False)
+    reader = CheckReader.load(tmp_path / "reader.safetensors")
+    classes = "".join(reader.recognize.network.classes[:-1])
+    assert set(classes) == set("0123456789" + ("-.," if "grammar" in options else ""))
+    assert reader.recognizer == options.get("recognizer", "two-stream")
+    assert isinstance(reader.recognize.network, LeNet5) == ("recognizer" in options)
+    _, result = next(read_files(reader, [composed[0].path]))
+    assert isinstance(result, Reading)
+    assert reader.rules.writes(result.text)
+
+
+def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_path: Path) -> None:
+    settings = Settings(passes=1, digit_passes=0.0, replay=0, variants=0)
+    train(composed[:6], settings, tmp_path, progress=False)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(
+            composed[:6],
+            Settings(passes=1, digit_passes=0.0, replay=0, variants=0, seed=1),
+            tmp_path,
+            progress=False,
+        )
+
+
+def test_a_text_outside_the_grammar_is_named(composed: list[Field], tmp_path: Path) -> None:
+    wrong = [composed[0], Field(composed[1].path, "12,50")]
+    with pytest.raises(FieldSetError, match=rf"{composed[1].name}: '12,50'"):
+        train(wrong, QUICK, tmp_path, progress=False)
+
+
+def test_a_regular_expression_is_a_grammar() -> None:
+    reader = CheckReader("regex:-?[0-9]+,[0-9][0-9]")
+    assert (
+        reader.recognize.network.classes[:-1] == tuple("-,0123456789")
+        or len(reader.recognize.network.classes) == 13
+    )
+    assert reader.rules.writes("-12,50")
+    assert not reader.rules.writes("12.50")
+
+
+def test_further_fields_are_drawn_anew_in_each_pass(composed: list[Field], tmp_path: Path) -> None:
+    settings = Settings(passes=2, variants=0, further=3, validation=0.25)
+    metrics = train(composed[:8], settings, tmp_path, further=composed[8:], progress=False)
+    assert metrics["further_fields"] == len(composed) - 8
+    assert metrics["training_fields"] + metrics["validation_fields"] == 8
+    reader = CheckReader.load(tmp_path / "reader.safetensors")
+    assert len(reader.training_facts.seen) == len(composed)
+    samples = [Sample(str(i), "1", []) for i in range(12)]
+    mixture = Mixture(samples[:4], samples[4:], 3)
+    generator = torch.Generator().manual_seed(0)
+    passes = [{one.name for one in mixture.draw(generator)} for _ in range(9)]
+    assert all(len(one) == len(mixture) == 7 and set("0123") <= one for one in passes)
+    assert len(set.union(*passes)) == 12
+
+
+def test_a_label_that_cannot_be_right_pulls_no_longer() -> None:
+    losses = torch.tensor([0.1, 3.0, 40.0], dtype=torch.float64, requires_grad=True)
+    mixed = with_wrong_labels(losses, 0.02)
+    mixed.sum().backward()
+    assert losses.grad is not None
+    assert losses.grad[0] > 0.95
+    assert losses.grad[2] < 1e-12
+    assert mixed[2].item() == pytest.approx(-np.log(0.02))
+    assert torch.equal(with_wrong_labels(losses, 0.0), losses)
+    assert torch.autograd.gradcheck(
+        lambda x: with_wrong_labels(x, 0.05), (losses.detach().requires_grad_(),)
+    )
