@@ -23,6 +23,7 @@ from demos.checks.combination import WAYS, read_together
 from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
 from demos.checks.criteria_page import command as criteria_command
 from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields
+from demos.checks.crossvalidate import doubtful_names
 from demos.checks.dataset_page import write_dataset_page
 from demos.checks.evaluate import evaluate as evaluate_fields
 from demos.checks.evaluate import figures_of
@@ -214,6 +215,9 @@ def crossvalidate(
     recognizer: Recognizer = SHIPPED,
     passes: Passes = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    doubtful: Annotated[
+        Path | None, typer.Option(help="Table of fields (file) that are not to count.")
+    ] = None,
     keep: Keep = None,
     workers: Workers = CORES,
 ) -> None:
@@ -223,6 +227,7 @@ def crossvalidate(
     given = {"grammar": grammar, "loss": loss, "seed": seed}
     settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
     found = _fields(data)
+    left_out = set() if doubtful is None else doubtful_names(doubtful, found.fields)
     figures = crossvalidate_fields(
         found.fields,
         settings,
@@ -230,10 +235,14 @@ def crossvalidate(
         folds=folds,
         block=block,
         further=_further(further),
+        doubtful=left_out,
         workers=workers,
     )
     if keep is not None:
-        on = f"{folds} folds of {len(found.fields)}"
+        figures = figures.get("doubtful", figures)
+        together = f", {block} successive names together" if block > 1 else ""
+        less = f", without {len(left_out)} labels in doubt" if left_out else ""
+        on = f"{folds} folds of {len(found.fields)}{together}{less}"
         seconds = figures["seconds"] / folds
         keep_result(keep, recognizer, on, figures, training_seconds=seconds)
     typer.echo(json.dumps({k: v for k, v in figures.items() if k != "run"}))

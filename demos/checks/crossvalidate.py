@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from demos.checkpoint import write_whole
-from demos.checks.evaluate import Outcome, evaluate, threshold_for
+from demos.checks.evaluate import Outcome, evaluate, shares_of, threshold_for
 from demos.checks.reader import CheckReader, Reading
 from demos.checks.settings import Settings
 from demos.checks.train import train
 from recognizers.datasets.fields import Field, FieldSetError
 
-__all__ = ["crossvalidate", "folds_of", "operating_point", "summary"]
+__all__ = ["crossvalidate", "doubtful_names", "folds_of", "operating_point", "summary", "without"]
 
 MEASURED = ("exact", "digit_error", "accepted", "accepted_error", "accepted_at_1pct_error")
 
@@ -54,10 +55,13 @@ def crossvalidate(
     folds: int = 5,
     block: int = 24,
     further: Sequence[Field] = (),
+    doubtful: Collection[str] = (),
     workers: int = 2,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Train and measure a reader for each fold; return :func:`summary` of them.
+
+    Under ``doubtful`` are the figures without the fields of these names, whose labels are in doubt.
 
     ``out/fold-K.json`` is written when a fold is done, and a fold that has one is not run again; a
     fold that was interrupted goes on where it was. ``out/summary.json`` is written last.
@@ -92,6 +96,11 @@ def crossvalidate(
         done.append(found)
     total = summary(done) | {"run": about}
     total["operating_point"] = operating_point(done, wrong_labels=settings.wrong_labels)
+    if doubtful:
+        others = without(done, doubtful)
+        total["doubtful"] = summary(others) | {
+            "operating_point": operating_point(others, wrong_labels=settings.wrong_labels)
+        }
     write_whole(out / "summary.json", json.dumps(total, indent=1) + "\n")
     return total
 
@@ -142,6 +151,47 @@ def operating_point(
         },
         "thresholds": thresholds,
     }
+
+
+def doubtful_names(path: Path, fields: Sequence[Field]) -> set[str]:
+    """Return the names in the column ``file`` of a table (CSV), of fields that must be there.
+
+    Raises:
+        FieldSetError: no such column, or a name that none of the fields has.
+    """
+    with path.open(newline="", encoding="utf-8") as table:
+        rows = csv.DictReader(table)
+        if "file" not in (rows.fieldnames or ()):
+            raise FieldSetError(f"{path}: no column 'file' in the first line")
+        names = {row["file"] for row in rows}
+    unknown = sorted(names - {one.name for one in fields})
+    if unknown:
+        raise FieldSetError(f"{path}: no field is called {', '.join(unknown[:5])}")
+    return names
+
+
+def without(folds: Sequence[dict[str, Any]], names: Collection[str]) -> list[dict[str, Any]]:
+    """Return the folds with their figures of all fields but those of these names.
+
+    What a fold's own threshold accepts stays as it was.
+
+    >>> fold = {"seconds": 1.0, "accepted": 0.5}
+    >>> fold["readings"] = [["a", "1", "1", 0.9], ["b", "2", "7", 0.8]]
+    >>> found = without([fold], {"b"})[0]
+    >>> found["n"], found["exact"], found["accepted"]
+    (1, 1.0, 1.0)
+    """
+    found = []
+    for fold in folds:
+        confidences = sorted((c for *_, c in fold["readings"]), reverse=True)
+        count = round(fold["accepted"] * len(confidences))
+        threshold = confidences[count - 1] if count else math.inf
+        kept = [reading for reading in fold["readings"] if reading[0] not in names]
+        outcomes = [
+            Outcome(name, truth, Reading(text, c, c >= threshold)) for name, truth, text, c in kept
+        ]
+        found.append({**fold, "readings": kept, **shares_of(outcomes)})
+    return found
 
 
 def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:

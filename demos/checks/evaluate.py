@@ -63,10 +63,26 @@ def figures_of(
             outcomes.append(Outcome(path.name, by_path[path].text, result))
     seconds = time.perf_counter() - started
     known = set(seen)
+    readable = [by_path[p] for p in by_path if p.exists()]
+    return {
+        **shares_of(outcomes),
+        "fields_per_second": len(outcomes) / seconds,
+        "n_seen_in_training": sum(file_hash(one.path) in known for one in readable),
+        "problems": problems,
+        "outcomes": outcomes,
+    }
+
+
+def shares_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what :func:`figures_of` says of the outcomes themselves, from ``n`` on.
+
+    >>> found = shares_of([Outcome("a", "12", Reading("12", 0.9, True))])
+    >>> found["n"], found["exact"], found["digit_error"], found["accepted"]
+    (1, 1.0, 0.0, 1.0)
+    """
     characters = sum(len(o.truth) for o in outcomes)
     edits = sum(edit_distance(o.reading.text, o.truth) for o in outcomes)
     accepted = [o for o in outcomes if o.reading.accepted]
-    readable = [by_path[p] for p in by_path if p.exists()]
     return {
         "n": len(outcomes),
         "exact": sum(o.exact for o in outcomes) / max(len(outcomes), 1),
@@ -74,10 +90,6 @@ def figures_of(
         "accepted": len(accepted) / max(len(outcomes), 1),
         "accepted_error": sum(not o.exact for o in accepted) / max(len(accepted), 1),
         "accepted_at_1pct_error": accepted_share(outcomes, most_errors=0.01),
-        "fields_per_second": len(outcomes) / seconds,
-        "n_seen_in_training": sum(file_hash(one.path) in known for one in readable),
-        "problems": problems,
-        "outcomes": outcomes,
     }
 
 

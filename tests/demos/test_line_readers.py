@@ -15,7 +15,7 @@ from demos.checks.__main__ import DEMO_FIELDS, app
 from demos.checks.combination import combined, texts_graph
 from demos.checks.compare import keep_result, read_results, table, write_into
 from demos.checks.compose_fields import write_fields
-from demos.checks.crossvalidate import crossvalidate, folds_of
+from demos.checks.crossvalidate import crossvalidate, doubtful_names, folds_of
 from demos.checks.evaluate import read_files
 from demos.checks.line_reading import LineReading, decoded, likely
 from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
@@ -268,6 +268,34 @@ def test_cross_validation_goes_on_where_it_was(composed: list[Field], tmp_path: 
     other = Settings.of("sdnn", passes=2, validation=0.2)
     with pytest.raises(FieldSetError, match="other settings"):
         crossvalidate(composed[:6], other, tmp_path, **options)
+    left_out = {composed[0].name, composed[3].name}
+    less = crossvalidate(composed[:6], settings, tmp_path, doubtful=left_out, **options)
+    assert less["exact"] == first["exact"]
+    assert less["doubtful"]["n"] == 4
+    readings = [
+        reading
+        for k in range(2)
+        for reading in json.loads((tmp_path / f"fold-{k}.json").read_text())["readings"]
+    ]
+    right = [truth == text for name, truth, text, _ in readings if name not in left_out]
+    assert len(right) == 4
+    sizes = [sum(n not in left_out for n, *_ in fold) for fold in (readings[:3], readings[3:])]
+    assert less["doubtful"]["exact"] == pytest.approx(
+        0.5 * sum(right[: sizes[0]]) / sizes[0] + 0.5 * sum(right[sizes[0] :]) / sizes[1]
+    )
+
+
+def test_labels_in_doubt_are_named_in_a_table(tmp_path: Path) -> None:
+    fields = [Field(Path(f"{i}.png"), "1") for i in range(3)]
+    path = tmp_path / "doubtful.csv"
+    path.write_text("file,label,picture\n2.png,1,7\n")
+    assert doubtful_names(path, fields) == {"2.png"}
+    path.write_text("file,label,picture\n5.png,1,7\n")
+    with pytest.raises(FieldSetError, match=r"no field is called 5\.png"):
+        doubtful_names(path, fields)
+    path.write_text("name\n2.png\n")
+    with pytest.raises(FieldSetError, match="no column 'file'"):
+        doubtful_names(path, fields)
 
 
 def test_the_comparison_is_written_from_results(tmp_path: Path) -> None:
