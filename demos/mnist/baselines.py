@@ -119,7 +119,7 @@ BASELINES = {
     "rs-svm-5": Row(
         ReducedSet,
         upright,
-        {"degree": 5, "vectors": 1580, "passes": 20, "step": 3e-4},
+        {"degree": 5, "vectors": 1580, "passes": 20, "step": 1e-3},
         seeded=True,
     ),
     "v-svm-9": Row(VirtualSupportVectors, regular, {"degree": 9, "inverse_strength": 10.0}),

@@ -110,6 +110,7 @@ PROMPTED = {
     "lenet-4": "first test figures (1.21% with place codes, 1.26% by SDLM at the published rates)",
     "lenet-5-best": "a first test figure (0.57%, with narrower distortions)",
     "svm-4": "a first test figure (1.33%, with a kernel that was not homogeneous)",
+    "rs-svm-5": "a first test figure (1.34%, with a kernel that was not homogeneous)",
 }
 """What a card must add where a test figure was seen before a choice."""
 

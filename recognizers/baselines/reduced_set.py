@@ -18,7 +18,7 @@ from recognizers.baselines.support_vectors import SHIFTS, directions, moved_by
 class ReducedSet:
     """Ten sums over a few vectors, which learn where they are (reduced set).
 
-    The kernel is ((1 + x·y / |x||y|) / 2)^degree. The `vectors` are as many samples at first,
+    The kernel is (x·y / |x||y|)^degree. The `vectors` are as many samples at first,
     drawn by the `seed`, with the coefficients of ridge regression; then vectors and coefficients
     go down the squared hinge of ten one-against-rest machines, over samples moved at random by up
     to a pixel. (Burges's second phase moves the vectors too, towards the sums of a machine that is
@@ -108,7 +108,7 @@ class ReducedSet:
         self.biases.requires_grad_()
 
     def _kernel(self, x: Tensor) -> Tensor:
-        return (0.5 + 0.5 * (x @ self.places.T)) ** self.degree
+        return (x @ self.places.T) ** self.degree
 
     def _sums(self, x: Tensor) -> Tensor:
         return self._kernel(x) @ self.outputs + self.biases
