@@ -14,6 +14,7 @@ import numpy as np
 from demos.words.letters import NETWORK_CLASSES
 from recognizers.online.ink import Ink
 from recognizers.online.normalization import MARGIN, Lines, by_height, on_lines
+from recognizers.online.pitch import at_pitch, stretch
 from recognizers.online.segmentation import STEP, InkSegmentation, segment_ink
 from recognizers.online.segmentation_kernels import even_strokes
 from recognizers.online.slant import slant
@@ -70,8 +71,8 @@ def compose_strings(
     """Draw strings of `length` letters, near each other in the list: mostly of one writer.
 
     `letters` are as `placed` gives them. Sizes, heights and gaps differ at random. The letters of
-    a string are set upright together, as a word is; without the normaliser a string is scaled by
-    its height, as words are then.
+    a string are set upright and to one width together, as a word is; without the normaliser a
+    string is scaled by its height, as words are then.
     """
     found = []
     for _ in range(count):
@@ -99,7 +100,10 @@ def compose_strings(
             ]
             at = spans[k, 1] + max(0.3, rng.normal(2.0, 1.5))
         ink = Ink(strokes)
-        if not normaliser:
+        if normaliser:
+            spans = (spans - MARGIN) * stretch(ink) + MARGIN
+            ink = at_pitch(ink)
+        else:
             scaled = by_height(ink)
             ratio = np.ptp(scaled.points[:, 0]) / max(np.ptp(ink.points[:, 0]), 1e-9)
             spans = (spans - ink.bounds[0]) * ratio + MARGIN

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import gtn
-from demos.words.reader import WordReader
+from demos.words.reader import WordReader, joined
 from demos.words.word_samples import Words
 from grammars.decoding import Decoder
 from gtn.nn.risk import edit_distances
@@ -19,6 +19,9 @@ from gtn.nn.risk import edit_distances
 __all__ = ["Told", "character_errors", "quick_errors", "read_texts", "tell", "word_errors"]
 
 FREE_BEAM = 8.0
+
+CANDIDATES = 5
+"""Readings of each guess that are compared."""
 
 
 def character_errors(told: Sequence[str], labels: Sequence[str]) -> float:
@@ -90,20 +93,38 @@ class Told:
 
 
 def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
-    """Read words with a lexicon, one after the other, and then without."""
-    decoder = reader.decoder(lexicon)
-    started = time.perf_counter()
-    (told,) = read_texts(reader, words, [decoder])
-    seconds = time.perf_counter() - started
-    (free,) = read_texts(reader, words, [reader.decoder(beam=FREE_BEAM)])
+    """Read words with a lexicon and without, one after the other.
+
+    Words whose ink as written is known are read under all guesses of their lines, as by
+    `WordReader.read`, others as they are.
+    """
+    with_lexicon, any_letters = reader.decoder(lexicon), reader.decoder(beam=FREE_BEAM)
+    told: list[str] = []
+    free: list[str] = []
+    seconds = 0.0
+    for i in range(len(words)):
+        started = time.perf_counter()
+        if words.written:
+            guesses = [ink for _, ink in reader.guesses(words.written[i])]
+        else:
+            guesses = [words.inks[i]]
+        recognized = [reader.recognized(ink)[2] for ink in guesses]
+        told.append(_best(with_lexicon, recognized))
+        seconds += time.perf_counter() - started
+        free.append(_best(any_letters, recognized))
     return Told(words, told, free, seconds)
+
+
+def _best(decoder: Decoder, recognized: Sequence[gtn.Graph]) -> str:
+    """The likeliest text of a word under all guesses of its lines; "" if there is none."""
+    found = joined([decoder.read(graph, CANDIDATES) for graph in recognized])
+    return found[0].text if found else ""
 
 
 def word_errors(reader: WordReader, words: Words, lexicon: gtn.Graph) -> dict[str, Any]:
     """Word and character error with a lexicon and without, and words per second with it.
 
-    The best path is what is read. The time is that of normalised ink to the word, one word after
-    the other, with the lexicon.
+    The time is that of ink to the word, one word after the other, with the lexicon.
     """
     if not len(words):
         return {}

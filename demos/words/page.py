@@ -17,7 +17,7 @@ graphs are trained together from words and their texts. Two systems do it: over-
 
 | step | what it does | where |
 |---|---|---|
-| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, and set upright | `recognizers/online/normalization.py`, `slant.py` |
+| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, set upright, and its letters made equally wide; read again with a higher core (by over-segmentation also with a lower one), probabilities added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
 | annotated image | five planes of 20 rows: four orientations and turning | `recognizers/online/amap.py` |
 | network | the paper's layers and field of 20 x 18, {{ maps }} | `recognizers/online/network.py` |
 | segments | cuts at minima, pen lifts and level runs; up to seven pieces together | `recognizers/online/segmentation.py` |
@@ -44,11 +44,12 @@ pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
 
 ## How a word is read
 
-![Words as written, laid on their lines, set upright, and scaled by their height](words/normaliser.svg)
+![Words as written, laid on their lines, set upright and to one width, and scaled by their height](words/normaliser.svg)
 
 *What the normaliser does. First column: ascender (red), core (green), base (blue) and descender
 line (violet); a turning point has the colour of the line that it belongs to most. Second: the same
-ink with the lines straight and on their rows; third: set upright. Last: without the normaliser
+ink with the lines straight and on their rows; third: set upright, and as wide as
+the number of letters that its ups and downs promise. Last: without the normaliser
 the ink fills the rows by its height alone, so that the size of small letters depends on which
 letters are about.*
 
@@ -106,7 +107,9 @@ words cost the same; what that makes is said below.
 {% endfor %}
 
 Errors of a reader that knows whether it reads a digit, a capital or a small letter, as in the
-paper, whose figures are of hand-printed ink collected by its authors.
+paper, whose figures are of hand-printed ink collected by its authors. `rbf`: squared distances to
+the 7 x 12 codes of the characters (eq. 7), which stay as they are (fixed) or are trained after the
+first 30% of the passes (adaptive), as in the paper.
 {% else %}
 Not measured.
 {% endif %}
@@ -169,7 +172,8 @@ Word error of the test with the lexicon, by contributor:
 {% endfor %}
 
 For each lexicon the widest beam, and the narrowest that costs at most {{ enough }}% of the words beside
-it. Processor time of search and best path on one core of {{ beam_machine }}, network not counted;
+it. Processor time of search and best path on one core of {{ beam_machine }}, network not counted,
+each word under its best lines alone;
 tokens further than the beam (in nats) behind the best at the same ink are dropped.
 {% else %}
 Not measured.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,12 @@ from grammars.decoding import Decoder, Reading
 from recognizers.online.amap import amap
 from recognizers.online.hmm import REST
 from recognizers.online.ink import Ink
-from recognizers.online.normalization import Fit, by_height, fit_lines, on_lines
+from recognizers.online.normalization import Fit, Lines, by_height, fit_lines, on_lines
+from recognizers.online.pitch import at_pitch
 from recognizers.online.segmentation import InkSegmentation
 from recognizers.online.slant import upright
 
-__all__ = ["KIND", "SYSTEMS", "WordReader", "WordReading", "shipped_reader"]
+__all__ = ["CORES", "KIND", "SYSTEMS", "WordReader", "WordReading", "joined", "shipped_reader"]
 
 KIND = "graph-transformer-networks/words/1"
 
@@ -34,6 +37,10 @@ SYSTEMS = ("segments", "sdnn")
 OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
 
 BEAM = 12.0
+
+CORES = {"segments": (1.0, 4.0 / 3.0, 0.6), "sdnn": (1.0, 4.0 / 3.0)}
+"""Heights of the core, in those of the fit, that a word is read with; chosen on validation. In a
+word of a few letters nothing but what it says tells the height of its small letters."""
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
 
@@ -46,8 +53,8 @@ class WordReading:
         readings: the likeliest first, each with `text`, `penalty` and `forward` in nats, and
             `posterior`; none for ink without points or if the beam lost every path.
         ink: the word, normalised, in the pixels of the image.
-        fit: the lines and the turning points they were fitted to, in units of the ink that was
-            given; None without the normaliser.
+        fit: the lines under which the first reading is likeliest, and the turning points, in units
+            of the ink that was given; None without the normaliser.
         planes: the annotated image of the word, float32 [5, 20, W].
         segmentation: its pieces and segments; None for "sdnn".
         segments: the segmentation graph, with `image` and `box` on its arcs; for "sdnn" the
@@ -77,8 +84,8 @@ class WordReader(nn.Module):
     Args:
         system: "segments" or "sdnn".
         output: of the network, "rbf" or "softmax".
-        normaliser: whether words are laid on their four lines and set upright; False: scaled by
-            their height.
+        normaliser: whether words are laid on their four lines, set upright, and their letters
+            made equally wide; False: scaled by their height.
         options: of the system.
 
     >>> reader = WordReader("segments")
@@ -106,8 +113,19 @@ class WordReader(nn.Module):
         self.recognize: SegmentReading | HmmReading = make(output, seed=seed, **options)
 
     def normalize(self, ink: Ink) -> Ink:
-        """The word in the pixels of its annotated image."""
-        return upright(on_lines(ink, fit_lines(ink).lines)) if self.normaliser else by_height(ink)
+        """The word in the pixels of its annotated image, by the lines that fit best."""
+        return _laid(ink, fit_lines(ink).lines) if self.normaliser else by_height(ink)
+
+    def guesses(self, ink: Ink) -> list[tuple[Fit | None, Ink]]:
+        """The word in the pixels of its annotated image under each of `CORES`, the best fit first.
+
+        Without the normaliser there is one guess, and no fit.
+        """
+        if not self.normaliser:
+            return [(None, by_height(ink))]
+        fit = fit_lines(ink)
+        fits = [replace(fit, lines=fit.lines.with_core(core)) for core in CORES[self.system]]
+        return [(each, _laid(ink, each.lines)) for each in fits]
 
     def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
         """What searches for the words of a lexicon (`lexicon_graph`); None: any letters.
@@ -135,15 +153,24 @@ class WordReader(nn.Module):
     def read(self, ink: Ink, lexicon: gtn.Graph | Decoder | None = None, n: int = 5) -> WordReading:
         """Read a word: the `n` likeliest readings, and how they came about.
 
+        A reading counts by all its paths under all guesses (`guesses`) of the lines. The graphs
+        are those of the guess under which the first reading is likeliest.
+
         `lexicon`: a graph of words, or for many words in a row a `decoder`; None: any letters.
         """
         decoder = lexicon if isinstance(lexicon, Decoder) else self.decoder(lexicon)
-        fit = fit_lines(ink) if self.normaliser else None
-        placed = by_height(ink) if fit is None else upright(on_lines(ink, fit.lines))
-        cut, segments, recognized = self.recognized(placed)
+        guesses = self.guesses(ink)[: 1 if ink.is_empty else None]
+        each = [self.recognized(placed) for _, placed in guesses]
+        found = [[] if ink.is_empty else decoder.read(graph, n) for _, _, graph in each]
+        readings = joined(found)[:n]
+        best = readings[0].text if readings else ""
+        own = [min((r.forward for r in one if r.text == best), default=math.inf) for one in found]
+        shown = own.index(min(own))
+        (fit, placed), (cut, segments, recognized) = guesses[shown], each[shown]
         kept = decoder.search(recognized)
-        readings = () if ink.is_empty else tuple(decoder.read(recognized, n))
-        return WordReading(readings, placed, fit, amap(placed), cut, segments, recognized, kept)
+        return WordReading(
+            tuple(readings), placed, fit, amap(placed), cut, segments, recognized, kept
+        )
 
     def save(self, path: str | Path, **about: Any) -> None:
         """Write a checkpoint."""
@@ -163,6 +190,33 @@ class WordReader(nn.Module):
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: not the parameters of a reader ({error})") from error
         return reader.eval()
+
+
+def _laid(ink: Ink, lines: Lines) -> Ink:
+    """A word on its lines, upright, its letters of one width."""
+    return at_pitch(upright(on_lines(ink, lines)))
+
+
+def joined(found: Sequence[Sequence[Reading]]) -> list[Reading]:
+    """The readings of several recognition graphs of one word, each text once, likeliest first.
+
+    Probabilities of the same text are added up, and posteriors are shares of all graphs together.
+
+    >>> found = [Reading("a", 1.0, 1.0, 1.0)], [Reading(t, 1.0, 1.0, 0.5) for t in "ab"]
+    >>> [(r.text, round(r.forward, 2), round(r.posterior, 2)) for r in joined(found)]
+    [('a', 0.31, 0.67), ('b', 1.0, 0.33)]
+    """
+    totals = [-one[0].forward - math.log(one[0].posterior) for one in found if one]
+    total = float(np.logaddexp.reduce(totals)) if totals else 0.0
+    texts: dict[str, list[Reading]] = {}
+    for reading in (reading for one in found for reading in one):
+        texts.setdefault(reading.text, []).append(reading)
+    readings = []
+    for text, same in texts.items():
+        forward = -float(np.logaddexp.reduce([-r.forward for r in same]))
+        posterior = min(1.0, math.exp(-forward - total))
+        readings.append(Reading(text, min(r.penalty for r in same), forward, posterior))
+    return sorted(readings, key=lambda reading: reading.forward)
 
 
 def shipped_reader(system: str = "segments") -> WordReader:

@@ -137,7 +137,13 @@ def _percent(value: float | None, digits: int = 1) -> str:
 
 
 def _characters(run: Mapping[str, Any]) -> Sequence[str]:
-    cells = [f"`{run['configuration']['output']}`, seed {run['configuration']['seed']}"]
+    settings = run["configuration"]
+    centres = ""
+    if settings["output"] == "rbf":
+        centres = " (centres fixed)" if settings["fixed"] == 1.0 else " (centres adaptive)"
+    cells = [
+        f"`{settings['output']}`{centres}, {settings['passes']} passes, seed {settings['seed']}"
+    ]
     for side in ("test", "left_out"):
         for kind in ("digit", "upper", "lower"):
             value = run[side].get(f"{kind}_error")
@@ -149,6 +155,8 @@ def _name(run: Mapping[str, Any]) -> str:
     settings = run["configuration"]
     further = "further " if settings.get("start") else ""
     name = f"{NAMES[settings['system']]}, {settings['words']:,} {further}steps"
+    if run.get("note"):
+        return f"{name}, {run['note']}"
     return name if settings["normaliser"] else f"{name}, no normaliser"
 
 
@@ -184,6 +192,7 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """What global training brings each system, and what the normaliser brings."""
     lines = []
     final: dict[tuple[str, int, bool], float] = {}
+    notes: dict[tuple[str, int, bool], str] = {}
     for run in runs:
         cut, settings = run["cut_by_global_training"], run["configuration"]
         lines.append(
@@ -193,11 +202,13 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         key = settings["system"], settings["words"], settings["normaliser"]
         final.setdefault(key, run["after"]["test"]["word_error"])
+        notes.setdefault(key, f" ({run['note']})" if run.get("note") else "")
     for (system, steps, normaliser), ours in final.items():
         without = final.get((system, steps, False))
         if normaliser and without:
             lines.append(
-                f"{NAMES[system]}, {steps:,} steps: the normaliser cuts the word error by "
+                f"{NAMES[system]}, {steps:,} steps: the normaliser"
+                f"{notes[system, steps, True]} cuts the word error by "
                 f"{_percent(1 - ours / without, 0)}% (from {_percent(without)}% to "
                 f"{_percent(ours)}%; the paper: by 37%)."
             )

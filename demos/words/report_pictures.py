@@ -21,6 +21,7 @@ from recognizers.online.amap import ROWS, amap
 from recognizers.online.ink import Ink
 from recognizers.online.ink_pictures import draw_amap, draw_fit, draw_ink
 from recognizers.online.normalization import ROWS_OF_LINES, by_height, fit_lines, on_lines
+from recognizers.online.pitch import at_pitch
 from recognizers.online.slant import upright
 
 __all__ = [
@@ -50,7 +51,7 @@ SHOWN = "hand"
 _COLUMNS = (
     ("as written, and its lines", 320.0),
     ("on its lines", 330.0),
-    ("and set upright", 315.0),
+    ("upright, letters of one width", 315.0),
     ("by its height alone", 270.0),
 )
 _ROW = 125.0
@@ -59,7 +60,7 @@ _SCALE = 4.2
 
 
 def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
-    """Words with their lines, laid on them, set upright, and scaled by height instead (SVG)."""
+    """Words with their lines, laid on them, upright at one width, and by height alone (SVG)."""
     width = sum(wide for _, wide in _COLUMNS)
     height = 26.0 + _ROW * len(words)
     parts = [
@@ -78,7 +79,7 @@ def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
                 picture = draw_fit(ink, fit, _ROW - 30.0)
             else:
                 laid = on_lines(ink, fit.lines)
-                placed = (laid, upright(laid), by_height(ink))[number - 1]
+                placed = (laid, at_pitch(upright(laid)), by_height(ink))[number - 1]
                 picture = _on_rows(placed, wide / _SCALE)
             place = f'x="{left + 4:g}" y="{28 + _ROW * row:g}" '
             parts.append(picture.replace("<svg ", f"<svg {place}", 1))
@@ -192,7 +193,7 @@ def write_pictures(
     """Draw all pictures of the page into a folder; returns their files. Our own ink alone."""
     hand, seed = SAMPLES[SHOWN]
     ink = write_word(SHOWN, HANDS[hand], seed)
-    placed = upright(on_lines(ink, fit_lines(ink).lines))
+    placed = at_pitch(upright(on_lines(ink, fit_lines(ink).lines)))
     pictures: dict[str, str | bytes] = {
         "normaliser.svg": draw_normaliser(),
         "planes.png": draw_amap(amap(placed), 4),

@@ -156,6 +156,12 @@ def write_words_card(reader: Path, result: Path, weights: Path) -> None:
         "sdnn": "a swept network and character models, SDNN/HMM (Fig. 31)",
     }[run["system"]]
     minutes = {stage: seconds / 60 for stage, seconds in figures["seconds_of_training"].items()}
+    began = ""
+    if run["start"]:
+        began = (
+            f" The steps on words began with\n`{run['start']}` as shipped before, whose card "
+            "told how it was trained;\nthe strings are what is measured before training on words."
+        )
     maps = ", ".join(map(str, run["maps"]))
     name = f"words-{run['system']}"
     paper = "; ".join(
@@ -175,7 +181,7 @@ criterion against all strings of letters. It keeps no ink.
 
 {run["strings"]} steps of {run["string_batch"]} strings ({minutes["strings"]:.0f} minutes), then
 {run["words"]} steps of {run["word_batch"]} words ({minutes["words"]:.0f} minutes), seed
-{run["seed"]} ({figures["machine"]}, torch {figures["torch"]}).
+{run["seed"]} ({figures["machine"]}, torch {figures["torch"]}).{began}
 
 {chr(10).join(rows)}
 

@@ -16,6 +16,7 @@ import numpy as np
 from demos.words.letters import folded
 from recognizers.online.ink import Ink
 from recognizers.online.normalization import by_height, normalized
+from recognizers.online.pitch import at_pitch
 from recognizers.online.segmentation import STEP
 from recognizers.online.segmentation_kernels import even_strokes
 from recognizers.online.slant import upright
@@ -24,7 +25,7 @@ from recognizers.online.writers import side
 
 __all__ = ["Words", "load_words", "word_labels"]
 
-_VERSION = 2
+_VERSION = 3
 CATEGORY = "6"
 
 
@@ -34,7 +35,7 @@ class Words:
 
     `sides` are those of `recognizers.online.writers`; `labels` in small letters. `left_out` counts
     words whose label has other characters, and words without ink; `problems` says what could not
-    be read.
+    be read; `written` is the ink as it came, where it is known.
     """
 
     inks: list[Ink]
@@ -43,6 +44,7 @@ class Words:
     sides: list[str]
     left_out: int = 0
     problems: list[str] = field(default_factory=list)
+    written: list[Ink] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.inks)
@@ -56,6 +58,7 @@ class Words:
             [self.sides[i] for i in which],
             self.left_out,
             self.problems,
+            [self.written[i] for i in which] if self.written else [],
         )
 
     def of(self, sides: Collection[str]) -> Words:
@@ -72,8 +75,8 @@ def load_words(
 ) -> Words:
     """All words at `data` (a UNIPEN tree or a folder of archives), of these sides or of all.
 
-    `normaliser`: laid on their lines and set upright; False: scaled by their height. Some 3 ms
-    for each word; with `cache`, a folder, that is done once.
+    `normaliser`: laid on their lines, set upright, letters made equally wide; False: scaled by
+    their height. Some 3 ms for each word; with `cache`, a folder, that is done once.
     """
     read = load_unipen(data, [CATEGORY], cache)
     found = [(s, side(s.contributor, s.writer), folded(s.label)) for s in read.segments]
@@ -88,6 +91,7 @@ def load_words(
         [where for _, where, _ in kept],
         len(found) - len(kept),
         [str(p) for p in read.problems],
+        [s.ink for s, _, _ in kept],
     )
 
 
@@ -126,5 +130,5 @@ def _kept_inks(inks: list[Ink], normaliser: bool, cache: str | Path | None) -> l
 
 
 def _placed(ink: Ink, normaliser: bool) -> Ink:
-    word = upright(normalized(ink)) if normaliser else by_height(ink)
+    word = at_pitch(upright(normalized(ink))) if normaliser else by_height(ink)
     return Ink.of(*even_strokes(np.array(word.points), np.array(word.offsets), STEP))

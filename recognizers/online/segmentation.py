@@ -35,9 +35,9 @@ LEAST_PIECE = 2.0
 """Length of the ink of a piece that is worth cutting off."""
 
 MOST_PIECES = 7
-MOST_WIDTH = 40.0
+MOST_WIDTH = 32.0
 """A segment has so many pieces at most, and is no wider, unless it is a single piece: most letters
-are some 12 wide, but there is handwriting twice as wide."""
+are some 12 wide, wide ones of wide hands more than twice that."""
 
 BASE_ROW = 6.5
 ROOM = COLUMNS - 4.0

@@ -120,7 +120,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
         "segments-no-normaliser-seed0": run("segments", False, 2.0, 1.6),
         "characters-rbf-seed0": {
             "task": "characters",
-            "configuration": {"output": "rbf", "seed": 0},
+            "configuration": {"output": "rbf", "passes": 3, "fixed": 1.0, "seed": 0},
             "test": {"digit_error": 0.02, "upper_error": 0.04, "lower_error": 0.06},
             "left_out": {"digit_error": 0.01},
         },
@@ -129,7 +129,8 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     page = tmp_path / "docs" / "words.md"
     written = write_page(Reader(reader, word_list(WORDS)), results, page)
     text = page.read_text()
-    assert "| `rbf`, seed 0 | 2.00% | 4.00% | 6.00% | 1.00% |  |  |" in text
+    row = "| `rbf` (centres fixed), 3 passes, seed 0 | 2.00% | 4.00% | 6.00% | 1.00% |  |  |"
+    assert row in text
     name = "over-segmentation, 4,000 steps"
     assert f"| {name} | words | 1,234 | 10.0 | 10.0 | 10.0 | 10.0 |" in text
     assert (

@@ -16,11 +16,11 @@ from demos.words.character_strings import (
     output_labels,
     placed,
 )
-from demos.words.evaluate_words import character_errors, read_texts, word_errors
+from demos.words.evaluate_words import character_errors, read_texts, tell, word_errors
 from demos.words.handwriting import HANDS, write_word
 from demos.words.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
 from demos.words.lexicon import free_strings, lexicon_graph, task_words
-from demos.words.reader import SYSTEMS, WordReader
+from demos.words.reader import CORES, SYSTEMS, WordReader
 from demos.words.report_words import write_words_card, write_words_result
 from demos.words.train_words import STAGES, Settings, train_words
 from demos.words.training import training_of
@@ -164,6 +164,42 @@ def test_odd_ink_is_read(system):
             assert found.planes.shape[:2] == (5, 20)
     backward = write_word("moon").reversed()
     assert reader.read(backward, decoder).readings
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_word_is_read_under_all_guesses_of_its_lines(system):
+    reader = WordReader(system).eval()
+    decoder = reader.decoder(lexicon_graph(TEXTS), beam=1e9)
+    ink = write_word(TEXTS[0], HANDS["upright"], 1)
+    guesses = reader.guesses(ink)
+    assert len(guesses) == len(CORES[system])
+    heights = [fit.lines.core_height for fit, _ in guesses]
+    np.testing.assert_allclose(heights, heights[0] * np.array(CORES[system]))
+    every = len(TEXTS)
+    found = reader.read(ink, decoder, n=every)
+    each = [decoder.read(reader.recognized(laid)[2], every) for _, laid in guesses]
+    for reading in found.readings:
+        same = [r.forward for one in each for r in one if r.text == reading.text]
+        assert reading.forward == pytest.approx(-np.logaddexp.reduce(-np.array(same)))
+    # The words of the lexicon are all that there is.
+    assert sum(r.posterior for r in found.readings) == pytest.approx(1.0, abs=1e-4)
+    words = Words([reader.normalize(ink)], [TEXTS[0]], ["own"], ["test"], written=[ink])
+    told = tell(reader, words, lexicon_graph(TEXTS))
+    assert told.with_lexicon == [reader.read(ink, reader.decoder(lexicon_graph(TEXTS))).text]
+    plain = WordReader(system, normaliser=False)
+    assert len(plain.guesses(ink)) == 1
+
+
+def test_words_begin_with_the_reader_that_was_given(words, letters, tmp_path):
+    given = WordReader("sdnn", seed=5)
+    given.save(tmp_path / "given.safetensors")
+    own = SETTINGS | {"strings": 2, "words": 0, "start": str(tmp_path / "given.safetensors")}
+    settings = Settings(system="sdnn", **(own | {"maps": (8, 25)}))
+    assert train_words(letters, words, words, settings, tmp_path / "run", progress=False)
+    first, last = (WordReader.load(tmp_path / "run" / f"{s}.safetensors") for s in STAGES)
+    state, begun = last.state_dict(), given.state_dict()
+    assert all(torch.equal(state[name], begun[name]) for name in begun)
+    assert any(not torch.equal(first.state_dict()[name], begun[name]) for name in begun)
 
 
 def test_checkpoints(tmp_path):

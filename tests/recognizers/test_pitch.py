@@ -1,0 +1,53 @@
+"""The width of letters: told from the ups and downs of the pen, whatever the width of the word."""
+
+import numpy as np
+import pytest
+
+from demos.words.handwriting import HANDS, write_word
+from recognizers.online.ink import Ink
+from recognizers.online.normalization import MARGIN, normalized
+from recognizers.online.pitch import at_pitch, letters_of, stretch
+
+WORDS = ("hand", "minimum", "playground", "it")
+
+
+def laid(text, wide=1.0):
+    ink = normalized(write_word(text, HANDS["upright"]))
+    return ink.with_points((ink.points - [MARGIN, 0.0]) * [wide, 1.0] + [MARGIN, 0.0])
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_letters_are_counted_whatever_their_width_and_order(text):
+    word = laid(text)
+    count = letters_of(word)
+    assert 0.5 * len(text) < count < 2.0 * len(text)
+    assert letters_of(laid(text, 3.0)) == pytest.approx(count)
+    assert letters_of(word.reversed()) == pytest.approx(count)
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_wide_and_narrow_words_come_nearer_to_each_other(text):
+    widths = [np.ptp(at_pitch(laid(text, wide)).points[:, 0]) for wide in (0.7, 1.0, 2.0)]
+    assert widths == sorted(widths)
+    assert widths[2] / widths[0] == pytest.approx((2.0 / 0.7) ** 0.3, rel=1e-6)
+
+
+def test_rows_and_the_left_end_stay():
+    word = laid("paper", 2.0)
+    narrow = at_pitch(word)
+    np.testing.assert_array_equal(narrow.points[:, 1], word.points[:, 1])
+    assert narrow.points[:, 0].min() == pytest.approx(word.points[:, 0].min())
+
+
+@pytest.mark.parametrize(
+    "ink", [Ink(), Ink([[(3, 3)]]), Ink([[(3, 0), (3, 19)]]), Ink([[(3, 9)] * 4])], ids=repr
+)
+def test_ink_without_width_stays(ink):
+    assert stretch(ink) == 1.0
+    assert at_pitch(ink) == ink
+
+
+def test_absurd_widths_are_held():
+    assert stretch(Ink([[(0, 6.5), (1e9, 13.5)]])) == 0.2
+    zigzag = [(i / 40.0, 6.5 + 7.0 * (i % 2)) for i in range(400)]
+    assert stretch(Ink([zigzag])) == 2.5
