@@ -51,7 +51,7 @@ SHOWN = "hand"
 _COLUMNS = (
     ("as written, and its lines", 320.0),
     ("on its lines", 330.0),
-    ("upright, letters of one width", 315.0),
+    ("upright, letters of one width", 560.0),
     ("by its height alone", 270.0),
 )
 _ROW = 125.0
