@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from gtn.failure import FailureArcs
 from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.composition import Operand
-from gtn.kernels.lookahead import FAR, least_labels, most_labels
+from gtn.kernels.lookahead import ends, least_labels, most_labels
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
 from gtn.topology import Topology
 
 __all__ = ["operand", "operands"]
 
 Int32s = NDArray[np.int32]
-_LARGE = 1024  # arcs
+_LARGE = 256  # arcs
 
 
 def operands(
@@ -83,25 +83,22 @@ def operand(
             final can be reached. Unless given, nothing is a dead end.
     """
     if ahead is None:
-        alive = topology.coaccessible
-        ahead = np.zeros(topology.num_nodes, dtype=np.int32)
-    else:
-        alive = frozen((ahead >= 0) & (ahead < FAR))
-    if failures is None:
-        final = np.full(topology.num_nodes, -1, dtype=np.int32)
-        final[topology.finals] = np.arange(len(topology.finals), dtype=np.int32)
-        fail = np.empty(0, dtype=np.int32)
-    else:
+        ahead = np.where(topology.coaccessible, np.int32(0), np.int32(-1))
+    ahead = frozen(ahead)
+    alive, final, start_offsets = ends(
+        ahead, topology.starts, topology.finals, topology.node_offsets
+    )
+    fail = np.empty(0, dtype=np.int32)
+    if failures is not None:
         final, fail = failures.final, failures.arcs
-    start_offsets = np.searchsorted(topology.starts, topology.node_offsets).astype(np.int32)
     return Operand(
         *by_label,
         labels,
         topology.dst,
-        alive,
+        frozen(alive),
         frozen(final),
         topology.starts,
         frozen(start_offsets),
         frozen(fail),
-        frozen(ahead),
+        ahead,
     )

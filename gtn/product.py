@@ -16,9 +16,10 @@ from gtn.errors import DataError, GraphError, SymbolError
 from gtn.failure import FailureArcs
 from gtn.gathering import gathered_sums, sum_of, sums_of_sources
 from gtn.graph import Graph
+from gtn.kernels import shared_labels
 from gtn.kernels.composition import FILTERS, Operand
 from gtn.kernels.trimming import trim
-from gtn.symbols import EPSILON, SymbolTable
+from gtn.symbols import SymbolTable
 from gtn.topology import Topology, frozen
 
 __all__ = [
@@ -223,7 +224,5 @@ def relabelling(
 
 def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:
     """Return relabelled labels; what has no new label gets one that matches nothing."""
-    nothing = np.int32(np.iinfo(np.int32).max)
-    new = np.append(np.where(relabel < EPSILON, nothing, relabel), nothing).astype(np.int32)
-    found: Int32s = new[np.minimum(labels, np.int32(len(relabel) - 1)) + np.int32(1)]
+    found: Int32s = shared_labels.relabelled(labels, relabel)
     return found

@@ -34,12 +34,12 @@ def float64_penalties(graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.T
     Raises:
         GraphError: a start or final penalty that is NaN or -inf.
     """
-    arcs, starts, finals = (
-        p.to(device="cpu", dtype=torch.float64)
-        for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
-    )
+    parts = (graph.penalties, graph.start_penalties, graph.final_penalties)
+    if not all(p.dtype is torch.float64 and p.is_cpu for p in parts):
+        parts = tuple(p.to(device="cpu", dtype=torch.float64) for p in parts)  # type: ignore[assignment]
+    arcs, starts, finals = parts
     for what, ends in (("start", starts), ("final", finals)):
-        if not (as_array(ends) > -np.inf).all():
+        if not as_array(ends).min(initial=0.0) > -np.inf:  # so is NaN
             check_penalties(ends, len(ends), what)
     return arcs, starts, finals
 

@@ -8,9 +8,38 @@ from numpy.typing import NDArray
 
 Int32s = NDArray[np.int32]
 
-__all__ = ["FAR", "least_labels", "most_labels"]
+__all__ = ["FAR", "ends", "least_labels", "most_labels"]
 
 FAR = 2**31 - 1
+
+
+@njit(cache=True, nogil=True)
+def ends(
+    ahead: Int32s, starts: Int32s, finals: Int32s, node_offsets: Int32s
+) -> tuple[NDArray[np.bool_], Int32s, Int32s]:
+    """Return what an operand knows of its nodes: O(N + B).
+
+    Args:
+        ahead: how many labels lie ahead of each node; below 0 and ``FAR``: no final does.
+        node_offsets: where the nodes of each graph begin.
+
+    Returns:
+        Which nodes reach a final, which final each node is (-1: none), and where the starts of
+        each graph begin.
+    """
+    alive = np.empty(len(ahead), dtype=np.bool_)
+    final = np.full(len(ahead), -1, dtype=np.int32)
+    for n in range(len(ahead)):
+        alive[n] = 0 <= ahead[n] < FAR
+    for f in range(len(finals)):
+        final[finals[f]] = f
+    begin = np.empty(len(node_offsets), dtype=np.int32)
+    s = 0
+    for g in range(len(node_offsets)):
+        while s < len(starts) and starts[s] < node_offsets[g]:
+            s += 1
+        begin[g] = s
+    return alive, final, begin
 
 
 @njit(cache=True, nogil=True)

@@ -140,7 +140,7 @@ def _common(strings: Strings, a: Any, b: Any) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def _without_prefix(strings: Strings, string: int, length: int) -> tuple[Any, Strings]:
+def _without_prefix(strings: Strings, string: Any, length: int) -> tuple[Any, Strings]:
     """Return the string without its first ``length`` labels."""
     if length == 0:
         return np.int32(string), strings
@@ -263,13 +263,16 @@ def _normalize(
     total, common = np.inf, np.int32(elements[STRING, base])
     for e in range(base, past):
         total = _plus(total, residuals[0, e], tropical)
-        common = _common(strings, common, elements[STRING, e])
+        if common != elements[STRING, e]:
+            common = _common(strings, common, elements[STRING, e])
     if not outputs:
         common = np.int32(0)
     code, mean, parts, longest = np.int64(0), 0.0, 0.0, 0
     for e in range(base, past):
-        string, strings = _without_prefix(strings, elements[STRING, e], strings.trie[2, common])
-        elements[STRING, e] = string
+        string = np.int32(elements[STRING, e])
+        if common != 0:
+            string, strings = _without_prefix(strings, string, strings.trie[2, common])
+            elements[STRING, e] = string
         longest = max(longest, strings.trie[2, string])
         residuals[0, e] -= total
         scrambled = _hash((np.int64(string) << 32) | elements[NODE, e])
@@ -341,7 +344,9 @@ def _leaving(
     count = 0
     for e in range(first, past):
         node = elements[NODE, e]
-        leaving = _with_room(leaving, count + m.out_offsets[node + 1] - m.out_offsets[node])
+        more = m.out_offsets[node + 1] - m.out_offsets[node]
+        if count + more > leaving.shape[1]:
+            leaving = _with_room(leaving, count + more)
         for k in range(m.out_offsets[node], m.out_offsets[node + 1]):
             arc = m.out_arcs[k]
             if m.symbols[arc] >= 0:
@@ -364,6 +369,9 @@ def weighted_subsets(
     states are numbered graph by graph, within one breadth first in the order of symbols. A *step*
     is a way to an element: from an element by an arc, or a start.
 
+    Functions with tables as arguments are called only where they have something to do: each call
+    counts references to all of them.
+
     Args:
         m: every node must be on a path.
         tropical: whether the least way counts, or all.
@@ -378,9 +386,10 @@ def weighted_subsets(
         elements' nodes; steps (rows: element, -1: none; element reached; arc or start); the trie.
     """
     num_nodes = len(m.final)
-    keep = m.final.copy()
+    keep, some_silent = m.final.copy(), False
     for arc in range(len(m.dst)):
         keep[m.src[arc]] |= m.symbols[arc] >= 0
+        some_silent |= m.symbols[arc] < 0
     landing = Landing(
         np.zeros(num_nodes, dtype=np.int64),
         np.empty(num_nodes, dtype=np.int32),
@@ -415,26 +424,33 @@ def weighted_subsets(
                 stamp += 1
                 size = 0
                 while done < count and leaving[0, done] >> 32 == symbol:
-                    _, e, arc = leaving[:, leaving[0, done] & 0xFFFFFFFF]
+                    at = leaving[0, done] & 0xFFFFFFFF
+                    e, arc = leaving[1, at], leaving[2, at]
                     if seeding:
                         node, way = m.starts[arc], m.start_penalties[arc]
                         string = np.int32(0)
                     else:
                         node, way = m.dst[arc], residuals[0, e] + m.penalties[arc]
-                        string, strings = _appended(strings, elements[STRING, e], m.olabels[arc])
+                        string = np.int32(elements[STRING, e])
+                        if m.olabels[arc] >= 0:
+                            string, strings = _appended(strings, string, m.olabels[arc])
                     size, differ = _land(landing, size, stamp, node, way, string, tropical)
                     if differ:
                         status, where = OTHER_OUTPUT, node
                     done += 1
-                size, silent, followed, strings, other = _close(
-                    m, landing, size, stamp, silent, strings, tropical
-                )
-                if other >= 0:
-                    status, where = OTHER_OUTPUT, other
-                groups = _with_room(groups, group + 2)
+                followed = 0
+                if some_silent:
+                    size, silent, followed, strings, other = _close(
+                        m, landing, size, stamp, silent, strings, tropical
+                    )
+                    if other >= 0:
+                        status, where = OTHER_OUTPUT, other
+                if group + 2 > groups.shape[1]:
+                    groups = _with_room(groups, group + 2)
                 base, step = groups[BASE, group], groups[STEP, group]
-                elements = _with_room(elements, base + size)
-                residuals = _with_room(residuals, base + size)
+                if base + size > elements.shape[1]:
+                    elements = _with_room(elements, base + size)
+                    residuals = _with_room(residuals, base + size)
                 kept = _settle(landing, size, keep, base, elements, residuals)
                 output, code, mean, length, strings = _normalize(
                     elements, residuals, base, base + kept, strings, not seeding, tropical
@@ -444,7 +460,7 @@ def weighted_subsets(
                 found = -1
                 for near in (mean - delta, mean + delta):
                     cell = code + _cell(near, delta)
-                    if found < 0:
+                    if found < 0 and slots[cell & (len(slots) - 1)] >= 0:
                         found = _find(
                             slots, cell, states, groups, elements, residuals, base, kept, delta
                         )
@@ -452,7 +468,8 @@ def weighted_subsets(
                     if num_states >= limit:
                         status = TOO_MANY
                     found = num_states
-                    states = _with_room(states, found + 1)
+                    if found + 1 > states.shape[1]:
+                        states = _with_room(states, found + 1)
                     states[CODE, found], states[GROUP, found] = code + _cell(mean, delta), group
                     states[LAST, found] = -1
                     for e in range(base, base + kept):
@@ -465,9 +482,11 @@ def weighted_subsets(
                 groups[SRC, group], groups[DST, group] = -1 if seeding else state, found
                 groups[SYMBOL, group], groups[OUTPUT, group] = symbol, output
                 groups[KEPT, group] = kept
-                steps = _with_room(steps, step + done - run + followed)
+                if step + done - run + followed > steps.shape[1]:
+                    steps = _with_room(steps, step + done - run + followed)
                 for k in range(run, done):
-                    _, e, arc = leaving[:, leaving[0, k] & 0xFFFFFFFF]
+                    at = leaving[0, k] & 0xFFFFFFFF
+                    e, arc = leaving[1, at], leaving[2, at]
                     node = m.starts[arc] if seeding else m.dst[arc]
                     steps[0, step], steps[1, step], steps[2, step] = e, landing.place[node], arc
                     step += 1

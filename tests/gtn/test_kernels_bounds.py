@@ -154,6 +154,8 @@ for ring in (40, 200):
     score(gtn.from_arrays(nodes, (nodes + 1) % ring, nodes, final=0,
                           penalties=torch.full((ring,), 0.5, dtype=torch.float64).requires_grad_()))
 gtn.dense.viterbi_path(torch.rand(length, 3), gtn.closure(gtn.string([0, 2])))
+tables = [gtn.SymbolTable(list(text)) for text in ("abc", "cxab")]
+gtn.compose(gtn.string("abc", symbols=tables[0]), gtn.string("abc", symbols=tables[1]))
 gtn.nn.ExpectedRiskLoss()(long.detach(), [0, 1])
 wide = gtn.from_arrays(rng.integers(0, 40, 2000), rng.integers(0, 40, 2000),
                        rng.integers(-1, 40, 2000), penalties=np.zeros(2000), final=39)
