@@ -40,7 +40,8 @@ class Settings:
     each pass; of the ``further`` fields so many are drawn in each pass. A network that reads a
     segment's ink alone is pretrained on single ``digits``, and ``replay`` of them go through it
     beside each batch of fields, so that it keeps what it knew of other hands. The reader that is
-    kept is the running mean of the parameters, with ``averaging`` as the share of the newest.
+    kept is the running mean of the parameters, with ``averaging`` as the share of the newest; the
+    share is larger while that would reach back further than the last tenth of the steps.
 
     Readers of lines are also trained on new fields: a share ``spliced`` of the fields is replaced
     by such as are joined of parts of several (:mod:`demos.checks.splicing`).

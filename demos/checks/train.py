@@ -191,9 +191,12 @@ class _Loop:
                 beside.backward()
             torch.nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
             self.optimizer.step()
+            # Never a mean over more than the last tenth of the steps: the first were far off.
+            steps = number * self.batches + b
+            newest = max(self.settings.averaging, 1.0 / (1.0 + 0.1 * steps))
             for key, value in self.reader.state_dict().items():
                 if value.is_floating_point():
-                    self.average[key].lerp_(value, self.settings.averaging)
+                    self.average[key].lerp_(value, newest)
                 else:  # how many batches the statistics are of
                     self.average[key].copy_(value)
             total += loss.item() * len(chosen)
