@@ -70,6 +70,12 @@ def train(
     maps: Annotated[
         tuple[int, int] | None, typer.Option(help="Of the network (words); the paper's are 8 25.")
     ] = None,
+    context: Annotated[
+        bool, typer.Option(help="Also show what is beside a segment (words, segments).")
+    ] = WordSettings.context,
+    distortion: Annotated[
+        float, typer.Option(min=0.0, help="Strength of distortions of the ink (words).")
+    ] = WordSettings.distortion,
     rate: Annotated[
         float, typer.Option(min=0.0, help="Of learning from words.")
     ] = WordSettings.word_rate,
@@ -110,6 +116,8 @@ def train(
             word_rate=rate,
             start=str(start or ""),
             maps=maps or WordSettings.maps,
+            context=context,
+            distortion=distortion,
             seed=seed,
         )
         _train_words(

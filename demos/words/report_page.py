@@ -54,6 +54,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
     text = environment.from_string(PAGE).render(
         shown=_shown(reader),
         maps=_maps(reader),
+        context=reader is not None and bool(reader.reader.settings.get("context")),
         paper_words="881",
         contributors=len({row["contributor"] for row in read_list()}),
         left_out=LEFT_OUT,

@@ -115,6 +115,7 @@ def _command(settings: Settings) -> str:
         ("output", "output"),
         ("strings", "strings"),
         ("steps", "words"),
+        ("distortion", "distortion"),
         ("rate", "word_rate"),
         ("start", "start"),
     ):
@@ -123,6 +124,8 @@ def _command(settings: Settings) -> str:
             given.append(f"--{option} {Path(value).name if name == 'start' else value}")
     if settings.maps != defaults.maps:
         given.append(f"--maps {settings.maps[0]} {settings.maps[1]}")
+    if settings.context:
+        given.append("--context")
     return f"python -m demos.words train --task words {' '.join(given)} --seed {settings.seed}"
 
 
@@ -163,6 +166,9 @@ def write_words_card(reader: Path, result: Path, weights: Path) -> None:
             "told how it was trained;\nthe strings are what is measured before training on words."
         )
     maps = ", ".join(map(str, run["maps"]))
+    context = ""
+    if run.get("context"):
+        context = "\nBeside a segment it sees the ink that stands next to it, in five planes more."
     name = f"words-{run['system']}"
     paper = "; ".join(
         f"{key.replace('_', ' ')} {100 * a:.1f} to {100 * b:.1f}%"
@@ -172,7 +178,8 @@ def write_words_card(reader: Path, result: Path, weights: Path) -> None:
 
 The network of section IX of LeCun et al. 1998 (`recognizers.online.network.AmapNetwork`) with
 {maps} and 84 maps, output `{run["output"]}`, and all else that is trained with it:
-{figures["parameters"]:,} parameters. Trained on isolated letters laid side by side, then on
+{figures["parameters"]:,} parameters. {context}
+Trained on isolated letters laid side by side, then on
 {figures["n_training"]:,} words of the UNIPEN collection (release train_r01_v07, CC BY 4.0), of
 the writers of the training in `recognizers/online/writers.csv`, by the discriminative forward
 criterion against all strings of letters. It keeps no ink.

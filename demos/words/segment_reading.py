@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 import gtn
 from demos.words.letters import LETTERS, NETWORK_CLASSES, SYMBOLS, letter_penalties
+from recognizers.online.amap import PLANES
 from recognizers.online.ink import Ink
 from recognizers.online.network import MAPS, AmapNetwork
 from recognizers.online.segmentation import (
@@ -17,7 +19,7 @@ from recognizers.online.segmentation import (
     InkSegmentation,
     segment_ink,
 )
-from recognizers.online.segmentation_graph import segmentation_graphs
+from recognizers.online.segmentation_graph import segment_images, segmentation_graphs
 
 __all__ = ["SegmentReading"]
 
@@ -29,7 +31,8 @@ class SegmentReading(nn.Module):
 
     The penalty of a letter on a segment is the network's, and what the size and the surroundings
     of the segment say of it: a learned number for each letter and feature, zero at first. With
-    `halved` the products of the network are in half precision.
+    `halved` the products of the network are in half precision. With `context` the network also
+    sees the ink beside a segment, in five planes of its own.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class SegmentReading(nn.Module):
         *,
         maps: Sequence[int] = MAPS,
         width: float = MOST_WIDTH,
+        context: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -47,11 +51,12 @@ class SegmentReading(nn.Module):
             adaptive=output == "rbf",
             rubbish=True,
             maps=(maps[0], maps[1]),
+            planes=2 * PLANES if context else PLANES,
             initialization="unit-variance",
             generator=torch.Generator().manual_seed(seed),
         )
         self.geometry = nn.Parameter(torch.zeros(len(FEATURES), len(LETTERS)))
-        self.halved, self.width = False, width
+        self.halved, self.width, self.context = False, width, context
 
     @property
     def models(self) -> None:
@@ -62,9 +67,18 @@ class SegmentReading(nn.Module):
         """Cut a normalised word into segments."""
         return segment_ink(ink, self.width)
 
+    def images(
+        self,
+        words: Sequence[InkSegmentation],
+        rng: np.random.Generator | None = None,
+        strength: float = 1.0,
+    ) -> np.ndarray:
+        """Images [A, planes, 20, 18] of all segments of words; with `rng`, words are distorted."""
+        return segment_images(words, rng, strength, context=self.context)
+
     def graphs(self, words: Sequence[InkSegmentation]) -> gtn.GraphBatch:
         """The segmentation graphs of words, with the image of each segment on its arc."""
-        return segmentation_graphs(words)
+        return segmentation_graphs(words, self.images(words))
 
     def forward(self, graph: gtn.Graph) -> gtn.Graph:
         """The recognition graph (or batch) of a segmentation graph (or batch)."""

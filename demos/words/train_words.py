@@ -47,7 +47,8 @@ class Settings:
     how many words they have. Rates of Adam rise in the first hundred steps of a stage and fall to
     zero along a cosine; that of what is no network (geometry, character models) is `beside` times
     as high. The RBF centres stay at the codes in the first stage. `maps` are those of the network
-    (the paper's are 8 and 25), `distortion` is the strength of `InkBatch.distorted`, the kept
+    (the paper's are 8 and 25); with `context` over-segmentation also sees the ink beside a
+    segment. `distortion` is the strength of `InkBatch.distorted`, the kept
     parameters are a running mean over about `averaging` steps. With `bfloat16` the products of
     the network are in half precision while it learns. `start` is a reader that the stage of words
     begins with; the stage before is then only what words are measured against.
@@ -65,6 +66,7 @@ class Settings:
     word_rate: float = 2e-3
     beside: float = 5.0
     maps: tuple[int, int] = (16, 50)
+    context: bool = False
     balance: float = 0.7
     distortion: float = 0.7
     averaging: int = 500
@@ -129,12 +131,14 @@ class _Run:
             "letters": len(letters),
             "of_words": len(words),
         }
+        options: dict[str, Any] = {"context": True} if settings.context else {}
         self.reader = WordReader(
             settings.system,
             settings.output,
             normaliser=settings.normaliser,
             maps=[*settings.maps],
             seed=settings.seed,
+            **options,
         )
         self.reader.recognize.halved = settings.bfloat16
         self.training = training_of(self.reader.recognize)

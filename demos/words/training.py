@@ -19,7 +19,7 @@ from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import acceptors
 from recognizers.online.ink import Ink
 from recognizers.online.segmentation import InkSegmentation
-from recognizers.online.segmentation_graph import segment_images, segmentation_graphs
+from recognizers.online.segmentation_graph import segmentation_graphs
 
 __all__ = ["HmmTraining", "SegmentTraining", "Target", "training_of"]
 
@@ -55,7 +55,7 @@ class SegmentTraining:
         strength: float,
     ) -> Tensor:
         """Cross entropy of the segments of strings, each word distorted."""
-        images = torch.from_numpy(segment_images([word for word, _ in strings], rng, strength))
+        images = torch.from_numpy(self.reading.images([w for w, _ in strings], rng, strength))
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.reading.halved):
             penalties = self.reading.network(images)
@@ -67,7 +67,7 @@ class SegmentTraining:
     ) -> tuple[Tensor, int]:
         """Eq. 17 of each word against free strings, and how many words no path spells (zero)."""
         words = [target.word for target in targets]
-        graph = segmentation_graphs(words, segment_images(words, rng, strength))
+        graph = segmentation_graphs(words, self.reading.images(words, rng, strength))
         losses = self.criterion(self.reading(graph), [target.text for target in targets])
         return losses, self.criterion.skipped
 

@@ -21,16 +21,18 @@ def draw_strokes(
     passes: int,
     dot: float,
     most: int,
+    gains: np.ndarray,
 ) -> None:
-    """Add the strokes of B inks to their images, not yet squashed.
+    """Draw the strokes of B inks as their images, each plane squashed by tanh of `gains` times it.
 
     points float64 [N, 2] in pixels, x = column and y = row from the top; strokes int64 [S+1],
-    where strokes begin in points; inks int64 [B+1], where inks begin in strokes; images float64
-    [B, 5, H, W]. Each stroke is taken at equal steps of arc length, about `step`, at most `most`
-    of them, and smoothed `passes` times by 1-2-1. Time: proportional to points and to the length
-    of what lies in the images.
+    where strokes begin in points; inks int64 [B+1], where inks begin in strokes; images float32
+    [B, 5, H, W], written; gains float64 [5]. Each stroke is taken at equal steps of arc length,
+    about `step`, at most `most` of them, and smoothed `passes` times by 1-2-1. Time: proportional
+    to points, to the length of what lies in the images, and to their pixels.
     """
     path = np.empty((64, 2))
+    sums = np.zeros(images.shape[1:])
     for b in range(len(inks) - 1):
         for s in range(inks[b], inks[b + 1]):
             first, last = strokes[s], strokes[s + 1]
@@ -48,9 +50,25 @@ def draw_strokes(
             _even_steps(points, first, last, length, count, path)
             for _ in range(passes):
                 _smooth(path, count)
-            _draw_path(path, count, images[b])
+            _draw_path(path, count, sums)
             if length < dot:
-                _draw_dot(path, count, (dot - length) / dot, dot, images[b])
+                _draw_dot(path, count, (dot - length) / dot, dot, sums)
+        _squash(sums, gains, images[b])
+
+
+@njit(cache=True, nogil=True)
+def _squash(sums, gains, image):
+    """Write tanh of the sums, and clear them for the next image; most are zero."""
+    planes, height, width = sums.shape
+    for k in range(planes):
+        for row in range(height):
+            for column in range(width):
+                value = sums[k, row, column]
+                if value == 0.0:
+                    image[k, row, column] = 0.0
+                else:
+                    image[k, row, column] = math.tanh(gains[k] * value)
+                    sums[k, row, column] = 0.0
 
 
 @njit(cache=True, nogil=True)

@@ -17,6 +17,7 @@ from recognizers.classes import class_names
 from recognizers.codes import CHARACTERS, codes
 from recognizers.layers import ConnectedConv2d, EuclideanRBF, ScaledTanh, Subsampling
 from recognizers.online.amap import COLUMNS, PLANES, ROWS
+from recognizers.online.fused import fused_features
 
 __all__ = ["MAPS", "AmapNetwork"]
 
@@ -45,6 +46,7 @@ class AmapNetwork(nn.Module):
     - `maps`: of the first and of the second convolution; those of the paper unless given. Its
       authors found larger networks no better; on ink of many sources they are.
     - `normalize`: False leaves out the softmax (penalty = minus the unit's sum).
+    - `planes`: of the images; 10 where what is beside a segment is drawn, too (`segment_images`).
     - `initialization`, `generator`: as in `LeNet5`.
 
     The table of connections between maps is not told in the paper: here all are connected.
@@ -57,7 +59,6 @@ class AmapNetwork(nn.Module):
 
     field = (ROWS, COLUMNS)
     stride = (4, 2)
-    planes = PLANES
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class AmapNetwork(nn.Module):
         rubbish_penalty: float = 40.0,
         normalize: bool = True,
         maps: tuple[int, int] = MAPS,
+        planes: int = PLANES,
         initialization: str = "paper",
         generator: torch.Generator | None = None,
     ) -> None:
@@ -88,11 +90,13 @@ class AmapNetwork(nn.Module):
             "rubbish_penalty": rubbish_penalty,
             "normalize": normalize,
             "maps": [*maps],
+            "planes": planes,
         }
+        self.planes = planes
         draw: dict[str, Any] = {"generator": generator, "initialization": initialization}
         self.squash = ScaledTanh()
         first, second = maps
-        self.c1 = ConnectedConv2d(PLANES, first, 3, **draw)
+        self.c1 = ConnectedConv2d(planes, first, 3, **draw)
         self.s2 = Subsampling(first)
         self.c3 = ConnectedConv2d(first, second, 5, **draw)
         self.c4 = ConnectedConv2d(second, 84, 4, **draw)
@@ -123,18 +127,25 @@ class AmapNetwork(nn.Module):
         return centres
 
     def features(self, images: Tensor) -> Tensor:
-        """States of the last layer before the output, [B, 5, H, W] to [B, 84, h, w]."""
+        """States of the last layer before the output, [B, planes, H, W] to [B, 84, h, w].
+
+        Under autocast they are computed with fewer passes over memory, which is nearly twice as
+        fast in training and the same up to the rounding of half precision.
+        """
         height, width = self.field
         if (
             images.dim() != 4
-            or images.shape[1] != PLANES
+            or images.shape[1] != self.planes
             or images.shape[2] < height
             or images.shape[3] < width
         ):
             raise ValueError(
-                f"annotated images must be [B, {PLANES}, H, W] with H at least {height} and W at "
-                f"least {width}, not {tuple(images.shape)}"
+                f"annotated images must be [B, {self.planes}, H, W] with H at least {height} and W "
+                f"at least {width}, not {tuple(images.shape)}"
             )
+        if torch.is_autocast_enabled(images.device.type):
+            layers = (self.c1, self.s2, self.c3, self.c4, self.s5)
+            return fused_features(layers, images, INPUT_GAIN)
         f = self.squash
         x = f(self.s2(f(self.c1(INPUT_GAIN * images))))
         x = f(self.c3(x))

@@ -11,7 +11,7 @@ import gtn
 from gtn.batch import assemble
 from gtn.data import ArcData, Column
 from gtn.topology import Topology
-from recognizers.online.amap import COLUMNS, amaps_of
+from recognizers.online.amap import COLUMNS, PLANES, ROWS, amaps_of
 from recognizers.online.ink_batch import InkBatch
 from recognizers.online.segmentation import ROOM, InkSegmentation, members
 
@@ -20,17 +20,24 @@ __all__ = ["INK", "segment_images", "segmentation_graph", "segmentation_graphs"]
 INK = 0
 """Label of every arc of a segmentation graph: a piece of ink, not yet read."""
 
+NEIGHBOURS = 12
+"""Pieces on each side of a segment that may be drawn beside it, where they come into its image."""
+
 
 def segment_images(
     words: Sequence[InkSegmentation],
     rng: np.random.Generator | None = None,
     strength: float = 1.0,
+    *,
+    context: bool = False,
 ) -> np.ndarray:
     """Annotated images float32 [A, 5, 20, 18] of all segments of all words, in their order.
 
     A segment stands in the middle of the columns, narrowed where it is wider than there is room,
     and on the rows that it has in the word. With `rng` the words are distorted first, each as a
-    whole (`InkBatch.distorted`).
+    whole (`InkBatch.distorted`). With `context` there are five planes more, [A, 10, 20, 18]: what
+    the word has beside the segment, in the same columns and rows. What a piece of ink is can
+    depend on what it hangs on; the paper's network does not see that.
     """
     points = np.concatenate([np.empty((0, 2)), *(w.points for w in words)])
     strokes, pieces = _joined([w.strokes for w in words]), _joined([w.pieces for w in words])
@@ -44,21 +51,53 @@ def segment_images(
         np.concatenate([np.empty(0, int), *(getattr(w, end) + s for w, s in zip(words, shifts))])
         for end in ("src", "dst")
     )
-    first, number = pieces[src], pieces[dst] - pieces[src]
-    which = members(first, number)
+    planes = 2 * PLANES if context else PLANES
+    if not len(src):
+        return np.empty((0, planes, ROWS, COLUMNS), dtype=np.float32)
+    # Least and largest x of pieces, then of segments.
+    starts = strokes[pieces[:-1]]
+    lefts, rights = (u.reduceat(points[:, 0], starts) for u in (np.minimum, np.maximum))
+    own, segment = members(src, dst - src), np.repeat(np.arange(len(src)), dst - src)
+    firsts = np.cumsum(dst - src) - (dst - src)
+    left = np.minimum.reduceat(lefts[own], firsts)
+    right = np.maximum.reduceat(rights[own], firsts)
+    middle, scale = 0.5 * (left + right), np.minimum(1.0, ROOM / np.maximum(right - left, 1e-9))
+    if context:
+        # Two images for each segment, behind each other: its pieces, and those beside it.
+        word = np.repeat(np.arange(len(words)), [len(w) for w in words])
+        beside, near = _beside(src, dst, shifts[word], (shifts + counts)[word])
+        half = (0.5 * COLUMNS + 1.0) / scale[beside]
+        seen = np.maximum(lefts[near] - middle[beside], middle[beside] - rights[near]) < half
+        own = np.concatenate((own, near[seen]))
+        image = np.concatenate((2 * segment, 2 * beside[seen] + 1))
+        order = np.argsort(image, kind="stable")
+        own, image = own[order], image[order]
+        segment, number = image // 2, np.bincount(image, minlength=2 * len(src))
+    else:
+        number = dst - src
+    which = members(pieces[own], np.diff(pieces)[own])
     lengths = np.diff(strokes)[which]
-    inks = np.concatenate(([0], np.cumsum(number)))
+    drawn = points[members(strokes[:-1][which], lengths)]
+    owner = np.repeat(np.repeat(segment, np.diff(pieces)[own]), lengths)
+    drawn[:, 0] = (drawn[:, 0] - middle[owner]) * scale[owner] + 0.5 * (COLUMNS - 1)
     bounds = np.concatenate(([0], np.cumsum(lengths)))
-    own = points[members(strokes[:-1][which], lengths)]
-    if len(own):
-        starts = bounds[inks[:-1]]
-        left = np.minimum.reduceat(own[:, 0], starts)
-        right = np.maximum.reduceat(own[:, 0], starts)
-        scale = np.minimum(1.0, ROOM / np.maximum(right - left, 1e-9))
-        owner = np.repeat(np.arange(len(src)), np.diff(bounds[inks]))
-        away = own[:, 0] - 0.5 * (left + right)[owner]
-        own[:, 0] = away * scale[owner] + 0.5 * (COLUMNS - 1)
-    return amaps_of(own, bounds, inks)
+    lines = np.concatenate(([0], np.cumsum(np.diff(pieces)[own])))
+    inks = lines[np.concatenate(([0], np.cumsum(number)))]
+    return amaps_of(drawn, bounds, inks).reshape(len(src), planes, ROWS, COLUMNS)
+
+
+def _beside(
+    src: np.ndarray, dst: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of segments and pieces of the same word outside them, up to `NEIGHBOURS` on each side.
+
+    first, last [A]: the pieces of the word of each segment begin and end there.
+    """
+    before = np.minimum(src - first, NEIGHBOURS)
+    after = np.minimum(last - dst, NEIGHBOURS)
+    numbers = np.arange(len(src))
+    segments = np.concatenate((np.repeat(numbers, before), np.repeat(numbers, after)))
+    return segments, np.concatenate((members(src - before, before), members(dst, after)))
 
 
 def _joined(offsets: Sequence[np.ndarray]) -> np.ndarray:
@@ -86,7 +125,8 @@ def segmentation_graph(word: InkSegmentation) -> gtn.Graph:
 def segmentation_graphs(
     words: Sequence[InkSegmentation], images: np.ndarray | None = None
 ) -> gtn.GraphBatch:
-    """The batch of segmentation graphs of words; `images` where they are drawn already."""
+    """The batch of segmentation graphs of words; `images` where they are drawn already, else
+    those of `segment_images` without context."""
     nodes = np.cumsum([0, *(w.num_pieces + 1 for w in words)])
     arcs = np.cumsum([0, *map(len, words)])
 

@@ -113,7 +113,7 @@ SETTINGS = {"pool": 40, "strings": 3, "string_batch": 8, "words": 12, "word_batc
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_run_that_is_interrupted_comes_to_the_same(system, words, letters, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LOG_EVERY", 4)
-    settings = Settings(system=system, **SETTINGS)
+    settings = Settings(system=system, context=system == "segments", **SETTINGS)
 
     def run(folder, until=np.inf):
         return train_words(

@@ -1,5 +1,7 @@
 """Segmentation of words: all ink is in the pieces, and the order of strokes leaves no trace."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,30 @@ def test_the_image_of_a_segment_is_that_of_its_ink():
             np.stack([(x - 0.5 * (left + right)) * scale + 8.5, y], axis=1), ink.offsets
         )
         np.testing.assert_allclose(images[a], amaps([middle])[0], atol=1e-5)
+
+
+def test_beside_a_segment_stands_what_is_not_of_it():
+    cuts = [segment_ink(word) for word in WORDS[:3]]
+    images = segment_images(cuts, context=True)
+    assert images.shape == (sum(map(len, cuts)), 10, 20, 18)
+    np.testing.assert_array_equal(images[:, :5], segment_images(cuts))
+    cut, images = cuts[0], segment_images(cuts[:1], context=True)
+    for a in range(len(cut)):
+        parts = []
+        for p in range(cut.num_pieces):
+            if not cut.src[a] <= p < cut.dst[a]:
+                bounds = cut.strokes[cut.pieces[p] : cut.pieces[p + 1] + 1]
+                parts += [cut.points[i:j] for i, j in pairwise(bounds)]
+        left, right = cut.ink(a).bounds[0::2]
+        middle, scale = 0.5 * (left + right), min(1.0, 14.0 / max(right - left, 1e-9))
+        ink = Ink([(part - [middle, 0.0]) * [scale, 1.0] + [8.5, 0.0] for part in parts])
+        np.testing.assert_allclose(images[a, 5:], amaps([ink])[0], atol=1e-5)
+    alone = segment_ink(Ink([[(3, 7), (3, 13)]]))
+    assert not segment_images([alone], context=True)[:, 5:].any()
+    assert segment_images([], context=True).shape == (0, 10, 20, 18)
+    rng = np.random.default_rng
+    same = segment_images(cuts, rng(1), context=True)[:, :5] == segment_images(cuts, rng(1))
+    assert same.all()
 
 
 def test_a_batch_is_its_words():

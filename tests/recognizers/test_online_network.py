@@ -7,7 +7,8 @@ from recognizers.codes import CHARACTERS
 from recognizers.layers import EuclideanRBF
 from recognizers.lenet import layers_of, parameters
 from recognizers.losses import discriminative_loss, maximum_likelihood_loss
-from recognizers.online.network import AmapNetwork
+from recognizers.online.fused import fused_features
+from recognizers.online.network import INPUT_GAIN, AmapNetwork
 from recognizers.sdnn import SpaceDisplacementNetwork
 
 
@@ -38,6 +39,23 @@ def test_a_sweep_gives_every_window(output, rubbish):
     torch.testing.assert_close(line(images), line.by_windows(images), atol=1e-4, rtol=1e-5)
     assert line(images).shape == (2, line.columns(47), 95 + rubbish)
     assert line.classes[:2] == (" ", "!")
+
+
+@pytest.mark.parametrize("columns", [18, 47])
+def test_fused_features_and_their_derivatives(columns):
+    net = seeded(classes="ab", output="softmax", planes=10, initialization="unit-variance")
+    layers = (net.c1, net.s2, net.c3, net.c4, net.s5)
+    images = torch.rand(3, 10, 20, columns, generator=torch.Generator().manual_seed(1))
+    parameters = [p for layer in layers for p in layer.parameters()]
+    found = []
+    for states in (net.features(images), fused_features(layers, images, INPUT_GAIN)):
+        found.append((states, *torch.autograd.grad(states.square().sum(), parameters)))
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-4 * float(one.detach().abs().max()), rtol=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = net.features(images)
+    assert half.dtype == torch.bfloat16
+    assert (half.float() - found[0][0]).abs().mean() < 0.02
 
 
 def test_centres_are_fixed_and_then_adapt():
