@@ -178,7 +178,7 @@ def write_words_card(reader: Path, result: Path, weights: Path) -> None:
 
 The network of section IX of LeCun et al. 1998 (`recognizers.online.network.AmapNetwork`) with
 {maps} and 84 maps, output `{run["output"]}`, and all else that is trained with it:
-{figures["parameters"]:,} parameters. {context}
+{figures["parameters"]:,} parameters.{context}
 Trained on isolated letters laid side by side, then on
 {figures["n_training"]:,} words of the UNIPEN collection (release train_r01_v07, CC BY 4.0), of
 the writers of the training in `recognizers/online/writers.csv`, by the discriminative forward
