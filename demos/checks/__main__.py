@@ -159,13 +159,14 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="File for the calibrated reader.")],
     data: Data = None,
     holdout: Holdout = 0,
+    views: Views = None,
     workers: Workers = CORES,
 ) -> None:
     """Fit a reader's scale and threshold anew on the validation fields of its own training.
 
-    Give the data and the --holdout that it was trained with.
+    Give the data and the --holdout that it was trained with. The new reader keeps the --views.
     """
-    reader = CheckReader.load(checkpoint)
+    reader = _load(checkpoint, views)
     fields = _fields(data).held_out(holdout)[0]
     typer.echo(json.dumps(recalibrate(reader, fields, workers=workers)))
     reader.save(out)

@@ -98,9 +98,8 @@ def crossvalidate(
     total["operating_point"] = operating_point(done, wrong_labels=settings.wrong_labels)
     if doubtful:
         others = without(done, doubtful)
-        total["doubtful"] = summary(others) | {
-            "operating_point": operating_point(others, wrong_labels=settings.wrong_labels)
-        }
+        # The labels that are left are taken for right.
+        total["doubtful"] = summary(others) | {"operating_point": operating_point(others)}
     write_whole(out / "summary.json", json.dumps(total, indent=1) + "\n")
     return total
 

@@ -29,9 +29,6 @@ __all__ = ["SHIPPED", "CheckReader", "Reading", "shipped_checkpoint"]
 SHIPPED = "sdnn"
 """The recognizer that reads where none is named."""
 
-CERTAIN = 0.98
-"""Posterior of a text in the first view of a field from which no other view is looked at."""
-
 ALTERNATIVES = 5
 """Most texts of one reading."""
 
@@ -117,19 +114,15 @@ class CheckReader(nn.Module):
     def texts(self, fields: Sequence[Sequence[Any]]) -> list[Texts]:
         """Return the texts of prepared fields and their posteriors, means over the views.
 
-        Views but the first are looked at only where that leaves doubt (``CERTAIN``).
+        One view of all the fields is read after the other, so that memory is that of one.
         """
         grammar = self.grammar()
-        found = [[texts] for texts in self.recognize.texts([one[0] for one in fields], grammar)]
-        again = [
-            i
-            for i, (one, (texts,)) in enumerate(zip(fields, found, strict=True))
-            if len(one) > 1 and max(texts.values(), default=0.0) < CERTAIN
-        ]
-        others = [fields[i][1:] for i in again]
-        each = iter(self.recognize.texts([view for some in others for view in some], grammar))
-        for i, some in zip(again, others, strict=True):
-            found[i] += [next(each) for _ in some]
+        found: list[list[Texts]] = [[] for _ in fields]
+        for number in range(max(map(len, fields), default=0)):
+            those = [i for i, one in enumerate(fields) if number < len(one)]
+            views = self.recognize.texts([fields[i][number] for i in those], grammar)
+            for i, texts in zip(those, views, strict=True):
+                found[i].append(texts)
         return [mean(texts) for texts in found]
 
     def reading(self, found: Sequence[Texts]) -> Reading:
