@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 import gtn
-from demos.words.reader import WordReader, joined
+from demos.words.guesses import Layout
+from demos.words.reader import WordReader, costing, joined
 from demos.words.word_samples import Words
 from grammars.decoding import Decoder
 from gtn.nn.risk import edit_distances
@@ -95,7 +96,7 @@ class Told:
 def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
     """Read words with a lexicon and without, one after the other.
 
-    Words whose ink as written is known are read under all guesses of their lines, as by
+    Words whose ink as written is known are read under all layouts, as by
     `WordReader.read`, others as they are.
     """
     with_lexicon, any_letters = reader.decoder(lexicon), reader.decoder(beam=FREE_BEAM)
@@ -105,19 +106,19 @@ def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
     for i in range(len(words)):
         started = time.perf_counter()
         if words.written:
-            guesses = [ink for _, ink in reader.guesses(words.written[i])]
+            layouts = reader.layouts(words.written[i])
         else:
-            guesses = [words.inks[i]]
-        recognized = [reader.recognized(ink)[2] for ink in guesses]
+            layouts = [Layout(None, words.inks[i], 0.0)]
+        recognized = [(reader.recognized(one.ink)[2], one.penalty) for one in layouts]
         told.append(_best(with_lexicon, recognized))
         seconds += time.perf_counter() - started
         free.append(_best(any_letters, recognized))
     return Told(words, told, free, seconds)
 
 
-def _best(decoder: Decoder, recognized: Sequence[gtn.Graph]) -> str:
-    """The likeliest text of a word under all guesses of its lines; "" if there is none."""
-    found = joined([decoder.read(graph, CANDIDATES) for graph in recognized])
+def _best(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -> str:
+    """The likeliest text of a word under all layouts, which cost so much; "" if there is none."""
+    found = joined([costing(decoder.read(graph, CANDIDATES), cost) for graph, cost in recognized])
     return found[0].text if found else ""
 
 

@@ -17,7 +17,7 @@ graphs are trained together from words and their texts. Two systems do it: over-
 
 | step | what it does | where |
 |---|---|---|
-| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, set upright, and its letters made equally wide; read again with a higher core (by over-segmentation also with a lower one), probabilities added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
+| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, set upright, and its letters made equally wide; read again with a higher core (by over-segmentation also with lower ones), probabilities added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
 | annotated image | five planes of 20 rows: four orientations and turning | `recognizers/online/amap.py` |
 | network | the paper's layers and field of 20 x 18, {{ maps }} | `recognizers/online/network.py` |
 | segments | cuts at minima, pen lifts and level runs; up to seven pieces together

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import nn
 
 import gtn
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.words.guesses import Layout, laid, layouts
 from demos.words.hmm_reading import HmmReading
 from demos.words.letters import SYMBOLS
 from demos.words.lexicon import free_strings
@@ -22,12 +23,10 @@ from grammars.decoding import Decoder, Reading
 from recognizers.online.amap import amap
 from recognizers.online.hmm import REST
 from recognizers.online.ink import Ink
-from recognizers.online.normalization import Fit, Lines, by_height, fit_lines, on_lines
-from recognizers.online.pitch import at_pitch
+from recognizers.online.normalization import Fit, by_height, fit_lines
 from recognizers.online.segmentation import InkSegmentation
-from recognizers.online.slant import upright
 
-__all__ = ["CORES", "KIND", "SYSTEMS", "WordReader", "WordReading", "joined", "shipped_reader"]
+__all__ = ["KIND", "SYSTEMS", "WordReader", "WordReading", "costing", "joined", "shipped_reader"]
 
 KIND = "graph-transformer-networks/words/1"
 
@@ -37,10 +36,6 @@ SYSTEMS = ("segments", "sdnn")
 OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
 
 BEAM = 12.0
-
-CORES = {"segments": (1.0, 4.0 / 3.0, 0.6), "sdnn": (1.0, 4.0 / 3.0)}
-"""Heights of the core, in those of the fit, that a word is read with; chosen on validation. In a
-word of a few letters nothing but what it says tells the height of its small letters."""
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
 
@@ -114,18 +109,14 @@ class WordReader(nn.Module):
 
     def normalize(self, ink: Ink) -> Ink:
         """The word in the pixels of its annotated image, by the lines that fit best."""
-        return _laid(ink, fit_lines(ink).lines) if self.normaliser else by_height(ink)
+        return laid(ink, fit_lines(ink).lines) if self.normaliser else by_height(ink)
 
-    def guesses(self, ink: Ink) -> list[tuple[Fit | None, Ink]]:
-        """The word in the pixels of its annotated image under each of `CORES`, the best fit first.
+    def layouts(self, ink: Ink) -> list[Layout]:
+        """The word in the pixels of its annotated image under each of `GUESSES`, best fit first.
 
-        Without the normaliser there is one guess, and no fit.
+        Without the normaliser there is one, and no fit.
         """
-        if not self.normaliser:
-            return [(None, by_height(ink))]
-        fit = fit_lines(ink)
-        fits = [replace(fit, lines=fit.lines.with_core(core)) for core in CORES[self.system]]
-        return [(each, _laid(ink, each.lines)) for each in fits]
+        return layouts(ink, self.system) if self.normaliser else [Layout(None, by_height(ink), 0.0)]
 
     def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
         """What searches for the words of a lexicon (`lexicon_graph`); None: any letters.
@@ -153,20 +144,23 @@ class WordReader(nn.Module):
     def read(self, ink: Ink, lexicon: gtn.Graph | Decoder | None = None, n: int = 5) -> WordReading:
         """Read a word: the `n` likeliest readings, and how they came about.
 
-        A reading counts by all its paths under all guesses (`guesses`) of the lines. The graphs
-        are those of the guess under which the first reading is likeliest.
+        A reading counts by all its paths under all `layouts`. The graphs are those of the layout
+        under which the first reading is likeliest.
 
         `lexicon`: a graph of words, or for many words in a row a `decoder`; None: any letters.
         """
         decoder = lexicon if isinstance(lexicon, Decoder) else self.decoder(lexicon)
-        guesses = self.guesses(ink)[: 1 if ink.is_empty else None]
-        each = [self.recognized(placed) for _, placed in guesses]
-        found = [[] if ink.is_empty else decoder.read(graph, n) for _, _, graph in each]
+        every = self.layouts(ink)[: 1 if ink.is_empty else None]
+        each = [self.recognized(layout.ink) for layout in every]
+        found = [
+            [] if ink.is_empty else costing(decoder.read(graph, n), layout.penalty)
+            for layout, (_, _, graph) in zip(every, each, strict=True)
+        ]
         readings = joined(found)[:n]
         best = readings[0].text if readings else ""
         own = [min((r.forward for r in one if r.text == best), default=math.inf) for one in found]
         shown = own.index(min(own))
-        (fit, placed), (cut, segments, recognized) = guesses[shown], each[shown]
+        (fit, placed, _), (cut, segments, recognized) = every[shown], each[shown]
         kept = decoder.search(recognized)
         return WordReading(
             tuple(readings), placed, fit, amap(placed), cut, segments, recognized, kept
@@ -192,9 +186,15 @@ class WordReader(nn.Module):
         return reader.eval()
 
 
-def _laid(ink: Ink, lines: Lines) -> Ink:
-    """A word on its lines, upright, its letters of one width."""
-    return at_pitch(upright(on_lines(ink, lines)))
+def costing(readings: Sequence[Reading], penalty: float) -> list[Reading]:
+    """The readings under a layout that costs so much (nats) beforehand.
+
+    >>> costing([Reading("a", 1.0, 0.5, 1.0)], 2.0)
+    [Reading(text='a', penalty=3.0, forward=2.5, posterior=1.0)]
+    """
+    return [
+        Reading(r.text, r.penalty + penalty, r.forward + penalty, r.posterior) for r in readings
+    ]
 
 
 def joined(found: Sequence[Sequence[Reading]]) -> list[Reading]:

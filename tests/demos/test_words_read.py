@@ -14,7 +14,7 @@ from demos.words import handwriting
 from demos.words.__main__ import app
 from demos.words.handwriting import HANDS, write_word
 from demos.words.read import Reader, card, words_of
-from demos.words.reader import SYSTEMS, WordReader
+from demos.words.reader import SYSTEMS, WordReader, shipped_reader
 from grammars.words import word_list
 from recognizers.online.ink import Ink
 from recognizers.online.ink_files import to_json
@@ -120,12 +120,14 @@ def test_whatever_ink_there_is_has_its_words_and_pictures(reader, name):
     assert "nan" not in (found.lines or "")
 
 
-def test_a_word_written_from_the_right_to_the_left_is_the_same_word(reader):
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_word_written_from_the_right_to_the_left_is_the_same_word(system):
+    # Cuts may lie elsewhere, which a trained reader has learned not to mind.
+    reader = Reader(shipped_reader(system), word_list(WORDS))
     ink = write_word("paper", HANDS["upright"], 5)
-    found = [reader.read(one).readings for one in (ink, ink.reversed())]
-    assert [r.text for r in found[0]] == [r.text for r in found[1]]
-    shares = [[r.posterior for r in one] for one in found]
-    np.testing.assert_allclose(*shares, atol=0.05)
+    found = [reader.read(one).readings[0] for one in (ink, ink.reversed())]
+    assert [r.text for r in found] == ["paper"] * 2
+    assert found[0].posterior == pytest.approx(found[1].posterior, abs=0.05)
 
 
 def test_a_word_of_200_letters_in_bounded_time(reader):

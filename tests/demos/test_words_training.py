@@ -17,16 +17,18 @@ from demos.words.character_strings import (
     placed,
 )
 from demos.words.evaluate_words import character_errors, read_texts, tell, word_errors
+from demos.words.guesses import GUESSES
 from demos.words.handwriting import HANDS, write_word
 from demos.words.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
 from demos.words.lexicon import free_strings, lexicon_graph, task_words
-from demos.words.reader import CORES, SYSTEMS, WordReader
+from demos.words.reader import SYSTEMS, WordReader
 from demos.words.report_words import write_words_card, write_words_result
 from demos.words.train_words import STAGES, Settings, train_words
 from demos.words.training import training_of
 from demos.words.word_samples import Words
 from recognizers.online.ink import Ink
 from recognizers.online.segmentation import segment_ink
+from recognizers.online.slant import slant
 from recognizers.online.writers import SIDES
 
 TEXTS = ["it", "sun", "moon", "star", "art", "no", "son", "rust"]
@@ -167,19 +169,22 @@ def test_odd_ink_is_read(system):
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_word_is_read_under_all_guesses_of_its_lines(system):
+def test_a_word_is_read_under_all_guesses(system):
     reader = WordReader(system).eval()
     decoder = reader.decoder(lexicon_graph(TEXTS), beam=1e9)
     ink = write_word(TEXTS[0], HANDS["upright"], 1)
-    guesses = reader.guesses(ink)
-    assert len(guesses) == len(CORES[system])
-    heights = [fit.lines.core_height for fit, _ in guesses]
-    np.testing.assert_allclose(heights, heights[0] * np.array(CORES[system]))
+    layouts = reader.layouts(ink)
+    assert len(layouts) == len(GUESSES[system])
+    heights = [one.fit.lines.core_height for one in layouts]
+    cores = [guess.core for guess in GUESSES[system]]
+    np.testing.assert_allclose(heights, heights[0] * np.array(cores))
+    leaning = [round(slant(one.ink) - slant(layouts[0].ink), 2) for one in layouts]
+    np.testing.assert_allclose(leaning, [guess.lean for guess in GUESSES[system]], atol=0.16)
     every = len(TEXTS)
     found = reader.read(ink, decoder, n=every)
-    each = [decoder.read(reader.recognized(laid)[2], every) for _, laid in guesses]
+    each = [(decoder.read(reader.recognized(one.ink)[2], every), one.penalty) for one in layouts]
     for reading in found.readings:
-        same = [r.forward for one in each for r in one if r.text == reading.text]
+        same = [r.forward + cost for one, cost in each for r in one if r.text == reading.text]
         assert reading.forward == pytest.approx(-np.logaddexp.reduce(-np.array(same)))
     # The words of the lexicon are all that there is.
     assert sum(r.posterior for r in found.readings) == pytest.approx(1.0, abs=1e-4)
@@ -187,7 +192,7 @@ def test_a_word_is_read_under_all_guesses_of_its_lines(system):
     told = tell(reader, words, lexicon_graph(TEXTS))
     assert told.with_lexicon == [reader.read(ink, reader.decoder(lexicon_graph(TEXTS))).text]
     plain = WordReader(system, normaliser=False)
-    assert len(plain.guesses(ink)) == 1
+    assert len(plain.layouts(ink)) == 1
 
 
 def test_words_begin_with_the_reader_that_was_given(words, letters, tmp_path):
