@@ -39,7 +39,7 @@ class LineReading(nn.Module):
     prepare = staticmethod(normalise_line)
     """Makes of a picture what :meth:`texts` reads."""
 
-    views = 8
+    views = 5
     """Hands that the network does not know are mostly read right in some of the views."""
 
     together = 256
