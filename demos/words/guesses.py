@@ -1,4 +1,4 @@
-"""Under which layouts a word is read: other heights of its core, and other slants."""
+"""Under which layouts a word is read: other heights of its core than that of the best fit."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from typing import NamedTuple
 from recognizers.online.ink import Ink
 from recognizers.online.normalization import Fit, Lines, fit_lines, on_lines
 from recognizers.online.pitch import at_pitch
-from recognizers.online.slant import sheared, upright
+from recognizers.online.slant import upright
 
 __all__ = ["GUESSES", "Guess", "Layout", "laid", "layouts"]
 
 
 class Guess(NamedTuple):
-    """A core so many times as high as that of the fit, `lean` columns per row to the right of
-    upright, and what a reading under it costs more (nats)."""
+    """A core so many times as high as that of the fit, and what a reading under it costs more
+    (nats)."""
 
     core: float = 1.0
-    lean: float = 0.0
     penalty: float = 0.0
 
 
@@ -26,8 +25,9 @@ GUESSES = {
     "segments": (Guess(), *(Guess(core, penalty=1.5) for core in (4.0 / 3.0, 0.75, 0.6))),
     "sdnn": (Guess(), Guess(4.0 / 3.0)),
 }
-"""What each system reads a word under, the best fit first; chosen on 2,077 validation words. In a
-word of a few letters nothing but what it says tells the height of its small letters."""
+"""What each system reads a word under, the best fit first; chosen on validation words, those of
+"segments" on 2,077. In a word of a few letters nothing but what it says tells the height of its
+small letters."""
 
 
 class Layout(NamedTuple):
@@ -39,9 +39,9 @@ class Layout(NamedTuple):
     penalty: float
 
 
-def laid(ink: Ink, lines: Lines, lean: float = 0.0) -> Ink:
-    """A word on its lines, upright or leaning, its letters of one width."""
-    return sheared(at_pitch(upright(on_lines(ink, lines))), -lean)
+def laid(ink: Ink, lines: Lines) -> Ink:
+    """A word on its lines, upright, its letters of one width."""
+    return at_pitch(upright(on_lines(ink, lines)))
 
 
 def layouts(ink: Ink, system: str) -> list[Layout]:
@@ -56,6 +56,5 @@ def layouts(ink: Ink, system: str) -> list[Layout]:
     found = []
     for guess in GUESSES[system]:
         lines = fit.lines.with_core(guess.core)
-        placed = laid(ink, lines, guess.lean)
-        found.append(Layout(replace(fit, lines=lines), placed, guess.penalty))
+        found.append(Layout(replace(fit, lines=lines), laid(ink, lines), guess.penalty))
     return found

@@ -6,7 +6,7 @@ import numpy as np
 
 from recognizers.online.ink import Ink
 
-__all__ = ["sheared", "slant", "upright"]
+__all__ = ["slant", "upright"]
 
 SHEARS = np.linspace(-0.8, 2.0, 57)
 """Candidates, columns to the right per row upwards."""
@@ -53,18 +53,8 @@ def upright(ink: Ink, row: float = 6.5) -> Ink:
     >>> upright(Ink([[(3, 6.5), (8, 16.5)]])).points.tolist()
     [[3.0, 6.5], [3.0, 16.5]]
     """
-    return sheared(ink, slant(ink), row)
-
-
-def sheared(ink: Ink, shear: float, row: float = 6.5) -> Ink:
-    """The word sheared to the left by so many columns per row upwards.
-
-    Row `row` stays, and so does the left end.
-
-    >>> sheared(Ink([[(3, 6.5), (3, 16.5)]]), -0.5).points.tolist()
-    [[3.0, 6.5], [8.0, 16.5]]
-    """
-    if shear == 0.0 or not len(ink.points):
+    shear = slant(ink)
+    if shear == 0.0:
         return ink
     points = np.array(ink.points)
     left = points[:, 0].min()

@@ -15,7 +15,13 @@ from demos.checks.__main__ import DEMO_FIELDS, app
 from demos.checks.combination import combined, texts_graph
 from demos.checks.compare import keep_result, read_results, table, write_into
 from demos.checks.compose_fields import write_fields
-from demos.checks.crossvalidate import crossvalidate, doubtful_names, folds_of
+from demos.checks.crossvalidate import (
+    crossvalidate,
+    doubtful_names,
+    folds_of,
+    operating_point,
+    without,
+)
 from demos.checks.evaluate import read_files
 from demos.checks.line_reading import LineReading, decoded, likely
 from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
@@ -272,6 +278,9 @@ def test_cross_validation_goes_on_where_it_was(composed: list[Field], tmp_path: 
     less = crossvalidate(composed[:6], settings, tmp_path, doubtful=left_out, **options)
     assert less["exact"] == first["exact"]
     assert less["doubtful"]["n"] == 4
+    folds = [json.loads((tmp_path / f"fold-{k}.json").read_text()) for k in range(2)]
+    trusted = operating_point(without(folds, left_out), wrong_labels=0.0)
+    assert less["doubtful"]["operating_point"] == trusted
     readings = [
         reading
         for k in range(2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from demos.checkpoint import CheckpointError
+from demos.checkpoint import CheckpointError, load_checkpoint
 from demos.checks.compose_fields import write_fields
 from demos.checks.evaluate import (
     evaluate,
@@ -75,6 +75,23 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     seen = {file_hash(field.path) for field in composed}
     assert set(one.training_facts.seen) == seen
     assert evaluate(one, composed)["n_seen_in_training"] == len(composed)
+
+
+def test_the_mean_that_is_kept_has_left_the_beginning_behind(
+    composed: list[Field], tmp_path: Path
+) -> None:
+    # By its share of the newest alone, the mean would still be what the reader began with.
+    settings = Settings.of("sdnn", passes=3, validation=0.2, averaging=1e-9)
+    train(composed[:8], settings, tmp_path, progress=False)
+    begun = CheckReader("car", "sdnn", seed=settings.seed).state_dict()
+    kept = CheckReader.load(tmp_path / "reader.safetensors").state_dict()
+    last, _ = load_checkpoint(tmp_path / "state.safetensors")
+    moved = stayed = 0.0
+    for key, value in kept.items():
+        if value.is_floating_point():
+            moved += float((last[f"reader.{key}"] - begun[key]).square().sum())
+            stayed += float((last[f"reader.{key}"] - value).square().sum())
+    assert 0.0 < stayed < 0.25 * moved
 
 
 @pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"ctc"}))
