@@ -16,8 +16,7 @@ import typer
 from demos.checkpoint import CheckpointError
 from demos.words.characters import Settings, errors_of, load_network, train_characters
 from demos.words.evaluate_words import word_errors
-from demos.words.letters import LETTERS
-from demos.words.lexicon import lexicon_graph, task_words
+from demos.words.lexicon import file_words, task_words
 from demos.words.read_commands import add_to
 from demos.words.reader import SYSTEMS, WordReader, shipped_reader
 from demos.words.report import result_name, shipped_network, write_card, write_characters_result
@@ -26,7 +25,6 @@ from demos.words.samples import load_characters, load_letters
 from demos.words.train_words import STAGES, train_words
 from demos.words.train_words import Settings as WordSettings
 from demos.words.word_samples import load_words, word_labels
-from grammars.words import read_words
 from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
 
@@ -237,11 +235,8 @@ def _word_figures(
     _report(words.problems)
     if most is not None and len(words) > most:
         words = words.take(np.linspace(0, len(words) - 1, most).astype(int))
-    if lexicon is None:
-        listed = task_words(labels)
-    else:
-        listed = read_words(lexicon, alphabet=LETTERS)
-    return word_errors(reader, words, lexicon_graph(listed))
+    listed = task_words(labels) if lexicon is None else file_words(lexicon)
+    return word_errors(reader, words, reader.lexicon(listed))
 
 
 def _find(data: Path | None) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,12 +71,17 @@ class Told:
     free: list[str]
     seconds: float
 
-    def errors(self, contributor: str | None = None, every: int = 1) -> dict[str, Any]:
-        """Word and character errors, of every so many words, of one contributor or of all."""
+    def errors(
+        self, contributor: str | None = None, every: int = 1, but: Container[str] = ()
+    ) -> dict[str, Any]:
+        """Word and character errors, of every so many words, of one contributor or of all, but for
+        some words."""
         chosen = [
             i
-            for i, one in enumerate(self.words.contributors)
-            if contributor in (None, one) and i % every == 0
+            for i, (one, label) in enumerate(
+                zip(self.words.contributors, self.words.labels, strict=True)
+            )
+            if contributor in (None, one) and i % every == 0 and label not in but
         ]
         if not chosen:
             return {}

@@ -17,7 +17,7 @@ graphs are trained together from words and their texts. Two systems do it: over-
 
 | step | what it does | where |
 |---|---|---|
-| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, set upright, and its letters made equally wide; read again with a higher core (by over-segmentation also with lower ones), probabilities added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
+| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, set upright, and its letters made equally wide; read again with other heights of the core, probabilities added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
 | annotated image | five planes of 20 rows: four orientations and turning | `recognizers/online/amap.py` |
 | network | the paper's layers and field of 20 x 18, {{ maps }} | `recognizers/online/network.py` |
 | segments | cuts at minima, pen lifts and level runs; up to seven pieces together
@@ -92,9 +92,13 @@ reported beside the test.
 The lexicon of the test has all labels of the pack and the most frequent English words, up to
 25,000 (the paper's had 25,461). Capitals count as their small letters.
 {% if lexicon %}
-A word costs {{ lexicon.lexicon_frequency }} times minus log of its frequency in English, less
-{{ lexicon.lexicon_letter }} nats for each letter: two numbers chosen on validation. In the paper all
-words cost the same; what that makes is said below.
+A word costs {{ lexicon.lexicon_frequency }} times minus log of its frequency, less
+{{ lexicon.lexicon_letter }} nats for each letter. The frequency is mixed of that in English, with a
+share of {{ lexicon.lexicon_seen }} that in the texts that the writers of the training wrote (a reader
+keeps it, as it keeps its network), and with one of {{ lexicon.lexicon_listed }} that of any word of the
+list. These numbers were chosen on validation. Many of the collection's writers were given the same
+texts: most words of the test stand in those of the training, too. In the paper all words cost the
+same. What each of these brings is said below.
 {% endif %}
 
 ## Isolated characters
@@ -144,11 +148,11 @@ The left-out institution (`{{ left_out }}`), of whose writers nothing was traine
 | {{ row | join(" | ") }} |
 {% endfor %}
 
-What frequency and length of words bring, on words of the validation:
+What the frequency of words brings ("as told": in English and in the texts of the training):
 
-| system | lexicon: word | character | what words cost |
-|---|---|---|---|
-{% for row in alike %}
+| system | side | words | frequency | lexicon: word | character |
+|---|---|---|---|---|---|
+{% for row in frequencies %}
 | {{ row | join(" | ") }} |
 {% endfor %}
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-import gtn
 from demos.checkpoint import write_whole
 from demos.words.drawing import (
     Graphs,
@@ -22,12 +20,10 @@ from demos.words.drawing import (
     draw_pieces,
     draw_planes,
 )
-from demos.words.letters import LETTERS, SYMBOLS
-from demos.words.lexicon import FREQUENCY, LETTER, lexicon_graph, task_words
+from demos.words.lexicon import file_words, task_words
 from demos.words.reader import WordReader, WordReading
 from grammars.decoding import Decoder
-from grammars.lexicon import lexicon
-from grammars.words import WordList, read_words
+from grammars.words import WordList
 from recognizers.online.ink import Ink
 
 __all__ = ["MOST_SHOWN", "Card", "Reader", "card", "render", "words_of", "write_report"]
@@ -48,7 +44,7 @@ class Reader:
 
     def __init__(self, reader: WordReader, words: WordList | None, beam: float = 15.0) -> None:
         self.reader, self.words = reader, words
-        graph = None if words is None else _graph(words)
+        graph = None if words is None else reader.lexicon(words)
         self.decoder: Decoder = reader.decoder(graph, beam).with_beam(beam, MOST_ACTIVE)
 
     def read(self, ink: Ink, count: int = 5) -> WordReading:
@@ -70,28 +66,9 @@ class Reader:
         return f"{len(self.words):,} words"
 
 
-def _graph(words: WordList) -> gtn.Graph:
-    """The graph of a list: its own counts, where it has some, in the place of English ones."""
-    if not words.penalties.any():
-        return lexicon_graph(words)
-    penalties = FREQUENCY * words.penalties - LETTER * np.array([len(word) for word in words])
-    return lexicon(list(words), symbols=SYMBOLS, penalties=penalties - penalties.min())
-
-
 def words_of(path: Path | None, size: int) -> WordList:
-    """The words of a file, capitals made small, or else the most frequent `size` of English.
-
-    Lines that are empty, there before or have other letters than a reader knows are left out and
-    listed in `problems`. Counts of the file take the place of those of English.
-    """
-    if path is None:
-        return task_words([], size)
-    found = read_words(path, alphabet=LETTERS + LETTERS.upper())
-    shares: dict[str, float] = {}
-    for word, penalty in zip(found, found.penalties.tolist(), strict=True):
-        shares[word.lower()] = shares.get(word.lower(), 0.0) + math.exp(-penalty)
-    penalties = -np.log(list(shares.values())) if found.penalties.any() else np.zeros(len(shares))
-    return WordList(tuple(shares), penalties, found.problems, found.name)
+    """The words of a file (`file_words`), or else the most frequent `size` of English."""
+    return task_words([], size) if path is None else file_words(path)
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.words.guesses import Layout, laid, layouts
 from demos.words.hmm_reading import HmmReading
 from demos.words.letters import SYMBOLS
-from demos.words.lexicon import free_strings
+from demos.words.lexicon import free_strings, lexicon_graph
 from demos.words.segment_reading import SegmentReading
 from grammars.decoding import Decoder, Reading
+from grammars.words import WordList
 from recognizers.online.amap import amap
 from recognizers.online.hmm import REST
 from recognizers.online.ink import Ink
@@ -83,6 +84,9 @@ class WordReader(nn.Module):
             made equally wide; False: scaled by their height.
         options: of the system.
 
+    Attributes:
+        seen: how often each word stands in the texts that it learned from.
+
     >>> reader = WordReader("segments")
     >>> ink = Ink([[(3, 9), (0, 6), (3, 0), (6, 3), (6, 9), (6, 0), (9, 2)]])
     >>> found = reader.read(ink, n=3)
@@ -106,6 +110,7 @@ class WordReader(nn.Module):
         self.settings = {"system": system, "output": output, "normaliser": normaliser, **options}
         make = SegmentReading if system == "segments" else HmmReading
         self.recognize: SegmentReading | HmmReading = make(output, seed=seed, **options)
+        self.seen: dict[str, int] = {}
 
     def normalize(self, ink: Ink) -> Ink:
         """The word in the pixels of its annotated image, by the lines that fit best."""
@@ -118,8 +123,12 @@ class WordReader(nn.Module):
         """
         return layouts(ink, self.system) if self.normaliser else [Layout(None, by_height(ink), 0.0)]
 
+    def lexicon(self, words: WordList | Sequence[str]) -> gtn.Graph:
+        """The graph of a list of words (`lexicon_graph`), as frequent as this reader knows them."""
+        return lexicon_graph(words, seen=self.seen)
+
     def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
-        """What searches for the words of a lexicon (`lexicon_graph`); None: any letters.
+        """What searches for the words of a lexicon (`lexicon`); None: any letters.
 
         Making one for character models takes about as long as reading a hundred words.
         """
@@ -168,7 +177,8 @@ class WordReader(nn.Module):
 
     def save(self, path: str | Path, **about: Any) -> None:
         """Write a checkpoint."""
-        save_checkpoint(path, self.state_dict(), {"settings": self.settings, **about}, kind=KIND)
+        about = {"settings": self.settings, "seen": self.seen, **about}
+        save_checkpoint(path, self.state_dict(), about, kind=KIND)
 
     @classmethod
     def load(cls, path: str | Path) -> WordReader:
@@ -181,7 +191,8 @@ class WordReader(nn.Module):
         try:
             reader = cls(**about["settings"])
             reader.load_state_dict(tensors)
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            reader.seen = {str(word): int(count) for word, count in about.get("seen", {}).items()}
+        except (AttributeError, RuntimeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: not the parameters of a reader ({error})") from error
         return reader.eval()
 

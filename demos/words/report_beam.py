@@ -14,7 +14,7 @@ import torch
 import gtn
 from demos.checkpoint import write_whole
 from demos.mnist.results import machine
-from demos.words.lexicon import lexicon_graph, task_words
+from demos.words.lexicon import task_words
 from demos.words.reader import WordReader
 from demos.words.word_samples import CATEGORY, load_words
 from grammars.decoding import Decoder
@@ -113,7 +113,7 @@ def write_beams(
     for size in sizes:
         started = time.process_time()
         list_ = task_words(labels, size)
-        graph = lexicon_graph(list_)
+        graph = reader.lexicon(list_)
         seconds = time.process_time() - started
         figures = measure_beams(reader, recognized, some.labels, graph, beams)
         lexicon: dict[str, Any] = {

@@ -38,6 +38,17 @@ MEASURED = (
 )
 """Stages and sides of a run in the order of the table, and what the page calls them."""
 
+FREQUENCIES = (
+    ("validation", "validation", "as told"),
+    ("validation_in_english", "validation", "in English"),
+    ("validation_words_alike", "validation", "words all alike"),
+    ("test", "test", "as told"),
+    ("test_in_english", "test", "in English"),
+    ("test_words_alike", "every third of the test", "words all alike"),
+    ("test_unseen", "test, words that no text of the training has", "as told"),
+)
+"""Sides of a run, what the page calls them, and what the frequency of words is there."""
+
 
 def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
     """Write the page and its pictures from the files in `results`; returns all files written.
@@ -67,10 +78,12 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
             for stage, side, trained_on in MEASURED
         ],
         left_out_rows=[(_name(run), *_figures(run["after"]["left_out"])) for run in runs],
-        alike=[
-            (_name(run), *_figures(run["after"][side])[1:3], how)
+        frequencies=[
+            (_name(run), side, count, how, *errors[:2])
             for run in runs
-            for side, how in (("validation", "as told"), ("validation_words_alike", "nothing"))
+            for key, side, how in FREQUENCIES
+            if run["after"].get(key)
+            for count, *errors in [_figures(run["after"][key])]
         ],
         contributors_rows=_by_contributor(runs),
         contributors_names=[_name(run) for run in runs],

@@ -12,7 +12,7 @@ import torch
 from demos.checkpoint import write_whole
 from demos.mnist.results import machine
 from demos.words.evaluate_words import tell, word_errors
-from demos.words.lexicon import FREQUENCY, LETTER, lexicon_graph
+from demos.words.lexicon import FREQUENCY, LETTER, LISTED, SEEN, lexicon_graph
 from demos.words.reader import WordReader
 from demos.words.train_words import STAGES, Settings
 from demos.words.word_samples import Words
@@ -48,12 +48,14 @@ def write_words_result(
     data; the sides are chosen here. `most`: so many test and left-out words at
     most, evenly from all.
     """
-    lexicon = lexicon_graph(listed)
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
     # Without a first stage, "before" is before the reader that it went on from saw words.
     began = Path(settings.start).parent if settings.start and not settings.strings else out
     before = WordReader.load(began / f"{STAGES[0]}.safetensors")
+    lexicon, english, alike = (
+        after.lexicon(listed), lexicon_graph(listed), lexicon_graph(listed, 0.0, 0.0),
+    )  # fmt: skip
     test, left_out, some = (
         _evenly(words.of((side,)), limit)
         for side, limit in (("test", most), ("left-out", most), ("validation", MOST_VALIDATION))
@@ -66,6 +68,8 @@ def write_words_result(
         "lexicon": len(listed),
         "lexicon_frequency": FREQUENCY,
         "lexicon_letter": LETTER,
+        "lexicon_seen": SEEN,
+        "lexicon_listed": LISTED,
         "parameters": parameters(after),
     }
     third = test.take(range(0, len(test), EVERY))
@@ -76,7 +80,11 @@ def write_words_result(
         "every_third_of_test": told.errors(every=EVERY),
         "left_out": word_errors(after, left_out, lexicon),
         "validation": word_errors(after, some, lexicon),
-        "validation_words_alike": word_errors(after, some, lexicon_graph(listed, 0.0, 0.0)),
+        "validation_in_english": word_errors(after, some, english),
+        "validation_words_alike": word_errors(after, some, alike),
+        "test_in_english": word_errors(after, test, english),
+        "test_words_alike": word_errors(after, third, alike),
+        "test_unseen": told.errors(but=after.seen),
         "test_by_contributor": {name: told.errors(name) for name in sorted(set(test.contributors))},
     }
     same = "every_third_of_test"
@@ -147,7 +155,9 @@ def write_words_card(reader: Path, result: Path, weights: Path) -> None:
         ("test", figures["after"]["test"]),
         ("left-out institution", figures["after"]["left_out"]),
         ("validation", figures["after"]["validation"]),
-        ("validation, all words alike", figures["after"]["validation_words_alike"]),
+        ("test, frequencies of English alone", figures["after"]["test_in_english"]),
+        ("test, every third, all words alike", figures["after"]["test_words_alike"]),
+        ("test, those that no text of the training has", figures["after"]["test_unseen"]),
     ]
     keys = ("word_error", "char_error", "word_error_no_lexicon", "char_error_no_lexicon")
     for name, side in named:
@@ -193,8 +203,10 @@ criterion against all strings of letters. It keeps no ink.
 {chr(10).join(rows)}
 
 With the lexicon: {figures["lexicon"]:,} words, all labels of the data and frequent English ones; a
-word costs {figures["lexicon_frequency"]} times minus log of its frequency in English, less
-{figures["lexicon_letter"]} nats for each letter ("all words alike": nothing, as in the paper).
+word costs {figures["lexicon_frequency"]} times minus log of its frequency, less
+{figures["lexicon_letter"]} nats for each letter ("all words alike": nothing, as in the paper). The
+frequency is mixed of that in English, that in the texts of the training, which the reader keeps
+({figures["lexicon_seen"]}), and that of any word of the list ({figures["lexicon_listed"]}).
 "Free": any letters. Capitals count as small letters. The writers of test, left-out and validation
 are in no training. The paper's figures before and after training on
 words ({paper}) are of other data: 881 lower-case words collected by its authors.

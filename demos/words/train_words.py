@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -264,6 +265,7 @@ class _Run:
     def finish(self) -> None:
         """Write the reader of the stage, and begin the next one with it."""
         reader = self.averaged()
+        reader.seen = dict(sorted(Counter(self.words.labels).items()))
         reader.save(self.out / f"{self.stage}.safetensors", run=self.about, stage=self.stage)
         self.reader.load_state_dict(reader.state_dict())
         after = STAGES.index(self.stage or "") + 1

@@ -74,7 +74,7 @@ def side(factor):
     return {"n_words": 1234, "words_per_second": 9.0} | dict.fromkeys(names, 0.1 * factor)
 
 
-def run(system, normaliser, before, after):
+def run(system, normaliser, before, after, unseen=None):
     names = ("word_error", "char_error_no_lexicon")
     return {
         "task": "words",
@@ -84,13 +84,19 @@ def run(system, normaliser, before, after):
         "parameters": 7,
         "lexicon_frequency": 0.4,
         "lexicon_letter": 0.75,
+        "lexicon_seen": 0.5,
+        "lexicon_listed": 0.1,
         "before": {"every_third_of_test": side(before)},
         "after": {
             "test": side(after),
             "every_third_of_test": side(after),
             "left_out": side(2.0),
             "validation": side(3.0),
+            "validation_in_english": side(3.5),
             "validation_words_alike": side(4.0),
+            "test_in_english": side(after),
+            "test_words_alike": side(after),
+            "test_unseen": side(after) if unseen is None else unseen,
             "test_by_contributor": {"own": side(after)},
         },
         "cut_by_global_training": dict.fromkeys(names, 1 - after / before),
@@ -115,7 +121,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     results.mkdir()
     for name, content in {
         "beam-segments": beams,
-        "sdnn-seed0": run("sdnn", True, 1.6, 0.8),
+        "sdnn-seed0": run("sdnn", True, 1.6, 0.8, unseen={}),
         "segments-seed0": run("segments", True, 1.5, 1.0),
         "segments-no-normaliser-seed0": run("segments", False, 2.0, 1.6),
         "characters-rbf-seed0": {
@@ -140,7 +146,8 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert f"{hmm}: training on words cuts the word error with the lexicon by 50%" in text
     assert f"{name}: the normaliser cuts the word error by 38% (from 16.0% to 10.0%" in text
     assert f"| {hmm} | 1,234 | 20.0 |" in text  # left out
-    assert f"| {hmm} | 40.0 | 40.0 | nothing |" in text
+    assert f"| {hmm} | validation | 1,234 | words all alike | 40.0 | 40.0 |" in text
+    assert f"| {hmm} | test, words" not in text
     assert "| `own` | 1,234 | 10.0 | 16.0 | 8.0 |" in text
     # The narrowest beam that costs at most 0.2%, and the widest.
     assert "| 25,000 | 50 | 30,000 | 0.5 s | 5 | 10.1% | 5.0 | 10.0 | 500 |" in text

@@ -1,10 +1,12 @@
 """Readers of words: what they learn from, that they learn, and that a run can be interrupted."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 import torch
+import wordfreq
 
 import gtn
 from demos.checkpoint import CheckpointError
@@ -16,11 +18,11 @@ from demos.words.character_strings import (
     output_labels,
     placed,
 )
-from demos.words.evaluate_words import character_errors, read_texts, tell, word_errors
+from demos.words.evaluate_words import Told, character_errors, read_texts, tell, word_errors
 from demos.words.guesses import GUESSES
 from demos.words.handwriting import HANDS, write_word
 from demos.words.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
-from demos.words.lexicon import free_strings, lexicon_graph, task_words
+from demos.words.lexicon import file_words, free_strings, lexicon_graph, task_words
 from demos.words.reader import SYSTEMS, WordReader
 from demos.words.report_words import write_words_card, write_words_result
 from demos.words.train_words import STAGES, Settings, train_words
@@ -60,6 +62,42 @@ def test_the_lexicon_of_the_task():
     graph = lexicon_graph(found)
     assert gtn.intersect(graph, gtn.string("zyxw", symbols=graph.isymbols)).num_nodes > 0
     assert gtn.intersect(free_strings(), gtn.string("qq", symbols=graph.isymbols)).num_nodes > 0
+
+
+def test_words_of_the_texts_learned_from_are_more_frequent():
+    words = ["their", "theta", "zyxw"]
+    counted = {"theta": 2, "zyxw": 1, "the": 1}
+
+    def penalties(**options):
+        graph = lexicon_graph(words, letter=0.0, **options)
+        texts = [gtn.string(word, symbols=graph.isymbols) for word in words]
+        return np.array([float(gtn.viterbi_penalty(gtn.intersect(graph, t))) for t in texts])
+
+    english = np.array([wordfreq.word_frequency(word, "en") for word in words])
+    assert (english > 0.0).tolist() == [True, True, False]
+    expected = -0.8 * np.log(0.4 * english + 0.5 * np.array([0, 2, 1]) / 4 + 0.1 / 3)
+    np.testing.assert_allclose(penalties(seen=counted), expected - expected.min(), atol=0.01)
+    np.testing.assert_array_equal(penalties(seen={}), penalties())
+    np.testing.assert_array_equal(penalties(), np.sort(penalties()))
+
+
+def test_a_reader_keeps_what_it_has_seen(tmp_path):
+    reader = WordReader("segments")
+    reader.seen = {"cat": 3}
+    reader.save(tmp_path / "reader.safetensors")
+    assert WordReader.load(tmp_path / "reader.safetensors").seen == {"cat": 3}
+
+
+def test_counts_of_a_file_come_before_those_of_the_reader(tmp_path):
+    (tmp_path / "words.txt").write_text("Cat\t1\ndog\t9\ncat\t2\n")
+    listed = file_words(tmp_path / "words.txt")
+    assert listed.words == ("cat", "dog")
+    graph = lexicon_graph(listed, letter=0.0, seen={"cat": 1000})
+    best = gtn.intersect(graph, gtn.string("dog", symbols=graph.isymbols))
+    other = gtn.intersect(graph, gtn.string("cat", symbols=graph.isymbols))
+    assert float(gtn.viterbi_penalty(best)) == 0.0
+    found = float(gtn.viterbi_penalty(other))
+    assert found == pytest.approx(0.8 * math.log(3.0), abs=0.01)
 
 
 @pytest.mark.parametrize("normaliser", [True, False])
@@ -192,6 +230,14 @@ def test_a_word_is_read_under_all_guesses(system):
     assert len(plain.layouts(ink)) == 1
 
 
+def test_errors_but_for_some_words(words):
+    told = Told(words, [*TEXTS[:4], *["no"] * 4], TEXTS, 1.0)
+    assert told.errors()["word_error"] == 3 / 8
+    found = told.errors(but={"art", "it"})
+    assert (found["n_words"], found["word_error"]) == (6, 2 / 6)
+    assert told.errors(but=TEXTS) == {}
+
+
 def test_words_begin_with_the_reader_that_was_given(words, letters, tmp_path):
     given = WordReader("sdnn", seed=5)
     given.save(tmp_path / "given.safetensors")
@@ -244,6 +290,9 @@ def test_a_result_and_its_card(words, letters, tmp_path):
     assert found["lexicon"] == 40
     assert found["after"]["test"]["n_words"] == found["after"]["left_out"]["n_words"] == 8
     assert found["command"].endswith("--strings 2 --steps 2 --maps 4 8 --seed 0")
+    # All words of this test stand in the texts of the training.
+    assert WordReader.load(out / "words.safetensors").seen == dict.fromkeys(TEXTS, 1)
+    assert found["after"]["test_unseen"] == {}
     write_words_card(out / "words.safetensors", path, tmp_path)
     assert "40 words" in (tmp_path / "words-segments.md").read_text()
     assert WordReader.load(tmp_path / "words-segments.safetensors").system == "segments"
