@@ -21,7 +21,7 @@ from demos.words.drawing import (
     draw_planes,
 )
 from demos.words.lexicon import file_words, task_words
-from demos.words.reader import WordReader, WordReading
+from demos.words.reader import BEAM, WordReader, WordReading
 from grammars.decoding import Decoder
 from grammars.words import WordList
 from recognizers.online.ink import Ink
@@ -42,7 +42,7 @@ class Reader:
         words: the list; None: any letters.
     """
 
-    def __init__(self, reader: WordReader, words: WordList | None, beam: float = 15.0) -> None:
+    def __init__(self, reader: WordReader, words: WordList | None, beam: float = BEAM) -> None:
         self.reader, self.words = reader, words
         graph = None if words is None else reader.lexicon(words)
         self.decoder: Decoder = reader.decoder(graph, beam).with_beam(beam, MOST_ACTIVE)

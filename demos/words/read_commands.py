@@ -20,7 +20,7 @@ from demos.words.read import (
     write_report,
 )
 from demos.words.read_files import NamedInk, inks_of
-from demos.words.reader import SYSTEMS, WordReader, WordReading, shipped_reader
+from demos.words.reader import BEAM, SYSTEMS, WordReader, WordReading, shipped_reader
 from demos.words.report_beam import write_beams
 from demos.words.report_page import write_page
 from recognizers.datasets.fields import find_data
@@ -51,7 +51,7 @@ def read(
     lexicon: Lexicon = None,
     size: Size = 25_000,
     free: Free = False,
-    beam: Beam = 15.0,
+    beam: Beam = BEAM,
     count: Annotated[int, typer.Option(min=1, help="How many words are told.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per word.")] = False,
     page: Page = Path("report/words.html"),
@@ -108,7 +108,7 @@ def pad(
     lexicon: Lexicon = None,
     size: Size = 25_000,
     free: Free = False,
-    beam: Beam = 15.0,
+    beam: Beam = BEAM,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8123,
 ) -> None:
     """Serve a page on this machine on which one writes and is read, until interrupted."""

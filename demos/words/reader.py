@@ -27,7 +27,16 @@ from recognizers.online.ink import Ink
 from recognizers.online.normalization import Fit, by_height, fit_lines
 from recognizers.online.segmentation import InkSegmentation
 
-__all__ = ["KIND", "SYSTEMS", "WordReader", "WordReading", "costing", "joined", "shipped_reader"]
+__all__ = [
+    "BEAM",
+    "KIND",
+    "SYSTEMS",
+    "WordReader",
+    "WordReading",
+    "costing",
+    "joined",
+    "shipped_reader",
+]
 
 KIND = "graph-transformer-networks/words/1"
 
@@ -36,7 +45,9 @@ SYSTEMS = ("segments", "sdnn")
 
 OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
 
-BEAM = 12.0
+BEAM = 20.0
+"""Tokens so far (in nats) behind the best at the same ink are dropped: `docs/words.md` has what
+narrower ones cost."""
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
 

@@ -22,7 +22,7 @@ from recognizers.online.unipen_cache import load_unipen
 
 __all__ = ["BEAMS", "ENOUGH", "measure_beams", "write_beams"]
 
-BEAMS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0)
+BEAMS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0)
 
 ENOUGH = 0.002
 """What a beam may cost, in words wrong of all, beside the widest."""
