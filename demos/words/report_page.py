@@ -81,8 +81,9 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         frequencies=[
             (_name(run), side, count, how, *errors[:2])
             for run in runs
+            if "lexicon_seen" in run  # Others were measured with frequencies in English alone.
             for key, side, how in FREQUENCIES
-            if run["after"].get(key)
+            if run["after"][key]
             for count, *errors in [_figures(run["after"][key])]
         ],
         contributors_rows=_by_contributor(runs),
