@@ -53,7 +53,7 @@ class FieldNetwork(nn.Module):
         maps: Sequence[int] = MAPS,
         column: int = COLUMN,
         line: Sequence[int] = (88, 88, 80),
-        dropout: float = 0.3,
+        dropout: float = 0.05,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()

@@ -25,6 +25,9 @@ __all__ = ["LineTraining"]
 LOOKS = (0.12, 0.3, 0.6)
 """After which shares of the passes the reader is asked where its characters stand."""
 
+WEANING = (0.4, 0.8)
+"""Shares of the passes between which more and more of the further fields are replaced."""
+
 CRITERIA = {
     "viterbi": (gtn.dense.viterbi_penalty_float64, False),
     "discriminative-viterbi": (gtn.dense.viterbi_penalty_float64, True),
@@ -75,6 +78,7 @@ class LineTraining:
         self.distort = LineDistortion(**settings.distortion)
         self.settings = settings
         self.splicer: Splicer | None = None
+        self.weaned = 0.0
 
     def before(self, progress: bool) -> dict[str, Any] | None:
         """Do nothing: the network learns from fields alone."""
@@ -83,6 +87,9 @@ class LineTraining:
     def start_pass(self, number: int, samples: Sequence[Sample]) -> None:
         """Look anew where the characters of the fields stand, in some of the passes."""
         passes = self.settings.passes
+        first, last = WEANING
+        weaning = (number / passes - first) / (last - first)
+        self.weaned = self.settings.weaned * min(max(weaning, 0.0), 1.0)
         if self.settings.spliced and number in {int(share * passes) for share in LOOKS}:
             cuts = cuts_between(self.recognize, self.grammar(), samples)
             self.splicer = Splicer(samples, cuts) if any(cuts) else None
@@ -134,8 +141,9 @@ class LineTraining:
         if self.splicer is None:
             return list(samples)
         ours = {id(one) for one in self.splicer.samples}
-        drawn = torch.rand(len(samples), generator=generator) < self.settings.spliced
+        drawn = torch.rand(len(samples), generator=generator).tolist()
+        spliced, weaned = self.settings.spliced, self.weaned
         return [
-            self.splicer(generator) if replace and id(one) in ours else one
-            for one, replace in zip(samples, drawn.tolist(), strict=True)
+            self.splicer(generator) if x < (spliced if id(one) in ours else weaned) else one
+            for one, x in zip(samples, drawn, strict=True)
         ]

@@ -19,6 +19,7 @@ OF_LINES: dict[str, Any] = {
     "variants": 0,
     "averaging": 0.005,
     "spliced": 0.3,
+    "weaned": 0.9,
     "distortion": {
         "stretch": 0.25,
         "slant": 0.3,
@@ -44,7 +45,9 @@ class Settings:
     share is larger while that would reach back further than the last tenth of the steps.
 
     Readers of lines are also trained on new fields: a share ``spliced`` of the fields is replaced
-    by such as are joined of parts of several (:mod:`demos.checks.splicing`).
+    by such as are joined of parts of several (:mod:`demos.checks.splicing`). They are weaned off
+    the further fields, which teach many hands, but not those of the fields to be read: towards the
+    end new fields stand in the place of a share ``weaned`` of them, too.
 
     Some labels are wrong. ``wrong_labels`` is the share of them that training reckons with, once
     a third of it is over: the discriminative forward loss of a field is then minus the logarithm
@@ -67,6 +70,7 @@ class Settings:
     variants: int = 5
     replay: int = 48
     spliced: float = 0.0
+    weaned: float = 0.0
     seed: int = 0
     distortion: dict[str, float] = field(
         default_factory=lambda: {

@@ -166,10 +166,10 @@ class _Loop:
         draw = 1_000_003 * self.settings.seed + number
         generator = torch.Generator().manual_seed(draw)
         torch.manual_seed(draw)  # of what drop-out leaves out
-        batches = self.training.batches(training.draw(generator), generator)
-        total, skipped = 0.0, 0
         with self._averaged():
             self.training.start_pass(number, training.fields)
+        batches = self.training.batches(training.draw(generator), generator)
+        total, skipped = 0.0, 0
         self.reader.train()
         bar = tqdm(
             batches,

@@ -77,6 +77,8 @@ def test_the_scale_is_that_by_which_the_readings_were_spoilt() -> None:
     sure = [{"1": 0.999}] * 98 + [{"1": 0.999}] * 2
     labels = ["1"] * 98 + ["7"] * 2
     assert fit_scale(sure, labels) < 0.8 < fit_scale(sure, labels, wrong_labels=0.02)
+    # Where nothing is wrong any larger scale would be likelier; twenty fields do not tell.
+    assert 1.2 < fit_scale([{"1": 0.9}] * 20, ["1"] * 20) < 2.5
 
 
 # -- curves ------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from demos.checks.crossvalidate import (
 )
 from demos.checks.evaluate import read_files
 from demos.checks.line_reading import LineReading, decoded, likely
+from demos.checks.line_training import LineTraining
 from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.report import write_report
 from demos.checks.samples import Sample
@@ -136,7 +137,8 @@ def test_training_resumes_to_the_same_reader(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = Settings.of(recognizer, loss=loss, passes=3, validation=0.2)
-    train(composed, settings, tmp_path / "whole", progress=False)
+    fields, further = composed[:8], composed[8:]
+    train(fields, settings, tmp_path / "whole", further=further, progress=False)
     import demos.checks.train as training
 
     original = training._Loop.one_pass
@@ -148,9 +150,9 @@ def test_training_resumes_to_the_same_reader(
 
     monkeypatch.setattr(training._Loop, "one_pass", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(composed, settings, tmp_path / "cut", progress=False)
+        train(fields, settings, tmp_path / "cut", further=further, progress=False)
     monkeypatch.undo()
-    train(composed, settings, tmp_path / "cut", progress=False)
+    train(fields, settings, tmp_path / "cut", further=further, progress=False)
     one, two = (
         CheckReader.load(tmp_path / name / "reader.safetensors") for name in ("whole", "cut")
     )
@@ -204,6 +206,23 @@ def test_cuts_lie_between_the_characters(monkeypatch: pytest.MonkeyPatch) -> Non
     (cuts,) = cuts_between(reader.recognize, reader.grammar(), [sample])
     assert cuts[0] == 0
     assert 10 < cuts[1] < 30 < cuts[2] < 50
+
+
+def test_spliced_fields_take_the_place_of_further_ones_towards_the_end() -> None:
+    training = LineTraining(untrained("sdnn"), Settings.of("sdnn", passes=10))
+    fields = [strokes(2) for _ in range(100)]
+    further = [Sample("further", "1", strokes(1).prepared) for _ in range(100)]
+    training.splicer = Splicer(fields, [[0, 20]] * 100)
+    kept = {}
+    for number in (0, 4, 5, 9):
+        training.start_pass(number, fields)
+        seen = training.batches([*fields, *further], torch.Generator().manual_seed(0))
+        names = [one.name for batch in seen for one in batch]
+        assert len(names) == 200
+        assert 50 < names.count("2") < 90  # 0.7 of the fields themselves, always
+        kept[number] = names.count("further")
+    assert kept[0] == kept[4] == 100
+    assert kept[5] > 60 > 25 > kept[9] > 0
 
 
 # -- both readers together ---------------------------------------------------------------------
