@@ -21,13 +21,16 @@ OF_LINES: dict[str, Any] = {
     "spliced": 0.3,
     "weaned": 0.9,
     "distortion": {
-        "stretch": 0.25,
-        "slant": 0.3,
-        "waves": 2.0,
-        "noise": 0.05,
-        "rotation": 0.04,
-        "thickness": 0.5,
-        "blot": 0.05,
+        "stretch": 0.32,
+        "size": 0.2,
+        "down": 0.1,
+        "slant": 0.4,
+        "rotation": 0.06,
+        "waves": 2.8,
+        "thickness": 0.7,
+        "gamma": 0.5,
+        "noise": 0.06,
+        "blot": 0.08,
     },
 }
 """What differs from the defaults for recognizers that are swept over lines."""
