@@ -48,7 +48,7 @@ class CRNN(nn.Module):
         maps: Sequence[int] = MAPS,
         column: int = COLUMN,
         units: int = 64,
-        dropout: float = 0.3,
+        dropout: float = 0.05,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ import typer
 from demos.checkpoint import CheckpointError
 from demos.checks.calibration import expected_calibration_error, recalibrate
 from demos.checks.combination import WAYS, read_together
-from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
+from demos.checks.compare import RESULTS, keep_result, name_of, read_results, table, write_into
 from demos.checks.criteria_page import command as criteria_command
 from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields
 from demos.checks.crossvalidate import doubtful_names
@@ -139,7 +139,7 @@ def evaluate(
             "views": reader.views,
             "calibration_error": expected_calibration_error(figures["outcomes"]),
         }
-        keep_result(keep, reader.recognizer, on, figures, **more)
+        keep_result(keep, _named(reader), on, figures, **more)
     outcomes = figures["outcomes"]
     _show(figures, as_json)
     if report is not None:
@@ -198,7 +198,7 @@ def combine(
     seen = [name for reader in readers for name in reader.training_facts.seen]
     figures = figures_of(results, fields, seen)
     if keep is not None:
-        name = f"{way} of {' and '.join(reader.recognizer for reader in readers)}"
+        name = f"{way} of {' and '.join(map(_named, readers))}"
         parameters = sum(p.numel() for reader in readers for p in reader.parameters())
         keep_result(keep, name, on, figures, parameters=parameters, scales=scales)
     _show(figures, as_json)
@@ -245,7 +245,7 @@ def crossvalidate(
         less = f", without {len(left_out)} labels in doubt" if left_out else ""
         on = f"{folds} folds of {len(found.fields)}{together}{less}"
         seconds = figures["seconds"] / folds
-        keep_result(keep, recognizer, on, figures, training_seconds=seconds)
+        keep_result(keep, name_of(recognizer, loss), on, figures, training_seconds=seconds)
     typer.echo(json.dumps({k: v for k, v in figures.items() if k != "run"}))
 
 
@@ -352,6 +352,12 @@ def _further(folders: list[Path] | None) -> list[Field]:
         _report_problems(composed.problems)
         others += composed.fields
     return others
+
+
+def _named(reader: CheckReader) -> str:
+    """Return what a reader is called, by its recognizer and by what trained it."""
+    settings = reader.training_facts.report.get("settings", {})
+    return name_of(reader.recognizer, settings.get("loss", Settings.loss))
 
 
 def _measured_on(data: Path | None, holdout: int) -> tuple[list[Field], str]:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from demos.checkpoint import write_whole
+from demos.checks.settings import Settings
 
-__all__ = ["RESULTS", "keep_result", "read_results", "table", "write_into"]
+__all__ = ["RESULTS", "keep_result", "name_of", "read_results", "table", "write_into"]
 
 RESULTS = Path("results") / "checks"
 """Folder of the results, from the root of the project."""
@@ -29,6 +30,15 @@ COLUMNS = {
     "parameters": "parameters",
     "training_seconds": "training, minutes",
 }
+
+
+def name_of(recognizer: str, loss: str = Settings.loss) -> str:
+    """Return what a reader is called: its recognizer, and its criterion unless it is the usual one.
+
+    >>> name_of("sdnn"), name_of("crnn", "ctc")
+    ('sdnn', 'crnn by ctc')
+    """
+    return recognizer if loss == Settings.loss else f"{recognizer} by {loss}"
 
 
 def keep_result(path: Path, name: str, on: str, figures: dict[str, Any], **more: Any) -> None:
