@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from recognizers.datasets.check_printing import text_ink
-from recognizers.field_candidates import Candidates
+from recognizers.field_candidates import GAPS, Candidates
 from recognizers.field_ink import CheckInk
 
 __all__ = ["FEATURES", "field_features", "likeness_to_sign"]
@@ -17,12 +17,15 @@ FEATURES = (
     "x", "x_squared", "y", "y_squared", "height", "height_squared", "aspect", "aspect_squared",
     "density", "density_squared", "sign_before", "sign_first", "framed", "rule_under",
     "ink_before", "ink_behind", "darkness", "unevenness", "components", "last_line",
-    "alone", "heading", "wide_gap",
+    "alone", "heading", "wide_gap", "alike_before", "alike_behind",
 )  # fmt: skip
 """Names of the features, see :func:`field_features`."""
 
 GLYPH = 16
 """Signs are compared as pictures of so many pixels each way."""
+
+HEIGHTS_APART, LINES_APART = 0.5, 0.5
+"""Logarithm of the ratio of two heights, and distance of two lines in heights: not at all alike."""
 
 SIGN_FONTS = ("sans", "serif", "times", "mono")
 
@@ -38,7 +41,9 @@ def field_features(ink: CheckInk, candidates: Candidates) -> np.ndarray:
     - share of ink before and behind it, within twice its height; how dark it is against the
       darkest; spread of its components' heights, and log of their number;
     - whether it is in the lowest eighth, where the line for machines is; whether no ink is near
-      above and below; whether small print stands above it; its widest gap in heights.
+      above and below; whether small print stands above it; its widest gap in heights;
+    - how much what is next to it, before and behind, is like a character of its own that was left
+      out: as high, on its line, near, and no currency sign.
     """
     high, wide = ink.labels.shape
     boxes = candidates.boxes
@@ -73,6 +78,7 @@ def field_features(ink: CheckInk, candidates: Candidates) -> np.ndarray:
         4.0 * np.array(uneven), np.log([len(h) / 6.0 for h in heights]),
         (bottom > 0.93 * high).astype(np.float64),
         np.clip(over + under, 0.0, 1.0), np.clip(over, 0.0, 1.0), np.array(gaps) / tall,
+        *_alike_beside(ink, candidates, signs[0]),
     )  # fmt: skip
     return np.clip(np.stack(columns, axis=1), -4.0, 4.0).astype(np.float32)
 
@@ -136,6 +142,29 @@ def _signs(ink: CheckInk, candidates: Candidates) -> tuple[np.ndarray, np.ndarra
         likeness[used] = likeness_to_sign(np.stack([_component_glyph(ink, c) for c in used]))
     found = likeness[chosen]
     return found[:, 0], found[:, 1]
+
+
+def _alike_beside(
+    ink: CheckInk, candidates: Candidates, sign_before: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much like one of its own components that is which is next to each field, 0 to 1.
+
+    It is as high as these usually are, stands on their line, and is near: a character before the
+    field, or behind it, that was left out. The first is less where a currency sign stands there.
+    """
+    found = np.zeros((2, len(candidates.boxes)))
+    _, y, _, bottom = ink.boxes.T
+    for n, (box, own) in enumerate(zip(candidates.boxes, candidates.components, strict=True)):
+        heights = bottom[own] - y[own]
+        usual = float(np.median(heights[2 * heights >= heights.max()]))
+        line = float(np.median(bottom[own][2 * heights >= heights.max()]))
+        alike = 1.0 - np.abs(np.log(np.maximum(bottom - y, 1) / usual)) / HEIGHTS_APART
+        alike -= np.abs(bottom - line) / (LINES_APART * usual)
+        alike[own] = 0.0
+        for side, gap in enumerate((box[0] - ink.boxes[:, 2], ink.boxes[:, 0] - box[2])):
+            beside = np.where(gap >= -0.1 * usual, 1.0 - gap / (GAPS[-1] * usual), 0.0)
+            found[side, n] = np.clip(np.minimum(alike, beside), 0.0, 1.0).max(initial=0.0)
+    return found[0] * (1.0 - sign_before**2), found[1]
 
 
 def _component_glyph(ink: CheckInk, number: int) -> np.ndarray:

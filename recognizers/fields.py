@@ -38,6 +38,8 @@ SHARED = {
     "ink_behind": 1.0,
     "ink_before": 1.0,
     "density_squared": 1.0,
+    "alike_before": 2.0,
+    "alike_behind": 1.0,
 }
 """Coefficients for whole amounts and for dollars."""
 

@@ -20,7 +20,7 @@ from demos.checks.reader import CheckReader
 from demos.checks.texts import mean
 from demos.checks.whole_data import KnownCheck, known_checks, write_checks
 from demos.checks.whole_evaluate import evaluate_checks, read_checks
-from demos.checks.whole_loop import WholeSettings, field_batches
+from demos.checks.whole_loop import WholeSettings, field_batches, places_of
 from demos.checks.whole_reader import SHIPPED_WHOLE, Prepared, WholeReader, prepare_check
 from demos.checks.whole_report import write_whole_report
 from demos.checks.whole_samples import composed_lines, lines_of, locate_all
@@ -260,6 +260,12 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
         train_whole(checks, replace(settings, seed=1), part, digits=MNIST, progress=False)
     loaded = WholeReader.load(part / "reader.safetensors")
     assert loaded.reader.rules.name == "amounts"
+    # What is learned of the grammar is the same of all digits of a place.
+    moved = (loaded.reader.grammar.penalties - start.grammar.penalties).detach()
+    places = places_of(start.grammar.graph)
+    first = torch.stack([moved[places == place][0] for place in range(int(places.max()) + 1)])
+    torch.testing.assert_close(moved, first[places], rtol=0.0, atol=1e-5)
+    assert first.abs().max() > 0.01
     figures = evaluate_checks(loaded, checks[:2])
     assert figures["n"] == 2
     assert figures["correct"] + figures["error"] + figures["reject"] == pytest.approx(1.0)

@@ -92,6 +92,30 @@ def test_currency_signs_are_alike():
     assert likeness_to_sign(stripes)[0] < 0.5
 
 
+def alike_beside(text):
+    """Where the fields of a check begin and end, and what is like their characters beside them."""
+    found = locate_fields(printed((text, 600, 200, 24)))
+    columns = [FEATURES.index(name) for name in ("alike_before", "alike_behind")]
+    ends = found.boxes[:, 0], found.boxes[:, 0] + found.boxes[:, 2]
+    return np.stack(ends, axis=1).astype(int).tolist(), found.features[:, columns].tolist()
+
+
+def test_a_character_that_was_left_out_is_seen_beside_the_field():
+    ends, alike = alike_beside("1250.60 7")
+    whole, first, last = (ends.index(one) for one in ([602, 720], [617, 720], [602, 698]))
+    assert alike[whole] == [0.0, 0.0]
+    assert alike[first][0] > 0.5
+    assert alike[first][1] == 0.0
+    assert alike[last][0] == 0.0
+    assert alike[last][1] > 0.5
+
+
+def test_a_currency_sign_is_no_character_that_was_left_out():
+    ends, alike = alike_beside("$ 250.60")
+    assert alike[ends.index([624, 706])][0] < 0.1
+    assert alike[ends.index([640, 706])][0] > 0.5  # without its first digit
+
+
 def test_words_join_what_is_near_and_no_more():
     boxes = np.array([[0, 0, 10, 20], [14, 0, 24, 20], [60, 0, 70, 20], [0, 40, 10, 60]])
     found = {tuple(sorted(word.tolist())) for word in words(boxes, 80.0)}
