@@ -10,8 +10,8 @@ from demos.checks.networks import SWEEPING
 __all__ = ["Settings"]
 
 OF_LINES: dict[str, Any] = {
-    "passes": 120,
-    "further": 1200,
+    "passes": 100,
+    "further": 2000,
     "batch": 16,
     "decay": 1e-2,
     "digit_passes": 0.0,
@@ -19,7 +19,7 @@ OF_LINES: dict[str, Any] = {
     "variants": 0,
     "averaging": 0.005,
     "spliced": 0.3,
-    "weaned": 0.9,
+    "weaned": 0.5,
     "distortion": {
         "stretch": 0.32,
         "size": 0.2,

@@ -209,7 +209,8 @@ def test_cuts_lie_between_the_characters(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_spliced_fields_take_the_place_of_further_ones_towards_the_end() -> None:
-    training = LineTraining(untrained("sdnn"), Settings.of("sdnn", passes=10))
+    settings = Settings.of("sdnn", passes=10, weaned=0.9)
+    training = LineTraining(untrained("sdnn"), settings)
     fields = [strokes(2) for _ in range(100)]
     further = [Sample("further", "1", strokes(1).prepared) for _ in range(100)]
     training.splicer = Splicer(fields, [[0, 20]] * 100)
