@@ -21,6 +21,10 @@ from recognizers.images import ImageError
 __all__ = ["LinesError", "appended", "line_of", "read_into", "unread", "written"]
 
 
+BEGINNING = b'{"file": "'
+"""How every line begins, so that a torn one can be told from a file of something else."""
+
+
 class LinesError(ValueError):
     """A file that holds other than lines of readings; the message names the file and the line."""
 
@@ -46,8 +50,8 @@ def line_of(result: Result) -> dict[str, Any]:
 def written(path: Path) -> Callable[[Path], bool]:
     """Mend a file of lines, and return which files it has a line of.
 
-    A last line that was torn, when the writing was killed, is cut off. No more is kept than eight
-    bytes for each line. Without a file nothing is written yet.
+    A last line that was torn, when the writing was killed, is cut off; it begins as our lines do.
+    No more is kept than eight bytes for each line. Without a file nothing is written yet.
 
     Raises:
         LinesError: a line that is no JSON object with ``file``: the file is of something else,
@@ -59,6 +63,8 @@ def written(path: Path) -> Callable[[Path], bool]:
     with path.open("rb") as lines:
         for count, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
+                if line[: len(BEGINNING)] != BEGINNING[: len(line)]:
+                    _file_of(line, f"{path}:{count}")
                 break
             numbers.append(_number(_file_of(line, f"{path}:{count}")))
             good += len(line)

@@ -38,10 +38,8 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files, and the images of the folders and of all folders in them.
 
     Each folder's files come in the order of their names, then its folders; no more names than
-    those of one folder and of the folders above it are kept at a time.
-
-    Raises:
-        ImageError: no image in a folder; found when its turn comes.
+    those of one folder and of the folders above it are kept at a time. A folder without any image
+    comes itself, so that what reads it says so.
     """
     for path in paths:
         if not path.is_dir():
@@ -55,7 +53,7 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
                     count += 1
                     yield Path(folder, name)
         if not count:
-            raise ImageError(f"{path}: no image in this folder")
+            yield path
 
 
 def read_files(reader: CheckReader, paths: Iterable[Path], *, workers: int = 1) -> Iterator[Result]:
@@ -105,6 +103,8 @@ def read_group(reader: CheckReader, paths: Sequence[Path]) -> list[Result]:
 
 
 def _loaded(path: Path) -> np.ndarray | ImageError:
+    if path.is_dir():
+        return ImageError(f"{path}: no image in this folder")
     try:
         return load_field(path)
     except ImageError as error:

@@ -108,9 +108,15 @@ def test_folders_are_listed_as_they_come(tmp_path: Path) -> None:
     assert names == ["0.tif", "a/z/3.png", "b/1.JPG", "b/2.png"]
     first = next(image_files([tmp_path, tmp_path / "gone"]))
     assert first == tmp_path / "0.tif"
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ImageError, match="no image in this folder"):
-        list(image_files([tmp_path / "empty"]))
+
+
+def test_an_empty_folder_costs_an_error_and_the_rest_is_read(
+    reader: CheckReader, tmp_path: Path
+) -> None:
+    found = list(read_files(reader, image_files([GOOD[0], tmp_path, GOOD[1]])))
+    assert [path for path, _ in found] == [GOOD[0], tmp_path, GOOD[1]]
+    assert [isinstance(result, Reading) for _, result in found] == [True, False, True]
+    assert str(found[1][1]) == f"{tmp_path}: no image in this folder"
 
 
 # -- lines -------------------------------------------------------------------------------------
@@ -156,6 +162,18 @@ def test_a_file_of_something_else_is_left_as_it_is(line: str, tmp_path: Path) ->
     with pytest.raises(LinesError, match=r"labels\.csv:2"):
         written(out)
     assert out.read_text().endswith(line)
+
+
+@pytest.mark.parametrize("content", ['{"important": [1, 2, 3]}', "my notes", '{"file":3}', "["])
+def test_a_file_of_something_else_without_a_last_line_end_is_left_too(
+    content: str, tmp_path: Path
+) -> None:
+    """What was torn is told from what is not ours by how it begins."""
+    out = tmp_path / "notes"
+    out.write_text(content)
+    with pytest.raises(LinesError, match="notes:1"):
+        written(out)
+    assert out.read_text() == content
 
 
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:
