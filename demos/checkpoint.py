@@ -40,7 +40,8 @@ def load_checkpoint(
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
+        what = "a folder, not a file" if path.is_dir() else "no such file"
+        raise CheckpointError(f"{path}: {what}")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -54,6 +55,15 @@ def load_checkpoint(
             f"{path}: format {metadata.get('format')!r}; this program reads {kind!r}"
         )
     return tensors, json.loads(metadata["about"])
+
+
+def number(value: float) -> str:
+    """Return a figure as it is shown to people: counts whole, others to four places.
+
+    >>> number(10000), number(0.123456)
+    ('10000', '0.1235')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def write_whole(path: str | Path, content: bytes | str) -> None:

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checkpoint import CheckpointError
+from demos.checkpoint import CheckpointError, number
 from demos.checks.calibration import expected_calibration_error, recalibrate
 from demos.checks.combination import WAYS, read_together
 from demos.checks.compare import RESULTS, keep_result, name_of, read_results, table, write_into
@@ -127,6 +127,8 @@ def evaluate(
     """Measure a reader on labelled fields (with --holdout N on the last N only), or on checks."""
     if whole:
         chosen = {"views": views, "as_json": as_json, "report": report, "keep": keep}
+        if holdout or page is not None:
+            raise typer.BadParameter("--holdout and --page are for fields, not for --whole")
         evaluate_whole(data, checkpoint, workers=workers, **chosen)
         return
     fields, on = _measured_on(data, holdout)
@@ -149,7 +151,7 @@ def evaluate(
         written_to = write_report(reader, [by_name[o.name] for o in worst], report)
         typer.echo(f"report: {written_to}", err=as_json)
     if page is not None:
-        write_dataset_page(reader, figures, [one.path for one in fields], on, page)
+        write_dataset_page(reader, figures, fields, on, page)
         typer.echo(f"page: {page}", err=True)
 
 
@@ -380,12 +382,14 @@ def _show(figures: dict[str, Any], as_json: bool) -> None:
         if not o.exact:
             read = o.reading
             typer.echo(f"{o.name}  {o.truth:>9}  read {read.text:>9}  {read.confidence:.3f}")
+    if not figures["n"]:
+        raise FieldSetError("no field could be read")
     kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
     if as_json:
         typer.echo(json.dumps(kept))
     else:
         for name, value in kept.items():
-            typer.echo(f"{name:24} {value:.4g}")
+            typer.echo(f"{name:24} {number(value)}")
 
 
 def _report_problems(problems: list[str] | tuple[str, ...]) -> None:
@@ -397,7 +401,7 @@ def main() -> None:
     """Run the command line; errors of the user's files end in one line, not in a traceback."""
     try:
         app()
-    except (CheckpointError, FieldSetError, GraphError, ImageError, ValueError) as error:
+    except (CheckpointError, GraphError, OSError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
 

@@ -20,6 +20,7 @@ from demos.checks.evaluate import Outcome
 from demos.checks.pictures import data_uri
 from demos.checks.reader import CheckReader
 from demos.mnist.plots import as_svg
+from recognizers.datasets.fields import Field
 from recognizers.images import load_field
 
 __all__ = ["WORST", "write_dataset_page"]
@@ -47,19 +48,19 @@ class Error:
 
 
 def write_dataset_page(
-    reader: CheckReader, figures: Mapping[str, Any], paths: Sequence[Path], on: str, target: Path
+    reader: CheckReader, figures: Mapping[str, Any], fields: Sequence[Field], on: str, target: Path
 ) -> Path:
     """Write one page, which needs no other file, of how a data set was read; return it.
 
     Args:
         reader: the reader that was measured.
         figures: as :func:`demos.checks.evaluate.figures_of` returns them.
-        paths: the files of the fields.
+        fields: those that were read.
         on: what the fields are called.
         target: the file.
     """
     outcomes: list[Outcome] = figures["outcomes"]
-    by_name = {path.name: path for path in paths}
+    by_name = {one.name: one.path for one in fields}
     wrong = sorted((o for o in outcomes if not o.exact), key=lambda o: -o.reading.confidence)
     characters = [*reader.rules.characters, NOTHING]
     environment = Environment(

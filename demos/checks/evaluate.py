@@ -60,7 +60,7 @@ def figures_of(
         if isinstance(result, ImageError):
             problems.append(str(result))
         else:
-            outcomes.append(Outcome(path.name, by_path[path].text, result))
+            outcomes.append(Outcome(by_path[path].name, by_path[path].text, result))
     seconds = time.perf_counter() - started
     known = set(seen)
     readable = [by_path[p] for p in by_path if p.exists()]

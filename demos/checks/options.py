@@ -30,7 +30,12 @@ CORES = os.cpu_count() or 1
 Data = Annotated[
     Path | None, typer.Option(help="Folder with labels.csv; default: car or checks in $GTN_DATA.")
 ]
-Holdout = Annotated[int, typer.Option(min=0, help="The last N file names.")]
+Holdout = Annotated[
+    int,
+    typer.Option(
+        min=0, help="The last N file names: training leaves them out, evaluate measures on them."
+    ),
+]
 Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
 Views = Annotated[
     int | None,
@@ -47,4 +52,4 @@ Passes = Annotated[
 Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")]
 Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
 Keep = Annotated[Path | None, typer.Option(help="File for the result, for compare.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that segment fields.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare and read.")]

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -22,9 +22,14 @@ __all__ = [
     "FieldSetError",
     "file_hash",
     "find_data",
+    "known",
     "load_fields",
     "split_in_blocks",
 ]
+
+
+SPLITS = ("", "train", "validation", "test")
+"""What may stand in a column ``split``; nothing leaves it to the program."""
 
 
 class FieldSetError(ValueError):
@@ -33,16 +38,20 @@ class FieldSetError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """One field image: its file, its text, and the split that ``labels.csv`` puts it in."""
+    """One field image: its file, its text, and the split that ``labels.csv`` puts it in.
+
+    ``called`` is its name where the file's own would not do, since it stands in a folder.
+    """
 
     path: Path
     text: str
     split: str = ""
+    called: str = ""
 
     @property
     def name(self) -> str:
-        """The file's name, without folders."""
-        return self.path.name
+        """The file's name, with the folders that ``labels.csv`` names before it."""
+        return self.called or self.path.name
 
 
 @dataclass(frozen=True)
@@ -70,9 +79,9 @@ class FieldSet:
 def load_fields(directory: str | Path) -> FieldSet:
     """Read ``labels.csv`` of a folder.
 
-    A row whose file is missing, or that names no file, becomes a problem ``file:line: …`` in the
-    result instead of an error. Files are found in ``images/`` or beside ``labels.csv``, and
-    nowhere else.
+    A row whose file is missing or is named before, that names no file or has no text, or whose
+    split is none of ``SPLITS``, becomes a problem ``file:line: …`` in the result instead of an
+    error. Files are found in ``images/`` or beside ``labels.csv``, and nowhere else.
 
     Raises:
         FieldSetError: no folder, no ``labels.csv``, no column ``file`` or ``text``, not UTF-8, or
@@ -92,7 +101,7 @@ def load_fields(directory: str | Path) -> FieldSet:
         raise FieldSetError(f"{directory}: no such folder")
     if not labels.is_file():
         raise FieldSetError(f"{labels}: no such file; it holds the columns file,text")
-    fields: dict[str, Field] = {}
+    fields: dict[Path, Field] = {}
     problems: list[str] = []
     try:
         with labels.open(newline="", encoding="utf-8-sig") as lines:
@@ -109,13 +118,19 @@ def load_fields(directory: str | Path) -> FieldSet:
                 if not name:
                     problems.append(f"{where}: no file is named")
                     continue
-                path = _find(directory, name)
+                path, split = _find(directory, name), (row.get("split") or "").strip()
                 if path is None:
                     problems.append(f"{where}: {name} does not exist")
-                elif name in fields:
+                elif path.resolve() in fields:
                     problems.append(f"{where}: {name} stands here for the second time")
+                elif row["text"] is None:
+                    problems.append(f"{where}: {name} has no text")
+                elif split not in SPLITS:
+                    splits = ", ".join(filter(None, SPLITS))
+                    problems.append(f"{where}: split {split!r} of {name} is none of {splits}")
                 else:
-                    fields[name] = Field(path, text, (row.get("split") or "").strip())
+                    called = PurePath(os.path.normpath(name)).as_posix()
+                    fields[path.resolve()] = Field(path, text, split, called)
     except UnicodeDecodeError as error:
         raise FieldSetError(f"{labels}: not UTF-8 text ({error.reason})") from error
     except csv.Error as error:
@@ -152,6 +167,14 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
+def known(fields: Sequence[Field]) -> list[list[str]]:
+    """Return what a training depends on of its fields: hash of the file, text and split of each.
+
+    Sorted, so the order of the fields does not matter.
+    """
+    return sorted([file_hash(one.path), one.text, one.split] for one in fields)
+
+
 def _find(directory: Path, name: str) -> Path | None:
     """Return the file of a name inside the folder; a name that leads out of it is not found."""
     root = directory.resolve()
@@ -169,7 +192,7 @@ def split_in_blocks(
 
     Successive names are often of one hand, or one bank, so blocks of ``block`` successive names
     stay together: validation shows how other hands are read. A column ``split`` with the values
-    ``train`` and ``validation`` is obeyed.
+    ``train`` and ``validation`` is obeyed; fields of the split ``test`` are in neither.
     """
     kept: tuple[list[int], list[int]] = ([], [])
     by_name = sorted(range(len(fields)), key=lambda i: fields[i].name)
@@ -178,5 +201,6 @@ def split_in_blocks(
     chosen = set(blocks[: round(share * len(blocks))].tolist())
     for place, i in enumerate(by_name):
         drawn = int(place // block in chosen)
-        kept[{"train": 0, "validation": 1}.get(fields[i].split, drawn)].append(i)
+        if fields[i].split != "test":
+            kept[{"train": 0, "validation": 1}.get(fields[i].split, drawn)].append(i)
     return sorted(kept[0]), sorted(kept[1])

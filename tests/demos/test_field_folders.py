@@ -45,6 +45,36 @@ def test_problems_of_single_rows_are_reported(tmp_path: Path) -> None:
     assert split_in_blocks(found.fields, 0.5, 0) == ([0], [1])
 
 
+def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
+    """A file by another name, a row without text, a split that is none; test fields are known."""
+    for name in "abcde":
+        picture(tmp_path / f"{name}.png")
+    rows = ["a.png,1,", "./a.png,9,", "b.png", "c.png,3,dev", "d.png,4,test", "e.png,,train"]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,text,split", *rows]) + "\n")
+    found = load_fields(tmp_path)
+    assert [(f.name, f.text) for f in found.fields] == [
+        ("a.png", "1"),
+        ("d.png", "4"),
+        ("e.png", ""),
+    ]
+    assert [problem.split(": ")[1] for problem in found.problems] == [
+        "./a.png stands here for the second time",
+        "b.png has no text",
+        "split 'dev' of c.png is none of train, validation, test",
+    ]
+    for share in (0.0, 0.5, 1.0):
+        training, validation = split_in_blocks(found.fields, share, 0)
+        assert sorted(training + validation) == [0, 2]
+
+
+def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("x", "images/y"):
+        (tmp_path / folder).mkdir(parents=True)
+        picture(tmp_path / folder / "1.png")
+    (tmp_path / "labels.csv").write_text("file,text\nx/1.png,1\ny/./1.png,2\n")
+    assert [f.name for f in load_fields(tmp_path).fields] == ["x/1.png", "y/1.png"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

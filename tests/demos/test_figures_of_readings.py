@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -15,6 +18,7 @@ from demos.checks.evaluate import (
     threshold_for,
 )
 from demos.checks.reader import Reading
+from recognizers.datasets.fields import FieldSetError
 
 run = CliRunner()
 
@@ -66,3 +70,31 @@ def test_evaluate_ends_with_one_line_of_json() -> None:
         "n_seen_in_training",
     }
     assert figures["n"] == 4
+
+
+def test_figures_of_nothing_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    (tmp_path / "labels.csv").write_text("file,text\na.png,12\n")
+    result = run.invoke(app, ["evaluate", "--data", str(tmp_path), "--json", "--workers", "1"])
+    assert isinstance(result.exception, FieldSetError)
+    assert "a.png" in result.output
+    assert "{" not in result.output
+
+
+def test_outcomes_and_the_page_know_files_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    """The labels are wrong on purpose: both fields are among the errors of the page."""
+    rows = ["file,text"]
+    for folder, field in (("x", "test_000.png"), ("y", "test_001.png")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(DEMO_FIELDS / field, tmp_path / folder / "1.png")
+        rows.append(f"{folder}/1.png,9")
+    (tmp_path / "labels.csv").write_text("\n".join(rows) + "\n")
+    page, kept = tmp_path / "page.html", tmp_path / "kept.json"
+    given = ["--data", str(tmp_path), "--page", str(page), "--keep", str(kept), "--workers", "1"]
+    result = run.invoke(app, ["evaluate", *given])
+    assert result.exit_code == 0, result.output
+    wrong = json.loads(kept.read_text())["wrong"]
+    assert sorted(wrong) == ["x/1.png", "y/1.png"]
+    assert wrong["x/1.png"][1] != wrong["y/1.png"][1]
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', page.read_text())
+    assert len(set(pictures)) == 2
