@@ -17,7 +17,15 @@ from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model
 from demos.mnist.paper import FIGURE_9, Printed
 from demos.mnist.recipes import RECIPES
-from demos.mnist.results import CHOICES, RESULTS, Result, by_row, read_results, result_path
+from demos.mnist.results import (
+    CHOICES,
+    RESULTS,
+    Result,
+    ResultError,
+    by_row,
+    read_results,
+    result_path,
+)
 from demos.mnist.robustness import ROBUSTNESS_FILE
 from demos.mnist.rows import PROMPTED
 from demos.mnist.sizes import SIZES_FILE
@@ -41,10 +49,12 @@ def compare(
     ``data`` has the test digits, and kept in ``error-reject.json``.
 
     Raises:
-        ResultError: a file that is no result.
+        ResultError: a file that is no result, or no result at all.
     """
     folder, page = Path(folder), Path(page)
     results = by_row(read_results(folder))
+    if not results:
+        raise ResultError(f"{folder}: no result; a training writes one")
     rows = rows_of(results)
     pictures = page.with_suffix("")
     drawn = {"errors": plots.bars([(p.label, p.error, _errors(r)) for p, r in rows], "wrong, %")}

@@ -151,7 +151,7 @@ RECIPES = {
 def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """The recipe with other values, each given as KEY=JSON.
 
-    Raises ValueError for what is not KEY=JSON and for an unknown key.
+    Raises ValueError for what is not KEY=JSON, an unknown key, and a value of another kind.
 
     >>> with_settings(RECIPES["lenet-5"], ["passes=3", 'loss="maximum-likelihood"']).passes
     3
@@ -159,10 +159,19 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     for setting in settings:
         key, _, value = setting.partition("=")
         try:
-            recipe = replace(recipe, **{key: json.loads(value)})
-        except (TypeError, json.JSONDecodeError) as error:
+            given, was = json.loads(value), vars(recipe)[key]
+        except (KeyError, json.JSONDecodeError) as error:
             known = ", ".join(vars(recipe))
             raise ValueError(
                 f"{setting!r} is not KEY=JSON with a key of {known} ({error})"
             ) from error
+        if isinstance(given, list):
+            given = tuple(given)
+        if isinstance(was, float) and type(given) is int:
+            given = float(given)
+        if was is not None and given is not None and type(given) is not type(was):
+            raise ValueError(f"{setting!r}: {key} is of type {type(was).__name__}, as in {was!r}")
+        if key == "passes" and given < 1:
+            raise ValueError(f"{setting!r}: at least one pass")
+        recipe = replace(recipe, **{key: given})
     return recipe

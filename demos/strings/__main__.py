@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import typer
 
-from demos.checkpoint import write_whole
+from demos.checkpoint import number, write_whole
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
@@ -110,7 +110,7 @@ def evaluate(
         typer.echo(json.dumps(figures))
     else:
         for name, value in figures.items():
-            typer.echo(f"{name:14} {value:.4g}")
+            typer.echo(f"{name:14} {number(value)}")
 
 
 @app.command()
@@ -128,7 +128,7 @@ def read(
 ) -> None:
     """Read lines of digits: string and confidence, and a picture of how they were read."""
     reader = load(checkpoint)
-    constraint = None if grammar is None else regex(grammar)
+    constraint = None if grammar is None else regex(grammar.removeprefix("regex:"))
     failed = 0
     for path, line in load_lines(paths):
         if isinstance(line, ImageError):

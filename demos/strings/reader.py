@@ -106,7 +106,12 @@ class StringReader(nn.Module):
     def transducer(self, grammar: gtn.Graph | None = None) -> gtn.Graph:
         """Return the character models composed with a grammar of strings, from classes to text."""
         models = self.models()
-        return models if grammar is None else gtn.compose(models, grammar)
+        if grammar is None:
+            return models
+        constrained = gtn.compose(models, grammar)
+        if not constrained.num_arcs:
+            raise ValueError("the grammar matches no string of digits")
+        return constrained
 
     @torch.no_grad()
     def read(

@@ -171,8 +171,8 @@ def train_spotter(
     network = spotter.network
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.decay)
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     done, seconds, lines = _resume(out, settings, network, optimizer)
+    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     spotter.train()
     started, recent = time.perf_counter(), []
     bar = tqdm(range(done, settings.steps), unit="step", disable=not progress,

@@ -77,8 +77,8 @@ def train(
     torch.manual_seed(settings.seed)
     run = _Run(digits, settings, out)
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     run.resume()
+    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     for stage in STAGES[STAGES.index(run.stage) :]:
         if stage != run.stage:
             run.begin(stage)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from demos.checkpoint import CheckpointError
+from demos.checkpoint import CheckpointError, number
 from demos.words.characters import Settings, errors_of, load_network, train_characters
 from demos.words.evaluate_words import word_errors
 from demos.words.lexicon import file_words, task_words
@@ -29,7 +29,7 @@ from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
 
 app = typer.Typer(
-    help="Reads pen-written characters.",
+    help="Reads words and characters written with a pen.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -211,7 +211,7 @@ def evaluate(
         typer.echo(json.dumps(line))
     else:
         for name, value in line.items():
-            typer.echo(f"{name:24} {value:.4g}")
+            typer.echo(f"{name:24} {number(value)}")
 
 
 add_to(app)
@@ -257,7 +257,7 @@ def main() -> None:
     """Run the command line; errors of the user's files end in one line, not in a traceback."""
     try:
         app()
-    except (CheckpointError, ValueError) as error:
+    except (CheckpointError, OSError, ValueError) as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
 

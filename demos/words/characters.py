@@ -69,6 +69,7 @@ def train_characters(
     """
     loop = _Loop(training, settings, Path(out))
     loop.resume()
+    write_whole(loop.out / "config.json", json.dumps(loop.run, indent=1) + "\n")
     while len(loop.passes) < settings.passes:
         loop.one_pass(validation, progress)
     network = loop.averaged()
@@ -101,7 +102,6 @@ class _Loop:
         self.optimizer = torch.optim.Adam([{"params": [p]} for p in self.parameters])
         self.steps = -(-len(training) // settings.batch)
         self.passes: list[dict[str, Any]] = []
-        write_whole(out / "config.json", json.dumps(self.run, indent=1) + "\n")
 
     def _set_rates(self, step: int) -> None:
         settings, total = self.settings, self.steps * self.settings.passes

@@ -24,6 +24,7 @@ from demos.words.reader import WordReader
 from demos.words.state import averaged, packed, unpacked
 from demos.words.training import training_of
 from demos.words.word_samples import Words
+from recognizers.datasets.fields import file_hash
 from recognizers.online.ink import Ink
 
 __all__ = ["STAGES", "Settings", "train_words"]
@@ -100,6 +101,7 @@ def train_words(
     """
     run = _Run(letters, words, validation, settings, Path(out))
     run.resume()
+    write_whole(run.out / "config.json", json.dumps(run.about, indent=1) + "\n")
     stop = time.perf_counter() + until
     while run.stage is not None:
         if not run.go(progress, stop):
@@ -129,6 +131,7 @@ class _Run:
             **asdict(settings),
             "maps": [*settings.maps],
             "start": Path(settings.start).name,
+            "started_from": file_hash(settings.start) if settings.start else "",
             "letters": len(letters),
             "of_words": len(words),
         }
@@ -146,7 +149,6 @@ class _Run:
         self.log: list[dict[str, Any]] = []
         self.stage: str | None = None
         self._enter(STAGES[0])
-        write_whole(out / "config.json", json.dumps(self.about, indent=1) + "\n")
 
     def _enter(self, stage: str | None) -> None:
         """Begin a stage with fresh moments of the optimizer."""

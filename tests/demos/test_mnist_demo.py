@@ -259,12 +259,27 @@ def test_settings():
     for wrong in ("passes", "passes=x", "colour=1"):
         with pytest.raises(ValueError, match="not KEY=JSON with a key of model"):
             with_settings(recipe, [wrong])
+    for wrong in ('passes="3"', "passes=2.5", 'distortion="x"', "rates=1"):
+        with pytest.raises(ValueError, match="is of type"):
+            with_settings(recipe, [wrong])
+    with pytest.raises(ValueError, match="at least one pass"):
+        with_settings(recipe, ["passes=0"])
+    others = with_settings(recipe, ["decay=1", "rates=[0.1, 0.2]", "rubbish=null"])
+    assert (others.decay, others.rates, others.rubbish) == (1.0, (0.1, 0.2), None)
     assert recipe.rate(0) == 5e-4
     assert recipe.rate(19.5) == 1e-5
     cosine = replace(recipe, optimizer="adamw", passes=30, rates=(3e-3,))
     assert cosine.rate(30) == pytest.approx(0.0)
     assert max(cosine.rate(p / 10) for p in range(300)) == pytest.approx(3e-3)
     assert len(RECIPES["lenet-5-best"].rates) == RECIPES["lenet-5-best"].passes
+
+
+def test_a_page_is_not_overwritten_for_want_of_results(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("as it was")
+    done = runner.invoke(app, ["compare", "--results", str(tmp_path), "--page", str(page)])
+    assert isinstance(done.exception, ResultError)
+    assert page.read_text() == "as it was"
 
 
 def test_times_are_measured():

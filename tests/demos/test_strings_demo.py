@@ -71,6 +71,14 @@ def test_training_writes_a_reader_for_each_stage(run):
     assert torch.equal(first.models.penalties, torch.zeros(31))
 
 
+def test_a_run_of_other_settings_is_left_as_it_is(run, digits):
+    out, _ = run
+    before = (out / "settings.json").read_text()
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(digits, replace(TINY, seed=9), out, progress=False)
+    assert (out / "settings.json").read_text() == before
+
+
 def test_an_interrupted_run_ends_as_one_that_was_not(run, digits, tmp_path, monkeypatch):
     out, _ = run
     monkeypatch.setattr("demos.strings.train.SAVE_EVERY", 3)
@@ -213,6 +221,12 @@ def test_commands(folder, run, tmp_path):
     assert len(list((tmp_path / "p").glob("*.svg"))) == 2
     done = call(app, ["read", paths[0], *given, "--grammar", "[0-9][0-9]"])
     assert len(done.stdout.split()[1]) == 2
+    done = call(app, ["read", paths[0], *given, "--grammar", "regex:[0-9][0-9]"])
+    assert len(done.stdout.split()[1]) == 2
+    letters = ["read", paths[0], "--grammar", "[a-z]+"]
+    assert "no string of digits" in str(call(app, [*letters, *given]).exception)
+    recipe = ["evaluate", "--recipe", "foo"]
+    assert "'foo' is none of paper, free" in str(call(app, [*recipe, *given]).exception)
     assert call(app, ["train", "--out", "x", "--network", "y"]).exit_code == 2
     assert isinstance(
         call(app, ["read", paths[0], "--checkpoint", str(folder / "0.png")]).exception,
