@@ -21,7 +21,7 @@ from demos.checks.reader import CheckReader
 from demos.checks.samples import prepared
 from demos.checks.texts import Texts, scaled
 from demos.checks.texts import rest as mass_of_others
-from recognizers.datasets.fields import Field, FieldSetError, split_in_blocks
+from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_in_blocks
 
 __all__ = [
     "Bin",
@@ -174,11 +174,21 @@ def recalibrate(
         workers: processes that prepare them.
 
     Raises:
-        FieldSetError: the reader does not know its settings, or no field was for validation.
+        FieldSetError: the reader does not know its settings; a field that its training has not
+            seen, so that others were for validation than would be now; none was for validation.
     """
     settings = reader.training_facts.report.get("settings")
     if not settings:
         raise FieldSetError("the reader does not say how it was trained")
+    # Training split those fields that the grammar writes, and drew from all that had no split.
+    fields = [one for one in fields if reader.rules.writes(one.text)]
+    seen = set(reader.training_facts.seen)
+    for one in fields:
+        if not one.split and file_hash(one.path) not in seen:
+            raise FieldSetError(
+                f"{one.path}: not among the fields that the reader was trained with; give its "
+                "--data and --holdout"
+            )
     chosen = split_in_blocks(fields, settings["validation"], settings["seed"])[1]
     samples, _ = prepared(
         [fields[i] for i in chosen], reader.recognize.prepare, workers, False, views=reader.views

@@ -67,8 +67,10 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
             result = json.loads(path.read_text())
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}: not JSON ({error})") from error
-        if not {"name", "on", "exact"} <= result.keys():
+        if not isinstance(result, dict) or not {"name", "on", "exact"} <= result.keys():
             raise ValueError(f"{path}: no result; name, on and exact are in one")
+        if not isinstance(result["exact"], int | float):
+            raise ValueError(f"{path}: exact is {result['exact']!r}, not a number")
         found.append(result)
     if not found:
         raise ValueError(f"{folder}: no result; `evaluate --keep FILE` writes one")

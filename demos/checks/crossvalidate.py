@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 from collections.abc import Collection, Sequence
@@ -17,7 +18,7 @@ from demos.checks.evaluate import Outcome, evaluate, shares_of, threshold_for
 from demos.checks.reader import CheckReader, Reading
 from demos.checks.settings import Settings
 from demos.checks.train import train
-from recognizers.datasets.fields import Field, FieldSetError
+from recognizers.datasets.fields import Field, FieldSetError, known
 
 __all__ = ["crossvalidate", "doubtful_names", "folds_of", "operating_point", "summary", "without"]
 
@@ -67,10 +68,11 @@ def crossvalidate(
     fold that was interrupted goes on where it was. ``out/summary.json`` is written last.
 
     Raises:
-        FieldSetError: ``out`` holds folds of other settings; :func:`folds_of`.
+        FieldSetError: ``out`` holds folds of other settings or other fields; :func:`folds_of`.
     """
     parts = folds_of(fields, folds, settings.seed, block)
     about = {"settings": asdict(settings), "folds": folds, "block": block, "fields": len(fields)}
+    about["data"] = hashlib.sha256(json.dumps([known(fields), known(further)]).encode()).hexdigest()
     done = []
     for k, part in enumerate(parts):
         result = out / f"fold-{k}.json"
@@ -92,7 +94,9 @@ def crossvalidate(
             write_whole(result, json.dumps(line | {"run": about}, indent=1) + "\n")
         found = json.loads(result.read_text())
         if found["run"] != about:
-            raise FieldSetError(f"{result}: a fold of other settings; choose another --out")
+            raise FieldSetError(
+                f"{result}: a fold of other settings or other fields; choose another --out"
+            )
         done.append(found)
     total = summary(done) | {"run": about}
     total["operating_point"] = operating_point(done, wrong_labels=settings.wrong_labels)

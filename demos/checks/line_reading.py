@@ -28,6 +28,10 @@ MOST = 32
 """Most fields that go through the network at once."""
 
 
+STEP = 4
+"""Pixels of a line from one column of outputs to the next, in all networks that sweep lines."""
+
+
 class LineReading(nn.Module):
     """Lines to what they say.
 
@@ -81,16 +85,15 @@ class LineReading(nn.Module):
         return found
 
 
-def edges(columns: int, wide: int) -> np.ndarray:
+def edges(columns: int, wide: int, step: int = STEP) -> np.ndarray:
     """Return where the columns of outputs begin and end in a line, in its pixels: ``[T + 1]``.
 
-    They are a whole number of pixels wide and lie around the middle of the line; a network that
-    is swept without padding has a little less of them than the line has room for.
+    They are ``step`` pixels wide and lie around the middle of the line; a network that is swept
+    without padding has a little less of them than the line has room for.
 
-    >>> edges(3, 14)
-    array([-0.5,  4.5,  9.5, 14.5])
+    >>> edges(2, 16).tolist()
+    [4.0, 8.0, 12.0]
     """
-    step = round(wide / columns)
     return 0.5 * wide + step * (np.arange(columns + 1) - 0.5 * columns)
 
 

@@ -25,6 +25,9 @@ __all__ = ["LineTraining"]
 LOOKS = (0.12, 0.3, 0.6)
 """After which shares of the passes the reader is asked where its characters stand."""
 
+TRIES = 4
+"""How often a new field is made until there is one that the grammar writes."""
+
 WEANING = (0.4, 0.8)
 """Shares of the passes between which more and more of the further fields are replaced."""
 
@@ -68,6 +71,7 @@ class LineTraining:
         if settings.loss not in known:
             raise ValueError(f"lines are trained by {', '.join(known)}, not by {settings.loss!r}")
         self.recognize, self.grammar = reader.recognize, reader.grammar
+        self.rules = reader.rules
         options: dict[str, Any] = {"infeasible": "skip", "reduction": "none"}
         symbols = self.recognize.symbols
         self.ctc = self.frames = None
@@ -137,13 +141,23 @@ class LineTraining:
         return None
 
     def _spliced(self, samples: Sequence[Sample], generator: torch.Generator) -> list[Sample]:
-        """Put new fields of parts of others in the place of some."""
+        """Put new fields of parts of others in the place of some.
+
+        What the grammar does not write is drawn anew a few times; then the field stays as it is.
+        """
+        found = list(samples)
         if self.splicer is None:
-            return list(samples)
+            return found
         ours = {id(one) for one in self.splicer.samples}
         drawn = torch.rand(len(samples), generator=generator).tolist()
         spliced, weaned = self.settings.spliced, self.weaned
-        return [
-            self.splicer(generator) if x < (spliced if id(one) in ours else weaned) else one
-            for one, x in zip(samples, drawn, strict=True)
-        ]
+        shares = [spliced if id(one) in ours else weaned for one in samples]
+        places = [i for i, x in enumerate(drawn) if x < shares[i]]
+        for _ in range(TRIES):
+            for i in places:
+                found[i] = self.splicer(generator)
+            written = self.rules.writes_each([found[i].text for i in places])
+            places = [i for i, is_written in zip(places, written, strict=True) if not is_written]
+        for i in places:
+            found[i] = samples[i]
+        return found

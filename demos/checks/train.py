@@ -23,7 +23,7 @@ from demos.checks.reader import CheckReader
 from demos.checks.samples import Mixture, Sample, prepared
 from demos.checks.segment_training import SegmentTraining
 from demos.checks.settings import Settings
-from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_in_blocks
+from recognizers.datasets.fields import Field, FieldSetError, known, split_in_blocks
 
 __all__ = ["LOSSES", "Settings", "train", "with_wrong_labels"]
 
@@ -75,10 +75,8 @@ def train(
     reader = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
     fields, problems = _writable(reader, fields, infeasible)
     further, others_left_out = _writable(reader, further, infeasible)
-    hashes = sorted(file_hash(one.path) for one in (*fields, *further))
-    run = {"settings": asdict(settings), "fields": hashes}
+    run = {"settings": asdict(settings), "fields": known(fields), "further": known(further)}
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
 
     parts = split_in_blocks(fields, settings.validation, settings.seed)
     ours, others = ([fields[i] for i in part] for part in parts)
@@ -97,6 +95,7 @@ def train(
         if line is not None:
             loop.log(line)
         loop.start()
+    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     for number in range(loop.done, settings.passes):
         loop.one_pass(number, mixed, validation, progress)
 
@@ -120,7 +119,7 @@ def train(
         "problems": problems,
         "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
     }
-    reader.training_facts.seen = hashes
+    reader.training_facts.seen = sorted(line[0] for line in (*run["fields"], *run["further"]))
     reader.training_facts.report = metrics | {"settings": asdict(settings)}
     reader.save(out / "reader.safetensors")
     write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 from demos.checkpoint import CheckpointError
 from demos.checks.compare import RESULTS, keep_result, write_into
 from demos.checks.reader import CheckReader
-from demos.checks.whole_data import known_checks, write_checks
+from demos.checks.whole_data import KnownCheck, known_checks, write_checks
 from demos.checks.whole_evaluate import evaluate_checks
 from demos.checks.whole_loop import WholeSettings
 from demos.checks.whole_reader import SHIPPED_WHOLE, WholeReader
@@ -137,6 +138,14 @@ def load_whole(checkpoint: Path | None, views: int | None = None) -> WholeReader
     return reader
 
 
+def _layouts_of(checks: Sequence[KnownCheck], folder: Path) -> str:
+    """Say whether the checks are of layouts that no training sees; otherwise of which folder."""
+    unseen = {family.name for family in FAMILIES["test"]}
+    return (
+        "unseen layouts" if all(c.family in unseen for c in checks) else f"the folder {folder.name}"
+    )
+
+
 def evaluate_whole(
     data: Path | None,
     checkpoint: Path | None,
@@ -165,7 +174,7 @@ def evaluate_whole(
         name = f"whole checks, {reader.reader.recognizer}"
         seconds = reader.report.get("seconds")
         keep_result(
-            keep, name, f"{len(checks)} checks of unseen layouts", figures,
+            keep, name, f"{len(checks)} checks of {_layouts_of(checks, data)}", figures,
             parameters=parameters, training_seconds=seconds,
         )  # fmt: skip
     shown: dict[str, Any] = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}

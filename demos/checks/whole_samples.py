@@ -57,6 +57,9 @@ def locate_all(
         except ImageError as error:
             problems.append(str(error))
             continue
+        except ValueError as error:  # too small to be a check
+            problems.append(f"{check.path}: {error}")
+            continue
         located.append(LocatedCheck(check, found, tuple(right_paths(check, found))))
     return located, problems
 

@@ -61,7 +61,6 @@ def train_whole(
     """
     began = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
-    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     ours, others = split_by_family(checks, settings.validation, settings.seed)
     if not any(check.parts for check in ours):
         raise FieldSetError("no check whose fields are known: truth.jsonl says where they are")
@@ -75,9 +74,10 @@ def train_whole(
     elif start is not None:
         take_over(fields, start)
     reader = WholeReader(fields, paths=settings.paths)
-    run = {"settings": asdict(settings), "checks": [check.name for check in checks]}
+    run = {"settings": asdict(settings), "checks": [[check.name, check.text] for check in checks]}
     loop = WholeLoop(reader, settings, run, out, progress)
     loop.resume()
+    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     lines: list[WrittenLine] = []
     if loop.done < settings.line_passes and isinstance(reader.reader.recognize, LineReading):
         lines = lines_of(training)

@@ -152,6 +152,9 @@ def test_only_validation_fields_calibrate(fields: list[Field]) -> None:
     figures = recalibrate(reader, split)
     assert figures["scale"] == reader.scale
     assert all(torch.equal(state[key], value) for key, value in reader.state_dict().items())
+    # Those that its training has not seen would be split otherwise than it split its own.
+    with pytest.raises(FieldSetError, match=f"{fields[5].name}: not among the fields"):
+        recalibrate(reader, [*split[:5], fields[5]])
     with pytest.raises(FieldSetError, match="how it was trained"):
         recalibrate(CheckReader("car", "sdnn"), split)
 

@@ -23,7 +23,7 @@ from demos.checks.crossvalidate import (
     without,
 )
 from demos.checks.evaluate import read_files
-from demos.checks.line_reading import LineReading, decoded, likely
+from demos.checks.line_reading import LineReading, decoded, edges, likely
 from demos.checks.line_training import LineTraining
 from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.report import write_report
@@ -226,6 +226,32 @@ def test_spliced_fields_take_the_place_of_further_ones_towards_the_end() -> None
     assert kept[5] > 60 > 25 > kept[9] > 0
 
 
+def test_new_fields_say_what_the_grammar_writes() -> None:
+    """Parts of 12/34 and 56/78 mostly join to what is no such text; fields stand there then."""
+    reader = CheckReader("regex:[0-9][0-9]-[0-9][0-9]", "sdnn", seed=0)
+    training = LineTraining(reader, Settings.of("sdnn", passes=10, spliced=1.0))
+    fields = [Sample(text, text, strokes(5).prepared) for text in ("12-34", "56-78")]
+    training.splicer = Splicer(fields, [list(range(0, 100, 20))] * 2)
+    batches = training.batches(100 * fields, torch.Generator().manual_seed(0))
+    texts = [one.text for batch in batches for one in batch]
+    assert len(texts) == 200
+    assert all(reader.rules.writes_each(texts))
+    assert {"12-78", "56-34"} < set(texts)
+
+
+@pytest.mark.parametrize("recognizer", SWEEPING)
+@pytest.mark.parametrize("wide", [16, 48, 160])
+def test_columns_of_outputs_lie_where_the_network_looks(recognizer: str, wide: int) -> None:
+    """One every four pixels, around the middle, in lines of any width."""
+    reader = untrained(recognizer)
+    assert isinstance(reader.recognize, LineReading)
+    with torch.no_grad():
+        columns = reader.recognize(torch.zeros(1, 1, 40, wide)).shape[1]
+    places = edges(columns, wide)
+    assert np.diff(places).tolist() == [4.0] * columns
+    assert places[0] + places[-1] == wide
+
+
 # -- both readers together ---------------------------------------------------------------------
 
 
@@ -294,6 +320,10 @@ def test_cross_validation_goes_on_where_it_was(composed: list[Field], tmp_path: 
     other = Settings.of("sdnn", passes=2, validation=0.2)
     with pytest.raises(FieldSetError, match="other settings"):
         crossvalidate(composed[:6], other, tmp_path, **options)
+    changed = [Field(composed[0].path, "1"), *composed[1:6]]
+    for fields, further in ((changed, []), (composed[:6], composed[6:7])):
+        with pytest.raises(FieldSetError, match="other fields"):
+            crossvalidate(fields, settings, tmp_path, further=further, **options)
     left_out = {composed[0].name, composed[3].name}
     less = crossvalidate(composed[:6], settings, tmp_path, doubtful=left_out, **options)
     assert less["exact"] == first["exact"]

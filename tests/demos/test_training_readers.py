@@ -139,6 +139,13 @@ def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_pat
             tmp_path,
             progress=False,
         )
+    assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 0
+    # Nor is one of other labels, or of fields that are further ones now.
+    other = [Field(composed[0].path, "1"), *composed[1:6]]
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(other, settings, tmp_path, progress=False)
+    with pytest.raises(CheckpointError, match="other settings"):
+        train(composed[:5], settings, tmp_path, further=composed[5:6], progress=False)
 
 
 def test_a_text_outside_the_grammar_is_named(composed: list[Field], tmp_path: Path) -> None:

@@ -295,8 +295,15 @@ def test_the_commands_read_and_measure(folder, tmp_path):
     assert sum("error" in line for line in lines) == 1
     with (folder / "labels.csv").open("a") as labels:
         labels.write("nowhere.png,1.00\n")
-    result = CliRunner().invoke(app, ["evaluate", "--data", str(folder), *given, "--json"])
+    for option in (["--holdout", "1"], ["--page", str(tmp_path / "page.html")]):
+        result = CliRunner().invoke(app, ["evaluate", "--data", str(folder), *given, *option])
+        assert result.exit_code == 2
+    kept = tmp_path / "kept.json"
+    result = CliRunner().invoke(
+        app, ["evaluate", "--data", str(folder), *given, "--json", "--keep", str(kept)]
+    )
     assert result.exit_code == 0, result.output
+    assert json.loads(kept.read_text())["on"].endswith(f"checks of the folder {folder.name}")
     figures = json.loads(result.stdout.splitlines()[-1])
     assert figures["n"] == 6
     assert {"correct", "error", "reject", "groups", "threshold"} <= figures.keys()
