@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 import gtn
 from demos.checks.__main__ import DEMO_FIELDS, app
 from demos.checks.combination import combined, texts_graph
-from demos.checks.compare import keep_result, read_results, table, write_into
+from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
 from demos.checks.compose_fields import write_fields
 from demos.checks.crossvalidate import (
     crossvalidate,
@@ -37,6 +38,7 @@ from recognizers.images import load_field
 from recognizers.line_images import as_batch, normalise_line
 
 run = CliRunner()
+ROOT = Path(__file__).parents[2]
 SWEEPING = ["crnn", "sdnn"]
 
 
@@ -342,6 +344,28 @@ def test_cross_validation_goes_on_where_it_was(composed: list[Field], tmp_path: 
     assert less["doubtful"]["exact"] == pytest.approx(
         0.5 * sum(right[: sizes[0]]) / sizes[0] + 0.5 * sum(right[sizes[0] :]) / sizes[1]
     )
+
+
+def test_labels_in_doubt_are_those_that_two_readings_contradict_alike() -> None:
+    def rows(name: str) -> list[dict[str, str]]:
+        with (ROOT / RESULTS / name).open(newline="") as lines:
+            return list(csv.DictReader(lines))
+
+    again = rows("labels-read-again.csv")
+    contradicted = [
+        {"file": row["file"], "label": row["label"], "picture": row["again"]}
+        for row in again
+        if row["label"] != row["reader"] == row["again"] and row["sure"] != "0"
+    ]
+    assert rows("labels-in-doubt.csv") == contradicted
+    # What docs/checks.md says of them.
+    misread = [row for row in again if row["label"] != row["reader"]]
+    as_labelled = [row for row in misread if row["again"] == row["label"]]
+    assert (len(again), len(misread), len(as_labelled), len(contradicted)) == (178, 87, 50, 31)
+    assert sum(row["again"] == row["reader"] for row in misread) == 34
+    assert sum(row["sure"] == "2" for row in as_labelled) == 29
+    right = [row for row in again if row["label"] == row["reader"]]
+    assert sum(row["again"] == row["label"] for row in right) == len(right) - 1 == 90
 
 
 def test_labels_in_doubt_are_named_in_a_table(tmp_path: Path) -> None:
