@@ -88,6 +88,8 @@ def train(
     problems += others_left_out + bad + more + most
     if not training:
         raise FieldSetError("no field is left to train on")
+    if not validation:
+        problems.append("no field is for validation, so only certain readings will be accepted")
     mixed = Mixture(training, extra, settings.further)
     loop = _Loop(reader, settings, run, out, len(mixed))
     if not loop.resume(training):

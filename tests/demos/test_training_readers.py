@@ -140,6 +140,9 @@ def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_pat
             progress=False,
         )
     assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 0
+    kept = json.loads((tmp_path / "metrics.json").read_text())
+    assert kept["validation_fields"] == 0
+    assert [problem[:26] for problem in kept["problems"]] == ["no field is for validation"]
     # Nor is one of other labels, or of fields that are further ones now.
     other = [Field(composed[0].path, "1"), *composed[1:6]]
     with pytest.raises(CheckpointError, match="other settings"):
