@@ -42,11 +42,12 @@ class KnownCheck:
     layout: str = ""
     kind: str = ""
     printed: bool = False
+    called: str = ""
 
     @property
     def name(self) -> str:
-        """The file's name, without folders."""
-        return self.path.name
+        """The file's name, as :class:`recognizers.datasets.fields.Field` has it."""
+        return self.called or self.path.name
 
     @property
     def family(self) -> str:
@@ -127,5 +128,8 @@ def known_checks(folder: Path) -> tuple[list[KnownCheck], tuple[str, ...]]:
                     f"{path}:{number}: no truth of a check ({error!r}); file, parts, sign, layout, "
                     f"kind and printed are in one"
                 ) from error
-    checks = [KnownCheck(one.path, one.text, **truths.get(one.name, {})) for one in found.fields]
+    checks = [
+        KnownCheck(one.path, one.text, called=one.name, **truths.get(one.name, {}))
+        for one in found.fields
+    ]
     return checks, found.problems

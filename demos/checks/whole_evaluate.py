@@ -63,7 +63,7 @@ def evaluate_checks(
             problems.append(str(result))
             continue
         one = by_path[path]
-        outcomes.append(Outcome(path.name, reader.writes(one.text), result))
+        outcomes.append(Outcome(one.name, reader.writes(one.text), result))
         known.append(one)
     seconds = time.perf_counter() - started
     groups = {

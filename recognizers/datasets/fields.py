@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import numpy as np
 
@@ -50,7 +50,7 @@ class Field:
 
     @property
     def name(self) -> str:
-        """The file's name, with the folders that ``labels.csv`` names before it."""
+        """The file's name, with the folders before it but that of the set and its ``images``."""
         return self.called or self.path.name
 
 
@@ -129,8 +129,7 @@ def load_fields(directory: str | Path) -> FieldSet:
                     splits = ", ".join(filter(None, SPLITS))
                     problems.append(f"{where}: split {split!r} of {name} is none of {splits}")
                 else:
-                    called = PurePath(os.path.normpath(name)).as_posix()
-                    fields[path.resolve()] = Field(path, text, split, called)
+                    fields[path.resolve()] = Field(path, text, split, _called(directory, path))
     except UnicodeDecodeError as error:
         raise FieldSetError(f"{labels}: not UTF-8 text ({error.reason})") from error
     except csv.Error as error:
@@ -183,6 +182,13 @@ def _find(directory: Path, name: str) -> Path | None:
         if path.is_file() and path.resolve().is_relative_to(root):
             return path
     return None
+
+
+def _called(directory: Path, path: Path) -> str:
+    """Return the name of a file in the folder, or in the folder of its images."""
+    images, place = directory / "images", Path(os.path.normpath(path))
+    inside = images if place.is_relative_to(os.path.normpath(images)) else directory
+    return place.relative_to(os.path.normpath(inside)).as_posix()
 
 
 def split_in_blocks(

@@ -71,7 +71,7 @@ def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> 
     for folder in ("x", "images/y"):
         (tmp_path / folder).mkdir(parents=True)
         picture(tmp_path / folder / "1.png")
-    (tmp_path / "labels.csv").write_text("file,text\nx/1.png,1\ny/./1.png,2\n")
+    (tmp_path / "labels.csv").write_text("file,text\nx/1.png,1\nimages/y/./1.png,2\n")
     assert [f.name for f in load_fields(tmp_path).fields] == ["x/1.png", "y/1.png"]
 
 
