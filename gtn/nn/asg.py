@@ -11,6 +11,7 @@ from torch import nn
 from gtn import dense
 from gtn.batch import GraphBatch
 from gtn.construction import from_arrays
+from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import LabelTargets, label_rows
@@ -23,7 +24,8 @@ class ASGLoss(Criterion):
     """Forward penalty of the target's labels, each held for some frames, against all labels.
 
     Collobert, Puhrsch and Synnaeve 2016: the discriminative forward loss (eq. 17) where both
-    sides have learned penalties for going from one label to the next, and for the first.
+    sides have learned penalties for going from one label to the next, and for the first. Two equal
+    labels side by side cannot be told from one that is held: spell repeats by a label of their own.
 
     Args:
         num_classes: C.
@@ -51,7 +53,11 @@ class ASGLoss(Criterion):
         lengths: dense.Lengths = None,
         target_lengths: Any = None,
     ) -> torch.Tensor:
-        """Return the loss in nats; arguments and errors as :class:`gtn.nn.CTCLoss`."""
+        """Return the loss in nats; arguments and errors as :class:`gtn.nn.CTCLoss`.
+
+        Raises:
+            GraphError: also two equal labels side by side, naming sample and position.
+        """
         single = emissions.ndim == 2
         graphs = self.correct([targets] if single else targets, target_lengths)
         graph = graphs[0] if single else graphs
@@ -81,6 +87,15 @@ class ASGLoss(Criterion):
         is_first = np.zeros(len(labels), dtype=np.bool_)
         is_first[offsets[:-1][counts > 0]] = True
         before = np.roll(labels, 1)
+        repeats = ~is_first & (labels == before)
+        if repeats.any():  # each place of the boundary would count the same frames once more
+            at = int(np.argmax(repeats))
+            b = int(np.searchsorted(offsets, at, side="right")) - 1
+            raise GraphError(
+                f"the target of sample {b} has label {labels[at]} at positions "
+                f"{at - offsets[b] - 1} and {at - offsets[b]}, which reads as one label that is "
+                "held; spell repeats by a label of their own"
+            )
         into = np.where(is_first, labels, classes + before * classes + labels)
         held = classes + labels * classes + labels
         unknown = (labels >= classes) | (~is_first & (before >= classes))

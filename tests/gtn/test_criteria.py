@@ -237,7 +237,7 @@ def asg_penalty(loss, emissions, row):
     return total + sum(loss.transitions[pair].item() for pair in pairwise(row))
 
 
-@pytest.mark.parametrize("target", [(0,), (1, 0), (0, 2, 0), (1, 1)])
+@pytest.mark.parametrize("target", [(0,), (1, 0), (0, 2, 0), (2, 1, 2, 0)])
 def test_asg_is_that_of_all_label_sequences(target):
     torch.manual_seed(0)
     loss, emissions = asg(3), double(4, 3)
@@ -255,6 +255,24 @@ def test_asg_of_all_strings_without_repeats_sums_to_one():
     strings = {collapsed(row) for row in product(range(3), repeat=4)}
     total = sum(math.exp(-loss(emissions, text).item()) for text in strings)
     assert total == pytest.approx(1.0, abs=1e-10)
+
+
+@given(st.lists(st.integers(0, 2), max_size=5), st.integers(0, 100))
+@settings(max_examples=50)
+def test_asg_is_never_negative(target, seed):
+    torch.manual_seed(seed)
+    loss = asg(3, infeasible="infinity")
+    assert loss(double(5, 3, scale=5.0), collapsed(target)) >= -1e-12
+
+
+def test_asg_takes_no_label_twice_in_a_row():
+    message = "sample 0 has label 0 at positions 0 and 1, .* repeats by a label of their own"
+    with pytest.raises(GraphError, match=message):
+        ASGLoss(2)(torch.tensor([[0.0, 50.0]] * 4), [0, 0])
+    with pytest.raises(GraphError, match="sample 2 has label 5 at positions 1 and 2"):
+        asg(3)(double(4, 4, 3), [[0], [], [1, 5, 5], [2]])
+    padded = torch.tensor([[1, 1, 1], [1, 0, 0]])  # no repeats within their lengths
+    assert asg(3)(double(2, 4, 3), padded, target_lengths=[1, 2]).isfinite()
 
 
 def test_asg_learns_transitions_and_beginnings():
