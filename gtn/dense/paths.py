@@ -63,7 +63,7 @@ def viterbi_path(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = No
         of the graph. Arguments as those of :func:`forward_penalty`.
 
     Raises:
-        CyclicGraphError: epsilon arcs form a cycle, on a path or not; the message names it.
+        CyclicGraphError: epsilon arcs form a cycle on a path; the message names it.
         GraphError: as :func:`forward_penalty`.
 
     >>> import gtn
@@ -71,7 +71,7 @@ def viterbi_path(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = No
     >>> gtn.path_text(viterbi_path(torch.tensor([[0.5, 1.0], [2.0, 0.25]]), either))
     'ab'
     """
-    problems = Problems.of(emissions, graph, lengths)
+    problems = Problems.of(emissions, graph, lengths, "tropical")
     return _best_path(problems, emissions, graph).to(emissions.device, emissions.dtype)
 
 
@@ -99,7 +99,7 @@ def alignment(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None)
     >>> alignment(torch.tensor([[0.0, 9.0], [1.0, 2.0], [1.0, 0.0]]), held)
     Alignment(labels=tensor([0, 0, 1]), arcs=tensor([0, 1, 2]))
     """
-    problems = Problems.of(emissions, graph, lengths)
+    problems = Problems.of(emissions, graph, lengths, "tropical")
     arcs, frames, offsets, *_ = _best_arcs(problems, *problems.inputs(emissions, graph))
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     reads = frames >= 0

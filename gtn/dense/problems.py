@@ -50,8 +50,15 @@ class Problems:
         return not self.topology.is_batch
 
     @classmethod
-    def of(cls, emissions: torch.Tensor, graph: Graph, lengths: Lengths) -> Problems:
-        """Check that emissions, graph and lengths fit, and lay out the graph."""
+    def of(
+        cls, emissions: torch.Tensor, graph: Graph, lengths: Lengths, semiring: Semiring = "log"
+    ) -> Problems:
+        """Check that emissions, graph and lengths fit, and lay out the graph.
+
+        Raises:
+            CyclicGraphError: naming a cycle on a path of arcs that read nothing, and how to remove
+                them in the semiring.
+        """
         if not isinstance(emissions, torch.Tensor) or emissions.dtype not in _DTYPES:
             kind = getattr(emissions, "dtype", type(emissions).__name__)
             raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}")
@@ -69,7 +76,7 @@ class Problems:
         frames, classes = emissions.shape[-2:]
         return cls(
             topology,
-            _layout(topology, classes),
+            _layout(topology, classes, semiring),
             _checked_lengths(lengths, count, frames),
             is_batch=emissions.ndim == 3 or topology.is_batch,
         )
@@ -148,57 +155,64 @@ def _checked_lengths(lengths: Lengths, count: int, frames: int) -> NDArray[np.in
     return given.astype(np.int64)
 
 
-def _layout(topology: Topology, num_classes: int) -> Layout:
+def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:
     """Return the order in which a frame visits the nodes and arcs of a graph."""
-    t = topology
+    t, labels, order = topology, topology.ilabels, _AS_THEY_ARE
+    if t.has_input_epsilons:
+        order, cycle = _silent_order(t, np.flatnonzero(labels == EPSILON))
+        if cycle is not None:
+            useful = _useful_silent(t)
+            order, cycle = _silent_order(t, useful)
+            idle = labels == EPSILON
+            idle[useful] = False
+            labels = frozen(np.where(idle, np.int32(num_classes), labels))  # no class: left out
+        if cycle is not None:
+            raise CyclicGraphError(
+                f"arcs that read nothing form a cycle: {t.describe_cycle(cycle)}; remove them "
+                f"first: gtn.remove_epsilon(gtn.project(graph, 'input'), semiring={semiring!r})"
+            )
     return arrange(
-        t.node_offsets, t.arc_offsets, _order(t), t.src, t.dst, t.ilabels, t.starts, t.finals,
+        t.node_offsets, t.arc_offsets, order, t.src, t.dst, labels, t.starts, t.finals,
         num_classes,
     )  # fmt: skip
 
 
 def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
-    """Return a graph that reads the same without a cycle of arcs that read nothing.
+    """Return a graph that reads the same without a cycle, on a path, of arcs that read nothing.
 
     Such a cycle is summed exactly, in value and derivatives (:func:`gtn.remove_epsilon`); a graph
     without one stays as it is.
     """
-    if not graph.topology.has_input_epsilons or _silent_order(graph.topology)[1] is None:
+    t = graph.topology
+    if (
+        not t.has_input_epsilons
+        or _silent_order(t, np.flatnonzero(t.ilabels == EPSILON))[1] is None
+        or _silent_order(t, _useful_silent(t))[1] is None
+    ):
         return graph
     check_penalties(graph.penalties, graph.num_arcs, "arc")  # by the number it has here
     return remove_epsilon(project(graph.without_data().double(), "input"), semiring=semiring)
 
 
-def _order(topology: Topology) -> NDArray[np.int32]:
-    """Return the nodes, graph by graph, such that arcs that read nothing lead forward.
-
-    None, where they may stay as they are.
-
-    Raises:
-        CyclicGraphError: naming a cycle of such arcs.
-    """
-    if not topology.has_input_epsilons:
-        return _AS_THEY_ARE
-    order, cycle = _silent_order(topology)
-    if cycle is not None:
-        raise CyclicGraphError(
-            f"arcs that read nothing form a cycle: {topology.describe_cycle(cycle)}; remove them "
-            "first: gtn.remove_epsilon(gtn.project(graph, 'input'))"
-        )
-    return order
+def _useful_silent(topology: Topology) -> NDArray[np.intp]:
+    """Return the arcs on paths that read nothing."""
+    t = topology
+    return np.flatnonzero((t.ilabels == EPSILON) & t.accessible[t.src] & t.coaccessible[t.dst])
 
 
-def _silent_order(topology: Topology) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
-    """Return the order of nodes, and a cycle of arcs that read nothing if there is one."""
+def _silent_order(
+    topology: Topology, silent: NDArray[np.intp]
+) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
+    """Return the nodes, graph by graph, such that silent arcs lead forward; or a cycle of these."""
     nodes: NDArray[np.int32] = frozen(np.arange(topology.num_nodes, dtype=np.int32))
-    silent = np.flatnonzero(topology.ilabels == EPSILON).astype(np.int32)
     src, dst = frozen(topology.src[silent]), frozen(topology.dst[silent])
     index = group_by(src, topology.num_nodes, frozen(np.arange(len(silent), dtype=np.int32)))
     offsets, arcs = (frozen(part) for part in index)
     order, found = topological_order(topology.num_nodes, dst, offsets, arcs)
     if found < topology.num_nodes:
         everywhere = frozen(np.ones(topology.num_nodes, dtype=np.bool_))
-        return nodes, silent[find_cycle(topology.num_nodes, dst, offsets, arcs, everywhere)]
+        cycle = find_cycle(topology.num_nodes, dst, offsets, arcs, everywhere)
+        return nodes, silent[cycle].astype(np.int32)
     owner = topology.graph_of_nodes(nodes).astype(np.int32)
     grouped: NDArray[np.int32] = frozen(
         group_by(frozen(owner), topology.batch_size, frozen(order))[1]

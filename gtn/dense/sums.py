@@ -101,7 +101,7 @@ def arc_posteriors(
     The gradient of the forward penalty to the arcs' penalties, itself differentiable.
 
     Raises:
-        CyclicGraphError: epsilon arcs form a cycle, on a path or not; the message names it.
+        CyclicGraphError: epsilon arcs form a cycle on a path; the message names it.
         GraphError: as :func:`forward_penalty`.
 
     >>> import gtn

@@ -556,8 +556,31 @@ def test_a_cycle_of_epsilons_that_cannot_be_summed_or_shown():
         graph = gtn.Graph.from_arcs([(0, 1, None, penalty), (1, 0, None), (1, 1, 0)], final=1)
         with pytest.raises(error):
             score(emissions, graph)
-    with pytest.raises(CyclicGraphError, match=r"nodes 0 -> 1 -> 0 \(arcs 0, 1\).*remove_epsilon"):
-        dense.alignment(emissions, graph)
+    for score, semiring in (
+        (dense.alignment, "tropical"),
+        (dense.viterbi_path, "tropical"),
+        (dense.arc_posteriors, "log"),
+    ):
+        message = rf"nodes 0 -> 1 -> 0 \(arcs 0, 1\).*remove_epsilon\(.*semiring='{semiring}'"
+        with pytest.raises(CyclicGraphError, match=message):
+            score(emissions, graph)
+
+
+def test_a_cycle_of_epsilons_that_lies_on_no_path_is_none():
+    emissions = torch.tensor([[0.5, 1.0], [2.0, 0.25]])
+    graph = gtn.Graph.from_arcs(
+        [(3, 3, None, -1.0), (0, 1, 0), (1, 2, 1), (4, 2, None), (1, 4, None, 0.5), (4, 4, 1),
+         (1, 5, None), (5, 5, None, -2.0)], final=2)  # fmt: skip
+    for one in (graph, gtn.GraphBatch.from_graphs([gtn.string([0, 1]), graph])):
+        for score in (dense.forward_penalty, dense.viterbi_penalty):
+            rows = emissions if one is graph else emissions.expand(2, 2, 2)
+            assert_close(score(rows, one), score(rows, gtn.connect(one)))
+    assert dense.alignment(emissions, graph).arcs.tolist() == [1, 2]
+    assert gtn.path_labels(dense.viterbi_path(emissions, graph)).tolist() == [0, 1]
+    found = dense.arc_posteriors(emissions, graph)
+    kept = gtn.connect(graph).sources[0].index
+    assert_close(found[kept], dense.arc_posteriors(emissions, gtn.connect(graph)))
+    assert found.sum() == found[kept].sum()
 
 
 # -- errors --------------------------------------------------------------------------------------
