@@ -14,7 +14,7 @@ from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph, check_penalties
 from gtn.kernels.beam import NEGATIVE, TOO_MANY, Readers, Writer
 from gtn.kernels.reachability import group_by, reach
-from gtn.product import Product, common_length, filter_mode, relabelled, relabelling
+from gtn.product import Product, common_length, filter_mode, is_acceptor, relabelled, relabelling
 from gtn.tensors import as_array, float64_penalties
 from gtn.token_passing import passed
 from gtn.topology import Topology, frozen
@@ -90,9 +90,8 @@ def pruned(
         failures = FailureArcs(graphs[-1].topology, label)
         check_never_asked(written[-1], label, f"graph {len(graphs) - 2}")
     found = _passed(graphs, written, failures, mode, float(beam), max_active)
-    plain = all(labels is g.olabels for labels, g in zip(written, graphs, strict=False))
-    acceptor = plain and all(g.topology.is_acceptor for g in graphs)
-    return _product(graphs, found, failures, acceptor).graph(graphs, suffixes)
+    acceptor = symbols == "match" and all(map(is_acceptor, graphs))
+    return _product(graphs, found, failures, written, acceptor).graph(graphs, suffixes)
 
 
 class _Found(NamedTuple):
@@ -182,14 +181,20 @@ def _between(count: int, arcs: Int32s, starts: Int32s, finals: Int32s) -> NDArra
 
 
 def _product(
-    graphs: Sequence[Graph], found: _Found, failures: FailureArcs | None, acceptor: bool
+    graphs: Sequence[Graph],
+    found: _Found,
+    failures: FailureArcs | None,
+    written: Sequence[Int32s],
+    acceptor: bool,
 ) -> Product:
     """Return the structure of the pruned composition."""
     offsets = found.offsets
     graph_of_arcs = np.searchsorted(offsets, found.ends[0], side="right")
     arc_offsets = np.cumsum(np.bincount(graph_of_arcs, minlength=len(offsets))[: len(offsets)])
     batch = any(g.topology.is_batch for g in graphs)
-    olabels = None if acceptor else compose_index(graphs[-1].olabels, found.arcs[:, -1])
+    plain = all(labels is g.olabels for labels, g in zip(written, graphs, strict=False))
+    same = acceptor or (plain and all(g.topology.is_acceptor for g in graphs))
+    olabels = None if same else compose_index(graphs[-1].olabels, found.arcs[:, -1])
     topology = Topology(
         len(found.tokens),
         found.ends[0],
@@ -214,6 +219,7 @@ def _product(
         tuple(np.ascontiguousarray(column) for column in found.start_entries.T),
         tuple(np.ascontiguousarray(column) for column in found.final_entries.T),
         backed_off,
+        acceptor,
     )
 
 

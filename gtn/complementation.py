@@ -194,15 +194,15 @@ def _alphabet(graph: Graph, alphabet: SymbolTable | Iterable[int | str] | None) 
 
 
 def _check_acceptor(graph: Graph, what: str) -> None:
+    if graph.isymbols != graph.osymbols:
+        raise GraphError(
+            f"{what} is an acceptor, but has different input and output symbols; project it first"
+        )
     if not graph.topology.is_acceptor:
         arc = int(np.argmax(graph.ilabels != graph.olabels))
         raise GraphError(
             f"{what} is an acceptor, but arc {arc} reads and writes {graph.symbol_pair(arc)}; "
             "project it first"
-        )
-    if graph.isymbols != graph.osymbols:
-        raise GraphError(
-            f"{what} is an acceptor, but has different input and output symbols; project it first"
         )
 
 

@@ -18,6 +18,7 @@ from gtn.product import (
     columns,
     common_length,
     filter_mode,
+    is_acceptor,
     relabelled,
     relabelling,
     trimmed,
@@ -48,7 +49,8 @@ def compose(
     An arc of the result has the input label of ``a``'s arc, the output label of ``b``'s arc and
     the sum of their penalties; where one side follows an epsilon alone, the other stands still
     (label ``EPSILON``, penalty 0). Start and final penalties add, arc data of both follow, and
-    only nodes on a path from a start to a final are kept. Also written ``a @ b``.
+    only nodes on a path from a start to a final are kept. Of two acceptors with different tables
+    the result is an acceptor in ``a``'s table. Also written ``a @ b``.
 
     Args:
         a, b: graphs, or batches of the same length; a single graph goes with each of a batch.
@@ -119,9 +121,13 @@ def compose(
             beam=np.inf if beam is None else beam,
             max_active=max_active,
         )
-    relabel = relabelling(a.osymbols, b.isymbols, symbols)
     plan = ComposePlan(
-        a.topology, b.topology, filter=filter, relabel=relabel, failure=failure_label(b, failure)
+        a.topology,
+        b.topology,
+        filter=filter,
+        relabel=relabelling(a.osymbols, b.isymbols, symbols),
+        failure=failure_label(b, failure),
+        acceptor=symbols == "match" and is_acceptor(a) and is_acceptor(b),
     )
     return plan(a, b, suffixes=suffixes)
 
@@ -148,15 +154,16 @@ def intersect(
       0 -> 1  y  2
     """
     for name, graph in (("a", a), ("b", b)):
+        if graph.isymbols != graph.osymbols and symbols != "ignore":
+            raise GraphError(
+                f"intersection is of acceptors, but {name} has different input and output symbols; "
+                "use compose, or project first"
+            )
         if not graph.topology.is_acceptor:
             arc = int(np.argmax(graph.ilabels != graph.olabels))
             raise GraphError(
                 f"intersection is of acceptors, but arc {arc} of {name} reads and writes "
                 f"{graph.symbol_pair(arc)}; use compose, or project first"
-            )
-        if graph.isymbols != graph.osymbols and symbols != "ignore":
-            raise GraphError(
-                f"intersection is of acceptors, but {name} has different input and output symbols"
             )
     result = compose(a, b, filter=filter, symbols=symbols, suffixes=suffixes)
     return assemble(
@@ -180,6 +187,8 @@ class ComposePlan:
         relabel: ``int32``, entry ``[label + 1]`` is what an input label of ``b`` becomes before
             it is compared: the second result of ``a.osymbols.merge(b.isymbols)``.
         failure: the input label (of ``b``, before relabelling) of its failure arcs.
+        acceptor: whether both are acceptors of symbols, whose labels ``relabel`` makes the same:
+            the result is an acceptor in ``a``'s table.
 
     Attributes:
         topology: of the result.
@@ -204,6 +213,7 @@ class ComposePlan:
         filter: str = "sequence",
         relabel: Int32s | None = None,
         failure: int | None = None,
+        acceptor: bool = False,
     ) -> None:
         mode = filter_mode(filter)
         graphs = common_length(a, b)
@@ -237,7 +247,8 @@ class ComposePlan:
             found,
             left,
             right,
-            acceptor=relabel is None and a.is_acceptor and b.is_acceptor,
+            same=relabel is None and a.is_acceptor and b.is_acceptor,
+            acceptor=acceptor,
             failures=failures,
         )
 

@@ -27,6 +27,7 @@ __all__ = [
     "columns",
     "common_length",
     "filter_mode",
+    "is_acceptor",
     "relabelled",
     "relabelling",
     "trimmed",
@@ -47,6 +48,7 @@ class Product:
         sources: for each operand, the arcs behind each arc.
         starts, finals: for each operand, which of its starts (finals) is behind each.
         backed_off: the failure arcs of the last operand on the way to each final, if it has any.
+        acceptor: whether the operands are acceptors, so that all symbols are in the first's table.
     """
 
     topology: Topology
@@ -54,6 +56,7 @@ class Product:
     starts: tuple[Int32s, ...]
     finals: tuple[Int32s, ...]
     backed_off: Sources | None = None
+    acceptor: bool = False
 
     def end_penalties(self, *graphs: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the start and final penalties of the result, sums of those of all operands."""
@@ -90,7 +93,7 @@ class Product:
             start_penalties,
             final_penalties,
             isymbols=graphs[0].isymbols,
-            osymbols=graphs[-1].osymbols,
+            osymbols=graphs[0].osymbols if self.acceptor else graphs[-1].osymbols,
             data=_merged([g.data.take(s) for g, s in zip(graphs, self.sources)], suffixes),
             sources=self.sources,
         )
@@ -129,15 +132,20 @@ def trimmed(
     left: Operand,
     right: Operand,
     *,
+    same: bool = False,
     acceptor: bool = False,
     failures: FailureArcs | None = None,
 ) -> Product:
     """Return the trimmed product of what an exploration has found.
 
-    ``acceptor`` says that input and output labels of the result are known to agree.
+    Args:
+        same: whether input and output labels of the result are known to be the same integers.
+        acceptor: whether the operands are acceptors, in whatever tables; their product is one in
+            the table of ``a``.
     """
+    same |= acceptor
     arcs, labels, starts, finals, node_offsets, arc_offsets, behind = trim(
-        *found, left.final, right.final, a.ilabels, b.olabels, acceptor
+        *found, left.final, right.final, a.ilabels, b.olabels, same
     )
     src, dst, of_a, arcs_b = arcs
     batch = a.is_batch or b.is_batch
@@ -146,7 +154,7 @@ def trimmed(
         src,
         dst,
         labels[0],
-        None if acceptor else labels[1],
+        None if same else labels[1],
         starts=starts[0],
         finals=finals[0],
         node_offsets=node_offsets if batch else None,
@@ -159,7 +167,9 @@ def trimmed(
         backed_off = failures.final_sources(behind[1][finals[0]])
     sources = Sources(frozen(of_a)), of_b
     starts, finals = frozen(starts), frozen(finals)
-    return Product(topology, sources, (starts[1], starts[2]), (finals[1], finals[2]), backed_off)
+    return Product(
+        topology, sources, (starts[1], starts[2]), (finals[1], finals[2]), backed_off, acceptor
+    )
 
 
 def columns(nodes: Int32s, arcs: Int32s, starts: Int32s, node_offsets: Int32s) -> Found:
@@ -170,6 +180,11 @@ def columns(nodes: Int32s, arcs: Int32s, starts: Int32s, node_offsets: Int32s) -
         starts,
         node_offsets,
     )
+
+
+def is_acceptor(graph: Graph) -> bool:
+    """Whether a graph writes what it reads: the same labels, in the same table."""
+    return graph.topology.is_acceptor and graph.isymbols == graph.osymbols
 
 
 def filter_mode(filter: str) -> int:

@@ -370,6 +370,42 @@ def test_acceptors_compose_to_acceptors():
     assert c.olabels is c.ilabels
 
 
+def either(*texts):
+    return gtn.union(*map(gtn.string, texts))
+
+
+def test_acceptors_with_different_tables_compose_to_acceptors():
+    a, b = either("cat", "act", "ox"), either("act", "cat", "tax")
+    for found in (a @ b, compose(a, b, beam=10.0), gtn.compose(a @ b, b, max_active=9)):
+        assert found.topology.is_acceptor
+        assert found.isymbols == found.osymbols == a.isymbols
+        assert gtn.equivalent(found, either("cat", "act"))
+        assert gtn.equivalent(intersect(found, gtn.string("cat")), gtn.string("cat"))
+        assert gtn.equivalent(gtn.difference(a, found), gtn.string("ox"))
+        assert gtn.equivalent(gtn.complement(gtn.complement(found)), found)
+    left, right = gtn.GraphBatch.from_graphs([a, a]), b
+    assert (left @ right).topology.is_acceptor
+    same = compose(a, b, symbols="ignore")  # integers meet: the output is in b's table
+    assert same.osymbols == b.isymbols
+
+
+def test_a_transducer_between_tables_stays_one():
+    # Reads in one table and writes in another, with the same labels.
+    one, other = gtn.SymbolTable("ab"), gtn.SymbolTable("xy")
+    spelled = gtn.Graph.from_arcs([(0, 1, 0), (1, 2, 1)], final=2, isymbols=one, osymbols=other)
+    found = gtn.string("ab", symbols=gtn.SymbolTable("ba")) @ spelled
+    assert gtn.path_text(found, "output") == "xy"
+    with pytest.raises(GraphError, match="a has different input and output symbols"):
+        intersect(spelled, spelled)
+    moved = gtn.Graph.from_arcs(
+        [(0, 1, "b", "b")], final=1, isymbols=one, osymbols=gtn.SymbolTable("b")
+    )
+    with pytest.raises(GraphError, match="a has different input and output symbols"):
+        intersect(moved, gtn.string("b"))
+    with pytest.raises(GraphError, match="but has different input and output symbols"):
+        gtn.complement(moved)
+
+
 def test_paper_figure_28():
     recognized = gtn.Graph.from_arcs(
         [
