@@ -14,7 +14,15 @@ from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph, check_penalties
 from gtn.kernels.beam import NEGATIVE, TOO_MANY, Readers, Writer
 from gtn.kernels.reachability import group_by, reach
-from gtn.product import Product, common_length, filter_mode, is_acceptor, relabelled, relabelling
+from gtn.product import (
+    Product,
+    common_length,
+    filter_mode,
+    in_common_tables,
+    is_acceptor,
+    relabelled,
+    relabelling,
+)
 from gtn.tensors import as_array, float64_penalties
 from gtn.token_passing import passed
 from gtn.topology import Topology, frozen
@@ -84,6 +92,10 @@ def pruned(
         raise GraphError(f"max_active={max_active}; at least one token must be followed")
     mode = filter_mode(filter)
     common_length(*(g.topology for g in graphs))
+    if symbols == "match":
+        graphs = list(graphs)
+        for i in range(len(graphs) - 1):
+            graphs[i : i + 2] = in_common_tables(graphs[i], graphs[i + 1])
     written = [_written(graphs, i, symbols) for i in range(len(graphs) - 1)]
     failures, label = None, failure_label(graphs[-1], failure)
     if label is not None:

@@ -15,7 +15,7 @@ from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
 from gtn.kernels.difference import Side, avoid
 from gtn.optimization import connect
-from gtn.product import common_length, relabelled, relabelling
+from gtn.product import common_length, in_common_tables, relabelled, relabelling
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import ArcIndex, Topology, frozen
 
@@ -51,6 +51,8 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
       0 -> 1  y  2
     """
     _check_acceptor(b, "the second operand of a difference")
+    if symbols == "match":
+        a, b = in_common_tables(a, b)
     relabel = relabelling(a.osymbols, b.isymbols, symbols)
     least = determinize(b, semiring="boolean", max_nodes=max_nodes).topology
     if relabel is not None:

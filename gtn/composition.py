@@ -18,6 +18,7 @@ from gtn.product import (
     columns,
     common_length,
     filter_mode,
+    in_common_tables,
     is_acceptor,
     relabelled,
     relabelling,
@@ -58,8 +59,9 @@ def compose(
             ``"sequence"`` (first those of ``a``) and ``"match"`` (together as long as both have
             some) give exactly one path for each pair of paths. ``"trivial"`` gives every
             interleaving: smaller, right for the least penalty, wrong for sums over paths.
-        symbols: ``"match"`` compares symbols, so that operands may have different tables;
-            ``"ignore"`` compares labels as integers.
+        symbols: ``"match"`` compares symbols, so that operands may have different tables (one
+            without labels and without a table goes with any); ``"ignore"`` compares labels as
+            integers.
         suffixes: two endings for keys of arc data that both operands have.
         failure: the input label (or symbol) of the failure arcs of ``b``. Such an arc reads
             nothing and is followed only where no arc of its node carries the label that ``a``
@@ -121,6 +123,8 @@ def compose(
             beam=np.inf if beam is None else beam,
             max_active=max_active,
         )
+    if symbols == "match":
+        a, b = in_common_tables(a, b)
     plan = ComposePlan(
         a.topology,
         b.topology,
@@ -171,8 +175,8 @@ def intersect(
         result.penalties,
         result.start_penalties,
         result.final_penalties,
-        isymbols=a.isymbols,
-        osymbols=a.osymbols,
+        isymbols=result.isymbols,
+        osymbols=result.isymbols,
         data=result.data,
         sources=result.sources,
     )

@@ -217,8 +217,13 @@ class Operands:
 def _joined_labels(
     tables: Sequence[SymbolTable | None], labels: Sequence[Array], side: str, symbols: str
 ) -> tuple[SymbolTable | None, list[Array]]:
-    """Return the common table of several operands, and the labels of each in its terms."""
-    first = tables[0]
+    """Return the common table of several operands, and the labels of each in its terms.
+
+    Operands that have neither a table nor a label other than epsilon go with any.
+    """
+    speaks = [t is not None or row.max(initial=EPSILON) >= 0 for t, row in zip(tables, labels)]
+    one = speaks.index(True) if any(speaks) else 0
+    first = tables[one]
     if symbols == "ignore":
         if first is not None:
             known = np.array([EPSILON, *first.labels])
@@ -233,8 +238,8 @@ def _joined_labels(
     merged = first
     renamed = []
     for k, (table, row) in enumerate(zip(tables, labels)):
-        if (table is None) != (first is None):
-            with_, without = (0, k) if table is None else (k, 0)
+        if speaks[k] and (table is None) != (first is None):
+            with_, without = (one, k) if table is None else (k, one)
             raise SymbolError(
                 f"operand {with_} has {side} symbols and operand {without} has none; give it a "
                 "table with with_symbols, or compare labels with symbols='ignore'"

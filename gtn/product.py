@@ -19,7 +19,7 @@ from gtn.graph import Graph
 from gtn.kernels import shared_labels
 from gtn.kernels.composition import FILTERS, Operand
 from gtn.kernels.trimming import trim
-from gtn.symbols import SymbolTable
+from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology, frozen
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "columns",
     "common_length",
     "filter_mode",
+    "in_common_tables",
     "is_acceptor",
     "relabelled",
     "relabelling",
@@ -235,6 +236,20 @@ def relabelling(
     if written == read:
         return None
     return written.relabelling(read) if of == "read" else read.relabelling(written)
+
+
+def in_common_tables(a: Graph, b: Graph) -> tuple[Graph, Graph]:
+    """Return both graphs; where one has neither table nor labels, it takes the other's table.
+
+    That is on the side where they meet: what ``a`` writes, ``b`` reads.
+    """
+    if a.osymbols is None and b.isymbols is not None and a.olabels.max(initial=EPSILON) < 0:
+        both = is_acceptor(a)
+        a = a._with(isymbols=b.isymbols if both else a.isymbols, osymbols=b.isymbols)
+    elif b.isymbols is None and a.osymbols is not None and b.ilabels.max(initial=EPSILON) < 0:
+        both = is_acceptor(b)
+        b = b._with(isymbols=a.osymbols, osymbols=a.osymbols if both else b.osymbols)
+    return a, b
 
 
 def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:

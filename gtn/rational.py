@@ -32,7 +32,8 @@ def union(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
         a, others: graphs or batches of the same length. Arc data are joined by key; a key that
             an operand lacks reads as its fill there.
         symbols: ``"match"``: where tables differ, they are merged and labels follow their
-            symbols, those of ``a`` stay. ``"ignore"``: labels stay the integers they are, the
+            symbols, those of ``a`` stay; an operand without labels and without a table goes with
+            any. ``"ignore"``: labels stay the integers they are, the
             tables are those of ``a``.
 
     Raises:

@@ -345,6 +345,22 @@ def test_empty_and_trivial_operands():
     assert both.final_penalties.tolist() == [3.0]
 
 
+def test_operands_without_labels_go_with_any_table():
+    word, silent = gtn.string("ab"), gtn.Graph.from_arcs([(0, 1, None, 0.5)], final=1)
+    for nothing in (gtn.empty(), gtn.string([]), silent):
+        for a, b in ((word, nothing), (nothing, word)):
+            tabled = [g.with_symbols(word.isymbols) for g in (a, b)]
+            for join in (compose, intersect, gtn.difference):
+                if join is not gtn.difference or b is not silent:  # which has a penalty
+                    made = join(a, b)
+                    assert made.isymbols == made.osymbols == word.isymbols
+                    assert gtn.equal(made, join(*tabled))
+            assert gtn.equal(compose(a, b, beam=9.0), compose(*tabled, beam=9.0))
+    made = compose(gtn.Graph.from_arcs([(0, 1, 7, EPSILON)], final=1), gtn.string(""))  # reads 7
+    assert (made.isymbols, made.osymbols) == (None, gtn.SymbolTable(""))
+    assert made.ilabels.tolist() == [7]
+
+
 def test_infinite_penalties_pass():
     a = gtn.Graph.from_arcs([(0, 1, 5, torch.inf)], final=1)
     assert compose(a, gtn.string([5])).penalties.tolist() == [torch.inf]

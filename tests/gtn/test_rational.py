@@ -274,6 +274,21 @@ def test_penalties_of_two_dtypes_meet_in_the_wider():
         assert penalties.dtype == torch.float64
 
 
+@pytest.mark.parametrize("nothing", [gtn.empty(), gtn.string([]), gtn.closure(gtn.empty())])
+@pytest.mark.parametrize("symbols", ["match", "ignore"])
+def test_operands_without_labels_join_any_table(nothing, symbols):
+    word = gtn.Graph.from_arcs([(0, 1, "a", "b", 0.5)], final=1)
+    for join in (union, concat):
+        for operands in ((word, nothing), (nothing, word), (nothing, nothing, word, word)):
+            made = join(*operands, symbols=symbols)
+            assert made.isymbols == made.osymbols == word.isymbols
+            tabled = [g.with_symbols(word.isymbols, word.osymbols) for g in operands]
+            assert equal(made, join(*tabled))
+    assert spelled(union(gtn.empty(), word)) == spelled(word)
+    assert union(nothing, gtn.string([3])).isymbols is None
+    assert union(gtn.GraphBatch.from_graphs([word, word]), nothing).isymbols == word.isymbols
+
+
 def test_wrong_operands():
     a, b = gtn.string("ab"), gtn.string([0, 1])
     with pytest.raises(gtn.SymbolError, match="operand 0 has input symbols and operand 1 has none"):
