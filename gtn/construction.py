@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from numbers import Real
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,12 @@ def from_arrays(
     """
     starts, start_values = _nodes(start, "start")
     finals, final_values = _nodes(final, "final")
+    for name, values, tensor in (
+        ("start", start_values, start_penalties),
+        ("final", final_values, final_penalties),
+    ):
+        if tensor is not None and any(values):
+            raise GraphError(f"{name}= and {name}_penalties= both have penalties; give one of them")
     src, dst = np.asarray(src), np.asarray(dst)
     if src.size == 0:
         src, dst = src.astype(np.int32), dst.astype(np.int32)
@@ -116,7 +123,8 @@ def from_arcs(
 
     Raises:
         GraphError: an arc of another form; a node that does not exist; a bad penalty.
-        SymbolError: a symbol that is not in the given table.
+        SymbolError: a symbol that is not in the given table; integer labels beside symbols, and no
+            table.
 
     >>> from_arcs([(0, 1, "a", "b", 0.5), (1, 1, "b", None)], final={1: 2.0})
     Graph: 2 nodes, 2 arcs, start 0, final 1 (2)
@@ -130,6 +138,8 @@ def from_arcs(
     texts = [x for pair in zip(inputs, outputs, strict=True) for x in pair if isinstance(x, str)]
     texts = [x for x in texts if x != EPSILON_TEXT]
     if texts and isymbols is None and osymbols is None:
+        for i, pair in enumerate(zip(inputs, outputs, strict=True)):
+            check_no_numbers(i, pair)
         isymbols = osymbols = SymbolTable(dict(enumerate(dict.fromkeys(texts))))
     if penalties is None:
         penalties = torch.tensor(numbers, dtype=dtype or torch.get_default_dtype())
@@ -305,17 +315,30 @@ _NONE: NDArray[np.int32] = np.empty(0, dtype=np.int32)
 
 def _nodes(nodes: Nodes, name: str) -> tuple[NDArray[np.int64], list[float]]:
     """Return sorted node numbers and their penalties."""
-    if isinstance(nodes, Mapping):
-        pairs = sorted((int(n), float(p)) for n, p in nodes.items())
-    elif isinstance(nodes, int | np.integer):
-        pairs = [(int(nodes), 0.0)]
-    else:
-        pairs = sorted((int(n), 0.0) for n in nodes)
+    given: Any = nodes
+    if isinstance(nodes, np.ndarray | np.generic | torch.Tensor):
+        given = nodes.tolist()
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        given = [given]
+    items = given.items() if isinstance(given, Mapping) else ((n, 0.0) for n in given)
+    pairs = sorted((_node(n, name), float(p)) for n, p in items)
     numbers = [n for n, _ in pairs]
     twice = next((n for n, m in pairwise(numbers) if n == m), None)
     if twice is not None:
         raise GraphError(f"{name} node {twice} is given twice")
     return np.array(numbers, dtype=np.int64), [p for _, p in pairs]
+
+
+def _node(node: Any, name: str) -> int:
+    if isinstance(node, bool | np.bool_):
+        raise GraphError(f"{name} node {node} is no number; of a mask, give np.flatnonzero(mask)")
+    try:
+        return index(node)
+    except TypeError:
+        raise GraphError(
+            f"{name} node {node!r} is no integer; {name} is a node, several, or a mapping from "
+            "node to penalty"
+        ) from None
 
 
 def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
@@ -339,7 +362,7 @@ def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
         )
     if isinstance(rest[0], float | np.floating):
         return src, dst, label, label, float(rest[0])
-    if isinstance(label, str) and isinstance(rest[0], int) and rest[0] != EPSILON:
+    if isinstance(label, str) and isinstance(rest[0], int | np.integer) and rest[0] != EPSILON:
         raise GraphError(
             f"arc {i} is {arc!r}: {rest[0]} after a symbol is no output label; "
             f"a penalty is written as a float, {float(rest[0])}"
@@ -362,6 +385,20 @@ def label_of(i: int, label: Label, table: SymbolTable | None) -> int:
     if isinstance(label, int | np.integer):
         return int(label)
     raise GraphError(f"arc {i} has label {label!r}; labels are integers >= 0 or strings")
+
+
+def check_no_numbers(i: int, labels: Iterable[Any]) -> None:
+    """Check that arc i has no integer label, which a table made of symbols would say nothing of.
+
+    Raises:
+        SymbolError: naming the label.
+    """
+    for label in labels:
+        if isinstance(label, int | np.integer) and label != EPSILON:
+            raise SymbolError(
+                f"arc {i} has label {label}, other arcs have symbols; write all labels as symbols, "
+                "or give a table with symbols="
+            )
 
 
 def _floats(values: ArrayLike) -> NDArray[Any]:

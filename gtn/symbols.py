@@ -21,6 +21,8 @@ EPSILON = -1
 EPSILON_TEXT = "ε"
 """How epsilon is shown, whatever the symbol table."""
 
+_LARGEST = int(np.iinfo(np.int32).max)
+
 
 class SymbolTable:
     """An immutable one-to-one map between labels (integers >= 0) and symbols (strings).
@@ -30,7 +32,7 @@ class SymbolTable:
             characters), or a mapping from label to symbol.
 
     Raises:
-        SymbolError: a symbol twice, the text of epsilon, or a negative label.
+        SymbolError: a symbol twice, the text of epsilon, or a label that is none.
 
     >>> digits = SymbolTable("0123456789")
     >>> digits.label("7"), digits.symbol(7), digits.symbol(-1)
@@ -50,9 +52,12 @@ class SymbolTable:
         for label, symbol in pairs:
             if not isinstance(symbol, str):
                 raise SymbolError(f"symbol of label {label} is {symbol!r}; symbols are strings")
-            if label < 0:
+            if not isinstance(label, int | np.integer) or isinstance(label, bool):
+                raise SymbolError(f"label {label!r} of symbol {symbol!r} is no integer")
+            if not 0 <= label <= _LARGEST:
+                wrong = "negative" if label < 0 else "too large"
                 raise SymbolError(
-                    f"label {label} of symbol {symbol!r} is negative; labels are >= 0"
+                    f"label {label} of symbol {symbol!r} is {wrong}; labels are 0 to {_LARGEST}"
                 )
             if symbol == EPSILON_TEXT:
                 raise SymbolError(f"label {label}: {EPSILON_TEXT!r} is kept for EPSILON == -1")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
-from gtn.construction import label_of
+from gtn.construction import check_no_numbers, label_of
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.symbols import SymbolTable
@@ -18,6 +18,7 @@ from gtn.topology import Topology
 
 __all__ = ["String", "string", "strings"]
 
+Item = TypeVar("Item")
 String = str | Sequence[str] | Sequence[int] | NDArray[Any] | torch.Tensor
 """A text, symbols, or integer labels."""
 
@@ -45,6 +46,8 @@ def string(
     items = labels.tolist() if isinstance(labels, torch.Tensor) else list(labels)
     texts = [x for x in items if isinstance(x, str)]
     if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
+        for i, item in enumerate(items):
+            check_no_numbers(i, [item])
         symbols = SymbolTable(list(dict.fromkeys(texts)))
     numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
     nodes = np.arange(len(items), dtype=np.int32)
@@ -84,9 +87,16 @@ def strings(
     ]
     items = [item for row in rows for item in row]
     if symbols is None and any(isinstance(x, str) for x in (*items, *labels)):
+        for b, row in enumerate(rows):
+            _named(b, lambda i, item: check_no_numbers(i, [item]), row)
         symbols = SymbolTable(list(dict.fromkeys(x for x in items if isinstance(x, str))))
     numbers = np.array(
-        [label for b, row in enumerate(rows) for label in _labels(b, row, symbols)], dtype=np.int64
+        [
+            label
+            for b, row in enumerate(rows)
+            for label in _named(b, lambda i, item: label_of(i, item, symbols), row)
+        ],
+        dtype=np.int64,
     )
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
     exists = np.array([row is not None for row in labels], dtype=np.bool_)
@@ -108,8 +118,9 @@ def strings(
     return GraphBatch(topology, penalties, isymbols=symbols, osymbols=symbols)
 
 
-def _labels(b: int, row: list[Any], symbols: SymbolTable | None) -> list[int]:
+def _named(b: int, read: Callable[[int, Any], Item], row: list[Any]) -> list[Item]:
+    """Return what is read of the items of string b, which an error names."""
     try:
-        return [label_of(i, item, symbols) for i, item in enumerate(row)]
+        return [read(i, item) for i, item in enumerate(row)]
     except GraphError as error:
         raise type(error)(f"string {b}: {error}") from error

@@ -15,6 +15,7 @@ from gtn.data import ArcData, Column, Sources
 from gtn.errors import GraphError
 from gtn.exploration import Check, explored
 from gtn.graph import Graph, check_penalties
+from gtn.indexes import integers
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 
@@ -43,7 +44,7 @@ def expand(
         labels: of the classes, ``[C]``; 0, 1, 2 … unless given.
 
     Raises:
-        GraphError: a wrong shape; a penalty that is NaN or -inf.
+        GraphError: a wrong shape; labels that are no integers; a penalty that is NaN or -inf.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 0, 0.5), (1, 2, 0, 0.25)], final=2)
@@ -61,7 +62,7 @@ def expand(
     classes = penalties.shape[1]
     if g.num_arcs * classes > np.iinfo(np.int32).max:
         raise GraphError(f"{g.num_arcs} arcs times {classes} classes are too many for one graph")
-    named = np.arange(classes) if labels is None else np.asarray(labels)
+    named = integers(np.arange(classes) if labels is None else labels, "labels")
     if named.shape != (classes,):
         raise GraphError(f"labels must be [{classes}], not of shape {list(named.shape)}")
     if classes and named.min() < EPSILON:
@@ -72,7 +73,7 @@ def expand(
         old.num_nodes,
         old.src[arcs.index],
         old.dst[arcs.index],
-        np.tile(named.astype(np.int32), g.num_arcs),
+        np.tile(named, g.num_arcs),
         starts=old.starts,
         finals=old.finals,
         node_offsets=old.node_offsets if old.is_batch else None,

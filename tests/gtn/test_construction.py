@@ -104,6 +104,20 @@ def test_one_symbol_with_two_labels_makes_a_transducer():
         ([(0, 1, 2)], {"start": {0: math.nan}}, GraphError, "start 0 has penalty nan"),
         ([(0, 1, 2)], {"data": {"t": np.zeros(2)}}, DataError, "'t' has 2 rows for 1 arcs"),
         ([(0, 1, 2)], {"penalties": torch.zeros(2)}, GraphError, r"shape \[1\], not \[2\]"),
+        ([(0, 1, 2)], {"start": [0, 1.7]}, GraphError, "start node 1.7 is no integer"),
+        (
+            [(0, 1, 2)],
+            {"start": "01"},
+            GraphError,
+            "start node '01' is no integer; start is a node",
+        ),
+        ([(0, 1, 2)], {"start": {"0": 1.0}}, GraphError, "start node '0' is no integer"),
+        ([(0, 1, 2)], {"start": True}, GraphError, "start node True is no number"),
+        ([(0, 1, 2)], {"start": np.array([True, False])}, GraphError, r"np.flatnonzero\(mask\)"),
+        ([(0, 1, 2)], {"start": torch.tensor([False])}, GraphError, r"np.flatnonzero\(mask\)"),
+        ([(0, 1, "x"), (1, 2, 0)], {}, SymbolError, "arc 1 has label 0, other arcs have symbols"),
+        ([(0, 1, "x", 0, 0.5)], {}, SymbolError, "arc 0 has label 0, other arcs have symbols"),
+        ([(0, 1, "a", np.int64(2))], {}, GraphError, "a penalty is written as a float, 2.0"),
         ([(0, 1, 2**31)], {}, GraphError, "does not fit 32 bits"),
     ],
 )
@@ -120,6 +134,15 @@ def test_starts_finals_and_penalties():
     assert g.finals.tolist() == [1, 4]
     assert g.final_penalties.tolist() == [0.0, 0.0]
     assert g.penalties.dtype == g.start_penalties.dtype == torch.float64
+
+
+def test_starts_and_finals_of_arrays():
+    for nodes in (np.array([0, 2]), torch.tensor([0, 2]), iter([np.int32(2), 0]), range(0, 3, 2)):
+        assert Graph.from_arcs([(0, 1, 7)], final=nodes).finals.tolist() == [0, 2]
+    for node in (np.int64(2), np.array(2), torch.tensor(2), {np.int64(2): 0.5}):
+        assert Graph.from_arcs([(0, 1, 7)], final=node).finals.tolist() == [2]
+    g = gtn.from_arrays([0], [1], [7], final={1: 0.0}, final_penalties=torch.ones(1))
+    assert g.final_penalties.tolist() == [1.0]
 
 
 def test_penalties_as_a_tensor():
@@ -189,6 +212,11 @@ def test_penalties_of_an_array_are_a_copy():
         (([0, 1], [1, 9], [7, 8]), {"num_nodes": 3}, "arc 1 has destination node 9"),
         (([0], [1], [0.5]), {}, "ilabels must be a one-dimensional array of integers"),
         (([0, 1], [1, 2], [7, 8]), {"penalties": [0.0, math.nan]}, "arc 1 has penalty nan"),
+        (
+            ([0], [1], [7]),
+            {"start": {0: 5.0}, "start_penalties": torch.zeros(1)},
+            "start= and start_penalties= both have penalties",
+        ),
         (([0], [1], [7]), {"penalties": [1.0, 2.0]}, r"shape \[1\], not \[2\]"),
     ],
 )
@@ -384,3 +412,11 @@ def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
 def test_strings_name_what_is_no_label(labels, message):
     with pytest.raises(gtn.GraphError, match=message):
         gtn.strings(labels, symbols=gtn.SymbolTable("a"))
+
+
+def test_strings_have_symbols_or_numbers():
+    with pytest.raises(SymbolError, match=r"^arc 1 has label 0"):
+        gtn.string(["x", 0])
+    with pytest.raises(SymbolError, match=r"^string 1: arc 0 has label 4"):
+        gtn.strings(["x", [4]])
+    assert gtn.string(["x", -1]).ilabels.tolist() == [0, -1]

@@ -29,6 +29,9 @@ def test_forms_of_construction():
         ("aba", "'a' has labels 0 and 2"),
         (["a", "ε"], "label 1: 'ε' is kept for EPSILON"),
         ({-1: "a"}, "label -1 of symbol 'a' is negative"),
+        ({2**31: "a"}, "label 2147483648 of symbol 'a' is too large; labels are 0 to 2147483647"),
+        ({1.5: "a"}, "label 1.5 of symbol 'a' is no integer"),
+        ({True: "a"}, "label True of symbol 'a' is no integer"),
         ([1, 2], "symbol of label 0 is 1"),
     ],
 )

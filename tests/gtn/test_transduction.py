@@ -262,6 +262,10 @@ def test_wrong_expansions_raise():
         expand(g, torch.rand(2, 3), labels=[1, 2])
     with pytest.raises(GraphError, match="label -2 is negative"):
         expand(g, torch.rand(2, 1), labels=[-2])
+    with pytest.raises(GraphError, match="labels must be a one-dimensional array of integers"):
+        expand(g, torch.rand(2, 2), labels=[0.5, 1.7])
+    with pytest.raises(GraphError, match=r"labels\[1\] is 2147483648, which does not fit 32 bits"):
+        expand(g, torch.rand(2, 2), labels=[0, 2**31])
     with pytest.raises(GraphError, match="too many for one graph"):
         expand(g, torch.zeros(1).expand(2, 1 << 30))
     with pytest.raises(GraphError, match="arc 1, class 0 has penalty nan"):
