@@ -15,6 +15,7 @@ from gtn.kernels.composition import explore
 from gtn.kernels.matching import match
 from gtn.operands import operands
 from gtn.product import (
+    Relabelling,
     columns,
     common_length,
     filter_mode,
@@ -189,7 +190,8 @@ class ComposePlan:
         a, b: topologies, of graphs or of batches.
         filter: as in :func:`compose`.
         relabel: ``int32``, entry ``[label + 1]`` is what an input label of ``b`` becomes before
-            it is compared: the second result of ``a.osymbols.merge(b.isymbols)``.
+            it is compared: the second result of ``a.osymbols.merge(b.isymbols)``. Or a pair of
+            such labels, increasing (epsilon too), and what each becomes.
         failure: the input label (of ``b``, before relabelling) of its failure arcs.
         acceptor: whether both are acceptors of symbols, whose labels ``relabel`` makes the same:
             the result is an acceptor in ``a``'s table.
@@ -215,7 +217,7 @@ class ComposePlan:
         b: Topology,
         *,
         filter: str = "sequence",
-        relabel: Int32s | None = None,
+        relabel: Relabelling | None = None,
         failure: int | None = None,
         acceptor: bool = False,
     ) -> None:

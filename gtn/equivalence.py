@@ -360,7 +360,7 @@ def _same_symbols(
 ) -> bool:
     if a_table is None or b_table is None:
         return a_table is b_table and np.array_equal(a, b)
-    return np.array_equal(a, a_table.relabelling(b_table)[b + 1])
+    return np.array_equal(a, a_table.relabelled(b_table, b))
 
 
 def _network(graph: Graph) -> Any:

@@ -247,8 +247,8 @@ def _joined_labels(
         if table is None or merged is None or table == merged:
             renamed.append(row)
         else:
-            merged, relabel = merged.merge(table)
-            renamed.append(relabel[row + 1])
+            renamed.append(merged.relabelled(table, row))
+            merged = merged.merged(table)
     return merged, renamed
 
 

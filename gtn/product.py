@@ -24,6 +24,7 @@ from gtn.topology import Topology, frozen
 
 __all__ = [
     "Product",
+    "Relabelling",
     "columns",
     "common_length",
     "filter_mode",
@@ -35,9 +36,12 @@ __all__ = [
 ]
 
 Int32s = NDArray[np.int32]
+Relabelling = Int32s | tuple[Int32s, Int32s]
 Pairs = tuple[Int32s, Int32s]
 Moves = tuple[Int32s, Int32s, Int32s, Int32s]
 Found = tuple[Pairs, Moves, Int32s, Int32s]  # nodes, arcs, starts and offsets, as of `match`
+
+_SPREAD, _ROOM = 4, 1024  # how far apart labels may be for an array as long as the largest
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +213,7 @@ def common_length(*topologies: Topology) -> int:
 
 def relabelling(
     written: SymbolTable | None, read: SymbolTable | None, symbols: str, *, of: str = "read"
-) -> Int32s | None:
+) -> Relabelling | None:
     """Return what becomes of the labels that are read (or written), or None where they stay.
 
     Args:
@@ -218,7 +222,8 @@ def relabelling(
         of: whose labels change, ``"read"`` or ``"written"``.
 
     Returns:
-        ``int32``, entry ``[label + 1]`` is the new label; -2 or missing: none.
+        ``int32``, entry ``[label + 1]`` is the new label; -2 or missing: none. Where labels are
+        few and large, the labels that change, increasing, and what each becomes.
 
     Raises:
         SymbolError: a table on one side only, or an unknown choice.
@@ -235,7 +240,12 @@ def relabelling(
         )
     if written == read:
         return None
-    return written.relabelling(read) if of == "read" else read.relabelling(written)
+    table, other = (written, read) if of == "read" else (read, written)
+    if max(other.labels, default=-1) <= _SPREAD * len(other) + _ROOM:
+        return table.relabelling(other)
+    old, new = table.changes(other)
+    order = np.argsort(old)
+    return np.append(EPSILON, old[order]).astype(np.int32), np.append(np.int32(EPSILON), new[order])
 
 
 def in_common_tables(a: Graph, b: Graph) -> tuple[Graph, Graph]:
@@ -252,7 +262,11 @@ def in_common_tables(a: Graph, b: Graph) -> tuple[Graph, Graph]:
     return a, b
 
 
-def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:
+def relabelled(labels: Int32s, relabel: Relabelling) -> Int32s:
     """Return relabelled labels; what has no new label gets one that matches nothing."""
+    if isinstance(relabel, tuple):
+        old, new = relabel
+        at = np.minimum(np.searchsorted(old, labels), len(old) - 1)
+        return np.where(old[at] == labels, new[at], shared_labels.NOTHING)
     found: Int32s = shared_labels.relabelled(labels, relabel)
     return found

@@ -7,6 +7,7 @@ Text lives in tables beside the graph.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,29 +112,56 @@ class SymbolTable:
         >>> table.decode(relabel[[1, 2]]), relabel[0]
         (['b', 'c'], np.int32(-1))
         """
-        relabel = self.relabelling(other)
+        return self.merged(other), self.relabelling(other)
+
+    def merged(self, other: SymbolTable) -> SymbolTable:
+        """Return the table with the symbols of both: the first result of :meth:`merge`."""
         if self == other:
-            return self, relabel
-        merged = dict(self._symbol_of)
-        for label, symbol in other._symbol_of.items():
-            merged[int(relabel[label + 1])] = symbol
-        return SymbolTable(merged), relabel
+            return self
+        old, new = self.changes(other)
+        symbols = (other._symbol_of[label] for label in old.tolist())
+        return SymbolTable(self._symbol_of | dict(zip(new.tolist(), symbols)))
 
     def relabelling(self, other: SymbolTable) -> NDArray[np.int32]:
-        """Return what becomes of the other's labels when it is merged with this one: O(other).
+        """Return what becomes of the other's labels, as an array as long as its largest label.
 
         The second result of :meth:`merge`, without the table.
         """
         top = max(other._symbol_of, default=-1)
         if self == other:
             return np.arange(-1, top + 1, dtype=np.int32)
-        relabel = [EPSILON] + [-2] * (top + 1)
-        fresh = max(self._symbol_of, default=-1) + 1
-        for label, symbol in other._symbol_of.items():
+        old, new = self.changes(other)
+        relabel = np.full(top + 2, -2, dtype=np.int32)
+        relabel[0] = EPSILON
+        relabel[old + 1] = new
+        return relabel
+
+    def changes(self, other: SymbolTable) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return the other's labels, and what becomes of each in the merged table: O(other)."""
+        new = []
+        first = max(self._symbol_of, default=-1) + 1
+        if first + len(other) > _LARGEST:  # then those that are free
+            first = 0
+        fresh = (n for n in count(first) if n not in self._symbol_of)
+        for symbol in other._label_of:
             known = self._label_of.get(symbol)
-            relabel[label + 1] = fresh if known is None else known
-            fresh += known is None
-        return np.array(relabel, dtype=np.int32)
+            new.append(next(fresh) if known is None else known)
+        return np.array(list(other._symbol_of), dtype=np.int64), np.array(new, dtype=np.int32)
+
+    def relabelled(self, other: SymbolTable, labels: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return what becomes of labels of another table (or epsilon) in the merged table.
+
+        Memory is that of the labels and the table, however large the labels are.
+        """
+        if self == other:
+            return labels
+        old, new = self.changes(other)
+        order = np.argsort(old)
+        keys = np.concatenate(([EPSILON], old[order]))
+        found: NDArray[np.int32] = np.append(np.int32(EPSILON), new[order])[
+            np.searchsorted(keys, labels)
+        ]
+        return found
 
     def __contains__(self, symbol: object) -> bool:
         return symbol in self._label_of

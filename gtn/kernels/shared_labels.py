@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
-__all__ = ["by_node_and_label", "relabelled", "shared_labels"]
+__all__ = ["NOTHING", "by_node_and_label", "relabelled", "shared_labels"]
 
 _SPREAD, _ROOM = 4, 1024  # how far apart labels may be
-_NOTHING = np.int32(np.iinfo(np.int32).max)  # a label that matches nothing
+NOTHING = np.int32(np.iinfo(np.int32).max)  # a label that matches nothing
 
 
 @njit(cache=True, nogil=True)
@@ -27,8 +27,8 @@ def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:
     new = np.empty(len(labels), dtype=np.int32)
     for k in range(len(labels)):
         at = np.int64(labels[k]) + 1
-        label = relabel[at] if at < len(relabel) else _NOTHING
-        new[k] = label if label >= -1 else _NOTHING
+        label = relabel[at] if at < len(relabel) else NOTHING
+        new[k] = label if label >= -1 else NOTHING
     return new
 
 

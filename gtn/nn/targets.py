@@ -94,7 +94,7 @@ def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
             f"the {having} has a symbol table where the {lacking} has none; give it one "
             "(with_symbols)"
         )
-    labels = table.relabelling(own)[target.ilabels + 1]
+    labels = table.relabelled(own, target.ilabels)
     kept = np.flatnonzero(np.isin(labels, [EPSILON, *table.labels])).astype(np.int32)
     topology = Topology(
         target.num_nodes,

@@ -2,12 +2,14 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gtn
 from gtn import EPSILON, SymbolError, SymbolTable
 
 TABLES = (
@@ -82,6 +84,38 @@ def test_merge_keeps_the_own_labels_and_all_symbols(one, other):
     if one != other:
         unknown = set(range(max(other.labels, default=-1) + 1)) - set(other.labels)
         assert all(relabel[label + 1] == -2 for label in unknown)
+
+
+@given(TABLES, TABLES)
+def test_labels_change_as_the_tables_merge(one, other):
+    merged, relabel = one.merge(other)
+    labels = np.array([EPSILON, *other.labels, *other.labels], dtype=np.int32)
+    found = one.relabelled(other, labels)
+    assert found.dtype == np.int32
+    assert found.tolist() == relabel[labels + 1].tolist()
+    assert one.merged(other) == merged
+
+
+def test_large_labels_need_no_large_arrays():
+    top = 2**31 - 1
+    large, small = SymbolTable({top: "b", 5: "c"}), SymbolTable("ab")
+    a, b = gtn.string("cb", symbols=large), gtn.string("b", symbols=small)
+
+    def results():
+        assert gtn.isomorphic(a, gtn.string("cb"))
+        pruned = gtn.compose(a, gtn.string("cb"), max_active=1)
+        return [gtn.union(b, a), gtn.intersect(b, a), a @ b, gtn.difference(a, b), pruned]
+
+    results()  # kernels are loaded
+    tracemalloc.start()
+    made = results()
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert used < 1_000_000
+    assert [g.num_arcs for g in made] == [3, 0, 0, 2, 2]
+    assert made[0].isymbols == SymbolTable("abc")
+    assert gtn.equal(gtn.intersect(gtn.string("cb"), a), gtn.string("cb"))
+    assert gtn.union(a, b).isymbols == SymbolTable({top: "b", 5: "c", 0: "a"})
 
 
 def test_merge_with_itself_is_itself():
