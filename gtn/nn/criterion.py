@@ -9,6 +9,8 @@ from torch import nn
 
 from gtn.errors import InfeasibleTargetError
 from gtn.graph import Graph
+from gtn.nn.targets import unknown_symbol
+from gtn.symbols import SymbolTable
 
 __all__ = ["Criterion", "difference"]
 
@@ -33,18 +35,25 @@ class Criterion(nn.Module):
         self.reduction = reduction
         self.skipped = 0
 
-    def reduced(self, losses: torch.Tensor, feasible: torch.Tensor, targets: Any) -> torch.Tensor:
+    def reduced(
+        self,
+        losses: torch.Tensor,
+        feasible: torch.Tensor,
+        targets: Any,
+        table: SymbolTable | None = None,
+    ) -> torch.Tensor:
         """Return the mean, sum or all of the losses, ``[]`` or ``[B]``, of which some are feasible.
 
         Raises:
-            InfeasibleTargetError: naming those that are not, if that is the choice.
+            InfeasibleTargetError: naming those that are not, if that is the choice, and symbols
+                that are not in the table.
         """
         wrong = (~feasible).reshape(-1).nonzero().reshape(-1).tolist()
         self.skipped = len(wrong)
         if wrong and self.infeasible == "raise":
             named = [targets] if losses.ndim == 0 else [targets[i] for i in wrong[:5]]
             samples = ", ".join(
-                f"sample {i}" + (f" ({target!r})" if not isinstance(target, Graph) else "")
+                f"sample {i}" + _described(target, table)
                 for i, target in zip(wrong, named, strict=False)
             )
             more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
@@ -57,6 +66,14 @@ class Criterion(nn.Module):
             return losses.sum()
         counted = len(losses) - (len(wrong) if self.infeasible == "skip" else 0)
         return losses.sum() / max(counted, 1)
+
+
+def _described(target: Any, table: SymbolTable | None) -> str:
+    if isinstance(target, Graph):
+        return ""
+    unknown = unknown_symbol(target, table)
+    lacking = "" if unknown is None else f", whose symbol {unknown!r} is not in {table!r}"
+    return f" ({target!r}){lacking}"
 
 
 def difference(correct: torch.Tensor, all_: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -65,7 +65,7 @@ class GraphLoss(Criterion):
         constrained = compose(graph, constraint)
         whole = graph if grammar is None else compose(graph, grammar)
         losses, feasible = self.penalties(constrained, self.compared(whole, target))
-        return self.reduced(losses, feasible, targets).to(graph.penalties)
+        return self.reduced(losses, feasible, targets, table).to(graph.penalties)
 
     def compared(self, whole: Graph, target: Graph) -> Graph:
         """Return what the constrained graph is compared with: the whole graph, as it is."""

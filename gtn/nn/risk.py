@@ -83,6 +83,7 @@ class ExpectedRiskLoss(Criterion):
         Raises:
             InfeasibleTargetError: a graph without a path, and ``infeasible="raise"``.
             GraphError: risks that are not one number for each path.
+            SymbolError: a symbol of a target that the graph does not know.
         """
         whole = graph.without_data()
         if self.grammar is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.texts import string, strings
 from gtn.topology import Topology
 
-__all__ = ["LabelTargets", "Target", "acceptors", "label_rows", "target_labels"]
+__all__ = ["LabelTargets", "Target", "acceptors", "label_rows", "target_labels", "unknown_symbol"]
 
 Target = str | Sequence[Any] | Graph
 LabelTargets = torch.Tensor | Sequence[Any]
@@ -78,9 +79,26 @@ def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
         if any(isinstance(x, str) for x in items):
             raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
         return items
-    labels = {int(x) for x in items if not isinstance(x, str)}
+    labels = {_label(x, target) for x in items if not isinstance(x, str)}
     known = labels <= {EPSILON, *table.labels} if labels else True
     return items if known and all(x in table for x in items if isinstance(x, str)) else None
+
+
+def _label(label: Any, target: Any) -> int:
+    try:
+        return index(label)
+    except TypeError:
+        raise GraphError(
+            f"target {target!r} has {label!r}; labels are integers >= 0 or symbols"
+        ) from None
+
+
+def unknown_symbol(target: Any, table: SymbolTable | None) -> str | None:
+    """Return the first symbol of a target that is not in a table; None if there is none."""
+    if table is None or isinstance(target, Graph | torch.Tensor):
+        return None
+    symbols = (x for x in target if isinstance(x, str) and x != EPSILON_TEXT)
+    return next((x for x in symbols if x not in table), None)
 
 
 def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
@@ -110,12 +128,12 @@ def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
 
 
 def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
-    """Return the labels of a target; a symbol outside the table gets -2, which is no label.
-
-    Epsilons are left out.
+    """Return the labels of a target, without epsilons.
 
     Raises:
-        GraphError: an acceptor of more than one string; symbols where there is no table.
+        GraphError: an acceptor of more than one string; symbols where there is no table; what is
+            no label.
+        SymbolError: a symbol that is not in the table.
     """
     if isinstance(target, Graph):
         labels = path_labels(target, "input").tolist()
@@ -124,10 +142,13 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
         items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
     if table is None and any(isinstance(x, str) for x in items):
         raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
+    unknown = unknown_symbol(items, table)
+    if unknown is not None:
+        raise SymbolError(
+            f"target {target!r} has the symbol {unknown!r}, which is not in {table!r}"
+        )
     labels = [
-        (table.label(x) if table is not None and x in table else -2)
-        if isinstance(x, str)
-        else int(x)
+        table.label(x) if table is not None and isinstance(x, str) else _label(x, target)
         for x in items
         if x not in (EPSILON, EPSILON_TEXT)
     ]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
 import gtn
-from gtn.errors import GraphError, InfeasibleTargetError
+from gtn.errors import GraphError, InfeasibleTargetError, SymbolError
 from gtn.nn import (
     ASGLoss,
     CTCLoss,
@@ -526,7 +526,11 @@ def test_expected_risk_of_a_batch_and_other_risks():
     values = wrong(batch, targets)
     for value, graph, target in zip(values, graphs, targets):
         torch.testing.assert_close(value, 1 - (-DiscriminativeForwardLoss()(graph, target)).exp())
-    assert ExpectedRiskLoss(count=4)(graphs[1], "zz") == 2
+    for target, shown in (("zz", "z"), (["aa"], "aa"), (gtn.string("az"), "z")):
+        with pytest.raises(SymbolError, match=f"has the symbol '{shown}', which is not in"):
+            ExpectedRiskLoss(count=4)(graphs[1], target)
+    with pytest.raises(GraphError, match=r"has 0.5; labels are integers"):
+        ExpectedRiskLoss(count=4)(graphs[1], [0.5])
     with pytest.raises(GraphError, match="a batch of 3 graphs needs a list of as many"):
         wrong(batch, ["a"])
 

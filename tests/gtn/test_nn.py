@@ -369,8 +369,11 @@ def test_a_symbol_outside_the_table_is_infeasible():
     loss = ViterbiLoss(infeasible="skip", reduction="none")
     assert loss(batch, ["z", "b"]).tolist() == [0, 1]
     assert loss.skipped == 1
-    with pytest.raises(InfeasibleTargetError, match=r"sample 0 \('z'\)"):
-        ViterbiLoss()(batch, ["z", "b"])
+    message = r"sample 0 \('az'\), whose symbol 'z' is not in SymbolTable\(2: a b\), sample 1 "
+    with pytest.raises(InfeasibleTargetError, match=message + r"\('aab'\)$"):
+        ViterbiLoss()(batch, ["az", "aab"])
+    with pytest.raises(GraphError, match=r"target \[1.5\] has 1.5; labels are integers"):
+        ViterbiLoss()(batch, [[1.5], "b"])
     for table in (AB, gtn.SymbolTable("ab")):
         grammar = gtn.Graph.from_arcs([(0, 0, "a"), (0, 0, "b")], final=0, symbols=table)
         with pytest.raises(InfeasibleTargetError):
