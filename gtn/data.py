@@ -120,6 +120,8 @@ class Column:
     def values(self, reduce: Reduce | None = None) -> Any:
         """Return the rows of all arcs, ``[A, …]``, of the type of the base.
 
+        A mean of integers is in torch's default type.
+
         Args:
             reduce: needed where arcs were merged: ``"first"``, ``"sum"``, ``"mean"``, ``"min"``,
                 ``"max"``, or a function of ``(rows [K, …], offsets [A + 1])``.
@@ -217,6 +219,8 @@ def _reduced(rows: Any, offsets: Index, reduce: Reduce, fill: float) -> Any:
     if reduce not in ("sum", "mean", "min", "max"):
         raise DataError(f"reduce={reduce!r}; known are 'first', 'sum', 'mean', 'min', 'max'")
     tensor = rows if isinstance(rows, torch.Tensor) else torch.from_numpy(rows)
+    if reduce == "mean" and not tensor.is_floating_point() and not tensor.is_complex():
+        tensor = tensor.to(torch.get_default_dtype())
     owner = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(tensor.device)
     name = {"sum": "sum", "mean": "mean", "min": "amin", "max": "amax"}[reduce]
     owner = owner.reshape(-1, *[1] * (tensor.ndim - 1)).expand_as(tensor)

@@ -66,6 +66,14 @@ def test_columns_read_what_lists_read(chain, reduce, as_tensor):
     np.testing.assert_allclose(np.asarray(values), np.reshape(expected, (-1, 2)))
 
 
+def test_a_mean_of_integers_is_no_integer():
+    for base in (np.array([1, 2, 4]), torch.tensor([1, 2, 4])):
+        column = Column(base, ragged([[0, 1], [], [2]]), fill=9)
+        assert column.values("mean").tolist() == [1.5, 9.0, 4.0]
+        assert column.values("sum").dtype == base.dtype
+    assert Column(np.array([True, False]), ragged([[0, 1]])).values("mean").tolist() == [0.5]
+
+
 def test_merged_arcs_need_a_reduce():
     column = Column(np.array([1.0, 2.0, 4.0]), ragged([[0, 1], [], [2]]), fill=9.0)
     with pytest.raises(DataError, match=r"merged from several sources.*reduce="):
