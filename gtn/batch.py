@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -32,8 +32,8 @@ class GraphBatch(Graph):
     __slots__ = ()
 
     @classmethod
-    def from_graphs(cls, graphs: Sequence[Graph]) -> GraphBatch:
-        """Return the batch of a sequence of single graphs, in their order.
+    def from_graphs(cls, graphs: Iterable[Graph]) -> GraphBatch:
+        """Return the batch of single graphs, in their order.
 
         Arc data are joined by key; a key that a graph lacks reads as the fill there.
 
@@ -41,9 +41,12 @@ class GraphBatch(Graph):
             GraphError: no graph, a batch among them, or penalties of different dtypes.
             SymbolError: different symbol tables (give them one with ``with_symbols``).
         """
+        graphs = list(graphs)
         if not graphs:
             raise GraphError("a batch needs at least one graph")
         for i, graph in enumerate(graphs):
+            if not isinstance(graph, Graph):
+                raise GraphError(f"item {i} is {type(graph).__name__}, not a graph")
             if graph.topology.is_batch:
                 raise GraphError(f"graph {i} is itself a batch; batch its graphs: list(batch)")
             if graph.penalties.dtype != graphs[0].penalties.dtype:

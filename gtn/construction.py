@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gtn.data import ArcData, Column
 from gtn.errors import DataError, GraphError, SymbolError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_table
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
@@ -135,6 +135,8 @@ def from_arcs(
     src, dst, inputs, outputs, numbers = zip(*rows, strict=True) if rows else ((),) * 5
     isymbols = symbols if isymbols is None else isymbols
     osymbols = symbols if osymbols is None else osymbols
+    check_table(isymbols, "input")
+    check_table(osymbols, "output")
     texts = [x for pair in zip(inputs, outputs, strict=True) for x in pair if isinstance(x, str)]
     texts = [x for x in texts if x != EPSILON_TEXT]
     if texts and isymbols is None and osymbols is None:
@@ -187,6 +189,8 @@ def linear(
     >>> linear(torch.tensor([[0.5, 1.0], [2.0, 0.0]])).dst
     array([1, 1, 2, 2], dtype=int32)
     """
+    if not isinstance(penalties, torch.Tensor):
+        raise GraphError(f"penalties must be a torch.Tensor, not {type(penalties).__name__}")
     if penalties.ndim != 2:
         raise GraphError(f"penalties must be [T, C], not of shape {list(penalties.shape)}")
     length, classes = penalties.shape

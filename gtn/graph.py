@@ -272,16 +272,22 @@ class Graph:
     # -- operators: one-line delegations to the verbs ---------------------------------------------
 
     def __matmul__(self, other: Graph) -> Graph:
+        if not isinstance(other, Graph):
+            return NotImplemented
         from gtn.composition import compose
 
         return compose(self, other)
 
     def __or__(self, other: Graph) -> Graph:
+        if not isinstance(other, Graph):
+            return NotImplemented
         from gtn.rational import union
 
         return union(self, other)
 
     def __add__(self, other: Graph) -> Graph:
+        if not isinstance(other, Graph):
+            return NotImplemented
         from gtn.rational import concat
 
         return concat(self, other)
@@ -395,13 +401,18 @@ def _check_dtype(penalties: torch.Tensor, plural: str) -> None:
         raise GraphError(f"{plural} must be float32 or float64, not {penalties.dtype}")
 
 
-def _check_labels(labels: NDArray[np.int32], table: SymbolTable | None, side: str) -> None:
-    if table is None:
-        return
-    if not isinstance(table, SymbolTable):
+def check_table(table: Any, side: str) -> None:
+    """Check that the symbols of a side are a table, or None; raises ``SymbolError``."""
+    if table is not None and not isinstance(table, SymbolTable):
         raise SymbolError(
             f"{side} symbols must be a SymbolTable, not {type(table).__name__}: SymbolTable(…)"
         )
+
+
+def _check_labels(labels: NDArray[np.int32], table: SymbolTable | None, side: str) -> None:
+    if table is None:
+        return
+    check_table(table, side)
     known = np.array([EPSILON, *table.labels])
     bad = ~np.isin(labels, known)
     if bad.any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch
 from gtn.construction import check_no_numbers, label_of
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_table
 from gtn.symbols import SymbolTable
 from gtn.topology import Topology
 
@@ -36,6 +36,7 @@ def string(
         symbols: their table; made of the symbols themselves if none is given.
 
     Raises:
+        GraphError: what is no string, or no label.
         SymbolError: a symbol that is not in the given table.
 
     >>> string("34").isymbols
@@ -43,7 +44,8 @@ def string(
     >>> string("34", symbols=SymbolTable("0123456789")).ilabels
     array([3, 4], dtype=int32)
     """
-    items = labels.tolist() if isinstance(labels, torch.Tensor) else list(labels)
+    check_table(symbols, "input")
+    items = _items(labels)
     texts = [x for x in items if isinstance(x, str)]
     if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
         for i, item in enumerate(items):
@@ -81,10 +83,8 @@ def strings(
     """
     if not len(labels):
         raise GraphError("a batch needs at least one string")
-    rows = [
-        row.tolist() if isinstance(row, torch.Tensor) else [] if row is None else list(row)
-        for row in labels
-    ]
+    check_table(symbols, "input")
+    rows = [[] if row is None else _items(row) for row in labels]
     items = [item for row in rows for item in row]
     if symbols is None and any(isinstance(x, str) for x in (*items, *labels)):
         for b, row in enumerate(rows):
@@ -116,6 +116,13 @@ def strings(
     )
     penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
     return GraphBatch(topology, penalties, isymbols=symbols, osymbols=symbols)
+
+
+def _items(labels: Any) -> list[Any]:
+    items = labels.tolist() if isinstance(labels, torch.Tensor) else labels
+    if not isinstance(items, Iterable):
+        raise GraphError(f"{labels!r} is no string: give a text, or a sequence of labels")
+    return list(items)
 
 
 def _named(b: int, read: Callable[[int, Any], Item], row: list[Any]) -> list[Item]:

@@ -66,6 +66,7 @@ class Problems:
             raise GraphError(
                 f"emissions must be [T, C] or [B, T, C], not of shape {list(emissions.shape)}"
             )
+        _check_graph(graph)
         topology = graph.topology
         count = len(emissions) if emissions.ndim == 3 else topology.batch_size
         if topology.is_batch and topology.batch_size != count:
@@ -177,12 +178,21 @@ def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:
     )  # fmt: skip
 
 
+def _check_graph(graph: Any) -> None:
+    if not isinstance(graph, Graph):
+        raise GraphError(
+            f"what reads the emissions must be a graph, not {type(graph).__name__}; "
+            "give the emissions, then the graph"
+        )
+
+
 def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
     """Return a graph that reads the same without a cycle, on a path, of arcs that read nothing.
 
     Such a cycle is summed exactly, in value and derivatives (:func:`gtn.remove_epsilon`); a graph
     without one stays as it is.
     """
+    _check_graph(graph)
     t = graph.topology
     if (
         not t.has_input_epsilons

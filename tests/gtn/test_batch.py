@@ -220,6 +220,15 @@ def test_assemble_makes_what_the_topology_is():
         assert_equivalent(made, g)
 
 
+def test_a_batch_of_a_generator():
+    batch = GraphBatch.from_graphs(gtn.string([n]) for n in range(3))
+    assert batch.ilabels.tolist() == [0, 1, 2]
+    with pytest.raises(GraphError, match="at least one graph"):
+        GraphBatch.from_graphs(iter([]))
+    with pytest.raises(GraphError, match="item 1 is str, not a graph"):
+        GraphBatch.from_graphs([gtn.string([0]), "ab"])
+
+
 def test_a_slice_may_be_empty():
     batch = GraphBatch.from_graphs([gtn.string("ab").double().with_data(x=np.arange(2))])
     none = batch[1:]

@@ -111,6 +111,9 @@ def test_one_symbol_with_two_labels_makes_a_transducer():
             GraphError,
             "start node '01' is no integer; start is a node",
         ),
+        ([(0, 1, 2)], {"start": None}, GraphError, "start node None is no integer; start is a"),
+        ([(0, 1, 2)], {"start": 1.0}, GraphError, "start node 1.0 is no integer; start is a node"),
+        ([(0, 1, "a")], {"symbols": "ab"}, SymbolError, "must be a SymbolTable, not str"),
         ([(0, 1, 2)], {"start": {"0": 1.0}}, GraphError, "start node '0' is no integer"),
         ([(0, 1, 2)], {"start": True}, GraphError, "start node True is no number"),
         ([(0, 1, 2)], {"start": np.array([True, False])}, GraphError, r"np.flatnonzero\(mask\)"),
@@ -412,6 +415,20 @@ def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
 def test_strings_name_what_is_no_label(labels, message):
     with pytest.raises(gtn.GraphError, match=message):
         gtn.strings(labels, symbols=gtn.SymbolTable("a"))
+
+
+def test_what_is_no_string_or_table():
+    with pytest.raises(SymbolError, match="must be a SymbolTable, not str"):
+        gtn.string("a", symbols="ab")
+    with pytest.raises(SymbolError, match="must be a SymbolTable, not str"):
+        gtn.strings(["a"], symbols="ab")
+    for wrong in (5, torch.tensor(5)):
+        with pytest.raises(GraphError, match="is no string: give a text, or a sequence of labels"):
+            gtn.string(wrong)
+    with pytest.raises(GraphError, match="5 is no string"):
+        gtn.strings(["a", 5])
+    with pytest.raises(GraphError, match=r"penalties must be a torch.Tensor, not list"):
+        gtn.linear([[0.0, 1.0]])
 
 
 def test_strings_have_symbols_or_numbers():

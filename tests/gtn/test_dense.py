@@ -586,6 +586,14 @@ def test_a_cycle_of_epsilons_that_lies_on_no_path_is_none():
 # -- errors --------------------------------------------------------------------------------------
 
 
+def test_the_graph_comes_after_the_emissions():
+    graph, emissions = gtn.string([0]), torch.zeros(1, 1)
+    for score in (dense.forward_penalty, dense.viterbi_penalty, dense.posteriors,
+                  dense.arc_posteriors, dense.viterbi_path, dense.alignment):  # fmt: skip
+        with pytest.raises(GraphError, match=r"not (Tensor; give the emissions, then|Graph)"):
+            score(graph, emissions)
+
+
 def test_bad_emissions_are_named():
     graph = gtn.Graph.from_arcs([(0, 0, 0), (0, 0, 2)], final=0)
     for bad, shown in ((math.nan, "nan"), (-math.inf, "-inf")):

@@ -37,6 +37,15 @@ def test_parts():
     assert Graph(g.topology).penalties.tolist() == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("other", [3, "x", None])
+def test_operators_want_graphs(other):
+    g = gtn.string("x")
+    for operator in (lambda: g @ other, lambda: g | other, lambda: g + other, lambda: other + g):
+        with pytest.raises(TypeError):
+            operator()
+    assert g.__matmul__(other) is g.__or__(other) is g.__add__(other) is NotImplemented
+
+
 def test_penalties_are_the_given_tensor():
     penalties = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     g = small(penalties=penalties)
