@@ -151,6 +151,11 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value = globals()[name] = version("graph-transformer-networks")
+        return value
     module = next((module for module, names in _LATER.items() if name in names), None)
     if module is None:
         raise AttributeError(f"module 'gtn' has no attribute {name!r}")

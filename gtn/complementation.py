@@ -25,11 +25,11 @@ Int32s = NDArray[np.int32]
 
 
 def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1_000_000) -> Graph:
-    """Return the paths of ``a`` whose strings ``b`` does not accept, with their penalties.
+    """Return the paths of ``a`` whose strings ``b`` does not accept, ``a - b``.
 
     ``b`` is determinized and walked beside ``a``; where it has no way on, everything is left.
-    Each path of ``a`` that stays is there once, whatever its penalty. O(A log D) for A arcs of
-    the product, whatever the alphabet. The ``sources`` are the arcs of ``a``.
+    Each path of ``a`` that stays is there once, with its penalty, whatever that is. O(A log D)
+    for A arcs of the product, whatever the alphabet. The ``sources`` are the arcs of ``a``.
 
     Args:
         a: graph or batch; of a transducer, the strings that it writes count.

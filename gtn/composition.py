@@ -147,7 +147,7 @@ def intersect(
 ) -> Graph:
     """Return the acceptor of the strings that both acceptors accept; penalties add.
 
-    The result has ``a``'s labels and tables. Arguments as in :func:`compose`.
+    The result has ``a``'s labels and tables. Arguments as in :func:`compose`. Also ``a & b``.
 
     Raises:
         GraphError: an operand is no acceptor, naming the first arc that writes not what it reads.

@@ -278,6 +278,20 @@ class Graph:
 
         return compose(self, other)
 
+    def __and__(self, other: Graph) -> Graph:
+        if not isinstance(other, Graph):
+            return NotImplemented
+        from gtn.composition import intersect
+
+        return intersect(self, other)
+
+    def __sub__(self, other: Graph) -> Graph:
+        if not isinstance(other, Graph):
+            return NotImplemented
+        from gtn.complementation import difference
+
+        return difference(self, other)
+
     def __or__(self, other: Graph) -> Graph:
         if not isinstance(other, Graph):
             return NotImplemented

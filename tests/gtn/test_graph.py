@@ -2,7 +2,10 @@
 
 import copy
 import math
+import operator
 import pickle
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,10 +43,28 @@ def test_parts():
 @pytest.mark.parametrize("other", [3, "x", None])
 def test_operators_want_graphs(other):
     g = gtn.string("x")
-    for operator in (lambda: g @ other, lambda: g | other, lambda: g + other, lambda: other + g):
-        with pytest.raises(TypeError):
-            operator()
-    assert g.__matmul__(other) is g.__or__(other) is g.__add__(other) is NotImplemented
+    for name in ("matmul", "and", "sub", "or", "add"):
+        of_two = getattr(operator, f"__{name}__")
+        for operands in ((g, other), (other, g)):
+            with pytest.raises(TypeError, match=r"unsupported operand|can only concatenate"):
+                of_two(*operands)
+
+
+def test_operators_are_the_verbs():
+    a, b = gtn.union(gtn.string("x"), gtn.string("y")), gtn.string("y")
+    for made, verb in (
+        (a @ b, gtn.compose),
+        (a & b, gtn.intersect),
+        (a - b, gtn.difference),
+        (a | b, gtn.union),
+        (a + b, gtn.concat),
+    ):
+        assert gtn.equal(made, verb(a, b))
+
+
+def test_the_version_is_that_of_the_package():
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    assert gtn.__version__ == tomllib.loads(project.read_text())["project"]["version"]
 
 
 def test_penalties_are_the_given_tensor():
