@@ -5,6 +5,7 @@ rest of the library: they are loaded when one of their names is first used.
 """
 
 from importlib import import_module
+from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from gtn import dense, nn
@@ -152,9 +153,7 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version
-
-        value = globals()[name] = version("graph-transformer-networks")
+        value = globals()[name] = _version("graph-transformer-networks")
         return value
     module = next((module for module, names in _LATER.items() if name in names), None)
     if module is None:
