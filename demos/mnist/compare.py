@@ -49,12 +49,12 @@ def compare(
     ``data`` has the test digits, and kept in ``error-reject.json``.
 
     Raises:
-        ResultError: a file that is no result, or no result at all.
+        ResultError: a file that is no result, or no folder.
     """
     folder, page = Path(folder), Path(page)
+    if not folder.is_dir():
+        raise ResultError(f"{folder}: no such folder")
     results = by_row(read_results(folder))
-    if not results:
-        raise ResultError(f"{folder}: no result; a training writes one")
     rows = rows_of(results)
     pictures = page.with_suffix("")
     drawn = {"errors": plots.bars([(p.label, p.error, _errors(r)) for p, r in rows], "wrong, %")}

@@ -14,7 +14,7 @@ import typer
 
 from demos.checkpoint import number, write_whole
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
-from demos.strings.evaluate import TEST_STRINGS, evaluate_folder, held_out_strings
+from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
 from demos.strings.lines import ink_of, load_lines
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
@@ -94,6 +94,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Measure a reader on strings that no training has seen, or on labelled images of lines."""
+    if recipe not in RECIPES:
+        known = ", ".join(RECIPES)
+        raise typer.BadParameter(f"{recipe!r} is none of {known}", param_hint="--recipe")
     reader = load(checkpoint)
     if data is not None:
         figures, wrong, problems = evaluate_folder(reader, data)

@@ -42,8 +42,6 @@ def held_out_strings(
 
     The same strings whatever the noise, and the first n of them for a smaller count.
     """
-    if recipe not in RECIPES:
-        raise ValueError(f"recipe {recipe!r} is none of {', '.join(RECIPES)}")
     data = DigitStrings(*digits, RECIPES[recipe].with_noise(noise), seed=TEST_SEED)
     found: Labelled = []
     for number in range(-(-count // BLOCK)):

@@ -191,6 +191,7 @@ def test_the_page_is_written_from_the_results(tmp_path):
 
 
 def test_an_empty_folder_makes_a_page_of_rows_not_yet_run(tmp_path):
+    (tmp_path / "nothing").mkdir()
     page = compare.compare(tmp_path / "nothing", tmp_path / "mnist.md")
     assert page.read_text().count("| not yet run |") == len(FIGURE_9)
 

@@ -274,10 +274,10 @@ def test_settings():
     assert len(RECIPES["lenet-5-best"].rates) == RECIPES["lenet-5-best"].passes
 
 
-def test_a_page_is_not_overwritten_for_want_of_results(tmp_path):
+def test_a_page_is_not_overwritten_for_want_of_the_folder(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("as it was")
-    done = runner.invoke(app, ["compare", "--results", str(tmp_path), "--page", str(page)])
+    done = runner.invoke(app, ["compare", "--results", str(tmp_path / "x"), "--page", str(page)])
     assert isinstance(done.exception, ResultError)
     assert page.read_text() == "as it was"
 

@@ -226,7 +226,7 @@ def test_commands(folder, run, tmp_path):
     letters = ["read", paths[0], "--grammar", "[a-z]+"]
     assert "no string of digits" in str(call(app, [*letters, *given]).exception)
     recipe = ["evaluate", "--recipe", "foo"]
-    assert "'foo' is none of paper, free" in str(call(app, [*recipe, *given]).exception)
+    assert call(app, [*recipe, *given]).exit_code == 2
     assert call(app, ["train", "--out", "x", "--network", "y"]).exit_code == 2
     assert isinstance(
         call(app, ["read", paths[0], "--checkpoint", str(folder / "0.png")]).exception,
