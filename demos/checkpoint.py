@@ -57,15 +57,6 @@ def load_checkpoint(
     return tensors, json.loads(metadata["about"])
 
 
-def number(value: float) -> str:
-    """Return a figure as it is shown to people: counts whole, others to four places.
-
-    >>> number(10000), number(0.123456)
-    ('10000', '0.1235')
-    """
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def write_whole(path: str | Path, content: bytes | str) -> None:
     """Write a file so that it is either the old one or the new one, never a part."""
     path = Path(path)

@@ -5,6 +5,7 @@ rest of the library: they are loaded when one of their names is first used.
 """
 
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError as _NotInstalled
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +154,10 @@ _LATER = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        value = globals()[name] = _version("graph-transformer-networks")
+        try:
+            value = globals()[name] = _version("graph-transformer-networks")
+        except _NotInstalled as error:  # run from its sources; hasattr() then says there is none
+            raise AttributeError(f"{error}: only an installed package has a version") from error
         return value
     module = next((module for module, names in _LATER.items() if name in names), None)
     if module is None:

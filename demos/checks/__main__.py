@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checkpoint import CheckpointError, number
+from demos.checkpoint import CheckpointError
 from demos.checks.calibration import expected_calibration_error, recalibrate
 from demos.checks.combination import WAYS, read_together
 from demos.checks.compare import RESULTS, keep_result, name_of, read_results, table, write_into
@@ -53,9 +53,10 @@ from demos.checks.volume import image_files, read_files
 from demos.checks.whole_commands import add_commands, evaluate_whole, load_whole
 from demos.checks.whole_evaluate import read_checks
 from demos.checks.whole_report import write_whole_report
+from demos.figures import echo_figures
 from grammars import NAMES
 from gtn import GraphError
-from recognizers.datasets.fields import Field, FieldSet, FieldSetError, find_data, load_fields
+from recognizers.datasets.fields import Field, FieldSet, find_data, load_fields
 from recognizers.images import ImageError
 
 app = typer.Typer(
@@ -382,14 +383,8 @@ def _show(figures: dict[str, Any], as_json: bool) -> None:
         if not o.exact:
             read = o.reading
             typer.echo(f"{o.name}  {o.truth:>9}  read {read.text:>9}  {read.confidence:.3f}")
-    if not figures["n"]:
-        raise FieldSetError("no field could be read")
     kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
-    if as_json:
-        typer.echo(json.dumps(kept))
-    else:
-        for name, value in kept.items():
-            typer.echo(f"{name:24} {number(value)}")
+    echo_figures(kept, as_json)
 
 
 def _report_problems(problems: list[str] | tuple[str, ...]) -> None:

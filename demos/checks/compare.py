@@ -49,6 +49,7 @@ def keep_result(path: Path, name: str, on: str, figures: dict[str, Any], **more:
     kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
     outcomes = figures.get("outcomes", [])
     wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
+    wrong = figures.get("wrong", wrong)  # of folds they are known already
     given = os.environ.get("GTN_MACHINE")
     machine = given or f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
     content = {"name": name, "on": on, **kept, **more, "wrong": wrong, "machine": machine}

@@ -18,7 +18,7 @@ from demos.checks.evaluate import Outcome, evaluate, shares_of, threshold_for
 from demos.checks.reader import CheckReader, Reading
 from demos.checks.settings import Settings
 from demos.checks.train import train
-from recognizers.datasets.fields import Field, FieldSetError, known
+from recognizers.datasets.fields import Field, FieldSetError, fingerprints
 
 __all__ = ["crossvalidate", "doubtful_names", "folds_of", "operating_point", "summary", "without"]
 
@@ -72,7 +72,8 @@ def crossvalidate(
     """
     parts = folds_of(fields, folds, settings.seed, block)
     about = {"settings": asdict(settings), "folds": folds, "block": block, "fields": len(fields)}
-    about["data"] = hashlib.sha256(json.dumps([known(fields), known(further)]).encode()).hexdigest()
+    data = json.dumps([fingerprints(fields), fingerprints(further)])
+    about["data"] = hashlib.sha256(data.encode()).hexdigest()
     done = []
     for k, part in enumerate(parts):
         result = out / f"fold-{k}.json"
@@ -193,12 +194,13 @@ def without(folds: Sequence[dict[str, Any]], names: Collection[str]) -> list[dic
         outcomes = [
             Outcome(name, truth, Reading(text, c, c >= threshold)) for name, truth, text, c in kept
         ]
-        found.append({**fold, "readings": kept, **shares_of(outcomes)})
+        wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
+        found.append({**fold, "readings": kept, "wrong": wrong, **shares_of(outcomes)})
     return found
 
 
 def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the mean over folds of each figure, and its standard error.
+    """Return the mean over folds of each figure, its standard error, and all that was misread.
 
     The standard error of a mean of K folds is their standard deviation over the root of K.
 
@@ -214,4 +216,5 @@ def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
         **dict(zip(MEASURED, table.mean(axis=0).tolist(), strict=True)),
         "standard_errors": dict(zip(MEASURED, spread.tolist(), strict=True)),
         "seconds": sum(fold["seconds"] for fold in folds),
+        "wrong": {name: texts for fold in folds for name, texts in fold.get("wrong", {}).items()},
     }

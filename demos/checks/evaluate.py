@@ -12,7 +12,7 @@ import numpy as np
 
 from demos.checks.reader import CheckReader, Reading
 from demos.checks.volume import read_files
-from recognizers.datasets.fields import Field, file_hash
+from recognizers.datasets.fields import Field, file_hash, nothing_read
 from recognizers.images import ImageError
 
 __all__ = ["Outcome", "edit_distance", "evaluate", "figures_of", "read_files", "threshold_for"]
@@ -52,6 +52,9 @@ def figures_of(
     them wrong; ``fields_per_second`` includes loading and preparing; ``n_seen_in_training``
     counts fields whose file, by its hash, is among ``seen``. Files that cannot be read are under
     ``problems`` and count nowhere else.
+
+    Raises:
+        FieldSetError: no file can be read; the message says what is wrong with the first.
     """
     started = time.perf_counter()
     by_path = {one.path: one for one in fields}
@@ -61,6 +64,8 @@ def figures_of(
             problems.append(str(result))
         else:
             outcomes.append(Outcome(by_path[path].name, by_path[path].text, result))
+    if not outcomes:
+        raise nothing_read(problems)
     seconds = time.perf_counter() - started
     known = set(seen)
     readable = [by_path[p] for p in by_path if p.exists()]

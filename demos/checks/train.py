@@ -23,7 +23,7 @@ from demos.checks.reader import CheckReader
 from demos.checks.samples import Mixture, Sample, prepared
 from demos.checks.segment_training import SegmentTraining
 from demos.checks.settings import Settings
-from recognizers.datasets.fields import Field, FieldSetError, known, split_in_blocks
+from recognizers.datasets.fields import Field, FieldSetError, fingerprints, split_in_blocks
 
 __all__ = ["LOSSES", "Settings", "train", "with_wrong_labels"]
 
@@ -75,7 +75,11 @@ def train(
     reader = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
     fields, problems = _writable(reader, fields, infeasible)
     further, others_left_out = _writable(reader, further, infeasible)
-    run = {"settings": asdict(settings), "fields": known(fields), "further": known(further)}
+    run = {
+        "settings": asdict(settings),
+        "fields": fingerprints(fields),
+        "further": fingerprints(further),
+    }
     out.mkdir(parents=True, exist_ok=True)
 
     parts = split_in_blocks(fields, settings.validation, settings.seed)

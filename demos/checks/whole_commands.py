@@ -19,6 +19,7 @@ from demos.checks.whole_loop import WholeSettings
 from demos.checks.whole_reader import SHIPPED_WHOLE, WholeReader
 from demos.checks.whole_report import write_whole_report
 from demos.checks.whole_training import train_whole
+from demos.figures import echo_figures
 from recognizers.datasets.check_layouts import FAMILIES
 
 __all__ = ["add_commands", "evaluate_whole", "load_whole"]
@@ -177,12 +178,8 @@ def evaluate_whole(
             keep, name, f"{len(checks)} checks of {_layouts_of(checks, data)}", figures,
             parameters=parameters, training_seconds=seconds,
         )  # fmt: skip
-    shown: dict[str, Any] = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
-    if as_json:
-        typer.echo(json.dumps(shown))
-    else:
-        for name, value in shown.items():
-            typer.echo(f"{name:24} {json.dumps(value)}")
+    kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
+    echo_figures(kept, as_json)
     if report is not None:
         by_name = {one.name: one for one in checks}
         worst = [o for o in figures["outcomes"] if not o.exact or not o.reading.accepted]

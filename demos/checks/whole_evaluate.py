@@ -14,6 +14,7 @@ from demos.checks.evaluate import Outcome, accepted_share, edit_distance
 from demos.checks.reader import Reading
 from demos.checks.whole_data import KnownCheck
 from demos.checks.whole_reader import WholeReader
+from recognizers.datasets.fields import nothing_read
 from recognizers.fields import LocatedFields, locate_fields
 from recognizers.folding import folded
 from recognizers.images import ImageError, load_field
@@ -52,6 +53,9 @@ def evaluate_checks(
     in a hundred of them wrong; ``seconds_per_check`` includes loading and locating. ``groups`` has
     the same for each kind of check, and for machine-printed and handwritten amounts.
     A grammar of digits alone is held to the digits of the amounts.
+
+    Raises:
+        FieldSetError: no file can be read; the message says what is wrong with the first.
     """
     started = time.perf_counter()
     by_path = {one.path: one for one in checks}
@@ -65,6 +69,8 @@ def evaluate_checks(
         one = by_path[path]
         outcomes.append(Outcome(one.name, reader.writes(one.text), result))
         known.append(one)
+    if not outcomes:
+        raise nothing_read(problems)
     seconds = time.perf_counter() - started
     groups = {
         name: shares(o for o, one in zip(outcomes, known, strict=True) if member(one))

@@ -6,7 +6,8 @@ import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
@@ -159,7 +160,7 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     for setting in settings:
         key, _, value = setting.partition("=")
         try:
-            given, was = json.loads(value), vars(recipe)[key]
+            given, kinds = json.loads(value), _kinds(get_type_hints(Recipe)[key])
         except (KeyError, json.JSONDecodeError) as error:
             known = ", ".join(vars(recipe))
             raise ValueError(
@@ -167,11 +168,17 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
             ) from error
         if isinstance(given, list):
             given = tuple(given)
-        if isinstance(was, float) and type(given) is int:
+        if float in kinds and type(given) is int:
             given = float(given)
-        if was is not None and given is not None and type(given) is not type(was):
-            raise ValueError(f"{setting!r}: {key} is of type {type(was).__name__}, as in {was!r}")
+        if type(given) not in kinds:
+            raise ValueError(f"{setting!r}: {key} is of type {Recipe.__annotations__[key]}")
         if key == "passes" and given < 1:
             raise ValueError(f"{setting!r}: at least one pass")
         recipe = replace(recipe, **{key: given})
     return recipe
+
+
+def _kinds(hint: Any) -> list[Any]:
+    """Return the types that a value may have: of ``float | None`` both, of ``dict[…]`` dict."""
+    options = get_args(hint) if isinstance(hint, UnionType) else [hint]
+    return [get_origin(one) or one for one in options]

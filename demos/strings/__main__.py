@@ -12,7 +12,8 @@ import numpy as np
 import torch
 import typer
 
-from demos.checkpoint import number, write_whole
+from demos.checkpoint import write_whole
+from demos.figures import echo_figures
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
@@ -109,11 +110,7 @@ def evaluate(
         figures, _ = evaluate_lines(
             reader, held_out_strings(test, count, noise=noise, recipe=recipe)
         )
-    if as_json:
-        typer.echo(json.dumps(figures))
-    else:
-        for name, value in figures.items():
-            typer.echo(f"{name:14} {number(value)}")
+    echo_figures(figures, as_json)
 
 
 @app.command()

@@ -16,7 +16,7 @@ import gtn
 from demos.strings.lines import load_lines
 from demos.strings.reader import StringReader
 from gtn.nn import edit_distances
-from recognizers.datasets.fields import load_fields
+from recognizers.datasets.fields import load_fields, nothing_read
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings
 from recognizers.images import ImageError
 
@@ -87,6 +87,9 @@ def evaluate_folder(
     """Return the figures on the lines of a folder with ``labels.csv``, the errors, the problems.
 
     An error is (file, truth, what was read); a problem a row or a file that was left out.
+
+    Raises:
+        FieldSetError: no usable ``labels.csv``, or no file that can be read.
     """
     found = load_fields(folder)
     by_path = {one.path: one for one in found.fields}
@@ -96,7 +99,9 @@ def evaluate_folder(
             problems.append(str(line))
         else:
             lines.append((line, by_path[path].text))
-            names.append(path.name)
+            names.append(by_path[path].name)
+    if not lines:
+        raise nothing_read(problems)
     figures, texts = evaluate(reader, lines, grammar)
     rows = zip(names, lines, texts, strict=True)
     return figures, [(n, truth, text) for n, (_, truth), text in rows if text != truth], problems

@@ -13,7 +13,8 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from demos.checkpoint import CheckpointError, number
+from demos.checkpoint import CheckpointError
+from demos.figures import echo_figures
 from demos.words.characters import Settings, errors_of, load_network, train_characters
 from demos.words.evaluate_words import word_errors
 from demos.words.lexicon import file_words, task_words
@@ -207,11 +208,7 @@ def evaluate(
     line |= errors_of(network, found)
     if not line:
         raise ValueError(f"no character and no word by the writers of the side {side!r}")
-    if as_json:
-        typer.echo(json.dumps(line))
-    else:
-        for name, value in line.items():
-            typer.echo(f"{name:24} {number(value)}")
+    echo_figures(line, as_json)
 
 
 add_to(app)

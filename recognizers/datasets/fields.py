@@ -22,8 +22,9 @@ __all__ = [
     "FieldSetError",
     "file_hash",
     "find_data",
-    "known",
+    "fingerprints",
     "load_fields",
+    "nothing_read",
     "split_in_blocks",
 ]
 
@@ -166,7 +167,13 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
-def known(fields: Sequence[Field]) -> list[list[str]]:
+def nothing_read(problems: Sequence[str]) -> FieldSetError:
+    """Return the error that none of a set's files can be read, for these reasons."""
+    first = f"; the first of {len(problems)} that cannot: {problems[0]}" if problems else ""
+    return FieldSetError(f"no file is read{first}")
+
+
+def fingerprints(fields: Sequence[Field]) -> list[list[str]]:
     """Return what a training depends on of its fields: hash of the file, text and split of each.
 
     Sorted, so the order of the fields does not matter.

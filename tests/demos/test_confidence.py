@@ -155,6 +155,9 @@ def test_only_validation_fields_calibrate(fields: list[Field]) -> None:
     # Those that its training has not seen would be split otherwise than it split its own.
     with pytest.raises(FieldSetError, match=f"{fields[5].name}: not among the fields"):
         recalibrate(reader, [*split[:5], fields[5]])
+    # What the grammar does not write was left out before the fields were split.
+    again = recalibrate(reader, [*split, Field(fields[5].path, "1,5")])
+    assert again["scale"] == figures["scale"]
     with pytest.raises(FieldSetError, match="how it was trained"):
         recalibrate(CheckReader("car", "sdnn"), split)
 

@@ -18,6 +18,8 @@ from demos.checks.evaluate import (
     threshold_for,
 )
 from demos.checks.reader import Reading
+from demos.strings.evaluate import evaluate_folder
+from demos.strings.reader import StringReader
 from recognizers.datasets.fields import FieldSetError
 
 run = CliRunner()
@@ -75,10 +77,16 @@ def test_evaluate_ends_with_one_line_of_json() -> None:
 def test_figures_of_nothing_are_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     (tmp_path / "labels.csv").write_text("file,text\na.png,12\n")
-    result = run.invoke(app, ["evaluate", "--data", str(tmp_path), "--json", "--workers", "1"])
-    assert isinstance(result.exception, FieldSetError)
-    assert "a.png" in result.output
-    assert "{" not in result.output
+    kept = tmp_path / "kept.json"
+    for given in ([], ["--whole"]):
+        options = ["--data", str(tmp_path), "--json", "--keep", str(kept), "--workers", "1"]
+        result = run.invoke(app, ["evaluate", *options, *given])
+        assert isinstance(result.exception, FieldSetError)
+        assert "a.png" in str(result.exception)
+        assert "{" not in result.output
+        assert not kept.exists()
+    with pytest.raises(FieldSetError, match=r"a\.png"):
+        evaluate_folder(StringReader(), tmp_path)
 
 
 def test_outcomes_and_the_page_know_files_of_one_name_in_two_folders(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest
 from typer.testing import CliRunner
 
 import gtn
@@ -330,6 +331,8 @@ def test_cross_validation_goes_on_where_it_was(composed: list[Field], tmp_path: 
     less = crossvalidate(composed[:6], settings, tmp_path, doubtful=left_out, **options)
     assert less["exact"] == first["exact"]
     assert less["doubtful"]["n"] == 4
+    assert len(first["wrong"]) == round(6 * (1 - first["exact"]))
+    assert set(less["doubtful"]["wrong"]) == set(first["wrong"]) - left_out
     folds = [json.loads((tmp_path / f"fold-{k}.json").read_text()) for k in range(2)]
     trusted = operating_point(without(folds, left_out), wrong_labels=0.0)
     assert less["doubtful"]["operating_point"] == trusted
@@ -366,6 +369,16 @@ def test_labels_in_doubt_are_those_that_two_readings_contradict_alike() -> None:
     assert sum(row["sure"] == "2" for row in as_labelled) == 29
     right = [row for row in again if row["label"] == row["reader"]]
     assert sum(row["again"] == row["label"] for row in right) == len(right) - 1 == 90
+
+
+def test_what_the_page_says_of_two_readers_on_the_same_folds() -> None:
+    ours, theirs = (
+        set(json.loads((ROOT / RESULTS / f"folds-{name}.json").read_text())["wrong"])
+        for name in ("sdnn", "crnn-ctc")
+    )
+    assert (len(ours), len(theirs), len(ours & theirs)) == (87, 89, 70)
+    alone = len(ours - theirs), len(theirs - ours)
+    assert round(binomtest(min(alone), sum(alone)).pvalue, 1) == 0.9  # of ten, as chance makes it
 
 
 def test_labels_in_doubt_are_named_in_a_table(tmp_path: Path) -> None:

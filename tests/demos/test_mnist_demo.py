@@ -259,9 +259,13 @@ def test_settings():
     for wrong in ("passes", "passes=x", "colour=1"):
         with pytest.raises(ValueError, match="not KEY=JSON with a key of model"):
             with_settings(recipe, [wrong])
-    for wrong in ('passes="3"', "passes=2.5", 'distortion="x"', "rates=1"):
-        with pytest.raises(ValueError, match="is of type"):
-            with_settings(recipe, [wrong])
+    plain = replace(recipe, distortion=None)
+    for wrong in ('passes="3"', "passes=2.5", "passes=null", "passes=true", 'distortion="x"',
+                  "rates=1", "decay=null"):  # fmt: skip
+        for given in (recipe, plain):
+            with pytest.raises(ValueError, match="is of type"):
+                with_settings(given, [wrong])
+    assert with_settings(plain, ['distortion={"rotation": 5}']).distortion == {"rotation": 5}
     with pytest.raises(ValueError, match="at least one pass"):
         with_settings(recipe, ["passes=0"])
     others = with_settings(recipe, ["decay=1", "rates=[0.1, 0.2]", "rubbish=null"])
