@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -12,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint", "write_whole"]
+__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint", "tensors_hash", "write_whole"]
 
 FORMAT = "graph-transformer-networks/checks/2"
 
@@ -26,8 +27,16 @@ def save_checkpoint(
 ) -> None:
     """Write tensors, and ``about`` as JSON beside them, as a file of one ``kind``."""
     metadata = {"format": kind, "about": json.dumps(about)}
-    content = save({k: t.detach().contiguous() for k, t in tensors.items()}, metadata)
-    write_whole(path, content)
+    write_whole(path, _content(tensors, metadata))
+
+
+def tensors_hash(tensors: dict[str, torch.Tensor]) -> str:
+    """Return the SHA-256 of named tensors, the first 16 hexadecimal digits of it."""
+    return hashlib.sha256(_content(tensors)).hexdigest()[:16]
+
+
+def _content(tensors: dict[str, torch.Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    return save({k: t.detach().contiguous() for k, t in tensors.items()}, metadata)
 
 
 def load_checkpoint(

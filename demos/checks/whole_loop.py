@@ -241,7 +241,7 @@ class WholeLoop:
         tensors, about = load_checkpoint(path)
         if {key: about.get(key) for key in self.run} != self.run:
             raise CheckpointError(
-                f"{path}: belongs to a run of other settings or other checks; "
+                f"{path}: belongs to a run of other settings, other checks or another --start; "
                 "choose another --out, or remove it"
             )
         parts: dict[str, dict[str, torch.Tensor]] = {}

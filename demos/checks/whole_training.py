@@ -14,7 +14,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
-from demos.checkpoint import write_whole
+from demos.checkpoint import tensors_hash, write_whole
 from demos.checks.evaluate import Outcome
 from demos.checks.line_reading import LineReading
 from demos.checks.reader import CheckReader
@@ -57,7 +57,7 @@ def train_whole(
 
     Raises:
         FieldSetError: no check whose fields are known.
-        CheckpointError: ``out`` holds a run of other settings or other checks.
+        CheckpointError: ``out`` holds a run of other settings, other checks or another ``start``.
     """
     began = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
@@ -74,7 +74,11 @@ def train_whole(
     elif start is not None:
         take_over(fields, start)
     reader = WholeReader(fields, paths=settings.paths)
-    run = {"settings": asdict(settings), "checks": [[check.name, check.text] for check in checks]}
+    run = {
+        "settings": asdict(settings),
+        "checks": [[check.name, check.text] for check in checks],
+        "begun": tensors_hash(reader.state_dict()),
+    }
     loop = WholeLoop(reader, settings, run, out, progress)
     loop.resume()
     write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")

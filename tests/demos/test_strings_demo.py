@@ -306,6 +306,7 @@ def test_spotters_learn_and_go_on(positions, digits, tmp_path, monkeypatch):
         assert torch.equal(other.state_dict()[key], value)
     with pytest.raises(CheckpointError, match="other settings"):
         train_spotter(digits, replace(settings, seed=2), tmp_path / "parts", progress=False)
+    assert json.loads((tmp_path / "parts" / "settings.json").read_text())["seed"] == settings.seed
     figures = evaluate_spotter(one, digits, 3)
     assert 0 <= figures["average_precision"] <= 1
 

@@ -256,8 +256,16 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
     lines = [json.loads(x) for x in (part / "log.jsonl").read_text().splitlines()]
     assert [line["pass"] for line in lines] == [1, 2, 3, 4]
     assert lines[2]["loss"] < math.log(60)
-    with pytest.raises(CheckpointError, match="other settings"):
-        train_whole(checks, replace(settings, seed=1), part, digits=MNIST, progress=False)
+    left = (part / "settings.json").read_bytes()
+    relabelled = [replace(checks[0], text="0.01"), *checks[1:]]
+    for given, other, begun in (
+        (checks, replace(settings, seed=1), start),
+        (relabelled, settings, start),
+        (checks, settings, None),
+    ):
+        with pytest.raises(CheckpointError, match="other settings, other checks or another"):
+            train_whole(given, other, part, digits=MNIST, start=begun, progress=False)
+        assert (part / "settings.json").read_bytes() == left
     loaded = WholeReader.load(part / "reader.safetensors")
     assert loaded.reader.rules.name == "amounts"
     # What is learned of the grammar is the same of all digits of a place.
@@ -269,6 +277,15 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
     figures = evaluate_checks(loaded, checks[:2])
     assert figures["n"] == 2
     assert figures["correct"] + figures["error"] + figures["reject"] == pytest.approx(1.0)
+
+
+def test_checks_that_cannot_be_located_are_named(folder, tmp_path):
+    Image.fromarray(np.full((3, 3), 255, np.uint8)).save(tmp_path / "tiny.png")
+    (tmp_path / "broken.png").write_bytes(b"x")
+    checks = [KnownCheck(tmp_path / name, "1.00") for name in ("tiny.png", "broken.png")]
+    located, problems = locate_all([*checks, known_checks(folder)[0][0]], progress=False)
+    assert [one.check.name for one in located] == ["train_000.png"]
+    assert [problem.partition(":")[0] for problem in problems] == [str(c.path) for c in checks]
 
 
 def test_a_page_shows_candidates_and_graphs(digits, tmp_path):

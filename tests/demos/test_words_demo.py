@@ -50,8 +50,10 @@ def test_it_learns_and_an_interrupted_training_gives_the_same_network(tmp_path):
     lines = (tmp_path / "b" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["pass"] for line in lines] == [1, 2]
     assert not any(p.name.startswith(".") for p in (tmp_path / "b").iterdir())
+    left = (tmp_path / "b" / "config.json").read_bytes()
     with pytest.raises(CheckpointError, match="other settings"):
         train_characters(training, validation, replace(SETTINGS, seed=1), tmp_path / "b")
+    assert (tmp_path / "b" / "config.json").read_bytes() == left
 
 
 def _once():

@@ -170,11 +170,13 @@ def test_a_run_that_is_interrupted_comes_to_the_same(system, words, letters, tmp
         )
         for a, b in zip(one.parameters(), other.parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0)
+    left = (tmp_path / "whole" / "config.json").read_bytes()
     with pytest.raises(CheckpointError, match="other settings"):
         train_words(
             letters, words, words, Settings(system=system, seed=1), tmp_path / "whole",
             progress=False,
         )  # fmt: skip
+    assert (tmp_path / "whole" / "config.json").read_bytes() == left
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

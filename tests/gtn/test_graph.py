@@ -5,6 +5,7 @@ import math
 import operator
 import pickle
 import tomllib
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,17 @@ def test_operators_are_the_verbs():
 def test_the_version_is_that_of_the_package():
     project = Path(__file__).parents[2] / "pyproject.toml"
     assert gtn.__version__ == tomllib.loads(project.read_text())["project"]["version"]
+
+
+def test_sources_that_are_not_installed_have_no_version(monkeypatch):
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(gtn, "_version", missing)
+    monkeypatch.delitem(vars(gtn), "__version__", raising=False)
+    assert not hasattr(gtn, "__version__")
+    with pytest.raises(AttributeError, match="only an installed package"):
+        _ = gtn.__version__
 
 
 def test_penalties_are_the_given_tensor():
