@@ -14,7 +14,7 @@ from gtn.construction import from_arrays
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
-from gtn.nn.targets import LabelTargets, label_rows
+from gtn.nn.targets import LabelTargets, label_rows, one_by_one
 from gtn.topology import Topology
 
 __all__ = ["ASGLoss"]
@@ -59,6 +59,8 @@ class ASGLoss(Criterion):
             GraphError: also two equal labels side by side, naming sample and position.
         """
         single = emissions.ndim == 2
+        if not single:
+            targets, target_lengths = one_by_one(targets, target_lengths)
         graphs = self.correct([targets] if single else targets, target_lengths)
         graph = graphs[0] if single else graphs
         losses, feasible = difference(

@@ -14,7 +14,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.kernels.ctc import ctc_arcs
 from gtn.nn.criterion import Criterion, difference
-from gtn.nn.targets import LabelTargets, label_rows
+from gtn.nn.targets import LabelTargets, label_rows, one_by_one
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 
@@ -50,8 +50,9 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
     equal labels that follow each other need a blank between them. O(sum of U).
 
     Args:
-        targets: label sequences (lists, arrays or tensors), or a padded tensor ``[B, U]``.
-        target_lengths: of a padded tensor, ``[B]``.
+        targets: label sequences (lists, arrays or tensors), or a padded tensor ``[B, U]``, or a
+            tensor of all labels, one target after the other, as torch takes them.
+        target_lengths: of the targets in one tensor, ``[B]``.
 
     Raises:
         GraphError: a blank or a negative label in a target, naming the sample.
@@ -137,7 +138,8 @@ class CTCLoss(Criterion):
 
         Args:
             emissions: penalties ``[B, T, C]`` with B targets, or ``[T, C]`` with one.
-            targets: label sequences, or a padded tensor ``[B, U]`` with ``target_lengths [B]``.
+            targets: label sequences; or, with ``target_lengths [B]``, a padded tensor ``[B, U]``
+                or one of all labels, one target after the other.
             lengths: frames of each, ``[B]``.
 
         Raises:
@@ -147,6 +149,8 @@ class CTCLoss(Criterion):
         if self.blank >= emissions.shape[-1]:
             raise GraphError(f"blank {self.blank} is none of {emissions.shape[-1]} classes")
         single = emissions.ndim == 2
+        if not single:
+            targets, target_lengths = one_by_one(targets, target_lengths)
         graphs = ctc_graphs([targets] if single else targets, self.blank,
                             target_lengths=target_lengths)  # fmt: skip
         graph = graphs[0] if single else graphs

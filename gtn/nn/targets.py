@@ -19,7 +19,15 @@ from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.texts import string, strings
 from gtn.topology import Topology
 
-__all__ = ["LabelTargets", "Target", "acceptors", "label_rows", "target_labels", "unknown_symbol"]
+__all__ = [
+    "LabelTargets",
+    "Target",
+    "acceptors",
+    "label_rows",
+    "one_by_one",
+    "target_labels",
+    "unknown_symbol",
+]
 
 Target = str | Sequence[Any] | Graph
 LabelTargets = torch.Tensor | Sequence[Any]
@@ -172,19 +180,39 @@ def _row(b: int, target: Any) -> NDArray[Any]:
     return row.reshape(-1)
 
 
+def one_by_one(targets: LabelTargets, target_lengths: Any) -> tuple[LabelTargets, Any]:
+    """Return targets that stand one after the other in one tensor as a list; others unchanged.
+
+    Raises:
+        GraphError: lengths that do not sum to the number of labels, or a negative one.
+    """
+    in_one = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 1
+    if not in_one or target_lengths is None:
+        return targets, target_lengths
+    labels, lengths = _on_cpu(targets), _on_cpu(target_lengths).reshape(-1)
+    if lengths.sum() != len(labels) or lengths.min(initial=0) < 0:
+        raise GraphError(
+            f"target lengths {lengths.tolist()} do not cut {len(labels)} labels, which stand one "
+            "after the other, into targets"
+        )
+    return np.split(labels, np.cumsum(lengths)[:-1]) if len(lengths) else [], None
+
+
 def label_rows(
     targets: LabelTargets, target_lengths: Any = None, *, check: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the labels of all targets, one after the other, and the length of each.
 
     Args:
-        targets: sequences of labels, or a padded tensor ``[B, U]``.
-        target_lengths: of a padded tensor, ``[B]``; otherwise each target is taken whole.
+        targets: sequences of labels, a padded tensor ``[B, U]``, or a tensor of all labels, one
+            target after the other.
+        target_lengths: of the targets in a tensor, ``[B]``; otherwise each is taken whole.
         check: whether to look for negative numbers in a padded tensor.
 
     Raises:
         GraphError: what is no label, naming the sample.
     """
+    targets, target_lengths = one_by_one(targets, target_lengths)
     if isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2:
         table = _on_cpu(targets)
         most = np.empty(len(table), dtype=np.int64)

@@ -74,7 +74,12 @@ def test_ctc_is_that_of_torch(seed, dtype):
     }  # fmt: skip
     upstream = torch.linspace(-1, 2, count, dtype=dtype)
     (wanted,) = torch.autograd.grad(zeroed @ upstream, logits)
-    for how in ({"targets": rows}, {"targets": targets, "target_lengths": sizes}):
+    in_one = torch.cat([row[:n] for row, n in zip(targets, sizes)])
+    for how in (
+        {"targets": rows},
+        {"targets": targets, "target_lengths": sizes},
+        {"targets": in_one, "target_lengths": sizes},
+    ):
         for emissions in (-logits, -F.log_softmax(logits, -1)):
             ours = loss(emissions, lengths=lengths, **how)
             torch.testing.assert_close(ours, theirs, **tolerance)
@@ -214,6 +219,13 @@ def test_errors_of_ctc():
         CTCLoss()(emissions, torch.ones(2, 2, dtype=torch.int64), target_lengths=[1, 1, 1])
     with pytest.raises(GraphError, match="target 0 has length 3, but 2 labels"):
         CTCLoss()(emissions, torch.ones(2, 2, dtype=torch.int64), target_lengths=[3, 1])
+    with pytest.raises(GraphError, match="2 problems meet a batch of 1 graphs"):
+        CTCLoss()(emissions, torch.ones(3, dtype=torch.int64), target_lengths=[3])
+    for lengths in ([1, 1], [2, 2], [4, -1]):
+        with pytest.raises(GraphError, match="do not cut 3 labels"):
+            CTCLoss()(emissions, torch.ones(3, dtype=torch.int64), target_lengths=lengths)
+    with pytest.raises(InfeasibleTargetError, match=r"sample 1 \(array\(\[1, 1\]\)\)"):
+        CTCLoss()(emissions[:, :2], torch.tensor([2, 1, 1]), target_lengths=[1, 2])
     with pytest.raises(GraphError, match="blank -1 is no class"):
         CTCLoss(-1)
     with pytest.raises(GraphError, match="blank 3 is none of 3 classes"):
@@ -273,6 +285,10 @@ def test_asg_takes_no_label_twice_in_a_row():
         asg(3)(double(4, 4, 3), [[0], [], [1, 5, 5], [2]])
     padded = torch.tensor([[1, 1, 1], [1, 0, 0]])  # no repeats within their lengths
     assert asg(3)(double(2, 4, 3), padded, target_lengths=[1, 2]).isfinite()
+    torch.manual_seed(5)
+    loss, emissions = asg(3, reduction="none"), double(2, 4, 3)
+    in_one = loss(emissions, torch.tensor([1, 0, 2]), target_lengths=[1, 2])
+    torch.testing.assert_close(in_one, loss(emissions, [[1], [0, 2]]))
 
 
 def test_asg_learns_transitions_and_beginnings():
