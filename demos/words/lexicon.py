@@ -19,6 +19,7 @@ __all__ = [
     "FREQUENCY",
     "LETTER",
     "LISTED",
+    "MOST_LETTERS",
     "SEEN",
     "SIZE",
     "file_words",
@@ -40,6 +41,11 @@ frequency in English. Chosen on validation."""
 LETTER = 1.0
 """Nats that each letter of a word is given back; chosen on validation. Readers are trained against
 all strings of letters, of which there are more the longer they are; of words there are not."""
+
+MOST_LETTERS = 20
+"""Letters of a word that are given back at most; none of the task's 25,000 words has as many. What
+the longest word is given, all others cost more, from their first letter on: without a limit one
+word of 45 letters puts them outside the beam."""
 
 _KNOWN = 250_000
 
@@ -92,8 +98,8 @@ def lexicon_graph(
     """The graph of a list of words that are made of small letters.
 
     A word costs `frequency` times minus log of its frequency, less `letter` for each of its
-    letters; the cheapest word costs nothing. With 0 and 0 the list alone constrains what is read,
-    as in the paper.
+    letters (`MOST_LETTERS` at most); the cheapest word costs nothing. With 0 and 0 the list alone
+    constrains what is read, as in the paper.
 
     The frequency is that of the list, where it has counts. Else it is mixed (`SEEN`, `LISTED`) of
     that in English, that of any word of the list, and that in the texts that a reader learned
@@ -109,7 +115,7 @@ def lexicon_graph(
         penalties += frequency * words.penalties
     elif frequency:
         penalties -= frequency * np.log(_frequencies(listed, seen or {}))
-    penalties -= letter * np.array([len(word) for word in listed])
+    penalties -= letter * np.minimum([len(word) for word in listed], MOST_LETTERS)
     return lexicon(listed, symbols=SYMBOLS, penalties=penalties - penalties.min(initial=np.inf))
 
 

@@ -22,8 +22,14 @@ from demos.words.evaluate_words import Told, character_errors, read_texts, tell,
 from demos.words.guesses import GUESSES
 from demos.words.handwriting import HANDS, write_word
 from demos.words.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
-from demos.words.lexicon import file_words, free_strings, lexicon_graph, task_words
-from demos.words.reader import SYSTEMS, WordReader
+from demos.words.lexicon import (
+    MOST_LETTERS,
+    file_words,
+    free_strings,
+    lexicon_graph,
+    task_words,
+)
+from demos.words.reader import BEAM, SYSTEMS, WordReader
 from demos.words.report_words import write_words_card, write_words_result
 from demos.words.train_words import STAGES, Settings, train_words
 from demos.words.training import training_of
@@ -79,6 +85,12 @@ def test_words_of_the_texts_learned_from_are_more_frequent():
     np.testing.assert_allclose(penalties(seen=counted), expected - expected.min(), atol=0.01)
     np.testing.assert_array_equal(penalties(seen={}), penalties())
     np.testing.assert_array_equal(penalties(), np.sort(penalties()))
+
+
+def test_a_word_without_end_leaves_the_others_within_the_beam():
+    graph = lexicon_graph(["in", "z" * 200], frequency=0.0)
+    short = gtn.intersect(graph, gtn.string("in", symbols=graph.isymbols))
+    assert float(gtn.viterbi_penalty(short)) == MOST_LETTERS - 2 < BEAM
 
 
 def test_a_reader_keeps_what_it_has_seen(tmp_path):
