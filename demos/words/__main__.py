@@ -10,22 +10,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
 from demos.checkpoint import CheckpointError
 from demos.figures import echo_figures
 from demos.words.characters import Settings, errors_of, load_network, train_characters
+from demos.words.evaluate_folder import evaluate_folder, load_folder
 from demos.words.evaluate_words import word_errors
 from demos.words.lexicon import file_words, task_words
-from demos.words.read_commands import add_to
-from demos.words.reader import SYSTEMS, WordReader, shipped_reader
+from demos.words.read_commands import add_to, load_reader
+from demos.words.reader import SYSTEMS
 from demos.words.report import result_name, shipped_network, write_card, write_characters_result
 from demos.words.report_words import write_words_card, write_words_result
 from demos.words.samples import load_characters, load_letters
 from demos.words.train_words import STAGES, train_words
 from demos.words.train_words import Settings as WordSettings
-from demos.words.word_samples import load_words, word_labels
+from demos.words.word_samples import evenly, load_words, word_labels
+from grammars.words import WordList
 from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
 
@@ -173,9 +174,16 @@ def _train_words(
 
 @app.command()
 def evaluate(
-    data: Data = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A UNIPEN tree, a folder of archives, or one with labels.csv (file,text) and "
+            "files of ink; default: unipen in $GTN_DATA."
+        ),
+    ] = None,
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A network of characters; default: the shipped one.")
+        Path | None,
+        typer.Option(help="A network of characters (UNIPEN); default: the shipped one."),
     ] = None,
     reader: Annotated[
         Path | None, typer.Option(help="A reader of words; default: the shipped one.")
@@ -193,14 +201,33 @@ def evaluate(
     cache: Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     side: Annotated[
-        str, typer.Option(help="Whose ink: test, validation, left-out or train.")
-    ] = "test",
+        str | None,
+        typer.Option(
+            help="Whose ink (UNIPEN): test, validation, left-out or train; default: test."
+        ),
+    ] = None,
 ) -> None:
-    """Measure on the test writers of the public pack and on all writers that it does not have."""
-    if side not in SIDES:
+    """Measure on the test writers of the public pack and on all writers that it does not have.
+
+    Of a folder with labels.csv (file,text) all words are read; its files are of
+    the formats that the command read takes, one word in each. Files that cannot
+    be read and texts of other characters than letters are reported and left out.
+    Words that are not in the file of --lexicon are reported and count as errors.
+    """
+    if side is not None and side not in SIDES:
         raise typer.BadParameter(f"{side!r} is none of {', '.join(SIDES)}", param_hint="--side")
-    sides = (side, UNLISTED) if side == "test" else (side,)
     place = _find(data)
+    if (place / "labels.csv").is_file():
+        for option, given in (("--side", side), ("--checkpoint", checkpoint)):
+            if given is not None:
+                raise typer.BadParameter(
+                    f"{place} has labels.csv: all of its words are read, and no characters",
+                    param_hint=option,
+                )
+        echo_figures(_folder_figures(place, reader, system, lexicon, most), as_json)
+        return
+    side = side or "test"
+    sides = (side, UNLISTED) if side == "test" else (side,)
     network = load_network(checkpoint or shipped_network())
     found = load_characters(place, {side: sides}, "".join(network.classes), cache)[side]
     _report(found.problems)
@@ -227,13 +254,37 @@ def _word_figures(
     labels = word_labels(data, cache)
     if not labels:
         return {}
-    reader = WordReader.load(path) if path is not None else shipped_reader(system)
+    reader = load_reader(path, system)
     words = load_words(data, normaliser=reader.normaliser, cache=cache, sides=sides)
     _report(words.problems)
-    if most is not None and len(words) > most:
-        words = words.take(np.linspace(0, len(words) - 1, most).astype(int))
+    words = words.take(evenly(len(words), most))
+    return word_errors(reader, words, reader.lexicon(_listed(lexicon, labels)))
+
+
+def _folder_figures(
+    folder: Path, path: Path | None, system: str, lexicon: Path | None, most: int | None
+) -> dict[str, Any]:
+    """What a reader of words gets wrong in a folder with labels; names each word it misread."""
+    reader = load_reader(path, system)
+    words, problems = load_folder(folder)
+    _report(problems)
+    listed = _listed(lexicon, [one.label for one in words])
+    words, known = [words[i] for i in evenly(len(words), most)], set(listed)
+    for one in words:
+        if one.label not in known:
+            typer.echo(f"not in the lexicon: {one.name}  {one.label}", err=True)
+    figures, wrong = evaluate_folder(reader, words, reader.lexicon(listed))
+    for name, truth, text in wrong:
+        typer.echo(f"{name}  {truth}  read {text or '(nothing)'}")
+    return figures | {"n_left_out": len(problems)}
+
+
+def _listed(lexicon: Path | None, labels: list[str]) -> WordList:
+    """The words of a file, or else those of the task, which has all labels."""
     listed = task_words(labels) if lexicon is None else file_words(lexicon)
-    return word_errors(reader, words, reader.lexicon(listed))
+    if listed.problems:
+        typer.echo(listed.summary(), err=True)
+    return listed
 
 
 def _find(data: Path | None) -> Path:

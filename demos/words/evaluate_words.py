@@ -97,6 +97,15 @@ class Told:
             "char_error_no_lexicon": character_errors(free, labels),
         }
 
+    def figures(self) -> dict[str, Any]:
+        """Errors of all words, and words per second with the lexicon; nothing of no words.
+
+        The time is that of ink to the word, one word after the other.
+        """
+        if not len(self.words):
+            return {}
+        return self.errors() | {"words_per_second": len(self.words) / self.seconds}
+
 
 def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
     """Read words with a lexicon and without, one after the other.
@@ -128,14 +137,8 @@ def _best(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -> st
 
 
 def word_errors(reader: WordReader, words: Words, lexicon: gtn.Graph) -> dict[str, Any]:
-    """Word and character error with a lexicon and without, and words per second with it.
-
-    The time is that of ink to the word, one word after the other, with the lexicon.
-    """
-    if not len(words):
-        return {}
-    told = tell(reader, words, lexicon)
-    return told.errors() | {"words_per_second": len(words) / told.seconds}
+    """Word and character error with a lexicon and without, and words per second (`Told`)."""
+    return tell(reader, words, lexicon).figures()
 
 
 def _wrong(told: Sequence[str], labels: Sequence[str]) -> float:

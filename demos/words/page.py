@@ -35,6 +35,7 @@ python -m demos.words read word.json page.inkml data/6/own/a.dat --page report/w
 python -m demos.words read word.json --lexicon words.txt --json    # or --free, any letters
 python -m demos.words pad                         # a page on this machine to write on
 python -m demos.words evaluate --data DIR --json  # a UNIPEN tree, or a folder of archives
+python -m demos.words evaluate --data own --json  # a folder with labels.csv (file,text) and ink
 python -m demos.words beam && python -m demos.words report
 ```
 
@@ -42,6 +43,11 @@ python -m demos.words beam && python -m demos.words report
 InkML, and UNIPEN data files; a file that cannot be read costs one line of error. The page has for
 each word the ink with its lines, the planes, the pieces, both graphs and the five best words. The
 pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
+
+`evaluate` takes the same files, one word in each, where `labels.csv` gives their texts, and names
+what it misread. A file that cannot be read, and a text of other characters than letters, is
+reported and left out. The lexicon is all labels of the folder and frequent English, or a
+`--lexicon FILE`; a word that the file does not have is reported and counts as an error.
 
 ## How a word is read
 

@@ -26,7 +26,7 @@ from demos.words.report_page import write_page
 from recognizers.datasets.fields import find_data
 from recognizers.online.ink import InkError
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "load_reader"]
 
 RESULTS = Path("results") / "words"
 OWN_INK = Path(__file__).parent / "ink"
@@ -157,8 +157,7 @@ def beam(
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
 ) -> None:
     """Measure error and time of decoding words of the test against the width of the beam."""
-    _known(system)
-    reader = shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
+    reader = load_reader(checkpoint, system)
     place = find_data(data, "unipen")
     sizes = size or [25_000, 250_000]
     path = write_beams(reader, place, results, sizes=sizes, count=count, cache=cache)
@@ -182,10 +181,12 @@ def report(
         typer.echo(str(path))
 
 
-def _known(system: str) -> None:
+def load_reader(checkpoint: Path | None, system: str) -> WordReader:
+    """The reader of a file, or the shipped one of a system."""
     if system not in SYSTEMS:
         known = ", ".join(SYSTEMS)
         raise typer.BadParameter(f"{system!r} is none of {known}", param_hint="--system")
+    return shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
 
 
 def make_reader(
@@ -197,10 +198,9 @@ def make_reader(
     beam: float,
 ) -> Reader:
     """A reader of a file, or a shipped one, with the list of words that was asked for."""
-    _known(system)
     if free and lexicon is not None:
         raise typer.BadParameter("any letters, or the words of a file; not both")
-    network = shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
+    network = load_reader(checkpoint, system)
     words = None if free else words_of(lexicon, size)
     if words is not None and words.problems:
         typer.echo(words.summary(), err=True)

@@ -76,7 +76,7 @@ def write_words_result(
     content["before"] = {"every_third_of_test": word_errors(before, third, lexicon)}
     told = tell(after, test, lexicon)
     content["after"] = {
-        "test": told.errors() | {"words_per_second": len(test) / told.seconds},
+        "test": told.figures(),
         "every_third_of_test": told.errors(every=EVERY),
         "left_out": word_errors(after, left_out, lexicon),
         "validation": word_errors(after, some, lexicon),

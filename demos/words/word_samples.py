@@ -23,7 +23,7 @@ from recognizers.online.slant import upright
 from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.writers import side
 
-__all__ = ["Words", "load_words", "word_labels"]
+__all__ = ["Words", "evenly", "load_words", "word_labels"]
 
 _VERSION = 3
 CATEGORY = "6"
@@ -64,6 +64,17 @@ class Words:
     def of(self, sides: Collection[str]) -> Words:
         """Those of writers of some sides."""
         return self.take([i for i, each in enumerate(self.sides) if each in sides])
+
+
+def evenly(count: int, most: int | None) -> list[int]:
+    """Indexes of `most` of so many words, from the first to the last; of all where it is None.
+
+    >>> evenly(7, 3), evenly(2, 3), evenly(2, None)
+    ([0, 3, 6], [0, 1], [0, 1])
+    """
+    if most is None or count <= most:
+        return list(range(count))
+    return [int(i) for i in np.linspace(0, count - 1, most)]
 
 
 def load_words(

@@ -1,7 +1,8 @@
 """Folders of field images with their texts: ``labels.csv`` (``file,text[,split]``) and images.
 
 The images stand in ``images/`` or beside ``labels.csv``. What is wrong with one row is reported
-with its line; the other rows are kept.
+with its line; the other rows are kept. No file is opened: what stands in the place of images, such
+as ink, is the caller's matter.
 """
 
 from __future__ import annotations
