@@ -52,11 +52,12 @@ from demos.checks.train import train as train_fields
 from demos.checks.volume import image_files, read_files
 from demos.checks.whole_commands import add_commands, evaluate_whole, load_whole
 from demos.checks.whole_evaluate import read_checks
+from demos.checks.whole_reader import SHIPPED_WHOLE
 from demos.checks.whole_report import write_whole_report
 from demos.figures import echo_figures
 from grammars import NAMES
 from gtn import GraphError
-from recognizers.datasets.fields import Field, FieldSet, find_data, load_fields
+from recognizers.datasets.fields import Field, FieldSet, file_hash, find_data, load_fields
 from recognizers.images import ImageError
 
 app = typer.Typer(
@@ -287,8 +288,11 @@ def read(
     files: Iterable[Path] = image_files(paths)
     if report is not None:
         files = list(files)
+    made_by = file_hash(checkpoint or (SHIPPED_WHOLE if whole else shipped_checkpoint()))
+    made_by = f"{made_by}, {reader.views} views"
     if out is not None:
-        found = appended(out, read_each(reader, unread(files, written(out)), workers=workers))
+        left = unread(files, written(out, made_by))
+        found = appended(out, read_each(reader, left, workers=workers), made_by)
         failed = found["errors"]
         typer.echo(f"{out}: {', '.join(f'{v:.0f} {k}' for k, v in found.items())}")
     else:
@@ -297,7 +301,7 @@ def read(
             bad = isinstance(result, ImageError)
             failed += bad
             if as_json:
-                typer.echo(json.dumps(line_of((path, result))))
+                typer.echo(json.dumps(line_of((path, result), made_by)))
             else:
                 typer.echo(str(result) if bad else f"{path}  {_shown(result)}", err=bad)
     if report is not None:

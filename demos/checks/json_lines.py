@@ -26,36 +26,37 @@ BEGINNING = b'{"file": "'
 
 
 class LinesError(ValueError):
-    """A file that holds other than lines of readings; the message names the file and the line."""
+    """A file of other lines than those of this reader; the message names the file and the line."""
 
 
-def line_of(result: Result) -> dict[str, Any]:
-    """Return what a line says of a file: its reading, or its error.
+def line_of(result: Result, reader: str) -> dict[str, Any]:
+    """Return what a line says of a file: its reading, or its error; and by which reader.
 
-    >>> line_of((Path("a.png"), ImageError("a.png: no such file")))
-    {'file': 'a.png', 'error': 'a.png: no such file'}
+    >>> line_of((Path("a.png"), ImageError("a.png: no such file")), "1f")
+    {'file': 'a.png', 'error': 'a.png: no such file', 'reader': '1f'}
     """
     path, found = result
     if isinstance(found, ImageError):
-        return {"file": str(path), "error": str(found)}
+        return {"file": str(path), "error": str(found), "reader": reader}
     return {
         "file": str(path),
         "text": found.text,
         "confidence": found.confidence,
         "accepted": found.accepted,
         "alternatives": [{"text": t, "posterior": p} for t, p in found.alternatives],
+        "reader": reader,
     }
 
 
-def written(path: Path) -> Callable[[Path], bool]:
-    """Mend a file of lines, and return which files it has a line of.
+def written(path: Path, reader: str) -> Callable[[Path], bool]:
+    """Mend a file of lines of a reader, and return which files it has a line of.
 
     A last line that was torn, when the writing was killed, is cut off; it begins as our lines do.
     No more is kept than eight bytes for each line. Without a file nothing is written yet.
 
     Raises:
-        LinesError: a line that is no JSON object with ``file``: the file is of something else,
-            and is left as it is.
+        LinesError: a line that is no JSON object with ``file``, so that the file is of something
+            else, or one of another reader. The file is left as it is.
     """
     if not path.exists():
         return lambda file: False
@@ -64,9 +65,9 @@ def written(path: Path) -> Callable[[Path], bool]:
         for count, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 if line[: len(BEGINNING)] != BEGINNING[: len(line)]:
-                    _file_of(line, f"{path}:{count}")
+                    _file_of(line, reader, f"{path}:{count}")
                 break
-            numbers.append(_number(_file_of(line, f"{path}:{count}")))
+            numbers.append(_number(_file_of(line, reader, f"{path}:{count}")))
             good += len(line)
     with path.open("rb+") as file:
         file.truncate(good)
@@ -85,7 +86,7 @@ def unread(files: Iterable[Path], is_written: Callable[[Path], bool]) -> Iterato
     return (file for file in files if not is_written(file))
 
 
-def read_into(path: Path, results: Iterable[Result]) -> Iterator[Result]:
+def read_into(path: Path, results: Iterable[Result], reader: str) -> Iterator[Result]:
     """Append a line for each result to a file, and yield the result when it is written.
 
     The lines of what came in one go reach the file together; a reading that is killed loses the
@@ -94,34 +95,40 @@ def read_into(path: Path, results: Iterable[Result]) -> Iterator[Result]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as lines:
         for result in results:
-            lines.write(json.dumps(line_of(result)) + "\n")
+            lines.write(json.dumps(line_of(result, reader)) + "\n")
             yield result
 
 
-def appended(path: Path, results: Iterable[Result]) -> dict[str, float]:
+def appended(path: Path, results: Iterable[Result], reader: str) -> dict[str, float]:
     """Append a line for each result to a file, with a bar; return how many of what, and the rate.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     found = appended(Path(folder) / "a.jsonl", [(Path("a.png"), ImageError("a.png: bad"))])
+    ...     bad = [(Path("a.png"), ImageError("a.png: bad"))]
+    ...     found = appended(Path(folder) / "a.jsonl", bad, "1f")
     >>> found["lines more"], found["accepted"], found["errors"]
     (1, 0, 1)
     """
     started, counts = time.perf_counter(), {"lines more": 0, "accepted": 0, "errors": 0}
-    for _, found in tqdm(read_into(path, results), unit="field", disable=None):
+    for _, found in tqdm(read_into(path, results, reader), unit="field", disable=None):
         counts["lines more"] += 1
         counts["errors"] += isinstance(found, ImageError)
         counts["accepted"] += isinstance(found, Reading) and found.accepted
     return {**counts, "per second": counts["lines more"] / (time.perf_counter() - started)}
 
 
-def _file_of(line: bytes, where: str) -> str:
+def _file_of(line: bytes, reader: str, where: str) -> str:
     try:
         content = json.loads(line)
     except ValueError as error:
         raise LinesError(f"{where}: not JSON ({error}); choose another --out") from error
     if not isinstance(content, dict) or not isinstance(content.get("file"), str):
         raise LinesError(f"{where}: no line of a reading, it has no file; choose another --out")
+    if content.get("reader") != reader:
+        raise LinesError(
+            f"{where}: read by {content.get('reader', 'a reader without a name')}, not by "
+            f"{reader}; choose another --out"
+        )
     return str(content["file"])
 
 

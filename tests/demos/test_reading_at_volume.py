@@ -122,6 +122,9 @@ def test_an_empty_folder_costs_an_error_and_the_rest_is_read(
 # -- lines -------------------------------------------------------------------------------------
 
 
+READER = "1f, 5 views"
+
+
 def results(*names: str) -> list[tuple[Path, Reading | ImageError]]:
     reading = Reading("12", 0.75, True, (("12", 0.75), ("72", 0.25)))
     return [(Path(n), ImageError(f"{n}: bad") if "bad" in n else reading) for n in names]
@@ -129,28 +132,32 @@ def results(*names: str) -> list[tuple[Path, Reading | ImageError]]:
 
 def test_a_torn_last_line_is_mended_and_its_file_read_again(tmp_path: Path) -> None:
     out = tmp_path / "new" / "lines.jsonl"
-    assert not written(out)(Path("a"))
-    assert len(list(read_into(out, results("a", "bad", "c")))) == 3
+    assert not written(out, READER)(Path("a"))
+    assert len(list(read_into(out, results("a", "bad", "c"), READER))) == 3
     whole = out.read_bytes()
     last = len(whole.splitlines(keepends=True)[2])
     for torn in (1, 9, last - 1):
         out.write_bytes(whole[: len(whole) - last + torn])
-        left = list(unread(map(Path, ["a", "bad", "c", "d"]), written(out)))
+        left = list(unread(map(Path, ["a", "bad", "c", "d"]), written(out, READER)))
         assert left == [Path("c"), Path("d")]
         assert out.read_bytes() == whole[:-last]
-        list(read_into(out, results("c")))
+        list(read_into(out, results("c"), READER))
         assert out.read_bytes() == whole
-    assert json.loads(whole.splitlines()[1]) == {"file": "bad", "error": "bad: bad"}
-    assert line_of(results("a")[0])["alternatives"][1] == {"text": "72", "posterior": 0.25}
+    assert json.loads(whole.splitlines()[1]) == {
+        "file": "bad",
+        "error": "bad: bad",
+        "reader": READER,
+    }
+    assert line_of(results("a")[0], READER)["alternatives"][1] == {"text": "72", "posterior": 0.25}
 
 
 def test_a_reading_cut_short_goes_on(reader: CheckReader, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole.jsonl", tmp_path / "cut.jsonl"
-    list(read_into(whole, read_files(reader, GOOD)))
-    for _ in itertools.islice(read_into(cut, read_files(reader, GOOD)), 5):
+    list(read_into(whole, read_files(reader, GOOD), READER))
+    for _ in itertools.islice(read_into(cut, read_files(reader, GOOD), READER), 5):
         pass
     assert len(cut.read_text().splitlines()) == 5
-    list(read_into(cut, read_files(reader, unread(GOOD, written(cut)))))
+    list(read_into(cut, read_files(reader, unread(GOOD, written(cut, READER))), READER))
     texts = [[json.loads(x)["text"] for x in p.read_text().splitlines()] for p in (whole, cut)]
     assert texts[0] == texts[1]
 
@@ -158,9 +165,9 @@ def test_a_reading_cut_short_goes_on(reader: CheckReader, tmp_path: Path) -> Non
 @pytest.mark.parametrize("line", ["file,text\n", "[1]\n", '{"name": "a"}\n', '{"file": 3}\n'])
 def test_a_file_of_something_else_is_left_as_it_is(line: str, tmp_path: Path) -> None:
     out = tmp_path / "labels.csv"
-    out.write_text('{"file": "a"}\n' + line)
+    out.write_text(json.dumps({"file": "a", "reader": READER}) + "\n" + line)
     with pytest.raises(LinesError, match=r"labels\.csv:2"):
-        written(out)
+        written(out, READER)
     assert out.read_text().endswith(line)
 
 
@@ -172,14 +179,25 @@ def test_a_file_of_something_else_without_a_last_line_end_is_left_too(
     out = tmp_path / "notes"
     out.write_text(content)
     with pytest.raises(LinesError, match="notes:1"):
-        written(out)
+        written(out, READER)
+    assert out.read_text() == content
+
+
+@pytest.mark.parametrize("other", [{"reader": "1f, 1 views"}, {"reader": 3}, {}])
+def test_lines_of_another_reader_are_not_gone_on_with(other: dict, tmp_path: Path) -> None:
+    out = tmp_path / "lines.jsonl"
+    list(read_into(out, results("a"), READER))
+    content = out.read_text() + json.dumps({"file": "b", **other}) + "\n"
+    out.write_text(content)
+    with pytest.raises(LinesError, match=r"lines\.jsonl:2: read by .*, not by 1f, 5 views; choose"):
+        written(out, READER)
     assert out.read_text() == content
 
 
 def test_names_that_are_no_unicode(tmp_path: Path) -> None:
     name = os.fsdecode(b"\xff.png")
-    list(read_into(tmp_path / "lines.jsonl", results(name)))
-    assert written(tmp_path / "lines.jsonl")(Path(name))
+    list(read_into(tmp_path / "lines.jsonl", results(name), READER))
+    assert written(tmp_path / "lines.jsonl", READER)(Path(name))
 
 
 # -- folding -----------------------------------------------------------------------------------

@@ -15,8 +15,10 @@ from demos.checks.evaluate import (
     read_files,
 )
 from demos.checks.ink import Views
+from demos.checks.json_lines import LinesError
 from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
 from recognizers.datasets.fields import (
+    file_hash,
     load_fields,
 )
 from recognizers.images import ImageError, load_field
@@ -85,6 +87,15 @@ def test_read_prints_json_lines_and_fails_for_bad_files(tmp_path: Path) -> None:
     assert first["text"]
     assert first["file"].endswith("a.png")
     assert "b.png" in second["error"]
+    assert first["reader"] == second["reader"] == f"{file_hash(shipped_checkpoint())}, 5 views"
+    out = tmp_path / "lines.jsonl"
+    for count in (2, 0):
+        result = run.invoke(app, ["read", str(tmp_path), "--out", str(out)])
+        assert f"{count} lines more" in result.output
+    result_before = out.read_text()
+    result = run.invoke(app, ["read", str(tmp_path), "--out", str(out), "--views", "1"])
+    assert isinstance(result.exception, LinesError)
+    assert out.read_text() == result_before
 
 
 def test_the_posterior_of_a_text_is_its_mean_over_the_views(reader: CheckReader) -> None:
