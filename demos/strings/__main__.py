@@ -17,6 +17,7 @@ from demos.figures import echo_figures
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
+from demos.strings.labelled_lines import load_labelled
 from demos.strings.lines import ink_of, load_lines
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
 from demos.strings.report import write_page, write_pictures
@@ -33,7 +34,7 @@ from demos.strings.train import Settings
 from demos.strings.train import train as train_reader
 from grammars.regex import regex
 from recognizers.classes import DIGITS
-from recognizers.datasets.fields import find_data
+from recognizers.datasets.fields import find_data, load_fields
 from recognizers.datasets.mnist import load_mnist
 from recognizers.images import ImageError, load_field
 
@@ -48,12 +49,22 @@ RESULTS = Path("results/strings")
 Digits = Annotated[
     Path | None, typer.Option(help="Folder of the MNIST files; default: mnist in $GTN_DATA.")
 ]
+Holdout = Annotated[
+    int,
+    typer.Option(
+        min=0, help="The last N names of --data: training leaves them out, evaluate measures them."
+    ),
+]
 Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
 
 
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder for the readers, the log and the state.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with labels.csv: lines to learn from, too.")
+    ] = None,
+    holdout: Holdout = 0,
     digits: Digits = None,
     network: Annotated[str, typer.Option(help=f"One of {', '.join(NETWORKS)}.")] = NETWORKS[0],
     characters: Annotated[int, typer.Option(min=1, help="Steps on windows.")] = Settings.characters,
@@ -74,9 +85,18 @@ def train(
     settings = Settings(
         network=network, characters=characters, strings=strings, bfloat16=bfloat16, seed=seed
     )
-    metrics = train_reader(load_mnist(folder, "train"), settings, out)
+    own = None
+    _check(data, holdout)
+    if data is not None:
+        found = load_fields(data)
+        untrained = StringReader(network, step=settings.step)
+        own, problems = load_labelled(found.held_out(holdout)[0], untrained, seed=seed)
+        for problem in (*found.problems, *problems):
+            typer.echo(f"left out: {problem}", err=True)
+    metrics = train_reader(load_mnist(folder, "train"), settings, out, own=own)
     if results is not None:
-        typer.echo(f"figures: {write_run(out, load_mnist(folder, 'test'), results)}")
+        test = load_mnist(folder, "test")
+        typer.echo(f"figures: {write_run(out, test, results, data=data, holdout=holdout)}")
     typer.echo(json.dumps(metrics))
 
 
@@ -85,6 +105,7 @@ def evaluate(
     data: Annotated[
         Path | None, typer.Option(help="Folder with labels.csv; default: the synthetic test.")
     ] = None,
+    holdout: Holdout = 0,
     digits: Digits = None,
     checkpoint: Checkpoint = None,
     count: Annotated[
@@ -98,9 +119,10 @@ def evaluate(
     if recipe not in RECIPES:
         known = ", ".join(RECIPES)
         raise typer.BadParameter(f"{recipe!r} is none of {known}", param_hint="--recipe")
+    _check(data, holdout)
     reader = load(checkpoint)
     if data is not None:
-        figures, wrong, problems = evaluate_folder(reader, data)
+        figures, wrong, problems = evaluate_folder(reader, data, holdout=holdout)
         for problem in problems:
             typer.echo(f"left out: {problem}", err=True)
         for name, truth, text in wrong:
@@ -250,6 +272,11 @@ def report(
         spotter = Spotter.load(shipped_spotter())
         for path in write_pictures(load(None), spotter, test, page.with_suffix("")):
             typer.echo(f"picture: {path}")
+
+
+def _check(data: Path | None, holdout: int) -> None:
+    if holdout and data is None:
+        raise typer.BadParameter("holds out lines of --data", param_hint="--holdout")
 
 
 def load(checkpoint: Path | None) -> StringReader:

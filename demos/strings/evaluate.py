@@ -82,17 +82,20 @@ def evaluate(
 
 
 def evaluate_folder(
-    reader: StringReader, folder: Path, grammar: gtn.Graph | None = None
+    reader: StringReader, folder: Path, grammar: gtn.Graph | None = None, *, holdout: int = 0
 ) -> tuple[Figures, list[tuple[str, str, str]], list[str]]:
     """Return the figures on the lines of a folder with ``labels.csv``, the errors, the problems.
 
-    An error is (file, truth, what was read); a problem a row or a file that was left out.
+    An error is (file, truth, what was read); a problem a row or a file that was left out. With
+    ``holdout`` the last so many by file name are measured only.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, or no file that can be read.
+        FieldSetError: no usable ``labels.csv``, fewer lines than are held out, or no file that
+            can be read.
     """
     found = load_fields(folder)
-    by_path = {one.path: one for one in found.fields}
+    chosen = found.held_out(holdout)[1] if holdout else found.fields
+    by_path = {one.path: one for one in chosen}
     lines, names, problems = [], [], list(found.problems)
     for path, line in load_lines(by_path):
         if isinstance(line, ImageError):

@@ -36,6 +36,8 @@ python -m demos.strings train --seed 0 --out runs/strings-0 --results results/st
 python -m demos.strings evaluate --json                # 10,000 strings of MNIST's test digits
 python -m demos.strings evaluate --noise 0.1 --json
 python -m demos.strings evaluate --data DIR --json     # images of lines, with labels.csv
+python -m demos.strings train --data DIR --holdout 128 --strings 12000 --out runs/own
+python -m demos.strings evaluate --data DIR --holdout 128 --checkpoint runs/own/strings.safetensors
 python -m demos.strings read line.png --pictures pictures --grammar '[0-9]{3,5}'
 python -m demos.strings train-spotter --seed 0 --out runs/spotter-0 --results results/strings
 python -m demos.strings train-spotter --no-positions --out runs/weak-0 --results results/strings
@@ -95,6 +97,30 @@ other work.
   In float32 were trained: {{ float32_runs | join(", ") }}.
   {% endif %}
 
+{% if own %}
+## Lines of your own
+
+With `train --data DIR` half of the batches of lines are drawn from a folder with `labels.csv`,
+another variant of each line every time; what cannot be learned (other characters than digits, a
+text too long for its line, a broken file) is named and left out.
+
+{% for run in own %}
+Here {{ run.own_lines }} amount fields of real checks (`{{ run.data }}`), with the points, rules and
+patterns that are on them, {{ run.settings.strings }} steps on lines in
+{{ "%.0f" | format(run.seconds.values() | sum / 60) }} minutes, measured on the
+{{ run.figures.strings.own.n }} that were held out; errors in %.
+
+| trained on | its lines: string | character | clean: string | character | free: string | character |
+|---|---|---|---|---|---|---|
+{% for row in run.rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+{% endfor %}
+The reader of [checks](checks.md), whose network is larger and sees higher lines, reads the same
+fields better.
+
+{% endif %}
 ## Speed
 
 On one core of {{ speed.machine }}, network `{{ speed.network }}`, with transducer, best path and

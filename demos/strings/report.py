@@ -18,7 +18,7 @@ from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import held_out_strings
 from demos.strings.page import PAGE
 from demos.strings.reader import StringReader
-from demos.strings.results import read_runs, read_spotters
+from demos.strings.results import read_own, read_runs, read_spotters
 from demos.strings.spotter import Spotter
 from demos.strings.train import STAGES
 from recognizers.classes import DIGITS
@@ -64,6 +64,7 @@ def write_page(results: Path, page: Path) -> Path:
             for run in found
             if not run["settings"]["bfloat16"]
         ],
+        own=[run | {"rows": _own_rows(run)} for run in read_own(results)],
         settings=runs[next(iter(runs))][0]["settings"],
         machine=runs[next(iter(runs))][0]["machine"],
         minutes={
@@ -111,6 +112,16 @@ def _rows(name: str, runs: Sequence[Run]) -> dict[str, Any]:
         for stage in ("characters", "strings")
     ]
     return {"name": name, "rows": rows, "parameters": runs[0]["parameters"], "steps": steps}
+
+
+def _own_rows(run: Run) -> list[list[str]]:
+    """Return the table of a run that learned from a folder's lines: a row for each stage."""
+    rows = []
+    for stage in ("characters", "strings"):
+        tests = [run["figures"][stage][test] for test in ("own", "clean", "free")]
+        figures = [100 * t[f] for t in tests for f in ("string_error", "char_error")]
+        rows.append([STAGE_NAMES[stage], *(f"{value:.1f}" for value in figures)])
+    return rows
 
 
 def _cuts(runs: Sequence[Run]) -> dict[str, str]:

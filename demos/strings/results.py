@@ -10,12 +10,15 @@ from torch import Tensor
 
 from demos.checkpoint import write_whole
 from demos.mnist.results import machine
-from demos.strings.evaluate import TEST_STRINGS, evaluate, held_out_strings
+from demos.strings.evaluate import TEST_STRINGS, evaluate, evaluate_folder, held_out_strings
 from demos.strings.reader import NETWORKS, StringReader
 from demos.strings.spotter import TEST_PAGES, Spotter, evaluate_spotter
 from demos.strings.train import STAGES
 
-__all__ = ["TESTS", "read_runs", "read_spotters", "write_run", "write_spotter"]
+__all__ = ["TESTS", "read_own", "read_runs", "read_spotters", "write_run", "write_spotter"]
+
+OWN = "own-"
+"""What the names of files begin with whose readers also learned from lines of a folder."""
 
 TESTS: dict[str, dict[str, Any]] = {
     "clean": {},
@@ -26,7 +29,13 @@ TESTS: dict[str, dict[str, Any]] = {
 
 
 def write_run(
-    out: Path, digits: tuple[Tensor, Tensor], results: Path, count: int = TEST_STRINGS
+    out: Path,
+    digits: tuple[Tensor, Tensor],
+    results: Path,
+    count: int = TEST_STRINGS,
+    *,
+    data: Path | None = None,
+    holdout: int = 0,
 ) -> Path:
     """Evaluate the reader of each stage of a run on the tests; return the file of the figures.
 
@@ -35,6 +44,8 @@ def write_run(
         digits: MNIST's test images and labels.
         results: folder of the file, which is named by network and seed.
         count: strings of each test.
+        data: the folder that the run learned from, too; the last ``holdout`` of its lines, which
+            it left out, are a test, ``"own"``.
     """
     metrics = json.loads((out / "metrics.json").read_text())
     figures: dict[str, dict[str, Any]] = {}
@@ -44,9 +55,14 @@ def write_run(
             name: evaluate(reader, held_out_strings(digits, count, **options))[0]
             for name, options in TESTS.items()
         }
+        if data is not None and holdout:
+            figures[stage]["own"] = evaluate_folder(reader, data, holdout=holdout)[0]
     settings = metrics["settings"]
-    path = results / f"{settings['network']}-seed{settings['seed']}.json"
+    prefix = "" if data is None else OWN
+    path = results / f"{prefix}{settings['network']}-seed{settings['seed']}.json"
     content = metrics | {"machine": machine(), "figures": figures}
+    if data is not None:
+        content["data"] = data.resolve().name
     write_whole(path, json.dumps(content, indent=1) + "\n")
     return path
 
@@ -56,7 +72,7 @@ def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(results.glob("*-seed*.json")):
         run = json.loads(path.read_text())
-        if "network" not in run["settings"]:
+        if "network" not in run["settings"] or path.name.startswith(OWN):
             continue
         found.setdefault(run["settings"]["network"], []).append(run)
     return {
@@ -64,6 +80,12 @@ def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
         for name in NETWORKS
         if name in found
     }
+
+
+def read_own(results: Path) -> list[dict[str, Any]]:
+    """Return the runs that also learned from lines of a folder, of which some were left out."""
+    runs = [json.loads(path.read_text()) for path in sorted(results.glob(f"{OWN}*-seed*.json"))]
+    return [run for run in runs if all("own" in figures for figures in run["figures"].values())]
 
 
 def write_spotter(

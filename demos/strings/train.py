@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 import gtn
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.strings.labelled_lines import LabelledLines
 from demos.strings.reader import StringReader
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings, Lines, line_input
 from recognizers.losses import discriminative_loss
@@ -33,13 +34,14 @@ BLOCK = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a training run depends on, beside its digits.
+    """Everything that a training run depends on, beside its digits and lines.
 
     Of ``characters`` steps each sees so many ``windows`` and their classes; in ``transducer``
     steps only the penalties of the character models are learned, the network as it is; in
     ``strings`` steps all is learned from ``lines`` and their texts alone. The share ``free`` of
     the batches is of the free recipe, the others of the paper's; half of the lines have up to a
-    tenth of their pixels inverted. Network and transducer of the last stage begin as the first
+    tenth of their pixels inverted. Where labelled lines are given, the share ``own`` of the batches
+    is of these in their place. Network and transducer of the last stage begin as the first
     stage left them: the second one is there to be compared with. With ``bfloat16`` the network's
     products are in half precision while it learns: twice as fast where the processor has them.
     """
@@ -54,6 +56,7 @@ class Settings:
     lines: int = 32
     string_rate: float = 1.5e-3
     free: float = 0.3
+    own: float = 0.5
     noise: float = 0.1
     decay: float = 1e-2
     bfloat16: bool = True
@@ -61,7 +64,12 @@ class Settings:
 
 
 def train(
-    digits: tuple[Tensor, Tensor], settings: Settings, out: Path, *, progress: bool = True
+    digits: tuple[Tensor, Tensor],
+    settings: Settings,
+    out: Path,
+    *,
+    own: LabelledLines | None = None,
+    progress: bool = True,
 ) -> dict[str, Any]:
     """Train a reader, and write it after each stage to ``out/STAGE.safetensors``.
 
@@ -70,12 +78,13 @@ def train(
 
     Args:
         digits: images uint8 ``[N, 28, 28]`` and labels ``[N]`` of single digits.
+        own: lines with their texts, for a part of the batches of lines.
 
     Raises:
-        CheckpointError: ``out`` holds a run of other settings.
+        CheckpointError: ``out`` holds a run of other settings or other lines.
     """
     torch.manual_seed(settings.seed)
-    run = _Run(digits, settings, out)
+    run = _Run(digits, own, settings, out)
     out.mkdir(parents=True, exist_ok=True)
     run.resume()
     write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
@@ -86,6 +95,7 @@ def train(
     metrics = {
         "settings": asdict(settings),
         "seconds": run.seconds,
+        "own_lines": len(run.about["lines"]),
         "parameters": sum(p.numel() for p in run.reader.network.parameters()),
     }
     write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
@@ -95,8 +105,15 @@ def train(
 class _Run:
     """One stage after the other; all that the next step depends on is in the state file."""
 
-    def __init__(self, digits: tuple[Tensor, Tensor], settings: Settings, out: Path) -> None:
-        self.settings, self.out = settings, out
+    def __init__(
+        self,
+        digits: tuple[Tensor, Tensor],
+        own: LabelledLines | None,
+        settings: Settings,
+        out: Path,
+    ) -> None:
+        self.settings, self.out, self.own = settings, out, own
+        self.about = {"settings": asdict(settings), "lines": [] if own is None else own.called}
         self.reader = StringReader(settings.network, step=settings.step, seed=settings.seed)
         noisy = {"noise": settings.noise, "noisy": 0.5}
         self.data = [
@@ -184,14 +201,14 @@ class _Run:
 
     def _drawn(self, number: int) -> DigitStrings:
         """Return the paper's strings or the free ones, so that these have their share."""
-        free = self.settings.free
-        return self.data[math.floor((number + 1) * free) > math.floor(number * free)]
+        return self.data[_is_of(self.settings.free, number)]
 
     def _lines(self, number: int) -> Lines:
         """Return batch ``number`` of lines, of about equal width."""
         block, place = divmod(number, BLOCK)
         if self.block is None or self.block[0] != block:
-            lines = self._drawn(block).batch(block, BLOCK * self.settings.lines)
+            own = self.own if _is_of(self.settings.own, block) else None
+            lines = (own or self._drawn(block)).batch(block, BLOCK * self.settings.lines)
             order = np.argsort(lines.widths, kind="stable").reshape(BLOCK, -1)
             shuffled = np.random.default_rng([self.settings.seed, block]).permutation(BLOCK)
             self.block = (block, [_some(lines, order[i]) for i in shuffled])
@@ -209,12 +226,7 @@ class _Run:
         tensors = {f"reader.{k}": v for k, v in self.reader.state_dict().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
-        about = {
-            "settings": asdict(self.settings),
-            "stage": self.stage,
-            "done": self.done,
-            "seconds": self.seconds,
-        }
+        about = self.about | {"stage": self.stage, "done": self.done, "seconds": self.seconds}
         save_checkpoint(self.out / "state.safetensors", tensors, about, kind=STATE)
 
     def resume(self) -> None:
@@ -224,9 +236,10 @@ class _Run:
             (self.out / "log.jsonl").unlink(missing_ok=True)
             return
         tensors, about = load_checkpoint(path, kind=STATE)
-        if about["settings"] != asdict(self.settings):
+        if {key: about.get(key) for key in self.about} != self.about:
             raise CheckpointError(
-                f"{path}: belongs to a run of other settings; choose another --out, or remove it"
+                f"{path}: belongs to a run of other settings or other lines; "
+                "choose another --out, or remove it"
             )
         self._enter(about["stage"])
         self.done, self.seconds = about["done"], about["seconds"]
@@ -250,6 +263,11 @@ class _Run:
             ):
                 kept.append(text)
         write_whole(log, "".join(kept))
+
+
+def _is_of(share: float, number: int) -> bool:
+    """Return whether a number is one of a share of all, evenly spread."""
+    return math.floor((number + 1) * share) > math.floor(number * share)
 
 
 def _some(lines: Lines, chosen: np.ndarray) -> Lines:

@@ -16,6 +16,7 @@ from demos.checkpoint import CheckpointError
 from demos.strings.__main__ import app
 from demos.strings.drawing import draw_line, heat_map, write_figure
 from demos.strings.evaluate import evaluate, evaluate_folder, held_out_strings
+from demos.strings.labelled_lines import LabelledLines, load_labelled
 from demos.strings.lines import ink_of, line_of, load_line
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
 from demos.strings.report import write_page, write_pictures
@@ -29,11 +30,13 @@ from demos.strings.spotter import (
     shipped_spotter,
     train_spotter,
 )
-from demos.strings.train import Settings, _Run, train
+from demos.strings.train import BLOCK, Settings, _Run, train
 from grammars.strings import fixed_length
 from recognizers.classes import DIGITS
+from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.datasets.pages import PageRecipe, draw_pages
 from recognizers.images import ImageError
+from recognizers.line_distortion import LineDistortion
 from recognizers.sdnn import LineError
 from recognizers.spotting import Detection
 
@@ -103,6 +106,37 @@ def test_an_interrupted_run_ends_as_one_that_was_not(run, digits, tmp_path, monk
     assert steps == [3, 6, 2, 3, 4]
     with pytest.raises(CheckpointError, match="other settings"):
         train(digits, replace(TINY, seed=5), tmp_path, progress=False)
+
+
+def test_labelled_lines_are_drawn_in_turn():
+    # Line k is as dark as its text says.
+    images = [np.full((32, 20 + 3 * k), 20 * k + 60, np.uint8) for k in range(8)]
+    lines = LabelledLines(images, [str(k) for k in range(8)], seed=2)
+    turn = [lines.batch(number, 6) for number in range(4)]
+    assert sorted(text for batch in turn for text in batch.texts) == sorted(3 * "01234567")
+    again = lines.batch(2, 6)
+    assert again.texts == turn[2].texts
+    assert np.array_equal(again.images, turn[2].images)
+    assert not np.array_equal(LabelledLines(images, lines.texts).batch(2, 6).images, again.images)
+    for batch in turn:
+        assert batch.images.shape == (6, 32, batch.widths.max())
+    lines.distort = LineDistortion(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    for batch in (lines.batch(number, 6) for number in range(4)):
+        middles = [im[16, w // 2] for im, w in zip(batch.images, batch.widths, strict=True)]
+        expected = [20 * int(text) + 60 for text in batch.texts]
+        np.testing.assert_allclose(np.array(middles, float), expected, atol=2)
+
+
+def test_own_lines_are_a_part_of_what_is_learned(digits, tmp_path):
+    own = LabelledLines([np.full((32, 90), 255, np.uint8)] * 3, ["77", "7", "777"], [("a", "77")])
+    settings = replace(TINY, own=0.25)
+    run = _Run(digits, own, settings, tmp_path)
+    blocks = [run._lines(BLOCK * number) for number in range(12)]
+    assert [set("".join(lines.texts)) == {"7"} for lines in blocks] == 3 * [0, 0, 0, 1]
+    train(digits, settings, tmp_path, own=own, progress=False)
+    for other in (None, LabelledLines(own.images, own.texts, [("b", "77")])):
+        with pytest.raises(CheckpointError, match="other lines"):
+            train(digits, settings, tmp_path, own=other, progress=False)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -205,6 +239,55 @@ def test_a_folder_of_lines(folder, run):
     assert any("gone.png does not exist" in p for p in problems)
 
 
+def test_lines_that_cannot_be_learned_are_named(folder):
+    with (folder / "labels.csv").open("a") as rows:
+        for name, text, split in (
+            ("letters", "12-50", ""), ("long", "1" * 99, ""), ("kept", "12", "train"),
+            ("test", "12", "test"), ("validation", "12", "validation"),
+        ):  # fmt: skip
+            Image.fromarray(np.eye(32, 60, dtype=np.uint8) * 255).save(folder / f"{name}.png")
+            rows.write(f"\n{name}.png,{text},{split}")
+    labels = folder / "labels.csv"
+    labels.write_text(labels.read_text().replace("file,text", "file,text,split"))
+    found = load_fields(folder)
+    lines, problems = load_labelled(found.fields, StringReader())
+    assert len(lines.texts) == 4
+    assert lines.texts.count("12") == 1
+    assert len(problems) == 3
+    for name, why in (
+        ("bad.png", "image"), ("letters.png", "has '-'"), ("long.png", "60 pixels wide"),
+    ):  # fmt: skip
+        assert any(name in problem and why in problem for problem in problems)
+    rest = [one for one in found.fields if one.path.stem in ("test", "bad")]
+    with pytest.raises(FieldSetError, match=r"bad\.png"):
+        load_labelled(rest, StringReader())
+    with pytest.raises(FieldSetError, match="1 rows are of the splits"):
+        load_labelled(rest[1:], StringReader())
+
+
+def test_the_command_that_learns_from_own_lines(folder, digits, monkeypatch):
+    given = []
+
+    def learn(digits, settings, out, *, own):
+        given.append(own)
+        return {}
+
+    monkeypatch.setattr("demos.strings.__main__.train_reader", learn)
+    monkeypatch.setattr("demos.strings.__main__.load_mnist", lambda *_: digits)
+    call = CliRunner().invoke
+    command = ["train", "--out", str(folder / "run"), "--digits", str(folder)]
+    done = call(app, [*command, "--data", str(folder), "--holdout", "1"])
+    assert done.exit_code == 0, done.output
+    assert "left out" in done.output
+    assert "gone.png does not exist" in done.output
+    (own,) = given
+    assert own.texts == [one.text for one in load_fields(folder).fields[:3]]
+    assert call(app, [*command, "--holdout", "1"]).exit_code == 2
+    assert call(app, ["evaluate", "--holdout", "1"]).exit_code == 2
+    figures = call(app, ["evaluate", "--data", str(folder), "--holdout", "3", "--json"])
+    assert json.loads(figures.stdout.splitlines()[-1])["n"] == 2
+
+
 def test_commands(folder, run, tmp_path):
     out, _ = run
     call = CliRunner().invoke
@@ -248,7 +331,7 @@ def test_pictures(run, tmp_path):
     assert mpl.rcParams["svg.fonttype"] == "path"  # what was set is put back
 
 
-def test_the_page_is_made_of_the_figures_of_runs(run, digits, tmp_path, monkeypatch):
+def test_the_page_is_made_of_the_figures_of_runs(run, digits, folder, tmp_path, monkeypatch):
     results = tmp_path / "results"
     with pytest.raises(FileNotFoundError, match="no run of a reader"):
         write_page(results, tmp_path / "page.md")
@@ -273,6 +356,16 @@ def test_the_page_is_made_of_the_figures_of_runs(run, digits, tmp_path, monkeypa
     assert "with positions | 0." in page
     assert "without" not in page.split("| trained |")[1]
     assert "32 x 80" in page
+    assert "of your own" not in page
+    own = tmp_path / "own"
+    lines, _ = load_labelled(load_fields(folder).held_out(2)[0], StringReader())
+    train(digits, TINY, own, own=lines, progress=False)
+    path = write_run(own, digits, results, count=4, data=folder, holdout=2)
+    assert path.name == "own-line-seed0.json"
+    page = write_page(results, tmp_path / "page.md").read_text()
+    assert "1 seed)" in page  # the run with own lines is in its own table
+    assert f"Here 2 amount fields of real checks (`{folder.name}`)" in page
+    assert "measured on the\n1 that were held out" in page
     spotter = Spotter.load(tmp_path / "spotter" / "spotter.safetensors")
     reader = StringReader.load(run[0] / "strings.safetensors")
     pictures = write_pictures(reader, spotter, digits, tmp_path / "pictures")
