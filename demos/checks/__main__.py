@@ -49,12 +49,13 @@ from demos.checks.separate_page import command as separate_command
 from demos.checks.speed import command as speed_command
 from demos.checks.train import LOSSES, Settings
 from demos.checks.train import train as train_fields
-from demos.checks.volume import image_files, read_files
+from demos.checks.volume import read_files
 from demos.checks.whole_commands import add_commands, evaluate_whole, load_whole
 from demos.checks.whole_evaluate import read_checks
 from demos.checks.whole_reader import SHIPPED_WHOLE
 from demos.checks.whole_report import write_whole_report
 from demos.figures import echo_figures
+from demos.image_folders import image_files
 from grammars import NAMES
 from gtn import GraphError
 from recognizers.datasets.fields import Field, FieldSet, file_hash, find_data, load_fields

@@ -8,7 +8,6 @@ files there are, and their results come in the order of the files.
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,41 +18,19 @@ from itertools import chain, islice
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from demos.checks.reader import CheckReader, Reading
-from recognizers.images import IMAGE_SUFFIXES, ImageError, load_field
+from demos.image_folders import load_each
+from recognizers.images import ImageError, load_field
 
-__all__ = ["Result", "image_files", "read_files"]
+__all__ = ["Result", "read_files"]
 
 Result = tuple[Path, Reading | ImageError]
 """A file with what it says, or with what is wrong with it."""
 
 UNDER_WAY = 3
 """Groups for each process that are read, or wait to be fetched."""
-
-
-def image_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files, and the images of the folders and of all folders in them.
-
-    Each folder's files come in the order of their names, then its folders; no more names than
-    those of one folder and of the folders above it are kept at a time. A folder without any image
-    comes itself, so that what reads it says so.
-    """
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        count = 0
-        for folder, inside, names in os.walk(path):
-            inside.sort()
-            for name in sorted(names):
-                if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
-                    count += 1
-                    yield Path(folder, name)
-        if not count:
-            yield path
 
 
 def read_files(reader: CheckReader, paths: Iterable[Path], *, workers: int = 1) -> Iterator[Result]:
@@ -94,21 +71,12 @@ def read_files(reader: CheckReader, paths: Iterable[Path], *, workers: int = 1) 
 
 def read_group(reader: CheckReader, paths: Sequence[Path]) -> list[Result]:
     """Return the results of a few files, which are read as one batch."""
-    images = [_loaded(path) for path in paths]
+    images = [image for _, image in load_each(paths, load_field)]
     readings = iter(reader.read([one for one in images if not isinstance(one, ImageError)]))
     return [
         (path, one if isinstance(one, ImageError) else next(readings))
         for path, one in zip(paths, images, strict=True)
     ]
-
-
-def _loaded(path: Path) -> np.ndarray | ImageError:
-    if path.is_dir():
-        return ImageError(f"{path}: no image in this folder")
-    try:
-        return load_field(path)
-    except ImageError as error:
-        return ImageError(*error.args)
 
 
 def _shared(

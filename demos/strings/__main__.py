@@ -14,11 +14,12 @@ import typer
 
 from demos.checkpoint import write_whole
 from demos.figures import echo_figures
+from demos.image_folders import image_files, load_each
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
-from demos.strings.labelled_lines import load_labelled
-from demos.strings.lines import ink_of, load_lines
+from demos.strings.labelled_lines import lines_to_learn
+from demos.strings.lines import ink_of, load_line
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
 from demos.strings.report import write_page, write_pictures
 from demos.strings.results import write_run, write_spotter
@@ -90,7 +91,7 @@ def train(
     if data is not None:
         found = load_fields(data)
         untrained = StringReader(network, step=settings.step)
-        own, problems = load_labelled(found.held_out(holdout)[0], untrained, seed=seed)
+        own, problems = lines_to_learn(found.held_out(holdout)[0], untrained, seed=seed)
         for problem in (*found.problems, *problems):
             typer.echo(f"left out: {problem}", err=True)
     metrics = train_reader(load_mnist(folder, "train"), settings, out, own=own)
@@ -137,7 +138,7 @@ def evaluate(
 
 @app.command()
 def read(
-    paths: Annotated[list[Path], typer.Argument(help="Images of lines.")],
+    paths: Annotated[list[Path], typer.Argument(help="Images of lines, or folders of images.")],
     checkpoint: Checkpoint = None,
     grammar: Annotated[
         str | None, typer.Option(help="A regular expression that the string matches.")
@@ -152,7 +153,7 @@ def read(
     reader = load(checkpoint)
     constraint = None if grammar is None else regex(grammar.removeprefix("regex:"))
     failed = 0
-    for path, line in load_lines(paths):
+    for path, line in load_each(image_files(paths), load_line):
         if isinstance(line, ImageError):
             failed += 1
             wrong = json.dumps({"file": str(path), "error": str(line)}) if as_json else str(line)

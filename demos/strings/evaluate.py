@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import gtn
-from demos.strings.lines import load_lines
+from demos.image_folders import load_labelled
+from demos.strings.lines import load_line
 from demos.strings.reader import StringReader
 from gtn.nn import edit_distances
-from recognizers.datasets.fields import load_fields, nothing_read
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings
-from recognizers.images import ImageError
 
 __all__ = ["TEST_STRINGS", "Figures", "evaluate", "evaluate_folder", "held_out_strings"]
 
@@ -93,21 +92,10 @@ def evaluate_folder(
         FieldSetError: no usable ``labels.csv``, fewer lines than are held out, or no file that
             can be read.
     """
-    found = load_fields(folder)
-    chosen = found.held_out(holdout)[1] if holdout else found.fields
-    by_path = {one.path: one for one in chosen}
-    lines, names, problems = [], [], list(found.problems)
-    for path, line in load_lines(by_path):
-        if isinstance(line, ImageError):
-            problems.append(str(line))
-        else:
-            lines.append((line, by_path[path].text))
-            names.append(by_path[path].name)
-    if not lines:
-        raise nothing_read(problems)
-    figures, texts = evaluate(reader, lines, grammar)
-    rows = zip(names, lines, texts, strict=True)
-    return figures, [(n, truth, text) for n, (_, truth), text in rows if text != truth], problems
+    lines, problems = load_labelled(folder, load_line, holdout=holdout)
+    figures, texts = evaluate(reader, [(one.image, one.text) for one in lines], grammar)
+    rows = zip(lines, texts, strict=True)
+    return figures, [(one.name, one.text, read) for one, read in rows if read != one.text], problems
 
 
 def _codes(text: str) -> NDArray[np.int32]:

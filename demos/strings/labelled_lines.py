@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 import gtn
-from demos.strings.lines import load_lines
+from demos.image_folders import load_each
+from demos.strings.lines import load_line
 from demos.strings.reader import StringReader
 from recognizers.classes import DIGITS
 from recognizers.datasets.fields import Field, file_hash, nothing_read
@@ -18,7 +19,7 @@ from recognizers.images import ImageError
 from recognizers.line_distortion import LineDistortion
 from recognizers.line_images import as_batch
 
-__all__ = ["LabelledLines", "load_labelled"]
+__all__ = ["LabelledLines", "lines_to_learn"]
 
 _TOGETHER = 32
 """Lines of about equal width that are varied side by side."""
@@ -74,7 +75,7 @@ class LabelledLines:
         return Lines(canvas, widths, [self.texts[i] for i in chosen], nothing[:, 0], nothing)
 
 
-def load_labelled(
+def lines_to_learn(
     fields: Sequence[Field], reader: StringReader, *, seed: int = 0
 ) -> tuple[LabelledLines, list[str]]:
     """Return the lines that a reader can be trained on, and what is wrong with the others.
@@ -88,7 +89,7 @@ def load_labelled(
     """
     by_path = {one.path: one for one in fields if one.split in ("", "train")}
     kept, images, problems = [], [], []
-    for path, line in load_lines(by_path):
+    for path, line in load_each(by_path, load_line):
         one = by_path[path]
         if isinstance(line, ImageError):
             problems.append(str(line))

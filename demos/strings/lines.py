@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from skimage.filters import threshold_otsu
 from recognizers.datasets.strings import HEIGHT
 from recognizers.images import ImageError, load_field
 
-__all__ = ["INK_HEIGHT", "ink_of", "line_of", "load_line", "load_lines"]
+__all__ = ["INK_HEIGHT", "ink_of", "line_of", "load_line"]
 
 INK_HEIGHT = 20
 """Pixels that the ink of a line is high after scaling, as that of an MNIST digit."""
@@ -34,17 +33,6 @@ def load_line(path: str | Path) -> NDArray[np.uint8]:
         if isinstance(error, ImageError):
             raise
         raise ImageError(f"{path}: {error}") from error
-
-
-def load_lines(
-    paths: Iterable[Path],
-) -> Iterator[tuple[Path, NDArray[np.uint8] | ImageError]]:
-    """Yield each file with its line, or with the error that says what is wrong with it."""
-    for path in paths:
-        try:
-            yield path, load_line(path)
-        except ImageError as error:
-            yield path, error
 
 
 def line_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

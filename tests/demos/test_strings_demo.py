@@ -16,7 +16,7 @@ from demos.checkpoint import CheckpointError
 from demos.strings.__main__ import app
 from demos.strings.drawing import draw_line, heat_map, write_figure
 from demos.strings.evaluate import evaluate, evaluate_folder, held_out_strings
-from demos.strings.labelled_lines import LabelledLines, load_labelled
+from demos.strings.labelled_lines import LabelledLines, lines_to_learn
 from demos.strings.lines import ink_of, line_of, load_line
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
 from demos.strings.report import write_page, write_pictures
@@ -250,7 +250,7 @@ def test_lines_that_cannot_be_learned_are_named(folder):
     labels = folder / "labels.csv"
     labels.write_text(labels.read_text().replace("file,text", "file,text,split"))
     found = load_fields(folder)
-    lines, problems = load_labelled(found.fields, StringReader())
+    lines, problems = lines_to_learn(found.fields, StringReader())
     assert len(lines.texts) == 4
     assert lines.texts.count("12") == 1
     assert len(problems) == 3
@@ -260,9 +260,9 @@ def test_lines_that_cannot_be_learned_are_named(folder):
         assert any(name in problem and why in problem for problem in problems)
     rest = [one for one in found.fields if one.path.stem in ("test", "bad")]
     with pytest.raises(FieldSetError, match=r"bad\.png"):
-        load_labelled(rest, StringReader())
+        lines_to_learn(rest, StringReader())
     with pytest.raises(FieldSetError, match="1 rows are of the splits"):
-        load_labelled(rest[1:], StringReader())
+        lines_to_learn(rest[1:], StringReader())
 
 
 def test_the_command_that_learns_from_own_lines(folder, digits, monkeypatch):
@@ -358,7 +358,7 @@ def test_the_page_is_made_of_the_figures_of_runs(run, digits, folder, tmp_path, 
     assert "32 x 80" in page
     assert "of your own" not in page
     own = tmp_path / "own"
-    lines, _ = load_labelled(load_fields(folder).held_out(2)[0], StringReader())
+    lines, _ = lines_to_learn(load_fields(folder).held_out(2)[0], StringReader())
     train(digits, TINY, own, own=lines, progress=False)
     path = write_run(own, digits, results, count=4, data=folder, holdout=2)
     assert path.name == "own-line-seed0.json"

@@ -1,0 +1,90 @@
+"""Files of images as commands are given them: one by one, in folders, or with ``labels.csv``.
+
+One bad file costs one error, never the others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from recognizers.datasets.fields import load_fields, nothing_read
+from recognizers.images import IMAGE_SUFFIXES, ImageError
+
+__all__ = ["LabelledImage", "image_files", "load_each", "load_labelled"]
+
+
+class LabelledImage(NamedTuple):
+    """An image of a folder with ``labels.csv``: its name there, itself, and its text."""
+
+    name: str
+    image: np.ndarray
+    text: str
+
+
+def image_files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files, and the images of the folders and of all folders in them.
+
+    Each folder's files come in the order of their names, then its folders; no more names than
+    those of one folder and of the folders above it are kept at a time. A folder without any image
+    comes itself, so that what reads it says so.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        count = 0
+        for folder, inside, names in os.walk(path):
+            inside.sort()
+            for name in sorted(names):
+                if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES:
+                    count += 1
+                    yield Path(folder, name)
+        if not count:
+            yield path
+
+
+def load_each(
+    paths: Iterable[Path], load: Callable[[Path], np.ndarray]
+) -> Iterator[tuple[Path, np.ndarray | ImageError]]:
+    """Yield each file with its image, or with the error that says what is wrong with it.
+
+    A folder is one that :func:`image_files` has found no image in.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield path, ImageError(f"{path}: no image in this folder")
+            continue
+        try:
+            yield path, load(path)
+        except ImageError as error:
+            yield path, ImageError(*error.args)  # without the frames, and the image, of its origin
+
+
+def load_labelled(
+    folder: Path, load: Callable[[Path], np.ndarray], *, holdout: int = 0
+) -> tuple[list[LabelledImage], list[str]]:
+    """Return the images of a folder with ``labels.csv``, and what was wrong with other rows.
+
+    With ``holdout`` the last so many by file name only.
+
+    Raises:
+        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
+            be read.
+    """
+    found = load_fields(folder)
+    chosen = found.held_out(holdout)[1] if holdout else found.fields
+    by_path = {one.path: one for one in chosen}
+    images, problems = [], list(found.problems)
+    for path, image in load_each(by_path, load):
+        if isinstance(image, ImageError):
+            problems.append(str(image))
+        else:
+            images.append(LabelledImage(by_path[path].name, image, by_path[path].text))
+    if not images:
+        raise nothing_read(problems)
+    return images, problems
