@@ -11,12 +11,15 @@ import torch
 import typer
 
 from demos.checkpoint import CheckpointError, write_whole
+from demos.figures import echo_figures
+from demos.image_folders import image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.compare import compare as write_comparison
 from demos.mnist.evaluate import evaluate as evaluate_network
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model, shipped
 from demos.mnist.pictures import draw_pictures
+from demos.mnist.read import DigitReader, evaluate_folder, load_digit
 from demos.mnist.recipes import RECIPES
 from demos.mnist.results import RESULTS, ResultError, machine
 from demos.mnist.robustness import robustness as measure_changes
@@ -25,6 +28,8 @@ from demos.mnist.sizes import SIZES, train_sizes
 from demos.mnist.timing import measure_time
 from recognizers.datasets.download import MIRRORS, DownloadError, download_mnist
 from recognizers.datasets.fields import FieldSetError
+from recognizers.datasets.mnist import has_mnist
+from recognizers.images import ImageError
 
 app = typer.Typer(
     help="Handwritten digits: LeNet-5 and its rivals.",
@@ -33,6 +38,7 @@ app = typer.Typer(
 )
 
 Data = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")]
 Results = Annotated[Path, typer.Option(help="Folder of the results.")]
 
 
@@ -72,13 +78,24 @@ def train(
 
 @app.command()
 def evaluate(
-    data: Data = None,
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of MNIST, or with labels.csv; default: mnist in $GTN_DATA."),
     ] = None,
+    checkpoint: Checkpoint = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
-    """Measure a network on the 10,000 test digits."""
+    """Measure a network on the 10,000 test digits, or on labelled images of digits."""
+    if data is not None and not has_mnist(data, "test"):
+        if not (data / "labels.csv").is_file():
+            raise FieldSetError(f"{data}: neither the test digits of MNIST nor a labels.csv")
+        figures, wrong, problems = evaluate_folder(DigitReader(checkpoint or shipped()), data)
+        for problem in problems:
+            typer.echo(f"left out: {problem}", err=True)
+        for name, truth, text in wrong:
+            typer.echo(f"{name}  {truth}  read {text}")
+        echo_figures(figures, as_json)
+        return
     model, network, _ = load_model(checkpoint or shipped())
     figures = evaluate_network(model, network, load_digits(model, "test", data))
     keys = ("n", "error", "reject_for_half_percent", "parameters")
@@ -89,6 +106,32 @@ def evaluate(
     for name, value in line.items():
         typer.echo(f"{name:24} {value}")
     typer.echo(f"{'digits per second':24} {figures['n'] / figures['seconds']:,.0f}")
+
+
+@app.command()
+def read(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Images of single digits, or folders of images.")
+    ],
+    checkpoint: Checkpoint = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
+) -> None:
+    """Read single digits, dark on light or light on dark: digit and probability."""
+    reader = DigitReader(checkpoint or shipped())
+    failed = 0
+    for path, frame in load_each(image_files(paths), load_digit):
+        if isinstance(frame, ImageError):
+            failed += 1
+            wrong = json.dumps({"file": str(path), "error": str(frame)}) if as_json else str(frame)
+            typer.echo(wrong, err=not as_json)
+            continue
+        best, second = ({"digit": d, "probability": p} for d, p in reader.read(frame)[:2])
+        if as_json:
+            typer.echo(json.dumps({"file": str(path), **best, "second": second}))
+        else:
+            typer.echo(f"{path}  {best['digit']}  {best['probability']:.3f}")
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -163,9 +206,7 @@ def train_on_parts(
 
 @app.command()
 def robustness(
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")
-    ] = None,
+    checkpoint: Checkpoint = None,
     digits: Annotated[
         int | None, typer.Option(min=1, help="The first so many test digits; default: all.")
     ] = None,
@@ -184,9 +225,7 @@ def robustness(
 
 @app.command()
 def pictures(
-    checkpoint: Annotated[
-        Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")
-    ] = None,
+    checkpoint: Checkpoint = None,
     digit: Annotated[int, typer.Option(min=0, help="Test digit whose maps are shown.")] = 0,
     data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("runs/mnist/pictures"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+import torch
 from torch import Tensor
 
 from recognizers.losses import discriminative_loss, maximum_likelihood_loss
@@ -83,6 +84,17 @@ class Recipe:
         return lambda penalties, labels: discriminative_loss(
             scale * penalties, labels, self.rubbish
         )
+
+    def posteriors(self, penalties: Tensor) -> Tensor:
+        """Posteriors [B, C] of penalties [B, C], float64, as the discriminative loss has them.
+
+        ``exp(-y_i) / (exp(-j) + Σ_k exp(-y_k))`` of the scaled penalties y (eq. 9): what is far
+        from all classes belongs to none of them, and the row's sum is that much below 1.
+        """
+        y = self.scale * penalties.double()
+        if self.rubbish is not None:
+            y = torch.cat((y, y.new_full((len(y), 1), self.rubbish)), dim=1)
+        return torch.softmax(-y, dim=1)[:, : penalties.shape[1]]
 
     def rate(self, done: float) -> float:
         """The global rate after a number of passes, a fraction too for "adamw"."""

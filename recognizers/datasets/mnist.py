@@ -79,6 +79,20 @@ def load_mnist(
     return torch.from_numpy(images), torch.from_numpy(labels)
 
 
+def has_mnist(directory: str | Path, split: str = "train") -> bool:
+    """Whether a folder has both files of a split, "train" or "test"; they may hold anything.
+
+    >>> has_mnist("no such folder")
+    False
+    """
+    try:
+        for name in _NAMES[split]:
+            _find(directory, name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def to_input(images: Tensor | np.ndarray) -> Tensor:
     """Network input float32 [N, 1, H+4, W+4] of images uint8 [N, H, W]: 28x28 becomes 32x32.
 
