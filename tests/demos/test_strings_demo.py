@@ -302,6 +302,10 @@ def test_commands(folder, run, tmp_path):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert ["error" in line for line in lines] == [False, True, False]
     assert len(list((tmp_path / "p").glob("*.svg"))) == 2
+    done = call(app, ["read", str(folder), *given, "--json"])
+    assert [json.loads(line)["file"][-5:] for line in done.stdout.splitlines()] == [
+        "0.png", "1.png", "2.png", "d.png",
+    ]  # fmt: skip
     done = call(app, ["read", paths[0], *given, "--grammar", "[0-9][0-9]"])
     assert len(done.stdout.split()[1]) == 2
     done = call(app, ["read", paths[0], *given, "--grammar", "regex:[0-9][0-9]"])
