@@ -14,6 +14,7 @@ import typer
 
 from demos.checkpoint import CheckpointError
 from demos.figures import echo_figures
+from demos.words.adapt_commands import add_to as add_adapting
 from demos.words.characters import Settings, errors_of, load_network, train_characters
 from demos.words.evaluate_folder import evaluate_folder, load_folder
 from demos.words.evaluate_words import word_errors
@@ -106,6 +107,11 @@ def train(
     """Train on the writers of the training and measure on those of the test."""
     if task not in TASKS:
         raise typer.BadParameter(f"{task!r} is none of {', '.join(TASKS)}", param_hint="--task")
+    if (_find(data) / "labels.csv").is_file():
+        raise typer.BadParameter(
+            f"{_find(data)} has labels.csv: the command adapt has a reader learn its words",
+            param_hint="--data",
+        )
     if task == "words":
         word_settings = WordSettings(
             system=system,
@@ -198,6 +204,10 @@ def evaluate(
     most: Annotated[
         int | None, typer.Option(min=1, help="Read so many words, evenly from all.")
     ] = None,
+    holdout: Annotated[
+        int,
+        typer.Option(min=0, help="The last N names of labels.csv only, which adapt left out."),
+    ] = 0,
     cache: Cache = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     side: Annotated[
@@ -224,8 +234,10 @@ def evaluate(
                     f"{place} has labels.csv: all of its words are read, and no characters",
                     param_hint=option,
                 )
-        echo_figures(_folder_figures(place, reader, system, lexicon, most), as_json)
+        echo_figures(_folder_figures(place, reader, system, lexicon, most, holdout), as_json)
         return
+    if holdout:
+        raise typer.BadParameter("holds out rows of labels.csv", param_hint="--holdout")
     side = side or "test"
     sides = (side, UNLISTED) if side == "test" else (side,)
     network = load_network(checkpoint or shipped_network())
@@ -239,6 +251,7 @@ def evaluate(
 
 
 add_to(app)
+add_adapting(app)
 
 
 def _word_figures(
@@ -262,11 +275,16 @@ def _word_figures(
 
 
 def _folder_figures(
-    folder: Path, path: Path | None, system: str, lexicon: Path | None, most: int | None
+    folder: Path,
+    path: Path | None,
+    system: str,
+    lexicon: Path | None,
+    most: int | None,
+    holdout: int,
 ) -> dict[str, Any]:
     """What a reader of words gets wrong in a folder with labels; names each word it misread."""
     reader = load_reader(path, system)
-    words, problems = load_folder(folder)
+    words, problems = load_folder(folder, holdout=holdout)
     _report(problems)
     listed = _listed(lexicon, [one.label for one in words])
     words, known = [words[i] for i in evenly(len(words), most)], set(listed)

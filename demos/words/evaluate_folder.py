@@ -12,10 +12,10 @@ from demos.words.letters import folded
 from demos.words.read_files import inks_of
 from demos.words.reader import WordReader
 from demos.words.word_samples import Words
-from recognizers.datasets.fields import load_fields, nothing_read
+from recognizers.datasets.fields import Field, load_fields, nothing_read
 from recognizers.online.ink import Ink, InkError
 
-__all__ = ["LabelledWord", "evaluate_folder", "load_folder"]
+__all__ = ["LabelledWord", "as_words", "evaluate_folder", "load_folder", "load_rows"]
 
 
 class LabelledWord(NamedTuple):
@@ -26,18 +26,28 @@ class LabelledWord(NamedTuple):
     label: str
 
 
-def load_folder(directory: str | Path) -> tuple[list[LabelledWord], list[str]]:
+def load_folder(directory: str | Path, *, holdout: int = 0) -> tuple[list[LabelledWord], list[str]]:
     """The words of a folder with ``labels.csv`` (``file,text``), and what was left out and why.
 
     The files are of the formats of `demos.words.read_files.ink_of_file`, with one ink each. What
-    an ink says is told by ``labels.csv`` alone.
+    an ink says is told by ``labels.csv`` alone. With `holdout` the last so many by file name only.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, or no file that can be read.
+        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
+            be read.
     """
     rows = load_fields(directory)
-    words, problems = [], list(rows.problems)
-    for row, (_, inks) in zip(rows.fields, inks_of(one.path for one in rows.fields), strict=True):
+    words, problems = load_rows(rows.held_out(holdout)[1] if holdout else rows.fields)
+    problems = [*rows.problems, *problems]
+    if not words:
+        raise nothing_read(problems)
+    return words, problems
+
+
+def load_rows(rows: Sequence[Field]) -> tuple[list[LabelledWord], list[str]]:
+    """The words of some rows of ``labels.csv``, and what was left out and why."""
+    words, problems = [], []
+    for row, (_, inks) in zip(rows, inks_of(one.path for one in rows), strict=True):
         label = folded(row.text)
         if isinstance(inks, InkError):
             problems.append(str(inks))
@@ -49,9 +59,15 @@ def load_folder(directory: str | Path) -> tuple[list[LabelledWord], list[str]]:
             problems.append(f"{row.path}: {len(inks)} inks, but a row gives the text of one")
         else:
             words.append(LabelledWord(row.name, inks[0].ink, label))
-    if not words:
-        raise nothing_read(problems)
     return words, problems
+
+
+def as_words(reader: WordReader, words: Sequence[LabelledWord]) -> Words:
+    """The words as a reader takes them."""
+    nobody = [""] * len(words)
+    inks = [one.ink for one in words]
+    labels = [one.label for one in words]
+    return Words([*map(reader.normalize, inks)], labels, nobody, nobody, written=inks)
 
 
 def evaluate_folder(
@@ -62,11 +78,6 @@ def evaluate_folder(
     An error is (file, truth, what was read with the lexicon). A word that the lexicon does not
     have counts as any other, and so as an error.
     """
-    inks = [one.ink for one in words]
-    nobody = [""] * len(inks)
-    labels = [one.label for one in words]
-    told = tell(
-        reader, Words([*map(reader.normalize, inks)], labels, nobody, nobody, written=inks), lexicon
-    )
+    told = tell(reader, as_words(reader, words), lexicon)
     rows = zip(words, told.with_lexicon, strict=True)
     return told.figures(), [(o.name, o.label, text) for o, text in rows if text != o.label]

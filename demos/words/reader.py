@@ -35,6 +35,7 @@ __all__ = [
     "WordReading",
     "costing",
     "joined",
+    "shipped_path",
     "shipped_reader",
 ]
 
@@ -243,4 +244,11 @@ def joined(found: Sequence[Sequence[Reading]]) -> list[Reading]:
 
 def shipped_reader(system: str = "segments") -> WordReader:
     """The trained reader that comes with the package; CheckpointError if none does."""
-    return WordReader.load(WEIGHTS / f"words-{system}.safetensors")
+    return WordReader.load(shipped_path(system))
+
+
+def shipped_path(system: str) -> Path:
+    """The file of the reader of a system that comes with the package."""
+    if system not in SYSTEMS:
+        raise ValueError(f"there is no system {system!r}; there are {', '.join(SYSTEMS)}")
+    return WEIGHTS / f"words-{system}.safetensors"

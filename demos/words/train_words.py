@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import time
@@ -53,7 +54,8 @@ class Settings:
     segment. `distortion` is the strength of `InkBatch.distorted`, the kept
     parameters are a running mean over about `averaging` steps. With `bfloat16` the products of
     the network are in half precision while it learns. `start` is a reader that the stage of words
-    begins with; the stage before is then only what words are measured against.
+    begins with; the stage before is then only what words are measured against, and left out where
+    it has no step.
     """
 
     system: str = "segments"
@@ -93,7 +95,7 @@ def train_words(
     run goes on with the same result; returns False where it stopped after `until` seconds.
 
     Args:
-        letters: isolated ones, each with its label.
+        letters: isolated ones, each with its label; none are needed where `strings` is 0.
         words, validation: of writers of the training and of the validation.
 
     Raises:
@@ -121,7 +123,7 @@ class _Run:
         settings: Settings,
         out: Path,
     ) -> None:
-        if not letters or not len(words):
+        if not len(words) or (settings.strings and not letters):
             raise ValueError(
                 f"{len(letters)} letters and {len(words)} words to train on; both are needed"
             )
@@ -134,6 +136,7 @@ class _Run:
             "started_from": file_hash(settings.start) if settings.start else "",
             "letters": len(letters),
             "of_words": len(words),
+            "words_hash": _hash_of(words),
         }
         options: dict[str, Any] = {"context": True} if settings.context else {}
         self.reader = WordReader(
@@ -148,7 +151,16 @@ class _Run:
         self.training = training_of(self.reader.recognize)
         self.log: list[dict[str, Any]] = []
         self.stage: str | None = None
+        self.start = WordReader.load(settings.start) if settings.start else None
+        if self.start is not None and self.start.settings != self.reader.settings:
+            raise ValueError(
+                f"{settings.start}: a reader of {self.start.settings}; this run is of "
+                f"{self.reader.settings}"
+            )
         self._enter(STAGES[0])
+        if self.start is not None and not settings.strings:
+            self.reader.load_state_dict(self.start.state_dict())
+            self._enter("words")
 
     def _enter(self, stage: str | None) -> None:
         """Begin a stage with fresh moments of the optimizer."""
@@ -267,12 +279,13 @@ class _Run:
     def finish(self) -> None:
         """Write the reader of the stage, and begin the next one with it."""
         reader = self.averaged()
-        reader.seen = dict(sorted(Counter(self.words.labels).items()))
+        before = {} if self.start is None else self.start.seen
+        reader.seen = dict(sorted((Counter(self.words.labels) + Counter(before)).items()))
         reader.save(self.out / f"{self.stage}.safetensors", run=self.about, stage=self.stage)
         self.reader.load_state_dict(reader.state_dict())
         after = STAGES.index(self.stage or "") + 1
-        if self.settings.start and after == STAGES.index("words"):
-            self.reader.load_state_dict(WordReader.load(self.settings.start).state_dict())
+        if self.start is not None and after == STAGES.index("words"):
+            self.reader.load_state_dict(self.start.state_dict())
         self._enter(STAGES[after] if after < len(STAGES) else None)
         self._save()
 
@@ -296,3 +309,12 @@ class _Run:
         self._enter(about["stage"])
         self.average = unpacked("reader", tensors, self.reader, self.optimizer)
         self.done, self.log = about["done"], about["log"]
+
+
+def _hash_of(words: Words) -> str:
+    """What a run remembers of its words: the SHA-256 of their texts and ink, in part."""
+    digest = hashlib.sha256(json.dumps([words.labels, words.contributors]).encode())
+    for ink in words.inks:
+        digest.update(ink.points.tobytes())
+        digest.update(ink.offsets.tobytes())
+    return digest.hexdigest()[:16]

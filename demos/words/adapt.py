@@ -1,0 +1,130 @@
+"""A reader of words that learns one's own hand, from a folder of ink with its words."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demos.checkpoint import write_whole
+from demos.words.evaluate_folder import LabelledWord, as_words, evaluate_folder, load_rows
+from demos.words.lexicon import task_words
+from demos.words.reader import WordReader
+from demos.words.train_words import STAGES, Settings, train_words
+from demos.words.training import training_of
+from recognizers.datasets.fields import load_fields, nothing_read
+
+__all__ = ["RATE", "STEPS", "adapt", "adapt_folder"]
+
+STEPS = 200
+RATE = 4e-3
+
+
+def adapt_folder(
+    data: Path, start: Path, out: Path, *, holdout: int = 0, **options: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """Adapt a reader to the words of a folder with ``labels.csv``: see :func:`adapt`.
+
+    The last `holdout` files by name are held out; rows of the splits ``validation`` and ``test``
+    are not learned from.
+
+    Raises:
+        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
+    """
+    rows = load_fields(data)
+    ours, others = rows.held_out(holdout)
+    words, problems = load_rows([one for one in ours if one.split in ("", "train")])
+    held_out, more = load_rows(others)
+    if not words:
+        raise nothing_read([*rows.problems, *problems])
+    metrics, most = adapt(words, held_out, start, out, **options)
+    return metrics, [*rows.problems, *problems, *more, *most]
+
+
+def adapt(
+    words: Sequence[LabelledWord],
+    held_out: Sequence[LabelledWord],
+    start: Path,
+    out: Path,
+    *,
+    steps: int = STEPS,
+    rate: float = RATE,
+    seed: int = 0,
+    progress: bool = True,
+) -> tuple[dict[str, Any], list[str]]:
+    """Train a reader on words of one hand; return the metrics, and what was left out.
+
+    It is written to `out/words.safetensors`, beside what `train_words` writes, from which an
+    interrupted run goes on, and `metrics.json`. Words that no path of the reader spells, with more
+    letters than their ink has pieces, are left out.
+
+    Args:
+        held_out: words that are read before and after, with the lexicon of all labels and of
+            frequent English.
+        start: the reader that it begins with, of either system.
+
+    Raises:
+        FieldSetError: no word to learn from.
+        CheckpointError: `start` is no reader; `out` holds a run of other settings or other words.
+    """
+    before = WordReader.load(start)
+    learned, problems = _spelled(before, words)
+    if not learned:
+        raise nothing_read(problems)
+    settings = _settings(before, start, steps, rate, seed)
+    started = time.perf_counter()
+    train_words(
+        [], as_words(before, learned), as_words(before, held_out), settings, out, progress=progress
+    )
+    metrics: dict[str, Any] = {
+        "n_training": len(learned),
+        "seconds": time.perf_counter() - started,
+        "settings": asdict(settings) | {"start": start.name},
+    }
+    if held_out:
+        listed = task_words([one.label for one in (*words, *held_out)])
+        after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
+        for name, reader in (("before", before), ("after", after)):
+            metrics[name] = evaluate_folder(reader, held_out, reader.lexicon(listed))[0]
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return metrics, problems
+
+
+def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: int) -> Settings:
+    """The settings of a run that goes on from a reader, whose network it has."""
+    built = before.settings
+    return Settings(
+        system=built["system"],
+        output=built["output"],
+        normaliser=built["normaliser"],
+        maps=tuple(built["maps"]),
+        context=built.get("context", False),
+        strings=0,
+        words=steps,
+        word_rate=rate,
+        distortion=0.9,
+        averaging=max(1, steps // 4),
+        start=str(start),
+        seed=seed,
+    )
+
+
+def _spelled(
+    reader: WordReader, words: Sequence[LabelledWord]
+) -> tuple[list[LabelledWord], list[str]]:
+    """The words that some path of the reader spells, and which are none."""
+    training = training_of(reader.recognize)
+    rng = np.random.default_rng(0)
+    spelled, problems = [], []
+    for one in words:
+        target = training.word(reader.normalize(one.ink), one.label)
+        if training.word_losses([target], rng, 0.0)[1]:
+            problems.append(f"{one.name}: no path through its ink spells {one.label!r}")
+        else:
+            spelled.append(one)
+    return spelled, problems

@@ -1,0 +1,69 @@
+"""The commands that have a reader of words learn a hand: ``adapt``, and ``hands``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demos.words.adapt import RATE, STEPS, adapt_folder
+from demos.words.hands import measure_hands
+from demos.words.reader import SYSTEMS, shipped_path
+from recognizers.datasets.fields import find_data
+
+__all__ = ["add_to"]
+
+System = Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")]
+Start = Annotated[Path | None, typer.Option(help="A reader to begin with; default: the shipped.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (adapt, hands):
+        app.command()(command)
+
+
+def adapt(
+    data: Annotated[
+        Path, typer.Option(help="Folder with labels.csv (file,text) and files of ink, a word each.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
+    start: Start = None,
+    system: System = SYSTEMS[0],
+    holdout: Annotated[
+        int,
+        typer.Option(min=0, help="The last N file names: not learned, but read before and after."),
+    ] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of 24 words.")] = STEPS,
+    rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
+) -> None:
+    """Have a reader learn one's own hand from a folder of ink; goes on where it was interrupted."""
+    metrics, problems = adapt_folder(
+        data, start or shipped_path(system), out, holdout=holdout, steps=steps, rate=rate,
+        seed=seed, progress=progress,
+    )  # fmt: skip
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
+    typer.echo(json.dumps(metrics | {"n_left_out": len(problems)}))
+
+
+def hands(
+    out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs/words/hands"),
+    data: Annotated[
+        Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
+    ] = None,
+    start: Start = None,
+    system: System = SYSTEMS[0],
+    cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/words"),
+) -> None:
+    """Adapt a reader to each writer of the test with 200 words, and measure what is gained."""
+    path = results / f"hands-{system}.json"
+    measure_hands(
+        find_data(data, "unipen"), start or shipped_path(system), out / system, path, cache
+    )
+    typer.echo(f"figures: {path}")

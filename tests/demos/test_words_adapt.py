@@ -1,0 +1,163 @@
+"""Readers of words that learn a hand: what they gain, what is left out, runs that go on."""
+
+import json
+from functools import partial
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from demos.checkpoint import CheckpointError
+from demos.words import hands
+from demos.words.__main__ import app
+from demos.words.adapt import adapt, adapt_folder
+from demos.words.evaluate_folder import LabelledWord
+from demos.words.handwriting import write_word
+from demos.words.reader import SYSTEMS, WordReader, shipped_path
+from demos.words.train_words import train_words
+from recognizers.datasets.fields import FieldSetError
+from recognizers.online.ink import Ink
+from recognizers.online.ink_files import to_json
+
+STRANGE = str.maketrans("a", "o")
+LEARNED = ("hand", "ear", "bead", "made", "near", "take", "dear", "paper", "real", "ease", "lane")
+HELD_OUT = ("sea", "reach", "area", "pale")
+
+
+def strange(texts, first=0):
+    """Words of a hand whose a looks like an o."""
+    return [
+        LabelledWord(f"{text}.json", write_word(text.translate(STRANGE), seed=first + i), text)
+        for i, text in enumerate(texts)
+    ]
+
+
+def folder_of(folder, words):
+    rows = ["file,text"]
+    for i, one in enumerate(words):
+        (folder / f"{i:02d}.json").write_text(to_json(one.ink))
+        rows.append(f"{i:02d}.json,{one.label}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_strange_hand_is_learned(system, tmp_path):
+    metrics, problems = adapt(
+        strange(LEARNED), strange(HELD_OUT, 50), shipped_path(system), tmp_path, steps=50,
+        progress=False,
+    )  # fmt: skip
+    assert problems == []
+    assert metrics["n_training"] == len(LEARNED)
+    before, after = (metrics[when]["char_error_no_lexicon"] for when in ("before", "after"))
+    assert before > 0.2  # every a
+    assert after < 0.5 * before
+    reader = WordReader.load(tmp_path / "words.safetensors")
+    assert reader.system == system
+    shipped = WordReader.load(shipped_path(system)).seen
+    assert reader.seen["bead"] == shipped.get("bead", 0) + 1
+    assert len(reader.seen) >= len(shipped)
+    assert json.loads((tmp_path / "metrics.json").read_text())["after"] == metrics["after"]
+    assert not (tmp_path / "strings.safetensors").exists()
+
+
+def test_an_interrupted_run_comes_to_the_same_and_others_are_refused(tmp_path, monkeypatch):
+    words, start = strange(LEARNED[:5]), shipped_path("sdnn")
+
+    def run(folder, words=words, **options):
+        return adapt(words, [], start, tmp_path / folder, steps=4, progress=False, **options)
+
+    run("whole")
+    done = []
+
+    def interrupted(*arguments, **options):
+        done.append(train_words(*arguments, **options, until=0.0))
+        if not done[-1]:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("demos.words.adapt.train_words", interrupted)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                run("parts")
+    assert done == [False, False]
+    run("parts")
+    one, other = (WordReader.load(tmp_path / f / "words.safetensors") for f in ("whole", "parts"))
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+    config = (tmp_path / "whole" / "config.json").read_bytes()
+    relabelled = [words[0]._replace(label="band"), *words[1:]]
+    rewritten = [words[0]._replace(ink=write_word("hand", seed=9)), *words[1:]]
+    for refused in (
+        partial(run, seed=1), partial(run, words=relabelled), partial(run, words=rewritten),
+    ):  # fmt: skip
+        with pytest.raises(CheckpointError, match="other settings or other data"):
+            refused("whole")
+    assert (tmp_path / "whole" / "config.json").read_bytes() == config
+
+
+def test_words_that_no_path_spells_are_named(tmp_path):
+    words = [*strange(LEARNED[:2]), LabelledWord("dot.json", Ink([[(0, 0), (1, 1)]]), "hello")]
+    metrics, problems = adapt(
+        words, [], shipped_path("segments"), tmp_path / "a", steps=1, progress=False
+    )
+    assert metrics["n_training"] == 2
+    assert problems == ["dot.json: no path through its ink spells 'hello'"]
+    assert "before" not in metrics
+    with pytest.raises(FieldSetError, match=r"dot\.json: no path"):
+        adapt(words[2:], [], shipped_path("segments"), tmp_path / "b", progress=False)
+
+
+def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
+    data = folder_of(tmp_path, strange([*LEARNED[:4], *HELD_OUT[:2]]))
+    (data / "04.json").write_text("nothing")  # held out
+    with (data / "labels.csv").open("a") as rows:
+        rows.write("00a.json,\n")
+    out = tmp_path / "run"
+    call = CliRunner().invoke
+    given = ["--data", str(data), "--holdout", "2"]
+    command = ["adapt", *given, "--out", str(out), "--steps", "1", "--system", "sdnn"]
+    done = call(app, [*command, "--no-progress"])
+    assert done.exit_code == 0, done.output
+    metrics = json.loads(done.stdout.splitlines()[-1])
+    assert (metrics["n_training"], metrics["n_left_out"]) == (4, 2)
+    assert metrics["after"]["n_words"] == 1
+    assert "00a.json" in done.output
+    assert "04.json" in done.output
+    reader = ["--reader", str(out / "words.safetensors")]
+    done = call(app, ["evaluate", *given, *reader, "--json"])
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["n_words"] == 1
+    assert figures["word_error"] == metrics["after"]["word_error"]
+    done = call(app, ["train", "--task", "words", "--data", str(data)])
+    assert done.exit_code == 2
+    assert "adapt" in done.output
+    with pytest.raises(FieldSetError, match="cannot hold out"):
+        adapt_folder(data, shipped_path("sdnn"), out, holdout=9)
+
+
+def test_every_hand_is_measured_by_itself(tmp_path, monkeypatch):
+    place = tmp_path / "data" / "6" / "own"
+    place.mkdir(parents=True)
+    for name, texts in (("a", LEARNED[:6]), ("b", LEARNED[6:8])):
+        text, strokes = f".WRITER_ID {name}\n.COORD X Y\n", 0
+        for word in texts:
+            for stroke in (ink := write_word(word)):
+                points = "\n".join(f"{x:.0f} {y:.0f}" for x, y in stroke)
+                text += f".PEN_DOWN\n{points}\n.PEN_UP\n"
+            text += f'.SEGMENT WORD {strokes}-{strokes + len(ink) - 1} OK "{word}"\n'
+            strokes += len(ink)
+        (place / f"{name}.dat").write_text(text)
+    monkeypatch.setattr(hands, "SIDES", ("unlisted",))
+    monkeypatch.setattr(hands, "LEARNED", 3)
+    chosen = hands.hands_of(tmp_path, least=6)
+    ((name, words),) = chosen.items()
+    assert name.startswith("own ")
+    assert sorted(one.label for one in words) == sorted(LEARNED[:6])
+    monkeypatch.setattr(hands, "hands_of", lambda *_: chosen)
+    monkeypatch.setattr(hands, "adapt", partial(adapt, steps=1))
+    result = tmp_path / "hands.json"
+    found = hands.measure_hands(tmp_path, shipped_path("sdnn"), tmp_path / "runs", result)
+    assert json.loads(result.read_text()) == found
+    assert found["hands"][name]["n_training"] == 3
+    assert found["hands"][name]["after"]["n_words"] == 3
