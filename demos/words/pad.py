@@ -2,6 +2,7 @@
 
 The page has no part that comes from elsewhere. What is written on it is posted as JSON strokes to
 ``/read`` and read as a file would be; the answer has the likeliest words and the same pictures.
+Where ink is kept, what it says is posted with it to ``/keep``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from demos.words.kept_ink import KeptInk
 from demos.words.read import Reader, card, render
-from recognizers.online.ink_files import from_json
+from recognizers.online.ink_files import LabelledInk, from_json
 
-__all__ = ["MOST_BYTES", "MOST_POINTS", "PadError", "PadServer", "answer"]
+__all__ = ["MOST_BYTES", "MOST_POINTS", "PadError", "PadServer", "answer", "keep"]
 
 HOST = "127.0.0.1"
 
@@ -43,14 +45,7 @@ def answer(reader: Reader, body: bytes) -> dict[str, Any]:
     Raises:
         PadError: no JSON, not of the form, no point, or too many.
     """
-    try:
-        ink = from_json(body.decode()).ink
-    except ValueError as error:  # of UTF-8, of JSON, of ink
-        raise PadError(f"the strokes cannot be read: {error}") from error
-    if ink.is_empty:
-        raise PadError("no stroke has a point: write something first")
-    if len(ink.points) > MOST_POINTS:
-        raise PadError(f"{len(ink.points):,} points; at most {MOST_POINTS:,} are read")
+    ink = _posted(body).ink
     _, found = card(reader, ink, name="pad")
     words = [
         {"text": text, "posterior": posterior, "penalty": penalty}
@@ -59,16 +54,42 @@ def answer(reader: Reader, body: bytes) -> dict[str, Any]:
     return {"words": words, "html": render("answer.html", card=found)}
 
 
+def keep(kept: KeptInk, body: bytes) -> dict[str, Any]:
+    """Keep posted strokes with their `label`; returns the `file` and how many there are (`count`).
+
+    Raises:
+        PadError: as `answer`, and a label that is no word.
+    """
+    one = _posted(body)
+    try:
+        return {"file": kept.keep(one.ink, one.label or ""), "count": len(kept)}
+    except (ValueError, OSError) as error:
+        raise PadError(f"it is not kept: {error}") from error
+
+
+def _posted(body: bytes) -> LabelledInk:
+    try:
+        found = from_json(body.decode())
+    except ValueError as error:  # of UTF-8, of JSON, of ink
+        raise PadError(f"the strokes cannot be read: {error}") from error
+    if found.ink.is_empty:
+        raise PadError("no stroke has a point: write something first")
+    if len(found.ink.points) > MOST_POINTS:
+        raise PadError(f"{len(found.ink.points):,} points; at most {MOST_POINTS:,} are read")
+    return found
+
+
 class PadServer(ThreadingHTTPServer):
     """Serves the page and reads what is posted, on this machine only; port 0: any free one.
 
+    Where there is a folder of `kept` ink, the page asks what was written, and keeps it there.
     Use as a context manager; `serve_forever` to serve. Raises PadError if the port is taken.
     """
 
     daemon_threads = True
 
-    def __init__(self, reader: Reader, port: int = 0) -> None:
-        self.reader = reader
+    def __init__(self, reader: Reader, port: int = 0, kept: KeptInk | None = None) -> None:
+        self.reader, self.kept = reader, kept
         # One word at a time: the network and the search want the processor for themselves.
         self.turn = threading.Lock()
         try:
@@ -92,21 +113,24 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path != "/":
             self._send(HTTPStatus.NOT_FOUND, {"error": f"there is no {self.path}; the pad is /"})
             return
-        self._send(HTTPStatus.OK, render("pad.html", about=self.server.reader.about))
+        about, kept = self.server.reader.about, self.server.kept
+        self._send(HTTPStatus.OK, render("pad.html", about=about, kept=kept))
 
     def do_POST(self) -> None:
         # Of a body that is left unread nothing may be taken for the next request.
         self.close_connection = True
         if not self._is_ours():
             return
-        if self.path != "/read":
+        kept = self.server.kept
+        if self.path != "/read" and (self.path != "/keep" or kept is None):
             message = f"there is no {self.path}; strokes are posted to /read"
             self._send(HTTPStatus.NOT_FOUND, {"error": message})
             return
         try:
             body = self.rfile.read(self._length())
             with self.server.turn:
-                found = answer(self.server.reader, body)
+                keeps = self.path == "/keep" and kept is not None
+                found = keep(kept, body) if keeps else answer(self.server.reader, body)
         except PadError as error:
             self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})
         else:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from demos.checkpoint import CheckpointError
+from demos.words.kept_ink import KeptInk
 from demos.words.pad import PadServer
 from demos.words.read import (
     MOST_SHOWN,
@@ -110,10 +111,13 @@ def pad(
     free: Free = False,
     beam: Beam = BEAM,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8123,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder for what is written, with labels.csv, for adapt.")
+    ] = None,
 ) -> None:
     """Serve a page on this machine on which one writes and is read, until interrupted."""
     reader = make_reader(checkpoint, system, lexicon, size, free, beam)
-    with PadServer(reader, port) as server:
+    with PadServer(reader, port, None if keep is None else KeptInk(keep)) as server:
         typer.echo(f"Open {server.address} and write; end with Ctrl-C.")
         try:
             server.serve_forever()

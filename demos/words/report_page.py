@@ -11,6 +11,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from demos.checkpoint import write_whole
+from demos.words.adapt import STEPS
+from demos.words.hands import LEARNED
 from demos.words.handwriting import HANDS, SAMPLES, write_word
 from demos.words.page import PAGE
 from demos.words.read import Reader
@@ -91,6 +93,8 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         lexicon=runs[0] if runs else None,
         cuts=_cuts(runs),
         runs=[_run(run) for run in runs],
+        adapting={"steps": STEPS, "learned": LEARNED},
+        hands=[_hands(json.loads(p.read_text())) for p in sorted(results.glob("hands-*.json"))],
         beams=[row for one in measured for row in _beam_rows(one)],
         beam_machine=measured[0]["machine"] if measured else "",
         enough=f"{100 * ENOUGH:g}",
@@ -228,6 +232,29 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{_percent(ours)}%; the paper: by 37%)."
             )
     return lines
+
+
+def _hands(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """What adapting brings each hand, those that were read worst first, and all together."""
+    hands = measured["hands"]
+    worst = sorted(hands, key=lambda name: -hands[name]["before"]["word_error"])
+    values = {
+        name: [
+            hands[name][when][figure]
+            for figure in ("word_error", "char_error_no_lexicon")
+            for when in ("before", "after")
+        ]
+        for name in worst
+    }
+    mean = [sum(column) / len(values) for column in zip(*values.values(), strict=True)]
+    rows = [*((f"`{name}`", *found) for name, found in values.items()), ("mean", *mean)]
+    seconds = sum(one["seconds"] for one in hands.values()) / len(hands)
+    return {
+        "command": measured["command"],
+        "machine": measured["machine"],
+        "seconds": seconds,
+        "rows": [(name, *map(_percent, figures)) for name, *figures in rows],
+    }
 
 
 def _beam_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:

@@ -5,15 +5,19 @@ import json
 import re
 import threading
 
+import numpy as np
 import pytest
 import torch
 from test_report import Page
 
+from demos.words.evaluate_folder import load_folder
 from demos.words.handwriting import write_word
+from demos.words.kept_ink import KeptInk
 from demos.words.pad import MOST_BYTES, MOST_POINTS, PadError, PadServer, answer
 from demos.words.read import Reader
 from demos.words.reader import WordReader
 from grammars.words import word_list
+from recognizers.online.ink import InkError
 from recognizers.online.ink_files import to_json
 
 WORDS = ["ink", "hand", "paper", "a", "in", "an", "it"]
@@ -141,6 +145,63 @@ def test_the_pad_goes_on_after_bad_posts(ask):
 )
 def test_other_paths_pages_and_methods(ask, method, path, headers, status):
     assert ask(method, path, headers=headers)[0].status == status
+
+
+@pytest.fixture
+def keeping(reader, tmp_path):
+    with PadServer(reader, kept=KeptInk(tmp_path / "<own>")) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=60)
+
+        def ask(method, path, body=None):
+            connection.request(method, path, body)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+        yield server.kept.folder, ask
+        connection.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_what_is_written_is_kept_for_adapt(keeping, ask):
+    folder, keep = keeping
+    page = keep("GET", "/")[1]
+    assert 'id="keep"' in page
+    assert "0 kept in " in page
+    assert "&lt;own&gt;" in page
+    for count, (word, label) in enumerate([("ink", "ink"), ("a", "A"), ("it", "in")], 1):
+        written = json.dumps(json.loads(strokes(write_word(word))) | {"label": label})
+        status, found = keep("POST", "/keep", written)
+        assert (status, json.loads(found)) == (200, {"file": f"{count:04d}.json", "count": count})
+    words, problems = load_folder(folder)
+    assert [one.label for one in words] == ["ink", "a", "in"]
+    assert problems == []
+    np.testing.assert_allclose(words[0].ink.points, write_word("ink").points)
+    before = sorted((path.name, path.read_bytes()) for path in folder.iterdir())
+    for label in ("", "two words", "4th", None, 3):
+        written = json.dumps(json.loads(strokes(write_word("it"))) | {"label": label})
+        status, found = keep("POST", "/keep", written)
+        assert status == 400
+        assert re.search("is no word of the letters|must be text", json.loads(found)["error"])
+    assert keep("POST", "/keep", "[]")[0] == 400
+    assert sorted((path.name, path.read_bytes()) for path in folder.iterdir()) == before
+    # A pad that keeps nothing has neither the form nor the path.
+    assert 'id="keep"' not in ask("GET", "/")[1]
+    assert ask("POST", "/keep", strokes(write_word("it")))[0].status == 404
+
+
+def test_a_folder_of_kept_ink_grows_and_others_are_left_alone(tmp_path):
+    (tmp_path / "labels.csv").write_text("file,text\n0007.json,old")
+    (tmp_path / "0008.json").write_text("an ink without a row")
+    kept = KeptInk(tmp_path)
+    assert len(kept) == 1
+    assert kept.keep(write_word("new"), "new") == "0009.json"
+    assert (tmp_path / "labels.csv").read_text() == "file,text\n0007.json,old\n0009.json,new\n"
+    (tmp_path / "labels.csv").write_text("name,file,text\n")
+    with pytest.raises(InkError, match=r"labels\.csv:1: ink is kept in columns file,text"):
+        KeptInk(tmp_path)
 
 
 def test_it_listens_on_this_machine_only(server):

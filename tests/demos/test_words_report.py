@@ -116,6 +116,23 @@ def beams():
     return about | {"lexicons": [lexicon, lexicon | {"words": 250000}]}
 
 
+HANDS_MEASURED = {
+    "command": "python -m demos.words hands --system sdnn",
+    "machine": "a desk",
+    "hands": {
+        name: {
+            "seconds": seconds,
+            "before": {"word_error": a, "char_error_no_lexicon": c},
+            "after": {"word_error": b, "char_error_no_lexicon": d},
+        }
+        for name, seconds, a, b, c, d in (
+            ("a 01", 20.0, 0.3, 0.2, 0.4, 0.1),
+            ("b 02", 40.0, 0.5, 0.1, 0.6, 0.2),
+        )
+    },
+}
+
+
 def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     results = tmp_path / "results"
     results.mkdir()
@@ -133,6 +150,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     }.items():
         (results / f"{name}.json").write_text(json.dumps(content))
     page = tmp_path / "docs" / "words.md"
+    (results / "hands-sdnn.json").write_text(json.dumps(HANDS_MEASURED))
     written = write_page(Reader(reader, word_list(WORDS)), results, page)
     text = page.read_text()
     row = "| `rbf` (centres fixed), 3 passes, seed 0 | 2.00% | 4.00% | 6.00% | 1.00% |  |  |"
@@ -153,6 +171,14 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert "| 25,000 | 50 | 30,000 | 0.5 s | 5 | 10.1% | 5.0 | 10.0 | 500 |" in text
     assert "| 250,000 | 50 | 30,000 | 0.5 s | 10 | 10.0% | 10.0 | 20.0 | 1,000 |" in text
     assert "not measured" not in text.lower()
+    own = text.split("## Your own hand")[1].split("##")[0]
+    rows = [line for line in own.splitlines() if line.startswith("| `") or "| mean" in line]
+    assert rows == [
+        "| `b 02` | 50.0 | 10.0 | 60.0 | 20.0 |",
+        "| `a 01` | 30.0 | 20.0 | 40.0 | 10.0 |",
+        "| mean | 40.0 | 15.0 | 50.0 | 15.0 |",
+    ]
+    assert "30 seconds a writer on a desk" in own
     rows = re.findall(r"^\| .*", text, re.MULTILINE)
     assert all(row.endswith(" |") for row in rows)
     assert f"of {len(SAMPLES) + len(HASTY)} right: our own ink" in text
@@ -166,7 +192,7 @@ def test_without_figures_the_page_says_so(reader, tmp_path, is_read):
     page = tmp_path / "words.md"
     write_page(Reader(reader, word_list(WORDS)) if is_read else None, tmp_path / "nothing", page)
     text = page.read_text()
-    assert text.count("Not measured.") == 2
+    assert text.count("Not measured.") == 3
     assert "Ours are not measured." in text
     assert ("No trained reader" in text) == (not is_read)
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
