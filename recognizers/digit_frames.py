@@ -2,9 +2,10 @@
 
 The authors of the data set fitted the ink into 20x20 pixels with its aspect kept, and moved it by
 whole pixels until its centre of mass was in the middle of 28x28 (LeCun et al. 1998, section
-III-A). The middle is pixel 14: of all 60,000 training digits the centre of mass lies between 14
-and 15, and the longer side of the ink is 20 pixels long (19 of 13 of them). Here the same is done
-to a digit of any size, at any place, dark on light or light on dark, on paper that may be shaded.
+III-A). The middle is pixel 14: of all 60,000 training digits but two the centre of mass lies
+between 14 and 15, and the longer side of the ink is 20 pixels long (19 of 13 of them). Here the
+same is done to a digit of any size, at any place, dark on light or light on dark, on paper that
+may be shaded.
 """
 
 from __future__ import annotations

@@ -86,9 +86,9 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Measure a network on the 10,000 test digits, or on labelled images of digits."""
-    if data is not None and not has_mnist(data, "test"):
-        if not (data / "labels.csv").is_file():
-            raise FieldSetError(f"{data}: neither the test digits of MNIST nor a labels.csv")
+    if data is not None and not (data / "labels.csv").is_file() and not has_mnist(data, "test"):
+        raise FieldSetError(f"{data}: neither a labels.csv nor the test digits of MNIST")
+    if data is not None and (data / "labels.csv").is_file():
         figures, wrong, problems = evaluate_folder(DigitReader(checkpoint or shipped()), data)
         for problem in problems:
             typer.echo(f"left out: {problem}", err=True)

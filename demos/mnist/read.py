@@ -49,7 +49,7 @@ class DigitReader:
     def read(self, frame: np.ndarray) -> list[tuple[int, float]]:
         """All digits with their posteriors (eq. 9), the most probable first, of a frame [28, 28].
 
-        The posteriors of what is no digit are all small.
+        They sum to less than 1 where the network was trained with a rubbish class (the j of eq. 9).
         """
         posteriors = self.recipe.posteriors(self.penalties(frame[None]))[0]
         order = posteriors.argsort(descending=True, stable=True).tolist()

@@ -14,9 +14,11 @@ from torch import Tensor
 
 import gtn
 from demos.image_folders import load_labelled
+from demos.strings.labelled_lines import what_is_odd
 from demos.strings.lines import load_line
 from demos.strings.reader import StringReader
 from gtn.nn import edit_distances
+from recognizers.datasets.fields import nothing_read
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings
 
 __all__ = ["TEST_STRINGS", "Figures", "evaluate", "evaluate_folder", "held_out_strings"]
@@ -92,9 +94,18 @@ def evaluate_folder(
         FieldSetError: no usable ``labels.csv``, fewer lines than are held out, or no file that
             can be read.
     """
-    lines, problems = load_labelled(folder, load_line, holdout=holdout)
+    found, problems = load_labelled(folder, load_line, holdout=holdout)
+    lines = []
+    for one in found:
+        if odd := what_is_odd(one.text):
+            problems.append(f"{one.name}: {odd}")
+        else:
+            lines.append(one)
+    if not lines:
+        raise nothing_read(problems)
     figures, texts = evaluate(reader, [(one.image, one.text) for one in lines], grammar)
     rows = zip(lines, texts, strict=True)
+    figures["left_out"] = len(problems)
     return figures, [(one.name, one.text, read) for one, read in rows if read != one.text], problems
 
 

@@ -19,7 +19,7 @@ from recognizers.images import ImageError
 from recognizers.line_distortion import LineDistortion
 from recognizers.line_images import as_batch
 
-__all__ = ["LabelledLines", "lines_to_learn"]
+__all__ = ["LabelledLines", "lines_to_learn", "what_is_odd"]
 
 _TOGETHER = 32
 """Lines of about equal width that are varied side by side."""
@@ -93,9 +93,8 @@ def lines_to_learn(
         one = by_path[path]
         if isinstance(line, ImageError):
             problems.append(str(line))
-        elif others := set(one.text) - set(DIGITS):
-            odd = "".join(sorted(others))
-            problems.append(f"{path}: {one.text!r} has {odd!r}; texts are of the digits {DIGITS}")
+        elif odd := what_is_odd(one.text):
+            problems.append(f"{path}: {odd}")
         elif not _is_written(reader, line.shape[1], one.text):
             problems.append(
                 f"{path}: {one.text!r} is longer than what can be read of a line {line.shape[1]} "
@@ -109,6 +108,16 @@ def lines_to_learn(
         raise nothing_read([*problems, elsewhere])
     called = [(file_hash(one.path), one.text) for one in kept]
     return LabelledLines(images, [one.text for one in kept], called, seed=seed), problems
+
+
+def what_is_odd(text: str) -> str:
+    """Return what is wrong with a text of other characters than digits; "" if nothing is.
+
+    >>> what_is_odd("12-50"), what_is_odd("1250")
+    ("'12-50' has '-'; texts are of the digits 0123456789", '')
+    """
+    others = "".join(sorted(set(text) - set(DIGITS)))
+    return f"{text!r} has {others!r}; texts are of the digits {DIGITS}" if others else ""
 
 
 def _is_written(reader: StringReader, width: int, text: str) -> bool:

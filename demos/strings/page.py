@@ -105,8 +105,9 @@ another variant of each line every time; what cannot be learned (other character
 text too long for its line, a broken file) is named and left out.
 
 {% for run in own %}
-Here {{ run.own_lines }} amount fields of real checks (`{{ run.data }}`), with the points, rules and
-patterns that are on them, {{ run.settings.strings }} steps on lines in
+Here {{ run.own_lines }} lines of the folder `{{ run.data }}`
+{%- if run.data == "car" %} (amount fields of real checks, with points, rules and patterns){% endif %},
+{{ run.settings.strings }} steps on lines in
 {{ "%.0f" | format(run.seconds.values() | sum / 60) }} minutes, measured on the
 {{ run.figures.strings.own.n }} that were held out; errors in %.
 
@@ -117,7 +118,7 @@ patterns that are on them, {{ run.settings.strings }} steps on lines in
 {% endfor %}
 
 {% endfor %}
-The reader of [checks](checks.md), whose network is larger and sees higher lines, reads the same
+The reader of [checks](checks.md), whose network is larger and sees higher lines, reads amount
 fields better.
 
 {% endif %}

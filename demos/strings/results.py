@@ -58,7 +58,7 @@ def write_run(
         if data is not None and holdout:
             figures[stage]["own"] = evaluate_folder(reader, data, holdout=holdout)[0]
     settings = metrics["settings"]
-    prefix = "" if data is None else OWN
+    prefix = "" if data is None else f"{OWN}{data.resolve().name}-"
     path = results / f"{prefix}{settings['network']}-seed{settings['seed']}.json"
     content = metrics | {"machine": machine(), "figures": figures}
     if data is not None:

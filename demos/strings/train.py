@@ -207,12 +207,21 @@ class _Run:
         """Return batch ``number`` of lines, of about equal width."""
         block, place = divmod(number, BLOCK)
         if self.block is None or self.block[0] != block:
-            own = self.own if _is_of(self.settings.own, block) else None
-            lines = (own or self._drawn(block)).batch(block, BLOCK * self.settings.lines)
+            lines = self._many_lines(block, BLOCK * self.settings.lines)
             order = np.argsort(lines.widths, kind="stable").reshape(BLOCK, -1)
             shuffled = np.random.default_rng([self.settings.seed, block]).permutation(BLOCK)
             self.block = (block, [_some(lines, order[i]) for i in shuffled])
         return self.block[1][place]
+
+    def _many_lines(self, block: int, count: int) -> Lines:
+        """Return the lines of a block: drawn ones, or a share of one's own."""
+        if self.own is None:
+            return self._drawn(block).batch(block, count)
+        share = self.settings.own
+        before = math.floor(block * share)  # Each kind is counted by itself.
+        if _is_of(share, block):
+            return self.own.batch(before, count)
+        return self._drawn(block - before).batch(block - before, count)
 
     def _rate(self, share: float) -> None:
         """Set the learning rate: a short rise, then a cosine to zero."""

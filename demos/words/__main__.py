@@ -16,7 +16,7 @@ from demos.checkpoint import CheckpointError
 from demos.figures import echo_figures
 from demos.words.adapt_commands import add_to as add_adapting
 from demos.words.characters import Settings, errors_of, load_network, train_characters
-from demos.words.evaluate_folder import evaluate_folder, load_folder
+from demos.words.evaluate_folder import evaluate_folder, labels_of, load_folder
 from demos.words.evaluate_words import word_errors
 from demos.words.lexicon import file_words, task_words
 from demos.words.read_commands import add_to, load_reader
@@ -28,6 +28,7 @@ from demos.words.train_words import STAGES, train_words
 from demos.words.train_words import Settings as WordSettings
 from demos.words.word_samples import evenly, load_words, word_labels
 from grammars.words import WordList
+from recognizers.datasets.fields import load_fields
 from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
 
@@ -231,7 +232,7 @@ def evaluate(
         for option, given in (("--side", side), ("--checkpoint", checkpoint)):
             if given is not None:
                 raise typer.BadParameter(
-                    f"{place} has labels.csv: all of its words are read, and no characters",
+                    f"{place} has labels.csv: all of its words are read, by --reader",
                     param_hint=option,
                 )
         echo_figures(_folder_figures(place, reader, system, lexicon, most, holdout), as_json)
@@ -241,7 +242,10 @@ def evaluate(
     side = side or "test"
     sides = (side, UNLISTED) if side == "test" else (side,)
     network = load_network(checkpoint or shipped_network())
-    found = load_characters(place, {side: sides}, "".join(network.classes), cache)[side]
+    try:
+        found = load_characters(place, {side: sides}, "".join(network.classes), cache)[side]
+    except TreeError as error:
+        raise TreeError(f"{error}; nor is there a labels.csv") from error
     _report(found.problems)
     line = _word_figures(place, reader, system, lexicon, sides, most, cache)
     line |= errors_of(network, found)
@@ -286,7 +290,8 @@ def _folder_figures(
     reader = load_reader(path, system)
     words, problems = load_folder(folder, holdout=holdout)
     _report(problems)
-    listed = _listed(lexicon, [one.label for one in words])
+    # All labels of the folder, as adapt has them: what is held out is read among the others.
+    listed = _listed(lexicon, labels_of(load_fields(folder).fields))
     words, known = [words[i] for i in evenly(len(words), most)], set(listed)
     for one in words:
         if one.label not in known:
@@ -294,7 +299,7 @@ def _folder_figures(
     figures, wrong = evaluate_folder(reader, words, reader.lexicon(listed))
     for name, truth, text in wrong:
         typer.echo(f"{name}  {truth}  read {text or '(nothing)'}")
-    return figures | {"n_left_out": len(problems)}
+    return figures | {"left_out": len(problems)}
 
 
 def _listed(lexicon: Path | None, labels: list[str]) -> WordList:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from demos.checkpoint import write_whole
-from demos.words.evaluate_folder import LabelledWord, as_words, evaluate_folder, load_rows
+from demos.words.evaluate_folder import (
+    LabelledWord,
+    as_words,
+    evaluate_folder,
+    labels_of,
+    load_rows,
+)
 from demos.words.lexicon import task_words
 from demos.words.reader import WordReader
 from demos.words.train_words import STAGES, Settings, train_words
@@ -38,11 +43,14 @@ def adapt_folder(
     """
     rows = load_fields(data)
     ours, others = rows.held_out(holdout)
-    words, problems = load_rows([one for one in ours if one.split in ("", "train")])
+    chosen = [one for one in ours if one.split in ("", "train")]
+    words, problems = load_rows(chosen)
     held_out, more = load_rows(others)
     if not words:
-        raise nothing_read([*rows.problems, *problems])
-    metrics, most = adapt(words, held_out, start, out, **options)
+        elsewhere = f"{len(ours) - len(chosen)} rows are of the splits validation and test"
+        raise nothing_read([*rows.problems, *problems, elsewhere])
+    labels = labels_of(rows.fields)
+    metrics, most = adapt(words, held_out, start, out, labels=labels, **options)
     return metrics, [*rows.problems, *problems, *more, *most]
 
 
@@ -52,6 +60,7 @@ def adapt(
     start: Path,
     out: Path,
     *,
+    labels: Sequence[str] = (),
     steps: int = STEPS,
     rate: float = RATE,
     seed: int = 0,
@@ -64,8 +73,8 @@ def adapt(
     letters than their ink has pieces, are left out.
 
     Args:
-        held_out: words that are read before and after, with the lexicon of all labels and of
-            frequent English.
+        held_out: words that are read before and after, with the lexicon of their labels, those
+            that are learned, further ``labels`` and frequent English.
         start: the reader that it begins with, of either system.
 
     Raises:
@@ -77,17 +86,17 @@ def adapt(
     if not learned:
         raise nothing_read(problems)
     settings = _settings(before, start, steps, rate, seed)
-    started = time.perf_counter()
     train_words(
         [], as_words(before, learned), as_words(before, held_out), settings, out, progress=progress
     )
+    log = (out / "log.jsonl").read_text().splitlines()
     metrics: dict[str, Any] = {
         "n_training": len(learned),
-        "seconds": time.perf_counter() - started,
+        "seconds": sum(json.loads(line)["seconds"] for line in log),
         "settings": asdict(settings) | {"start": start.name},
     }
     if held_out:
-        listed = task_words([one.label for one in (*words, *held_out)])
+        listed = task_words([*labels, *(one.label for one in (*words, *held_out))])
         after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
         for name, reader in (("before", before), ("after", after)):
             metrics[name] = evaluate_folder(reader, held_out, reader.lexicon(listed))[0]

@@ -10,12 +10,13 @@ import typer
 
 from demos.words.adapt import RATE, STEPS, adapt_folder
 from demos.words.hands import measure_hands
+from demos.words.read_commands import System, known
 from demos.words.reader import SYSTEMS, shipped_path
+from demos.words.train_words import Settings
 from recognizers.datasets.fields import find_data
 
 __all__ = ["add_to"]
 
-System = Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")]
 Start = Annotated[Path | None, typer.Option(help="A reader to begin with; default: the shipped.")]
 
 
@@ -36,19 +37,21 @@ def adapt(
         int,
         typer.Option(min=0, help="The last N file names: not learned, but read before and after."),
     ] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of 24 words.")] = STEPS,
+    steps: Annotated[
+        int, typer.Option(min=1, help=f"Steps of {Settings.word_batch} words.")
+    ] = STEPS,
     rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
     """Have a reader learn one's own hand from a folder of ink; goes on where it was interrupted."""
     metrics, problems = adapt_folder(
-        data, start or shipped_path(system), out, holdout=holdout, steps=steps, rate=rate,
+        data, start or shipped_path(known(system)), out, holdout=holdout, steps=steps, rate=rate,
         seed=seed, progress=progress,
     )  # fmt: skip
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
-    typer.echo(json.dumps(metrics | {"n_left_out": len(problems)}))
+    typer.echo(json.dumps(metrics | {"left_out": len(problems)}))
 
 
 def hands(
@@ -56,14 +59,11 @@ def hands(
     data: Annotated[
         Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
     ] = None,
-    start: Start = None,
     system: System = SYSTEMS[0],
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/words"),
 ) -> None:
-    """Adapt a reader to each writer of the test with 200 words, and measure what is gained."""
-    path = results / f"hands-{system}.json"
-    measure_hands(
-        find_data(data, "unipen"), start or shipped_path(system), out / system, path, cache
-    )
+    """Adapt a shipped reader to each writer of the test with 200 words; measure what it brings."""
+    path = results / f"hands-{known(system)}.json"
+    measure_hands(find_data(data, "unipen"), shipped_path(system), out / system, path, cache)
     typer.echo(f"figures: {path}")

@@ -15,7 +15,14 @@ from demos.words.word_samples import Words
 from recognizers.datasets.fields import Field, load_fields, nothing_read
 from recognizers.online.ink import Ink, InkError
 
-__all__ = ["LabelledWord", "as_words", "evaluate_folder", "load_folder", "load_rows"]
+__all__ = [
+    "LabelledWord",
+    "as_words",
+    "evaluate_folder",
+    "labels_of",
+    "load_folder",
+    "load_rows",
+]
 
 
 class LabelledWord(NamedTuple):
@@ -60,6 +67,11 @@ def load_rows(rows: Sequence[Field]) -> tuple[list[LabelledWord], list[str]]:
         else:
             words.append(LabelledWord(row.name, inks[0].ink, label))
     return words, problems
+
+
+def labels_of(rows: Sequence[Field]) -> list[str]:
+    """What rows of ``labels.csv`` say in small letters; without texts of other characters."""
+    return [label for row in rows if (label := folded(row.text))]
 
 
 def as_words(reader: WordReader, words: Sequence[LabelledWord]) -> Words:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -19,21 +20,28 @@ from demos.words.word_samples import CATEGORY
 from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.writers import digest, side
 
-__all__ = ["LEARNED", "hands_of", "measure_hands"]
+__all__ = ["LEARNED", "Hand", "hands_of", "measure_hands"]
 
 LEARNED = 100
-"""Words of each hand that are learned from, and as many that are held out."""
+"""Words of each hand that are learned from, or a few more, and as many at most that are read."""
 
 SIDES = ("test", "left-out")
 
 
+class Hand(NamedTuple):
+    """Words of a writer to learn from, and others to be read, of which none says the same."""
+
+    learned: list[LabelledWord]
+    held_out: list[LabelledWord]
+
+
 def hands_of(
     data: str | Path, cache: str | Path | None = None, *, least: int = 2 * LEARNED
-) -> dict[str, list[LabelledWord]]:
-    """The words of each writer of the test and of the left-out institution who has so many.
+) -> dict[str, Hand]:
+    """Each writer of the test and of the left-out institution who has so many words.
 
     A writer is named by the institution and the first digits of his key: names are not shown.
-    The words come in an order that is drawn for each, the same each time.
+    What the words say is drawn for each, the same each time: what says the same stays together.
     """
     hands: defaultdict[str, list[LabelledWord]] = defaultdict(list)
     for i, one in enumerate(load_unipen(data, [CATEGORY], cache).segments):
@@ -42,10 +50,19 @@ def hands_of(
             name = f"{one.contributor} {digest(one.contributor, one.writer)[:4]}"
             hands[name].append(LabelledWord(f"{name}, word {i}", one.ink, label))
     chosen = {name: words for name, words in sorted(hands.items()) if len(words) >= least}
-    return {
-        name: [words[i] for i in np.random.default_rng(0).permutation(len(words))]
-        for name, words in chosen.items()
-    }
+    return {name: _divided(words) for name, words in chosen.items()}
+
+
+def _divided(words: Sequence[LabelledWord]) -> Hand:
+    by_label: defaultdict[str, list[LabelledWord]] = defaultdict(list)
+    for one in words:
+        by_label[one.label].append(one)
+    hand = Hand([], [])
+    labels = sorted(by_label)
+    for i in np.random.default_rng(0).permutation(len(labels)):
+        part = hand.learned if len(hand.learned) < LEARNED else hand.held_out
+        part.extend(by_label[labels[i]])
+    return Hand(hand.learned, hand.held_out[:LEARNED])
 
 
 def measure_hands(
@@ -54,19 +71,22 @@ def measure_hands(
     """Adapt a reader to each of `hands_of`, and write what it gains to a file; return that.
 
     ``out`` holds a run for each hand; one that is interrupted goes on.
+
+    Raises:
+        ValueError: no writer has enough words.
     """
-    found: dict[str, Any] = {}
-    for name, words in tqdm(hands_of(data, cache).items(), unit="hand"):
-        metrics, _ = adapt(
-            words[:LEARNED],
-            words[LEARNED : 2 * LEARNED],
-            start,
-            out / name.replace(" ", "-"),
-            progress=False,
+    hands = hands_of(data, cache)
+    if not hands:
+        raise ValueError(
+            f"{data}: no writer of the sides {' and '.join(SIDES)} has {2 * LEARNED} words"
         )
+    found: dict[str, Any] = {}
+    for name, hand in tqdm(hands.items(), unit="hand"):
+        where = out / name.replace(" ", "-")
+        metrics, _ = adapt(hand.learned, hand.held_out, start, where, progress=False)
         found[name] = {key: metrics[key] for key in ("n_training", "seconds", "before", "after")}
     content = {
-        "command": f"python -m demos.words hands --system {metrics['settings']['system']}",
+        "start": start.name,
         "steps": STEPS,
         "rate": RATE,
         "hands": found,

@@ -15,6 +15,7 @@ from typing import Any
 
 from demos.words.kept_ink import KeptInk
 from demos.words.read import Reader, card, render
+from recognizers.online.ink import InkError
 from recognizers.online.ink_files import LabelledInk, from_json
 
 __all__ = ["MOST_BYTES", "MOST_POINTS", "PadError", "PadServer", "answer", "keep"]
@@ -114,7 +115,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NOT_FOUND, {"error": f"there is no {self.path}; the pad is /"})
             return
         about, kept = self.server.reader.about, self.server.kept
-        self._send(HTTPStatus.OK, render("pad.html", about=about, kept=kept))
+        try:
+            page = render("pad.html", about=about, kept=kept)
+        except InkError as error:  # what is kept was changed meanwhile
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
+        else:
+            self._send(HTTPStatus.OK, page)
 
     def do_POST(self) -> None:
         # Of a body that is left unread nothing may be taken for the next request.

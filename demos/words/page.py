@@ -183,14 +183,15 @@ Word error of the test with the lexicon, by contributor:
 ## Your own hand
 
 `adapt` has a reader learn a hand from a folder of ink with its words: {{ adapting.steps }} steps of
-24 words, drawn from the folder with distortions, by eq. 17; network, geometry and character models
+{{ adapting.batch }} words, drawn from the folder with distortions, by eq. 17; network, geometry and character models
 alike. `pad --keep` makes such a folder.
 
 {% if hands %}
 {% for one in hands %}
 What it brings, to each writer of the test and of `{{ left_out }}` with 200 words, whom no training
-has seen: {{ adapting.learned }} words learned, as many others read before and after (errors in %,
-`{{ one.command }}`, {{ "%.0f" | format(one.seconds) }} seconds a writer on {{ one.machine }}).
+has seen: some {{ adapting.learned }} words learned, as many others read before and after; no word is
+on both sides, in whatever ink. `python -m demos.words hands`, from `{{ one.start }}`,
+{{ "%.0f" | format(one.seconds) }} seconds a writer on {{ one.machine }}; errors in %.
 
 | writer | word error with the lexicon: before | after | character error without: before | after |
 |---|---|---|---|---|

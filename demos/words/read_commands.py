@@ -27,7 +27,7 @@ from demos.words.report_page import write_page
 from recognizers.datasets.fields import find_data
 from recognizers.online.ink import InkError
 
-__all__ = ["add_to", "load_reader"]
+__all__ = ["System", "add_to", "known", "load_reader"]
 
 RESULTS = Path("results") / "words"
 OWN_INK = Path(__file__).parent / "ink"
@@ -187,10 +187,17 @@ def report(
 
 def load_reader(checkpoint: Path | None, system: str) -> WordReader:
     """The reader of a file, or the shipped one of a system."""
-    if system not in SYSTEMS:
-        known = ", ".join(SYSTEMS)
-        raise typer.BadParameter(f"{system!r} is none of {known}", param_hint="--system")
+    known(system)
     return shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
+
+
+def known(system: str) -> str:
+    """The name of a system, if it is one."""
+    if system not in SYSTEMS:
+        raise typer.BadParameter(
+            f"{system!r} is none of {', '.join(SYSTEMS)}", param_hint="--system"
+        )
+    return system
 
 
 def make_reader(

@@ -18,6 +18,7 @@ from demos.words.page import PAGE
 from demos.words.read import Reader
 from demos.words.report_beam import ENOUGH
 from demos.words.report_pictures import SHOWN, read_beams, read_examples, write_pictures
+from demos.words.train_words import Settings
 from recognizers.online.writers import LEFT_OUT, SIDES, read_list
 
 __all__ = ["write_page"]
@@ -93,7 +94,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         lexicon=runs[0] if runs else None,
         cuts=_cuts(runs),
         runs=[_run(run) for run in runs],
-        adapting={"steps": STEPS, "learned": LEARNED},
+        adapting={"steps": STEPS, "learned": LEARNED, "batch": Settings.word_batch},
         hands=[_hands(json.loads(p.read_text())) for p in sorted(results.glob("hands-*.json"))],
         beams=[row for one in measured for row in _beam_rows(one)],
         beam_machine=measured[0]["machine"] if measured else "",
@@ -250,7 +251,7 @@ def _hands(measured: Mapping[str, Any]) -> dict[str, Any]:
     rows = [*((f"`{name}`", *found) for name, found in values.items()), ("mean", *mean)]
     seconds = sum(one["seconds"] for one in hands.values()) / len(hands)
     return {
-        "command": measured["command"],
+        "start": measured["start"],
         "machine": measured["machine"],
         "seconds": seconds,
         "rows": [(name, *map(_percent, figures)) for name, *figures in rows],

@@ -152,7 +152,7 @@ class _Run:
         self.log: list[dict[str, Any]] = []
         self.stage: str | None = None
         self.start = WordReader.load(settings.start) if settings.start else None
-        if self.start is not None and self.start.settings != self.reader.settings:
+        if self.start is not None and _built(self.start) != _built(self.reader):
             raise ValueError(
                 f"{settings.start}: a reader of {self.start.settings}; this run is of "
                 f"{self.reader.settings}"
@@ -309,6 +309,12 @@ class _Run:
         self._enter(about["stage"])
         self.average = unpacked("reader", tensors, self.reader, self.optimizer)
         self.done, self.log = about["done"], about["log"]
+
+
+def _built(reader: WordReader) -> Any:
+    """What two readers have alike that can go on from each other."""
+    shapes = {name: tensor.shape for name, tensor in reader.state_dict().items()}
+    return reader.system, reader.settings["output"], reader.normaliser, shapes
 
 
 def _hash_of(words: Words) -> str:

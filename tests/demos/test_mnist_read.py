@@ -113,7 +113,7 @@ def test_a_folder_with_labels(folder, reader):
 
 
 def test_nothing_to_measure(folder):
-    with pytest.raises(FieldSetError, match="neither the test digits of MNIST nor a labels"):
+    with pytest.raises(FieldSetError, match=r"neither a labels\.csv nor the test digits of MNIST"):
         call(app, ["evaluate", "--data", str(folder / "images")], catch_exceptions=False)
     (folder / "labels.csv").write_text("file,text\n12.png,12\nblank.png,1\n")
     with pytest.raises(FieldSetError, match=r"no file is read; the first of 2 .*blank\.png"):

@@ -127,13 +127,43 @@ def test_labelled_lines_are_drawn_in_turn():
         np.testing.assert_allclose(np.array(middles, float), expected, atol=2)
 
 
-def test_own_lines_are_a_part_of_what_is_learned(digits, tmp_path):
+def test_own_lines_are_a_part_of_what_is_learned(digits, tmp_path, monkeypatch):
     own = LabelledLines([np.full((32, 90), 255, np.uint8)] * 3, ["77", "7", "777"], [("a", "77")])
     settings = replace(TINY, own=0.25)
     run = _Run(digits, own, settings, tmp_path)
-    blocks = [run._lines(BLOCK * number) for number in range(12)]
-    assert [set("".join(lines.texts)) == {"7"} for lines in blocks] == 3 * [0, 0, 0, 1]
+    asked = []
+    for kind, data in (("paper", run.data[0]), ("free", run.data[1]), ("own", own)):
+        whole = data.batch
+        monkeypatch.setattr(
+            data, "batch", lambda n, size, k=kind, f=whole: asked.append((k, n)) or f(n, size)
+        )
+    for number in range(12):
+        run._lines(BLOCK * number)
+    # A quarter are one's own, half of the others free ones; each kind is gone through in turn.
+    assert [number for kind, number in asked if kind == "own"] == [0, 1, 2]
+    assert [number for kind, number in asked if kind != "own"] == list(range(9))
+    assert sum(kind == "free" for kind, _ in asked) == 4
+    train(digits, settings, tmp_path / "whole", own=own, progress=False)
+    whole_loss = _Run._loss
+
+    numbers = iter(range(10))
+
+    def interrupted(self, number):
+        if next(numbers, None) is None:
+            raise KeyboardInterrupt
+        return whole_loss(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("demos.strings.train.SAVE_EVERY", 1)
+        patch.setattr(_Run, "_loss", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(digits, settings, tmp_path, own=own, progress=False)
     train(digits, settings, tmp_path, own=own, progress=False)
+    expected, found = (
+        StringReader.load(place / "strings.safetensors").state_dict()
+        for place in (tmp_path / "whole", tmp_path)
+    )
+    assert all(torch.equal(found[key], value) for key, value in expected.items())
     for other in (None, LabelledLines(own.images, own.texts, [("b", "77")])):
         with pytest.raises(CheckpointError, match="other lines"):
             train(digits, settings, tmp_path, own=other, progress=False)
@@ -237,6 +267,15 @@ def test_a_folder_of_lines(folder, run):
     assert len(problems) == 2
     assert any("bad.png" in p for p in problems)
     assert any("gone.png does not exist" in p for p in problems)
+    assert figures["left_out"] == 2
+    labels = folder / "labels.csv"
+    labels.write_text(labels.read_text().replace("0.png,", "0.png,1-"))
+    figures, _, problems = evaluate_folder(reader, folder)
+    assert (figures["n"], figures["left_out"]) == (2, 3)
+    assert any("0.png" in p and "has '-'" in p for p in problems)
+    labels.write_text("file,text\n0.png,1-2\n")
+    with pytest.raises(FieldSetError, match="has '-'"):
+        evaluate_folder(reader, folder)
 
 
 def test_lines_that_cannot_be_learned_are_named(folder):
@@ -365,10 +404,10 @@ def test_the_page_is_made_of_the_figures_of_runs(run, digits, folder, tmp_path, 
     lines, _ = lines_to_learn(load_fields(folder).held_out(2)[0], StringReader())
     train(digits, TINY, own, own=lines, progress=False)
     path = write_run(own, digits, results, count=4, data=folder, holdout=2)
-    assert path.name == "own-line-seed0.json"
+    assert path.name == f"own-{folder.name}-line-seed0.json"
     page = write_page(results, tmp_path / "page.md").read_text()
     assert "1 seed)" in page  # the run with own lines is in its own table
-    assert f"Here 2 amount fields of real checks (`{folder.name}`)" in page
+    assert f"Here 2 lines of the folder `{folder.name}`," in page
     assert "measured on the\n1 that were held out" in page
     spotter = Spotter.load(tmp_path / "spotter" / "spotter.safetensors")
     reader = StringReader.load(run[0] / "strings.safetensors")

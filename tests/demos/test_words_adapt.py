@@ -120,7 +120,7 @@ def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
     done = call(app, [*command, "--no-progress"])
     assert done.exit_code == 0, done.output
     metrics = json.loads(done.stdout.splitlines()[-1])
-    assert (metrics["n_training"], metrics["n_left_out"]) == (4, 2)
+    assert (metrics["n_training"], metrics["left_out"]) == (4, 2)
     assert metrics["after"]["n_words"] == 1
     assert "00a.json" in done.output
     assert "04.json" in done.output
@@ -132,6 +132,18 @@ def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
     done = call(app, ["train", "--task", "words", "--data", str(data)])
     assert done.exit_code == 2
     assert "adapt" in done.output
+    with (data / "labels.csv").open() as rows:
+        content = [line.strip() for line in rows][:5]
+    table = [content[0] + ",split", *(f"{line},{split}" for line, split in zip(
+        content[1:], ("train", "test", "validation", ""), strict=True))]  # fmt: skip
+    (data / "labels.csv").write_text("\n".join(table) + "\n")
+    metrics, _ = adapt_folder(
+        data, shipped_path("sdnn"), tmp_path / "split", steps=1, progress=False
+    )
+    assert metrics["n_training"] == 2
+    (data / "labels.csv").write_text("\n".join([table[0], *table[2:4]]) + "\n")
+    with pytest.raises(FieldSetError, match="2 rows are of the splits validation and test"):
+        adapt_folder(data, shipped_path("sdnn"), tmp_path / "none")
     with pytest.raises(FieldSetError, match="cannot hold out"):
         adapt_folder(data, shipped_path("sdnn"), out, holdout=9)
 
@@ -139,7 +151,7 @@ def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
 def test_every_hand_is_measured_by_itself(tmp_path, monkeypatch):
     place = tmp_path / "data" / "6" / "own"
     place.mkdir(parents=True)
-    for name, texts in (("a", LEARNED[:6]), ("b", LEARNED[6:8])):
+    for name, texts in (("a", [*LEARNED[:6], LEARNED[0]]), ("b", LEARNED[6:8])):
         text, strokes = f".WRITER_ID {name}\n.COORD X Y\n", 0
         for word in texts:
             for stroke in (ink := write_word(word)):
@@ -148,16 +160,26 @@ def test_every_hand_is_measured_by_itself(tmp_path, monkeypatch):
             text += f'.SEGMENT WORD {strokes}-{strokes + len(ink) - 1} OK "{word}"\n'
             strokes += len(ink)
         (place / f"{name}.dat").write_text(text)
+    with pytest.raises(ValueError, match="no writer of the sides test and left-out has 200 words"):
+        hands.measure_hands(tmp_path, shipped_path("sdnn"), tmp_path, tmp_path / "x.json")
     monkeypatch.setattr(hands, "SIDES", ("unlisted",))
     monkeypatch.setattr(hands, "LEARNED", 3)
-    chosen = hands.hands_of(tmp_path, least=6)
-    ((name, words),) = chosen.items()
+    chosen = hands.hands_of(tmp_path, least=7)
+    ((name, hand),) = chosen.items()
     assert name.startswith("own ")
-    assert sorted(one.label for one in words) == sorted(LEARNED[:6])
+    learned, held_out = ([one.label for one in part] for part in hand)
+    assert {*learned, *held_out} <= set(LEARNED[:6])
+    assert len(held_out) == 3
+    assert not set(learned) & set(held_out)
+    assert 3 <= len(learned) <= 4
     monkeypatch.setattr(hands, "hands_of", lambda *_: chosen)
     monkeypatch.setattr(hands, "adapt", partial(adapt, steps=1))
-    result = tmp_path / "hands.json"
-    found = hands.measure_hands(tmp_path, shipped_path("sdnn"), tmp_path / "runs", result)
-    assert json.loads(result.read_text()) == found
-    assert found["hands"][name]["n_training"] == 3
-    assert found["hands"][name]["after"]["n_words"] == 3
+    given = ["--data", str(tmp_path), "--results", str(tmp_path), "--out", str(tmp_path / "runs")]
+    done = CliRunner().invoke(app, ["hands", "--system", "sdnn", *given])
+    assert done.exit_code == 0, done.output
+    found = json.loads((tmp_path / "hands-sdnn.json").read_text())
+    assert found["start"] == "words-sdnn.safetensors"
+    assert found["hands"][name]["n_training"] == len(learned)
+    assert found["hands"][name]["after"]["n_words"] == len(held_out)
+    assert found["hands"][name]["seconds"] > 0
+    assert CliRunner().invoke(app, ["hands", "--system", "other"]).exit_code == 2

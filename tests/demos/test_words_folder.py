@@ -15,6 +15,7 @@ from demos.words.reader import SYSTEMS, shipped_reader
 from demos.words.word_samples import evenly
 from recognizers.datasets.fields import FieldSetError
 from recognizers.online.ink_files import to_json
+from recognizers.online.unipen_trees import TreeError
 
 
 def unipen(*words):
@@ -49,6 +50,11 @@ def lexicon(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("hand\nband\nink\njust\npaper\n")
     return path
+
+
+def test_a_folder_of_neither_kind_is_told_what_would_be_right(tmp_path):
+    with pytest.raises(TreeError, match=r"no folder data/ .*; nor is there a labels\.csv"):
+        raise run(tmp_path).exception
 
 
 def test_files_of_all_kinds_beside_their_labels(tmp_path):
@@ -120,7 +126,7 @@ def test_a_folder_is_measured_from_the_command_line(tmp_path):
     misread, figures = done.stdout.splitlines()
     assert misread == "hand.json  band  read hand"
     found = json.loads(figures)
-    assert (found["n_words"], found["n_left_out"]) == (3, 1)
+    assert (found["n_words"], found["left_out"]) == (3, 1)
     assert found["word_error"] == pytest.approx(1 / 3)
     assert found["char_error"] == pytest.approx(1 / 12)
     assert "left out: " in done.stderr

@@ -187,6 +187,12 @@ def test_what_is_written_is_kept_for_adapt(keeping, ask):
         assert re.search("is no word of the letters|must be text", json.loads(found)["error"])
     assert keep("POST", "/keep", "[]")[0] == 400
     assert sorted((path.name, path.read_bytes()) for path in folder.iterdir()) == before
+    (folder / "labels.csv").write_bytes(b"\xff")
+    for method, path in (("GET", "/"), ("POST", "/keep")):
+        written = json.dumps(json.loads(strokes(write_word("it"))) | {"label": "it"})
+        status, found = keep(method, path, written)
+        assert status in (400, 500)
+        assert "labels.csv: cannot be read" in json.loads(found)["error"]
     # A pad that keeps nothing has neither the form nor the path.
     assert 'id="keep"' not in ask("GET", "/")[1]
     assert ask("POST", "/keep", strokes(write_word("it")))[0].status == 404
@@ -199,6 +205,15 @@ def test_a_folder_of_kept_ink_grows_and_others_are_left_alone(tmp_path):
     assert len(kept) == 1
     assert kept.keep(write_word("new"), "new") == "0009.json"
     assert (tmp_path / "labels.csv").read_text() == "file,text\n0007.json,old\n0009.json,new\n"
+    # Numbers of rows whose files are gone, and of files among the images, are not given again.
+    (tmp_path / "0009.json").unlink()
+    assert kept.keep(write_word("it"), "it") == "0010.json"
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0031.json").write_text("[]")
+    assert kept.keep(write_word("it"), "it") == "0032.json"
+    (tmp_path / "labels.csv").write_bytes(b"file,text\n\xff")
+    with pytest.raises(InkError, match=r"labels\.csv: cannot be read"):
+        kept.keep(write_word("it"), "it")
     (tmp_path / "labels.csv").write_text("name,file,text\n")
     with pytest.raises(InkError, match=r"labels\.csv:1: ink is kept in columns file,text"):
         KeptInk(tmp_path)

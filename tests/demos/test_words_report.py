@@ -117,7 +117,7 @@ def beams():
 
 
 HANDS_MEASURED = {
-    "command": "python -m demos.words hands --system sdnn",
+    "start": "words-sdnn.safetensors",
     "machine": "a desk",
     "hands": {
         name: {
