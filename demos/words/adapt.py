@@ -23,6 +23,7 @@ from demos.words.reader import WordReader
 from demos.words.train_words import STAGES, Settings, train_words
 from demos.words.training import training_of
 from recognizers.datasets.fields import load_fields, nothing_read
+from recognizers.online.network import MAPS
 
 __all__ = ["RATE", "STEPS", "adapt", "adapt_folder"]
 
@@ -111,7 +112,7 @@ def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: in
         system=built["system"],
         output=built["output"],
         normaliser=built["normaliser"],
-        maps=tuple(built["maps"]),
+        maps=tuple(built.get("maps", MAPS)),
         context=built.get("context", False),
         strings=0,
         words=steps,
