@@ -5,17 +5,19 @@ One bad file costs one error, never the others.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import typer
 
 from recognizers.datasets.fields import load_fields, nothing_read
 from recognizers.images import IMAGE_SUFFIXES, ImageError
 
-__all__ = ["LabelledImage", "image_files", "load_each", "load_labelled"]
+__all__ = ["LabelledImage", "echo_bad", "image_files", "load_each", "load_labelled"]
 
 
 class LabelledImage(NamedTuple):
@@ -63,6 +65,26 @@ def load_each(
             yield path, load(path)
         except ImageError as error:
             yield path, ImageError(*error.args)  # without the frames, and the image, of its origin
+
+
+def echo_bad(
+    images: Iterable[tuple[Path, np.ndarray | ImageError]], as_json: bool
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield the images, and say what is wrong with the other files: on a line, or in one of JSON.
+
+    Raises:
+        typer.Exit: after the last one, with status 1, if a file was bad.
+    """
+    failed = False
+    for path, image in images:
+        if isinstance(image, ImageError):
+            failed = True
+            wrong = json.dumps({"file": str(path), "error": str(image)}) if as_json else str(image)
+            typer.echo(wrong, err=not as_json)
+        else:
+            yield path, image
+    if failed:
+        raise typer.Exit(1)
 
 
 def load_labelled(

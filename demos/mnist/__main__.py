@@ -12,7 +12,7 @@ import typer
 
 from demos.checkpoint import CheckpointError, write_whole
 from demos.figures import echo_figures
-from demos.image_folders import image_files, load_each
+from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.compare import compare as write_comparison
 from demos.mnist.evaluate import evaluate as evaluate_network
@@ -29,7 +29,6 @@ from demos.mnist.timing import measure_time
 from recognizers.datasets.download import MIRRORS, DownloadError, download_mnist
 from recognizers.datasets.fields import FieldSetError
 from recognizers.datasets.mnist import has_mnist
-from recognizers.images import ImageError
 
 app = typer.Typer(
     help="Handwritten digits: LeNet-5 and its rivals.",
@@ -118,20 +117,12 @@ def read(
 ) -> None:
     """Read single digits, dark on light or light on dark: digit and probability."""
     reader = DigitReader(checkpoint or shipped())
-    failed = 0
-    for path, frame in load_each(image_files(paths), load_digit):
-        if isinstance(frame, ImageError):
-            failed += 1
-            wrong = json.dumps({"file": str(path), "error": str(frame)}) if as_json else str(frame)
-            typer.echo(wrong, err=not as_json)
-            continue
+    for path, frame in echo_bad(load_each(image_files(paths), load_digit), as_json):
         best, second = ({"digit": d, "probability": p} for d, p in reader.read(frame)[:2])
         if as_json:
             typer.echo(json.dumps({"file": str(path), **best, "second": second}))
         else:
             typer.echo(f"{path}  {best['digit']}  {best['probability']:.3f}")
-    if failed:
-        raise typer.Exit(1)
 
 
 @app.command()

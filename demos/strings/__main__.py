@@ -14,7 +14,7 @@ import typer
 
 from demos.checkpoint import write_whole
 from demos.figures import echo_figures
-from demos.image_folders import image_files, load_each
+from demos.image_folders import echo_bad, image_files, load_each
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
@@ -37,7 +37,7 @@ from grammars.regex import regex
 from recognizers.classes import DIGITS
 from recognizers.datasets.fields import find_data, load_fields
 from recognizers.datasets.mnist import load_mnist
-from recognizers.images import ImageError, load_field
+from recognizers.images import load_field
 
 app = typer.Typer(
     help="Reads lines of digits without segmenting them, and finds digits on pages.",
@@ -152,13 +152,7 @@ def read(
     """Read lines of digits: string and confidence, and a picture of how they were read."""
     reader = load(checkpoint)
     constraint = None if grammar is None else regex(grammar.removeprefix("regex:"))
-    failed = 0
-    for path, line in load_each(image_files(paths), load_line):
-        if isinstance(line, ImageError):
-            failed += 1
-            wrong = json.dumps({"file": str(path), "error": str(line)}) if as_json else str(line)
-            typer.echo(wrong, err=not as_json)
-            continue
+    for path, line in echo_bad(load_each(image_files(paths), load_line), as_json):
         reading = reader.read([line], constraint)[0]
         if as_json:
             spans = [[float(a), float(b)] for a, b in reading.spans]
@@ -168,8 +162,6 @@ def read(
             typer.echo(f"{path}  {reading.text or '(nothing)'}  {reading.confidence:.3f}")
         if pictures is not None:
             write_figure(draw_line(reader, line, reading), pictures / f"{path.stem}.{form}")
-    if failed:
-        raise typer.Exit(1)
 
 
 @app.command()

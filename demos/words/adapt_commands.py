@@ -61,9 +61,11 @@ def hands(
     ] = None,
     system: System = SYSTEMS[0],
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
+    rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/words"),
 ) -> None:
     """Adapt a shipped reader to each writer of the test with 200 words; measure what it brings."""
-    path = results / f"hands-{known(system)}.json"
-    measure_hands(find_data(data, "unipen"), shipped_path(system), out / system, path, cache)
+    name = known(system) if rate == RATE else f"{known(system)}-rate{rate:g}"
+    path, place = results / f"hands-{name}.json", find_data(data, "unipen")
+    measure_hands(place, shipped_path(system), out / name, path, cache, rate=rate)
     typer.echo(f"figures: {path}")

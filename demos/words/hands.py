@@ -66,7 +66,13 @@ def _divided(words: Sequence[LabelledWord]) -> Hand:
 
 
 def measure_hands(
-    data: Path, start: Path, out: Path, result: Path, cache: Path | None = None
+    data: Path,
+    start: Path,
+    out: Path,
+    result: Path,
+    cache: Path | None = None,
+    *,
+    rate: float = RATE,
 ) -> dict[str, Any]:
     """Adapt a reader to each of `hands_of`, and write what it gains to a file; return that.
 
@@ -83,12 +89,12 @@ def measure_hands(
     found: dict[str, Any] = {}
     for name, hand in tqdm(hands.items(), unit="hand"):
         where = out / name.replace(" ", "-")
-        metrics, _ = adapt(hand.learned, hand.held_out, start, where, progress=False)
+        metrics, _ = adapt(hand.learned, hand.held_out, start, where, rate=rate, progress=False)
         found[name] = {key: metrics[key] for key in ("n_training", "seconds", "before", "after")}
     content = {
         "start": start.name,
         "steps": STEPS,
-        "rate": RATE,
+        "rate": rate,
         "hands": found,
         "machine": machine(),
     }

@@ -95,7 +95,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         cuts=_cuts(runs),
         runs=[_run(run) for run in runs],
         adapting={"steps": STEPS, "learned": LEARNED, "batch": Settings.word_batch},
-        hands=[_hands(json.loads(p.read_text())) for p in sorted(results.glob("hands-*.json"))],
+        hands=[_hands(json.loads(p.read_text())) for p in _hands_files(results)],
         beams=[row for one in measured for row in _beam_rows(one)],
         beam_machine=measured[0]["machine"] if measured else "",
         enough=f"{100 * ENOUGH:g}",
@@ -233,6 +233,12 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
                 f"{_percent(ours)}%; the paper: by 37%)."
             )
     return lines
+
+
+def _hands_files(results: Path) -> list[Path]:
+    """Of each system the file at the rate that readers are adapted with; others are trials."""
+    files = [results / f"hands-{system}.json" for system in NAMES]
+    return [path for path in files if path.is_file()]
 
 
 def _hands(measured: Mapping[str, Any]) -> dict[str, Any]:

@@ -182,4 +182,9 @@ def test_every_hand_is_measured_by_itself(tmp_path, monkeypatch):
     assert found["hands"][name]["n_training"] == len(learned)
     assert found["hands"][name]["after"]["n_words"] == len(held_out)
     assert found["hands"][name]["seconds"] > 0
+    # Another rate is kept beside it.
+    done = CliRunner().invoke(app, ["hands", "--system", "sdnn", "--rate", "0.004", *given])
+    assert done.exit_code == 0, done.output
+    assert json.loads((tmp_path / "hands-sdnn-rate0.004.json").read_text())["rate"] == 0.004
+    assert json.loads((tmp_path / "hands-sdnn.json").read_text()) == found
     assert CliRunner().invoke(app, ["hands", "--system", "other"]).exit_code == 2
