@@ -11,13 +11,12 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
 import gtn
@@ -25,6 +24,7 @@ from demos.checkpoint import load_checkpoint, save_checkpoint, write_whole
 from demos.checks.evaluate import edit_distance
 from demos.checks.pretraining import digit_images, drawer, pretrain
 from demos.checks.samples import Sample, prepared
+from demos.checks.segment_training import CRITERIA
 from grammars import RUBBISH, named
 from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.lenet import LeNet5
@@ -32,17 +32,7 @@ from recognizers.recognition import RecognitionTransformer
 from recognizers.segmentation import segment_field
 from recognizers.segmentation_graph import segmentation_graph
 
-__all__ = ["CRITERIA", "Budget", "compare_criteria", "spread_of"]
-
-CRITERIA: dict[str, Callable[..., nn.Module]] = {
-    "viterbi": gtn.nn.ViterbiLoss,
-    "forward": gtn.nn.ForwardLoss,
-    "discriminative-viterbi": gtn.nn.DiscriminativeViterbiLoss,
-    "discriminative-forward": gtn.nn.DiscriminativeForwardLoss,
-    "hinge": gtn.nn.HingeLoss,
-    "expected-risk": gtn.nn.ExpectedRiskLoss,
-}
-"""The four of section VI, the first two of them without competitors, and two of later years."""
+__all__ = ["Budget", "compare_criteria", "spread_of"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from demos.checkpoint import write_whole
 from demos.checks.compare import write_into
-from demos.checks.criteria import CRITERIA, Budget, compare_criteria
+from demos.checks.criteria import Budget, compare_criteria
+from demos.checks.segment_training import CRITERIA
 from demos.mnist.plots import as_svg
 from demos.mnist.results import machine
 from recognizers.datasets.fields import find_data, load_fields

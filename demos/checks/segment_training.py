@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 import gtn
 from demos.checks.pretraining import DIGIT_BATCH, Draw, digit_images, drawer, pretrain
@@ -19,16 +20,17 @@ from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
 from recognizers.segmentation_graph import segmentation_graph
 
-__all__ = ["SegmentTraining"]
+__all__ = ["CRITERIA", "SegmentTraining"]
 
-CRITERIA = {
+CRITERIA: dict[str, Callable[..., nn.Module]] = {
     "viterbi": gtn.nn.ViterbiLoss,
-    "discriminative-viterbi": gtn.nn.DiscriminativeViterbiLoss,
     "forward": gtn.nn.ForwardLoss,
+    "discriminative-viterbi": gtn.nn.DiscriminativeViterbiLoss,
     "discriminative-forward": gtn.nn.DiscriminativeForwardLoss,
     "hinge": gtn.nn.HingeLoss,
     "expected-risk": gtn.nn.ExpectedRiskLoss,
 }
+"""The four of section VI, the first two of them without competitors, and two of later years."""
 
 REPLAY_SHARE = 0.3
 """How much the loss on single digits counts beside that on fields."""

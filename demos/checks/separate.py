@@ -6,12 +6,14 @@ all other ink that the segmenter proposes; its answers are probabilities of clas
 penalties and grammar are set by hand, and what rubbish and segments cost is then chosen on
 training fields. ``together``: the very same system afterwards, all of it trained through the
 graphs by the discriminative forward loss (section VI), from the texts alone. ``longer``: trained
-part by part for as many more images, so that a difference is none of effort.
+part by part for as many more images, so that a difference is none of effort. What the other
+criteria make of the same system can be measured beside that.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import time
@@ -34,6 +36,7 @@ from demos.checks.pretraining import digit_images, drawer, pretrain
 from demos.checks.reader import CheckReader
 from demos.checks.samples import Sample, prepared, rethicken
 from demos.checks.segment_reading import SegmentReading
+from demos.checks.segment_training import CRITERIA
 from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
@@ -41,10 +44,25 @@ from recognizers.segmentation import Segmentation
 from recognizers.segmentation_graph import segmentation_graph
 from recognizers.segmentation_quality import overlap
 
-__all__ = ["STAGES", "Effort", "Probabilities", "character_labels", "compare_trainings"]
+__all__ = [
+    "STAGES",
+    "TOGETHER",
+    "WITHOUT_COMPETITORS",
+    "Effort",
+    "Probabilities",
+    "character_labels",
+    "compare_trainings",
+]
 
 STAGES = ("apart", "longer", "together")
 """What is measured of each fold."""
+
+TOGETHER = "discriminative-forward"
+"""The criterion of the stage ``together``."""
+
+WITHOUT_COMPETITORS = ("viterbi", "forward")
+"""Criteria under which a penalty without a competitor would fall for ever, so that those of
+segments and of the grammar stay as they are; classes compete in the network, as probabilities."""
 
 IS, IS_NOT = 0.7, 0.5
 """Least overlap of an arc and a box that makes it the character, and most that makes it none."""
@@ -132,6 +150,7 @@ def compare_trainings(
     out: Path,
     *,
     only: Sequence[int] = (),
+    criteria: Sequence[str] = (),
     workers: int = 1,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
@@ -141,7 +160,7 @@ def compare_trainings(
     is not run again; one that was interrupted goes on after its last whole stage. A line holds the
     number of test fields ``n``, for each of ``STAGES`` the share that is ``exact``, the
     ``digit_error`` and the ``seconds`` of training, and what was chosen for the system trained
-    apart.
+    apart; and the same for each of the other ``criteria`` by its name, as if it were a stage.
 
     Raises:
         FieldSetError: a field without boxes, or with another number of boxes than characters.
@@ -156,7 +175,10 @@ def compare_trainings(
     found = []
     for fold in todo:
         file = out / f"fold-{fold}.json"
-        if not file.exists() or json.loads(file.read_text())["about"] != about:
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        if kept.get("about") != about:
+            kept = {}
+        if not {*STAGES, *criteria} <= kept.keys():
             if not samples:
                 reader = CheckReader(effort.grammar, effort.recognizer)
                 samples, _ = prepared(fields, reader.recognize.prepare, workers, progress)
@@ -164,9 +186,11 @@ def compare_trainings(
             training = [one for one in samples if one.name not in test]
             tested = [one for one in samples if one.name in test]
             place = out / f"fold-{fold}"
-            line = _fold(training, tested, boxes, effort, place, progress)
-            write_whole(file, json.dumps({"about": about, "fold": fold, **line}, indent=1) + "\n")
-        found.append(json.loads(file.read_text()))
+            wanted = [name for name in CRITERIA if name in criteria or name in kept]
+            line = _fold(training, tested, boxes, effort, place, wanted, progress)
+            kept = {"about": about, "fold": fold, **line}
+            write_whole(file, json.dumps(kept, indent=1) + "\n")
+        found.append(kept)
     return found
 
 
@@ -176,6 +200,7 @@ def _fold(
     boxes: dict[str, np.ndarray],
     effort: Effort,
     place: Path,
+    criteria: Sequence[str],
     progress: bool,
 ) -> dict[str, Any]:
     """Return what the systems of one fold read of its test fields.
@@ -200,11 +225,13 @@ def _fold(
         seconds = _train_apart(system, characters, effort.longer, effort, progress)
         return {"seconds": line["apart"]["seconds"] + seconds, **_tune(system, some)}
 
-    def together(system: CheckReader) -> dict[str, float]:
-        seconds = _train_together(system, training, effort, progress)
+    def together(system: CheckReader, criterion: str = TOGETHER) -> dict[str, float]:
+        seconds = _train_together(system, training, criterion, effort, progress)
         return {"seconds": line["apart"]["seconds"] + seconds}
 
-    for name, train in (("apart", apart), ("longer", longer), ("together", together)):
+    stages = {"apart": apart, "longer": longer, "together": together}
+    others = {name: functools.partial(together, criterion=name) for name in criteria}
+    for name, train in (stages | others).items():
         system = copy.deepcopy(reader)
         file = place / f"{name}.safetensors"
         kept = load_checkpoint(file) if file.exists() else ({}, {})
@@ -223,8 +250,8 @@ def _fold(
 
 
 def _of_stage(effort: dict[str, Any], stage: str) -> dict[str, Any]:
-    """Return what a stage depends on: not on the passes of the stages that begin where it ends."""
-    others = {"longer", "together"} - {stage}
+    """Return what a stage depends on: not on the passes of others than those it begins with."""
+    others = {"apart": {"longer", "together"}, "longer": {"together"}}.get(stage, {"longer"})
     return {key: value for key, value in effort.items() if key not in others}
 
 
@@ -297,12 +324,12 @@ def _train_apart(
 
 
 def _train_together(
-    reader: CheckReader, samples: Sequence[Sample], effort: Effort, progress: bool
+    reader: CheckReader, samples: Sequence[Sample], criterion: str, effort: Effort, progress: bool
 ) -> float:
     """Train all of the reader through the graphs; return the seconds."""
     recognize, distort = reader.recognize, Distortion()
     assert isinstance(recognize, SegmentReading)
-    criterion = gtn.nn.DiscriminativeForwardLoss(reader.grammar, infeasible="skip")
+    loss_of = CRITERIA[criterion](reader.grammar, infeasible="skip")
 
     def losses(chosen: Tensor, generator: torch.Generator) -> Tensor:
         some = [samples[i] for i in chosen.tolist()]
@@ -311,7 +338,7 @@ def _train_together(
             name: rethicken(distort(graphs.data[name], generator), generator)
             for name in recognize.reads
         }
-        loss: Tensor = criterion(recognize(graphs.with_data(**drawn)), [s.text for s in some])
+        loss: Tensor = loss_of(recognize(graphs.with_data(**drawn)), [s.text for s in some])
         return loss
 
     def batches(generator: torch.Generator) -> Sequence[Tensor]:
@@ -319,7 +346,9 @@ def _train_together(
 
     slow = list(recognize.network.parameters())
     fast = [p for name, p in reader.named_parameters() if ".network." not in name]
-    groups = [{"params": slow, "lr": effort.rate}, {"params": fast, "lr": 5.0 * effort.rate}]
+    groups = [{"params": slow, "lr": effort.rate}]
+    if criterion not in WITHOUT_COMPETITORS:
+        groups.append({"params": fast, "lr": 5.0 * effort.rate})
     return _descend(reader, groups, batches, losses, effort.together, effort.seed, progress)
 
 

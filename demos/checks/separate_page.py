@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,8 @@ import typer
 from demos.checkpoint import write_whole
 from demos.checks.compare import write_into
 from demos.checks.options import CORES, Data, Workers
-from demos.checks.separate import STAGES, Effort, compare_trainings
+from demos.checks.segment_training import CRITERIA
+from demos.checks.separate import TOGETHER, Effort, compare_trainings
 from demos.mnist.results import machine
 from recognizers.datasets.fields import find_data, load_fields
 from recognizers.segmentation_quality import read_boxes
@@ -28,19 +29,19 @@ NAMES = {
 }
 
 
-def table_of(folds: Sequence[dict[str, Any]]) -> str:
-    """Return the stages as a table in Markdown: means over the folds with standard errors.
+def table_of(folds: Sequence[dict[str, Any]], titles: Mapping[str, str] = NAMES) -> str:
+    """Return a table in Markdown, of all stages that have a title: means with standard errors.
 
     >>> figures = {"exact": 0.75, "digit_error": 0.125, "seconds": 90.0}
-    >>> print(table_of([{"n": 4, **{stage: figures for stage in STAGES}}]).splitlines()[4])
+    >>> print(table_of([{"n": 4, **{stage: figures for stage in NAMES}}]).splitlines()[4])
     | the first, then trained through the graphs | 25.0% | 12.5% | 2 |
     """
     rows = [["system", "fields wrong", "digit error", "training, minutes"], ["---"] * 4]
-    for stage in STAGES:
+    for stage, title in titles.items():
         wrong = _share([1.0 - fold[stage]["exact"] for fold in folds])
         digits = _share([fold[stage]["digit_error"] for fold in folds])
         minutes = np.mean([fold[stage]["seconds"] for fold in folds]) / 60.0
-        rows.append([NAMES[stage], wrong, digits, f"{minutes:.0f}"])
+        rows.append([title, wrong, digits, f"{minutes:.0f}"])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -73,6 +74,10 @@ def command(
     apart: Annotated[int, typer.Option(min=1, help="Passes over characters.")] = Effort.apart,
     longer: Annotated[int, typer.Option(min=1, help="More such passes.")] = Effort.longer,
     together: Annotated[int, typer.Option(min=1, help="Passes over fields.")] = Effort.together,
+    loss: Annotated[
+        list[str] | None,
+        typer.Option(help="Show what this other criterion makes of it; may be given again."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     page: Annotated[
         Path | None, typer.Option(help="Page of which the table is to be rewritten.")
@@ -81,9 +86,15 @@ def command(
 ) -> None:
     """Train a system part by part, and then as a whole, and measure both in each fold.
 
-    Needs boxes.csv in the data. Goes on where it was interrupted: a fold that is done is not
-    trained again.
+    With --loss, the table is that of the criteria by which the whole was trained, and has a place
+    of its own on the page. Needs boxes.csv in the data. Goes on where it was interrupted: a fold
+    that is done is not trained again.
     """
+    for name in loss or ():
+        if name not in CRITERIA:
+            raise typer.BadParameter(
+                f"{name!r}; known are {', '.join(CRITERIA)}", param_hint="--loss"
+            )
     effort = replace(
         Effort(),
         recognizer=recognizer,
@@ -100,16 +111,24 @@ def command(
         effort,
         out,
         only=fold or (),
+        criteria=[name for name in loss or () if name != TOGETHER],
         workers=workers,
     )
-    content = table_of(lines)
     summary = (
         f"{sum(line['n'] for line in lines)} fields in {len(lines)} of {folds} folds, "
-        f"`{recognizer}`, one view, seed {seed}; {machine()}. Training through the graphs takes "
-        f"away {cut_in_errors(lines):.0%} of the wrong fields of the system trained apart, and "
-        f"{cut_in_errors(lines, 'longer'):.0%} of those of the one trained apart for longer."
+        f"`{recognizer}`, one view, seed {seed}; {machine()}."
     )
-    write_whole(out / "separate.md", f"{content}\n\n{summary}\n")
+    if loss:
+        criteria = {"together" if name == TOGETHER else name: name for name in loss}
+        name, content = "separate-criteria", table_of(lines, {"apart": NAMES["apart"], **criteria})
+    else:
+        name, content = "separate", table_of(lines)
+        summary += (
+            f" Training through the graphs takes away {cut_in_errors(lines):.0%} of the wrong "
+            f"fields of the system trained apart, and {cut_in_errors(lines, 'longer'):.0%} of "
+            "those of the one trained apart for longer."
+        )
+    write_whole(out / f"{name}.md", f"{content}\n\n{summary}\n")
     if page is not None:
-        write_into(page, f"{content}\n\n{summary}", "separate")
+        write_into(page, f"{content}\n\n{summary}", name)
     typer.echo(f"{content}\n\n{summary}")

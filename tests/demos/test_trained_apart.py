@@ -11,15 +11,18 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import demos.checks.separate as separate
+from demos.checkpoint import load_checkpoint
 from demos.checks.__main__ import app
 from demos.checks.separate import (
     STAGES,
     UNKNOWN,
+    WITHOUT_COMPETITORS,
     Effort,
     Probabilities,
     character_labels,
     compare_trainings,
 )
+from demos.checks.separate_page import table_of
 from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.segmentation import segment_field
 from recognizers.segmentation_quality import read_boxes
@@ -89,6 +92,32 @@ def test_all_stages_are_measured_and_none_is_done_twice(
         monkeypatch.setattr(separate, name, None)
     again = compare_trainings(fields, boxes, QUICK, tmp_path, progress=False)
     assert again == lines
+
+
+def test_other_criteria_begin_with_the_system_trained_apart(folder: Path, tmp_path: Path) -> None:
+    fields, boxes = load_fields(folder).fields, read_boxes(folder / "boxes.csv")
+    names = ("viterbi", "hinge")
+    (line,) = compare_trainings(
+        fields, boxes, QUICK, tmp_path, only=[1], criteria=names, progress=False
+    )
+    begin = load_checkpoint(tmp_path / "fold-1" / "apart.safetensors")[0]
+    hand = {key for key in begin if ".network." not in key}
+    for name in (*names, "together"):
+        found = load_checkpoint(tmp_path / "fold-1" / f"{name}.safetensors")[0]
+        moved = {key for key in begin if not torch.equal(found[key], begin[key])}
+        assert moved - hand
+        assert bool(moved & hand) == (name not in WITHOUT_COMPETITORS)
+        assert line[name]["seconds"] > line["apart"]["seconds"]
+    # what is there is kept when another one is asked for
+    (more,) = compare_trainings(
+        fields, boxes, QUICK, tmp_path, only=[1], criteria=["forward"], progress=False
+    )
+    assert {**line, "forward": more["forward"]} == more
+    titles = dict(zip(("apart", "hinge"), ("before", "by margins"), strict=True))
+    assert [row.split(" | ")[0] for row in table_of([more], titles).splitlines()[2:]] == [
+        "| before",
+        "| by margins",
+    ]
 
 
 def test_fields_need_boxes(folder: Path, tmp_path: Path) -> None:
