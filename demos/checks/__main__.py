@@ -67,10 +67,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("criteria")(criteria_command)
-app.command("segmentation")(segmentation_command)
-app.command("separate")(separate_command)
-app.command("speed")(speed_command)
+PAGE = "What docs/checks.md shows"
+app.command("criteria", rich_help_panel=PAGE)(criteria_command)
+app.command("segmentation", rich_help_panel=PAGE)(segmentation_command)
+app.command("separate", rich_help_panel=PAGE)(separate_command)
+app.command("speed", rich_help_panel=PAGE)(speed_command)
 add_commands(app)
 
 Whole = Annotated[bool, typer.Option("--whole", help="Whole checks, not fields.")]
@@ -209,7 +210,7 @@ def combine(
     _show(figures, as_json)
 
 
-@app.command()
+@app.command(rich_help_panel=PAGE)
 def crossvalidate(
     out: Annotated[Path, typer.Option(help="Folder for the readers and figures of all folds.")],
     folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5,
@@ -254,7 +255,7 @@ def crossvalidate(
     typer.echo(json.dumps({k: v for k, v in figures.items() if k != "run"}))
 
 
-@app.command()
+@app.command(rich_help_panel=PAGE)
 def compare(
     folder: Annotated[Path, typer.Argument(help="Folder of results.")] = RESULTS,
     page: Annotated[

@@ -28,10 +28,10 @@ Digits = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mni
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add ``compose_checks``, ``train-fields`` and ``whole-table`` to a command line."""
-    app.command("compose_checks")(compose_checks)
-    app.command("train-fields")(train_fields)
-    app.command("whole-table")(whole_table)
+    """Add ``compose-checks``, ``train-fields`` and ``whole-table`` to a command line."""
+    app.command("compose-checks", rich_help_panel="Whole checks")(compose_checks)
+    app.command("train-fields", rich_help_panel="Whole checks")(train_fields)
+    app.command("whole-table", rich_help_panel="Whole checks")(whole_table)
 
 
 def compose_checks(

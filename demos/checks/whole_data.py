@@ -1,7 +1,7 @@
 """Folders of whole checks: images, ``labels.csv`` as of fields, and what else is known of them.
 
-``compose_checks`` writes such folders: the fixed test set of 646 is
-``python -m demos.checks compose_checks OUT --part test --count 646``.
+``compose-checks`` writes such folders: the fixed test set of 646 is
+``python -m demos.checks compose-checks OUT --part test --count 646``.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+PAGE = "What docs/mnist.md shows"
 Data = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
 Checkpoint = Annotated[Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")]
 Results = Annotated[Path, typer.Option(help="Folder of the results.")]
@@ -167,7 +168,7 @@ def _setting(text: str) -> tuple[str, Any]:
         ) from error
 
 
-@app.command()
+@app.command(rich_help_panel=PAGE)
 def compare(
     page: Annotated[Path, typer.Option(help="The page that is written.")] = Path("docs/mnist.md"),
     data: Data = None,
@@ -177,7 +178,7 @@ def compare(
     typer.echo(str(write_comparison(results, page, data)))
 
 
-@app.command("train-sizes")
+@app.command("train-sizes", rich_help_panel=PAGE)
 def train_on_parts(
     sizes: Annotated[
         str, typer.Option(help="Numbers of training digits, with commas between.")
@@ -195,7 +196,7 @@ def train_on_parts(
     typer.echo(str(train_sizes(numbers, seed, data, out, results)))
 
 
-@app.command()
+@app.command(rich_help_panel=PAGE)
 def robustness(
     checkpoint: Checkpoint = None,
     digits: Annotated[
@@ -239,7 +240,7 @@ def download(
         typer.echo(str(path))
 
 
-@app.command("ship")
+@app.command("ship", rich_help_panel=PAGE)
 def ship_rows(
     rows: Annotated[list[str], typer.Argument(help="Rows whose seed 0 comes with the package.")],
     results: Results = RESULTS,
@@ -250,7 +251,7 @@ def ship_rows(
             typer.echo(str(path))
 
 
-@app.command("time")
+@app.command("time", rich_help_panel=PAGE)
 def time_training(
     steps: Annotated[int, typer.Option(min=10, help="Batches that are timed.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,

@@ -56,6 +56,8 @@ Holdout = Annotated[
         min=0, help="The last N names of --data: training leaves them out, evaluate measures them."
     ),
 ]
+PAGE = "What docs/strings.md shows"
+PAGES = "Digits on pages"
 Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
 
 
@@ -164,7 +166,7 @@ def read(
             write_figure(draw_line(reader, line, reading), pictures / f"{path.stem}.{form}")
 
 
-@app.command()
+@app.command(rich_help_panel=PAGES)
 def spot(
     path: Annotated[Path, typer.Argument(help="Image of a page.")],
     what: Annotated[str, typer.Option(help="The digit to find.")],
@@ -203,7 +205,7 @@ def spot(
         write_figure(draw_page(page, heat, found, what), picture)
 
 
-@app.command("evaluate-spotter")
+@app.command("evaluate-spotter", rich_help_panel=PAGES)
 def evaluate_spotter_command(
     digits: Digits = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A spotter; default: shipped.")] = None,
@@ -218,7 +220,7 @@ def evaluate_spotter_command(
         typer.echo(f"{figures['n']} pages, average precision {figures['average_precision']:.3f}")
 
 
-@app.command("train-spotter")
+@app.command("train-spotter", rich_help_panel=PAGES)
 def train_spotter_command(
     out: Annotated[Path, typer.Option(help="Folder for the spotter, its log and its state.")],
     digits: Digits = None,
@@ -240,7 +242,7 @@ def train_spotter_command(
     typer.echo(json.dumps(metrics))
 
 
-@app.command()
+@app.command(rich_help_panel=PAGE)
 def speed(
     checkpoint: Checkpoint = None,
     results: Annotated[Path, typer.Option(help="Folder for speed.json.")] = RESULTS,
@@ -251,7 +253,7 @@ def speed(
     typer.echo(json.dumps(found))
 
 
-@app.command()
+@app.command(rich_help_panel=PAGE)
 def report(
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
     page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/strings.md"),

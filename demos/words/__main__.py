@@ -189,11 +189,11 @@ def evaluate(
         ),
     ] = None,
     checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="A network of characters (UNIPEN); default: the shipped one."),
-    ] = None,
-    reader: Annotated[
         Path | None, typer.Option(help="A reader of words; default: the shipped one.")
+    ] = None,
+    characters: Annotated[
+        Path | None,
+        typer.Option(help="A network of single characters (UNIPEN); default: the shipped one."),
     ] = None,
     system: Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")] = (
         WordSettings.system
@@ -229,25 +229,25 @@ def evaluate(
         raise typer.BadParameter(f"{side!r} is none of {', '.join(SIDES)}", param_hint="--side")
     place = _find(data)
     if (place / "labels.csv").is_file():
-        for option, given in (("--side", side), ("--checkpoint", checkpoint)):
+        for option, given in (("--side", side), ("--characters", characters)):
             if given is not None:
                 raise typer.BadParameter(
-                    f"{place} has labels.csv: all of its words are read, by --reader",
+                    f"{place} has labels.csv: all of its words are read, by --checkpoint",
                     param_hint=option,
                 )
-        echo_figures(_folder_figures(place, reader, system, lexicon, most, holdout), as_json)
+        echo_figures(_folder_figures(place, checkpoint, system, lexicon, most, holdout), as_json)
         return
     if holdout:
         raise typer.BadParameter("holds out rows of labels.csv", param_hint="--holdout")
     side = side or "test"
     sides = (side, UNLISTED) if side == "test" else (side,)
-    network = load_network(checkpoint or shipped_network())
+    network = load_network(characters or shipped_network())
     try:
         found = load_characters(place, {side: sides}, "".join(network.classes), cache)[side]
     except TreeError as error:
         raise TreeError(f"{error}; nor is there a labels.csv") from error
     _report(found.problems)
-    line = _word_figures(place, reader, system, lexicon, sides, most, cache)
+    line = _word_figures(place, checkpoint, system, lexicon, sides, most, cache)
     line |= errors_of(network, found)
     if not line:
         raise ValueError(f"no character and no word by the writers of the side {side!r}")

@@ -10,7 +10,7 @@ import typer
 
 from demos.words.adapt import RATE, STEPS, adapt_folder
 from demos.words.hands import measure_hands
-from demos.words.read_commands import System, known
+from demos.words.read_commands import PAGE, System, known
 from demos.words.reader import SYSTEMS, shipped_path
 from demos.words.train_words import Settings
 from recognizers.datasets.fields import find_data
@@ -22,8 +22,8 @@ Start = Annotated[Path | None, typer.Option(help="A reader to begin with; defaul
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (adapt, hands):
-        app.command()(command)
+    app.command()(adapt)
+    app.command(rich_help_panel=PAGE)(hands)
 
 
 def adapt(

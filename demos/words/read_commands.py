@@ -27,7 +27,10 @@ from demos.words.report_page import write_page
 from recognizers.datasets.fields import find_data
 from recognizers.online.ink import InkError
 
-__all__ = ["System", "add_to", "known", "load_reader"]
+__all__ = ["PAGE", "System", "add_to", "known", "load_reader"]
+
+PAGE = "What docs/words.md shows"
+"""Heading of the commands that measure and draw what that page shows."""
 
 RESULTS = Path("results") / "words"
 OWN_INK = Path(__file__).parent / "ink"
@@ -220,5 +223,7 @@ def make_reader(
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to a command line."""
-    for command in (read, pad, demo, beam, report):
+    for command in (read, pad, demo):
         app.command()(command)
+    for command in (beam, report):
+        app.command(rich_help_panel=PAGE)(command)

@@ -124,7 +124,7 @@ def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
     assert metrics["after"]["n_words"] == 1
     assert "00a.json" in done.output
     assert "04.json" in done.output
-    reader = ["--reader", str(out / "words.safetensors")]
+    reader = ["--checkpoint", str(out / "words.safetensors")]
     done = call(app, ["evaluate", *given, *reader, "--json"])
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["n_words"] == 1

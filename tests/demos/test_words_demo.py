@@ -105,7 +105,7 @@ def test_own_ink_is_measured_from_the_command_line(tmp_path):
     (place / "1c" / "own" / "b.dat").write_text(".PEN_DOWN\n1 1\n")
     settings = replace(SETTINGS, passes=1)
     train_characters(characters(1), characters(1), settings, tmp_path / "run", progress=False)
-    arguments = ["evaluate", "--data", str(tmp_path / "tree"), "--checkpoint"]
+    arguments = ["evaluate", "--data", str(tmp_path / "tree"), "--characters"]
     arguments += [str(tmp_path / "run" / "network.safetensors")]
     done = CliRunner().invoke(app, [*arguments, "--json"])
     assert done.exit_code == 0, done.output
