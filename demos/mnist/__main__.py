@@ -18,16 +18,17 @@ from demos.mnist.compare import compare as write_comparison
 from demos.mnist.evaluate import evaluate as evaluate_network
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model, shipped
+from demos.mnist.own_digits import OwnDigits, load_digit, own_digits, train_on_own
 from demos.mnist.pictures import draw_pictures
-from demos.mnist.read import DigitReader, evaluate_folder, load_digit
-from demos.mnist.recipes import RECIPES
+from demos.mnist.read import DigitReader, evaluate_folder
+from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import RESULTS, ResultError, machine
 from demos.mnist.robustness import robustness as measure_changes
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
 from demos.mnist.sizes import SIZES, train_sizes
 from demos.mnist.timing import measure_time
 from recognizers.datasets.download import MIRRORS, DownloadError, download_mnist
-from recognizers.datasets.fields import FieldSetError
+from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.datasets.mnist import has_mnist
 
 app = typer.Typer(
@@ -38,6 +39,13 @@ app = typer.Typer(
 
 PAGE = "What docs/mnist.md shows"
 Data = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
+DataOrLabels = Annotated[
+    Path | None,
+    typer.Option(help="Folder of MNIST, or with labels.csv; default: mnist in $GTN_DATA."),
+]
+Holdout = Annotated[
+    int, typer.Option(min=0, help="The last N names of labels.csv are not learned, but measured.")
+]
 Checkpoint = Annotated[Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")]
 Results = Annotated[Path, typer.Option(help="Folder of the results.")]
 
@@ -51,18 +59,53 @@ def train(
     ] = False,
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another setting of the recipe, KEY=JSON; with --validate."),
+        typer.Option(
+            "--set",
+            help="Another setting of the recipe, KEY=JSON; with --validate or digits of one's own.",
+        ),
     ] = None,
-    data: Data = None,
+    data: DataOrLabels = None,
+    digits: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of MNIST, learned beside digits of one's own; default: mnist in $GTN_DATA."
+        ),
+    ] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="Only digits of one's own.")] = False,
+    holdout: Holdout = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: runs/mnist/ROW-seedN.")
     ] = None,
     results: Results = RESULTS,
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
-    """Train a row of the table and measure it; goes on where it was interrupted."""
+    """Train a row of the table and measure it; goes on where it was interrupted.
+
+    Of a folder with labels.csv (file,text) the digits are learned as the row's
+    recipe says, beside MNIST's, and out/network.safetensors is written.
+    """
     if row not in RECIPES:
         raise typer.BadParameter(f"{row!r} is none of {', '.join(RECIPES)}", param_hint="--row")
+    if data is not None and (data / "labels.csv").is_file():
+        if validate or RECIPES[row].boosted or (alone and digits is not None):
+            raise typer.BadParameter(
+                f"{data} has labels.csv: one network is trained on its digits, with those of "
+                "--digits or --alone; --holdout measures it",
+                param_hint="--validate" if validate else "--row" if not alone else "--alone",
+            )
+        out = out or Path("runs") / "mnist" / f"{row}-{data.resolve().name}-seed{seed}"
+        recipe = with_settings(RECIPES[row], setting or [])
+        own, held_out = _own(data, holdout)
+        mnist = None if alone else load_digits(recipe.model, "train", digits)
+        metrics = train_on_own(
+            recipe, seed, own, out, mnist=mnist, held_out=held_out, row=row, progress=progress
+        )
+        figures = {"row": row, "seed": seed, "own": len(own.fields), "mnist": metrics["mnist"]}
+        typer.echo(json.dumps(figures | metrics.get("held_out", {})))
+        return
+    for option, given in (("--digits", digits), ("--alone", alone), ("--holdout", holdout)):
+        if given:
+            raise typer.BadParameter("only with a folder that has labels.csv", param_hint=option)
     ending = "-validated" if validate else ""
     out = out or Path("runs") / "mnist" / f"{row}-seed{seed}{ending}"
     if setting and not validate:
@@ -78,10 +121,8 @@ def train(
 
 @app.command()
 def evaluate(
-    data: Annotated[
-        Path | None,
-        typer.Option(help="Folder of MNIST, or with labels.csv; default: mnist in $GTN_DATA."),
-    ] = None,
+    data: DataOrLabels = None,
+    holdout: Holdout = 0,
     checkpoint: Checkpoint = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
@@ -89,13 +130,17 @@ def evaluate(
     if data is not None and not (data / "labels.csv").is_file() and not has_mnist(data, "test"):
         raise FieldSetError(f"{data}: neither a labels.csv nor the test digits of MNIST")
     if data is not None and (data / "labels.csv").is_file():
-        figures, wrong, problems = evaluate_folder(DigitReader(checkpoint or shipped()), data)
+        figures, wrong, problems = evaluate_folder(
+            DigitReader(checkpoint or shipped()), data, holdout=holdout
+        )
         for problem in problems:
             typer.echo(f"left out: {problem}", err=True)
         for name, truth, text in wrong:
             typer.echo(f"{name}  {truth}  read {text}")
         echo_figures(figures, as_json)
         return
+    if holdout:
+        raise typer.BadParameter("holds out rows of labels.csv", param_hint="--holdout")
     model, network, _ = load_model(checkpoint or shipped())
     figures = evaluate_network(model, network, load_digits(model, "test", data))
     keys = ("n", "error", "reject_for_half_percent", "parameters")
@@ -269,6 +314,21 @@ def time_training(
         return
     for name, value in figures.items():
         typer.echo(f"{name:40} {value:,.3g}" if value < 100 else f"{name:40} {value:,.0f}")
+
+
+def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
+    """Digits of a folder with labels.csv to learn, and those that are held out, if any are."""
+    found = load_fields(data)
+    rest, last = found.held_out(holdout)
+    rows = [one for one in rest if one.split in ("", "train")]
+    if len(rows) < len(rest):
+        count = len(rest) - len(rows)
+        typer.echo(f"left out: rows of the splits validation and test, {count}", err=True)
+    own, problems = own_digits(rows, found.problems)
+    held_out, more = own_digits(last) if holdout else (None, [])
+    for problem in (*problems, *more):
+        typer.echo(f"left out: {problem}", err=True)
+    return own, held_out
 
 
 def main() -> None:

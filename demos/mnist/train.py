@@ -75,18 +75,20 @@ def train_network(
     out: Path,
     *,
     validation: Digits | None = None,
+    data: str = "",
     progress: bool = True,
 ) -> Trained:
     """Train a network; go on from ``out/state.safetensors`` where a run was interrupted.
 
     ``out`` also holds ``log.jsonl``, a line for each pass: mean loss and share wrong during the
     pass, and the share wrong of ``validation`` after it. The seed decides the result; resumed or
-    not makes no difference.
+    not makes no difference. ``data`` tells digits from as many others: a hash, say.
 
     Raises:
-        CheckpointError: ``out`` holds a run of another recipe, seed or number of digits.
+        CheckpointError: ``out`` holds a run of another recipe or seed, or of other digits.
     """
     run = {"recipe": asdict(recipe), "seed": seed, "digits": len(training.labels)}
+    run |= {"data": data} if data else {}
     loop = _Loop(recipe, seed, training, out, json.loads(json.dumps(run)))
     loop.resume()
     write_whole(out / "recipe.json", json.dumps(run, indent=2) + "\n")
@@ -225,7 +227,7 @@ class _Loop:
         tensors, about = load_checkpoint(path, kind=KIND)
         if about.get("run") != self.run:
             raise CheckpointError(
-                f"{path}: belongs to a run of another recipe, seed or number of digits; "
+                f"{path}: belongs to a run of another recipe or seed, or of other digits; "
                 "choose another --out, or remove it"
             )
         groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}

@@ -43,7 +43,7 @@ class KeptInk:
 
         Raises:
             InkError: a text of other characters than letters; nothing is kept then.
-        OSError: the folder cannot be written to.
+            OSError: the folder cannot be written to.
         """
         if not folded(text):
             raise InkError(f"{text!r} is no word of the letters a-z")

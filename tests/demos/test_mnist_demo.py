@@ -28,16 +28,9 @@ from demos.mnist.results import (
 from demos.mnist.timing import measure_time
 from demos.mnist.train import penalties_of, split, train_network
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 runner = CliRunner()
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads only get in each other's way on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def idx(array):
@@ -112,7 +105,7 @@ def test_an_interrupted_run_ends_as_a_whole_one(data, tmp_path, monkeypatch, rec
     lines = (tmp_path / "parts" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["wrong"] for line in lines] == [p["wrong"] for p in whole.passes]
     # Another seed is another run, and no continuation of this one.
-    with pytest.raises(CheckpointError, match="another recipe, seed or number"):
+    with pytest.raises(CheckpointError, match="another recipe or seed, or of other digits"):
         train_network(recipe, 2, digits, tmp_path / "parts", progress=False)
 
 

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from demos.mnist.__main__ import app
 from demos.mnist.models import MODELS, save_model, shipped
-from demos.mnist.read import DigitReader, evaluate_folder, load_digit
+from demos.mnist.own_digits import load_digit
+from demos.mnist.read import DigitReader, evaluate_folder
 from demos.mnist.recipes import RECIPES
 from recognizers.datasets.fields import FieldSetError
 from recognizers.datasets.mnist import load_mnist
@@ -116,7 +117,9 @@ def test_nothing_to_measure(folder):
     with pytest.raises(FieldSetError, match=r"neither a labels\.csv nor the test digits of MNIST"):
         call(app, ["evaluate", "--data", str(folder / "images")], catch_exceptions=False)
     (folder / "labels.csv").write_text("file,text\n12.png,12\nblank.png,1\n")
-    with pytest.raises(FieldSetError, match=r"no file is read; the first of 2 .*blank\.png"):
+    with pytest.raises(
+        FieldSetError, match=r"no file is read; the first of 2 that cannot: 12\.png"
+    ):
         call(app, ["evaluate", "--data", str(folder)], catch_exceptions=False)
 
 

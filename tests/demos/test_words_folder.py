@@ -4,7 +4,6 @@ import json
 import shutil
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from demos.words.__main__ import app
@@ -16,6 +15,8 @@ from demos.words.word_samples import evenly
 from recognizers.datasets.fields import FieldSetError
 from recognizers.online.ink_files import to_json
 from recognizers.online.unipen_trees import TreeError
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def unipen(*words):
@@ -169,11 +170,3 @@ def test_options_of_other_data_are_refused(tmp_path):
         done = run(folder, *options)
         assert done.exit_code == 2
         assert options[0] in done.stderr
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

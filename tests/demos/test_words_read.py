@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from test_report import Page
 from typer.testing import CliRunner
 
@@ -18,6 +17,8 @@ from demos.words.reader import SYSTEMS, WordReader, shipped_reader
 from grammars.words import word_list
 from recognizers.online.ink import Ink
 from recognizers.online.ink_files import to_json
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 WORDS = ["ink", "hand", "paper", "a", "in", "an", "it", "playground", "quickly", "z" * 200]
 OWN_INK = Path(handwriting.__file__).parent / "ink"
@@ -190,11 +191,3 @@ def test_ink_that_comes_with_the_package_is_as_the_code_writes_it():
         assert found["label"] == own["label"]
         for one, other in zip(found["strokes"], own["strokes"], strict=True):
             np.testing.assert_allclose(one, other, atol=0.11)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

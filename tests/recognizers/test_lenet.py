@@ -14,18 +14,11 @@ from recognizers.lenet import (
 )
 from recognizers.losses import discriminative_loss, maximum_likelihood_loss
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads only get in each other's way on networks this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def images(count=2, height=32, width=32, seed=1):

@@ -1,0 +1,150 @@
+"""Digits of a user's own folder with ``labels.csv``: as networks take them, and to learn from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from demos.checkpoint import write_whole
+from demos.image_folders import load_each
+from demos.mnist.evaluate import measure
+from demos.mnist.models import MODELS, save_model
+from demos.mnist.recipes import Recipe
+from demos.mnist.results import machine
+from demos.mnist.train import Digits, penalties_of, train_network
+from recognizers.classes import DIGITS
+from recognizers.datasets.fields import Field, file_hash, nothing_read
+from recognizers.digit_frames import frame_digit
+from recognizers.images import ImageError, load_field
+
+__all__ = ["SHARE", "OwnDigits", "load_digit", "own_digits", "train_on_own"]
+
+SHARE = 0.25
+"""Own digits are repeated in each pass beside those of MNIST until they are this share, or more."""
+
+
+class OwnDigits(NamedTuple):
+    """Frames of digits, uint8 [N, 28, 28], 0 paper, and the fields of the folder that they are of.
+
+    The text of each field is the digit.
+    """
+
+    frames: np.ndarray
+    fields: list[Field]
+
+    def prepared(self, model: str) -> Digits:
+        """Return them as the input of a model of ``MODELS``."""
+        labels = torch.tensor([int(one.text) for one in self.fields])
+        return Digits(MODELS[model].prepare(torch.from_numpy(self.frames)), labels)
+
+    def hash(self) -> str:
+        """Return a hash of what the files hold and are said to be."""
+        known = [(one.name, file_hash(one.path), one.text) for one in self.fields]
+        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
+
+
+def load_digit(path: Path) -> np.ndarray:
+    """The digit of an image file in the frame of MNIST, uint8 [28, 28], 0 paper, 255 ink.
+
+    Raises:
+        ImageError: the file cannot be read, or has no ink; the message begins with its path.
+    """
+    frame = frame_digit(load_field(path))
+    if not frame.any():
+        raise ImageError(f"{path}: no ink that could be a digit")
+    return frame
+
+
+def own_digits(
+    fields: Sequence[Field], problems: Sequence[str] = ()
+) -> tuple[OwnDigits, list[str]]:
+    """Return the digits of the rows of a ``labels.csv``, and ``problems`` with what is wrong now.
+
+    Left out are files that cannot be read and texts that are no single digit.
+
+    Raises:
+        FieldSetError: nothing is left.
+    """
+    wrong, frames, kept = list(problems), [], []
+    by_path = {one.path: one for one in fields}
+    for path, frame in load_each(by_path, load_digit):
+        one = by_path[path]
+        if isinstance(frame, ImageError):
+            wrong.append(str(frame))
+        elif one.text not in tuple(DIGITS):
+            wrong.append(f"{one.name}: the text {one.text!r} is no single digit")
+        else:
+            frames.append(frame)
+            kept.append(one)
+    if not kept:
+        raise nothing_read(wrong)
+    return OwnDigits(np.stack(frames), kept), wrong
+
+
+def train_on_own(
+    recipe: Recipe,
+    seed: int,
+    own: OwnDigits,
+    out: Path,
+    *,
+    mnist: Digits | None = None,
+    held_out: OwnDigits | None = None,
+    row: str = "",
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Train a network on own digits; write ``out/network.safetensors`` and return the metrics.
+
+    They are also written to ``out/metrics.json``: the recipe, how many digits were learned, the
+    ``passes`` and their seconds, and figures of the digits that were ``held_out``, if any. Goes on
+    where it was interrupted.
+
+    Args:
+        recipe: of a single network, as those of ``RECIPES`` are but the boosted one.
+        seed: of everything random.
+        own: what is learned.
+        out: the folder of the run.
+        mnist: digits that are learned beside them, each once in a pass; own ones are then repeated
+            until they are ``SHARE`` of a pass, or more.
+        held_out: digits that are measured in the end, and decide nothing.
+        row: what the recipe is called; it comes with the network.
+
+    Raises:
+        CheckpointError: ``out`` holds a run of another recipe, seed, or other digits.
+    """
+    training = ours = own.prepared(recipe.model)
+    times = 1
+    if mnist is not None:
+        wanted = SHARE / (1.0 - SHARE) * len(mnist.labels)
+        times = max(1, round(wanted / len(ours.labels)))
+        training = Digits(
+            torch.cat([mnist.inputs, ours.inputs.repeat(times, 1, 1, 1)]),
+            torch.cat([mnist.labels, ours.labels.repeat(times)]),
+        )
+    trained = train_network(recipe, seed, training, out, data=own.hash(), progress=progress)
+    about: dict[str, Any] = {"row": row, "seed": seed, "recipe": asdict(recipe)}
+    save_model(out / "network.safetensors", recipe.model, trained.network, about)
+    metrics = {
+        **about,
+        "own": len(ours.labels),
+        "times": times,
+        "mnist": 0 if mnist is None else len(mnist.labels),
+        "passes": trained.passes,
+        "seconds": trained.seconds,
+        "machine": machine(),
+    }
+    if held_out is not None:
+        metrics["held_out"] = _figures(trained.network, held_out.prepared(recipe.model))
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return metrics
+
+
+def _figures(network: nn.Module, digits: Digits) -> dict[str, Any]:
+    return measure(penalties_of(network.eval(), digits.inputs), digits.labels)
