@@ -75,17 +75,18 @@ def curves(
     found: Mapping[str, Sequence[Sequence[float]]], x: str, y: str, *, least: float = 1e-4
 ) -> Figure:
     """Lines by name, of pairs (share, share), both drawn in percent, the second logarithmic."""
-    figure = Figure(figsize=(7.0, 4.2))
+    figure = Figure(figsize=(9.0, 5.2), layout="constrained")
     axes = figure.subplots()
+    colors = mpl.colormaps["tab10"]
     for number, (name, pairs) in enumerate(found.items()):
-        known = [(a, b) for a, b in pairs if b >= least]
-        color = mpl.colormaps["tab20"](number % 20)
-        axes.plot([100 * a for a, _ in known], [100 * b for _, b in known], label=name, color=color)
+        known = [(100 * a, 100 * b) for a, b in pairs if b >= least]
+        dashes = ("-", "--", ":", "-.")[number // colors.N % 4]
+        axes.plot(*zip(*known, strict=True), dashes, label=name, color=colors(number % colors.N))
     axes.axhline(0.5, color="black", linewidth=0.6, linestyle=":")
     axes.set_yscale("log")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.legend(fontsize=6, frameon=False, ncols=2)
+    figure.legend(fontsize=8, frameon=False, loc="outside right upper")
     _plain(axes)
     return figure
 
