@@ -31,7 +31,8 @@ HEAD = """\
 
 Every operation on graphs: what it does, what it takes, in which semirings, what its gradient is,
 where it comes from, and a small example with its picture. All of them take a graph or a
-`GraphBatch`, several starts and finals, cycles and epsilons where a row does not say otherwise;
+`GraphBatch`, several starts and finals, cycles and epsilons where a row does not say otherwise
+(`isomorphic`, `to_networkx`, `to_openfst_text` and `Learned` take single graphs);
 arc data follow them. N nodes, A arcs, D arcs of a node, T frames, C classes, U labels, k paths of L
 arcs. In the tropical semiring the best path counts, in the log semiring the sum of exp(-penalty)
 over all paths. *Gathered*: the penalties of the result are picked from those of the operands by

@@ -254,8 +254,10 @@ def repeat(graph: Graph, times: int) -> GraphBatch:
     """Return a batch of copies of a single graph; gradients of all copies add up in it."""
     if graph.topology.is_batch:
         raise GraphError("only a single graph can be repeated")
-    if times < 1:
-        raise GraphError(f"a batch needs at least one graph, not {times}")
+    if times < 0:
+        raise GraphError(f"a batch has no {times} graphs")
+    if times == 0:
+        return GraphBatch.from_graphs([graph])._none()
     arcs, starts, finals = (
         np.tile(np.arange(n, dtype=np.int32), times)
         for n in (graph.num_arcs, len(graph.starts), len(graph.finals))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gtn.batch import assemble
 from gtn.beam import pruned
 from gtn.data import Sources
-from gtn.errors import GraphError
+from gtn.errors import GraphError, SymbolError
 from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph
 from gtn.kernels.composition import explore
@@ -134,7 +134,7 @@ def compose(
         failure=failure_label(b, failure),
         acceptor=symbols == "match" and is_acceptor(a) and is_acceptor(b),
     )
-    return plan(a, b, suffixes=suffixes)
+    return plan(a, b, suffixes=suffixes, symbols="ignore")  # compared above, where they are to be
 
 
 def intersect(
@@ -247,6 +247,7 @@ class ComposePlan:
                 "search it without building it"
             )
         self.a, self.b = a, b
+        self._relabels = relabel is not None
         self._product = trimmed(
             a,
             b,
@@ -268,11 +269,24 @@ class ComposePlan:
         """For each operand, the arc behind each arc of the result, -1 where it stood still."""
         return self._product.sources
 
-    def __call__(self, a: Graph, b: Graph, *, suffixes: tuple[str, str] | None = None) -> Graph:
+    def __call__(
+        self,
+        a: Graph,
+        b: Graph,
+        *,
+        suffixes: tuple[str, str] | None = None,
+        symbols: str = "match",
+    ) -> Graph:
         """Return the composition of graphs that have the planned topologies.
+
+        Args:
+            a, b: the graphs.
+            suffixes: as in :func:`compose`.
+            symbols: ``"ignore"``: labels are compared as the numbers they are, whatever the tables.
 
         Raises:
             GraphError: a graph of another topology.
+            SymbolError: different tables, of which the plan had no ``relabel``.
             DataError: a key of arc data on both sides, and no suffixes.
         """
         for name, graph, planned in (("a", a, self.a), ("b", b, self.b)):
@@ -281,6 +295,11 @@ class ComposePlan:
                     f"{name} has {graph.topology!r}, which is not the {planned!r} that this "
                     "composition was planned for; make a new plan"
                 )
+        if symbols == "match" and not self._relabels and a.osymbols != b.isymbols:
+            raise SymbolError(
+                "a writes symbols of another table than b reads; plan with relabel=, the second "
+                'result of a.osymbols.merge(b.isymbols), or call with symbols="ignore"'
+            )
         return self._product.graph([a, b], suffixes)
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ from gtn.graph import Graph, check_table
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["Builder", "empty", "from_arcs", "from_arrays", "label_of", "linear"]
+__all__ = ["Builder", "empty", "end_penalty", "from_arcs", "from_arrays", "label_of", "linear"]
 
 Nodes = int | Iterable[int] | Mapping[int, float]
 Label = int | str | None
@@ -73,7 +73,7 @@ def from_arrays(
     if src.size == 0:
         src, dst = src.astype(np.int32), dst.astype(np.int32)
     if num_nodes is None:
-        num_nodes = 1 + max(int(n.max(initial=-1)) for n in (src, dst, starts, finals))
+        num_nodes = max(1 + int(n.max()) if n.size else 0 for n in (src, dst, starts, finals))
     topology = Topology(num_nodes, src, dst, ilabels, olabels, starts=starts, finals=finals)
     if penalties is None:
         penalties = torch.zeros(topology.num_arcs)
@@ -218,6 +218,27 @@ def empty(*, symbols: SymbolTable | None = None, dtype: torch.dtype | None = Non
     return Graph(topology, penalties, isymbols=symbols, osymbols=symbols)
 
 
+def end_penalty(value: Any, owner: str) -> float | None:
+    """Return the penalty of a start or final: 0 for true, None for false, or the number itself.
+
+    Raises:
+        GraphError: neither, naming the owner; a penalty that needs a gradient.
+    """
+    if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == torch.bool:
+        return 0.0 if value else None
+    if getattr(value, "requires_grad", False):
+        raise GraphError(
+            f"{owner} has a penalty that needs a gradient; build the graph, then give it all "
+            "such penalties as one tensor, with_penalties(…)"
+        )
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise GraphError(
+            f"{owner} has penalty {value!r}; it is a number, or true or false"
+        ) from error
+
+
 class Builder:
     """A graph in the making, for people who write loops.
 
@@ -240,13 +261,18 @@ class Builder:
         self._num_nodes = 0
 
     def add_node(self, *, start: bool | float = False, final: bool | float = False) -> int:
-        """Add a node and return its number; a float is the penalty of starting or ending there."""
+        """Add a node and return its number; a float is the penalty of starting or ending there.
+
+        Raises:
+            GraphError: what is neither a truth value nor a penalty; a penalty that needs a
+                gradient, which goes in with ``with_penalties`` instead.
+        """
         node = self._num_nodes
+        ends = end_penalty(start, f"start node {node}"), end_penalty(final, f"final node {node}")
         self._num_nodes += 1
-        if start is not False:
-            self._starts[node] = 0.0 if start is True else float(start)
-        if final is not False:
-            self._finals[node] = 0.0 if final is True else float(final)
+        for penalty, of_nodes in zip(ends, (self._starts, self._finals)):
+            if penalty is not None:
+                of_nodes[node] = penalty
         return node
 
     def add_arc(

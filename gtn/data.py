@@ -101,14 +101,15 @@ class Column:
 
     __slots__ = ("base", "fill", "sources")
 
-    def __init__(self, base: Table, sources: Sources | None = None, *, fill: float = 0) -> None:
+    def __init__(self, base: Table, sources: Sources | None = None, *, fill: Any = 0) -> None:
         if not isinstance(base, torch.Tensor | np.ndarray) or base.ndim < 1:
             raise DataError(
                 f"arc data must be a tensor or an array with one row per arc, not {type(base)}"
             )
         self.base = base
         self.sources = Sources(np.arange(len(base), dtype=np.int32)) if sources is None else sources
-        self.fill = fill
+        # A number of numpy or torch is one of Python, so that it can be compared and written.
+        self.fill = fill.item() if isinstance(fill, np.number | np.bool_ | torch.Tensor) else fill
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -170,13 +171,17 @@ class Column:
         shifts: dict[int, int] = {}
         rows = 0
         for column in present:
-            if type(column.base) is not type(first.base) or (
-                column.base.shape[1:] != first.base.shape[1:]
-            ):
+            same = isinstance(column.base, torch.Tensor) == isinstance(first.base, torch.Tensor)
+            if not same or column.base.shape[1:] != first.base.shape[1:]:
                 raise DataError(
                     f"arc data of one key must agree: {type(first.base).__name__} rows of shape "
                     f"{tuple(first.base.shape[1:])} meet {type(column.base).__name__} rows of "
                     f"shape {tuple(column.base.shape[1:])}"
+                )
+            if column.fill != first.fill and not column.fill != column.fill:  # two NaNs are one
+                raise DataError(
+                    f"arc data of one key must agree: {first.fill!r} and {column.fill!r} stand for "
+                    "what is missing"
                 )
             if id(column.base) not in shifts:
                 shifts[id(column.base)] = rows
@@ -249,6 +254,10 @@ class ArcData(Mapping[str, Any]):
         if key not in self._columns:
             raise DataError(f"no arc data {key!r}; there is {sorted(self._columns)}")
         return self._columns[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the rows of all arcs, as ``data[key]`` does; the default for an unknown key."""
+        return self[key] if key in self._columns else default
 
     def columns(self) -> dict[str, Column]:
         """Return all columns by key."""

@@ -87,6 +87,12 @@ class Operands:
     def __init__(self, operands: Sequence[Graph], symbols: str) -> None:
         if symbols not in ("match", "ignore"):
             raise GraphError(f"symbols={symbols!r}; known are 'match' and 'ignore'")
+        for k, given in enumerate(operands):
+            if not isinstance(given, Graph):
+                raise GraphError(
+                    f"operand {k} is of type {type(given).__name__}; graphs are given one by one, "
+                    "as in union(a, b, c)"
+                )
         lengths = {g.topology.batch_size for g in operands if g.topology.is_batch}
         if len(lengths) > 1:
             raise GraphError(f"batches of {' and '.join(map(str, sorted(lengths)))} graphs")

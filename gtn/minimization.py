@@ -44,6 +44,9 @@ def minimize(
     arcs go in the order of nodes and labels. Merged arcs keep the list of their sources, as in
     :func:`gtn.determinize`. On a batch, graph by graph.
 
+    (A cyclic graph that is determinized only up to ``delta`` has no such form: see
+    :func:`gtn.determinize`.)
+
     Penalties of strings are exact (within ``delta``, where penalties agree no better). About
     derivatives there is a choice, as arcs of equal penalty that come from different parameters
     become one:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from gtn.distance import distances_float64
@@ -85,12 +86,14 @@ def _within(graph: Graph, beam: float) -> list[torch.Tensor]:
     )
     best = arcs.new_full((topology.batch_size,), torch.inf)
     best = best.scatter_reduce(0, owners[1], through[2], "amin")
-    # The three sums round differently; what is equal must not seem worse.
-    slack = ROUNDING * max(
-        (float(d[d.isfinite()].abs().max()) for d in (ahead, behind) if d.isfinite().any()),
-        default=0.0,
-    )
-    limits = best + beam + slack
+    # The three sums round differently; what is equal must not seem worse. How much they do is
+    # of the size of the distances along the paths that count, not of those far beyond the beam.
+    owner = as_index(topology.graph_of_nodes(np.arange(topology.num_nodes, dtype=np.int32)))
+    total, size = ahead + behind, torch.maximum(ahead.abs(), behind.abs())
+    near = total <= (best + beam).index_select(0, owner) + ROUNDING * size
+    near &= total.isfinite()
+    sizes = torch.zeros_like(best).scatter_reduce(0, owner[near], size[near], "amax")
+    limits = best + beam + ROUNDING * sizes
     arc_owner = as_index(topology.arc_graph)
     return [
         (part <= limits.index_select(0, owner))

@@ -13,7 +13,7 @@ from gtn.batch import GraphBatch
 from gtn.construction import check_no_numbers, label_of
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_table
-from gtn.symbols import SymbolTable
+from gtn.symbols import EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
 __all__ = ["String", "string", "strings"]
@@ -50,7 +50,7 @@ def string(
     if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
         for i, item in enumerate(items):
             check_no_numbers(i, [item])
-        symbols = SymbolTable(list(dict.fromkeys(texts)))
+        symbols = SymbolTable(list(dict.fromkeys(x for x in texts if x != EPSILON_TEXT)))
     numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
     nodes = np.arange(len(items), dtype=np.int32)
     topology = Topology(len(items) + 1, nodes, nodes + 1, numbers, starts=[0], finals=[len(items)])
@@ -89,7 +89,8 @@ def strings(
     if symbols is None and any(isinstance(x, str) for x in (*items, *labels)):
         for b, row in enumerate(rows):
             _named(b, lambda i, item: check_no_numbers(i, [item]), row)
-        symbols = SymbolTable(list(dict.fromkeys(x for x in items if isinstance(x, str))))
+        texts = (x for x in items if isinstance(x, str) and x != EPSILON_TEXT)
+        symbols = SymbolTable(list(dict.fromkeys(texts)))
     numbers = np.array(
         [
             label

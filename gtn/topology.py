@@ -118,6 +118,8 @@ class Topology:
             self.__dict__.update(known)
 
     def _check(self) -> None:
+        if self.num_nodes < 0:
+            raise GraphError(f"num_nodes={self.num_nodes}; there is no negative number of nodes")
         for name in ("dst", "ilabels", "olabels"):
             if len(getattr(self, name)) != self.num_arcs:
                 raise GraphError(

@@ -257,6 +257,11 @@ def transduce(
     penalties, columns = answer if isinstance(answer, tuple) else (answer, {})
     check_penalties(penalties, made.topology.num_arcs, "arc")
     start_penalties, final_penalties = made.end_penalties(g1, g2)
+    for key, column in ArcData(columns).columns().items():
+        if len(column) != made.topology.num_arcs:
+            raise GraphError(
+                f"fprop gave {len(column)} rows of data {key!r} for {made.topology.num_arcs} arcs"
+            )
     left, right = tables[0].data, tables[1].data
     both = _without(left, columns).merged(_without(right, columns), suffixes)
     graph = assemble(

@@ -9,7 +9,7 @@ import networkx as nx
 import numpy as np
 import torch
 
-from gtn.construction import from_arcs
+from gtn.construction import end_penalty, from_arcs
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.symbols import EPSILON, SymbolTable
@@ -164,19 +164,15 @@ def _ends(
     network: nx.DiGraph, number: Mapping[Any, int], given: Any, name: str
 ) -> dict[int, float]:
     if given is None:
-        given = {
-            node: p for node, p in network.nodes(data=name) if p is not None and p is not False
-        }
+        given = {node: p for node, p in network.nodes(data=name) if p is not None}
     elif not isinstance(given, Mapping):
         several = given if isinstance(given, list | set | frozenset) else [given]
         given = dict.fromkeys(several, 0.0)
     unknown = next((node for node in given if node not in number), None)
     if unknown is not None:
         raise GraphError(f"{name} node {unknown!r} is not in the network")
-    return {
-        number[node]: 0.0 if p is True else _penalty(p, f"{name} node {node!r}")
-        for node, p in given.items()
-    }
+    ends = {node: end_penalty(p, f"{name} node {node!r}") for node, p in given.items()}
+    return {number[node]: p for node, p in ends.items() if p is not None}
 
 
 def _penalty(value: Any, owner: str) -> float:
@@ -188,6 +184,9 @@ def _penalty(value: Any, owner: str) -> float:
 
 def _columns(rows: list[Mapping[str, Any] | None]) -> dict[str, Any]:
     """Return the columns of arc data that edges carry row by row."""
+    for arc, row in enumerate(rows):
+        if row is not None and not isinstance(row, Mapping):
+            raise GraphError(f"edge {arc} has data={row!r}; arc data are a mapping of key to value")
     keys = dict.fromkeys(key for row in rows if row for key in row)
     columns = {}
     for key in keys:

@@ -59,6 +59,11 @@ def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
             f"arc {arc} reads {graph.ilabels[arc]} and writes {graph.olabels[arc]}: this is no "
             "acceptor; write it with acceptor=False, or gtn.project it"
         )
+    if acceptor and graph.isymbols != graph.osymbols:
+        raise GraphError(
+            "input and output labels have different tables: this is no acceptor; write it with "
+            "acceptor=False, or gtn.project it"
+        )
     labels = [_written(graph.ilabels, graph.isymbols)]
     if not acceptor:
         labels.append(_written(graph.olabels, graph.osymbols))

@@ -56,9 +56,15 @@ class ASGLoss(Criterion):
         """Return the loss in nats; arguments and errors as :class:`gtn.nn.CTCLoss`.
 
         Raises:
-            GraphError: also two equal labels side by side, naming sample and position.
+            GraphError: also two equal labels side by side, naming sample and position; emissions
+                of another number of classes.
         """
         single = emissions.ndim == 2
+        if emissions.shape[-1] != len(self.beginnings):
+            raise GraphError(
+                f"emissions of shape {tuple(emissions.shape)}; the last dimension is of the "
+                f"{len(self.beginnings)} classes of this loss"
+            )
         if not single:
             targets, target_lengths = one_by_one(targets, target_lengths)
         graphs = self.correct([targets] if single else targets, target_lengths)

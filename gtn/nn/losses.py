@@ -9,6 +9,7 @@ import torch
 
 from gtn.batch import GraphBatch
 from gtn.composition import compose
+from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import Target, acceptors
@@ -56,6 +57,11 @@ class GraphLoss(Criterion):
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
         """
+        if not isinstance(graph, Graph):
+            raise GraphError(
+                f"a loss of graphs takes a graph, not {type(graph).__name__}; of emissions "
+                "gtn.linear makes one"
+            )
         graph = graph.without_data()
         grammar = None if self.grammar is None else current(self.grammar).without_data()
         table = (graph if grammar is None else grammar).osymbols

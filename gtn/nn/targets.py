@@ -29,6 +29,9 @@ __all__ = [
     "unknown_symbol",
 ]
 
+_MOST = np.iinfo(np.int32).max
+"""The greatest label, which fits 32 bits."""
+
 Target = str | Sequence[Any] | Graph
 LabelTargets = torch.Tensor | Sequence[Any]
 
@@ -89,7 +92,8 @@ def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
         return items
     labels = {_label(x, target) for x in items if not isinstance(x, str)}
     known = labels <= {EPSILON, *table.labels} if labels else True
-    return items if known and all(x in table for x in items if isinstance(x, str)) else None
+    texts = (x for x in items if isinstance(x, str))
+    return items if known and all(x == EPSILON_TEXT or x in table for x in texts) else None
 
 
 def _label(label: Any, target: Any) -> int:
@@ -207,7 +211,7 @@ def label_rows(
         targets: sequences of labels, a padded tensor ``[B, U]``, or a tensor of all labels, one
             target after the other.
         target_lengths: of the targets in a tensor, ``[B]``; otherwise each is taken whole.
-        check: whether to look for negative numbers in a padded tensor.
+        check: whether to look for negative numbers in a padded tensor, too.
 
     Raises:
         GraphError: what is no label, naming the sample.
@@ -221,15 +225,17 @@ def label_rows(
         if target_lengths is not None:
             lengths = _lengths(target_lengths, most)
             labels = table[np.arange(table.shape[1]) < lengths[:, None]]
-        if labels.dtype.kind in "iu" and not (check and labels.min(initial=0) < 0):
+        if labels.dtype.kind in "iu" and not (
+            (check and labels.min(initial=0) < 0) or labels.max(initial=0) > _MOST
+        ):
             return labels.astype(np.int64), lengths
     rows = [_row(b, row) for b, row in enumerate(targets)]
     lengths = _lengths(target_lengths, np.array([len(row) for row in rows], dtype=np.int64))
     rows = [row[:n] for row, n in zip(rows, lengths)]
     for b, row in enumerate(rows):
-        if len(row) and (row.dtype.kind not in "iu" or row.min() < 0):
+        if len(row) and (row.dtype.kind not in "iu" or row.min() < 0 or row.max() > _MOST):
             raise GraphError(
-                f"the target of sample {b} is {targets[b]!r}; labels are integers >= 0"
+                f"the target of sample {b} is {targets[b]!r}; labels are integers >= 0 of 32 bits"
             )
     return np.concatenate([np.empty(0, dtype=np.int64), *rows]).astype(np.int64), lengths
 

@@ -161,8 +161,9 @@ def test_gradients_of_all_copies_add_up():
 
 
 def test_what_cannot_be_repeated():
-    with pytest.raises(GraphError, match="at least one graph, not 0"):
-        repeat(gtn.string([1]), 0)
+    with pytest.raises(GraphError, match="no -1 graphs"):
+        repeat(gtn.string([1]), -1)
+    assert len(repeat(gtn.string([1]), 0)) == 0
     with pytest.raises(GraphError, match="single graph"):
         repeat(GraphBatch.from_graphs([gtn.string([1])]), 2)
 

@@ -580,3 +580,13 @@ def test_finals_behind_many_ways_back_are_found(monkeypatch, room):
     assert found.topology.is_connected
     assert (found.ilabels <= 0).all()
     assert gtn.equal(found, gtn.connect(found))
+
+
+def test_a_plan_does_not_take_numbers_for_symbols():
+    a, b = (gtn.string("a", symbols=gtn.SymbolTable(text)) for text in ("ab", "ba"))
+    plan = gtn.ComposePlan(a.topology, b.topology)
+    with pytest.raises(SymbolError, match="plan with relabel="):
+        plan(a, b)
+    assert plan(a, b, symbols="ignore").num_arcs == 0
+    relabelled = gtn.ComposePlan(a.topology, b.topology, relabel=a.osymbols.merge(b.isymbols)[1])
+    assert relabelled(a, b).num_arcs == (a @ b).num_arcs == 1

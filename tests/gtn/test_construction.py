@@ -437,3 +437,42 @@ def test_strings_have_symbols_or_numbers():
     with pytest.raises(SymbolError, match=r"^string 1: arc 0 has label 4"):
         gtn.strings(["x", [4]])
     assert gtn.string(["x", -1]).ilabels.tolist() == [0, -1]
+
+
+@pytest.mark.parametrize("kind", [bool, np.bool_, torch.tensor])
+def test_truth_values_of_every_kind_say_where_paths_begin_and_end(kind):
+    builder = gtn.Builder()
+    first = builder.add_node(start=kind(True), final=kind(False))
+    last = builder.add_node(start=kind(False), final=kind(True))
+    builder.add_arc(first, last, 1)
+    graph = builder.build()
+    assert (graph.starts.tolist(), graph.finals.tolist()) == ([0], [1])
+    assert (graph.start_penalties.tolist(), graph.final_penalties.tolist()) == ([0.0], [0.0])
+
+
+def test_what_is_no_penalty_of_an_end():
+    builder = gtn.Builder()
+    with pytest.raises(GraphError, match="final node 0 has penalty 'x'"):
+        builder.add_node(final="x")
+    with pytest.raises(GraphError, match="start node 0 has a penalty that needs a gradient"):
+        builder.add_node(start=torch.tensor(0.5, requires_grad=True))
+    assert builder.add_node() == 0  # nothing was added by what failed
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.uint64])
+def test_nodes_may_be_unsigned(kind):
+    graph = gtn.from_arrays(np.array([0], kind), np.array([1], kind), [0], final=1)
+    assert graph.num_nodes == 2
+    none = gtn.from_arrays(np.array([], kind), np.array([], kind), [], final=0)
+    assert none.num_nodes == 1
+
+
+def test_there_is_no_negative_number_of_nodes():
+    with pytest.raises(GraphError, match="num_nodes=-1"):
+        gtn.from_arcs([], start=[], final=[], num_nodes=-1)
+
+
+def test_epsilon_in_a_text_is_no_symbol():
+    graph = gtn.string("aεb")
+    assert graph.ilabels.tolist() == [0, -1, 1]
+    assert gtn.strings(["aεb"])[0].ilabels.tolist() == [0, -1, 1]

@@ -566,3 +566,33 @@ def test_expected_risk_without_a_path():
     assert loss(batch, [[1], [1, 2]]) == 1
     assert loss.skipped == 1
     assert ExpectedRiskLoss(reduction="none")(batch[:0], []).shape == (0,)
+
+
+@pytest.mark.parametrize("label", [2**31, 2**32 - 1, 2**32 + 1, 2**40])
+def test_labels_of_more_than_32_bits_are_no_labels(label):
+    emissions = torch.rand(2, 4, 3)
+    rows = [[1], [label]]
+    for targets in (rows, torch.tensor(rows), np.array(rows, dtype=np.uint64)):
+        for loss in (gtn.nn.CTCLoss(), gtn.nn.ASGLoss(3)):
+            with pytest.raises(GraphError, match=r"target of sample 1 .* 32 bits"):
+                loss(emissions, targets)
+        with pytest.raises(GraphError, match=r"target of sample 1 .* 32 bits"):
+            gtn.nn.ctc_graphs(targets)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_asg_knows_how_many_classes_there_are(classes):
+    with pytest.raises(GraphError, match="the 3 classes of this loss"):
+        gtn.nn.ASGLoss(3)(torch.zeros(4, classes), [0, 1])
+
+
+def test_epsilon_in_a_target_is_nothing():
+    table = gtn.SymbolTable("ab")
+    graph = gtn.linear(torch.rand(2, 2), symbols=table)
+    found = [gtn.nn.DiscriminativeForwardLoss()(graph, t) for t in ("ab", "aεb", [0, -1, 1])]
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_loss_of_graphs_says_that_emissions_are_none():
+    with pytest.raises(GraphError, match=r"takes a graph, not Tensor"):
+        gtn.nn.DiscriminativeForwardLoss()(torch.zeros(2, 3), [0, 1])

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import gtn
 from gtn import ArcData, Column, DataError, Sources
 
 
@@ -197,3 +198,35 @@ def test_a_key_missing_in_one_part_reads_as_fill():
     joined = ArcData.concatenate(parts, [1, 2])
     assert joined["a"].tolist() == [1.0, 0.0, 0.0]
     assert joined["b"].tolist() == [0.0, 2.0, 3.0]
+
+
+def test_what_stands_for_missing_rows_must_agree():
+    first = gtn.from_arcs([(0, 1, 0)], final=1, data={"t": Column(np.ones(1), fill=np.nan)})
+    same = gtn.from_arcs(
+        [(0, 1, 0)], final=1, data={"t": Column(np.ones(1), fill=np.float32(np.nan))}
+    )
+    other = gtn.from_arcs([(0, 1, 0)], final=1, data={"t": Column(np.ones(1), fill=-1.0)})
+    assert (first | same).data["t"].tolist() == [1.0, 1.0]
+    for join in (gtn.union, gtn.concat, lambda a, b: gtn.GraphBatch.from_graphs([a, b])):
+        with pytest.raises(DataError, match=r"nan and -1\.0 stand for what is missing"):
+            join(first, other)
+
+
+def test_a_fill_may_be_a_number_of_numpy_or_torch(tmp_path):
+    for fill in (np.float32(2), np.int64(2), torch.tensor(2.0)):
+        graph = gtn.from_arcs([(0, 1, 0)], final=1, data={"t": Column(np.ones(1), fill=fill)})
+        gtn.save(graph, tmp_path / "g.npz")
+        assert gtn.load(tmp_path / "g.npz").data.column("t").fill == 2
+
+
+def test_parameters_and_tensors_are_data_of_one_kind():
+    rows = [torch.nn.Parameter(torch.ones(1, 3)), torch.zeros(1, 3)]
+    first, second = (gtn.from_arcs([(0, 1, 0)], final=1, data={"x": row}) for row in rows)
+    assert (first | second).data["x"].tolist() == [[1.0] * 3, [0.0] * 3]
+
+
+def test_data_is_a_mapping_with_defaults():
+    graph = gtn.from_arcs([(0, 1, 0)], final=1, data={"t": np.ones(1)})
+    assert graph.data.get("image") is None
+    assert graph.data.get("image", 5) == 5
+    assert graph.data.get("t").tolist() == [1.0]

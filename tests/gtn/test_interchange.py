@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
 import gtn
+from gtn import GraphError
 from gtn.data import Column, Sources
 from gtn.interchange import files
 from gtn.testing import assert_equivalent, batches, graphs
@@ -565,3 +566,22 @@ def test_workers_may_not_send_gradients_as_torch_has_it():
     with pytest.raises(RuntimeError, match="non-leaf tensor which requires_grad"):
         ForkingPickler.dumps(g)
     assert pickle.loads(ForkingPickler.dumps(g.detach())).penalties.tolist() == [2.0]
+
+
+def test_equal_numbers_of_two_tables_are_no_acceptor():
+    tables = {"isymbols": gtn.SymbolTable("a"), "osymbols": gtn.SymbolTable("b")}
+    with pytest.raises(GraphError, match="different tables: this is no acceptor"):
+        gtn.to_openfst_text(gtn.from_arcs([(0, 1, 0)], final=1, **tables), acceptor=True)
+
+
+def test_truth_values_of_numpy_at_the_nodes_of_a_network():
+    network = nx.DiGraph()
+    network.add_node("x", start=np.True_, final=np.False_)
+    network.add_node("y", start=np.False_, final=np.True_)
+    network.add_edge("x", "y", label=1)
+    graph = gtn.from_networkx(network)
+    assert (graph.starts.tolist(), graph.finals.tolist()) == ([0], [1])
+    assert graph.final_penalties.tolist() == [0.0]
+    network.add_edge("x", "y", label=1, data="foo")
+    with pytest.raises(GraphError, match="edge 0 has data='foo'"):
+        gtn.from_networkx(network)

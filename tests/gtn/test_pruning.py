@@ -177,3 +177,23 @@ def test_bad_penalties_are_named_by_their_own_numbers(options):
         getattr(graph, part)[int(named[-1])] = math.nan
         with pytest.raises(gtn.GraphError, match=f"{named} has penalty nan"):
             gtn.prune(graph, **options)
+
+
+@pytest.mark.parametrize("huge", [1e12, 1e20, 1e30])
+def test_what_is_far_beyond_the_beam_does_not_widen_it(huge):
+    """Rounding is of the size of the distances that count, in one graph and in its own only."""
+    arcs = [(0, 1, 0, 1.0), (0, 1, 1, 2.2), (0, 1, 2, 1.5)]
+    graph = gtn.Graph.from_arcs([*arcs, (0, 1, 3, huge)], final=1).double()
+    assert gtn.prune(graph, beam=1.0).ilabels.tolist() == [0, 2]
+    other = gtn.Graph.from_arcs([(0, 1, 0, huge)], final=1).double()
+    batch = gtn.GraphBatch.from_graphs([gtn.Graph.from_arcs(arcs, final=1).double(), other])
+    assert gtn.prune(batch, beam=1.0)[0].ilabels.tolist() == [0, 2]
+
+
+def test_large_distances_that_cancel_do_not_drop_the_best_path():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        first, second = rng.uniform(1e5, 1e7, 2)
+        penalties = [0.1, first, second, -first, -second, 0.7]
+        chain = gtn.linear(torch.tensor(penalties, dtype=torch.float64)[:, None])
+        assert gtn.prune(chain, beam=0.0).num_arcs == len(penalties)

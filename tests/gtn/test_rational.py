@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gtn
+from gtn import GraphError
 from gtn.equivalence import equal, isomorphic
 from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.testing import batches, graphs, paths
@@ -304,3 +305,15 @@ def test_wrong_operands():
         union(*(gtn.GraphBatch.from_graphs([b] * n) for n in (2, 3)))
     with pytest.raises(gtn.GraphError, match="'input' and 'output'"):
         project(a, "left")
+
+
+def test_an_empty_batch_is_joined_with_a_single_graph():
+    none, one = gtn.strings(["a"])[0:0], gtn.string("a")
+    for join in (gtn.union, gtn.concat):
+        assert len(join(none, one)) == len(join(one, none)) == 0
+
+
+def test_graphs_are_joined_one_by_one():
+    for join in (gtn.union, gtn.concat):
+        with pytest.raises(GraphError, match="operand 0 is of type list; graphs are given one by"):
+            join([gtn.string("a"), gtn.string("b")])

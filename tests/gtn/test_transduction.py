@@ -367,3 +367,14 @@ def test_replacement_in_a_batch():
 def test_wrong_replacement_raises():
     with pytest.raises(GraphError, match="1 graphs cannot replace 2 arcs"):
         replace(gtn.string([0, 1]), gtn.GraphBatch.from_graphs([gtn.string([1])]))
+
+
+def test_data_of_another_number_of_rows_is_refused():
+    graph = gtn.string([1, 2, 3])
+    with pytest.raises(GraphError, match="fprop gave 7 rows of data 'k' for 3 arcs"):
+        gtn.transduce(
+            graph,
+            graph,
+            check=lambda x, y: x == y,
+            fprop=lambda left, right: (left.penalties, {"k": torch.zeros(7)}),
+        )
