@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recognizers.datasets.fields import FieldSetError
 from recognizers.images import load_field
 from recognizers.segmentation import Segmentation, segment_field
 
@@ -37,12 +38,27 @@ class SegmentationQuality:
     broken: tuple[str, ...]
 
 
+SIDES = ("x", "y", "width", "height")
+"""Columns of a box, in pixels."""
+
+
 def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
-    """Read ``boxes.csv`` (``file,digit,x,y,width,height``): boxes ``[D, 4]`` of each file."""
+    """Read ``boxes.csv`` (``file,digit,x,y,width,height``): boxes ``[D, 4]`` of each file.
+
+    Raises:
+        FieldSetError: a column is missing, or a side is no number; names the line.
+    """
     boxes: dict[str, list[list[float]]] = defaultdict(list)
     with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            boxes[row["file"]].append([float(row[k]) for k in ("x", "y", "width", "height")])
+        rows = csv.DictReader(file)
+        missing = {"file", *SIDES} - set(rows.fieldnames or ())
+        if missing:
+            raise FieldSetError(f"{path}:1: no column {' and '.join(sorted(missing))}")
+        for row in rows:
+            try:
+                boxes[row["file"]].append([float(row[side]) for side in SIDES])
+            except (TypeError, ValueError) as error:
+                raise FieldSetError(f"{path}:{rows.line_num}: no box ({error})") from error
     return {name: np.array(rows) for name, rows in boxes.items()}
 
 

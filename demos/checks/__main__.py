@@ -152,7 +152,8 @@ def evaluate(
         by_name = {one.name: one.path for one in fields}
         wrong = [o for o in outcomes if not o.exact]
         worst = sorted(wrong, key=lambda o: -o.reading.confidence)[:24]
-        written_to = write_report(reader, [by_name[o.name] for o in worst], report)
+        truths = [o.truth for o in worst]
+        written_to = write_report(reader, [by_name[o.name] for o in worst], report, truths)
         typer.echo(f"report: {written_to}", err=as_json)
     if page is not None:
         write_dataset_page(reader, figures, fields, on, page)

@@ -27,6 +27,7 @@ from skimage.morphology import skeletonize
 from sklearn.datasets import load_digits
 
 from demos.checkpoint import write_whole
+from demos.command_line import run
 from recognizers.datasets.amount_texts import amount
 from recognizers.datasets.check_paper import paper
 from recognizers.datasets.written_amounts import ComposedField
@@ -326,4 +327,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

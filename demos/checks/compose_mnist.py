@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from demos.checks.compose_fields import save_fields
+from demos.command_line import run
 from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import MnistFields
@@ -41,4 +42,4 @@ def command(
 
 
 if __name__ == "__main__":
-    typer.run(command)
+    run(command)

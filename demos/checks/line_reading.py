@@ -66,7 +66,11 @@ class LineReading(nn.Module):
         """Return the transducer from a class per column to texts: models, then grammar."""
         models = self.models()
         if self._plan is None or self._plan[0].topology is not grammar.topology:
-            self._plan = grammar, gtn.ComposePlan(models.topology, grammar.topology)
+            assert models.osymbols is not None
+            assert grammar.isymbols is not None
+            relabel = models.osymbols.merge(grammar.isymbols)[1]
+            plan = gtn.ComposePlan(models.topology, grammar.topology, relabel=relabel)
+            self._plan = grammar, plan
         return self._plan[1](models, grammar)
 
     def texts(

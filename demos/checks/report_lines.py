@@ -90,8 +90,13 @@ def _characters(
 
 
 def _interpretations(emissions: torch.Tensor, decoder: gtn.Graph, text: str) -> dict[str, Any]:
-    """Draw what the field may say: each likely text is one path, with its share, of one graph."""
+    """Draw what the field may say: each likely text is one path, with its share, of one graph.
+
+    Nothing where this view of the field says nothing; what was read is then of other views.
+    """
     likely = decoded(emissions[None], decoder, SHOWN)[0]
+    if not likely:
+        return {}
     texts = sorted((t for t in likely if likely[t] >= LEAST_POSTERIOR or t == text), key=likely.get)
     strings = gtn.strings(texts, symbols=decoder.osymbols).double()
     each = torch.tensor([likely[t] for t in texts], dtype=torch.float64).clamp(min=1e-300)

@@ -71,7 +71,10 @@ def command(
 ) -> None:
     """Measure the segmenter against boxes.csv: digits with an arc that overlaps by 0.7 or more."""
     if measured is not None:
-        results = json.loads(measured.read_text())["results"]
+        kept = json.loads(measured.read_text())
+        if "results" not in kept:
+            raise ValueError(f"{measured}: not what --keep of this command writes")
+        results = kept["results"]
     else:
         results = _measure(find_data(data, "car", "checks"), cuts or list(CUTS), every)
         result = {"least_overlap": LEAST_OVERLAP, "results": results, "machine": machine()}

@@ -13,6 +13,7 @@ import typer
 
 from demos.checkpoint import write_whole
 from demos.checks.compare import write_into
+from demos.checks.networks import RECOGNIZERS, SWEEPING
 from demos.checks.options import CORES, Data, Workers
 from demos.checks.segment_training import CRITERIA
 from demos.checks.separate import TOGETHER, Effort, compare_trainings
@@ -90,6 +91,9 @@ def command(
     of its own on the page. Needs boxes.csv in the data. Goes on where it was interrupted: a fold
     that is done is not trained again.
     """
+    if recognizer in SWEEPING or recognizer not in RECOGNIZERS:
+        known = ", ".join(name for name in RECOGNIZERS if name not in SWEEPING)
+        raise typer.BadParameter(f"{recognizer!r} is none of {known}", param_hint="--recognizer")
     for name in loss or ():
         if name not in CRITERIA:
             raise typer.BadParameter(

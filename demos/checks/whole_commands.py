@@ -126,6 +126,8 @@ def table_of(result: dict[str, Any]) -> str:
     names = ("n", "correct", "error", "reject", "exact")
     rows = [["checks", "number", "correct", "error", "reject", "exact, none rejected"]]
     rows.append(["---"] * len(rows[0]))
+    if "groups" not in result:
+        raise ValueError("these are no figures of whole checks, as evaluate --whole --keep writes")
     for name, figures in {"all": result, **result["groups"]}.items():
         shown = [f"{figures[key]:.1%}" for key in names[1:]]
         rows.append([name, str(figures["n"]), *shown])

@@ -339,7 +339,7 @@ def main() -> None:
         CheckpointError,
         DownloadError,
         FieldSetError,
-        FileNotFoundError,
+        OSError,
         ResultError,
         ValueError,
     ) as error:

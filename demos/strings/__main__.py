@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -154,6 +155,7 @@ def read(
     """Read lines of digits: string and confidence, and a picture of how they were read."""
     reader = load(checkpoint)
     constraint = None if grammar is None else regex(grammar.removeprefix("regex:"))
+    drawn: Counter[str] = Counter()
     for path, line in echo_bad(load_each(image_files(paths), load_line), as_json):
         reading = reader.read([line], constraint)[0]
         if as_json:
@@ -163,7 +165,11 @@ def read(
         else:
             typer.echo(f"{path}  {reading.text or '(nothing)'}  {reading.confidence:.3f}")
         if pictures is not None:
-            write_figure(draw_line(reader, line, reading), pictures / f"{path.stem}.{form}")
+            # a.png and b/a.png are two pictures, and neither is one that is read.
+            drawn[path.name] += 1
+            again = f"-{drawn[path.name]}" if drawn[path.name] > 1 else ""
+            name = f"{path.name}{again}.{form}"
+            write_figure(draw_line(reader, line, reading), pictures / name)
 
 
 @app.command(rich_help_panel=PAGES)
@@ -181,6 +187,8 @@ def spot(
     """Find a digit anywhere on a page, in several sizes; with a heat map of where it may be."""
     if what not in DIGITS or len(what) != 1:
         raise typer.BadParameter(f"{what!r} is no digit", param_hint="--what")
+    if picture is not None and picture.resolve() == path.resolve():
+        raise typer.BadParameter(f"{picture} is the page itself", param_hint="--picture")
     spotter = Spotter.load(checkpoint or shipped_spotter())
     octaves = np.arange(0, math.log2(tallest / 20.0) + 0.01, 0.5)
     spotter.pyramid.octaves = tuple(octaves.tolist())

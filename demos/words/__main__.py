@@ -90,7 +90,9 @@ def train(
     until: Annotated[
         float, typer.Option(help="Stop after so many seconds; go on with the same command (words).")
     ] = math.inf,
-    passes: Annotated[int, typer.Option(min=1)] = Settings.passes,
+    passes: Annotated[
+        int, typer.Option(min=1, help="Over the characters (characters).")
+    ] = Settings.passes,
     fixed: Annotated[
         float,
         typer.Option(

@@ -177,6 +177,8 @@ def report(
     page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/words.md"),
 ) -> None:
     """Write the page of figures and pictures from what the runs left; our own ink alone."""
+    if not any(results.glob("*.json")):
+        raise FileNotFoundError(f"{results}: no figures (*.json) to write the page of")
     try:
         reader = make_reader(checkpoint, SYSTEMS[0], None, 25_000, False, 15.0)
     except CheckpointError as error:

@@ -127,6 +127,11 @@ def load_fields(directory: str | Path) -> FieldSet:
                     problems.append(f"{where}: {name} stands here for the second time")
                 elif row["text"] is None:
                     problems.append(f"{where}: {name} has no text")
+                elif None in row:
+                    problems.append(
+                        f"{where}: {name} has more cells than there are columns; a text with a "
+                        "comma stands in quotes"
+                    )
                 elif split not in SPLITS:
                     splits = ", ".join(filter(None, SPLITS))
                     problems.append(f"{where}: split {split!r} of {name} is none of {splits}")

@@ -47,9 +47,10 @@ def test_problems_of_single_rows_are_reported(tmp_path: Path) -> None:
 
 def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
     """A file by another name, a row without text, a split that is none; test fields are known."""
-    for name in "abcde":
+    for name in "abcdef":
         picture(tmp_path / f"{name}.png")
     rows = ["a.png,1,", "./a.png,9,", "b.png", "c.png,3,dev", "d.png,4,test", "e.png,,train"]
+    rows += ["f.png,1,250,"]
     (tmp_path / "labels.csv").write_text("\n".join(["file,text,split", *rows]) + "\n")
     found = load_fields(tmp_path)
     assert [(f.name, f.text) for f in found.fields] == [
@@ -61,6 +62,7 @@ def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
         "./a.png stands here for the second time",
         "b.png has no text",
         "split 'dev' of c.png is none of train, validation, test",
+        "f.png has more cells than there are columns; a text with a comma stands in quotes",
     ]
     for share in (0.0, 0.5, 1.0):
         training, validation = split_in_blocks(found.fields, share, 0)

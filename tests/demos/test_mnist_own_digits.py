@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 import demos.mnist.train as training
 from demos.checkpoint import CheckpointError
-from demos.mnist.__main__ import app
-from demos.mnist.cut_digits import cut_digits
+from demos.command_line import run
+from demos.mnist.__main__ import app, main
+from demos.mnist.cut_digits import command, cut_digits
 from demos.mnist.models import load_model
 from demos.mnist.own_digits import SHARE, own_digits, train_on_own
 from demos.mnist.read import DigitReader
@@ -163,3 +164,30 @@ def test_digits_are_cut_out_of_fields(tmp_path):
     boxes.write_text("file,digit,x,y,width,height\na.png,4,0,2,20,30\n")
     with pytest.raises(FieldSetError, match=r"a\.png: '47' needs a box for every character"):
         cut_digits(fields, out)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["pictures", "--out"], ["train", "--row", "lenet-1", "--out"]]
+)
+def test_a_file_in_the_place_of_a_folder_is_one_line(
+    arguments, folder, tmp_path, monkeypatch, capsys
+):
+    file = tmp_path / "file"
+    file.write_text("")
+    data = ["--data", str(folder), "--alone"] if arguments[0] == "train" else []
+    monkeypatch.setattr("sys.argv", ["mnist", *arguments, str(file), *data])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+
+
+def test_modules_that_are_one_command_say_what_is_wrong_in_a_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["cut_digits", str(tmp_path), "--data", str(tmp_path / "none")])
+    with pytest.raises(SystemExit) as end:
+        run(command)
+    assert end.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ")
+    assert "none" in line

@@ -10,7 +10,7 @@ from PIL import Image
 
 import gtn
 from demos.checks.pictures import likely_part
-from demos.checks.reader import CheckReader
+from demos.checks.reader import CheckReader, shipped_checkpoint
 from demos.checks.report import write_report
 from demos.checks.report_segments import segment_steps
 
@@ -203,3 +203,12 @@ def test_the_likely_part_keeps_the_path_and_the_penalties():
         # What is left out is no more than the arcs below the bound can hold.
         lost = (gtn.forward_penalty(part) - gtn.forward_penalty(graph)).item()
         assert 0 <= lost + 1e-5 < 0.05
+
+
+def test_a_field_that_is_read_in_other_views_only_costs_no_page(tmp_path, monkeypatch):
+    monkeypatch.setattr("demos.checks.report_lines.decoded", lambda *_: [{}])
+    reader = CheckReader.load(shipped_checkpoint())
+    path = two_strokes(tmp_path / "a.png")
+    page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
+    assert "What the field says, as it is, is nothing that the grammar writes" in page.text
+    assert "comes from other views" in page.text

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import matplotlib as mpl
@@ -496,3 +497,22 @@ def test_the_shipped_reader_and_spotter_can_be_loaded():
     spotter = Spotter.load(shipped_spotter())
     blank = np.zeros((64, 64), np.uint8)
     assert [one for one in spotter.spot(blank) if math.exp(one.score) > 0.5] == []
+
+
+def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_path):
+    lines = tmp_path / "lines"
+    for place in ("", "x", "y"):
+        (lines / place).mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / "0.png", lines / place / "a.png")
+    before = (lines / "a.png").read_bytes()
+    given = ["--checkpoint", str(run[0] / "strings.safetensors"), "--form", "png"]
+    done = CliRunner().invoke(app, ["read", str(lines), "--pictures", str(lines), *given])
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in lines.glob("*.png")) == [
+        "a.png", "a.png-2.png", "a.png-3.png", "a.png.png",
+    ]  # fmt: skip
+    assert (lines / "a.png").read_bytes() == before
+    page = str(lines / "a.png")
+    done = CliRunner().invoke(app, ["spot", page, "--what", "7", "--picture", page])
+    assert done.exit_code == 2
+    assert (lines / "a.png").read_bytes() == before

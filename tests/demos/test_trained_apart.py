@@ -138,3 +138,21 @@ def test_commands_write_their_tables(folder: Path, tmp_path: Path) -> None:
     assert "| 100.00% | 100.0% |" in page.read_text()
     again = CliRunner().invoke(app, ["segmentation", "--measured", str(kept)])
     assert again.stdout == result.stdout
+
+
+def test_what_cannot_be_compared_or_tabled(folder: Path, tmp_path: Path) -> None:
+    call = CliRunner().invoke
+    given = ["separate", "--data", str(folder), "--out", str(tmp_path / "out")]
+    for options in (["--recognizer", "sdnn"], ["--loss", "ctc"]):
+        assert call(app, [*given, *options]).exit_code == 2
+    other = tmp_path / "other.json"
+    other.write_text("{}")
+    assert "not what --keep" in str(call(app, ["segmentation", "--measured", str(other)]).exception)
+    assert "no figures of whole checks" in str(call(app, ["whole-table", str(other)]).exception)
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("file,x\na.png,1\n")
+    with pytest.raises(FieldSetError, match=r"boxes\.csv:1: no column height and width and y"):
+        read_boxes(boxes)
+    boxes.write_text("file,digit,x,y,width,height\na.png,1,2,3,4,wide\n")
+    with pytest.raises(FieldSetError, match=r"boxes\.csv:2: no box"):
+        read_boxes(boxes)
