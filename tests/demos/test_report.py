@@ -1,5 +1,6 @@
 import base64
 import io
+import os
 import re
 from html.parser import HTMLParser
 
@@ -212,3 +213,11 @@ def test_a_field_that_is_read_in_other_views_only_costs_no_page(tmp_path, monkey
     page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
     assert "What the field says, as it is, is nothing that the grammar writes" in page.text
     assert "comes from other views" in page.text
+
+
+def test_a_file_whose_name_is_no_utf_8_is_on_the_page(tmp_path):
+    path = tmp_path / os.fsdecode(b"b\xe9.png")
+    two_strokes(path)
+    reader = CheckReader.load(shipped_checkpoint())
+    page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
+    assert "b?.png" in page.text
