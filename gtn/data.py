@@ -140,8 +140,17 @@ class Column:
         return _reduced(self._gather(self.sources.index), self.sources.offsets, reduce, self.fill)
 
     def rows(self, arcs: Sequence[int] | Index, reduce: Reduce | None = None) -> Any:
-        """Return the rows of a few arcs, ``[len(arcs), …]``."""
-        return self.take(Sources(np.asarray(arcs, dtype=np.int32))).values(reduce)
+        """Return the rows of a few arcs, ``[len(arcs), …]``; arcs are numbers, -1 for none.
+
+        Raises:
+            DataError: arcs that are no integers, such as a mask.
+        """
+        numbers = np.asarray(arcs)
+        if numbers.size and numbers.dtype.kind not in "iu":
+            raise DataError(
+                f"arcs are integers, not {numbers.dtype}; of a mask take np.flatnonzero"
+            )
+        return self.take(Sources(numbers.astype(np.int32))).values(reduce)
 
     def _gather(self, index: Index) -> Any:
         missing = index < 0

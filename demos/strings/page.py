@@ -78,7 +78,7 @@ Global training cuts the string error of the network trained on characters by
 {{ cuts[reader.name]["characters noise"] }}% on noisy ones; where the transducer had been tuned
 first, by {{ cuts[reader.name]["transducer clean"] }}% and
 {{ cuts[reader.name]["transducer noise"] }}%. All three stages took
-{{ "%.1f" | format(minutes[reader.name]) }} minutes on one core of {{ machine }}, shared with
+{{ [minutes[reader.name] | first, minutes[reader.name] | last] | unique | join(" to ") }} minutes on one core of {{ machine }}, shared with
 other work.
 
 {% endfor %}

@@ -68,7 +68,7 @@ def write_page(results: Path, page: Path) -> Path:
         settings=runs[next(iter(runs))][0]["settings"],
         machine=runs[next(iter(runs))][0]["machine"],
         minutes={
-            name: statistics.mean(sum(run["seconds"].values()) for run in found) / 60
+            name: sorted({f"{sum(run['seconds'].values()) / 60:.1f}" for run in found}, key=float)
             for name, found in runs.items()
         },
     )

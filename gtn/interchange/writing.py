@@ -124,6 +124,11 @@ def _one(symbol: str | None) -> str:
 
 def _written(labels: NDArray[np.int32], table: SymbolTable | None) -> list[Any]:
     if table is None:
+        if labels.max(initial=0) == np.iinfo(np.int32).max:
+            raise GraphError(
+                f"label {labels.max()} cannot be written: OpenFst's labels are one more, since its "
+                "epsilon is 0, and have 32 bits"
+            )
         return [label + 1 for label in labels.tolist()]
     used = np.unique(labels).tolist()
     text = {

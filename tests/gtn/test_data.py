@@ -230,3 +230,12 @@ def test_data_is_a_mapping_with_defaults():
     assert graph.data.get("image") is None
     assert graph.data.get("image", 5) == 5
     assert graph.data.get("t").tolist() == [1.0]
+
+
+def test_arcs_are_numbers_and_no_mask():
+    column = Column(np.array([1.0, 2.0]))
+    assert column.rows([]).tolist() == []
+    assert column.rows(np.array([1], np.uint8)).tolist() == [2.0]
+    for arcs in (np.array([True, False]), [0.5]):
+        with pytest.raises(DataError, match="arcs are integers, not"):
+            column.rows(arcs)

@@ -585,3 +585,10 @@ def test_truth_values_of_numpy_at_the_nodes_of_a_network():
     network.add_edge("x", "y", label=1, data="foo")
     with pytest.raises(GraphError, match="edge 0 has data='foo'"):
         gtn.from_networkx(network)
+
+
+def test_the_greatest_label_has_no_number_in_openfst():
+    graph = gtn.string([2**31 - 1])
+    with pytest.raises(GraphError, match="label 2147483647 cannot be written"):
+        gtn.to_openfst_text(graph)
+    assert "2147483647" in gtn.to_openfst_text(gtn.string([2**31 - 2]))
