@@ -187,7 +187,7 @@ class Column:
                     f"{tuple(first.base.shape[1:])} meet {type(column.base).__name__} rows of "
                     f"shape {tuple(column.base.shape[1:])}"
                 )
-            if column.fill != first.fill and not column.fill != column.fill:  # two NaNs are one
+            if column.fill != first.fill and not _both_nan(column.fill, first.fill):
                 raise DataError(
                     f"arc data of one key must agree: {first.fill!r} and {column.fill!r} stand for "
                     "what is missing"
@@ -203,6 +203,10 @@ class Column:
             for c, n in zip(columns, lengths, strict=True)
         ]
         return Column(base, concatenate_sources(parts), fill=first.fill)
+
+
+def _both_nan(a: Any, b: Any) -> bool:
+    return bool(a != a and b != b)
 
 
 def _shifted(column: Column, shifts: Mapping[int, int]) -> Sources:

@@ -210,6 +210,8 @@ def test_what_stands_for_missing_rows_must_agree():
     for join in (gtn.union, gtn.concat, lambda a, b: gtn.GraphBatch.from_graphs([a, b])):
         with pytest.raises(DataError, match=r"nan and -1\.0 stand for what is missing"):
             join(first, other)
+        with pytest.raises(DataError, match=r"-1\.0 and nan stand for what is missing"):
+            join(other, first)
 
 
 def test_a_fill_may_be_a_number_of_numpy_or_torch(tmp_path):
