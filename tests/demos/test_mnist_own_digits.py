@@ -166,16 +166,11 @@ def test_digits_are_cut_out_of_fields(tmp_path):
         cut_digits(fields, out)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["pictures", "--out"], ["train", "--row", "lenet-1", "--out"]]
-)
-def test_a_file_in_the_place_of_a_folder_is_one_line(
-    arguments, folder, tmp_path, monkeypatch, capsys
-):
+def test_a_file_in_the_place_of_a_folder_is_one_line(folder, tmp_path, monkeypatch, capsys):
     file = tmp_path / "file"
     file.write_text("")
-    data = ["--data", str(folder), "--alone"] if arguments[0] == "train" else []
-    monkeypatch.setattr("sys.argv", ["mnist", *arguments, str(file), *data])
+    options = ["--row", "lenet-1", "--data", str(folder), "--alone", "--out", str(file)]
+    monkeypatch.setattr("sys.argv", ["mnist", "train", *options])
     with pytest.raises(SystemExit) as end:
         main()
     assert end.value.code == 2
