@@ -13,7 +13,13 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-__all__ = ["CheckpointError", "load_checkpoint", "save_checkpoint", "tensors_hash", "write_whole"]
+__all__ = [
+    "CheckpointError",
+    "load_checkpoint",
+    "save_checkpoint",
+    "tensors_hash",
+    "write_whole",
+]
 
 FORMAT = "graph-transformer-networks/checks/2"
 
@@ -66,11 +72,15 @@ def load_checkpoint(
     return tensors, json.loads(metadata["about"])
 
 
-def write_whole(path: str | Path, content: bytes | str) -> None:
-    """Write a file so that it is either the old one or the new one, never a part."""
+def write_whole(path: str | Path, content: bytes | str, errors: str = "strict") -> None:
+    """Write a file so that it is either the old one or the new one, never a part.
+
+    ``errors``, as of ``str.encode``, is "replace" for pages, which may show the name of a file
+    that is no UTF-8.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors=errors) if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

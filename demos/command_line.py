@@ -1,4 +1,4 @@
-"""How modules that are one command run: errors of the user's files end in one line."""
+"""How the command lines run: what is wrong with a user's files ends in one line."""
 
 from __future__ import annotations
 
@@ -8,15 +8,20 @@ from typing import Any
 
 import typer
 
-__all__ = ["run"]
+__all__ = ["run", "run_command"]
 
 
-def run(command: Callable[..., Any]) -> None:
-    """Run a function as a command line; what its files lack is one line on standard error."""
-    app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(command)
+def run(app: typer.Typer) -> None:
+    """Run a command line; errors of the user's files end in one line, not in a traceback."""
     try:
         app()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError) as error:  # of files and of graphs: all of ours are one of them
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+
+
+def run_command(command: Callable[..., Any]) -> None:
+    """Run a function as a command line of its own, as :func:`run` does."""
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(command)
+    run(app)

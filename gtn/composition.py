@@ -295,6 +295,8 @@ class ComposePlan:
                     f"{name} has {graph.topology!r}, which is not the {planned!r} that this "
                     "composition was planned for; make a new plan"
                 )
+        if symbols not in ("match", "ignore"):
+            raise SymbolError(f"symbols={symbols!r}; known are 'match' and 'ignore'")
         if symbols == "match" and not self._relabels and a.osymbols != b.isymbols:
             raise SymbolError(
                 "a writes symbols of another table than b reads; plan with relabel=, the second "

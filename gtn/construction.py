@@ -351,7 +351,8 @@ def _nodes(nodes: Nodes, name: str) -> tuple[NDArray[np.int64], list[float]]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         given = [given]
     items = given.items() if isinstance(given, Mapping) else ((n, 0.0) for n in given)
-    pairs = sorted((_node(n, name), float(p)) for n, p in items)
+    ends = ((_node(n, name), end_penalty(p, f"{name} node {n!r}")) for n, p in items)
+    pairs = sorted((n, p) for n, p in ends if p is not None)
     numbers = [n for n, _ in pairs]
     twice = next((n for n, m in pairwise(numbers) if n == m), None)
     if twice is not None:

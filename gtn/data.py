@@ -92,7 +92,7 @@ class Column:
     Args:
         base: tensor or array, first dimension = rows. A tensor may need gradients.
         sources: the row of each arc (-1: none), possibly several per arc.
-        fill: what a missing row reads as.
+        fill: what a missing row reads as; of columns that are joined it must be the same.
 
     >>> times = Column(np.array([0.0, 0.5, 1.0]), Sources(np.array([2, -1, 0], np.int32)))
     >>> times.values()

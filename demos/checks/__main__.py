@@ -9,7 +9,6 @@ a whole; ``speed`` counts fields per second.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checkpoint import CheckpointError
 from demos.checks.calibration import expected_calibration_error, recalibrate
 from demos.checks.combination import WAYS, read_together
 from demos.checks.compare import RESULTS, keep_result, name_of, read_results, table, write_into
@@ -54,10 +52,10 @@ from demos.checks.whole_commands import add_commands, evaluate_whole, load_whole
 from demos.checks.whole_evaluate import read_checks
 from demos.checks.whole_reader import SHIPPED_WHOLE
 from demos.checks.whole_report import write_whole_report
+from demos.command_line import run
 from demos.figures import echo_figures
 from demos.image_folders import image_files
 from grammars import NAMES
-from gtn import GraphError
 from recognizers.datasets.fields import Field, FieldSet, file_hash, find_data, load_fields
 from recognizers.images import ImageError
 
@@ -399,14 +397,5 @@ def _report_problems(problems: list[str] | tuple[str, ...]) -> None:
         typer.echo(f"left out: {problem}", err=True)
 
 
-def main() -> None:
-    """Run the command line; errors of the user's files end in one line, not in a traceback."""
-    try:
-        app()
-    except (CheckpointError, GraphError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

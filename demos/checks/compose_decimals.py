@@ -15,7 +15,7 @@ import typer
 from PIL import Image, ImageDraw
 
 from demos.checks.compose_fields import save_fields
-from demos.command_line import run
+from demos.command_line import run_command
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import (
     FINE,
@@ -108,4 +108,4 @@ def command(
 
 
 if __name__ == "__main__":
-    run(command)
+    run_command(command)

@@ -27,7 +27,7 @@ from skimage.morphology import skeletonize
 from sklearn.datasets import load_digits
 
 from demos.checkpoint import write_whole
-from demos.command_line import run
+from demos.command_line import run_command
 from recognizers.datasets.amount_texts import amount
 from recognizers.datasets.check_paper import paper
 from recognizers.datasets.written_amounts import ComposedField
@@ -327,4 +327,4 @@ def command(
 
 
 if __name__ == "__main__":
-    run(command)
+    run_command(command)

@@ -16,7 +16,7 @@ import typer
 from PIL import Image, ImageDraw
 
 from demos.checks.compose_fields import save_fields
-from demos.command_line import run
+from demos.command_line import run_command
 from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import in_box
@@ -91,4 +91,4 @@ def command(
 
 
 if __name__ == "__main__":
-    run(command)
+    run_command(command)

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from demos.checks.compose_fields import save_fields
-from demos.command_line import run
+from demos.command_line import run_command
 from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import MnistFields
@@ -42,4 +42,4 @@ def command(
 
 
 if __name__ == "__main__":
-    run(command)
+    run_command(command)

@@ -92,7 +92,7 @@ def write_dataset_page(
         wrong=len(wrong),
         errors=[_error(one, by_name[one.name]) for one in wrong[:WORST]],
     )
-    write_whole(target, page.encode("utf-8", "replace"))  # a name may be no UTF-8
+    write_whole(target, page, errors="replace")
     return target
 
 

@@ -82,5 +82,5 @@ def write_page(
         **facts,
     )
     target = Path(directory) / "report.html"
-    write_whole(target, page.encode("utf-8", "replace"))  # a name may be no UTF-8
+    write_whole(target, page, errors="replace")
     return target

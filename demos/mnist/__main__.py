@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import torch
 import typer
 
-from demos.checkpoint import CheckpointError, write_whole
+from demos.checkpoint import write_whole
+from demos.command_line import run
 from demos.figures import echo_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
@@ -22,12 +22,12 @@ from demos.mnist.own_digits import OwnDigits, load_digit, own_digits, train_on_o
 from demos.mnist.pictures import draw_pictures
 from demos.mnist.read import DigitReader, evaluate_folder
 from demos.mnist.recipes import RECIPES, with_settings
-from demos.mnist.results import RESULTS, ResultError, machine
+from demos.mnist.results import RESULTS, machine
 from demos.mnist.robustness import robustness as measure_changes
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
 from demos.mnist.sizes import SIZES, train_sizes
 from demos.mnist.timing import measure_time
-from recognizers.datasets.download import MIRRORS, DownloadError, download_mnist
+from recognizers.datasets.download import MIRRORS, download_mnist
 from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.datasets.mnist import has_mnist
 
@@ -87,14 +87,14 @@ def train(
     if row not in RECIPES:
         raise typer.BadParameter(f"{row!r} is none of {', '.join(RECIPES)}", param_hint="--row")
     if data is not None and (data / "labels.csv").is_file():
-        if validate or RECIPES[row].boosted or (alone and digits is not None):
+        recipe = with_settings(RECIPES[row], setting or [])
+        if validate or recipe.boosted or (alone and digits is not None):
             raise typer.BadParameter(
                 f"{data} has labels.csv: one network is trained on its digits, with those of "
                 "--digits or --alone; --holdout measures it",
                 param_hint="--validate" if validate else "--row" if not alone else "--alone",
             )
         out = out or Path("runs") / "mnist" / f"{row}-{data.resolve().name}-seed{seed}"
-        recipe = with_settings(RECIPES[row], setting or [])
         own, held_out = _own(data, holdout)
         mnist = None if alone else load_digits(recipe.model, "train", digits)
         metrics = train_on_own(
@@ -331,21 +331,5 @@ def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
     return own, held_out
 
 
-def main() -> None:
-    """Run the command line; errors of the user's files end in one line, not in a traceback."""
-    try:
-        app()
-    except (
-        CheckpointError,
-        DownloadError,
-        FieldSetError,
-        OSError,
-        ResultError,
-        ValueError,
-    ) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

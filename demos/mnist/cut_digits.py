@@ -12,7 +12,7 @@ import typer
 from PIL import Image
 
 from demos.checkpoint import write_whole
-from demos.command_line import run
+from demos.command_line import run_command
 from recognizers.datasets.fields import FieldSetError, find_data, load_fields
 from recognizers.images import load_field
 from recognizers.segmentation_quality import read_boxes
@@ -71,4 +71,4 @@ def command(
 
 
 if __name__ == "__main__":
-    run(command)
+    run_command(command)

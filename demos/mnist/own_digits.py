@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from demos.checkpoint import write_whole
+from demos.checkpoint import tensors_hash, write_whole
 from demos.image_folders import load_each
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, save_model
@@ -21,7 +20,7 @@ from demos.mnist.recipes import Recipe
 from demos.mnist.results import machine
 from demos.mnist.train import Digits, penalties_of, train_network
 from recognizers.classes import DIGITS
-from recognizers.datasets.fields import Field, file_hash, nothing_read
+from recognizers.datasets.fields import Field, nothing_read
 from recognizers.digit_frames import frame_digit
 from recognizers.images import ImageError, load_field
 
@@ -44,11 +43,6 @@ class OwnDigits(NamedTuple):
         """Return them as the input of a model of ``MODELS``."""
         labels = torch.tensor([int(one.text) for one in self.fields])
         return Digits(MODELS[model].prepare(torch.from_numpy(self.frames)), labels)
-
-    def hash(self) -> str:
-        """Return a hash of what the files hold and are said to be."""
-        known = [(one.name, file_hash(one.path), one.text) for one in self.fields]
-        return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
 
 def load_digit(path: Path) -> np.ndarray:
@@ -128,7 +122,8 @@ def train_on_own(
             torch.cat([mnist.inputs, ours.inputs.repeat(times, 1, 1, 1)]),
             torch.cat([mnist.labels, ours.labels.repeat(times)]),
         )
-    trained = train_network(recipe, seed, training, out, data=own.hash(), progress=progress)
+    learned = tensors_hash(training._asdict())
+    trained = train_network(recipe, seed, training, out, data=learned, progress=progress)
     about: dict[str, Any] = {"row": row, "seed": seed, "recipe": asdict(recipe)}
     save_model(out / "network.safetensors", recipe.model, trained.network, about)
     metrics = {

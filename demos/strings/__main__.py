@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
-import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ import torch
 import typer
 
 from demos.checkpoint import write_whole
+from demos.command_line import run
 from demos.figures import echo_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
@@ -155,7 +155,12 @@ def read(
     """Read lines of digits: string and confidence, and a picture of how they were read."""
     reader = load(checkpoint)
     constraint = None if grammar is None else regex(grammar.removeprefix("regex:"))
-    drawn: Counter[str] = Counter()
+    taken = {path.resolve() for path in paths}  # what is read is no place for a picture
+    if pictures is not None and form == "png" and any(map(taken.__contains__, _around(pictures))):
+        raise typer.BadParameter(
+            f"{pictures} is read, so its pictures would be, too; choose another folder",
+            param_hint="--pictures",
+        )
     for path, line in echo_bad(load_each(image_files(paths), load_line), as_json):
         reading = reader.read([line], constraint)[0]
         if as_json:
@@ -165,11 +170,17 @@ def read(
         else:
             typer.echo(f"{path}  {reading.text or '(nothing)'}  {reading.confidence:.3f}")
         if pictures is not None:
-            # a.png and b/a.png are two pictures, and neither is one that is read.
-            drawn[path.name] += 1
-            again = f"-{drawn[path.name]}" if drawn[path.name] > 1 else ""
-            name = f"{path.name}{again}.{form}"
-            write_figure(draw_line(reader, line, reading), pictures / name)
+            names = itertools.chain([path.name], (f"{path.name}-{n}" for n in itertools.count(2)))
+            places = ((pictures / f"{name}.{form}").resolve() for name in names)
+            place = next(one for one in places if one not in taken)  # a.png and b/a.png are two
+            taken.add(place)
+            write_figure(draw_line(reader, line, reading), place)
+
+
+def _around(folder: Path) -> list[Path]:
+    """The folder and all that it is in."""
+    place = folder.resolve()
+    return [place, *place.parents]
 
 
 @app.command(rich_help_panel=PAGES)
@@ -287,14 +298,5 @@ def load(checkpoint: Path | None) -> StringReader:
     return StringReader.load(checkpoint or shipped_checkpoint())
 
 
-def main() -> None:
-    """Run the command line; errors of the user's files end in one line, not in a traceback."""
-    try:
-        app()
-    except (ValueError, OSError) as error:  # of files and of graphs: all of ours are ValueErrors
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

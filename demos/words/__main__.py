@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from demos.checkpoint import CheckpointError
+from demos.command_line import run
 from demos.figures import echo_figures
 from demos.words.adapt_commands import add_to as add_adapting
 from demos.words.characters import Settings, errors_of, load_network, train_characters
@@ -326,14 +325,5 @@ def _report(problems: list[str]) -> None:
         typer.echo(f"left out: {problem}", err=True)
 
 
-def main() -> None:
-    """Run the command line; errors of the user's files end in one line, not in a traceback."""
-    try:
-        app()
-    except (CheckpointError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
-    main()
+    run(app)

@@ -102,7 +102,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         examples=len(examples),
         right=sum(one.read == one.word for one in examples),
     )
-    write_whole(page, text.encode("utf-8", "replace"))  # a name may be no UTF-8
+    write_whole(page, text, errors="replace")
     return [page, *pictures]
 
 

@@ -56,6 +56,7 @@ class GraphLoss(Criterion):
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
+            GraphError: no graph, but emissions.
         """
         if not isinstance(graph, Graph):
             raise GraphError(

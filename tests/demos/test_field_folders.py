@@ -47,16 +47,17 @@ def test_problems_of_single_rows_are_reported(tmp_path: Path) -> None:
 
 def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
     """A file by another name, a row without text, a split that is none; test fields are known."""
-    for name in "abcdef":
+    for name in "abcdefg":
         picture(tmp_path / f"{name}.png")
     rows = ["a.png,1,", "./a.png,9,", "b.png", "c.png,3,dev", "d.png,4,test", "e.png,,train"]
-    rows += ["f.png,1,250,"]
+    rows += ["f.png,1,,250", "g.png,7,,,"]
     (tmp_path / "labels.csv").write_text("\n".join(["file,text,split", *rows]) + "\n")
     found = load_fields(tmp_path)
     assert [(f.name, f.text) for f in found.fields] == [
         ("a.png", "1"),
         ("d.png", "4"),
         ("e.png", ""),
+        ("g.png", "7"),
     ]
     assert [problem.split(": ")[1] for problem in found.problems] == [
         "./a.png stands here for the second time",
@@ -66,7 +67,7 @@ def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
     ]
     for share in (0.0, 0.5, 1.0):
         training, validation = split_in_blocks(found.fields, share, 0)
-        assert sorted(training + validation) == [0, 2]
+        assert sorted(training + validation) == [0, 2, 3]
 
 
 def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:

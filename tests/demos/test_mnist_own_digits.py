@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import demos.mnist.train as training
 from demos.checkpoint import CheckpointError
-from demos.command_line import run
-from demos.mnist.__main__ import app, main
+from demos.command_line import run, run_command
+from demos.mnist.__main__ import app
 from demos.mnist.cut_digits import command, cut_digits
 from demos.mnist.models import load_model
 from demos.mnist.own_digits import SHARE, own_digits, train_on_own
@@ -172,7 +172,7 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(folder, tmp_path, monkeypat
     options = ["--row", "lenet-1", "--data", str(folder), "--alone", "--out", str(file)]
     monkeypatch.setattr("sys.argv", ["mnist", "train", *options])
     with pytest.raises(SystemExit) as end:
-        main()
+        run(app)
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
@@ -181,7 +181,7 @@ def test_a_file_in_the_place_of_a_folder_is_one_line(folder, tmp_path, monkeypat
 def test_modules_that_are_one_command_say_what_is_wrong_in_a_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["cut_digits", str(tmp_path), "--data", str(tmp_path / "none")])
     with pytest.raises(SystemExit) as end:
-        run(command)
+        run_command(command)
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")

@@ -207,9 +207,12 @@ def test_the_likely_part_keeps_the_path_and_the_penalties():
 
 
 def test_a_field_that_is_read_in_other_views_only_costs_no_page(tmp_path, monkeypatch):
-    monkeypatch.setattr("demos.checks.report_lines.decoded", lambda *_: [{}])
+    monkeypatch.setattr("demos.checks.report_lines.decoded", lambda *_: [{"9": 1.0}])
     reader = CheckReader.load(shipped_checkpoint())
     path = two_strokes(tmp_path / "a.png")
+    page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
+    assert "What the field may say" in page.text  # though what was read is not among it
+    monkeypatch.setattr("demos.checks.report_lines.decoded", lambda *_: [{}])
     page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
     assert "What the field says, as it is, is nothing that the grammar writes" in page.text
     assert "comes from other views" in page.text

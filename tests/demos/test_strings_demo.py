@@ -506,12 +506,20 @@ def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_
         shutil.copy(folder / "0.png", lines / place / "a.png")
     before = (lines / "a.png").read_bytes()
     given = ["--checkpoint", str(run[0] / "strings.safetensors"), "--form", "png"]
-    done = CliRunner().invoke(app, ["read", str(lines), "--pictures", str(lines), *given])
-    assert done.exit_code == 0, done.output
-    assert sorted(path.name for path in lines.glob("*.png")) == [
-        "a.png", "a.png-2.png", "a.png-3.png", "a.png.png",
-    ]  # fmt: skip
-    assert (lines / "a.png").read_bytes() == before
+    for place in (lines, lines / "x" / "new"):  # where they would be read, too
+        done = CliRunner().invoke(app, ["read", str(lines), "--pictures", str(place), *given])
+        assert done.exit_code == 2
+    out = tmp_path / "out"
+    for _ in range(2):
+        done = CliRunner().invoke(app, ["read", str(lines), "--pictures", str(out), *given])
+        assert done.exit_code == 0, done.output
+        names = ["a.png-2.png", "a.png-3.png", "a.png.png"]
+        assert sorted(path.name for path in out.iterdir()) == names
+    # one that is read by its name is left alone, too
+    read = ["read", str(lines / "a.png"), str(out / "a.png.png"), "--pictures", str(out)]
+    picture = (out / "a.png.png").read_bytes()
+    assert CliRunner().invoke(app, [*read, *given]).exit_code == 0
+    assert (out / "a.png.png").read_bytes() == picture
     page = str(lines / "a.png")
     done = CliRunner().invoke(app, ["spot", page, "--what", "7", "--picture", page])
     assert done.exit_code == 2

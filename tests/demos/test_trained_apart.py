@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,12 @@ def test_other_criteria_begin_with_the_system_trained_apart(folder: Path, tmp_pa
         assert moved - hand
         assert bool(moved & hand) == (name not in WITHOUT_COMPETITORS)
         assert line[name]["seconds"] > line["apart"]["seconds"]
+    trained = [
+        load_checkpoint(tmp_path / "fold-1" / f"{name}.safetensors")[0]
+        for name in (*names, "together")
+    ]
+    for one, other in combinations(trained, 2):  # each criterion has made another network
+        assert any(not torch.equal(one[key], other[key]) for key in begin if ".network." in key)
     # what is there is kept when another one is asked for
     (more,) = compare_trainings(
         fields, boxes, QUICK, tmp_path, only=[1], criteria=["forward"], progress=False

@@ -588,5 +588,7 @@ def test_a_plan_does_not_take_numbers_for_symbols():
     with pytest.raises(SymbolError, match="plan with relabel="):
         plan(a, b)
     assert plan(a, b, symbols="ignore").num_arcs == 0
+    with pytest.raises(SymbolError, match="symbols='none'"):
+        plan(a, b, symbols="none")
     relabelled = gtn.ComposePlan(a.topology, b.topology, relabel=a.osymbols.merge(b.isymbols)[1])
     assert relabelled(a, b).num_arcs == (a @ b).num_arcs == 1

@@ -445,9 +445,10 @@ def test_truth_values_of_every_kind_say_where_paths_begin_and_end(kind):
     first = builder.add_node(start=kind(True), final=kind(False))
     last = builder.add_node(start=kind(False), final=kind(True))
     builder.add_arc(first, last, 1)
-    graph = builder.build()
-    assert (graph.starts.tolist(), graph.finals.tolist()) == ([0], [1])
-    assert (graph.start_penalties.tolist(), graph.final_penalties.tolist()) == ([0.0], [0.0])
+    ends = {0: kind(False), 1: kind(True)}
+    for graph in (builder.build(), gtn.from_arcs([(0, 1, 1)], final=ends)):
+        assert (graph.starts.tolist(), graph.finals.tolist()) == ([0], [1])
+        assert (graph.start_penalties.tolist(), graph.final_penalties.tolist()) == ([0.0], [0.0])
 
 
 def test_what_is_no_penalty_of_an_end():
@@ -456,6 +457,10 @@ def test_what_is_no_penalty_of_an_end():
         builder.add_node(final="x")
     with pytest.raises(GraphError, match="start node 0 has a penalty that needs a gradient"):
         builder.add_node(start=torch.tensor(0.5, requires_grad=True))
+    with pytest.raises(GraphError, match="final node 1 has penalty None"):
+        gtn.from_arcs([(0, 1, 1)], final={1: None})
+    with pytest.raises(GraphError, match="final node 1 has a penalty that needs a gradient"):
+        gtn.from_arcs([(0, 1, 1)], final={1: torch.tensor(0.5, requires_grad=True)})
     assert builder.add_node() == 0  # nothing was added by what failed
 
 
