@@ -13,8 +13,9 @@ from PIL import Image
 
 from demos.checkpoint import write_whole
 from demos.command_line import run_command
-from recognizers.datasets.fields import FieldSetError, find_data, load_fields
-from recognizers.images import load_field
+from demos.image_folders import load_each
+from recognizers.datasets.fields import find_data, load_fields, nothing_read
+from recognizers.images import ImageError, load_field
 from recognizers.segmentation_quality import read_boxes
 
 __all__ = ["cut_digits"]
@@ -23,11 +24,12 @@ ROOM = 1
 """Pixels around a box that are cut out with it."""
 
 
-def cut_digits(fields: Path, out: Path) -> int:
-    """Write each digit of fields as a picture of its own with ``labels.csv``; return how many.
+def cut_digits(fields: Path, out: Path) -> tuple[int, list[str]]:
+    """Write each digit of fields as a picture of its own with ``labels.csv``.
 
     A digit is called as its field, with its place behind it, so the last names are those of the
-    last fields.
+    last fields. Returns how many there are, and what is wrong with the fields that are left out:
+    no picture, or not a box for each character.
 
     Args:
         fields: a folder with ``labels.csv`` (``file,text``) and ``boxes.csv``
@@ -35,29 +37,37 @@ def cut_digits(fields: Path, out: Path) -> int:
         out: the folder that is written.
 
     Raises:
-        FieldSetError: a field without a box for each of its characters.
-        ImageError: a picture that cannot be read.
+        FieldSetError: no usable ``labels.csv`` or ``boxes.csv``, or no field is left.
     """
-    boxes = read_boxes(fields / "boxes.csv")
+    boxes, found = read_boxes(fields / "boxes.csv"), load_fields(fields)
+    by_path, problems = {one.path: one for one in found.fields}, list(found.problems)
     (out / "images").mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["file", "text"])
     count = 0
-    for field in load_fields(fields).fields:
-        found = boxes.get(field.name, ())
-        if len(found) != len(field.text):
-            raise FieldSetError(f"{field.path}: {field.text!r} needs a box for every character")
-        image = load_field(field.path)
-        for place, ((x, y, width, height), digit) in enumerate(zip(found, field.text, strict=True)):
+    for path, image in load_each(by_path, load_field):
+        field = by_path[path]
+        places = boxes.get(field.name, ())
+        if isinstance(image, ImageError):
+            problems.append(str(image))
+            continue
+        if len(places) != len(field.text):
+            problems.append(f"{path}: {field.text!r} needs a box for every character")
+            continue
+        for place, ((x, y, width, height), digit) in enumerate(
+            zip(places, field.text, strict=True)
+        ):
             top, left = max(math.floor(y) - ROOM, 0), max(math.floor(x) - ROOM, 0)
             cut = image[top : math.ceil(y + height) + ROOM, left : math.ceil(x + width) + ROOM]
-            name = f"{Path(field.name).stem}-{place}.png"
+            name = f"{field.name.replace('/', '-')}-{place}.png"  # a/1.png and b/1.png are two
             Image.fromarray(cut).save(out / "images" / name)
             rows.writerow([name, digit])
             count += 1
+    if not count:
+        raise nothing_read(problems)
     write_whole(out / "labels.csv", text.getvalue())
-    return count
+    return count, problems
 
 
 def command(
@@ -67,7 +77,10 @@ def command(
     ] = None,
 ) -> None:
     """Cut the digits of amount fields out, each a picture of its own."""
-    typer.echo(f"{cut_digits(find_data(data, 'car'), out)} digits and labels.csv in {out}")
+    count, problems = cut_digits(find_data(data, "car"), out)
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)
+    typer.echo(f"{count} digits and labels.csv in {out}")
 
 
 if __name__ == "__main__":

@@ -154,16 +154,22 @@ def test_digits_are_cut_out_of_fields(tmp_path):
     (fields / "labels.csv").write_text("file,text\na.png,47\n")
     boxes = fields / "boxes.csv"
     boxes.write_text("file,digit,x,y,width,height\na.png,4,0,2,20,30\na.png,7,21.5,3,18.5,35\n")
-    assert cut_digits(fields, out) == 2
-    assert [(one.name, one.text) for one in load_fields(out).fields] == [
-        ("a-0.png", "4"),
-        ("a-1.png", "7"),
+    (fields / "bad.png").write_bytes(b"no picture")
+    (fields / "labels.csv").write_text("file,text\na.png,47\nbad.png,1\n")
+    count, problems = cut_digits(fields, out)
+    assert count == 2
+    assert [problem.split(":")[0] for problem in problems] == [str(fields / "bad.png")]
+    first, second = load_fields(out).fields
+    assert [(one.name, one.text) for one in (first, second)] == [
+        ("a.png-0.png", "4"),
+        ("a.png-1.png", "7"),
     ]
-    assert np.array_equal(np.asarray(Image.open(out / "images" / "a-0.png")), picture[1:33, :21])
-    assert np.array_equal(np.asarray(Image.open(out / "images" / "a-1.png")), picture[2:39, 20:41])
+    assert np.array_equal(np.asarray(Image.open(first.path)), picture[1:33, :21])
+    assert np.array_equal(np.asarray(Image.open(second.path)), picture[2:39, 20:41])
     boxes.write_text("file,digit,x,y,width,height\na.png,4,0,2,20,30\n")
     with pytest.raises(FieldSetError, match=r"a\.png: '47' needs a box for every character"):
-        cut_digits(fields, out)
+        cut_digits(fields, tmp_path / "none")
+    assert not (tmp_path / "none" / "labels.csv").exists()
 
 
 def test_a_file_in_the_place_of_a_folder_is_one_line(folder, tmp_path, monkeypatch, capsys):
