@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
 import gtn
+from demos.checks.__main__ import app
 from demos.checks.pictures import likely_part
 from demos.checks.reader import CheckReader, shipped_checkpoint
 from demos.checks.report import write_report
@@ -224,3 +226,13 @@ def test_a_file_whose_name_is_no_utf_8_is_on_the_page(tmp_path):
     reader = CheckReader.load(shipped_checkpoint())
     page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
     assert "b?.png" in page.text
+
+
+def test_the_page_of_the_errors_says_what_is_written(tmp_path):
+    two_strokes(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text("file,text\na.png,987\n")
+    options = ["--data", str(tmp_path), "--views", "1", "--report", str(tmp_path / "report")]
+    done = CliRunner().invoke(app, ["evaluate", *options])
+    assert done.exit_code == 0, done.output
+    text = Page((tmp_path / "report" / "report.html").read_text(encoding="utf-8")).text
+    assert "written: 987" in text

@@ -5,7 +5,9 @@ import re
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from demos.words.__main__ import app
 from demos.words.handwriting import HANDS, SAMPLES, write_word
 from demos.words.lexicon import lexicon_graph
 from demos.words.read import Reader
@@ -210,3 +212,13 @@ def test_examples_say_what_was_read_and_what_was_written():
     picture = draw_examples([Example(ink, "ink", "ink", 0.9), Example(ink, "ink", "<in>", 0.5)])
     assert "ink 0.90</text>" in picture
     assert "&lt;in&gt; 0.50, written: ink</text>" in picture
+
+
+def test_a_page_is_not_overwritten_for_want_of_figures(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("as it was")
+    for results in (tmp_path / "none", tmp_path):
+        options = ["report", "--results", str(results), "--page", str(page)]
+        done = CliRunner().invoke(app, options)
+        assert isinstance(done.exception, FileNotFoundError)
+        assert page.read_text() == "as it was"
