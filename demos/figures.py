@@ -1,14 +1,17 @@
-"""Figures as the commands show them: one line of JSON, or a line for each."""
+"""Figures as the commands show them, one line of JSON or a line for each; those that are kept."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import typer
 
-__all__ = ["echo_figures", "shown"]
+from demos.checkpoint import write_whole
+
+__all__ = ["echo_figures", "keep_figures", "load_figures", "shown"]
 
 
 def shown(value: Any) -> str:
@@ -18,6 +21,26 @@ def shown(value: Any) -> str:
     ('10000', '0.1235', '{"n": 2}')
     """
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+def keep_figures(path: Path, figures: Mapping[str, Any]) -> None:
+    """Write figures as JSON, the whole file or nothing; missing folders are made."""
+    write_whole(path, json.dumps(figures, indent=1) + "\n")
+
+
+def load_figures(path: Path) -> dict[str, Any]:
+    """Return the figures that a command kept in a file.
+
+    Raises:
+        ValueError: the file is not of JSON, or of no figures with their names; it is named.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # that of JSON, and that of text which is no UTF-8
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: no figures, which have names")
+    return found
 
 
 def echo_figures(figures: Mapping[str, Any], as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -188,10 +189,14 @@ def _alphabet(graph: Graph, alphabet: SymbolTable | Iterable[int | str] | None) 
                 raise SymbolError(f"symbol {item!r} of the alphabet: the graph has no table")
             item = table.label(item)
         elif table is not None:
-            table.symbol(int(item))  # raises where there is none
-        if item < 0:
-            raise GraphError(f"the alphabet has {item}; labels are >= 0, epsilon is none")
-        labels.append(int(item))
+            table.symbol(item)  # raises where there is none
+        try:
+            label = index(item)
+        except TypeError:
+            raise GraphError(f"the alphabet has {item!r}; labels are integers >= 0") from None
+        if label < 0:
+            raise GraphError(f"the alphabet has {label}; labels are >= 0, epsilon is none")
+        labels.append(label)
     return np.unique(np.array(labels, dtype=np.int32))
 
 

@@ -128,7 +128,8 @@ class Column:
                 ``"max"``, or a function of ``(rows [K, …], offsets [A + 1])``.
 
         Raises:
-            DataError: the arcs were merged and no ``reduce`` is given.
+            DataError: the arcs were merged and no ``reduce`` is given, or one of numbers and the
+                rows are text.
         """
         if self.sources.offsets is None:
             return self._gather(self.sources.index)
@@ -236,15 +237,38 @@ def _reduced(rows: Any, offsets: Index, reduce: Reduce, fill: float) -> Any:
         return Column(rows, Sources(one), fill=fill).values()
     if reduce not in ("sum", "mean", "min", "max"):
         raise DataError(f"reduce={reduce!r}; known are 'first', 'sum', 'mean', 'min', 'max'")
-    tensor = rows if isinstance(rows, torch.Tensor) else torch.from_numpy(rows)
-    if reduce == "mean" and not tensor.is_floating_point() and not tensor.is_complex():
-        tensor = tensor.to(torch.get_default_dtype())
-    owner = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(tensor.device)
+    of_rows = _reduced_tensor if isinstance(rows, torch.Tensor) else _reduced_array
+    return of_rows(rows, offsets, reduce, fill)
+
+
+def _reduced_tensor(rows: torch.Tensor, offsets: Index, reduce: str, fill: float) -> torch.Tensor:
+    if reduce == "mean" and not rows.is_floating_point() and not rows.is_complex():
+        rows = rows.to(torch.get_default_dtype())
+    sizes = np.diff(offsets)
+    owner = torch.from_numpy(np.repeat(np.arange(len(sizes)), sizes)).to(rows.device)
     name = {"sum": "sum", "mean": "mean", "min": "amin", "max": "amax"}[reduce]
-    owner = owner.reshape(-1, *[1] * (tensor.ndim - 1)).expand_as(tensor)
-    result = tensor.new_full((len(sizes), *tensor.shape[1:]), fill)
-    result = result.scatter_reduce(0, owner, tensor, reduce=name, include_self=False)
-    return result if isinstance(rows, torch.Tensor) else result.numpy()
+    owner = owner.reshape(-1, *[1] * (rows.ndim - 1)).expand_as(rows)
+    result = rows.new_full((len(sizes), *rows.shape[1:]), fill)
+    return result.scatter_reduce(0, owner, rows, reduce=name, include_self=False)
+
+
+def _reduced_array(rows: NDArray[Any], offsets: Index, reduce: str, fill: float) -> NDArray[Any]:
+    if rows.dtype.kind not in "biufc":
+        raise DataError(
+            f"rows of {rows.dtype} have no {reduce}; read them by 'first' or a function"
+        )
+    if reduce == "mean" and rows.dtype.kind in "biu":
+        rows = rows.astype(torch.empty(0).numpy().dtype)  # torch's default
+    sizes = np.diff(offsets)
+    some = sizes > 0
+    result = np.full((len(sizes), *rows.shape[1:]), fill, dtype=rows.dtype)
+    if some.any():
+        function = {"min": np.minimum, "max": np.maximum}.get(reduce, np.add)
+        # Rows of one arc follow each other, so each run ends where the next begins.
+        result[some] = function.reduceat(rows, offsets[:-1][some], axis=0, dtype=rows.dtype)
+        if reduce == "mean":
+            result[some] /= sizes[some].reshape(-1, *[1] * (rows.ndim - 1))
+    return result
 
 
 class ArcData(Mapping[str, Any]):

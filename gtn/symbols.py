@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
+from operator import index
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +85,11 @@ class SymbolTable:
         if label == EPSILON:
             return EPSILON_TEXT
         try:
-            return self._symbol_of[int(label)]
+            return self._symbol_of[index(label)]
         except KeyError:
             raise SymbolError(f"label {label} is not in {self!r}") from None
+        except TypeError:
+            raise SymbolError(f"label {label!r} is no integer") from None
 
     def encode(self, symbols: Iterable[str]) -> NDArray[np.int32]:
         """Return the labels ``int32 [n]`` of n symbols."""

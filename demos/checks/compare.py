@@ -6,7 +6,6 @@ is written from these files and from nothing else.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 from demos.checkpoint import write_whole
 from demos.checks.settings import Settings
+from demos.figures import keep_figures, load_figures
 
 __all__ = ["RESULTS", "keep_result", "name_of", "read_results", "table", "write_into"]
 
@@ -53,7 +53,7 @@ def keep_result(path: Path, name: str, on: str, figures: dict[str, Any], **more:
     given = os.environ.get("GTN_MACHINE")
     machine = given or f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
     content = {"name": name, "on": on, **kept, **more, "wrong": wrong, "machine": machine}
-    write_whole(path, json.dumps(content, indent=1) + "\n")
+    keep_figures(path, content)
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
@@ -64,11 +64,8 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     """
     found = []
     for path in sorted(folder.glob("*.json")):
-        try:
-            result = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}: not JSON ({error})") from error
-        if not isinstance(result, dict) or not {"name", "on", "exact"} <= result.keys():
+        result = load_figures(path)
+        if not {"name", "on", "exact"} <= result.keys():
             raise ValueError(f"{path}: no result; name, on and exact are in one")
         if not isinstance(result["exact"], int | float):
             raise ValueError(f"{path}: exact is {result['exact']!r}, not a number")

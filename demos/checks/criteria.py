@@ -9,7 +9,6 @@ same of everything, at no penalty at all.
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,11 +19,12 @@ import torch
 from tqdm import tqdm
 
 import gtn
-from demos.checkpoint import load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import load_checkpoint, save_checkpoint
 from demos.checks.evaluate import edit_distance
 from demos.checks.pretraining import digit_images, drawer, pretrain
 from demos.checks.samples import Sample, prepared
 from demos.checks.segment_training import CRITERIA
+from demos.figures import keep_figures, load_figures
 from grammars import RUBBISH, named
 from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.lenet import LeNet5
@@ -87,11 +87,11 @@ def compare_criteria(
     found = {}
     for name in criteria:
         file = out / f"{name}.json"
-        if not file.exists() or json.loads(file.read_text())["about"] != about:
+        if not file.exists() or load_figures(file)["about"] != about:
             begin = begin or _begin(budget, out / "begin.safetensors", progress)
             lines = _trained(name, copy.deepcopy(begin), training, validation, budget, progress)
-            write_whole(file, json.dumps({"about": about, "passes": lines}, indent=1) + "\n")
-        found[name] = json.loads(file.read_text())["passes"]
+            keep_figures(file, {"about": about, "passes": lines})
+        found[name] = load_figures(file)["passes"]
     result = {
         "budget": asdict(budget),
         "training_fields": len(training),
@@ -99,7 +99,7 @@ def compare_criteria(
         "problems": problems,
         "criteria": found,
     }
-    write_whole(out / "criteria.json", json.dumps(result, indent=1) + "\n")
+    keep_figures(out / "criteria.json", result)
     return result
 
 

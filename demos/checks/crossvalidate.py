@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from demos.checkpoint import write_whole
 from demos.checks.evaluate import Outcome, evaluate, shares_of, threshold_for
 from demos.checks.reader import CheckReader, Reading
 from demos.checks.settings import Settings
 from demos.checks.train import train
+from demos.figures import keep_figures, load_figures
 from recognizers.datasets.fields import Field, FieldSetError, fingerprints
 
 __all__ = ["crossvalidate", "doubtful_names", "folds_of", "operating_point", "summary", "without"]
@@ -92,8 +92,8 @@ def crossvalidate(
             line["readings"] = [
                 [o.name, o.truth, o.reading.text, o.reading.confidence] for o in outcomes
             ]
-            write_whole(result, json.dumps(line | {"run": about}, indent=1) + "\n")
-        found = json.loads(result.read_text())
+            keep_figures(result, line | {"run": about})
+        found = load_figures(result)
         if found["run"] != about:
             raise FieldSetError(
                 f"{result}: a fold of other settings or other fields; choose another --out"
@@ -105,7 +105,7 @@ def crossvalidate(
         others = without(done, doubtful)
         # The labels that are left are taken for right.
         total["doubtful"] = summary(others) | {"operating_point": operating_point(others)}
-    write_whole(out / "summary.json", json.dumps(total, indent=1) + "\n")
+    keep_figures(out / "summary.json", total)
     return total
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checkpoint import write_whole
 from demos.checks.compare import write_into
 from demos.checks.options import Data
+from demos.figures import keep_figures, load_figures
 from demos.mnist.results import machine
 from recognizers.datasets.fields import find_data
 from recognizers.segment_rules import CUTS
@@ -71,7 +70,7 @@ def command(
 ) -> None:
     """Measure the segmenter against boxes.csv: digits with an arc that overlaps by 0.7 or more."""
     if measured is not None:
-        kept = json.loads(measured.read_text())
+        kept = load_figures(measured)
         if "results" not in kept:
             raise ValueError(f"{measured}: not what --keep of this command writes")
         results = kept["results"]
@@ -79,7 +78,7 @@ def command(
         results = _measure(find_data(data, "car", "checks"), cuts or list(CUTS), every)
         result = {"least_overlap": LEAST_OVERLAP, "results": results, "machine": machine()}
         if keep is not None:
-            write_whole(keep, json.dumps(result, indent=1) + "\n")
+            keep_figures(keep, result)
     if page is not None:
         write_into(page, table_of(results), "segmentation")
     typer.echo(table_of(results))

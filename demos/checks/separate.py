@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -29,7 +28,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 import gtn
-from demos.checkpoint import load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import load_checkpoint, save_checkpoint
 from demos.checks.crossvalidate import folds_of
 from demos.checks.evaluate import edit_distance
 from demos.checks.pretraining import digit_images, drawer, pretrain
@@ -37,6 +36,7 @@ from demos.checks.reader import CheckReader
 from demos.checks.samples import Sample, prepared, rethicken
 from demos.checks.segment_reading import SegmentReading
 from demos.checks.segment_training import CRITERIA
+from demos.figures import keep_figures, load_figures
 from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
@@ -175,7 +175,7 @@ def compare_trainings(
     found = []
     for fold in todo:
         file = out / f"fold-{fold}.json"
-        kept = json.loads(file.read_text()) if file.exists() else {}
+        kept = load_figures(file) if file.exists() else {}
         if kept.get("about") != about:
             kept = {}
         if not {*STAGES, *criteria} <= kept.keys():
@@ -189,7 +189,7 @@ def compare_trainings(
             wanted = [name for name in CRITERIA if name in criteria or name in kept]
             line = _fold(training, tested, boxes, effort, place, wanted, progress)
             kept = {"about": about, "fold": fold, **line}
-            write_whole(file, json.dumps(kept, indent=1) + "\n")
+            keep_figures(file, kept)
         found.append(kept)
     return found
 

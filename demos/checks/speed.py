@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checkpoint import write_whole
 from demos.checks.compare import write_into
 from demos.checks.options import CORES, Data, Views
 from demos.checks.reader import CheckReader, shipped_checkpoint
 from demos.checks.volume import read_files
+from demos.figures import keep_figures
 from demos.mnist.results import machine
 from recognizers.datasets.fields import find_data, load_fields
 
@@ -91,6 +91,6 @@ def command(
             typer.echo(json.dumps(rows[-1]))
     result = {"measurements": rows, "machine": machine()}
     if keep is not None:
-        write_whole(keep, json.dumps(result, indent=1) + "\n")
+        keep_figures(keep, result)
     if page is not None:
         write_into(page, f"{table_of(rows)}\n\nMeasured on {result['machine']}.", "speed")

@@ -19,7 +19,7 @@ from demos.checks.whole_loop import WholeSettings
 from demos.checks.whole_reader import SHIPPED_WHOLE, WholeReader
 from demos.checks.whole_report import write_whole_report
 from demos.checks.whole_training import train_whole
-from demos.figures import echo_figures
+from demos.figures import echo_figures, load_figures
 from recognizers.datasets.check_layouts import FAMILIES
 
 __all__ = ["add_commands", "evaluate_whole", "load_whole"]
@@ -110,7 +110,10 @@ def whole_table(
     ] = None,
 ) -> None:
     """Table what evaluate --whole kept."""
-    content = table_of(json.loads(result.read_text(encoding="utf-8")))
+    figures = load_figures(result)
+    if "groups" not in figures:
+        raise ValueError(f"{result}: no figures of whole checks; evaluate --whole --keep has some")
+    content = table_of(figures)
     if page is not None:
         write_into(page, content, "whole")
     typer.echo(content)
@@ -126,8 +129,6 @@ def table_of(result: dict[str, Any]) -> str:
     names = ("n", "correct", "error", "reject", "exact")
     rows = [["checks", "number", "correct", "error", "reject", "exact, none rejected"]]
     rows.append(["---"] * len(rows[0]))
-    if "groups" not in result:
-        raise ValueError("these are no figures of whole checks, as evaluate --whole --keep writes")
     for name, figures in {"all": result, **result["groups"]}.items():
         shown = [f"{figures[key]:.1%}" for key in names[1:]]
         rows.append([name, str(figures["n"]), *shown])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from demos.checkpoint import tensors_hash, write_whole
+from demos.checkpoint import tensors_hash
+from demos.figures import keep_figures
 from demos.image_folders import load_each
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, save_model
@@ -137,7 +137,7 @@ def train_on_own(
     }
     if held_out is not None:
         metrics["held_out"] = _figures(trained.network, held_out.prepared(recipe.model))
-    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    keep_figures(out / "metrics.json", metrics)
     return metrics
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from demos.checkpoint import write_whole
+from demos.figures import load_figures
 from demos.mnist.evaluate import load_digits
 from demos.mnist.recipes import RECIPES, Recipe
 from demos.mnist.results import RESULTS, machine
@@ -46,7 +47,7 @@ def train_sizes(
     test = load_digits(recipe.model, "test", data)
     configuration = json.loads(json.dumps(asdict(recipe)))
     path = Path(folder) / SIZES_FILE
-    runs: list[dict[str, Any]] = json.loads(path.read_text())["runs"] if path.exists() else []
+    runs: list[dict[str, Any]] = load_figures(path)["runs"] if path.exists() else []
     for count in sizes:
         if not 1 <= count <= len(digits.labels):
             raise ValueError(f"size {count}: there are {len(digits.labels)} training digits")

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 import typer
 
-from demos.checkpoint import write_whole
 from demos.command_line import run
-from demos.figures import echo_figures
+from demos.figures import echo_figures, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
@@ -268,7 +267,7 @@ def speed(
 ) -> None:
     """Measure how long lines of several widths take, and what one pass saves."""
     found = measure(load(checkpoint))
-    write_whole(results / "speed.json", json.dumps(found, indent=1) + "\n")
+    keep_figures(results / "speed.json", found)
     typer.echo(json.dumps(found))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from torch import Tensor
 
 from demos.checkpoint import write_whole
+from demos.figures import load_figures
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import held_out_strings
 from demos.strings.page import PAGE
@@ -43,7 +43,7 @@ def write_page(results: Path, page: Path) -> Path:
     runs = read_runs(results)
     if not runs:
         raise FileNotFoundError(f"{results}: no run of a reader; train with --results {results}")
-    speed = json.loads((results / "speed.json").read_text())
+    speed = load_figures(results / "speed.json")
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from demos.checkpoint import write_whole
+from demos.figures import keep_figures, load_figures
 from demos.mnist.results import machine
 from demos.strings.evaluate import TEST_STRINGS, evaluate, evaluate_folder, held_out_strings
 from demos.strings.reader import NETWORKS, StringReader
@@ -47,7 +46,7 @@ def write_run(
         data: the folder that the run learned from, too; the last ``holdout`` of its lines, which
             it left out, are a test, ``"own"``.
     """
-    metrics = json.loads((out / "metrics.json").read_text())
+    metrics = load_figures(out / "metrics.json")
     figures: dict[str, dict[str, Any]] = {}
     for stage in STAGES:
         reader = StringReader.load(out / f"{stage}.safetensors")
@@ -63,7 +62,7 @@ def write_run(
     content = metrics | {"machine": machine(), "figures": figures}
     if data is not None:
         content["data"] = data.resolve().name
-    write_whole(path, json.dumps(content, indent=1) + "\n")
+    keep_figures(path, content)
     return path
 
 
@@ -71,7 +70,7 @@ def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
     """Return the runs of a folder by network, the default first, in the order of their seeds."""
     found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted(results.glob("*-seed*.json")):
-        run = json.loads(path.read_text())
+        run = load_figures(path)
         if "network" not in run["settings"] or path.name.startswith(OWN):
             continue
         found.setdefault(run["settings"]["network"], []).append(run)
@@ -84,7 +83,7 @@ def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
 
 def read_own(results: Path) -> list[dict[str, Any]]:
     """Return the runs that also learned from lines of a folder, of which some were left out."""
-    runs = [json.loads(path.read_text()) for path in sorted(results.glob(f"{OWN}*-seed*.json"))]
+    runs = [load_figures(path) for path in sorted(results.glob(f"{OWN}*-seed*.json"))]
     return [run for run in runs if all("own" in figures for figures in run["figures"].values())]
 
 
@@ -92,17 +91,17 @@ def write_spotter(
     out: Path, digits: tuple[Tensor, Tensor], results: Path, count: int = TEST_PAGES
 ) -> Path:
     """Evaluate the spotter of a run on the fixed pages; return the file of the figures."""
-    metrics = json.loads((out / "metrics.json").read_text())
+    metrics = load_figures(out / "metrics.json")
     figures = evaluate_spotter(Spotter.load(out / "spotter.safetensors"), digits, count)
     settings = metrics["settings"]
     name = "spotter" if settings["positions"] else "spotter-without-positions"
     path = results / f"{name}-seed{settings['seed']}.json"
-    write_whole(path, json.dumps(metrics | {"figures": figures}, indent=1) + "\n")
+    keep_figures(path, metrics | {"figures": figures})
     return path
 
 
 def read_spotters(results: Path, *, positions: bool) -> list[dict[str, Any]]:
     """Return the runs of spotters in a folder, in the order of their seeds."""
     name = "spotter" if positions else "spotter-without-positions"
-    runs = [json.loads(path.read_text()) for path in results.glob(f"{name}-seed*.json")]
+    runs = [load_figures(path) for path in results.glob(f"{name}-seed*.json")]
     return sorted(runs, key=lambda run: run["settings"]["seed"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from demos.checkpoint import write_whole
+from demos.figures import keep_figures
 from demos.words.evaluate_folder import (
     LabelledWord,
     as_words,
@@ -103,7 +103,7 @@ def adapt(
         after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
         for name, reader in (("before", before), ("after", after)):
             metrics[name] = evaluate_folder(reader, held_out, reader.lexicon(listed))[0]
-    write_whole(out / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    keep_figures(out / "metrics.json", metrics)
     return metrics, problems
 
 

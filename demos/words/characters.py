@@ -15,6 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.figures import keep_figures
 from demos.words.samples import CLASSES, KINDS, Characters
 from demos.words.state import averaged, packed, unpacked
 from recognizers.losses import discriminative_loss
@@ -69,7 +70,7 @@ def train_characters(
     """
     loop = _Loop(training, settings, Path(out))
     loop.resume()
-    write_whole(loop.out / "config.json", json.dumps(loop.run, indent=1) + "\n")
+    keep_figures(loop.out / "config.json", loop.run)
     while len(loop.passes) < settings.passes:
         loop.one_pass(validation, progress)
     network = loop.averaged()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.checkpoint import write_whole
+from demos.figures import keep_figures
 from demos.mnist.results import machine
 from demos.words.adapt import RATE, STEPS, adapt
 from demos.words.evaluate_folder import LabelledWord
@@ -98,5 +97,5 @@ def measure_hands(
         "hands": found,
         "machine": machine(),
     }
-    write_whole(result, json.dumps(content, indent=1) + "\n")
+    keep_figures(result, content)
     return content

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from demos.checkpoint import CheckpointError, write_whole
+from demos.figures import load_figures
 from demos.mnist.results import machine
 from demos.words.characters import Settings, errors_of
 from demos.words.samples import CLASSES, KINDS, Characters
@@ -102,7 +103,7 @@ def _of(characters: Characters, contributor: str) -> Characters:
 
 def write_card(network: Path, result: Path, weights: Path) -> None:
     """Copy a network to `weights` and write its card from its result."""
-    figures = json.loads(result.read_text())
+    figures = load_figures(result)
     rows = ["| side | characters | error | among all classes | paper |", "|---|---|---|---|---|"]
     for side in ("test", "left_out", "validation"):
         for kind in KINDS:

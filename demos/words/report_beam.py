@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 import gtn
-from demos.checkpoint import write_whole
+from demos.figures import keep_figures
 from demos.mnist.results import machine
 from demos.words.lexicon import task_words
 from demos.words.reader import WordReader
@@ -124,5 +123,5 @@ def write_beams(
             "beams": figures,
         }
         content["lexicons"].append(lexicon)
-    write_whole(path, json.dumps(content, indent=1) + "\n")
+    keep_figures(path, content)
     return path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from demos.checkpoint import write_whole
+from demos.figures import load_figures
 from demos.words.adapt import STEPS
 from demos.words.hands import LEARNED
 from demos.words.handwriting import HANDS, SAMPLES, write_word
@@ -95,7 +95,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         cuts=_cuts(runs),
         runs=[_run(run) for run in runs],
         adapting={"steps": STEPS, "learned": LEARNED, "batch": Settings.word_batch},
-        hands=[_hands(json.loads(p.read_text())) for p in _hands_files(results)],
+        hands=[_hands(load_figures(p)) for p in _hands_files(results)],
         beams=[row for one in measured for row in _beam_rows(one)],
         beam_machine=measured[0]["machine"] if measured else "",
         enough=f"{100 * ENOUGH:g}",
@@ -108,7 +108,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
 
 def _of(results: Path, task: str) -> list[dict[str, Any]]:
     """The runs of a task, in the order of their files."""
-    found = [json.loads(path.read_text()) for path in sorted(results.glob("*-seed*.json"))]
+    found = [load_figures(path) for path in sorted(results.glob("*-seed*.json"))]
     return sorted((run for run in found if run["task"] == task), key=_rank)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from demos.checkpoint import write_whole
+from demos.figures import load_figures
 from demos.words.drawing import draw_graphs, draw_pieces
 from demos.words.handwriting import HANDS, SAMPLES, write_word
 from demos.words.read import Reader
@@ -215,4 +215,4 @@ def write_pictures(
 
 def read_beams(results: Path) -> list[dict[str, Any]]:
     """The figures of :func:`demos.words.report_beam.write_beams`, by system."""
-    return [json.loads(path.read_text()) for path in sorted(results.glob("beam-*.json"))]
+    return [load_figures(path) for path in sorted(results.glob("beam-*.json"))]

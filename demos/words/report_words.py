@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from demos.checkpoint import write_whole
+from demos.figures import load_figures
 from demos.mnist.results import machine
 from demos.words.evaluate_words import tell, word_errors
 from demos.words.lexicon import FREQUENCY, LETTER, LISTED, SEEN, lexicon_graph
@@ -143,7 +144,7 @@ def _by(words: Words, contributor: str) -> Words:
 
 def write_words_card(reader: Path, result: Path, weights: Path) -> None:
     """Copy a reader to `weights` as `words-SYSTEM.safetensors`, and write its card."""
-    figures = json.loads(result.read_text())
+    figures = load_figures(result)
     run = figures["configuration"]
     rows = [
         "| words | word error | character error | word error, free | character error, free |",

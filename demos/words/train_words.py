@@ -18,6 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.figures import keep_figures
 from demos.words.character_strings import compose_strings, placed
 from demos.words.evaluate_words import quick_errors
 from demos.words.letters import NETWORK_CLASSES
@@ -103,7 +104,7 @@ def train_words(
     """
     run = _Run(letters, words, validation, settings, Path(out))
     run.resume()
-    write_whole(run.out / "config.json", json.dumps(run.about, indent=1) + "\n")
+    keep_figures(run.out / "config.json", run.about)
     stop = time.perf_counter() + until
     while run.stage is not None:
         if not run.go(progress, stop):

@@ -23,7 +23,7 @@ from gtn.tensors import as_array, check_untransformed
 from gtn.threads import in_slices
 from gtn.topology import Topology, frozen
 
-__all__ = ["Lengths", "Problems", "silent_cycles_summed"]
+__all__ = ["Lengths", "Problems", "check_emissions", "silent_cycles_summed"]
 
 Lengths = torch.Tensor | NDArray[Any] | Sequence[int] | int | None
 Arrays = tuple[NDArray[Any], ...]  # of emissions, arcs, starts and finals
@@ -59,13 +59,7 @@ class Problems:
             CyclicGraphError: naming a cycle on a path of arcs that read nothing, and how to remove
                 them in the semiring.
         """
-        if not isinstance(emissions, torch.Tensor) or emissions.dtype not in _DTYPES:
-            kind = getattr(emissions, "dtype", type(emissions).__name__)
-            raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}")
-        if emissions.ndim not in (2, 3):
-            raise GraphError(
-                f"emissions must be [T, C] or [B, T, C], not of shape {list(emissions.shape)}"
-            )
+        check_emissions(emissions)
         _check_graph(graph)
         topology = graph.topology
         count = len(emissions) if emissions.ndim == 3 else topology.batch_size
@@ -176,6 +170,17 @@ def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:
         t.node_offsets, t.arc_offsets, order, t.src, t.dst, labels, t.starts, t.finals,
         num_classes,
     )  # fmt: skip
+
+
+def check_emissions(emissions: Any) -> None:
+    """Raise ``GraphError`` for what is no tensor ``[T, C]`` or ``[B, T, C]`` of penalties."""
+    if not isinstance(emissions, torch.Tensor) or emissions.dtype not in _DTYPES:
+        kind = getattr(emissions, "dtype", type(emissions).__name__)
+        raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}")
+    if emissions.ndim not in (2, 3):
+        raise GraphError(
+            f"emissions must be [T, C] or [B, T, C], not of shape {list(emissions.shape)}"
+        )
 
 
 def _check_graph(graph: Any) -> None:

@@ -10,6 +10,7 @@ import torch
 from gtn import dense
 from gtn.batch import GraphBatch
 from gtn.construction import from_arrays
+from gtn.dense.problems import check_emissions
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.kernels.ctc import ctc_arcs
@@ -144,8 +145,10 @@ class CTCLoss(Criterion):
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: a blank that is no class, or in a target; a NaN or -inf emission.
+            GraphError: a blank that is no class, or in a target; a NaN or -inf emission, or no
+                emissions but a graph.
         """
+        check_emissions(emissions)
         if self.blank >= emissions.shape[-1]:
             raise GraphError(f"blank {self.blank} is none of {emissions.shape[-1]} classes")
         single = emissions.ndim == 2

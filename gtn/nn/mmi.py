@@ -40,6 +40,8 @@ class MMILoss(DiscriminativeForwardLoss):
 
     def __init__(self, denominator: Grammar, **options: Any) -> None:
         super().__init__(denominator, **options)
+        if denominator is None:
+            raise TypeError("the denominator is a graph or a module that returns one, not None")
 
     def forward(
         self,

@@ -95,7 +95,7 @@ def load_fields(directory: str | Path) -> FieldSet:
     ...     _ = (Path(folder) / "a.png").write_bytes(b"")
     ...     found = load_fields(folder)
     >>> [f.text for f in found.fields], [p.split(": ", 1)[1] for p in found.problems]
-    (['12'], ['b.png does not exist'])
+    (['12'], ['b.png does not exist in this folder'])
     """
     directory = Path(directory)
     labels = directory / "labels.csv"
@@ -122,7 +122,7 @@ def load_fields(directory: str | Path) -> FieldSet:
                     continue
                 path, split = _find(directory, name), (row.get("split") or "").strip()
                 if path is None:
-                    problems.append(f"{where}: {name} does not exist")
+                    problems.append(f"{where}: {name} does not exist in this folder")
                 elif path.resolve() in fields:
                     problems.append(f"{where}: {name} stands here for the second time")
                 elif row["text"] is None:

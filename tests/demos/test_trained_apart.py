@@ -155,7 +155,12 @@ def test_what_cannot_be_compared_or_tabled(folder: Path, tmp_path: Path) -> None
     other = tmp_path / "other.json"
     other.write_text("{}")
     assert "not what --keep" in str(call(app, ["segmentation", "--measured", str(other)]).exception)
-    assert "no figures of whole checks" in str(call(app, ["whole-table", str(other)]).exception)
+    assert f"{other}: no figures of whole checks" in str(
+        call(app, ["whole-table", str(other)]).exception
+    )
+    for broken in (b"{", b"\xff", b"[]"):
+        other.write_bytes(broken)
+        assert f"{other}: no" in str(call(app, ["whole-table", str(other)]).exception)
     boxes = tmp_path / "boxes.csv"
     boxes.write_text("file,x\na.png,1\n")
     with pytest.raises(FieldSetError, match=r"boxes\.csv:1: no column height and width and y"):

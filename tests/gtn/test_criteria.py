@@ -226,6 +226,14 @@ def test_errors_of_ctc():
             CTCLoss()(emissions, torch.ones(3, dtype=torch.int64), target_lengths=lengths)
     with pytest.raises(InfeasibleTargetError, match=r"sample 1 \(array\(\[1, 1\]\)\)"):
         CTCLoss()(emissions[:, :2], torch.tensor([2, 1, 1]), target_lengths=[1, 2])
+    recognized = gtn.linear(torch.zeros(2, 3))
+    for loss in (CTCLoss(), ASGLoss(3)):
+        with pytest.raises(GraphError, match=r"emissions must be a tensor of .*, not Graph"):
+            loss(recognized, [1])
+        with pytest.raises(GraphError, match=r"emissions must be \[T, C\] .* not of shape \[3\]"):
+            loss(torch.zeros(3), [1])
+    with pytest.raises(TypeError, match=r"the denominator is a graph .*, not None"):
+        MMILoss(None)
     with pytest.raises(GraphError, match="blank -1 is no class"):
         CTCLoss(-1)
     with pytest.raises(GraphError, match="blank 3 is none of 3 classes"):

@@ -75,6 +75,23 @@ def test_a_mean_of_integers_is_no_integer():
     assert Column(np.array([True, False]), ragged([[0, 1]])).values("mean").tolist() == [0.5]
 
 
+@pytest.mark.parametrize("dtype", ["uint16", "uint32", "uint64", "int8", "float16", "float64"])
+def test_merged_rows_of_any_numbers_are_reduced_in_their_type(dtype):
+    column = Column(np.array([7, 1, 4], dtype=dtype), ragged([[0, 1], [], [2]]), fill=9)
+    for reduce, expected in {"sum": [8, 9, 4], "min": [1, 9, 4], "max": [7, 9, 4]}.items():
+        values = column.values(reduce)
+        assert values.dtype == dtype
+        assert values.tolist() == expected
+    assert column.values("mean").tolist() == [4, 9, 4]
+
+
+def test_merged_rows_of_text_have_no_sum():
+    column = Column(np.array(["b", "a", "c"]), ragged([[0, 1], [2]]), fill="")
+    assert column.values("first").tolist() == ["b", "c"]
+    with pytest.raises(DataError, match="rows of <U1 have no min"):
+        column.values("min")
+
+
 def test_merged_arcs_need_a_reduce():
     column = Column(np.array([1.0, 2.0, 4.0]), ragged([[0, 1], [], [2]]), fill=9.0)
     with pytest.raises(DataError, match=r"merged from several sources.*reduce="):

@@ -140,6 +140,8 @@ def test_alphabets():
         gtn.complement(g, alphabet="ad")
     with pytest.raises(gtn.SymbolError, match="no table"):
         gtn.complement(gtn.string([1]), alphabet="a")
+    with pytest.raises(gtn.GraphError, match=r"the alphabet has 1\.5; labels are integers"):
+        gtn.complement(gtn.string([1]), alphabet=[1, 1.5])
     with pytest.raises(gtn.GraphError, match="epsilon is none"):
         gtn.complement(gtn.string([1]), alphabet=[-1, 1])
 

@@ -54,6 +54,8 @@ def test_what_a_table_lacks():
     table = SymbolTable("ab")
     with pytest.raises(SymbolError, match="symbol 'c' is not in SymbolTable"):
         table.label("c")
+    with pytest.raises(SymbolError, match=r"label 1\.5 is no integer"):
+        table.decode([0, 1.5])
     with pytest.raises(SymbolError, match="label 2 is not in SymbolTable"):
         table.symbol(2)
     with pytest.raises(SymbolError, match="'c'"):
