@@ -92,15 +92,14 @@ def load_labelled(
 ) -> tuple[list[LabelledImage], list[str]]:
     """Return the images of a folder with ``labels.csv``, and what was wrong with other rows.
 
-    With ``holdout`` the last so many by file name only.
+    Of the split ``test`` only, where rows are of it, and of the last ``holdout`` by file name.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
             be read.
     """
     found = load_fields(folder)
-    chosen = found.held_out(holdout)[1] if holdout else found.fields
-    by_path = {one.path: one for one in chosen}
+    by_path = {one.path: one for one in found.measured(holdout)}
     images, problems = [], list(found.problems)
     for path, image in load_each(by_path, load):
         if isinstance(image, ImageError):

@@ -37,10 +37,17 @@ from demos.checks.options import (
     Loss,
     Passes,
     Recognizer,
+    ShippedReader,
     Views,
     Workers,
 )
-from demos.checks.reader import SHIPPED, CheckReader, Reading, shipped_checkpoint
+from demos.checks.reader import (
+    SHIPPED,
+    SHIPPED_READERS,
+    CheckReader,
+    Reading,
+    shipped_checkpoint,
+)
 from demos.checks.report import write_report
 from demos.checks.segment_recall import command as segmentation_command
 from demos.checks.separate_page import command as separate_command
@@ -115,6 +122,7 @@ def train(
 def evaluate(
     data: Data = None,
     checkpoint: Checkpoint = None,
+    recognizer: ShippedReader = None,
     holdout: Holdout = 0,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for a page of the errors.")] = None,
@@ -129,12 +137,14 @@ def evaluate(
     """Measure a reader on labelled fields (with --holdout N on the last N only), or on checks."""
     if whole:
         chosen = {"views": views, "as_json": as_json, "report": report, "keep": keep}
-        if holdout or page is not None:
-            raise typer.BadParameter("--holdout and --page are for fields, not for --whole")
+        if holdout or page is not None or recognizer is not None:
+            raise typer.BadParameter(
+                "--holdout, --page and --recognizer are for fields, not for --whole"
+            )
         evaluate_whole(data, checkpoint, workers=workers, **chosen)
         return
     fields, on = _measured_on(data, holdout)
-    reader = _load(checkpoint, views)
+    reader = _load(_checkpoint(checkpoint, recognizer), views)
     figures = evaluate_fields(reader, fields, workers=workers)
     if keep is not None:
         more = {
@@ -232,10 +242,10 @@ def crossvalidate(
     _check(recognizer, RECOGNIZERS, "--recognizer")
     given = {"grammar": grammar, "loss": loss, "seed": seed}
     settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
-    found = _fields(data)
-    left_out = set() if doubtful is None else doubtful_names(doubtful, found.fields)
+    fields = _fields(data).held_out(0)[0]
+    left_out = set() if doubtful is None else doubtful_names(doubtful, fields)
     figures = crossvalidate_fields(
-        found.fields,
+        fields,
         settings,
         out,
         folds=folds,
@@ -248,7 +258,7 @@ def crossvalidate(
         figures = figures.get("doubtful", figures)
         together = f", {block} successive names together" if block > 1 else ""
         less = f", without {len(left_out)} labels in doubt" if left_out else ""
-        on = f"{folds} folds of {len(found.fields)}{together}{less}"
+        on = f"{folds} folds of {len(fields)}{together}{less}"
         seconds = figures["seconds"] / folds
         keep_result(keep, name_of(recognizer, loss), on, figures, training_seconds=seconds)
     typer.echo(json.dumps({k: v for k, v in figures.items() if k != "run"}))
@@ -272,6 +282,7 @@ def compare(
 def read(
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     checkpoint: Checkpoint = None,
+    recognizer: ShippedReader = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
     out: Annotated[
         Path | None,
@@ -283,14 +294,16 @@ def read(
     workers: Workers = CORES,
 ) -> None:
     """Read amounts from images: text, confidence, accepted or rejected."""
+    if whole and recognizer is not None:
+        raise typer.BadParameter("--recognizer is for fields, not for --whole")
+    checkpoint = (checkpoint or SHIPPED_WHOLE) if whole else _checkpoint(checkpoint, recognizer)
     reader: Any = (load_whole if whole else _load)(checkpoint, views)
     read_each: Any = read_checks if whole else read_files
     show: Any = write_whole_report if whole else write_report
     files: Iterable[Path] = image_files(paths)
     if report is not None:
         files = list(files)
-    made_by = file_hash(checkpoint or (SHIPPED_WHOLE if whole else shipped_checkpoint()))
-    made_by = f"{made_by}, {reader.views} views"
+    made_by = f"{file_hash(checkpoint)}, {reader.views} views"
     if out is not None:
         left = unread(files, written(out, made_by))
         found = appended(out, read_each(reader, left, workers=workers), made_by)
@@ -319,10 +332,15 @@ def _shown(reading: Reading) -> str:
 @app.command()
 def demo(
     report: Annotated[Path, typer.Option(help="Folder for the page of pictures.")] = Path("report"),
+    recognizer: ShippedReader = "two-stream",
 ) -> None:
-    """Read the fields that come with the package, which no training has seen."""
+    """Read the fields that come with the package, which no training has seen.
+
+    By default with the reader whose every step can be drawn: cuts, segmentation
+    graph, recognition, grammar, best path.
+    """
     started = time.perf_counter()
-    reader = _load(None)
+    reader = _load(_checkpoint(None, recognizer))
     fields = load_fields(DEMO_FIELDS).fields
     right = 0
     typer.echo(f"{'file':16} {'written':>9} {'read':>9}  confidence")
@@ -341,8 +359,20 @@ def demo(
     typer.echo(f"Open {page} to see how they were read.")
 
 
-def _load(checkpoint: Path | None, views: int | None = None) -> CheckReader:
-    reader = CheckReader.load(checkpoint or shipped_checkpoint())
+def _checkpoint(given: Path | None, recognizer: str | None) -> Path:
+    """Return the checkpoint that is given, or that of a shipped reader."""
+    if recognizer is not None:
+        _check(recognizer, SHIPPED_READERS, "--recognizer")
+    if given is None:
+        return shipped_checkpoint(recognizer or SHIPPED)
+    if recognizer is not None:
+        wrong = "names a shipped reader, and --checkpoint another"
+        raise typer.BadParameter(wrong, param_hint="--recognizer")
+    return given
+
+
+def _load(checkpoint: Path, views: int | None = None) -> CheckReader:
+    reader = CheckReader.load(checkpoint)
     reader.views = views or reader.views
     return reader
 
@@ -371,8 +401,10 @@ def _named(reader: CheckReader) -> str:
 def _measured_on(data: Path | None, holdout: int) -> tuple[list[Field], str]:
     """Return the fields that are measured on, and what to call them."""
     found = _fields(data)
-    fields = found.held_out(holdout)[1] if holdout else list(found.fields)
-    which = f"the last {len(fields)} of {len(found.fields)}" if holdout else f"all {len(fields)}"
+    fields = found.measured(holdout)
+    marked = any(one.split == "test" for one in found.fields)
+    held_out = f"{'the test,' if marked else 'the last'} {len(fields)} of {len(found.fields)}"
+    which = held_out if marked or holdout else f"all {len(fields)}"
     return fields, f"{found.directory.name}: {which}"
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from demos.checks.networks import RECOGNIZERS
+from demos.checks.reader import SHIPPED_READERS
 from demos.checks.train import LOSSES
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Loss",
     "Passes",
     "Recognizer",
+    "ShippedReader",
     "Views",
     "Workers",
 ]
@@ -33,10 +35,18 @@ Data = Annotated[
 Holdout = Annotated[
     int,
     typer.Option(
-        min=0, help="The last N file names: training leaves them out, evaluate measures on them."
+        min=0,
+        help="The last N file names, beside rows of the split test: training leaves them out, "
+        "evaluate measures on them.",
     ),
 ]
 Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
+ShippedReader = Annotated[
+    str | None,
+    typer.Option(
+        "--recognizer", help=f"Of the shipped readers: {', '.join(SHIPPED_READERS)} (the first)."
+    ),
+]
 Views = Annotated[
     int | None,
     typer.Option(min=1, help="In how many versions a field is read; default: the reader's."),

@@ -24,10 +24,13 @@ from demos.checks.texts import Texts, mean, scaled
 from grammars import named
 from recognizers.folding import folded
 
-__all__ = ["SHIPPED", "CheckReader", "Reading", "shipped_checkpoint"]
+__all__ = ["SHIPPED", "SHIPPED_READERS", "CheckReader", "Reading", "shipped_checkpoint"]
 
 SHIPPED = "sdnn"
 """The recognizer that reads where none is named."""
+
+SHIPPED_READERS = (SHIPPED, "two-stream")
+"""The recognizers whose readers of fields come with the package."""
 
 ALTERNATIVES = 5
 """Most texts of one reading."""

@@ -75,14 +75,14 @@ def train(
     reader = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
     fields, problems = _writable(reader, fields, infeasible)
     further, others_left_out = _writable(reader, further, infeasible)
+    parts = split_in_blocks(fields, settings.validation, settings.seed)
     run = {
         "settings": asdict(settings),
-        "fields": fingerprints(fields),
+        "fields": fingerprints([fields[i] for part in parts for i in part]),
         "further": fingerprints(further),
     }
     out.mkdir(parents=True, exist_ok=True)
 
-    parts = split_in_blocks(fields, settings.validation, settings.seed)
     ours, others = ([fields[i] for i in part] for part in parts)
     prepare = reader.recognize.prepare
     variants = settings.variants

@@ -323,9 +323,9 @@ def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
     rows = [one for one in rest if one.split in ("", "train")]
     if len(rows) < len(rest):
         count = len(rest) - len(rows)
-        typer.echo(f"left out: rows of the splits validation and test, {count}", err=True)
+        typer.echo(f"left out: rows of the split validation, {count}", err=True)
     own, problems = own_digits(rows, found.problems)
-    held_out, more = own_digits(last) if holdout else (None, [])
+    held_out, more = own_digits(last) if last else (None, [])
     for problem in (*problems, *more):
         typer.echo(f"left out: {problem}", err=True)
     return own, held_out

@@ -59,15 +59,14 @@ def evaluate_folder(
 ) -> tuple[dict[str, Any], list[Misread], list[str]]:
     """Figures of a folder of digits with ``labels.csv``, what was misread, what was left out.
 
-    With ``holdout`` only the last so many by file name are read.
+    Of the split ``test`` only, where rows are of it, and of the last ``holdout`` by file name.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no digit that can
             be read.
     """
     found = load_fields(folder)
-    fields = found.held_out(holdout)[1] if holdout else found.fields
-    digits, problems = own_digits(fields, found.problems)
+    digits, problems = own_digits(found.measured(holdout), found.problems)
     penalties = reader.penalties(digits.frames)
     figures = {"model": reader.model, **measure(penalties, digits.prepared(reader.model).labels)}
     figures |= {"parameters": parameters(reader.network), "left_out": len(problems)}

@@ -81,8 +81,7 @@ def lines_to_learn(
     """Return the lines that a reader can be trained on, and what is wrong with the others.
 
     Left out are rows of the splits ``validation`` and ``test``, files that cannot be read, texts
-    with other characters than digits, and texts that are longer than the outputs of their line
-    can write.
+    with other characters than digits, and texts longer than what their line's outputs can write.
 
     Raises:
         FieldSetError: nothing is left.
@@ -104,7 +103,7 @@ def lines_to_learn(
             kept.append(one)
             images.append(line)
     if not kept:
-        elsewhere = f"{len(fields) - len(by_path)} rows are of the splits validation and test"
+        elsewhere = f"{len(fields) - len(by_path)} rows are held out, or for validation"
         raise nothing_read([*problems, elsewhere])
     called = [(file_hash(one.path), one.text) for one in kept]
     return LabelledLines(images, [one.text for one in kept], called, seed=seed), problems

@@ -13,6 +13,7 @@ from demos.strings.evaluate import TEST_STRINGS, evaluate, evaluate_folder, held
 from demos.strings.reader import NETWORKS, StringReader
 from demos.strings.spotter import TEST_PAGES, Spotter, evaluate_spotter
 from demos.strings.train import STAGES
+from recognizers.datasets.fields import load_fields
 
 __all__ = ["TESTS", "read_own", "read_runs", "read_spotters", "write_run", "write_spotter"]
 
@@ -43,10 +44,11 @@ def write_run(
         digits: MNIST's test images and labels.
         results: folder of the file, which is named by network and seed.
         count: strings of each test.
-        data: the folder that the run learned from, too; the last ``holdout`` of its lines, which
-            it left out, are a test, ``"own"``.
+        data: the folder that the run learned from, too; the lines that it left out, those of the
+            split ``test`` and the last ``holdout``, are a test, ``"own"``.
     """
     metrics = load_figures(out / "metrics.json")
+    has_own = data is not None and bool(load_fields(data).held_out(holdout)[1])
     figures: dict[str, dict[str, Any]] = {}
     for stage in STAGES:
         reader = StringReader.load(out / f"{stage}.safetensors")
@@ -54,7 +56,7 @@ def write_run(
             name: evaluate(reader, held_out_strings(digits, count, **options))[0]
             for name, options in TESTS.items()
         }
-        if data is not None and holdout:
+        if data is not None and has_own:
             figures[stage]["own"] = evaluate_folder(reader, data, holdout=holdout)[0]
     settings = metrics["settings"]
     prefix = "" if data is None else f"{OWN}{data.resolve().name}-"

@@ -38,8 +38,8 @@ def adapt_folder(
 ) -> tuple[dict[str, Any], list[str]]:
     """Adapt a reader to the words of a folder with ``labels.csv``: see :func:`adapt`.
 
-    The last `holdout` files by name are held out; rows of the splits ``validation`` and ``test``
-    are not learned from.
+    Rows of the split ``test`` and the last `holdout` files by name are held out; those of the split
+    ``validation`` are not learned from.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
@@ -50,7 +50,7 @@ def adapt_folder(
     words, problems = load_rows(chosen)
     held_out, more = load_rows(others)
     if not words:
-        elsewhere = f"{len(ours) - len(chosen)} rows are of the splits validation and test"
+        elsewhere = f"{len(rows.fields) - len(chosen)} rows are held out, or for validation"
         raise nothing_read([*rows.problems, *problems, elsewhere])
     labels = labels_of(rows.fields)
     metrics, most = adapt(words, held_out, start, out, labels=labels, **options)

@@ -37,14 +37,15 @@ def load_folder(directory: str | Path, *, holdout: int = 0) -> tuple[list[Labell
     """The words of a folder with ``labels.csv`` (``file,text``), and what was left out and why.
 
     The files are of the formats of `demos.words.read_files.ink_of_file`, with one ink each. What
-    an ink says is told by ``labels.csv`` alone. With `holdout` the last so many by file name only.
+    an ink says is told by ``labels.csv`` alone. Of the split ``test`` only, where rows are of it,
+    and of the last `holdout` by file name.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
             be read.
     """
     rows = load_fields(directory)
-    words, problems = load_rows(rows.held_out(holdout)[1] if holdout else rows.fields)
+    words, problems = load_rows(rows.measured(holdout))
     problems = [*rows.problems, *problems]
     if not words:
         raise nothing_read(problems)

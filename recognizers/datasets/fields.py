@@ -65,7 +65,7 @@ class FieldSet:
     problems: tuple[str, ...] = field(default=())
 
     def held_out(self, count: int) -> tuple[list[Field], list[Field]]:
-        """Return (the other fields, the last ``count`` by file name).
+        """Return (the others, those held out: of the split ``test``, the last ``count`` by name).
 
         Raises:
             FieldSetError: a negative count, or one that leaves nothing.
@@ -75,7 +75,18 @@ class FieldSet:
                 f"{self.directory}: cannot hold out {count} of {len(self.fields)} fields"
             )
         cut = len(self.fields) - count
-        return list(self.fields[:cut]), list(self.fields[cut:])
+        parts: tuple[list[Field], list[Field]] = ([], [])
+        for place, one in enumerate(self.fields):
+            parts[place >= cut or one.split == "test"].append(one)
+        return parts
+
+    def measured(self, count: int) -> list[Field]:
+        """Return what is measured on: the fields held out, or all where there are none.
+
+        Raises:
+            FieldSetError: as :meth:`held_out`.
+        """
+        return self.held_out(count)[1] or list(self.fields)
 
 
 def load_fields(directory: str | Path) -> FieldSet:

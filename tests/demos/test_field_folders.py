@@ -108,3 +108,18 @@ def test_held_out_fields_are_the_last_names() -> None:
     assert len(last) == 3
     with pytest.raises(FieldSetError, match="hold out"):
         found.held_out(12)
+    assert found.measured(3) == last
+    assert found.measured(0) == first + last
+
+
+def test_held_out_fields_are_those_marked_as_test(tmp_path: Path) -> None:
+    for name in "abcd":
+        picture(tmp_path / f"{name}.png")
+    rows = "file,text,split\na.png,1,test\nb.png,2,validation\nc.png,3,\nd.png,4,\n"
+    (tmp_path / "labels.csv").write_text(rows)
+    found = load_fields(tmp_path)
+    for count, names in ((0, "a"), (1, "ad"), (2, "acd")):
+        rest, held_out = found.held_out(count)
+        assert "".join(one.path.stem for one in held_out) == names
+        assert {one.path.stem for one in rest} == {*"abcd"} - {*names}
+        assert found.measured(count) == held_out

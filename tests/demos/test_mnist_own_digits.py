@@ -111,13 +111,19 @@ def test_what_is_for_no_training_is_not_learned(folder, tmp_path):
         shutil.copy(folder / name, tmp_path)
     (tmp_path / "bad.png").write_bytes(b"no picture")
     labels = tmp_path / "labels.csv"
-    labels.write_text("file,text,split\n00.png,0,test\n01.png,1,train\n02.png,2,\nbad.png,3,\n")
+    rows = ["00.png,0,test", "01.png,1,train", "02.png,2,", "bad.png,3,", "03.png,3,validation"]
+    shutil.copy(folder / "03.png", tmp_path)
+    labels.write_text("\n".join(["file,text,split", *rows]) + "\n")
     options = ["--row", "lenet-1", "--set", "passes=1", "--alone", "--out", str(tmp_path / "run")]
     done = call(app, ["train", "--data", str(tmp_path), *options, "--no-progress"])
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout.splitlines()[-1])["own"] == 2
-    assert "left out: rows of the splits validation and test, 1" in done.stderr
+    line = json.loads(done.stdout.splitlines()[-1])
+    assert (line["own"], line["n"]) == (2, 1)  # what is marked as test is measured
+    assert "left out: rows of the split validation, 1" in done.stderr
     assert f"left out: {tmp_path / 'bad.png'}" in done.stderr
+    network = str(tmp_path / "run" / "network.safetensors")
+    done = call(app, ["evaluate", "--data", str(tmp_path), "--checkpoint", network, "--json"])
+    assert json.loads(done.stdout.splitlines()[-1])["n"] == 1
     labels.write_text("file,text,split\n00.png,0,test\n")
     with pytest.raises(FieldSetError, match="no file is read"):
         call(app, ["train", "--data", str(tmp_path), *options], catch_exceptions=False)

@@ -1,7 +1,9 @@
 import base64
 import io
+import json
 import os
 import re
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,9 +13,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import gtn
-from demos.checks.__main__ import app
+from demos.checks.__main__ import DEMO_FIELDS, app
 from demos.checks.pictures import likely_part
-from demos.checks.reader import CheckReader, shipped_checkpoint
+from demos.checks.reader import SHIPPED_READERS, CheckReader, shipped_checkpoint
 from demos.checks.report import write_report
 from demos.checks.report_segments import segment_steps
 
@@ -236,3 +238,39 @@ def test_the_page_of_the_errors_says_what_is_written(tmp_path):
     assert done.exit_code == 0, done.output
     text = Page((tmp_path / "report" / "report.html").read_text(encoding="utf-8")).text
     assert "written: 987" in text
+
+
+def test_the_demo_shows_every_step_of_the_paper(tmp_path, monkeypatch):
+    fields = tmp_path / "fields"
+    fields.mkdir()
+    for name in ("test_001.png", "test_009.png"):
+        shutil.copy(DEMO_FIELDS / name, fields)
+    (fields / "labels.csv").write_text("file,text\ntest_001.png,641\ntest_009.png,127\n")
+    monkeypatch.setattr("demos.checks.__main__.DEMO_FIELDS", fields)
+    drawn = {"two-stream": "Segmentation graph", "sdnn": "Outputs of the network"}
+    for number, (name, step) in enumerate(drawn.items()):
+        given = ["--recognizer", name] if number else []  # the first is what is shown unasked
+        done = CliRunner().invoke(app, ["demo", "--report", str(tmp_path / name), *given])
+        assert done.exit_code == 0, done.output
+        assert "2 of 2 exactly right" in done.output
+        page = Page((tmp_path / name / "report.html").read_text(encoding="utf-8"))
+        for shown in (step, "Best readings", "641", "127"):
+            assert shown in page.text
+        assert ("cuts between" in page.text) == (name == "two-stream")
+        assert page.tags.count("svg") >= 6
+
+
+def test_shipped_readers_are_chosen_by_name(tmp_path):
+    two_strokes(tmp_path / "a.png")
+    call, field = CliRunner().invoke, str(tmp_path / "a.png")
+    lines = {}
+    for name in SHIPPED_READERS:
+        done = call(app, ["read", field, "--views", "1", "--json", "--recognizer", name])
+        lines[name] = json.loads(done.stdout)["reader"]
+        path = str(shipped_checkpoint(name))
+        done = call(app, ["read", field, "--views", "1", "--json", "--checkpoint", path])
+        assert json.loads(done.stdout)["reader"] == lines[name]
+    assert len({*lines.values()}) == len(SHIPPED_READERS)
+    for wrong in (["lenet5"], ["sdnn", "--checkpoint", path], ["sdnn", "--whole"]):
+        assert call(app, ["read", field, "--recognizer", *wrong]).exit_code == 2
+    assert call(app, ["evaluate", "--recognizer", "sdnn", "--whole"]).exit_code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,13 @@ def test_the_mean_that_is_kept_has_left_the_beginning_behind(
 ) -> None:
     # By its share of the newest alone, the mean would still be what the reader began with.
     settings = Settings.of("sdnn", passes=3, validation=0.2, averaging=1e-9)
-    train(composed[:8], settings, tmp_path, progress=False)
+    for_test = replace(composed[8], split="test")
+    metrics = train([*composed[:8], for_test], settings, tmp_path, progress=False)
+    assert metrics["training_fields"] + metrics["validation_fields"] == 8
     begun = CheckReader("car", "sdnn", seed=settings.seed).state_dict()
-    kept = CheckReader.load(tmp_path / "reader.safetensors").state_dict()
+    reader = CheckReader.load(tmp_path / "reader.safetensors")
+    assert set(reader.training_facts.seen) == {file_hash(one.path) for one in composed[:8]}
+    kept = reader.state_dict()
     last, _ = load_checkpoint(tmp_path / "state.safetensors")
     moved = stayed = 0.0
     for key, value in kept.items():
