@@ -22,6 +22,6 @@ def run(app: typer.Typer) -> None:
 
 def run_command(command: Callable[..., Any]) -> None:
     """Run a function as a command line of its own, as :func:`run` does."""
-    app = typer.Typer(pretty_exceptions_enable=False)
+    app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command()(command)
     run(app)

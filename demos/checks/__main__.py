@@ -95,6 +95,12 @@ def train(
     digits: Annotated[
         str, typer.Option(help="Single digits to pretrain on: an MNIST folder, small, or auto.")
     ] = Settings.digits,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help=f"A reader to begin with: a checkpoint, or {' or '.join(SHIPPED_READERS)}."
+        ),
+    ] = None,
     holdout: Holdout = 0,
     infeasible: Annotated[
         str, typer.Option(help="A text that the grammar does not write: raise, or skip.")
@@ -111,8 +117,17 @@ def train(
     # The held-out files are never opened.
     fields = _fields(data).held_out(holdout)[0]
     others = _further(further)
+    begun = None
+    if start is not None:
+        begun = _load(shipped_checkpoint(start) if start in SHIPPED_READERS else Path(start))
     metrics = train_fields(
-        fields, settings, out, further=others, workers=workers, infeasible=infeasible
+        fields,
+        settings,
+        out,
+        further=others,
+        start=begun,
+        workers=workers,
+        infeasible=infeasible,
     )
     _report_problems(metrics["problems"])
     typer.echo(json.dumps(metrics))

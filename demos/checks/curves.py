@@ -1,18 +1,55 @@
-"""Plots of how far a reader can be trusted: error against rejection, and reliability."""
+"""Plots of a training, and of how far a reader can be trusted: error by rejection, reliability."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from demos.checkpoint import write_whole
 from demos.checks.calibration import error_reject, expected_calibration_error, reliability
 from demos.checks.evaluate import Outcome
+from demos.mnist.plots import as_svg
 
-__all__ = ["error_reject_figure", "reliability_figure"]
+__all__ = ["error_reject_figure", "reliability_figure", "training_figure", "write_curves"]
 
 BLUE, GREY, RED = "#1f5fa8", "#9aa3ad", "#c8371b"
+
+
+def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure:
+    """Return the plot of a log: the loss of each pass, and the share of validation fields wrong.
+
+    Lines without ``pass`` are of what came before the passes, and are left out; the second plot
+    is only there if lines have ``validation_exact``.
+    """
+    lines = [line for line in lines if "pass" in line]
+    validated = [line for line in lines if "validation_exact" in line]
+    figure = Figure(figsize=(9.6, 3.4) if validated else (5.2, 3.4), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, 2 if validated else 1))
+    losses = np.array([line["loss"] for line in lines])
+    panels[0].plot([line["pass"] for line in lines], losses, color=BLUE, linewidth=1.8)
+    panels[0].set_ylabel("loss, nats")
+    if len(losses) and losses.min() > 0:
+        panels[0].set_yscale("log")
+    if validated:
+        wrong = [100 * (1 - line["validation_exact"]) for line in validated]
+        panels[1].plot([line["pass"] for line in validated], wrong, color=BLUE, linewidth=1.8)
+        panels[1].set_ylim(bottom=0)
+        panels[1].set_ylabel("wrong, % of the validation fields")
+    for axes in panels:
+        axes.set_xlabel("passes")
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def write_curves(run: Path) -> None:
+    """Draw the log of a run's folder, ``log.jsonl``, to ``curves.svg`` beside it."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    write_whole(run / "curves.svg", as_svg(training_figure(lines)))
 
 
 def error_reject_figure(

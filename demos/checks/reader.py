@@ -103,6 +103,36 @@ class CheckReader(nn.Module):
         self.training_facts = Training()
 
     @torch.no_grad()
+    def begin_with(self, other: CheckReader) -> None:
+        """Take over what another reader has learned.
+
+        That is everything where both have one grammar; else the parameters of the network, and of
+        its last layer the rows of those classes that both have.
+
+        Raises:
+            ValueError: another recognizer.
+        """
+        if other.recognizer != self.recognizer:
+            raise ValueError(
+                f"a reader with the recognizer {self.recognizer} cannot begin with one with "
+                f"{other.recognizer}"
+            )
+        if other.rules.name == self.rules.name:
+            self.load_state_dict(other.state_dict())
+            return
+        ours, theirs = (one.recognize.state_dict() for one in (self, other))
+        table = {c: i for i, c in enumerate(other.recognize.symbols)}
+        rows = [(i, table[c]) for i, c in enumerate(self.recognize.symbols) if c in table]
+        to, source = (torch.tensor(side) for side in zip(*rows, strict=True))
+        for name, value in theirs.items():
+            if not name.startswith("network."):
+                continue
+            if ours[name].shape == value.shape:
+                ours[name].copy_(value)
+            else:
+                ours[name].index_copy_(0, to, value.index_select(0, source))
+
+    @torch.no_grad()
     def read(self, images: Sequence[np.ndarray]) -> list[Reading]:
         """Read grey-level fields, ``uint8 [H, W]`` each."""
         prepare = self.recognize.prepare

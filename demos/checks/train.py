@@ -14,8 +14,15 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+    tensors_hash,
+    write_whole,
+)
 from demos.checks.calibration import calibrate
+from demos.checks.curves import write_curves
 from demos.checks.evaluate import Outcome
 from demos.checks.line_reading import LineReading
 from demos.checks.line_training import LineTraining
@@ -51,15 +58,20 @@ def train(
     out: Path,
     *,
     further: Sequence[Field] = (),
+    start: CheckReader | None = None,
     workers: int = 2,
     progress: bool = True,
     infeasible: str = "raise",
 ) -> dict[str, Any]:
     """Train a reader on fields and write it to ``out/reader.safetensors``; return the metrics.
 
-    ``out`` also holds ``settings.json``, ``log.jsonl`` (a line per pass), ``metrics.json``, and
-    ``state.safetensors``, from which an interrupted run goes on after its last whole pass, with
-    the same result.
+    ``out`` also holds ``settings.json``, ``log.jsonl`` (a line per pass), ``metrics.json``,
+    ``curves.svg``, and ``state.safetensors``, from which an interrupted run goes on after its last
+    whole pass, with the same result. ``best.safetensors`` is the reader after the pass that read
+    the most validation fields, the last such pass; there is none without validation fields.
+
+    With ``start`` the reader begins with what another has learned (:meth:`CheckReader.begin_with`)
+    in the place of pretraining on single digits.
 
     Of the ``further`` fields, composed ones for instance, ``settings.further`` are drawn in each
     pass; none of them is used for validation. A field whose text the grammar does not write is
@@ -68,11 +80,14 @@ def train(
 
     Raises:
         FieldSetError: a text that the grammar does not write, naming the file; no field left.
-        CheckpointError: ``out`` holds a run of other settings or other fields.
+        CheckpointError: ``out`` holds a run of other settings, other fields or another ``start``.
+        ValueError: ``start`` has another recognizer.
     """
     began = time.perf_counter()
     torch.manual_seed(settings.seed)
     reader = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
+    if start is not None:
+        reader.begin_with(start)
     fields, problems = _writable(reader, fields, infeasible)
     further, others_left_out = _writable(reader, further, infeasible)
     parts = split_in_blocks(fields, settings.validation, settings.seed)
@@ -80,6 +95,7 @@ def train(
         "settings": asdict(settings),
         "fields": fingerprints([fields[i] for part in parts for i in part]),
         "further": fingerprints(further),
+        "start": None if start is None else tensors_hash(start.state_dict()),
     }
     out.mkdir(parents=True, exist_ok=True)
 
@@ -97,7 +113,7 @@ def train(
     mixed = Mixture(training, extra, settings.further)
     loop = _Loop(reader, settings, run, out, len(mixed))
     if not loop.resume(training):
-        line = loop.training.before(progress)
+        line = None if start is not None else loop.training.before(progress)
         if line is not None:
             loop.log(line)
         loop.start()
@@ -105,7 +121,39 @@ def train(
     for number in range(loop.done, settings.passes):
         loop.one_pass(number, mixed, validation, progress)
 
-    loop.use_average()
+    seen = {line[0] for line in (*run["fields"], *run["further"])}
+    reader.training_facts.seen = sorted(seen | set(start.training_facts.seen if start else ()))
+    metrics = {
+        "training_fields": len(training),
+        "further_fields": len(mixed.further),
+        "validation_fields": len(validation),
+        **_calibrated(reader, loop.average, validation, settings),
+        "passes": settings.passes,
+        "seconds": loop.seconds_before + time.perf_counter() - began,
+        "problems": problems,
+        "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
+    }
+    reader.training_facts.report = metrics | {"settings": asdict(settings)}
+    reader.save(out / "reader.safetensors")
+    if loop.best:
+        best = metrics | _calibrated(reader, loop.best, validation, settings)
+        best["passes"] = loop.best_pass
+        reader.training_facts.report = best | {"settings": asdict(settings)}
+        reader.save(out / "best.safetensors")
+        metrics["best"] = {key: best[key] for key in ("passes", "validation_exact")}
+    write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    write_curves(out)
+    return metrics
+
+
+def _calibrated(
+    reader: CheckReader,
+    parameters: dict[str, torch.Tensor],
+    validation: Sequence[Sample],
+    settings: Settings,
+) -> dict[str, Any]:
+    """Give the reader its parameters, and fit scale and threshold; return what came of it."""
+    reader.load_state_dict(parameters)
     reader.eval()
     outcomes, calibration = calibrate(
         reader,
@@ -114,22 +162,7 @@ def train(
         [one.text for one in validation],
         wrong_labels=settings.wrong_labels,
     )
-    metrics = {
-        "training_fields": len(training),
-        "further_fields": len(mixed.further),
-        "validation_fields": len(validation),
-        "validation_exact": _share(outcomes),
-        **calibration,
-        "passes": settings.passes,
-        "seconds": loop.seconds_before + time.perf_counter() - began,
-        "problems": problems,
-        "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
-    }
-    reader.training_facts.seen = sorted(line[0] for line in (*run["fields"], *run["further"]))
-    reader.training_facts.report = metrics | {"settings": asdict(settings)}
-    reader.save(out / "reader.safetensors")
-    write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    return metrics
+    return {"validation_exact": _share(outcomes), **calibration}
 
 
 class _Loop:
@@ -149,6 +182,8 @@ class _Loop:
         )
         self.batches = math.ceil(fields / settings.batch)
         self.average = {k: v.clone() for k, v in reader.state_dict().items()}
+        self.best: dict[str, torch.Tensor] = {}
+        self.best_pass, self.best_exact = 0, 0
         self.done = 0
         self.level = math.inf  # mean loss of the last pass
         self.seconds = 0.0  # of all passes, and of the passes before this run
@@ -211,6 +246,9 @@ class _Loop:
             readings = _read(self.reader, validation, views=1)
         exact = sum(r.text == v.text for r, v in zip(readings, validation, strict=True))
         self.done, self.level = number + 1, total / len(training)
+        if validation and exact >= self.best_exact:
+            self.best_pass, self.best_exact = self.done, exact
+            self.best = {k: v.clone() for k, v in self.average.items()}
         seconds = time.perf_counter() - started
         self.seconds += seconds
         line = {
@@ -264,11 +302,13 @@ class _Loop:
     def _save(self) -> None:
         tensors = {f"reader.{k}": v for k, v in self.reader.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
         tensors |= {f"training.{k}": v for k, v in self.training.state().items()}
         for i, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
         about = self.run | {"done": self.done, "seconds": self.seconds}
         about["level"] = self.level if math.isfinite(self.level) else None
+        about |= {"best_pass": self.best_pass, "best_exact": self.best_exact}
         save_checkpoint(self.out / "state.safetensors", tensors, about)
 
     def resume(self, samples: Sequence[Sample]) -> bool:
@@ -283,12 +323,14 @@ class _Loop:
                 f"{path}: belongs to a run of other settings or other fields; "
                 "choose another --out, or remove it"
             )
-        parts: dict[str, dict[str, torch.Tensor]] = {"reader": {}, "average": {}, "training": {}}
+        parts: dict[str, dict[str, torch.Tensor]] = {
+            name: {} for name in ("reader", "average", "best", "training")
+        }
         for key, value in tensors.items():
             part, _, name = key.partition(".")
             parts.setdefault(part, {})[name] = value
         self.reader.load_state_dict(parts["reader"])
-        self.average = parts["average"]
+        self.average, self.best = parts["average"], parts["best"]
         self.training.restore(parts["training"], samples)
         states: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in parts.get("optimizer", {}).items():
@@ -297,6 +339,7 @@ class _Loop:
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
         self.done, self.seconds = about["done"], about["seconds"]
         self.level = math.inf if about.get("level") is None else about["level"]
+        self.best_pass, self.best_exact = about.get("best_pass", 0), about.get("best_exact", 0)
         self.seconds_before = self.seconds
         # A run killed between a line of the log and its state would write that line twice.
         log = self.out / "log.jsonl"

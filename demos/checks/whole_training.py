@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from demos.checkpoint import tensors_hash, write_whole
+from demos.checks.curves import write_curves
 from demos.checks.evaluate import Outcome
 from demos.checks.line_reading import LineReading
 from demos.checks.reader import CheckReader
@@ -30,7 +31,7 @@ from demos.checks.whole_samples import (
 )
 from recognizers.datasets.fields import FieldSetError
 
-__all__ = ["split_by_family", "take_over", "train_whole"]
+__all__ = ["split_by_family", "train_whole"]
 
 
 def train_whole(
@@ -44,7 +45,8 @@ def train_whole(
 ) -> dict[str, Any]:
     """Train a reader of whole checks; write ``out/reader.safetensors``; return the metrics.
 
-    ``out`` also holds ``settings.json``, ``log.jsonl`` (a line per pass), ``metrics.json`` and
+    ``out`` also holds ``settings.json``, ``log.jsonl`` (a line per pass; drawn in ``curves.svg``),
+    ``metrics.json`` and
     ``state.safetensors``, from which an interrupted run goes on after its last whole pass, with
     the same result.
 
@@ -68,11 +70,8 @@ def train_whole(
     validation, more = locate_all(others, progress=progress)
     torch.manual_seed(settings.seed)
     fields = CheckReader(settings.grammar, settings.recognizer, seed=settings.seed)
-    named = (settings.grammar, settings.recognizer)
-    if start is not None and (start.rules.name, start.recognizer) == named:
-        fields.load_state_dict(start.state_dict())
-    elif start is not None:
-        take_over(fields, start)
+    if start is not None:
+        fields.begin_with(start)
     reader = WholeReader(fields, paths=settings.paths)
     run = {
         "settings": asdict(settings),
@@ -120,6 +119,7 @@ def train_whole(
     reader.report = metrics | {"settings": asdict(settings)}
     reader.save(out / "reader.safetensors")
     write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    write_curves(out)
     return metrics
 
 
@@ -161,30 +161,6 @@ def split_by_family(
     for check in checks:
         parts[check.family in chosen].append(check)
     return parts
-
-
-def take_over(reader: CheckReader, other: CheckReader) -> list[str]:
-    """Give a reader all parameters of another's network that fit; return their names.
-
-    Of the last layer the rows of classes that both have are taken over.
-    """
-    ours, theirs = (one.recognize.state_dict() for one in (reader, other))
-    table = {c: i for i, c in enumerate(other.recognize.symbols)}
-    rows = [(i, table[c]) for i, c in enumerate(reader.recognize.symbols) if c in table]
-    to, source = (torch.tensor(side) for side in zip(*rows, strict=True))
-    taken = []
-    with torch.no_grad():
-        for name, value in theirs.items():
-            if not name.startswith("network.") or name not in ours:
-                continue
-            if ours[name].shape == value.shape:
-                ours[name].copy_(value)
-            elif ours[name].shape[1:] == value.shape[1:]:
-                ours[name].index_copy_(0, to, value.index_select(0, source))
-            else:
-                continue
-            taken.append(name)
-    return taken
 
 
 @torch.no_grad()

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint
+from demos.checks.__main__ import app
 from demos.checks.compose_fields import write_fields
 from demos.checks.evaluate import (
     evaluate,
     read_files,
 )
-from demos.checks.reader import CheckReader, Reading
+from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.samples import Mixture, Sample
 from demos.checks.train import LOSSES, Settings, train, with_wrong_labels
 from recognizers.datasets.fields import (
@@ -45,6 +47,12 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     losses = [line["loss"] for line in log if "pass" in line]
     assert losses[1] < losses[0]
     assert whole["training_fields"] + whole["validation_fields"] == len(composed)
+    best = max(line["validation_exact"] for line in log if "pass" in line)
+    when = [line["pass"] for line in log if line.get("validation_exact") == best][-1]
+    assert whole["best"]["passes"] == when
+    kept = CheckReader.load(tmp_path / "whole" / "best.safetensors")
+    assert kept.training_facts.report["passes"] == when
+    assert "<svg" in (tmp_path / "whole" / "curves.svg").read_text()
 
     # The same run, interrupted in its second pass.
     import demos.checks.train as training
@@ -69,10 +77,11 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
         json.loads(x).get("pass") for x in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
     ]
     assert [n for n in passes if n] == [1, 2]
-    one = CheckReader.load(tmp_path / "whole" / "reader.safetensors")
-    two = CheckReader.load(tmp_path / "cut" / "reader.safetensors")
-    for key, value in one.state_dict().items():
-        torch.testing.assert_close(value, two.state_dict()[key], rtol=0, atol=0)
+    for name in ("best", "reader"):
+        one = CheckReader.load(tmp_path / "whole" / f"{name}.safetensors")
+        two = CheckReader.load(tmp_path / "cut" / f"{name}.safetensors")
+        for key, value in one.state_dict().items():
+            torch.testing.assert_close(value, two.state_dict()[key], rtol=0, atol=0)
     seen = {file_hash(field.path) for field in composed}
     assert set(one.training_facts.seen) == seen
     assert evaluate(one, composed)["n_seen_in_training"] == len(composed)
@@ -199,3 +208,30 @@ def test_a_label_that_cannot_be_right_pulls_no_longer() -> None:
     assert torch.autograd.gradcheck(
         lambda x: with_wrong_labels(x, 0.05), (losses.detach().requires_grad_(),)
     )
+
+
+def test_training_begins_with_another_reader(composed: list[Field], tmp_path: Path) -> None:
+    start = CheckReader.load(shipped_checkpoint())
+    settings = Settings.of("sdnn", passes=1, validation=0.0, rate=1e-9)
+    train(composed[:6], settings, tmp_path / "run", start=start, progress=False)
+    reader = CheckReader.load(tmp_path / "run" / "reader.safetensors")
+    learned = start.state_dict()
+    for key, value in reader.state_dict().items():
+        if value.is_floating_point() and "running" not in key:
+            torch.testing.assert_close(value, learned[key], rtol=1e-4, atol=1e-5)
+    # What the other has seen, this one has seen, too.
+    ours = {file_hash(one.path) for one in composed[:6]}
+    assert set(reader.training_facts.seen) == ours | set(start.training_facts.seen)
+    with pytest.raises(CheckpointError, match="another --out"):
+        train(composed[:6], settings, tmp_path / "run", progress=False)
+
+    call = CliRunner().invoke
+    data = str(composed[0].path.parent)
+    given = ["train", "--data", data, "--holdout", "18", "--passes", "1"]
+    options = ["--grammar", "regex:[0-9]*", "--start", "sdnn", "--out", str(tmp_path / "own")]
+    done = call(app, [*given, *options])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout.splitlines()[-1])["training_fields"] <= 6
+    wrong = call(app, [*given, "--start", "two-stream", "--out", str(tmp_path / "no")])
+    assert "sdnn cannot begin with one with two-stream" in str(wrong.exception)
+    assert not (tmp_path / "no").exists()
