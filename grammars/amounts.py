@@ -7,6 +7,8 @@ The paper does not list its grammar; this one is built after the amounts in its 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from grammars.fill import with_fill
 from grammars.strings import any_string
@@ -16,7 +18,7 @@ from gtn.graph import Graph
 from gtn.optimization import connect
 from gtn.symbols import SymbolTable
 
-__all__ = ["AMOUNT_SYMBOLS", "DIGITS", "FILLS", "amounts", "courtesy_digits"]
+__all__ = ["AMOUNT_SYMBOLS", "DIGITS", "FILLS", "FORMATS", "amounts", "courtesy_digits"]
 
 DIGITS = "0123456789"
 
@@ -25,6 +27,33 @@ AMOUNT_SYMBOLS = DIGITS + "."
 
 FILLS = {"*": 1.0, "-": 1.0, "=": 1.0, ".": 1.0, "#": 1.0, " ": 0.0}
 """What writers put around an amount, and its penalty; a space is no ink, and free."""
+
+FORMATS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "us": {},
+        "uk": {"currency": "£"},
+        "de": {
+            "currency": "€",
+            "thousands": ".",
+            "decimal": ",",
+            "currency_behind": True,
+            "dashed_cents": True,
+        },
+        "fr": {
+            "currency": "€",
+            "thousands": "",
+            "decimal": ",",
+            "currency_behind": True,
+            "dashed_cents": True,
+        },
+        "ch": {"currency": "", "thousands": "'"},
+    }
+)
+"""How amounts are written in some countries, as arguments of :func:`amounts`.
+
+``us`` $1,234.56, ``uk`` £1,234.56, ``de`` 1.234,56 € or 1.234,-, ``fr`` 1 234,56 €, ``ch`` 1'234.56
+or 1'234.-.
+"""
 
 _NO_CENTS = ("no", "xx", "XX")
 _HUNDRED = ("100", "xx", "XX")
@@ -36,6 +65,8 @@ def amounts(
     thousands: str = ",",
     decimal: str = ".",
     fills: Mapping[str, float] = FILLS,
+    currency_behind: bool = False,
+    dashed_cents: bool = False,
     max_digits: int = 7,
     grouping_penalty: float = 0.0,
     fraction_penalty: float = 0.5,
@@ -45,7 +76,8 @@ def amounts(
     """Return the transducer from written courtesy amounts to normalised ones.
 
     An amount is written as fill, a currency sign, fill, the amount itself, fill; all but the
-    amount may be missing. The amount itself is, with the output on the right,
+    amount may be missing. (Other countries: ``amounts(**FORMATS["de"])``.) The amount itself is,
+    with the output on the right,
 
     ====================  ==========  ==========================================
     ``1250``, ``1,250``   ``1250``    whole; separators at every third digit, or none
@@ -54,6 +86,7 @@ def amounts(
                                       may stand before the cents
     ``20 no/100``         ``20.00``   no cents: ``no``, ``xx`` or ``XX``
     ``.45``, ``45/xx``    ``0.45``    cents alone
+    ``1.250,-``           ``1250``    dashes in the place of cents, with ``dashed_cents``
     ====================  ==========  ==========================================
 
     Whole amounts have no leading zeros (``0`` itself is one). Every (input, output) pair has
@@ -62,6 +95,9 @@ def amounts(
     Args:
         currency, thousands, decimal: one character each; ``""`` for none of it.
         fills: the fill characters and the penalty of each; a point may be among them.
+        currency_behind: the currency sign may also stand behind the amount, among fill.
+        dashed_cents: a decimal may be followed by dashes. They are fill, and so is a point; the
+            decimal is another character.
         max_digits: of the whole amount.
         grouping_penalty: of each separator, in nats, like all penalties.
         fraction_penalty: of cents as a fraction; added to any other.
@@ -71,7 +107,8 @@ def amounts(
     The penalties are a start for learning: ``gtn.nn.Learned(amounts())`` makes them parameters.
 
     Raises:
-        GraphError: more than one character, two of the same, or fill that is part of an amount.
+        GraphError: more than one character, two of the same, or fill that is part of an amount;
+            dashed cents whose dash is no fill, or whose decimal is none or is fill.
 
     >>> from gtn import SymbolTable, compose, string
     >>> from gtn.paths import path_text, viterbi_path
@@ -86,6 +123,8 @@ def amounts(
     if max_digits < 1:
         raise GraphError(f"max_digits is {max_digits}; an amount has a digit")
     _check_characters(currency, thousands, decimal, fills)
+    if dashed_cents and ("-" not in fills or not decimal or decimal in fills):
+        raise GraphError(f"dashed cents: the decimal {decimal!r} or the dash is wrong for the fill")
     inputs = "".join((DIGITS, currency, thousands, decimal, *fills, "/", *_NO_CENTS, *_HUNDRED))
     b = Builder(
         isymbols=SymbolTable(list(dict.fromkeys(inputs))), osymbols=SymbolTable(AMOUNT_SYMBOLS)
@@ -174,13 +213,23 @@ def amounts(
     if decimal:
         b.add_arc(bare, decimals, decimal, ".")
     b.add_arc(bare, bare_fraction, None, ".", penalty=fraction_penalty)
+    if dashed_cents:
+        dashed = b.add_node()
+        b.add_arc(dashed, behind, "-", None, penalty=fills["-"])
+        for whole in wholes:
+            b.add_arc(whole, dashed, decimal, None)
+    if currency_behind and currency:
+        signed = b.add_node(final=True)
+        for end in (*wholes, cents_end, fraction_end, behind):
+            b.add_arc(end, signed, currency, None)
+        fill_at(signed, signed)
     return connect(b.build())
 
 
 def courtesy_digits(
     *,
     min_length: int = 1,
-    max_length: int = 8,
+    max_length: int | None = 8,
     before: float = 1.0,
     between: float = 2.0,
     after: float = 1.0,
@@ -194,7 +243,8 @@ def courtesy_digits(
     at each position, and each place of fill has its own penalty. One path per (input, output).
 
     Args:
-        min_length, max_length: how many digits.
+        min_length, max_length: how many digits. With ``max_length=None`` there is no prior: one
+            penalty for each digit, wherever it stands after the first ``min_length``.
         before, between, after: the penalties of a piece of fill, in nats.
 
     >>> courtesy_digits(max_length=1)

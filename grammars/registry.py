@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from grammars.amounts import DIGITS, FILLS, amounts, courtesy_digits
+from grammars.amounts import DIGITS, FILLS, FORMATS, amounts, courtesy_digits
 from grammars.fill import RUBBISH, with_fill
-from grammars.regex import regex
+from grammars.regex import PRINTABLE_ASCII, regex
 from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph
@@ -22,7 +22,9 @@ __all__ = ["NAMES", "Grammar", "named"]
 
 NAMES = {
     "car": "digits of a courtesy amount, 1 to 8, among fill (also: digits)",
+    "car:no-prior": "the same, of any length, with no prior over lengths and places",
     "amounts": "courtesy amounts such as $1,234.56 or 20 45/xx, read as 1234.56 and 20.45",
+    **{f"amounts:{name}": f"amounts as they are written there: {name}" for name in FORMATS},
     "regex:PATTERN": "texts that match a regular expression, among fill",
 }
 """The names that :func:`named` knows, and what they stand for."""
@@ -70,15 +72,16 @@ class Grammar:
 
 
 def named(name: str) -> Grammar:
-    """Return the grammar of a name: ``car`` (or ``digits``), ``amounts``, or ``regex:PATTERN``.
+    """Return the grammar of a name, of those of :data:`NAMES`.
 
     Every one of them reads any piece of ink as fill, by the rubbish class, before, between and
     after the characters; and has one path for every (input string, output string) pair. The
-    recognizer of a regular expression has one class for each character that it can read.
+    recognizer of a regular expression has one class for each character that it can read; it is
+    over printable ASCII and what other characters the pattern has.
 
     Raises:
         ValueError: an unknown name; the message lists the known ones.
-        GraphError: a pattern that is not a regular expression over printable ASCII.
+        GraphError: a pattern that is not a regular expression.
 
     >>> named("car").characters, named("car").graph.isymbols.label(RUBBISH)
     ('0123456789', 10)
@@ -88,12 +91,15 @@ def named(name: str) -> Grammar:
     """
     if name in ("car", "digits"):
         return Grammar("car", DIGITS, courtesy_digits())
-    if name == "amounts":
+    if name == "car:no-prior":
+        return Grammar(name, DIGITS, courtesy_digits(max_length=None))
+    kind, _, rest = name.partition(":")
+    if name == "amounts" or (kind == "amounts" and rest in FORMATS):
         # A recognizer sees ink only: there is no class for a space.
-        graph = amounts(fills={c: p for c, p in FILLS.items() if not c.isspace()})
-        return _filled(name, graph)
-    if name.startswith("regex:"):
-        return _filled(name, _narrow(regex(name.removeprefix("regex:"))))
+        fills = {c: p for c, p in FILLS.items() if not c.isspace()}
+        return _filled(name, amounts(fills=fills, **FORMATS[rest or "us"]))
+    if kind == "regex" and name != kind:
+        return _filled(name, _narrow(regex(rest, alphabet=PRINTABLE_ASCII + rest)))
     raise ValueError(f"there is no grammar {name!r}; there are {', '.join(NAMES)}")
 
 

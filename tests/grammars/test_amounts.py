@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gtn
-from grammars.amounts import FILLS, amounts, courtesy_digits
+from grammars.amounts import FILLS, FORMATS, amounts, courtesy_digits
 from grammars.fill import RUBBISH, with_fill
 from grammars.registry import NAMES, named
 from gtn.ambiguity import is_unambiguous
@@ -202,6 +202,7 @@ def test_fill_beside_amounts_leaves_one_path(data):
         {"thousands": " ", "fills": {" ": 0.0, ",": 1.0}},
         {"max_digits": 1},
         {"max_digits": 4},
+        *FORMATS.values(),
     ],
 )
 def test_variants_are_unambiguous_and_connected(options):
@@ -226,6 +227,37 @@ def test_other_countries():
     assert count_paths(graph, "1.234") == {"1234": 1}
     assert count_paths(graph, "..1.234.") == {"1234": 1}
     assert count_paths(amounts(thousands=" "), "1 234.50") == {"1234.50": 1}
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "amount"),
+    [
+        ("us", "$1,234.56", "1234.56"),
+        ("uk", "£1,234.56-", "1234.56"),
+        ("de", "1.250,60 €", "1250.60"),
+        ("de", "€ 1.250,--", "1250"),
+        ("de", "*1.250,- €=", "1250"),
+        ("de", "20 45/100 €", "20.45"),
+        ("de", "1250€", "1250"),
+        ("de", "-- 1.250 --€--", "1250"),
+        ("fr", "1250,60€", "1250.60"),
+        ("ch", "1'250.-", "1250"),
+        ("ch", "1'250.60", "1250.60"),
+        ("us", "1.250,60", None),
+        ("us", "1,250$", None),
+        ("de", "1,250.60", None),
+        ("de", "1.250,", None),
+        ("de", "1.250,*", None),
+        ("de", "1250 € €", None),
+        ("fr", "1.250,60", None),
+        ("ch", "1'25", None),
+    ],
+)
+def test_amounts_as_they_are_written_in_countries(country, written, amount):
+    found = {} if amount is None else {amount: 1}
+    assert count_paths(amounts(**FORMATS[country]), written) == found
+    grammar = named(f"amounts:{country}")
+    assert count_paths(grammar.graph, written.replace(" ", RUBBISH)) == found
 
 
 def test_penalties_of_styles():
@@ -255,6 +287,9 @@ def test_penalties_of_styles():
         ({"fills": {"x": 1.0}}, "in a fraction"),
         ({"fills": {"--": 1.0}}, "not one character"),
         ({"max_digits": 0}, "max_digits is 0"),
+        ({"dashed_cents": True}, "dashed cents: the decimal '.'"),
+        ({"dashed_cents": True, "decimal": ""}, "dashed cents: the decimal ''"),
+        ({"dashed_cents": True, "decimal": ",", "thousands": "", "fills": {}}, "or the dash"),
     ],
 )
 def test_wrong_options(options, message):
@@ -284,6 +319,20 @@ def test_courtesy_digits_have_penalties_for_length_and_position():
     assert len(np.unique(arcs, axis=1).T) == reads.sum()
 
 
+def test_courtesy_digits_without_a_prior():
+    grammar = named("car:no-prior")
+    assert is_unambiguous(grammar.graph)
+    assert grammar.characters == "0123456789"
+    assert [grammar.writes(text) for text in ("", "7", "0" * 30)] == [False, True, True]
+    # After the first digit, one arc for each digit, wherever it stands.
+    reads = grammar.graph.ilabels < 10
+    assert reads.sum() < 4 * 2 * 10
+    written = gtn.string([1, 10, 2]).with_symbols(grammar.graph.isymbols)
+    same = courtesy_digits()
+    for graph in (grammar.graph, same):
+        assert gtn.viterbi_penalty(gtn.compose(written, graph)) == 2.0
+
+
 def test_named():
     car = named("car")
     assert car.characters == "0123456789"
@@ -310,6 +359,9 @@ def test_named_regular_expressions():
     assert count_paths(grammar.graph, f"1{RUBBISH}250{RUBBISH}") == {"1250": 1}
     assert grammar.writes("-12,5")
     assert not grammar.writes("1-2")
+    euro = named("regex:€?[0-9]+")
+    assert euro.characters == "0123456789€"
+    assert euro.writes("€12")
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
