@@ -104,14 +104,15 @@ def complement(
 
     Args:
         graph: acceptor or batch of acceptors; cycles, epsilons, several starts are fine.
-        alphabet: what strings are made of: a symbol table, or labels, or symbols of the graph's
-            table. Unless given, all symbols of the graph's table; without one, the labels that
-            the graph has.
+        alphabet: what strings are made of: a symbol table, or symbols, or labels. Unless given,
+            all symbols of the graph's table; without one, the labels that the graph has. Symbols
+            that the graph's table lacks get labels of their own, as by composition.
         max_nodes: how many nodes the deterministic form may have.
 
     Raises:
         GraphError: not an acceptor, a penalty, a label that the alphabet lacks; too many nodes.
-        SymbolError: a symbol of the alphabet that the graph's table lacks.
+        SymbolError: a label of the alphabet that the graph's table lacks; a symbol, and the graph
+            has no table.
 
     >>> import gtn
     >>> complement(gtn.string([0]), alphabet=[0, 1])
@@ -124,10 +125,7 @@ def complement(
       2 -> 2  1  0
     """
     _check_acceptor(graph, "a complement")
-    table = graph.isymbols
-    if isinstance(alphabet, SymbolTable) and table is None:
-        table = alphabet
-    labels = _alphabet(graph, alphabet)
+    table, labels = _alphabet(graph, alphabet)
     least = determinize(graph, semiring="boolean", max_nodes=max_nodes).topology
     lacking = ~np.isin(least.ilabels, labels)
     if lacking.any():
@@ -173,15 +171,19 @@ def complement(
     return made._with(sources=(nothing,), data=ArcData())
 
 
-def _alphabet(graph: Graph, alphabet: SymbolTable | Iterable[int | str] | None) -> Int32s:
-    """Return the labels of an alphabet, increasing."""
+def _alphabet(
+    graph: Graph, alphabet: SymbolTable | Iterable[int | str] | None
+) -> tuple[SymbolTable | None, Int32s]:
+    """Return the table of an alphabet, which keeps the graph's labels, and its own, increasing."""
     table = graph.isymbols
     if alphabet is None:
         alphabet = table if table is not None else graph.ilabels[graph.ilabels != EPSILON].tolist()
-    if isinstance(alphabet, SymbolTable):
-        given: list[Any] = list(alphabet if table is not None else alphabet.labels)
-    else:
-        given = list(alphabet)
+    if isinstance(alphabet, SymbolTable) and table is None:
+        return alphabet, np.unique(np.array(alphabet.labels, dtype=np.int32))
+    given: list[Any] = list(alphabet)
+    if table is not None:
+        new = dict.fromkeys(item for item in given if isinstance(item, str) and item not in table)
+        table = table.merged(SymbolTable(list(new)))
     labels = []
     for item in given:
         if isinstance(item, str):
@@ -197,7 +199,7 @@ def _alphabet(graph: Graph, alphabet: SymbolTable | Iterable[int | str] | None) 
         if label < 0:
             raise GraphError(f"the alphabet has {label}; labels are >= 0, epsilon is none")
         labels.append(label)
-    return np.unique(np.array(labels, dtype=np.int32))
+    return table, np.unique(np.array(labels, dtype=np.int32))
 
 
 def _check_acceptor(graph: Graph, what: str) -> None:

@@ -136,8 +136,15 @@ def test_alphabets():
     assert gtn.complement(gtn.string([0]), alphabet=table).isymbols == table
     with pytest.raises(gtn.GraphError, match="'a', which the alphabet lacks"):
         gtn.complement(g, alphabet="b")
-    with pytest.raises(gtn.SymbolError, match="'d'"):
-        gtn.complement(g, alphabet="ad")
+    for larger in ("cad", gtn.SymbolTable("dca")):
+        wide = gtn.complement(g, alphabet=larger)
+        assert sorted(wide.isymbols) == [*"abcd"]
+        assert not gtn.intersect(wide, g).num_nodes
+        for text in ("d", "ca", ""):
+            assert gtn.intersect(wide, gtn.string(text, symbols=wide.isymbols)).num_nodes
+        assert not gtn.intersect(wide, gtn.string("b", symbols=wide.isymbols)).num_nodes
+    with pytest.raises(gtn.SymbolError, match="label 3 is not in"):
+        gtn.complement(g, alphabet=[0, 3])
     with pytest.raises(gtn.SymbolError, match="no table"):
         gtn.complement(gtn.string([1]), alphabet="a")
     with pytest.raises(gtn.GraphError, match=r"the alphabet has 1\.5; labels are integers"):
