@@ -1,1 +1,5 @@
-"""Reads pen-written characters (paper section IX)."""
+"""Reads pen-written characters and words (paper section IX)."""
+
+from demos import require
+
+require("readers,words", "wordfreq")

@@ -3,8 +3,8 @@
 For tests of operations on graphs, those of the library and your own. Four kinds of things:
 
 - *strategies* for `hypothesis <https://hypothesis.readthedocs.io>`_: :func:`graphs`,
-  :func:`transducer_pairs`, :func:`batches`, :func:`exact_penalties` (they need
-  ``pip install graph-transformer-networks[testing]``; nothing else here does);
+  :func:`transducer_pairs`, :func:`batches`, :func:`exact_penalties` (they need hypothesis,
+  the extra ``testing`` of the installation; nothing else here does);
 - *oracles*, slow and plain: :func:`paths` enumerates accepting paths, and from them come
   :func:`forward_penalty_by_enumeration`, :func:`viterbi_by_enumeration`,
   :func:`posteriors_by_enumeration` and :func:`path_penalties_by_string`;

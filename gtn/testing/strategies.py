@@ -31,7 +31,7 @@ def _hypothesis() -> Any:
     except ImportError as error:
         raise ImportError(
             "the strategies of gtn.testing need hypothesis: "
-            "pip install graph-transformer-networks[testing]"
+            "pip install 'graph-transformer-networks[testing]' or 'PATH_TO_THE_CLONE[testing]'"
         ) from error
 
 

@@ -31,7 +31,7 @@ class LabelledInk(NamedTuple):
 
 
 def load_ink(path: str | Path) -> LabelledInk:
-    """Read a file of ink: InkML if it begins with "<", else JSON.
+    """Read a file of ink: InkML if it begins with "<" or is named .inkml, else JSON.
 
     Raises:
         InkError: the file is missing, too large or holds no ink; the message begins with its path.
@@ -56,7 +56,8 @@ def load_ink(path: str | Path) -> LabelledInk:
         raise InkError(f"{path}: cannot be read: {error.strerror}") from error
     try:
         text = content.decode("utf-8-sig")
-        return from_inkml(text) if text.lstrip()[:1] == "<" else from_json(text)
+        is_xml = text.lstrip()[:1] == "<" or path.suffix.lower() == ".inkml"
+        return from_inkml(text) if is_xml else from_json(text)
     except UnicodeDecodeError as error:
         raise InkError(f"{path}: byte {error.start} is no UTF-8 text") from error
     except InkError as error:

@@ -75,6 +75,7 @@ def test_words_of_a_unipen_file_with_what_it_includes(tmp_path):
         ("a.json", "[[[1, 1e400]]]", "finite"),
         ("a.json", "[[[1, 1e13]]]", r"point 0 of stroke 0 is \(1, 1e\+13\)"),
         ("a.inkml", "<ink><trace>1 2", "no XML"),
+        ("b.inkml", "ink, but no XML", "no XML"),
         ("a.dat", ".COORD X Y\n.PEN_DOWN\n1 2 3\n", "line 2: .PEN_DOWN has 3 numbers"),
         ("a.dat", ".COORD X Y\n", "names component 0|no stroke has a point"),
         ("a.dat", b"\xff\xfe\x00", "no UTF-8"),
