@@ -11,7 +11,7 @@ import typer
 
 from demos.checkpoint import write_whole
 from demos.command_line import run
-from demos.figures import echo_figures
+from demos.figures import echo_figures, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.compare import compare as write_comparison
@@ -125,6 +125,7 @@ def evaluate(
     holdout: Holdout = 0,
     checkpoint: Checkpoint = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
 ) -> None:
     """Measure a network on the 10,000 test digits, or on labelled images of digits."""
     if data is not None and not (data / "labels.csv").is_file() and not has_mnist(data, "test"):
@@ -137,6 +138,8 @@ def evaluate(
             typer.echo(f"left out: {problem}", err=True)
         for name, truth, text in wrong:
             typer.echo(f"{name}  {truth}  read {text}")
+        if keep is not None:
+            keep_figures(keep, figures)
         echo_figures(figures, as_json)
         return
     if holdout:
@@ -145,6 +148,8 @@ def evaluate(
     figures = evaluate_network(model, network, load_digits(model, "test", data))
     keys = ("n", "error", "reject_for_half_percent", "parameters")
     line = {"model": model} | {key: figures[key] for key in keys}
+    if keep is not None:
+        keep_figures(keep, line)
     if as_json:
         typer.echo(json.dumps(line))
         return

@@ -112,6 +112,7 @@ def compare(
         runs=runs,
         robust=robust,
         times=_read(folder / TIMES_FILE, {}),
+        own={name: _read(folder / f"own-{name}.json", None) for name in OWN},
         choices=_choices(folder / CHOICES),
         machines=sorted({r.machine for of_row in results.values() for r in of_row}),
         prompted=PROMPTED.items(),

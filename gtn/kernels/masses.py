@@ -102,6 +102,8 @@ def forward_masses(
     fine = True
     for s in range(len(starts)):
         fine &= abs(start_penalties[s]) <= _MOST or start_penalties[s] == np.inf
+    if not fine:
+        return weights, masses, levels, False
     for begin in range(0, len(arcs), _BLOCK):  # so that what is gathered is still in the cache
         end = min(begin + _BLOCK, len(arcs))
         for k in range(begin, end):

@@ -78,6 +78,34 @@ def test_penalties_of_any_size(penalty):
     assert gtn.arc_posteriors(graph).tolist() == [1.0, 1.0]
 
 
+@pytest.mark.parametrize("penalty", [331.0, 740.0, -740.0, 1000.0, -1000.0, 1e5, -1e5])
+@pytest.mark.parametrize("side", ["start", "final"])
+def test_ends_of_any_size_where_there_is_no_arc(penalty, side):
+    ends = {"start": 0, "final": 0, side: {0: penalty}}
+    alone = gtn.from_arcs([], **ends, dtype=torch.float64)
+    beside = gtn.from_arcs([(0, 1, 0, 2.0)], start=0, final=1, dtype=torch.float64)
+    for batch in (alone, gtn.GraphBatch.from_graphs([beside, alone])):
+        found = gtn.forward_penalty(batch)
+        assert found.reshape(-1)[-1] == penalty
+        assert gtn.viterbi_penalty(batch).reshape(-1)[-1] == penalty
+    given = torch.tensor([penalty], dtype=torch.float64, requires_grad=True)
+    ours = gtn.Graph(alone.topology, alone.penalties, **{f"{side}_penalties": given})
+    gtn.forward_penalty(ours).backward()
+    assert given.grad.tolist() == [1.0]
+    assert gtn.entropy(alone) == 0
+    assert len(gtn.sample(alone, 3)) == 3
+    for same in (
+        gtn.prune(alone, posterior=0.5),
+        gtn.push(alone, "final"),
+        gtn.push(alone, "start"),
+        gtn.minimize(alone),
+        gtn.reverse(alone),
+        gtn.remove_epsilon(alone),
+        gtn.determinize(alone),
+    ):
+        assert gtn.forward_penalty(same) == penalty
+
+
 def test_a_rich_detour_outweighs_a_cheap_arc():
     """A way of many paths counts more than one arc, though each path alone is worth nothing."""
     frames, classes = 1000, 26
