@@ -37,6 +37,7 @@ from gtn.paths import path_labels, path_text, viterbi_path, viterbi_penalty
 from gtn.pruning import prune
 from gtn.pushing import push
 from gtn.rational import closure, concat, invert, project, reverse, union
+from gtn.relabelling import cross, relabel
 from gtn.sampling import sample
 from gtn.scoring import arc_posteriors, forward_penalty
 from gtn.symbols import EPSILON, SymbolTable
@@ -83,6 +84,7 @@ __all__ = [
     "compose",
     "concat",
     "connect",
+    "cross",
     "dense",
     "determinize",
     "difference",
@@ -115,6 +117,7 @@ __all__ = [
     "prune",
     "push",
     "random_equivalent",
+    "relabel",
     "remove_epsilon",
     "replace",
     "reverse",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from gtn.data import ArcData, Sources
 from gtn.errors import GraphError, SymbolError
@@ -21,7 +23,8 @@ class GraphBatch(Graph):
     """Many graphs as one disjoint graph with node and arc offsets.
 
     Every verb takes a batch: a single graph broadcasts against it, a scorer returns one value
-    per graph. ``batch[i]`` is a view; ``len``, iteration and slices work as on a list.
+    per graph. ``batch[i]`` is a view; ``len``, iteration and slices work as on a list; an array of
+    indexes, or a mask, chooses graphs as of an array.
 
     >>> import gtn
     >>> batch = gtn.GraphBatch.from_graphs([gtn.string([1, 2]), gtn.string([3])])
@@ -102,16 +105,20 @@ class GraphBatch(Graph):
     def __getitem__(self, i: int) -> Graph: ...
 
     @overload
-    def __getitem__(self, i: slice) -> GraphBatch: ...
+    def __getitem__(self, i: slice | Sequence[int] | ArrayLike) -> GraphBatch: ...
 
-    def __getitem__(self, i: int | slice) -> Graph:
+    def __getitem__(self, i: Any) -> Graph:
         """Return graph i: its penalties, data and labels are views of the batch's.
 
-        A slice is a batch again (of copies).
+        A slice, several indexes or a mask ``[B]`` make a batch again (of copies).
         """
-        if isinstance(i, slice):
-            chosen = [self[k] for k in range(len(self))[i]]
+        if isinstance(i, slice) or np.ndim(i) == 1:
+            # An empty list would be an array of floats.
+            which = i if isinstance(i, slice) else np.asarray(i, dtype=None if len(i) else np.int64)
+            numbers = np.arange(len(self))[which]
+            chosen = [self[k] for k in numbers.tolist()]
             return GraphBatch.from_graphs(chosen) if chosen else self._none()
+        i = operator.index(i)
         if not -len(self) <= i < len(self):
             raise IndexError(f"graph {i} of a batch of {len(self)}")
         t = self.topology
@@ -140,6 +147,36 @@ class GraphBatch(Graph):
             osymbols=self.osymbols,
             data=self.data.take(arcs),
             sources=(arcs,),
+            check=False,
+        )
+
+    def united(self) -> Graph:
+        """Return the union of all its graphs as one graph: O(1), nothing is copied.
+
+        >>> import gtn
+        >>> gtn.path_text(gtn.n_best(gtn.strings(["ab", "c"]).united(), 2))
+        ['ab', 'c']
+        """
+        t = self.topology
+        topology = Topology(
+            t.num_nodes,
+            t.src,
+            t.dst,
+            t.ilabels,
+            None if t.olabels is t.ilabels else t.olabels,
+            starts=t.starts,
+            finals=t.finals,
+            check=False,
+        )
+        return Graph(
+            topology,
+            self.penalties,
+            start_penalties=self.start_penalties,
+            final_penalties=self.final_penalties,
+            isymbols=self.isymbols,
+            osymbols=self.osymbols,
+            data=self.data,
+            sources=(Sources(np.arange(self.num_arcs, dtype=np.int32)),),
             check=False,
         )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
 from gtn.errors import GraphError, NegativeCycleError
-from gtn.graph import Graph, check_penalties
+from gtn.graph import Graph, check_graph, check_penalties
 from gtn.kernels import scoring as kernels
 from gtn.kernels.n_best import n_best_paths
 from gtn.kernels.n_best_strings import n_best_strings
@@ -67,6 +67,7 @@ def n_best(
     >>> [path_text(p) for p in n_best(gtn.union(g, g), 3, distinct=True)]
     ['aa', 'ab', 'ba']
     """
+    check_graph(graph)
     count = operator.index(count)
     if count < 1:
         raise GraphError(f"n_best of {count} paths; at least one can be asked for")

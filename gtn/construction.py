@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from gtn.batch import GraphBatch
 from gtn.data import ArcData, Column
 from gtn.errors import DataError, GraphError, SymbolError
 from gtn.graph import Graph, check_table
@@ -173,6 +174,7 @@ def from_arcs(
 def linear(
     penalties: torch.Tensor,
     *,
+    lengths: ArrayLike | None = None,
     symbols: SymbolTable | None = None,
     data: Mapping[str, Column | Any] | None = None,
 ) -> Graph:
@@ -182,29 +184,59 @@ def linear(
 
     Args:
         penalties: ``[T, C]``, in nats, with or without gradients; arc ``t * C + c`` has
-            ``penalties[t, c]`` and label c.
+            ``penalties[t, c]`` and label c. Of ``[B, T, C]`` a batch of B chains.
+        lengths: how many positions each chain of a batch has, ``[B]``; unless given, all have T.
         symbols: the text of the classes.
-        data: one row per arc, ``[T * C, …]``.
+        data: one row per arc, ``[T * C, …]``; of a batch, of the arcs of all its chains.
+
+    Raises:
+        GraphError: no tensor of two or three dimensions; lengths without a batch, not as many as
+            chains, or beyond T.
 
     >>> linear(torch.tensor([[0.5, 1.0], [2.0, 0.0]])).dst
     array([1, 1, 2, 2], dtype=int32)
+    >>> [chain.num_arcs for chain in linear(torch.zeros(2, 3, 4), lengths=[3, 1])]
+    [12, 4]
     """
     if not isinstance(penalties, torch.Tensor):
         raise GraphError(f"penalties must be a torch.Tensor, not {type(penalties).__name__}")
-    if penalties.ndim != 2:
-        raise GraphError(f"penalties must be [T, C], not of shape {list(penalties.shape)}")
-    length, classes = penalties.shape
-    src = np.repeat(np.arange(length, dtype=np.int32), classes)
+    if penalties.ndim not in (2, 3):
+        raise GraphError(
+            f"penalties must be [T, C] or [B, T, C], not of shape {list(penalties.shape)}"
+        )
+    if penalties.ndim == 2 and lengths is not None:
+        raise GraphError("lengths are of a batch, but penalties are [T, C]; leave them out")
+    count = len(penalties) if penalties.ndim == 3 else 1
+    length, classes = penalties.shape[-2:]
+    steps = np.full(count, length) if lengths is None else np.asarray(lengths)
+    if steps.shape != (count,) or (count and steps.dtype.kind not in "iu"):
+        raise GraphError(f"lengths must be {count} whole numbers, not {lengths!r}")
+    beyond = (steps < 0) | (steps > length)
+    if beyond.any():
+        b = int(np.argmax(beyond))
+        raise GraphError(f"chain {b} has length {steps[b]}; there are {length} positions")
+    frames = np.concatenate(([0], np.cumsum(steps, dtype=np.int64)))
+    first = frames + np.arange(count + 1)  # node of each chain: one more than its frames
+    owner = np.repeat(np.arange(count), steps)
+    src = np.repeat((np.arange(frames[-1]) + owner).astype(np.int32), classes)
+    batch = penalties.ndim == 3
     topology = Topology(
-        length + 1,
+        int(first[-1]),
         src,
         src + 1,
-        np.tile(np.arange(classes, dtype=np.int32), length),
-        starts=[0],
-        finals=[length],
+        np.tile(np.arange(classes, dtype=np.int32), frames[-1]),
+        starts=first[:-1],
+        finals=first[1:] - 1,
+        node_offsets=first if batch else None,
+        arc_offsets=frames * classes if batch else None,
         check=False,
     )
-    return Graph(topology, penalties.reshape(-1), isymbols=symbols, osymbols=symbols, data=data)
+    rows = penalties.reshape(count * length, classes)
+    if lengths is not None:
+        within = np.arange(frames[-1]) - frames[owner] + owner * length
+        rows = rows.index_select(0, torch.from_numpy(within).to(rows.device))
+    kind = GraphBatch if batch else Graph
+    return kind(topology, rows.reshape(-1), isymbols=symbols, osymbols=symbols, data=data)
 
 
 def empty(*, symbols: SymbolTable | None = None, dtype: torch.dtype | None = None) -> Graph:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from gtn.batch import rearranged
 from gtn.beam import pruned
 from gtn.errors import GraphError, NegativeCycleError
-from gtn.graph import Graph, check_penalties
+from gtn.graph import Graph, check_graph, check_penalties
 from gtn.kernels import scoring as kernels
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology, frozen
@@ -86,6 +86,7 @@ def viterbi_path(
         joint = together(graph, others, beam, max_active, failure, symbols, suffixes)
         path: Graph = traced(viterbi_path(joint), joint)
         return path
+    check_graph(graph)
     topology = graph.topology
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
     if topology.is_acyclic:
@@ -167,6 +168,7 @@ def viterbi_penalty(graph: Graph) -> torch.Tensor:
     >>> viterbi_penalty(gtn.linear(torch.tensor([[0.5, 1.0], [2.0, 0.25]])))
     tensor(0.7500)
     """
+    check_graph(graph)
     return as_given(viterbi_penalty_float64(graph), graph)
 
 
@@ -248,11 +250,12 @@ def chains(
 # -- label sequences -----------------------------------------------------------------------------
 
 
-def path_labels(path: Graph, side: str = "output") -> Any:
+def path_labels(path: Graph | list[Any], side: str = "output") -> Any:
     """Return the labels that a path reads (``side="input"``) or writes, epsilons left out.
 
     Returns:
-        ``int32 [L]``; for a batch of paths, a list of such arrays.
+        ``int32 [L]``; for a batch of paths, a list of such arrays; for a list of batches, as
+        :func:`gtn.n_best` of a batch is, a list of such lists.
 
     Raises:
         GraphError: the graph is not a chain from its one start to its one final, naming the node
@@ -264,6 +267,9 @@ def path_labels(path: Graph, side: str = "output") -> Any:
     """
     if side not in ("input", "output"):
         raise GraphError(f"side={side!r}; it is 'input' or 'output'")
+    if isinstance(path, list):
+        return [path_labels(one, side) for one in path]
+    check_graph(path)
     topology = path.topology
     outermost = []
     for name, ends in (("leave", topology.src), ("enter", topology.dst)):
@@ -295,17 +301,21 @@ def path_labels(path: Graph, side: str = "output") -> Any:
     return found if topology.is_batch else found[0]
 
 
-def path_text(path: Graph, side: str = "output", separator: str = "") -> Any:
+def path_text(path: Graph | list[Any], side: str = "output", separator: str = "") -> Any:
     """Return what a path writes (or reads) as text: its symbols joined.
 
     Returns:
-        A string; for a batch of paths, a list of strings. Labels without a symbol table are
+        A string; for a batch of paths, a list of strings; for a list of batches, as
+        :func:`gtn.n_best` of a batch is, a list of such lists. Labels without a symbol table are
         written as numbers.
 
     >>> import gtn
     >>> path_text(gtn.string("cap"))
     'cap'
     """
+    if isinstance(path, list):
+        return [path_text(one, side, separator) for one in path]
+    check_graph(path)
     table = path.isymbols if side == "input" else path.osymbols
     labels = path_labels(path, side)
     rows = labels if path.topology.is_batch else [labels]

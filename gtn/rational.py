@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.batch import assemble
-from gtn.data import Sources
+from gtn.batch import GraphBatch, assemble, repeat
+from gtn.data import Sources, compose_index
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.joining import Epsilons, Operands, spokes, taken
 from gtn.symbols import SymbolTable
+from gtn.texts import string
 from gtn.topology import Topology
 
 __all__ = ["closure", "concat", "invert", "project", "reverse", "union"]
@@ -69,8 +71,17 @@ def concat(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
       2 -> 3  4  0
       1 -> 2  ε  0.5
     """
-    operands = Operands([a, *others], symbols)
+    return _in_turn([a, *others], symbols, len(others))
+
+
+def _in_turn(given: Sequence[Graph], symbols: str, first_end: int) -> Graph:
+    """Return the graph of the paths of graphs one after the other, up to one of the last ones.
+
+    The finals of the result are those of the graphs from ``first_end`` on.
+    """
+    operands = Operands(given, symbols)
     graphs = operands.graphs
+    others = given[1:]
     finals, starts = (
         [np.diff(np.searchsorted(getattr(g, name), g.topology.node_offsets)) for g in graphs]
         for name in ("finals", "starts")
@@ -96,10 +107,12 @@ def concat(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
         arcs += spokes(
             right, right.starts, begins, right.start_penalties, joints[k], met, into=False
         )
-    return operands.joined(nodes, arcs, [0], [len(others)])
+    return operands.joined(nodes, arcs, [0], range(first_end, len(given)))
 
 
-def closure(graph: Graph, *, plus: bool = False) -> Graph:
+def closure(
+    graph: Graph, *, plus: bool = False, lower: int | None = None, upper: int | None = None
+) -> Graph:
     """Return the graph of all sequences of paths of a graph, one after the other.
 
     One new node, the last, joins finals to starts by epsilon arcs with their penalties, and is
@@ -110,6 +123,11 @@ def closure(graph: Graph, *, plus: bool = False) -> Graph:
         graph: graph or batch.
         plus: at least one path: starts and finals are those of the graph, the new node is
             neither.
+        lower, upper: at least, at most so many paths (``lower=2, upper=3``: two or three): as many
+            copies of the graph, one after the other. Unless given, 0 and any number.
+
+    Raises:
+        GraphError: a bound that is negative, or crosses the other; bounds beside ``plus``.
 
     >>> import gtn
     >>> closure(gtn.Graph.from_arcs([(0, 1, 7, 1.5)], final={1: 0.5}))
@@ -118,6 +136,10 @@ def closure(graph: Graph, *, plus: bool = False) -> Graph:
       1 -> 2  ε  0.5
       2 -> 0  ε  0
     """
+    if lower is not None or upper is not None:
+        if plus:
+            raise GraphError("plus is lower=1; give one of them")
+        return _repeated(graph, lower or 0, upper)
     operands = Operands([graph], "match")
     nodes = operands.place_nodes(np.ones(operands.length, dtype=np.int64))
     everywhere = np.ones(operands.length, dtype=bool)
@@ -130,6 +152,31 @@ def closure(graph: Graph, *, plus: bool = False) -> Graph:
     ]
     ends_of = [0] if plus else None
     return operands.joined(nodes, arcs, ends_of, ends_of)
+
+
+def _repeated(graph: Graph, lower: int, upper: int | None) -> Graph:
+    """Return the graph of ``lower`` to ``upper`` paths one after the other; ``None``: or more."""
+    if lower < 0 or (upper is not None and upper < lower):
+        raise GraphError(f"from {lower} to {upper} paths; 0 <= lower <= upper")
+    if upper is None and lower <= 1:
+        return closure(graph, plus=lower == 1)
+    nothing = string([], symbols=graph.isymbols, dtype=graph.penalties.dtype)
+    nothing = nothing.to(graph.penalties.device)._with(osymbols=graph.osymbols)
+    if upper == 0:
+        made = repeat(nothing, len(graph)) if isinstance(graph, GraphBatch) else nothing
+        return made._with(sources=(Sources(np.empty(0, dtype=np.int32)),))
+    copies = [graph] * (lower - 1 if upper is None else upper)
+    last = [closure(graph, plus=True)] if upper is None else []
+    made = _in_turn([*copies, *last], "match", max(lower, 1) - 1 if upper else lower - 1)
+    # An arc stems from one copy, or is new.
+    found = [s.index for s in made.sources]
+    if last:
+        found[-1] = compose_index(last[0].sources[0].index, found[-1])
+    sources = [np.maximum.reduce(found)]
+    if lower == 0:
+        made = union(made, nothing)
+        sources = [compose_index(sources[0], made.sources[0].index)]
+    return made._with(sources=(Sources(sources[0]),))
 
 
 def reverse(graph: Graph) -> Graph:

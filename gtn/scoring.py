@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.kernels import masses as kernels
 from gtn.recursion import exp_minus, path_sums, potentials, shares, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
@@ -43,6 +43,7 @@ def forward_penalty(graph: Graph) -> torch.Tensor:
     >>> forward_penalty(loop).item()  # log(1 - 1/e): one, two, … times round
     -0.45867514538708193
     """
+    check_graph(graph)
     return as_given(forward_penalty_float64(graph), graph)
 
 
@@ -68,6 +69,7 @@ def arc_posteriors(graph: Graph) -> torch.Tensor:
     >>> arc_posteriors(gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 2.0)], final=1))
     tensor([0.7311, 0.2689])
     """
+    check_graph(graph)
     return as_given(posteriors_float64(graph).arcs, graph)
 
 

@@ -123,7 +123,21 @@ def _items(labels: Any) -> list[Any]:
     items = labels.tolist() if isinstance(labels, torch.Tensor) else labels
     if not isinstance(items, Iterable):
         raise GraphError(f"{labels!r} is no string: give a text, or a sequence of labels")
+    if isinstance(labels, str):
+        check_text(labels)
     return list(items)
+
+
+def check_text(text: str) -> None:
+    """Raise ``GraphError`` for a text with the character that epsilon is shown as.
+
+    It would be lost: no symbol is written like that. A list of symbols may have an epsilon.
+    """
+    if EPSILON_TEXT in text:
+        raise GraphError(
+            f"the text {text!r} has {EPSILON_TEXT!r} at {text.index(EPSILON_TEXT)}, which is how "
+            "epsilon is shown, and no symbol; for an epsilon give a list, with None in its place"
+        )
 
 
 def _named(b: int, read: Callable[[int, Any], Item], row: list[Any]) -> list[Item]:

@@ -35,6 +35,10 @@ __all__ = ["compare", "error_reject_curves", "percent", "rows_of"]
 
 CURVES_FILE = "error-reject.json"
 TIMES_FILE = "time.json"
+OWN = tuple(
+    f"check-digits{which}" for which in ("-shipped", "", "-mnist", "-alone", "-alone-mnist")
+)
+"""Figures of own digits: ``own-NAME.json``."""
 
 BETTER = 1.15
 """A row is reached if its mean error is at most this times the printed one."""

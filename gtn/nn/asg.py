@@ -58,7 +58,7 @@ class ASGLoss(Criterion):
 
         Raises:
             GraphError: also two equal labels side by side, naming sample and position; emissions
-                of another number of classes.
+                of another number of classes than the loss has.
         """
         check_emissions(emissions)
         single = emissions.ndim == 2
@@ -85,7 +85,7 @@ class ASGLoss(Criterion):
             np.concatenate((0 * classes, 1 + before)),
             np.concatenate((1 + classes, 1 + now)),
             np.concatenate((classes, now)),
-            penalties=self._penalties()[:-1],
+            penalties=self._penalties(),
             final=range(1 + len(classes)),
         )
 
@@ -94,6 +94,12 @@ class ASGLoss(Criterion):
         labels, counts = label_rows(targets, target_lengths)
         classes = len(self.beginnings)
         offsets = np.concatenate(([0], np.cumsum(counts)))
+        if (labels >= classes).any():
+            at = int(np.argmax(labels >= classes))
+            b = int(np.searchsorted(offsets, at, side="right")) - 1
+            raise GraphError(
+                f"the target of sample {b} has label {labels[at]}, but there are {classes} classes"
+            )
         is_first = np.zeros(len(labels), dtype=np.bool_)
         is_first[offsets[:-1][counts > 0]] = True
         before = np.roll(labels, 1)
@@ -108,8 +114,7 @@ class ASGLoss(Criterion):
             )
         into = np.where(is_first, labels, classes + before * classes + labels)
         held = classes + labels * classes + labels
-        unknown = (labels >= classes) | (~is_first & (before >= classes))
-        parameters = np.where(unknown, -1, np.stack((into, held))).T.ravel()
+        parameters = np.stack((into, held)).T.ravel()
         node = np.arange(len(labels)) + np.repeat(np.arange(len(counts)), counts) + 1
         nodes = offsets + np.arange(len(offsets))
         topology = Topology(
@@ -124,10 +129,9 @@ class ASGLoss(Criterion):
             check=False,
         )
         penalties = self._penalties()
-        chosen = torch.from_numpy(parameters % len(penalties)).to(penalties.device)
+        chosen = torch.from_numpy(parameters).to(penalties.device)
         return GraphBatch(topology, penalties.index_select(0, chosen), check=False)
 
     def _penalties(self) -> torch.Tensor:
-        """Return beginnings, transitions row by row, and inf for what is no class."""
-        never = self.beginnings.new_full((1,), torch.inf)
-        return torch.cat((self.beginnings, self.transitions.reshape(-1), never))
+        """Return beginnings, then transitions row by row."""
+        return torch.cat((self.beginnings, self.transitions.reshape(-1)))

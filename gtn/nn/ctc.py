@@ -145,8 +145,8 @@ class CTCLoss(Criterion):
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: a blank that is no class, or in a target; a NaN or -inf emission, or no
-                emissions but a graph.
+            GraphError: a blank that is no class, or in a target; a label that is no class; a NaN
+                or -inf emission, or no emissions but a graph.
         """
         check_emissions(emissions)
         if self.blank >= emissions.shape[-1]:
@@ -156,6 +156,14 @@ class CTCLoss(Criterion):
             targets, target_lengths = one_by_one(targets, target_lengths)
         graphs = ctc_graphs([targets] if single else targets, self.blank,
                             target_lengths=target_lengths)  # fmt: skip
+        beyond = graphs.ilabels >= emissions.shape[-1]
+        if beyond.any():
+            arc = int(np.argmax(beyond))
+            b = int(np.searchsorted(graphs.topology.arc_offsets, arc, side="right")) - 1
+            raise GraphError(
+                f"the target of sample {b} has label {graphs.ilabels[arc]}, but there are "
+                f"{emissions.shape[-1]} classes"
+            )
         graph = graphs[0] if single else graphs
         correct = dense.forward_penalty_float64(emissions, graph, lengths=lengths)
         if self.normalized:

@@ -16,7 +16,7 @@ from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
 from gtn.paths import path_labels
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
-from gtn.texts import string, strings
+from gtn.texts import check_text, string, strings
 from gtn.topology import Topology
 
 __all__ = [
@@ -85,6 +85,8 @@ def _acceptor(target: Any, table: SymbolTable | None, like: torch.Tensor) -> Gra
 
 def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
     """Return the symbols or labels of a target; None if one of them is not in the table."""
+    if isinstance(target, str):
+        check_text(target)
     items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
     if table is None:
         if any(isinstance(x, str) for x in items):

@@ -242,3 +242,40 @@ def test_a_slice_may_be_empty():
     assert len(none @ gtn.string("ab")) == 0
     assert len(gtn.n_best(gtn.empty(), 5)[:2]) == 0
     assert gtn.to_svg(none).startswith("<svg")
+
+
+def test_several_indexes_and_masks():
+    batch = gtn.strings(["a", "bb", "ccc"])
+    mask = np.array([True, False, True])
+    for which, expected in (
+        ([2, 0], ["ccc", "a"]),
+        ([-1], ["ccc"]),
+        (np.array([1, 1]), ["bb", "bb"]),
+        (torch.tensor([0, 2]), ["a", "ccc"]),
+        (mask, ["a", "ccc"]),
+        (torch.from_numpy(mask), ["a", "ccc"]),
+        (mask.tolist(), ["a", "ccc"]),
+        ([], []),
+    ):
+        chosen = batch[which]
+        assert isinstance(chosen, GraphBatch)
+        assert [gtn.path_text(g) for g in chosen] == expected
+    assert gtn.path_text(batch[torch.tensor(1)]) == "bb"
+    with pytest.raises(IndexError):
+        batch[[3]]
+    with pytest.raises(IndexError):
+        batch[[True, False]]
+    with pytest.raises(TypeError):
+        batch["a"]
+
+
+def test_a_batch_is_united():
+    batch = gtn.strings(["ab", "", "b"])
+    penalties = torch.arange(3.0, dtype=torch.float64)
+    batch = batch.with_data(time=penalties.numpy())
+    whole = batch.united()
+    assert not whole.topology.is_batch
+    assert gtn.equal(whole, gtn.union(*batch))
+    assert whole.data["time"].tolist() == [0.0, 1.0, 2.0]
+    assert whole.sources[0].index.tolist() == [0, 1, 2]
+    assert batch[:0].united().num_nodes == 0

@@ -152,9 +152,9 @@ def test_forced_alignment_writes_the_target():
         assert [c for c in collapsed(row) if c] == target
 
 
-def test_a_target_longer_than_its_frames_or_with_an_unknown_label_is_infeasible():
+def test_a_target_longer_than_its_frames_is_infeasible():
     emissions = double(4, 3, 3)
-    targets = [[1, 2], [1, 2, 1, 2], [1, 1, 1], [1, 7]]
+    targets = [[1, 2], [1, 2, 1, 2], [1, 1, 1], [2, 2, 1]]
     with pytest.raises(InfeasibleTargetError, match=r"sample 1 \(\[1, 2, 1, 2\]\), sample 2"):
         CTCLoss()(emissions, targets)
     alone = CTCLoss()(emissions[0], targets[0])
@@ -289,8 +289,8 @@ def test_asg_takes_no_label_twice_in_a_row():
     message = "sample 0 has label 0 at positions 0 and 1, .* repeats by a label of their own"
     with pytest.raises(GraphError, match=message):
         ASGLoss(2)(torch.tensor([[0.0, 50.0]] * 4), [0, 0])
-    with pytest.raises(GraphError, match="sample 2 has label 5 at positions 1 and 2"):
-        asg(3)(double(4, 4, 3), [[0], [], [1, 5, 5], [2]])
+    with pytest.raises(GraphError, match="sample 2 has label 2 at positions 1 and 2"):
+        asg(3)(double(4, 4, 3), [[0], [], [1, 2, 2], [2]])
     padded = torch.tensor([[1, 1, 1], [1, 0, 0]])  # no repeats within their lengths
     assert asg(3)(double(2, 4, 3), padded, target_lengths=[1, 2]).isfinite()
     torch.manual_seed(5)
@@ -318,7 +318,7 @@ def test_asg_learns_transitions_and_beginnings():
 def test_asg_infeasible_targets():
     loss = asg(3, infeasible="infinity", reduction="none")
     emissions = double(4, 2, 3)
-    values = loss(emissions, [[0], [], [0, 1, 2], [0, 5]])
+    values = loss(emissions, [[0], [], [0, 1, 2], [2, 1, 0]])
     assert values.isfinite().tolist() == [True, False, False, False]
     (gradient,) = torch.autograd.grad(values.sum(), emissions)
     assert (gradient[1:] == 0).all()
@@ -597,8 +597,21 @@ def test_asg_knows_how_many_classes_there_are(classes):
 def test_epsilon_in_a_target_is_nothing():
     table = gtn.SymbolTable("ab")
     graph = gtn.linear(torch.rand(2, 2), symbols=table)
-    found = [gtn.nn.DiscriminativeForwardLoss()(graph, t) for t in ("ab", "aεb", [0, -1, 1])]
+    found = [gtn.nn.DiscriminativeForwardLoss()(graph, t) for t in ("ab", [*"aεb"], [0, -1, 1])]
     assert found[0] == found[1] == found[2]
+    for target in ("aεb", "ε"):
+        with pytest.raises(GraphError, match=f"text '{target}' has 'ε'"):
+            gtn.nn.DiscriminativeForwardLoss()(graph, target)
+
+
+@pytest.mark.parametrize("infeasible", ["raise", "skip", "infinity"])
+def test_a_label_that_is_no_class_is_an_error_and_no_infeasible_target(infeasible):
+    emissions = torch.zeros(2, 5, 3)
+    for loss in (CTCLoss(infeasible=infeasible), ASGLoss(3, infeasible=infeasible)):
+        with pytest.raises(GraphError, match="target of sample 1 has label 3, but there are 3"):
+            loss(emissions, [[1, 2], [2, 3]])
+        with pytest.raises(GraphError, match="target of sample 0 has label 7, but there are 3"):
+            loss(emissions[0], [1, 7])
 
 
 def test_a_loss_of_graphs_says_that_emissions_are_none():

@@ -233,3 +233,33 @@ def test_what_is_not_a_single_path_has_no_labels(arcs, ends, message):
             of(graph)
     with pytest.raises(GraphError, match="side"):
         gtn.path_labels(gtn.string([1]), "left")
+
+
+def test_paths_of_a_list_of_batches():
+    several = gtn.n_best(gtn.strings(["ab", "c"]), 2)
+    assert gtn.path_text(several) == [["ab"], ["c"]]
+    assert [[row.tolist() for row in rows] for rows in gtn.path_labels(several)] == [
+        [[0, 1]],
+        [[2]],
+    ]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        gtn.forward_penalty,
+        gtn.viterbi_penalty,
+        gtn.viterbi_path,
+        gtn.arc_posteriors,
+        gtn.path_text,
+        gtn.path_labels,
+        lambda graph: gtn.n_best(graph, 2),
+    ],
+)
+def test_what_is_no_graph_is_told(verb):
+    with pytest.raises(GraphError, match=r"needed, not Tensor; gtn\.linear makes one of emissions"):
+        verb(torch.zeros(2, 2))
+    with pytest.raises(GraphError, match=r"needed, not str; gtn\.string makes one"):
+        verb("ab")
+    with pytest.raises(GraphError, match=r"needed, not NoneType$"):
+        verb(None)
