@@ -149,11 +149,6 @@ characters of the test; "words" is how many of them, evenly taken from all, were
 Ours are not measured.
 {% else %}
 
-Runs "as of" a commit were measured there; their commands give other figures since. The heights of
-the core (`demos/words/guesses.py`) suit readers that have learned: with those of now, and a beam of
-12, the SDNN/HMM of 800 steps left 48.3% of the words wrong, and 52% of the characters without a
-lexicon, in the place of 38%.
-
 The left-out institution (`{{ left_out }}`), of whose writers nothing was trained on or chosen by:
 
 | system | words | lexicon: word | character | none: word | character |
@@ -186,7 +181,7 @@ Word error of the test with the lexicon, by contributor:
 {{ adapting.batch }} words, drawn from the folder with distortions, by eq. 17; network, geometry and character models
 alike. `pad --keep` makes such a folder. The rate of learning was chosen on writers of the
 validation, after one four times as high (`hands --rate 4e-3`) had been seen to bring the writers
-below 12.4% in the mean.
+below less.
 
 {% if hands %}
 {% for one in hands %}

@@ -84,7 +84,6 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         frequencies=[
             (_name(run), side, count, how, *errors[:2])
             for run in runs
-            if "lexicon_seen" in run  # Others were measured with frequencies in English alone.
             for key, side, how in FREQUENCIES
             if run["after"][key]
             for count, *errors in [_figures(run["after"][key])]
@@ -175,8 +174,6 @@ def _name(run: Mapping[str, Any]) -> str:
     settings = run["configuration"]
     further = "further " if settings.get("start") else ""
     name = f"{NAMES[settings['system']]}, {settings['words']:,} {further}steps"
-    if run.get("note"):
-        return f"{name}, {run['note']}"
     return name if settings["normaliser"] else f"{name}, no normaliser"
 
 
@@ -212,7 +209,6 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """What global training brings each system, and what the normaliser brings."""
     lines = []
     final: dict[tuple[str, int, bool], float] = {}
-    notes: dict[tuple[str, int, bool], str] = {}
     for run in runs:
         cut, settings = run["cut_by_global_training"], run["configuration"]
         lines.append(
@@ -222,13 +218,11 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         )
         key = settings["system"], settings["words"], settings["normaliser"]
         final.setdefault(key, run["after"]["test"]["word_error"])
-        notes.setdefault(key, f" ({run['note']})" if run.get("note") else "")
     for (system, steps, normaliser), ours in final.items():
         without = final.get((system, steps, False))
         if normaliser and without:
             lines.append(
-                f"{NAMES[system]}, {steps:,} steps: the normaliser"
-                f"{notes[system, steps, True]} cuts the word error by "
+                f"{NAMES[system]}, {steps:,} steps: the normaliser cuts the word error by "
                 f"{_percent(1 - ours / without, 0)}% (from {_percent(without)}% to "
                 f"{_percent(ours)}%; the paper: by 37%)."
             )
