@@ -409,8 +409,9 @@ def _further(folders: list[Path] | None) -> list[Field]:
 
 def _named(reader: CheckReader) -> str:
     """Return what a reader is called, by its recognizer and by what trained it."""
-    settings = reader.training_facts.report.get("settings", {})
-    return name_of(reader.recognizer, settings.get("loss", Settings.loss))
+    report = reader.training_facts.report
+    name = name_of(reader.recognizer, report.get("settings", {}).get("loss", Settings.loss))
+    return f"{name}, begun with another" if report.get("start") else name
 
 
 def _measured_on(data: Path | None, holdout: int) -> tuple[list[Field], str]:

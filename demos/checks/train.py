@@ -129,6 +129,7 @@ def train(
         "validation_fields": len(validation),
         **_calibrated(reader, loop.average, validation, settings),
         "passes": settings.passes,
+        "start": run["start"],
         "seconds": loop.seconds_before + time.perf_counter() - began,
         "problems": problems,
         "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),

@@ -23,11 +23,12 @@ from gtn.tensors import as_array, check_untransformed
 from gtn.threads import in_slices
 from gtn.topology import Topology, frozen
 
-__all__ = ["Lengths", "Problems", "check_emissions", "silent_cycles_summed"]
+__all__ = ["Lengths", "Problems", "check_emissions", "silent_cycles_summed", "widened"]
 
 Lengths = torch.Tensor | NDArray[Any] | Sequence[int] | int | None
 Arrays = tuple[NDArray[Any], ...]  # of emissions, arcs, starts and finals
 _DTYPES = torch.float32, torch.float64
+_HALVES = torch.float16, torch.bfloat16
 _AS_THEY_ARE: NDArray[np.int32] = frozen(np.empty(0, dtype=np.int32))
 
 
@@ -176,11 +177,24 @@ def check_emissions(emissions: Any) -> None:
     """Raise ``GraphError`` for what is no tensor ``[T, C]`` or ``[B, T, C]`` of penalties."""
     if not isinstance(emissions, torch.Tensor) or emissions.dtype not in _DTYPES:
         kind = getattr(emissions, "dtype", type(emissions).__name__)
-        raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}")
+        hint = "; .float() widens them" if kind in _HALVES else ""
+        raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}{hint}")
     if emissions.ndim not in (2, 3):
         raise GraphError(
             f"emissions must be [T, C] or [B, T, C], not of shape {list(emissions.shape)}"
         )
+
+
+def widened(emissions: torch.Tensor) -> torch.Tensor:
+    """Return emissions of a loss: of half precision, as autocast gives them, in float32.
+
+    Raises:
+        GraphError: as :func:`check_emissions`.
+    """
+    if isinstance(emissions, torch.Tensor) and emissions.dtype in _HALVES:
+        emissions = emissions.float()
+    check_emissions(emissions)
+    return emissions
 
 
 def _check_graph(graph: Any) -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from gtn import dense
 from gtn.batch import GraphBatch
 from gtn.construction import from_arrays
-from gtn.dense.problems import check_emissions
+from gtn.dense.problems import widened
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
@@ -60,7 +60,7 @@ class ASGLoss(Criterion):
             GraphError: also two equal labels side by side, naming sample and position; emissions
                 of another number of classes than the loss has.
         """
-        check_emissions(emissions)
+        emissions = widened(emissions)
         single = emissions.ndim == 2
         if emissions.shape[-1] != len(self.beginnings):
             raise GraphError(

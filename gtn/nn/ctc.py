@@ -10,7 +10,7 @@ import torch
 from gtn import dense
 from gtn.batch import GraphBatch
 from gtn.construction import from_arrays
-from gtn.dense.problems import check_emissions
+from gtn.dense.problems import widened
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.kernels.ctc import ctc_arcs
@@ -138,7 +138,8 @@ class CTCLoss(Criterion):
         """Return the loss in nats.
 
         Args:
-            emissions: penalties ``[B, T, C]`` with B targets, or ``[T, C]`` with one.
+            emissions: penalties ``[B, T, C]`` with B targets, or ``[T, C]`` with one; those of
+                half precision are widened to float32.
             targets: label sequences; or, with ``target_lengths [B]``, a padded tensor ``[B, U]``
                 or one of all labels, one target after the other.
             lengths: frames of each, ``[B]``.
@@ -148,7 +149,7 @@ class CTCLoss(Criterion):
             GraphError: a blank that is no class, or in a target; a label that is no class; a NaN
                 or -inf emission, or no emissions but a graph.
         """
-        check_emissions(emissions)
+        emissions = widened(emissions)
         if self.blank >= emissions.shape[-1]:
             raise GraphError(f"blank {self.blank} is none of {emissions.shape[-1]} classes")
         single = emissions.ndim == 2

@@ -9,6 +9,7 @@ import torch
 
 from gtn import dense
 from gtn.composition import compose
+from gtn.dense.problems import widened
 from gtn.graph import Graph
 from gtn.nn.criterion import difference
 from gtn.nn.losses import DiscriminativeForwardLoss
@@ -63,6 +64,7 @@ class MMILoss(DiscriminativeForwardLoss):
         """
         if isinstance(emissions, Graph):
             return super().forward(emissions, targets)
+        emissions = widened(emissions)
         assert self.grammar is not None
         whole = current(self.grammar).without_data()
         count = len(emissions) if emissions.ndim == 3 else None

@@ -604,6 +604,24 @@ def test_epsilon_in_a_target_is_nothing():
             gtn.nn.DiscriminativeForwardLoss()(graph, target)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_emissions_of_half_precision_are_widened(dtype):
+    torch.manual_seed(0)
+    given = torch.randn(2, 5, 3).to(dtype).requires_grad_()
+    held = gtn.from_arcs([(0, 0, 1), (0, 0, 2), (0, 0, 0, None)], final=0)
+    for loss in (CTCLoss(), ASGLoss(3), MMILoss(held)):
+        value = loss(given, [[1, 2], [2]])
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, loss(given.float(), [[1, 2], [2]]))
+        (gradient,) = torch.autograd.grad(value, given)
+        assert gradient.dtype == dtype
+        assert gradient.isfinite().all()
+    with torch.autocast("cpu", dtype=dtype):
+        assert CTCLoss()(torch.nn.Linear(3, 3)(given.float()), [[1], [2]]).isfinite()
+    with pytest.raises(GraphError, match=r"not torch\.b?float16; \.float\(\) widens them"):
+        gtn.dense.forward_penalty(given, held)
+
+
 @pytest.mark.parametrize("infeasible", ["raise", "skip", "infinity"])
 def test_a_label_that_is_no_class_is_an_error_and_no_infeasible_target(infeasible):
     emissions = torch.zeros(2, 5, 3)
