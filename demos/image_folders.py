@@ -5,6 +5,8 @@ One bad file costs one error, never the others.
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +15,20 @@ from typing import NamedTuple
 
 import numpy as np
 import typer
+from PIL import Image
 
+from demos.checkpoint import write_whole
 from recognizers.datasets.fields import load_fields, nothing_read
 from recognizers.images import IMAGE_SUFFIXES, ImageError
 
-__all__ = ["LabelledImage", "echo_bad", "image_files", "load_each", "load_labelled"]
+__all__ = [
+    "LabelledImage",
+    "echo_bad",
+    "image_files",
+    "load_each",
+    "load_labelled",
+    "save_labelled",
+]
 
 
 class LabelledImage(NamedTuple):
@@ -85,6 +96,23 @@ def echo_bad(
             yield path, image
     if failed:
         raise typer.Exit(1)
+
+
+def save_labelled(
+    folder: Path, images: Iterable[tuple[np.ndarray, str]], prefix: str, count: int
+) -> list[str]:
+    """Write ``count`` images as ``PREFIX_NNN.png``, and ``labels.csv``; return their names."""
+    names, rows = [], io.StringIO()
+    table = csv.writer(rows, lineterminator="\n")
+    table.writerow(("file", "text"))
+    for i, (image, text) in enumerate(images):
+        picture = io.BytesIO()
+        Image.fromarray(image).save(picture, "PNG", optimize=True)
+        names.append(f"{prefix}_{i:0{max(3, len(str(count - 1)))}d}.png")
+        write_whole(folder / names[-1], picture.getvalue())
+        table.writerow((names[-1], text))
+    write_whole(folder / "labels.csv", rows.getvalue())
+    return names
 
 
 def load_labelled(

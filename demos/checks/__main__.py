@@ -22,6 +22,7 @@ from demos.checks.compare import RESULTS, keep_result, name_of, read_results, ta
 from demos.checks.criteria_page import command as criteria_command
 from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields
 from demos.checks.crossvalidate import doubtful_names
+from demos.checks.curves import write_plots
 from demos.checks.dataset_page import write_dataset_page
 from demos.checks.evaluate import evaluate as evaluate_fields
 from demos.checks.evaluate import figures_of
@@ -144,6 +145,9 @@ def evaluate(
     page: Annotated[
         Path | None, typer.Option(help="File for a page over all fields: curves, confusions.")
     ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Folder for error-reject.svg and reliability.svg.")
+    ] = None,
     keep: Keep = None,
     views: Views = None,
     whole: Whole = False,
@@ -152,9 +156,9 @@ def evaluate(
     """Measure a reader on labelled fields (with --holdout N on the last N only), or on checks."""
     if whole:
         chosen = {"views": views, "as_json": as_json, "report": report, "keep": keep}
-        if holdout or page is not None or recognizer is not None:
+        if holdout or page is not None or plots is not None or recognizer is not None:
             raise typer.BadParameter(
-                "--holdout, --page and --recognizer are for fields, not for --whole"
+                "--holdout, --page, --plots and --recognizer are for fields, not for --whole"
             )
         evaluate_whole(data, checkpoint, workers=workers, **chosen)
         return
@@ -178,6 +182,8 @@ def evaluate(
         truths = [o.truth for o in worst]
         written_to = write_report(reader, [by_name[o.name] for o in worst], report, truths)
         typer.echo(f"report: {written_to}", err=as_json)
+    if plots is not None:
+        write_plots(outcomes, reader.threshold, plots)
     if page is not None:
         write_dataset_page(reader, figures, fields, on, page)
         typer.echo(f"page: {page}", err=True)

@@ -10,9 +10,7 @@ The folder ``fields`` beside this file holds what ``--part test --count 12 --see
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,8 +24,8 @@ from skimage.filters import apply_hysteresis_threshold
 from skimage.morphology import skeletonize
 from sklearn.datasets import load_digits
 
-from demos.checkpoint import write_whole
 from demos.command_line import run_command
+from demos.image_folders import save_labelled
 from recognizers.datasets.amount_texts import amount
 from recognizers.datasets.check_paper import paper
 from recognizers.datasets.written_amounts import ComposedField
@@ -88,17 +86,14 @@ def save_fields(
     out: Path, fields: Iterable[ComposedField], prefix: str, count: int
 ) -> list[ComposedField]:
     """Write ``count`` fields as PNG files, and ``labels.csv``, to a folder; return the fields."""
-    written, rows = [], io.StringIO()
-    table = csv.writer(rows, lineterminator="\n")
-    table.writerow(("file", "text"))
-    for i, field in enumerate(fields):
-        picture = io.BytesIO()
-        Image.fromarray(field.image).save(picture, "PNG", optimize=True)
-        name = f"{prefix}_{i:0{max(3, len(str(count - 1)))}d}.png"
-        write_whole(out / name, picture.getvalue())
-        table.writerow((name, field.text))
-        written.append(field)
-    write_whole(out / "labels.csv", rows.getvalue())
+    written: list[ComposedField] = []
+
+    def each() -> Iterator[tuple[np.ndarray, str]]:
+        for field in fields:
+            written.append(field)
+            yield field.image, field.text
+
+    save_labelled(out, each(), prefix, count)
     return written
 
 

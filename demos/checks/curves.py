@@ -15,7 +15,13 @@ from demos.checks.calibration import error_reject, expected_calibration_error, r
 from demos.checks.evaluate import Outcome
 from demos.mnist.plots import as_svg
 
-__all__ = ["error_reject_figure", "reliability_figure", "training_figure", "write_curves"]
+__all__ = [
+    "error_reject_figure",
+    "reliability_figure",
+    "training_figure",
+    "write_curves",
+    "write_plots",
+]
 
 BLUE, GREY, RED = "#1f5fa8", "#9aa3ad", "#c8371b"
 
@@ -77,6 +83,12 @@ def error_reject_figure(
     axes.set_ylabel("wrong, % of the accepted")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def write_plots(outcomes: Sequence[Outcome], threshold: float, folder: Path) -> None:
+    """Write ``error-reject.svg`` and ``reliability.svg`` to a folder."""
+    write_whole(folder / "error-reject.svg", as_svg(error_reject_figure(outcomes, threshold)))
+    write_whole(folder / "reliability.svg", as_svg(reliability_figure(outcomes)))
 
 
 def reliability_figure(outcomes: Sequence[Outcome], bins: int = 10) -> Figure:

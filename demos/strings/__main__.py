@@ -1,4 +1,4 @@
-"""``python -m demos.strings train|evaluate|read|spot``: the command line of the line reader."""
+"""``python -m demos.strings train|evaluate|read|spot|compose``: the reader of lines of digits."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 from demos.command_line import run
 from demos.figures import echo_figures, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
+from demos.strings.compose import compose_lines, compose_pages
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
@@ -180,6 +181,34 @@ def _around(folder: Path) -> list[Path]:
     """The folder and all that it is in."""
     place = folder.resolve()
     return [place, *place.parents]
+
+
+@app.command()
+def compose(
+    what: Annotated[str, typer.Argument(help="lines or pages.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the images and labels.csv.")],
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 12,
+    part: Annotated[str, typer.Option(help="Of MNIST's digits: train or test.")] = "test",
+    recipe: Annotated[str, typer.Option(help="Of lines: paper or free.")] = "paper",
+    noise: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of inverted pixels.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    digits: Digits = None,
+) -> None:
+    """Write lines, or pages of scattered digits, as images: something to read, spot and learn."""
+    for value, known, option in (
+        (what, ("lines", "pages"), "what"),
+        (part, ("train", "test"), "--part"),
+        (recipe, tuple(RECIPES), "--recipe"),
+    ):
+        if value not in known:
+            wrong = f"{value!r} is none of {', '.join(known)}"
+            raise typer.BadParameter(wrong, param_hint=option)
+    found = load_mnist(find_data(digits, "mnist"), part)
+    if what == "lines":
+        compose_lines(found, out, count, recipe=recipe, noise=noise, seed=seed)
+    else:
+        compose_pages(found, out, count, seed=seed)
+    typer.echo(f"{count} {what} and labels.csv in {out}")
 
 
 @app.command(rich_help_panel=PAGES)

@@ -38,11 +38,13 @@ python -m demos.strings evaluate --noise 0.1 --json
 python -m demos.strings evaluate --data DIR --json     # images of lines, with labels.csv
 python -m demos.strings train --data DIR --holdout 128 --strings 12000 --out runs/own
 python -m demos.strings evaluate --data DIR --holdout 128 --checkpoint runs/own/strings.safetensors
-python -m demos.strings read line.png --pictures pictures --grammar '[0-9]{3,5}'
+python -m demos.strings compose lines lines      # something to read, of MNIST's test digits
+python -m demos.strings read lines --pictures pictures --grammar '[0-9]{1,10}'
 python -m demos.strings train-spotter --steps 500 --out runs/spotter-0 --results results/strings
 python -m demos.strings train-spotter --steps 500 --no-positions --out runs/weak-0 \\
     --results results/strings
-python -m demos.strings spot page.png --what 7 --picture found.svg
+python -m demos.strings compose pages pages
+python -m demos.strings spot pages/page_000.png --what 1 --picture found.svg
 python -m demos.strings speed && python -m demos.strings report
 ```
 

@@ -216,8 +216,11 @@ def test_the_page_shows_curves_confusions_and_the_worst_errors(tmp_path: Path) -
     rows.append("broken.png,12")
     (data / "labels.csv").write_text("\n".join(rows) + "\n")
     command = ["evaluate", "--data", str(data), "--checkpoint", str(SDNN), "--json"]
-    result = run.invoke(app, [*command, "--page", str(page), "--workers", "1"])
+    pages = ["--page", str(page), "--plots", str(tmp_path / "plots")]
+    result = run.invoke(app, [*command, *pages, "--workers", "1"])
     assert result.exit_code == 0, result.output
+    for name, axis in (("error-reject", "rejected, % of the fields"), ("reliability", "right, %")):
+        assert axis in (tmp_path / "plots" / f"{name}.svg").read_text()
     figures = next(x for x in result.stdout.splitlines() if x.startswith("{"))
     assert json.loads(figures)["n"] == 5
     text = page.read_text(encoding="utf-8")

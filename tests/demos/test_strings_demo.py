@@ -1,5 +1,6 @@
 """The line reader and the spotter: training, resuming, reading, drawing, the command line."""
 
+import csv
 import json
 import math
 import shutil
@@ -16,7 +17,7 @@ import gtn
 from demos.checkpoint import CheckpointError
 from demos.strings.__main__ import app
 from demos.strings.drawing import draw_line, heat_map, write_figure
-from demos.strings.evaluate import evaluate, evaluate_folder, held_out_strings
+from demos.strings.evaluate import RECIPES, evaluate, evaluate_folder, held_out_strings
 from demos.strings.labelled_lines import LabelledLines, lines_to_learn
 from demos.strings.lines import ink_of, line_of, load_line
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
@@ -36,7 +37,8 @@ from grammars.strings import fixed_length
 from recognizers.classes import DIGITS
 from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.datasets.pages import PageRecipe, draw_pages
-from recognizers.images import ImageError
+from recognizers.datasets.strings import draw_lines
+from recognizers.images import ImageError, load_field
 from recognizers.line_distortion import LineDistortion
 from recognizers.sdnn import LineError
 from recognizers.spotting import Detection
@@ -524,3 +526,31 @@ def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_
     done = CliRunner().invoke(app, ["spot", page, "--what", "7", "--picture", page])
     assert done.exit_code == 2
     assert (lines / "a.png").read_bytes() == before
+
+
+def test_lines_and_pages_are_composed_as_files(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr("demos.strings.__main__.load_mnist", lambda folder, part: digits)
+    monkeypatch.setattr("demos.strings.__main__.find_data", lambda given, name: given)
+    call = CliRunner().invoke
+    lines = tmp_path / "lines"
+    done = call(app, ["compose", "lines", str(lines), "--count", "3", "--seed", "4"])
+    assert done.exit_code == 0, done.output
+    found = load_fields(lines)
+    assert [one.name for one in found.fields] == ["line_000.png", "line_001.png", "line_002.png"]
+    drawn = draw_lines(*digits, RECIPES["paper"], 3, np.random.default_rng(4))
+    assert [one.text for one in found.fields] == drawn.texts
+    for one, image, width in zip(found.fields, drawn.images, drawn.widths, strict=True):
+        assert np.array_equal(255 - load_field(one.path), image[:, :width])
+    assert call(app, ["evaluate", "--data", str(lines), "--json"]).exit_code == 0
+    pages = tmp_path / "pages"
+    assert call(app, ["compose", "pages", str(pages), "--count", "2"]).exit_code == 0
+    rows = list(csv.DictReader((pages / "boxes.csv").read_text().splitlines()))
+    for one in load_fields(pages).fields:
+        here = [row for row in rows if row["file"] == one.name]
+        assert one.text == "".join(row["digit"] for row in here)
+        page = load_field(one.path)
+        for row in here:
+            x, y, w, h = (int(row[key]) for key in ("x", "y", "width", "height"))
+            assert (page[y : y + h, x : x + w] < 128).any()
+    for wrong in (["words"], ["lines", "--part", "dev"], ["lines", "--recipe", "x"]):
+        assert call(app, ["compose", wrong[0], str(tmp_path / "no"), *wrong[1:]]).exit_code == 2
