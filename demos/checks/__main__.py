@@ -417,7 +417,11 @@ def _named(reader: CheckReader) -> str:
     """Return what a reader is called, by its recognizer and by what trained it."""
     report = reader.training_facts.report
     name = name_of(reader.recognizer, report.get("settings", {}).get("loss", Settings.loss))
-    return f"{name}, begun with another" if report.get("start") else name
+    further = {
+        "begun with another": report.get("start"),
+        "no prior over lengths": reader.rules.name == "car:no-prior",
+    }
+    return ", ".join([name, *(what for what, is_so in further.items() if is_so)])
 
 
 def _measured_on(data: Path | None, holdout: int) -> tuple[list[Field], str]:
