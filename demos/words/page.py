@@ -23,7 +23,7 @@ graphs are trained together from words and their texts. Two systems do it: over-
 | segments | cuts at minima, pen lifts and level runs; up to seven pieces together
 {%- if context %}; the network also sees, in five planes more, what stands beside a segment{% endif %} | `recognizers/online/segmentation.py` |
 | character models | left-to-right, learned penalties | `recognizers/online/hmm.py` |
-| lexicon | words as a minimal deterministic transducer; n-grams with failure arcs | `grammars/lexicon.py`, `grammars/ngram.py` |
+| lexicon | words as a minimal deterministic transducer | `grammars/lexicon.py` |
 | beam search | composition on the fly, five best words with posteriors | `grammars/decoding.py` |
 
 ## Commands
