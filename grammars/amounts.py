@@ -12,7 +12,7 @@ from typing import Any
 
 from grammars.fill import with_fill
 from grammars.strings import any_string
-from gtn.construction import Builder
+from gtn.builder import Builder
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.optimization import connect

@@ -13,9 +13,10 @@ from gtn import dense, nn
 from gtn.ambiguity import is_functional, is_unambiguous
 from gtn.batch import GraphBatch
 from gtn.best_paths import n_best
+from gtn.builder import Builder
 from gtn.complementation import complement, difference
 from gtn.composition import ComposePlan, compose, intersect
-from gtn.construction import Builder, empty, from_arcs, from_arrays, linear
+from gtn.construction import empty, from_arcs, from_arrays, linear
 from gtn.data import ArcData, Column, Sources
 from gtn.determinization import determinize
 from gtn.distance import shortest_distance

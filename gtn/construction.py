@@ -13,13 +13,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.batch import GraphBatch
-from gtn.data import ArcData, Column
-from gtn.errors import DataError, GraphError, SymbolError
+from gtn.data import Column
+from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_table
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["Builder", "empty", "end_penalty", "from_arcs", "from_arrays", "label_of", "linear"]
+__all__ = ["Label", "empty", "end_penalty", "from_arcs", "from_arrays", "label_of", "linear"]
 
 Nodes = int | Iterable[int] | Mapping[int, float]
 Label = int | str | None
@@ -269,107 +269,6 @@ def end_penalty(value: Any, owner: str) -> float | None:
         raise GraphError(
             f"{owner} has penalty {value!r}; it is a number, or true or false"
         ) from error
-
-
-class Builder:
-    """A graph in the making, for people who write loops.
-
-    >>> b = Builder()
-    >>> first, last = b.add_node(start=True), b.add_node(final=0.5)
-    >>> b.add_arc(first, last, "a", penalty=1.0)
-    0
-    >>> b.build()
-    Graph: 2 nodes, 1 arcs, start 0, final 1 (0.5)
-      0 -> 1  a  1
-    """
-
-    def __init__(self, **options: Any) -> None:
-        """Take the options of :func:`from_arcs`: symbols, dtype."""
-        self._options = options
-        self._starts: dict[int, float] = {}
-        self._finals: dict[int, float] = {}
-        self._arcs: list[tuple[Any, ...]] = []
-        self._rows: list[Mapping[str, Any]] = []
-        self._num_nodes = 0
-
-    def add_node(self, *, start: bool | float = False, final: bool | float = False) -> int:
-        """Add a node and return its number; a float is the penalty of starting or ending there.
-
-        Raises:
-            GraphError: what is neither a truth value nor a penalty; a penalty that needs a
-                gradient, which goes in with ``with_penalties`` instead.
-        """
-        node = self._num_nodes
-        ends = end_penalty(start, f"start node {node}"), end_penalty(final, f"final node {node}")
-        self._num_nodes += 1
-        for penalty, of_nodes in zip(ends, (self._starts, self._finals)):
-            if penalty is not None:
-                of_nodes[node] = penalty
-        return node
-
-    def add_arc(
-        self,
-        src: int,
-        dst: int,
-        label: Label,
-        olabel: Any = ...,
-        *,
-        penalty: float = 0.0,
-        **data: Any,
-    ) -> int:
-        """Add an arc and return its number; keywords are its arc data.
-
-        Raises:
-            GraphError: a node that was not added; a penalty that needs a gradient, which goes in
-                with ``with_penalties`` instead.
-        """
-        arc = len(self._arcs)
-        if getattr(penalty, "requires_grad", False):
-            raise GraphError(
-                f"arc {arc} has a penalty that needs a gradient; build the graph, then give it all "
-                "penalties as one tensor, with_penalties(…)"
-            )
-        for end, node in (("source", src), ("destination", dst)):
-            if not 0 <= node < self._num_nodes:
-                raise GraphError(
-                    f"arc {arc} has {end} node {node}, which was not added: "
-                    f"there are {self._num_nodes} nodes"
-                )
-        output = label if olabel is ... else olabel
-        self._arcs.append((src, dst, label, output, float(penalty)))
-        self._rows.append(data)
-        return arc
-
-    def build(self) -> Graph:
-        """Return the graph.
-
-        Raises:
-            DataError: an arc lacks data that another has, or has data of another shape.
-        """
-        keys = dict.fromkeys(key for row in self._rows for key in row)
-        columns = {}
-        for key in keys:
-            missing = next((a for a, row in enumerate(self._rows) if key not in row), None)
-            if missing is not None:
-                raise DataError(f"arc {missing} has no data {key!r}, other arcs have")
-            rows = [row[key] for row in self._rows]
-            tensors = isinstance(rows[0], torch.Tensor)
-            shapes = [tuple(np.shape(row)) for row in rows]
-            other = next((a for a, shape in enumerate(shapes) if shape != shapes[0]), None)
-            if other is not None:
-                raise DataError(
-                    f"data {key!r} of arc {other} has shape {shapes[other]}, that of arc 0 "
-                    f"{shapes[0]}; rows of one key have one shape, so pad or resize them"
-                )
-            columns[key] = torch.stack(rows) if tensors else np.stack(rows)
-        return from_arcs(
-            self._arcs,
-            start=self._starts,
-            final=self._finals,
-            num_nodes=self._num_nodes,
-            data=ArcData(columns).columns(),
-            **self._options,
-        )
 
 
 _NONE: NDArray[np.int32] = np.empty(0, dtype=np.int32)

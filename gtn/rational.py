@@ -28,7 +28,8 @@ def union(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
 
     The operands lie side by side, without epsilons: first the nodes and arcs of ``a``, then those
     of the next. A path that two operands have is there twice. Of batches, the union of the i-th
-    graphs of all; a single graph goes with each graph of a batch.
+    graphs of all; a single graph goes with each graph of a batch. All graphs of one batch are
+    united by :meth:`gtn.GraphBatch.united`, which costs nothing: here each operand has its sources.
 
     Args:
         a, others: graphs or batches of the same length. Arc data are joined by key; a key that
