@@ -112,7 +112,7 @@ class GraphBatch(Graph):
 
         A slice, several indexes or a mask ``[B]`` make a batch again (of copies).
         """
-        if isinstance(i, slice) or np.ndim(i) == 1:
+        if isinstance(i, slice) or (not isinstance(i, int) and np.ndim(i) == 1):
             # An empty list would be an array of floats.
             which = i if isinstance(i, slice) else np.asarray(i, dtype=None if len(i) else np.int64)
             numbers = np.arange(len(self))[which]

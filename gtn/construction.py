@@ -200,14 +200,36 @@ def linear(
     """
     if not isinstance(penalties, torch.Tensor):
         raise GraphError(f"penalties must be a torch.Tensor, not {type(penalties).__name__}")
-    if penalties.ndim not in (2, 3):
+    if penalties.ndim == 3:
+        return _linears(penalties, lengths, symbols, data)
+    if penalties.ndim != 2:
         raise GraphError(
             f"penalties must be [T, C] or [B, T, C], not of shape {list(penalties.shape)}"
         )
-    if penalties.ndim == 2 and lengths is not None:
+    if lengths is not None:
         raise GraphError("lengths are of a batch, but penalties are [T, C]; leave them out")
-    count = len(penalties) if penalties.ndim == 3 else 1
-    length, classes = penalties.shape[-2:]
+    length, classes = penalties.shape
+    src = np.repeat(np.arange(length, dtype=np.int32), classes)
+    topology = Topology(
+        length + 1,
+        src,
+        src + 1,
+        np.tile(np.arange(classes, dtype=np.int32), length),
+        starts=[0],
+        finals=[length],
+        check=False,
+    )
+    return Graph(topology, penalties.reshape(-1), isymbols=symbols, osymbols=symbols, data=data)
+
+
+def _linears(
+    penalties: torch.Tensor,
+    lengths: ArrayLike | None,
+    symbols: SymbolTable | None,
+    data: Mapping[str, Column | Any] | None,
+) -> GraphBatch:
+    """Return the batch of the chains of ``[B, T, C]``."""
+    count, length, classes = penalties.shape
     steps = np.full(count, length) if lengths is None else np.asarray(lengths)
     if steps.shape != (count,) or (count and steps.dtype.kind not in "iu"):
         raise GraphError(f"lengths must be {count} whole numbers, not {lengths!r}")
@@ -219,7 +241,6 @@ def linear(
     first = frames + np.arange(count + 1)  # node of each chain: one more than its frames
     owner = np.repeat(np.arange(count), steps)
     src = np.repeat((np.arange(frames[-1]) + owner).astype(np.int32), classes)
-    batch = penalties.ndim == 3
     topology = Topology(
         int(first[-1]),
         src,
@@ -227,16 +248,15 @@ def linear(
         np.tile(np.arange(classes, dtype=np.int32), frames[-1]),
         starts=first[:-1],
         finals=first[1:] - 1,
-        node_offsets=first if batch else None,
-        arc_offsets=frames * classes if batch else None,
+        node_offsets=first,
+        arc_offsets=frames * classes,
         check=False,
     )
     rows = penalties.reshape(count * length, classes)
     if lengths is not None:
         within = np.arange(frames[-1]) - frames[owner] + owner * length
         rows = rows.index_select(0, torch.from_numpy(within).to(rows.device))
-    kind = GraphBatch if batch else Graph
-    return kind(topology, rows.reshape(-1), isymbols=symbols, osymbols=symbols, data=data)
+    return GraphBatch(topology, rows.reshape(-1), isymbols=symbols, osymbols=symbols, data=data)
 
 
 def empty(*, symbols: SymbolTable | None = None, dtype: torch.dtype | None = None) -> Graph:
