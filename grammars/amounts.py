@@ -51,7 +51,7 @@ FORMATS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """How amounts are written in some countries, as arguments of :func:`amounts`.
 
-``us`` $1,234.56, ``uk`` £1,234.56, ``de`` 1.234,56 € or 1.234,-, ``fr`` 1 234,56 €, ``ch`` 1'234.56
+``us`` $1,234.56, ``uk`` £1,234.56, ``de`` 1.234,56 € or 1.234,-, ``fr`` 1234,56 €, ``ch`` 1'234.56
 or 1'234.-.
 """
 
@@ -123,8 +123,14 @@ def amounts(
     if max_digits < 1:
         raise GraphError(f"max_digits is {max_digits}; an amount has a digit")
     _check_characters(currency, thousands, decimal, fills)
-    if dashed_cents and ("-" not in fills or not decimal or decimal in fills):
-        raise GraphError(f"dashed cents: the decimal {decimal!r} or the dash is wrong for the fill")
+    if dashed_cents:
+        for is_so, wrong in (
+            ("-" not in fills, "the dash is not among the fill"),
+            (not decimal, "there is no decimal to stand before the dash"),
+            (decimal in fills, f"the decimal {decimal!r} is itself fill"),
+        ):
+            if is_so:
+                raise GraphError(f"dashed_cents: {wrong}")
     inputs = "".join((DIGITS, currency, thousands, decimal, *fills, "/", *_NO_CENTS, *_HUNDRED))
     b = Builder(
         isymbols=SymbolTable(list(dict.fromkeys(inputs))), osymbols=SymbolTable(AMOUNT_SYMBOLS)

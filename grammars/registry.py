@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -99,7 +100,7 @@ def named(name: str) -> Grammar:
         fills = {c: p for c, p in FILLS.items() if not c.isspace()}
         return _filled(name, amounts(fills=fills, **FORMATS[rest or "us"]))
     if kind == "regex" and name != kind:
-        return _filled(name, _narrow(regex(rest, alphabet=PRINTABLE_ASCII + rest)))
+        return _filled(name, _narrow(regex(rest, alphabet=PRINTABLE_ASCII + _beyond_ascii(rest))))
     raise ValueError(f"there is no grammar {name!r}; there are {', '.join(NAMES)}")
 
 
@@ -108,6 +109,17 @@ def _filled(name: str, text: Graph) -> Grammar:
     assert text.isymbols is not None
     characters = "".join(text.isymbols)
     return Grammar(name, characters, with_fill(text, RUBBISH, penalty=_FILL_PENALTIES))
+
+
+def _beyond_ascii(pattern: str) -> str:
+    """Return the characters of a pattern, and those of its ranges, such as all of ``а-я``.
+
+    >>> _beyond_ascii("[а-е]€")
+    '[а-е]€бвгд'
+    """
+    ranges = re.findall(r"(?s)(.)-(.)", pattern)
+    between = (chr(c) for a, z in ranges if z > "~" for c in range(ord(a), ord(z)))
+    return "".join(dict.fromkeys((*pattern, *between)))
 
 
 def _narrow(acceptor: Graph) -> Graph:

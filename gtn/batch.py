@@ -112,6 +112,11 @@ class GraphBatch(Graph):
 
         A slice, several indexes or a mask ``[B]`` make a batch again (of copies).
         """
+        if isinstance(i, bool | tuple):
+            raise IndexError(
+                f"{i!r} is no index of a batch: give a number, a slice, a list or mask"
+            )
+        i = i.cpu() if isinstance(i, torch.Tensor) else i
         if isinstance(i, slice) or (not isinstance(i, int) and np.ndim(i) == 1):
             # An empty list would be an array of floats.
             which = i if isinstance(i, slice) else np.asarray(i, dtype=None if len(i) else np.int64)
@@ -151,7 +156,7 @@ class GraphBatch(Graph):
         )
 
     def united(self) -> Graph:
-        """Return the union of all its graphs as one graph: O(1), nothing is copied.
+        """Return the union of all its graphs as one graph; no penalty is copied.
 
         >>> import gtn
         >>> gtn.path_text(gtn.n_best(gtn.strings(["ab", "c"]).united(), 2))

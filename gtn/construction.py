@@ -17,6 +17,7 @@ from gtn.data import Column
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_table
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.tensors import Lengths, checked_lengths
 from gtn.topology import Topology
 
 __all__ = ["Label", "empty", "end_penalty", "from_arcs", "from_arrays", "label_of", "linear"]
@@ -174,7 +175,7 @@ def from_arcs(
 def linear(
     penalties: torch.Tensor,
     *,
-    lengths: ArrayLike | None = None,
+    lengths: Lengths = None,
     symbols: SymbolTable | None = None,
     data: Mapping[str, Column | Any] | None = None,
 ) -> Graph:
@@ -224,20 +225,14 @@ def linear(
 
 def _linears(
     penalties: torch.Tensor,
-    lengths: ArrayLike | None,
+    lengths: Lengths,
     symbols: SymbolTable | None,
     data: Mapping[str, Column | Any] | None,
 ) -> GraphBatch:
     """Return the batch of the chains of ``[B, T, C]``."""
     count, length, classes = penalties.shape
-    steps = np.full(count, length) if lengths is None else np.asarray(lengths)
-    if steps.shape != (count,) or (count and steps.dtype.kind not in "iu"):
-        raise GraphError(f"lengths must be {count} whole numbers, not {lengths!r}")
-    beyond = (steps < 0) | (steps > length)
-    if beyond.any():
-        b = int(np.argmax(beyond))
-        raise GraphError(f"chain {b} has length {steps[b]}; there are {length} positions")
-    frames = np.concatenate(([0], np.cumsum(steps, dtype=np.int64)))
+    steps = checked_lengths(lengths, count, length)
+    frames = np.concatenate(([0], np.cumsum(steps)))
     first = frames + np.arange(count + 1)  # node of each chain: one more than its frames
     owner = np.repeat(np.arange(count), steps)
     src = np.repeat((np.arange(frames[-1]) + owner).astype(np.int32), classes)

@@ -306,11 +306,11 @@ class Graph:
 
         return concat(self, other)
 
-    def closure(self) -> Graph:
-        """Return the closure: any number of paths, one after the other."""
+    def closure(self, **options: Any) -> Graph:
+        """Return the closure: paths one after the other, with the options of ``gtn.closure``."""
         from gtn.rational import closure
 
-        return closure(self)
+        return closure(self, **options)
 
     # -- immutability, display --------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any, Literal
 
 import numpy as np
@@ -140,7 +141,7 @@ def closure(
     if lower is not None or upper is not None:
         if plus:
             raise GraphError("plus is lower=1; give one of them")
-        return _repeated(graph, lower or 0, upper)
+        return _repeated(graph, index(lower or 0), None if upper is None else index(upper))
     operands = Operands([graph], "match")
     nodes = operands.place_nodes(np.ones(operands.length, dtype=np.int64))
     everywhere = np.ones(operands.length, dtype=bool)
@@ -165,7 +166,8 @@ def _repeated(graph: Graph, lower: int, upper: int | None) -> Graph:
     nothing = nothing.to(graph.penalties.device)._with(osymbols=graph.osymbols)
     if upper == 0:
         made = repeat(nothing, len(graph)) if isinstance(graph, GraphBatch) else nothing
-        return made._with(sources=(Sources(np.empty(0, dtype=np.int32)),))
+        none = Sources(np.empty(0, dtype=np.int32))
+        return made._with(sources=(none,), data=graph.data.take(none))
     copies = [graph] * (lower - 1 if upper is None else upper)
     last = [closure(graph, plus=True)] if upper is None else []
     made = _in_turn([*copies, *last], "match", max(lower, 1) - 1 if upper else lower - 1)

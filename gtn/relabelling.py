@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.batch import assemble
-from gtn.construction import Label, label_of
+from gtn.construction import Label
 from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.rational import concat
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 
 __all__ = ["cross", "relabel"]
 
+_LARGEST = int(np.iinfo(np.int32).max)
 Int32s = NDArray[np.int32]
 Labels = Mapping[Label, Label] | ArrayLike | None
 
@@ -44,6 +46,7 @@ def relabel(graph: Graph, ilabels: Labels = None, olabels: Labels = None) -> Gra
       1 -> 2  b:c  0
       2 -> 3  #:ε  0
     """
+    check_graph(graph)
     inputs, isymbols = _changed(graph.ilabels, graph.isymbols, ilabels, "ilabels")
     outputs, osymbols = _changed(graph.olabels, graph.osymbols, olabels, "olabels")
     same = np.array_equal(inputs, outputs) and isymbols == osymbols
@@ -75,6 +78,7 @@ def cross(a: Graph, b: Graph) -> Graph:
     ('12', 'twelve')
     """
     for name, graph in (("a", a), ("b", b)):
+        check_graph(graph)
         if not graph.topology.is_acceptor or graph.isymbols != graph.osymbols:
             raise GraphError(f"{name} is a transducer; a cross product is of acceptors: project it")
     # Tables of sides that say nothing would only be in the way of each other.
@@ -106,14 +110,25 @@ def _changed(
 def _label(label: Any, table: SymbolTable | None, side: str) -> int:
     if isinstance(label, str) and table is None and label != EPSILON_TEXT:
         raise SymbolError(f"{side}: {label!r} is a symbol, but that side has no table")
-    if isinstance(label, str) and table is not None and label != EPSILON_TEXT:
-        return table.label(label)
-    found = label_of(0, label, None)
-    if table is not None:
-        table.symbol(found)  # raises where there is none
-    if found < EPSILON:
-        raise GraphError(f"{side}: {found} is no label; labels are >= 0, epsilon is {EPSILON}")
+    if label is None or label == EPSILON_TEXT:
+        return EPSILON
+    try:
+        if table is not None:
+            return table.label(label) if isinstance(label, str) else _known(index(label), table)
+        found = index(label)
+    except SymbolError as error:
+        raise SymbolError(f"{side}: {error}") from None
+    except TypeError:
+        raise GraphError(f"{side}: {label!r} is no label, and no symbol") from None
+    if not EPSILON <= found <= _LARGEST:
+        raise GraphError(f"{side}: {found} is no label; labels are 0 to {_LARGEST}")
     return found
+
+
+def _known(label: int, table: SymbolTable) -> int:
+    """Return a label of a table; raises ``SymbolError`` where it has none."""
+    table.symbol(label)
+    return label
 
 
 def _checked(given: ArrayLike, like: Int32s, table: SymbolTable | None, side: str) -> Int32s:
@@ -124,7 +139,7 @@ def _checked(given: ArrayLike, like: Int32s, table: SymbolTable | None, side: st
             f"{side} must be {len(like)} integers, one for each arc, or a mapping; not "
             f"{labels.dtype} of shape {list(labels.shape)}"
         )
-    wrong = (labels < EPSILON) | (labels > np.iinfo(np.int32).max)
+    wrong = (labels < EPSILON) | (labels > _LARGEST)
     if wrong.any():
         arc = int(np.argmax(wrong))
         raise GraphError(f"{side}: {labels[arc]} of arc {arc} is no label")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,22 @@ import torch
 from numpy.typing import NDArray
 from torch.autograd import forward_ad
 
+from gtn.errors import GraphError
 from gtn.graph import Graph, check_penalties
 
 __all__ = [
+    "Lengths",
     "as_array",
     "as_given",
     "as_index",
     "check_untransformed",
+    "checked_lengths",
     "float64_penalties",
     "is_transformed",
 ]
+
+Lengths = torch.Tensor | NDArray[Any] | Sequence[int] | int | None
+"""How many frames each of several problems has; None: all of them."""
 
 _NO_TRANSFORMS = (
     "sums over paths have derivatives of any order in reverse mode (backward, torch.autograd.grad, "
@@ -42,6 +49,28 @@ def float64_penalties(graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.T
         if not as_array(ends).min(initial=0.0) > -np.inf:  # so is NaN
             check_penalties(ends, len(ends), what)
     return arcs, starts, finals
+
+
+def checked_lengths(lengths: Lengths, count: int, frames: int) -> NDArray[np.int64]:
+    """Return the lengths of ``count`` problems of up to so many frames.
+
+    Raises:
+        GraphError: not as many whole numbers; one beyond the frames, naming its problem.
+    """
+    if lengths is None:
+        every = np.empty(count, dtype=np.int64)
+        every.fill(frames)
+        return every
+    given = np.atleast_1d(lengths.cpu().numpy() if isinstance(lengths, torch.Tensor) else lengths)
+    if given.shape != (count,) or (count and given.dtype.kind not in "iu"):
+        raise GraphError(
+            f"lengths must be {count} whole numbers, not {given.dtype} of shape {list(given.shape)}"
+        )
+    wrong = (given < 0) | (given > frames)
+    if wrong.any():
+        b = int(np.argmax(wrong))
+        raise GraphError(f"problem {b} has length {given[b]}, but there are {frames} frames")
+    return given.astype(np.int64)
 
 
 def as_given(result: torch.Tensor, graph: Graph) -> torch.Tensor:

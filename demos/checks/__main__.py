@@ -116,7 +116,7 @@ def train(
     given = {"grammar": grammar, "loss": loss, "digits": digits, "seed": seed}
     settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
     # The held-out files are never opened.
-    fields = _fields(data).held_out(holdout)[0]
+    fields = _fields(data).to_learn(holdout)
     others = _further(further)
     begun = None
     if start is not None:
@@ -203,7 +203,7 @@ def calibrate(
     Give the data and the --holdout that it was trained with. The new reader keeps the --views.
     """
     reader = _load(checkpoint, views)
-    fields = _fields(data).held_out(holdout)[0]
+    fields = _fields(data).to_learn(holdout)
     typer.echo(json.dumps(recalibrate(reader, fields, workers=workers)))
     reader.save(out)
 
@@ -263,7 +263,7 @@ def crossvalidate(
     _check(recognizer, RECOGNIZERS, "--recognizer")
     given = {"grammar": grammar, "loss": loss, "seed": seed}
     settings = Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
-    fields = _fields(data).held_out(0)[0]
+    fields = _fields(data).to_learn(0)
     left_out = set() if doubtful is None else doubtful_names(doubtful, fields)
     figures = crossvalidate_fields(
         fields,
@@ -409,7 +409,7 @@ def _further(folders: list[Path] | None) -> list[Field]:
     for folder in folders or []:
         composed = load_fields(folder)
         _report_problems(composed.problems)
-        others += composed.fields
+        others += composed.to_learn(0)
     return others
 
 

@@ -115,7 +115,7 @@ def command(
         digits=digits,
         seed=seed,
     )
-    found = load_fields(find_data(data, "car", "checks")).fields
+    found = load_fields(find_data(data, "car", "checks")).to_learn(0)
     result: dict[str, Any] = compare_criteria(found, budget, out, criteria=names)
     write_whole(out / "criteria.svg", as_svg(curves_of(result["criteria"])))
     content = table_of(result["criteria"])

@@ -124,13 +124,15 @@ class CheckReader(nn.Module):
         table = {c: i for i, c in enumerate(other.recognize.symbols)}
         rows = [(i, table[c]) for i, c in enumerate(self.recognize.symbols) if c in table]
         to, source = (torch.tensor(side) for side in zip(*rows, strict=True))
-        for name, value in theirs.items():
+        # Parameters that have a row for each class are those that one class more makes longer.
+        wider = reading_by(self.recognizer, self.rules.characters + "\0", torch.Generator())
+        for name, value in wider.state_dict().items():
             if not name.startswith("network."):
                 continue
-            if ours[name].shape == value.shape:
-                ours[name].copy_(value)
+            if value.shape == ours[name].shape:
+                ours[name].copy_(theirs[name])
             else:
-                ours[name].index_copy_(0, to, value.index_select(0, source))
+                ours[name].index_copy_(0, to, theirs[name].index_select(0, source))
 
     @torch.no_grad()
     def read(self, images: Sequence[np.ndarray]) -> list[Reading]:

@@ -110,7 +110,7 @@ def command(
     )
     found = load_fields(find_data(data, "car", "checks"))
     lines = compare_trainings(
-        found.fields,
+        found.to_learn(0),
         read_boxes(found.directory / "boxes.csv"),
         effort,
         out,

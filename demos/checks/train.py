@@ -136,6 +136,7 @@ def train(
     }
     reader.training_facts.report = metrics | {"settings": asdict(settings)}
     reader.save(out / "reader.safetensors")
+    (out / "best.safetensors").unlink(missing_ok=True)
     if loop.best:
         best = metrics | _calibrated(reader, loop.best, validation, settings)
         best["passes"] = loop.best_pass
@@ -184,7 +185,7 @@ class _Loop:
         self.batches = math.ceil(fields / settings.batch)
         self.average = {k: v.clone() for k, v in reader.state_dict().items()}
         self.best: dict[str, torch.Tensor] = {}
-        self.best_pass, self.best_exact = 0, 0
+        self.best_pass, self.best_exact = 0, 0.0
         self.done = 0
         self.level = math.inf  # mean loss of the last pass
         self.seconds = 0.0  # of all passes, and of the passes before this run
@@ -248,7 +249,7 @@ class _Loop:
         exact = sum(r.text == v.text for r, v in zip(readings, validation, strict=True))
         self.done, self.level = number + 1, total / len(training)
         if validation and exact >= self.best_exact:
-            self.best_pass, self.best_exact = self.done, exact
+            self.best_pass, self.best_exact = self.done, float(exact)
             self.best = {k: v.clone() for k, v in self.average.items()}
         seconds = time.perf_counter() - started
         self.seconds += seconds
@@ -309,7 +310,8 @@ class _Loop:
             tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
         about = self.run | {"done": self.done, "seconds": self.seconds}
         about["level"] = self.level if math.isfinite(self.level) else None
-        about |= {"best_pass": self.best_pass, "best_exact": self.best_exact}
+        best = self.best_exact if math.isfinite(self.best_exact) else None
+        about |= {"best_pass": self.best_pass, "best_exact": best}
         save_checkpoint(self.out / "state.safetensors", tensors, about)
 
     def resume(self, samples: Sequence[Sample]) -> bool:
@@ -340,7 +342,9 @@ class _Loop:
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
         self.done, self.seconds = about["done"], about["seconds"]
         self.level = math.inf if about.get("level") is None else about["level"]
-        self.best_pass, self.best_exact = about.get("best_pass", 0), about.get("best_exact", 0)
+        # A run that was begun before there was a best pass has none to compare with.
+        self.best_pass = about.get("best_pass", 0)
+        self.best_exact = math.inf if about.get("best_exact") is None else about["best_exact"]
         self.seconds_before = self.seconds
         # A run killed between a line of the log and its state would write that line twice.
         log = self.out / "log.jsonl"

@@ -74,7 +74,8 @@ def train_fields(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
     """Train a reader of whole checks; goes on where it was interrupted."""
-    checks, problems = known_checks(data)
+    found, problems = known_checks(data)
+    checks = [one for one in found if one.split != "test"]
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)
     settings = WholeSettings(
@@ -164,7 +165,8 @@ def evaluate_whole(
     if data is None:
         raise typer.BadParameter("name the folder of checks", param_hint="--data")
     reader = load_whole(checkpoint, views)
-    checks, problems = known_checks(data)
+    found, problems = known_checks(data)
+    checks = [one for one in found if one.split == "test"] or found
     figures = evaluate_checks(reader, checks, workers=workers)
     for problem in (*problems, *figures["problems"]):
         typer.echo(f"left out: {problem}", err=True)

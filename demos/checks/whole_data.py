@@ -43,6 +43,7 @@ class KnownCheck:
     kind: str = ""
     printed: bool = False
     called: str = ""
+    split: str = ""
 
     @property
     def name(self) -> str:
@@ -129,7 +130,7 @@ def known_checks(folder: Path) -> tuple[list[KnownCheck], tuple[str, ...]]:
                     f"kind and printed are in one"
                 ) from error
     checks = [
-        KnownCheck(one.path, one.text, called=one.name, **truths.get(one.name, {}))
+        KnownCheck(one.path, one.text, called=one.name, split=one.split, **truths.get(one.name, {}))
         for one in found.fields
     ]
     return checks, found.problems

@@ -94,7 +94,7 @@ def train(
     if data is not None:
         found = load_fields(data)
         untrained = StringReader(network, step=settings.step)
-        own, problems = lines_to_learn(found.held_out(holdout)[0], untrained, seed=seed)
+        own, problems = lines_to_learn(found.to_learn(holdout), untrained, seed=seed)
         for problem in (*found.problems, *problems):
             typer.echo(f"left out: {problem}", err=True)
     metrics = train_reader(load_mnist(folder, "train"), settings, out, own=own)

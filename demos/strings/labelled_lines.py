@@ -103,7 +103,7 @@ def lines_to_learn(
             kept.append(one)
             images.append(line)
     if not kept:
-        elsewhere = f"{len(fields) - len(by_path)} rows are held out, or for validation"
+        elsewhere = f"{len(fields) - len(by_path)} rows are of the splits validation and test"
         raise nothing_read([*problems, elsewhere])
     called = [(file_hash(one.path), one.text) for one in kept]
     return LabelledLines(images, [one.text for one in kept], called, seed=seed), problems

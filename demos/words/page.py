@@ -180,7 +180,7 @@ Word error of the test with the lexicon, by contributor:
 `adapt` has a reader learn a hand from a folder of ink with its words: {{ adapting.steps }} steps of
 {{ adapting.batch }} words, drawn from the folder with distortions, by eq. 17; network, geometry and character models
 alike. `pad --keep` makes such a folder. The rate of learning was chosen on writers of the
-validation, after one four times as high (`hands --rate 4e-3`) had been seen to bring the writers
+validation, after one four times as high (`hands --rate 4e-3`) had been seen to help the writers
 below less.
 
 {% if hands %}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +18,12 @@ from gtn.kernels.layout import Layout, arrange
 from gtn.kernels.reachability import find_cycle, group_by, topological_order
 from gtn.rational import project
 from gtn.symbols import EPSILON
-from gtn.tensors import as_array, check_untransformed
+from gtn.tensors import Lengths, as_array, check_untransformed, checked_lengths
 from gtn.threads import in_slices
 from gtn.topology import Topology, frozen
 
 __all__ = ["Lengths", "Problems", "check_emissions", "silent_cycles_summed", "widened"]
 
-Lengths = torch.Tensor | NDArray[Any] | Sequence[int] | int | None
 Arrays = tuple[NDArray[Any], ...]  # of emissions, arcs, starts and finals
 _DTYPES = torch.float32, torch.float64
 _HALVES = torch.float16, torch.bfloat16
@@ -73,7 +71,7 @@ class Problems:
         return cls(
             topology,
             _layout(topology, classes, semiring),
-            _checked_lengths(lengths, count, frames),
+            checked_lengths(lengths, count, frames),
             is_batch=emissions.ndim == 3 or topology.is_batch,
         )
 
@@ -132,23 +130,6 @@ class Problems:
                     "a penalty is a finite number, or inf to forbid"
                 )
         return results
-
-
-def _checked_lengths(lengths: Lengths, count: int, frames: int) -> NDArray[np.int64]:
-    if lengths is None:
-        every = np.empty(count, dtype=np.int64)
-        every.fill(frames)
-        return every
-    given = np.atleast_1d(lengths.cpu().numpy() if isinstance(lengths, torch.Tensor) else lengths)
-    if given.shape != (count,) or (count and given.dtype.kind not in "iu"):
-        raise GraphError(
-            f"lengths must be {count} whole numbers, not {given.dtype} of shape {list(given.shape)}"
-        )
-    wrong = (given < 0) | (given > frames)
-    if wrong.any():
-        b = int(np.argmax(wrong))
-        raise GraphError(f"problem {b} has length {given[b]}, but there are {frames} frames")
-    return given.astype(np.int64)
 
 
 def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:

@@ -80,6 +80,17 @@ class FieldSet:
             parts[place >= cut or one.split == "test"].append(one)
         return parts
 
+    def to_learn(self, count: int) -> list[Field]:
+        """Return what training may see: all but the fields held out.
+
+        Raises:
+            FieldSetError: as :meth:`held_out`; all fields are held out.
+        """
+        rest = self.held_out(count)[0]
+        if not rest:
+            raise FieldSetError(f"{self.directory}: all {len(self.fields)} fields are held out")
+        return rest
+
     def measured(self, count: int) -> list[Field]:
         """Return what is measured on: the fields held out, or all where there are none.
 

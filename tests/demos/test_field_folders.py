@@ -118,6 +118,9 @@ def test_held_out_fields_are_those_marked_as_test(tmp_path: Path) -> None:
     rows = "file,text,split\na.png,1,test\nb.png,2,validation\nc.png,3,\nd.png,4,\n"
     (tmp_path / "labels.csv").write_text(rows)
     found = load_fields(tmp_path)
+    assert [one.path.stem for one in found.to_learn(1)] == ["b", "c"]
+    with pytest.raises(FieldSetError, match="all 4 fields are held out"):
+        found.to_learn(3)
     for count, names in ((0, "a"), (1, "ad"), (2, "acd")):
         rest, held_out = found.held_out(count)
         assert "".join(one.path.stem for one in held_out) == names

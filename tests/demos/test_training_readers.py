@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint
-from demos.checks.__main__ import app
+from demos.checks.__main__ import _further, app
 from demos.checks.compose_fields import write_fields
 from demos.checks.evaluate import (
     evaluate,
@@ -235,3 +235,15 @@ def test_training_begins_with_another_reader(composed: list[Field], tmp_path: Pa
     wrong = call(app, [*given, "--start", "two-stream", "--out", str(tmp_path / "no")])
     assert "sdnn cannot begin with one with two-stream" in str(wrong.exception)
     assert not (tmp_path / "no").exists()
+
+
+def test_further_fields_marked_as_test_are_left_out(tmp_path: Path) -> None:
+    write_fields(tmp_path, "train", 3, seed=5)
+    labels = tmp_path / "labels.csv"
+    first, *rows = labels.read_text().splitlines()
+    marked = [
+        f"{first},split",
+        *(f"{row},{split}" for row, split in zip(rows, ("test", "", "train"), strict=True)),
+    ]
+    labels.write_text("\n".join(marked) + "\n")
+    assert [one.name for one in _further([tmp_path])] == [row.split(",")[0] for row in rows[1:]]

@@ -225,6 +225,25 @@ def test_readers_begin_with_what_others_have_learned():
         elif name.startswith("network."):
             assert torch.equal(ours[name], theirs[name])
     assert last
+    # As many classes, but others: each goes with its character.
+    us, fr = (
+        CheckReader("amounts:us", "two-stream"),
+        CheckReader("amounts:fr", "two-stream", seed=2),
+    )
+    assert len(us.recognize.symbols) == len(fr.recognize.symbols)
+    before = {name: value.clone() for name, value in fr.recognize.state_dict().items()}
+    fr.begin_with(us)
+    theirs, table = us.recognize.state_dict(), [*us.recognize.symbols]
+    moved = 0
+    for name, value in fr.recognize.state_dict().items():
+        if not name.startswith("network.out.") or len(value.reshape(-1)) < 2:
+            continue
+        if len(value) == len(table):
+            moved += 1
+            for i, character in enumerate(fr.recognize.symbols):
+                known = theirs[name][table.index(character)] if character in table else None
+                assert torch.equal(value[i], before[name][i] if known is None else known)
+    assert moved
     with torch.no_grad():
         old.grammar.graph.penalties.add_(1.0)
     same = CheckReader("car", "sdnn", seed=5)

@@ -287,9 +287,12 @@ def test_penalties_of_styles():
         ({"fills": {"x": 1.0}}, "in a fraction"),
         ({"fills": {"--": 1.0}}, "not one character"),
         ({"max_digits": 0}, "max_digits is 0"),
-        ({"dashed_cents": True}, "dashed cents: the decimal '.'"),
-        ({"dashed_cents": True, "decimal": ""}, "dashed cents: the decimal ''"),
-        ({"dashed_cents": True, "decimal": ",", "thousands": "", "fills": {}}, "or the dash"),
+        ({"dashed_cents": True}, "the decimal '.' is itself fill"),
+        ({"dashed_cents": True, "decimal": ""}, "there is no decimal"),
+        (
+            {"dashed_cents": True, "decimal": ",", "thousands": "", "fills": {}},
+            "not among the fill",
+        ),
     ],
 )
 def test_wrong_options(options, message):
@@ -362,6 +365,10 @@ def test_named_regular_expressions():
     euro = named("regex:€?[0-9]+")
     assert euro.characters == "0123456789€"
     assert euro.writes("€12")
+    cyrillic = named("regex:[а-я]+[à-ö]?")
+    assert [cyrillic.writes(text) for text in ("где", "гдеé", "где€", "abc")] == [
+        True, True, False, False,
+    ]  # fmt: skip
 
 
 def test_unknown_names_are_answered_with_the_known_ones():

@@ -267,6 +267,9 @@ def test_several_indexes_and_masks():
         batch[[True, False]]
     with pytest.raises(TypeError):
         batch["a"]
+    for wrong in (True, (), (0, 1)):
+        with pytest.raises(IndexError, match="no index of a batch"):
+            batch[wrong]
 
 
 def test_a_batch_is_united():

@@ -508,12 +508,14 @@ def test_a_batch_of_chains_is_made_of_chains(lengths, classes):
 
 def test_lengths_that_chains_cannot_have():
     penalties = torch.zeros(2, 3, 4)
-    assert len(gtn.linear(torch.zeros(0, 3, 4))) == 0
+    for lengths in (None, [], torch.zeros(0)):
+        assert len(gtn.linear(torch.zeros(0, 3, 4), lengths=lengths)) == 0
+    assert gtn.linear(penalties, lengths=np.array([1, 2], dtype=np.uint64)).num_arcs == 12
     for lengths, message in (
         ([1], "2 whole numbers"),
         ([1.0, 2.0], "2 whole numbers"),
-        ([1, 4], "chain 1 has length 4; there are 3 positions"),
-        ([-1, 2], "chain 0 has length -1"),
+        ([1, 4], "problem 1 has length 4, but there are 3 frames"),
+        ([-1, 2], "problem 0 has length -1"),
     ):
         with pytest.raises(GraphError, match=message):
             gtn.linear(penalties, lengths=lengths)

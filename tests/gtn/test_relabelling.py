@@ -45,8 +45,8 @@ def test_symbols_and_tables():
     data = gtn.from_arcs([(0, 1, "a", 0.5)], final=1, data={"time": np.array([3.0])})
     assert gtn.relabel(data, {"a": "ε"}).data["time"].tolist() == [3.0]
     for wrong, message in (
-        ({"olabels": {"z": "a"}}, "'z' is not in"),
-        ({"olabels": {7: "a"}}, "label 7 is not in"),
+        ({"olabels": {"z": "a"}}, "olabels: symbol 'z' is not in"),
+        ({"olabels": {7: "a"}}, "olabels: label 7 is not in"),
         ({"ilabels": [0, 5]}, "ilabels: 5 of arc 1 is not in"),
     ):
         with pytest.raises(SymbolError, match=message):
@@ -59,7 +59,8 @@ def test_symbols_and_tables():
         ([0.0, 1.0], "not float64 of shape"),
         ([0, -2], "olabels: -2 of arc 1 is no label"),
         ({0: -2}, "olabels: -2 is no label"),
-        ({0: 1.5}, r"label 1\.5"),
+        ({0: 1.5}, r"olabels: 1\.5 is no label, and no symbol"),
+        ({0: 2**40}, "olabels: 1099511627776 is no label"),
     ):
         with pytest.raises(GraphError, match=message):
             gtn.relabel(bare, olabels=wrong)
@@ -80,6 +81,9 @@ def test_cross_of_tables_labels_and_transducers():
     words = gtn.strings(["ein", "zwei"], symbols=gtn.SymbolTable("eiwnz"))
     numbers = gtn.strings([[1], [2]])
     assert [gtn.path_text(p, "input") for p in gtn.cross(words, numbers)] == ["ein", "zwei"]
+    for wrong in (lambda: gtn.cross("a", found), lambda: gtn.relabel("a", {})):
+        with pytest.raises(GraphError, match="a graph is needed, not str"):
+            wrong()
     transducer = gtn.from_arcs([(0, 1, "a", "b")], final=1)
     for operands in ((transducer, found), (gtn.string("a"), transducer)):
         with pytest.raises(GraphError, match="is a transducer; a cross product is of acceptors"):
@@ -95,16 +99,14 @@ def test_so_many_paths_have_the_sources_and_the_data_of_the_graph(bounds):
     )  # fmt: skip
     batch = gtn.GraphBatch.from_graphs([g, g])
     for given_graph in (g, batch):
-        found = gtn.closure(given_graph, lower=lower, upper=upper)
+        found = given_graph.closure(lower=lower, upper=upper)
         (source,) = found.sources
         own = source.index >= 0
         assert (given_graph.ilabels[source.index[own]] == found.ilabels[own]).all()
         assert (found.ilabels[~own] == EPSILON).all()
-        if own.any():
-            assert (
-                found.data["time"][own].tolist()
-                == given_graph.data["time"][source.index[own]].tolist()
-            )
+        kept = found.data["time"]
+        assert len(kept) == found.num_arcs
+        assert kept[own].tolist() == given_graph.data["time"][source.index[own]].tolist()
         one = found[1] if given_graph is batch else found
         lengths = [len(p.inputs) for p in paths(one, max_length=10)]
         for n in range(5):
