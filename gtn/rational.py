@@ -170,16 +170,16 @@ def _repeated(graph: Graph, lower: int, upper: int | None) -> Graph:
         return made._with(sources=(none,), data=graph.data.take(none))
     copies = [graph] * (lower - 1 if upper is None else upper)
     last = [closure(graph, plus=True)] if upper is None else []
-    made = _in_turn([*copies, *last], "match", max(lower, 1) - 1 if upper else lower - 1)
+    made = _in_turn([*copies, *last], "match", max(lower, 1) - 1)
     # An arc stems from one copy, or is new.
     found = [s.index for s in made.sources]
     if last:
         found[-1] = compose_index(last[0].sources[0].index, found[-1])
-    sources = [np.maximum.reduce(found)]
+    source = np.maximum.reduce(found)
     if lower == 0:
         made = union(made, nothing)
-        sources = [compose_index(sources[0], made.sources[0].index)]
-    return made._with(sources=(Sources(sources[0]),))
+        source = compose_index(source, made.sources[0].index)
+    return made._with(sources=(Sources(source),))
 
 
 def reverse(graph: Graph) -> Graph:
