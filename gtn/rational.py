@@ -18,7 +18,7 @@ from gtn.symbols import SymbolTable
 from gtn.texts import string
 from gtn.topology import Topology
 
-__all__ = ["closure", "concat", "invert", "project", "reverse", "union"]
+__all__ = ["closure", "concat", "invert", "project", "reverse", "union", "with_labels"]
 
 Array = NDArray[Any]
 Side = Literal["input", "output"]
@@ -230,7 +230,7 @@ def invert(graph: Graph) -> Graph:
     """
     t = graph.topology
     olabels = None if t.olabels is t.ilabels else t.ilabels
-    return _relabelled(graph, t.olabels, olabels, graph.osymbols, graph.isymbols)
+    return with_labels(graph, t.olabels, olabels, graph.osymbols, graph.isymbols)
 
 
 def project(graph: Graph, side: Side = "input") -> Graph:
@@ -249,19 +249,20 @@ def project(graph: Graph, side: Side = "input") -> Graph:
       0 -> 1  b  0.5
     """
     if side == "input":
-        return _relabelled(graph, graph.ilabels, None, graph.isymbols, graph.isymbols)
+        return with_labels(graph, graph.ilabels, None, graph.isymbols, graph.isymbols)
     if side == "output":
-        return _relabelled(graph, graph.olabels, None, graph.osymbols, graph.osymbols)
+        return with_labels(graph, graph.olabels, None, graph.osymbols, graph.osymbols)
     raise GraphError(f"side {side!r}; the sides are 'input' and 'output'")
 
 
-def _relabelled(
+def with_labels(
     graph: Graph,
     ilabels: Array,
     olabels: Array | None,
     isymbols: SymbolTable | None,
     osymbols: SymbolTable | None,
 ) -> Graph:
+    """Return a graph with other labels and tables (``olabels=None``: an acceptor)."""
     return assemble(
         graph.topology.relabelled(ilabels, olabels),
         graph.penalties,

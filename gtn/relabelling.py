@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gtn.batch import assemble
 from gtn.construction import Label
-from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_graph
-from gtn.rational import concat
+from gtn.rational import concat, with_labels
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 
 __all__ = ["cross", "relabel"]
@@ -50,16 +48,7 @@ def relabel(graph: Graph, ilabels: Labels = None, olabels: Labels = None) -> Gra
     inputs, isymbols = _changed(graph.ilabels, graph.isymbols, ilabels, "ilabels")
     outputs, osymbols = _changed(graph.olabels, graph.osymbols, olabels, "olabels")
     same = np.array_equal(inputs, outputs) and isymbols == osymbols
-    return assemble(
-        graph.topology.relabelled(inputs, None if same else outputs),
-        graph.penalties,
-        graph.start_penalties,
-        graph.final_penalties,
-        isymbols=isymbols,
-        osymbols=osymbols,
-        data=graph.data,
-        sources=(Sources(np.arange(graph.num_arcs, dtype=np.int32)),),
-    )
+    return with_labels(graph, inputs, None if same else outputs, isymbols, osymbols)
 
 
 def cross(a: Graph, b: Graph) -> Graph:
