@@ -136,13 +136,14 @@ def train(
     }
     reader.training_facts.report = metrics | {"settings": asdict(settings)}
     reader.save(out / "reader.safetensors")
-    (out / "best.safetensors").unlink(missing_ok=True)
     if loop.best:
         best = metrics | _calibrated(reader, loop.best, validation, settings)
         best["passes"] = loop.best_pass
         reader.training_facts.report = best | {"settings": asdict(settings)}
         reader.save(out / "best.safetensors")
         metrics["best"] = {key: best[key] for key in ("passes", "validation_exact")}
+    else:  # what stands there is of another run
+        (out / "best.safetensors").unlink(missing_ok=True)
     write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     write_curves(out)
     return metrics

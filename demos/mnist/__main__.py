@@ -324,7 +324,7 @@ def time_training(
 def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
     """Digits of a folder with labels.csv to learn, and those that are held out, if any are."""
     found = load_fields(data)
-    rest, last = found.held_out(holdout)
+    rest, last = found.to_learn(holdout), found.held_out(holdout)[1]
     rows = [one for one in rest if one.split in ("", "train")]
     if len(rows) < len(rest):
         count = len(rest) - len(rows)

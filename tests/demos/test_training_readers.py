@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from demos.checkpoint import CheckpointError, load_checkpoint
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.checks.__main__ import _further, app
 from demos.checks.compose_fields import write_fields
 from demos.checks.evaluate import (
@@ -85,6 +85,15 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     seen = {file_hash(field.path) for field in composed}
     assert set(one.training_facts.seen) == seen
     assert evaluate(one, composed)["n_seen_in_training"] == len(composed)
+
+    # A state from before there was a best pass: no pass is called the best, and none is left over.
+    state = tmp_path / "cut" / "state.safetensors"
+    tensors, about = load_checkpoint(state)
+    older = {key: value for key, value in tensors.items() if not key.startswith("best.")}
+    about = {key: value for key, value in about.items() if not key.startswith("best_")}
+    save_checkpoint(state, older, about)
+    assert "best" not in train(composed, QUICK, tmp_path / "cut", progress=False)
+    assert not (tmp_path / "cut" / "best.safetensors").exists()
 
 
 def test_the_mean_that_is_kept_has_left_the_beginning_behind(
