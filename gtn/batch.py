@@ -229,7 +229,7 @@ def assemble(
     isymbols: SymbolTable | None = None,
     osymbols: SymbolTable | None = None,
     data: ArcData | None = None,
-    sources: tuple[Sources, ...] = (),
+    sources: Sequence[Sources] = (),
 ) -> Graph:
     """Return the result of an operation: a batch or a single graph, as its topology is.
 

@@ -8,7 +8,7 @@ of every arc; reading such a column needs a ``reduce``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gtn.errors import DataError
 
-__all__ = ["ArcData", "Column", "Sources"]
+__all__ = ["ArcData", "Column", "JoinedSources", "Sources"]
 
 Table = torch.Tensor | NDArray[Any]
 Index = NDArray[np.int32]
@@ -72,6 +72,46 @@ class Sources:
         return Sources(
             self.index[np.repeat(starts, sizes) + within], _offsets_of(owner, len(later))
         )
+
+
+class JoinedSources(Sequence[Sources]):
+    """The sources of a graph whose operands stand side by side: each arc stems from one of them.
+
+    A sequence of :class:`Sources`, one for each operand. Each is made when it is asked for: the
+    union of ten thousand words would else keep ten thousand lists, each as long as all its arcs.
+
+    Args:
+        operand: for each arc the operand that it stems from, -1 for none, ``int32 [A]``.
+        arc: the arc there, -1 for none, ``int32 [A]``.
+        num_operands: how many there are.
+
+    >>> import gtn
+    >>> both = gtn.union(gtn.string([3]), gtn.string([4, 5]))
+    >>> [sources.index.tolist() for sources in both.sources]
+    [[0, -1, -1], [-1, 0, 1]]
+    """
+
+    __slots__ = ("arc", "num_operands", "operand")
+
+    def __init__(self, operand: Index, arc: Index, num_operands: int) -> None:
+        self.operand = np.ascontiguousarray(operand, dtype=np.int32)
+        self.arc = np.ascontiguousarray(arc, dtype=np.int32)
+        self.num_operands = num_operands
+
+    def __len__(self) -> int:
+        return self.num_operands
+
+    @overload
+    def __getitem__(self, k: int) -> Sources: ...
+
+    @overload
+    def __getitem__(self, k: slice) -> tuple[Sources, ...]: ...
+
+    def __getitem__(self, k: Any) -> Sources | tuple[Sources, ...]:
+        if isinstance(k, slice):
+            return tuple(self[i] for i in range(*k.indices(self.num_operands)))
+        own = self.operand == range(self.num_operands)[k]
+        return Sources(np.where(own, self.arc, np.int32(-1)))
 
 
 def compose_index(first: Index, then: Index) -> Index:

@@ -72,7 +72,7 @@ class Graph:
     isymbols: SymbolTable | None
     osymbols: SymbolTable | None
     data: ArcData
-    sources: tuple[Sources, ...]
+    sources: Sequence[Sources]
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Graph:
         isymbols: SymbolTable | None = None,
         osymbols: SymbolTable | None = None,
         data: ArcData | Mapping[str, Column | Table] | None = None,
-        sources: tuple[Sources, ...] = (),
+        sources: Sequence[Sources] = (),
         check: bool = True,
     ) -> None:
         if penalties is None:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import assemble, gather, repeat
-from gtn.data import ArcData, Sources
+from gtn.data import ArcData, JoinedSources, Sources
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
 from gtn.symbols import EPSILON, SymbolTable
@@ -103,8 +103,11 @@ class Operands:
             dtype = torch.promote_types(dtype, operand.penalties.dtype)
         self.given = operands
         self.graphs = [
-            (repeat(g, self.length) if self.is_batch and not g.topology.is_batch else g).to(dtype)
-            for g in operands
+            g if g.penalties.dtype == dtype else g.to(dtype)
+            for g in (
+                repeat(g, self.length) if self.is_batch and not g.topology.is_batch else g
+                for g in operands
+            )
         ]
         self.isymbols, self.ilabels = _joined_labels(
             [g.isymbols for g in self.graphs], [g.ilabels for g in self.graphs], "input", symbols
@@ -208,16 +211,20 @@ class Operands:
         penalties = torch.cat([none, *(getattr(graphs[k], f"{name}_penalties") for k in operands)])
         return joined[order], gather(penalties, order)
 
-    def _sources(self, order: NDArray[np.int32], lengths: Sequence[int]) -> tuple[Sources, ...]:
-        found = []
-        first = 0
-        for given, graph, length in zip(self.given, self.graphs, lengths):
-            own = (order >= first) & (order < first + length)
-            source = Sources(np.where(own, order - np.int32(first), np.int32(-1)))
-            repeated = given.topology.is_batch != graph.topology.is_batch
-            found.append(graph.sources[0].then(source) if repeated else source)
-            first += length
-        return tuple(found)
+    def _sources(self, order: NDArray[np.int32], lengths: Sequence[int]) -> JoinedSources:
+        """Return for each arc the operand and its arc there; new arcs come from none."""
+        count = len(self.graphs)
+        operand = np.repeat(np.r_[np.arange(count), -1], lengths)
+        arcs = [
+            # A single graph beside batches was repeated, and is meant as it was given.
+            graph.sources[0].index
+            if graph.topology.is_batch != given.topology.is_batch
+            else np.arange(graph.num_arcs)
+            for given, graph in zip(self.given, self.graphs)
+        ]
+        return JoinedSources(
+            operand[order], np.concatenate([*arcs, np.full(lengths[-1], -1)])[order], count
+        )
 
 
 def _joined_labels(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import index
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch, assemble, repeat
-from gtn.data import Sources, compose_index
+from gtn.data import JoinedSources, Sources, compose_index
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.joining import Epsilons, Operands, spokes, taken
@@ -30,7 +30,7 @@ def union(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
     The operands lie side by side, without epsilons: first the nodes and arcs of ``a``, then those
     of the next. A path that two operands have is there twice. Of batches, the union of the i-th
     graphs of all; a single graph goes with each graph of a batch. All graphs of one batch are
-    united by :meth:`gtn.GraphBatch.united`, which costs nothing: here each operand has its sources.
+    united by :meth:`gtn.GraphBatch.united`, which costs nothing.
 
     Args:
         a, others: graphs or batches of the same length. Arc data are joined by key; a key that
@@ -171,11 +171,12 @@ def _repeated(graph: Graph, lower: int, upper: int | None) -> Graph:
     copies = [graph] * (lower - 1 if upper is None else upper)
     last = [closure(graph, plus=True)] if upper is None else []
     made = _in_turn([*copies, *last], "match", max(lower, 1) - 1)
-    # An arc stems from one copy, or is new.
-    found = [s.index for s in made.sources]
+    stems = cast(JoinedSources, made.sources)
+    source = stems.arc
     if last:
-        found[-1] = compose_index(last[0].sources[0].index, found[-1])
-    source = np.maximum.reduce(found)
+        of_last = np.where(stems.operand == len(copies), source, np.int32(-1))
+        of_last = compose_index(last[0].sources[0].index, of_last)
+        source = np.where(stems.operand == len(copies), of_last, source)
     if lower == 0:
         made = union(made, nothing)
         source = compose_index(source, made.sources[0].index)

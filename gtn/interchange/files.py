@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
-from gtn.data import ArcData, Column, Sources
+from gtn.data import ArcData, Column, JoinedSources, Sources
 from gtn.errors import DataError, GraphError
 from gtn.graph import Graph
 from gtn.symbols import SymbolTable
@@ -150,8 +150,11 @@ def _taken_apart(graph: Graph) -> tuple[Arrays, dict[str, Any]]:
         "sources": len(graph.sources),
         "data": {},
     }
-    for i, sources in enumerate(graph.sources):
-        _put_sources(arrays, f"sources.{i}", sources)
+    if isinstance(graph.sources, JoinedSources):
+        arrays["sources.operand"], arrays["sources.arc"] = graph.sources.operand, graph.sources.arc
+    else:
+        for i, sources in enumerate(graph.sources):
+            _put_sources(arrays, f"sources.{i}", sources)
     for i, (key, column) in enumerate(graph.data.columns().items()):
         column = _without_unused_rows(column)
         arrays[f"data.{i}"], about["data"][key] = _encoded(key, column)
@@ -198,7 +201,9 @@ def _put_together(arrays: Arrays, about: dict[str, Any]) -> Graph:
         if about["osymbols"] == "isymbols"
         else _table_from_json(about["osymbols"]),
         data=ArcData(columns),
-        sources=tuple(_sources(arrays, f"sources.{i}") for i in range(about["sources"])),
+        sources=JoinedSources(arrays["sources.operand"], arrays["sources.arc"], about["sources"])
+        if "sources.operand" in arrays
+        else tuple(_sources(arrays, f"sources.{i}") for i in range(about["sources"])),
     )
 
 

@@ -124,11 +124,15 @@ def test_a_file_keeps_any_graph(tmp_path_factory, graph):
         same_bits(gtn.load(folder / name), graph)
 
 
-def test_sources_of_an_operation_are_kept(path):
-    g = gtn.determinize(gtn.string("ab") | gtn.string("ac"))
+@pytest.mark.parametrize("operands", [1, 2, 3])
+def test_sources_of_an_operation_are_kept(path, operands):
+    one, other = gtn.string("ab"), gtn.string("ac")
+    g = [gtn.determinize(one | other), one @ other, gtn.union(one, other, one + other)][
+        operands - 1
+    ]
     gtn.save(g, path)
     same_bits(gtn.load(path), g)
-    assert len(g.sources) == 1
+    assert len(g.sources) == operands
 
 
 def test_only_rows_that_arcs_have_are_kept(path):

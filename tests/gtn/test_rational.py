@@ -1,5 +1,6 @@
 """Union, concatenation, closure, reversal, inversion, projection: by enumeration of paths."""
 
+import tracemalloc
 from collections import Counter
 from itertools import product
 
@@ -311,6 +312,37 @@ def test_an_empty_batch_is_joined_with_a_single_graph():
     none, one = gtn.strings(["a"])[0:0], gtn.string("a")
     for join in (gtn.union, gtn.concat):
         assert len(join(none, one)) == len(join(one, none)) == 0
+
+
+@given(batches(max_graphs=3, **SMALL), graphs(**SMALL), st.sampled_from([union, concat]))
+def test_sources_name_the_operand_of_each_arc_and_its_arc_there(batch, one, join):
+    operands = [batch, one, batch]
+    made = join(*operands, symbols="ignore")
+    assert len(made.sources) == len(made.sources[:]) == 3
+    index = np.stack([s.index for s in made.sources])
+    assert ((index >= 0).sum(axis=0) <= 1).all()
+    for g, own, tail in zip(operands, index, made.sources[-3:], strict=True):
+        assert np.array_equal(own, tail.index)
+        (here,) = np.nonzero(own >= 0)
+        assert np.array_equal(made.ilabels[here], g.ilabels[own[here]])
+        assert torch.equal(made.penalties[here], g.penalties[own[here]].to(made.penalties))
+        assert set(own[here]) == set(range(g.num_arcs))
+    new = (index < 0).all(axis=0)
+    assert (made.ilabels[new] == gtn.EPSILON).all()
+    assert join is concat or not new.any()
+    with pytest.raises(IndexError):
+        made.sources[3]
+
+
+def test_memory_for_the_union_of_many_words_grows_with_their_letters():
+    words = [gtn.string(list(np.random.default_rng(i).integers(0, 26, 8))) for i in range(2000)]
+    tracemalloc.start()
+    made = union(*words)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert made.num_arcs == 16_000
+    assert made.sources[1999].index[-8:].tolist() == list(range(8))
+    assert peak < 8e6  # a list for each operand took 128 MB
 
 
 def test_graphs_are_joined_one_by_one():
