@@ -33,6 +33,7 @@ def counted_ngrams(
     order: int = 3,
     smoothing: Smoothing = "witten-bell",
     vocabulary: Iterable[str] | None = None,
+    counts: Iterable[int] | None = None,
 ) -> NGrams:
     """Return the n-gram model of sentences: of words, or of characters (strings are sequences).
 
@@ -58,10 +59,13 @@ def counted_ngrams(
         order: the longest n-grams, n >= 1.
         vocabulary: words that the model knows; others count as ``<unk>``. Unless given, all that
             are there.
+        counts: how often each sentence is there, as in a list of words with their frequencies;
+            once each, unless given.
 
     Raises:
         GraphError: no sentence; an order below 1; an unknown smoothing; a sentence with ``<s>``
-            or ``</s>`` in it.
+            or ``</s>`` in it; counts that are no whole numbers from 1 on, or not one for each
+            sentence.
 
     >>> model = counted_ngrams(["the cat sat".split(), "the cat ran".split()], order=2)
     >>> model
@@ -82,6 +86,7 @@ def counted_ngrams(
     bad = next((i for i, row in enumerate(rows) if BEGIN in row or END in row), None)
     if bad is not None:
         raise GraphError(f"sentence {bad} has {BEGIN} or {END} in it; they are added here")
+    often = _repeats(counts, len(rows))
     all_ = [w for row in rows for w in row] if vocabulary is None else vocabulary
     words = list(dict.fromkeys((BEGIN, END, UNKNOWN, *all_)))
     number = {word: k for k, word in enumerate(words)}
@@ -90,7 +95,23 @@ def counted_ngrams(
         [k for row in rows for k in (_BEGIN, *(number.get(w, unknown) for w in row), _END)],
         dtype=np.int64,
     )
-    return NGrams(words, _smoothed(_counted(text, len(words), order), len(words), smoothing))
+    each = np.repeat(often, [2 + len(row) for row in rows])
+    return NGrams(words, _smoothed(_counted(text, each, len(words), order), len(words), smoothing))
+
+
+def _repeats(counts: Iterable[int] | None, sentences: int) -> Ints:
+    """Return how often each sentence is there."""
+    if counts is None:
+        return np.ones(sentences, dtype=np.int64)
+    often = np.array(list(counts))
+    if len(often) != sentences:
+        raise GraphError(f"{len(often)} counts for {sentences} sentences")
+    bad = np.flatnonzero((often < 1) | (often != np.floor(often)))
+    if len(bad):
+        raise GraphError(
+            f"sentence {bad[0]} has count {often[bad[0]]}; counts are whole numbers from 1 on"
+        )
+    return often.astype(np.int64)
 
 
 def shorter_ngrams(prefix: Ints, word: Ints, before: Order, words: int) -> Ints:
@@ -110,23 +131,25 @@ def shorter_ngrams(prefix: Ints, word: Ints, before: Order, words: int) -> Ints:
     return np.where((start >= 0) & (keys[at] == wanted), at, -1)
 
 
-def _counted(text: Ints, words: int, order: int) -> list[_Counts]:
-    """Return the n-grams of each length in a text; every word is one of length 1."""
-    tables = [
-        _Counts(
-            np.zeros(words, dtype=np.int64), np.arange(words), np.bincount(text, minlength=words)
-        )
-    ]
+def _counted(text: Ints, each: Ints, words: int, order: int) -> list[_Counts]:
+    """Return the n-grams of each length in a text, ``each`` word of which is there so often; every
+    word of the vocabulary is an n-gram of length 1."""
+    tables = [_Counts(np.zeros(words, dtype=np.int64), np.arange(words), _sums(text, each, words))]
     # Which n-gram ends at each place of the text; -1 where it would go over a beginning.
     ending = text
     for _ in range(1, order):
         before = np.append(-1, ending[:-1])
         exists = (before >= 0) & (text != _BEGIN)
         keys, which = np.unique(before[exists] * words + text[exists], return_inverse=True)
-        tables.append(_Counts(keys // words, keys % words, np.bincount(which, minlength=len(keys))))
+        tables.append(_Counts(keys // words, keys % words, _sums(which, each[exists], len(keys))))
         ending = np.full(len(text), -1, dtype=np.int64)
         ending[exists] = which
     return tables
+
+
+def _sums(which: Ints, each: Ints, count: int) -> Ints:
+    # Sums of whole numbers below 2^53 are exact in float64.
+    return np.bincount(which, each, minlength=count).astype(np.int64)
 
 
 def _smoothed(tables: list[_Counts], words: int, smoothing: str) -> list[Order]:

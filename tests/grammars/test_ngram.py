@@ -129,6 +129,25 @@ def test_counts_by_hand():
     assert math.exp(-model.penalty("z", [BEGIN])) == pytest.approx(after_begin * unknown)
 
 
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    SENTENCES.flatmap(
+        lambda s: st.tuples(st.just(s), st.lists(st.integers(1, 9), min_size=len(s)))
+    ),
+    st.integers(1, 4),
+    st.sampled_from(SMOOTHINGS),
+)
+def test_a_sentence_that_is_there_so_often_counts_so_often(given_, order, smoothing):
+    sentences, counts = given_[0], given_[1][: len(given_[0])]
+    repeated = [s for s, count in zip(sentences, counts) for _ in range(count)]
+    made = counted_ngrams(sentences, order=order, smoothing=smoothing, counts=counts)
+    expected = counted_ngrams(repeated, order=order, smoothing=smoothing)
+    assert made.words == expected.words
+    for one, other in zip(made.orders, expected.orders, strict=True):
+        for name in ("prefix", "word", "penalties", "back_off", "shorter"):
+            assert np.array_equal(getattr(one, name), getattr(other, name)), name
+
+
 def test_kneser_ney_counts_contexts():
     """A word that is frequent in one context only is unlikely in a new one."""
     sentences = [["san", "francisco"]] * 20 + [f"{w} fog".split() for w in "abcdefgh"]
@@ -332,6 +351,10 @@ def test_bytes_that_are_no_text(tmp_path):
             "smoothing='none'; it is one of witten-bell, kneser-ney, katz",
         ),
         ([["a"], ["b", "</s>"]], {}, "sentence 1 has"),
+        (["a", "b"], {"counts": [1]}, "1 counts for 2 sentences"),
+        (["a", "b"], {"counts": [1, 0]}, "sentence 1 has count 0"),
+        (["a", "b"], {"counts": [1.5, 1]}, "sentence 0 has count 1.5"),
+        (["a", "b"], {"counts": [1, math.nan]}, "sentence 1 has count nan"),
     ],
 )
 def test_what_cannot_be_counted(sentences, options, message):
