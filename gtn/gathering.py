@@ -99,7 +99,7 @@ class _Scattered(torch.autograd.Function):
 
 
 def _array(tensor: torch.Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().contiguous().numpy()
+    array: NDArray[Any] = tensor.detach().resolve_neg().contiguous().numpy()
     return array
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import rearranged
 from gtn.graph import Graph
+from gtn.tensors import as_mask
 from gtn.topology import Topology
 
 __all__ = ["connect", "finite", "finite_part", "topsort"]
@@ -49,7 +50,7 @@ def finite(graph: Graph) -> Finite:
     """Return what of a graph has a finite penalty, and the nodes on paths of it: O(N + A)."""
     t = graph.topology
     arcs, starts, finals = (
-        (penalties.detach() != torch.inf).cpu().numpy()
+        as_mask(penalties.detach() != torch.inf)
         for penalties in (graph.penalties, graph.start_penalties, graph.final_penalties)
     )
     if arcs.all() and starts.all() and finals.all():

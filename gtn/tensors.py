@@ -18,6 +18,7 @@ __all__ = [
     "as_array",
     "as_given",
     "as_index",
+    "as_mask",
     "check_untransformed",
     "checked_lengths",
     "float64_penalties",
@@ -84,8 +85,23 @@ def as_array(tensor: torch.Tensor) -> NDArray[np.float64]:
     Raises:
         NotImplementedError: a transform of ``torch.func`` is at work on it.
     """
+    array: NDArray[np.float64] = _numbers(tensor)
+    return array
+
+
+def as_mask(tensor: torch.Tensor) -> NDArray[np.bool_]:
+    """Return a tensor of truth values, on any device, as an array.
+
+    Raises:
+        NotImplementedError: as :func:`as_array`.
+    """
+    mask: NDArray[np.bool_] = _numbers(tensor.cpu())
+    return mask
+
+
+def _numbers(tensor: torch.Tensor) -> NDArray[Any]:
     try:
-        array: NDArray[np.float64] = tensor.detach().contiguous().numpy()
+        array: NDArray[Any] = tensor.detach().resolve_neg().contiguous().numpy()
     except RuntimeError as error:  # it is what the transform made of a tensor
         raise NotImplementedError(_NO_TRANSFORMS) from error
     return array

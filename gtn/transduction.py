@@ -17,6 +17,7 @@ from gtn.exploration import Check, explored
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import integers
 from gtn.symbols import EPSILON, SymbolTable
+from gtn.tensors import as_mask
 from gtn.topology import Topology
 
 __all__ = ["ArcTable", "expand", "replace", "transduce"]
@@ -300,7 +301,7 @@ def _without(data: ArcData, columns: Mapping[str, Column | Any]) -> ArcData:
 
 def _finite(g: Graph) -> Graph:
     """Return the graph without forbidden arcs and what is no longer on a path."""
-    finite = (g.penalties.detach() < torch.inf).cpu().numpy()
+    finite = as_mask(g.penalties.detach() < torch.inf)
     if finite.all():
         return g
     old = g.topology

@@ -140,7 +140,7 @@ def _taken_apart(graph: Graph) -> tuple[Arrays, dict[str, Any]]:
         del arrays["olabels"]
     if t.is_batch:
         arrays |= {name: getattr(t, name) for name in _OFFSETS}
-    arrays |= {name: getattr(graph, name).detach().cpu().numpy() for name in _PENALTIES}
+    arrays |= {name: getattr(graph, name).numpy(force=True) for name in _PENALTIES}
     same = graph.osymbols == graph.isymbols
     about: dict[str, Any] = {
         "format": FORMAT,

@@ -148,6 +148,6 @@ def _checked(symbol: str) -> str:
 
 def _numbers(penalties: torch.Tensor) -> list[str]:
     """Return the shortest texts that read back bit for bit, each after a tab; of 0 nothing."""
-    values = penalties.detach().cpu().numpy()
+    values = penalties.numpy(force=True)
     special = {0.0: "", math.inf: f"\t{INFINITE}"}
     return [special.get(float(p), f"\t{p!s}") for p in values]

@@ -62,6 +62,9 @@ SUMS = {
     "forward penalty": lambda p: gtn.forward_penalty(A.with_penalties(p)),
     "with cycles": lambda p: gtn.forward_penalty(B.with_penalties(3 + p[:4])),
     "posteriors": lambda p: gtn.arc_posteriors(A.with_penalties(p)).square().sum(),
+    "epsilon removal": lambda p: gtn.remove_epsilon(B.with_penalties(3 + p[:4])).penalties.sum(),
+    "determinization": lambda p: gtn.determinize(B.with_penalties(3 + p[:4])).penalties.sum(),
+    "pushing": lambda p: gtn.push(A.with_penalties(p)).penalties.square().sum(),
     "dense": lambda p: gtn.dense.forward_penalty(p.reshape(4, 2), LOOPS),
     "dense posteriors": lambda p: gtn.dense.posteriors(p.reshape(4, 2), LOOPS).square().sum(),
 }
@@ -78,3 +81,21 @@ def test_sums_over_paths_say_which_derivatives_they_have(name):
     ):
         function(forward_ad.make_dual(PENALTIES, torch.ones_like(PENALTIES)))
     assert torch.autograd.functional.hessian(function, PENALTIES).shape == (8, 8)
+
+
+def test_pruning_says_so_too():
+    for criterion in ({"beam": 1.0}, {"posterior": 0.1}):
+        with pytest.raises(NotImplementedError, match="any order in reverse mode"):
+            torch.func.grad(
+                lambda p, given=criterion: gtn.prune(A.with_penalties(p), **given).penalties.sum()
+            )(PENALTIES)
+
+
+def test_penalties_that_torch_has_yet_to_negate():
+    negated = torch.complex(PENALTIES, -PENALTIES).conj().imag  # a view of what is to be negated
+    assert negated.is_neg()
+    a, same = A.with_penalties(negated), A.with_penalties(negated.clone())
+    for function in (gtn.forward_penalty, gtn.viterbi_penalty):
+        assert function(a) == function(same)
+    assert gtn.equal(a @ B, same @ B)
+    assert gtn.to_openfst_text(a) == gtn.to_openfst_text(same)
