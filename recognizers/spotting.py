@@ -189,24 +189,30 @@ def targets_of(
 
 
 def detections(
-    penalties: Tensor, places: Places, *, least: float = -7.0, most: int = 200
+    penalties: Tensor,
+    places: Places,
+    *,
+    least: float = -7.0,
+    most: int | None = 200,
+    label: int | None = None,
 ) -> list[Detection]:
     """Return what is found on one page, best first, from penalties ``[N, C]``, the last rubbish.
 
     The score of a class is its log probability at a place, among all classes; of a class at
     places that are near each other the best one stays: where the middle of one is within half its
-    height of the other's. Scores below ``least`` are left out, and all but the best ``most``.
+    height of the other's. Scores below ``least`` are left out, and all but the best ``most``
+    (``None``: none for that). With a ``label``, only that class is looked for.
     """
     scores = torch.log_softmax(-penalties.detach().double(), dim=1)[:, :-1].numpy()
     found: list[Detection] = []
-    for label in range(scores.shape[1]):
-        order = np.argsort(-scores[:, label], kind="stable")
-        order = order[scores[order, label] >= least]
+    for each in range(scores.shape[1]) if label is None else [label]:
+        order = np.argsort(-scores[:, each], kind="stable")
+        order = order[scores[order, each] >= least]
         while len(order):
             best, order = order[0], order[1:]
             x, y, size = places.x[best], places.y[best], places.size[best]
             found.append(
-                Detection(label, float(scores[best, label]), float(x), float(y), float(size))
+                Detection(each, float(scores[best, each]), float(x), float(y), float(size))
             )
             reach = 0.5 * np.maximum(places.size[order], size)
             away = np.maximum(np.abs(places.x[order] - x), np.abs(places.y[order] - y))

@@ -234,7 +234,7 @@ def spot(
     page = ink_of(load_field(path))
     label = DIGITS.index(what)
     floor = math.log(max(least, 1e-6))
-    found = [one for one in spotter.spot(page, least=floor) if one.label == label]
+    found = spotter.spot(page, least=floor, label=label)
     for one in found:
         place = {"x": one.x, "y": one.y, "height": one.size, "probability": math.exp(one.score)}
         if as_json:

@@ -91,7 +91,7 @@ def write_pictures(
         scores = torch.log_softmax(-spotter.penalties(page[None])[0].double(), dim=1)
     label = DIGITS.index("3")
     heat = heat_map(scores[:, label].numpy(), spotter.pyramid.places(*page.shape), *page.shape)
-    found = [one for one in spotter.spot(page, least=-0.7) if one.label == label]
+    found = spotter.spot(page, least=-0.7, label=label)
     written.append(folder / "page.svg")
     write_figure(draw_page(page, heat, found, "3"), written[-1])
     return written

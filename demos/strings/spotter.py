@@ -94,10 +94,17 @@ class Spotter(nn.Module):
         return found
 
     @torch.no_grad()
-    def spot(self, page: NDArray[np.uint8], *, least: float = -7.0) -> list[Detection]:
-        """Return what is found on a page, best first, down to the log probability ``least``."""
+    def spot(
+        self, page: NDArray[np.uint8], *, least: float = -7.0, label: int | None = None
+    ) -> list[Detection]:
+        """Return what is found on a page, best first, down to the log probability ``least``.
+
+        The best 200 of all digits; with a ``label`` every one of that digit, however many.
+        """
         places = self.pyramid.places(*page.shape)
-        return detections(self.penalties(page[None])[0], places, least=least)
+        most = 200 if label is None else None
+        penalties = self.penalties(page[None])[0]
+        return detections(penalties, places, least=least, most=most, label=label)
 
     def save(self, path: str | Path) -> None:
         """Write the spotter and the report of its training."""

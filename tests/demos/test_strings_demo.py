@@ -483,13 +483,30 @@ def test_the_command_that_spots(digits, tmp_path, monkeypatch):
     assert done.exit_code == 0
     assert "no 7" in done.stdout
     seven = Detection(7, -0.2, 30.0, 40.0, 28.0)
-    monkeypatch.setattr(Spotter, "spot", lambda *a, **k: [seven, seven._replace(label=3)])
+    monkeypatch.setattr(Spotter, "spot", lambda *a, label, **k: [seven._replace(label=label)])
     more = ["--picture", str(tmp_path / "found.svg"), "--json"]
     done = call(app, ["spot", str(tmp_path / "page.png"), *given, *more])
     (line,) = done.stdout.splitlines()
     assert json.loads(line)["x"] == 30.0
     assert (tmp_path / "found.svg").read_text().count("0.82") == 1
     assert call(app, ["spot", str(tmp_path / "page.png"), "--what", "x"]).exit_code == 2
+
+
+def test_every_digit_of_a_page_is_found_however_many_there_are(tmp_path):
+    spotter = Spotter()
+    with torch.no_grad():  # sure of a 7 everywhere, and surer of a 3
+        spotter.network.layers[-1].weight.zero_()
+        spotter.network.layers[-1].bias[:] = torch.tensor(
+            [9.0] * 3 + [0.0] + [9.0] * 3 + [1.0, 9, 9, 9]
+        )
+    spotter.save(tmp_path / "s.safetensors")
+    Image.fromarray(np.full((240, 240), 255, np.uint8)).save(tmp_path / "page.png")
+    given = ["--checkpoint", str(tmp_path / "s.safetensors"), "--tallest", "20", "--least", "0.2"]
+    for what in "37":
+        done = CliRunner().invoke(app, ["spot", str(tmp_path / "page.png"), "--what", what, *given])
+        assert len(done.stdout.splitlines()) > 200
+    places = spotter.eval().pyramid.places(240, 240)
+    assert len(spotter.spot(np.zeros((240, 240), np.uint8))) == 200 < len(places.x)
 
 
 @pytest.mark.skipif(not shipped_checkpoint().exists(), reason="no reader comes with the package")

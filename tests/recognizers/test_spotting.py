@@ -152,6 +152,7 @@ def test_the_best_of_near_windows_stays():
     assert found[0].score == pytest.approx(-math.log1p(math.exp(-4.0) + math.exp(-5.0)), abs=1e-4)
     assert [one.label for one in found if -6 < one.score < -1] == [8]
     assert len(detections(penalties, places, least=-100.0, most=7)) == 7
+    assert detections(penalties, places, label=3) == [one for one in found if one.label == 3]
 
 
 def test_hits_and_precision():
