@@ -20,7 +20,7 @@ from torch.nn import functional
 from gtn.construction import from_arrays
 from gtn.graph import Graph
 from recognizers.datasets.mnist import BACKGROUND
-from recognizers.sdnn import SpaceDisplacementNetwork
+from recognizers.sdnn import LineError, SpaceDisplacementNetwork
 
 __all__ = [
     "Detection",
@@ -101,8 +101,8 @@ class Pyramid(nn.Module):
         """
         height, width = pages.shape[2:]
         found = []
-        for octave, size in zip(self.octaves, self._sizes(height, width), strict=True):
-            if octave and self._rows(size) is None:
+        for size in self._sizes(height, width):
+            if self._rows(size) is None:
                 continue
             if size == (height, width):
                 page = pages
@@ -110,6 +110,12 @@ class Pyramid(nn.Module):
                 page = functional.interpolate(pages, size, mode="bilinear", antialias=True)
             page = functional.pad(page, (self.margin,) * 4, value=BACKGROUND)
             found.append(self.sdnn.maps(page).flatten(2).transpose(1, 2))
+        if not found:
+            least = " x ".join(str(side - 2 * self.margin) for side in self.sdnn.field[::-1])
+            raise LineError(
+                f"a page of {width} x {height} pixels is smaller than a window, {least} without "
+                "its margin, at every resolution; add background"
+            )
         return torch.cat(found, dim=1)
 
     def places(self, height: int, width: int) -> Places:

@@ -68,8 +68,10 @@ def test_a_page_too_small_for_a_resolution_lacks_it_and_one_for_none_raises():
     pyramid = Pyramid(SpotNetwork().eval())
     assert len(pyramid.places(20, 20).shapes) == 2  # 20 and 14 pixels, with the margins
     assert pyramid(torch.zeros(1, 1, 20, 20)).shape[1] == len(pyramid.places(20, 20).x)
-    with pytest.raises(LineError, match="lower than the network's field"):
-        pyramid(torch.zeros(1, 1, 8, 8))
+    with pytest.raises(LineError, match=r"page of 8 x 90 pixels .* 13 x 13 without its margin"):
+        pyramid(torch.zeros(1, 1, 90, 8))
+    with pytest.raises(LineError, match="at every resolution"):
+        Pyramid(SpotNetwork().eval(), octaves=(1.0,))(torch.zeros(1, 1, 20, 20))
 
 
 def test_pages_hold_what_they_say(digits):
