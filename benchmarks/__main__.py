@@ -81,11 +81,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if any("=" not in peer for peer in options.peer):
         parser.error("--peer takes NAME=PYTHON, as in facebook_gtn=/opt/gtn/bin/python")
+    for place in filter(None, (options.json, options.plot, options.page)):
+        if not place.parent.is_dir():  # before minutes of measuring
+            parser.error(f"there is no folder {place.parent} to write {place.name} to")
+    if options.page and not options.page.is_file():
+        parser.error(f"there is no page {options.page} whose tables could be renewed")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
     cases = [CASES[name] for name in options.case or CASES]
     with ExitStack() as stack:
-        peers = [stack.enter_context(Peer(*peer.split("=", 1))) for peer in options.peer]
+        try:
+            peers = [stack.enter_context(Peer(*peer.split("=", 1))) for peer in options.peer]
+        except OSError as error:
+            parser.error(f"--peer: {error}")
         found = record(cases, "quick" if options.quick else "full", peers)
     if options.json:
         options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")

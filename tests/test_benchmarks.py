@@ -261,6 +261,27 @@ def test_command_writes_json_plot_and_page(tmp_path, monkeypatch, capsys):
     assert torch.get_num_threads() == 1
 
 
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--json=gone/f.json", "there is no folder gone"),
+        ("--plot=gone/f.svg", "there is no folder gone"),
+        ("--page=gone.md", "there is no page gone.md"),
+        ("--peer=unknown=python", "there is no adapter"),
+        ("--peer=facebook_gtn=/gone/python", "/gone/python"),
+        ("--peer=facebook_gtn", "NAME=PYTHON"),
+    ],
+)
+def test_what_is_wrong_with_an_option_is_said_before_anything_is_measured(
+    option, said, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("benchmarks.__main__.record", lambda *_: pytest.fail("measured"))
+    with pytest.raises(SystemExit):
+        main(["--case=n-best", "--quick", option])
+    assert said in capsys.readouterr().err
+
+
 def test_page_shows_the_record_beside_it():
     found = json.loads((ROOT / "docs" / "benchmarks.json").read_text())
     page = (ROOT / "docs" / "performance.md").read_text()

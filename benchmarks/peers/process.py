@@ -66,14 +66,18 @@ class Peer:
         # Our checkout must not be on the peer's path: its import name may be ours.
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         self._folder = tempfile.TemporaryDirectory()
-        self._process = subprocess.Popen(
-            [python, str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=self._folder.name,
-            env=environment | {"OMP_NUM_THREADS": "1"},
-        )
+        try:
+            self._process = subprocess.Popen(
+                [python, str(script)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                cwd=self._folder.name,
+                env=environment | {"OMP_NUM_THREADS": "1"},
+            )
+        except OSError:  # no such interpreter
+            self._folder.cleanup()
+            raise
         self.name: str = self._read()["name"]
 
     def asked(self, question: Question) -> bool:
