@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,7 +74,7 @@ def _fetch(address: str, path: Path, name: str, timeout: float) -> str | None:
             try:
                 with urllib.request.urlopen(address, timeout=timeout) as answer:
                     _copy(answer, file)
-            except (urllib.error.URLError, OSError, ValueError) as error:
+            except (OSError, ValueError, http.client.HTTPException) as error:
                 return f"{address} did not answer ({error})"
         problem = _problem(Path(temporary), name)
         if problem is not None:

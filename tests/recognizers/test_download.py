@@ -6,6 +6,7 @@ import struct
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import numpy as np
 import pytest
@@ -113,6 +114,36 @@ def test_an_endless_answer_is_cut_off(mirror, tmp_path, monkeypatch):
     monkeypatch.setattr(download, "MOST_BYTES", 10)
     with pytest.raises(DownloadError, match="more than 10 bytes"):
         download_mnist(tmp_path / "mnist", mirror.as_uri())
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"no status\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+    ],
+)
+def test_an_answer_that_is_no_http_is_one_of_a_mirror_that_fails(mirror, tmp_path, sent):
+    class Sender(StreamRequestHandler):
+        def handle(self):
+            self.rfile.readline()
+            self.wfile.write(sent)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Sender) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_address[1]}"
+            with pytest.raises(DownloadError, match="did not answer"):
+                download_mnist(tmp_path / "mnist", address)
+            paths = download_mnist(tmp_path / "mnist", [address, mirror.as_uri()])
+        finally:
+            server.shutdown()
+            thread.join()
+    assert all(path.is_file() for path in paths)
+    with pytest.raises(DownloadError, match="did not answer"):
+        download_mnist(tmp_path / "other", ["http://a b"])
 
 
 def test_a_damaged_file_is_fetched_again(mirror, tmp_path):
