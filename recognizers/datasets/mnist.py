@@ -49,7 +49,7 @@ def load_mnist(
 
     Raises FileNotFoundError naming what was looked for, and IdxError for a wrong magic number,
     truncated or overlong files, swapped images and labels, images that are not 28x28, labels
-    above 9 and different numbers of images and labels.
+    above 9, different numbers of images and labels, and no image at all.
 
     >>> images, labels = load_mnist("data/mnist", "test")  # doctest: +SKIP
     >>> images.shape  # doctest: +SKIP
@@ -76,6 +76,8 @@ def load_mnist(
         raise IdxError(
             f"{image_path} has {len(images)} images, but {label_path} has {len(labels)} labels"
         )
+    if not len(images):
+        raise IdxError(f"{image_path}: the header at byte 4 gives 0 images")
     return torch.from_numpy(images), torch.from_numpy(labels)
 
 

@@ -148,6 +148,14 @@ def test_different_numbers_of_images_and_labels(folder):
         load_mnist(directory, "test")
 
 
+def test_no_images(folder):
+    directory, _ = folder
+    (directory / IMAGES).write_bytes(idx(np.zeros((0, 28, 28), dtype=np.uint8)))
+    (directory / LABELS).write_bytes(idx(np.zeros(0, dtype=np.uint8)))
+    with pytest.raises(IdxError, match=rf"{IMAGES}: the header at byte 4 gives 0 images"):
+        load_mnist(directory, "test")
+
+
 def test_images_of_another_size(folder):
     directory, _ = folder
     (directory / IMAGES).write_bytes(idx(np.zeros((3, 20, 20), dtype=np.uint8)))
