@@ -24,6 +24,7 @@ from demos.checkpoint import write_whole
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import MODELS, load_model
 from demos.mnist.train import Digits, penalties_of
+from recognizers.boosting import BoostedNetworks
 from recognizers.codes import HEIGHT, WIDTH
 from recognizers.datasets.mnist import BACKGROUND
 from recognizers.layers import ConnectedConv2d, EuclideanRBF, Subsampling
@@ -62,9 +63,11 @@ def draw_pictures(
 
     Raises:
         CheckpointError: the checkpoint is none.
-        ValueError: there is no test digit of that number.
+        ValueError: there is no test digit of that number; boosted networks, which are three.
     """
     name, network, about = load_model(checkpoint)
+    if isinstance(network, BoostedNetworks):
+        raise ValueError(f"{checkpoint}: {name} is three networks; a single one is drawn")
     test = load_digits(name, "test", data)
     if not 0 <= digit < len(test.labels):
         raise ValueError(f"digit {digit}: there are {len(test.labels)} test digits, from 0")

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from demos.mnist import baselines, compare, pictures, plots, robustness, sizes
 from demos.mnist.__main__ import app
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
-from demos.mnist.models import MODELS, save_model
+from demos.mnist.models import MODELS, save_model, shipped
 from demos.mnist.paper import FIGURE_9
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import Result, ResultError, read_results, write_result
@@ -247,6 +247,8 @@ def test_pictures(mnist, tmp_path, checkpoint):
     assert "340,908" in text
     with pytest.raises(ValueError, match="digit 60: there are 60"):
         pictures.draw_pictures(checkpoint, tmp_path, mnist, digit=60)
+    with pytest.raises(ValueError, match="boosted-lenet-4 is three networks"):
+        pictures.draw_pictures(shipped("boosted-lenet-4"), tmp_path, mnist)
 
 
 @pytest.mark.parametrize("name", ["lenet-1", "lenet-4"])
