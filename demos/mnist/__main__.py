@@ -92,7 +92,7 @@ def train(
             raise typer.BadParameter(
                 f"{data} has labels.csv: one network is trained on its digits, with those of "
                 "--digits or --alone; --holdout measures it",
-                param_hint="--validate" if validate else "--row" if not alone else "--alone",
+                param_hint="--validate" if validate else "--row" if recipe.boosted else "--alone",
             )
         out = out or Path("runs") / "mnist" / f"{row}-{data.resolve().name}-seed{seed}"
         own, held_out = _own(data, holdout)

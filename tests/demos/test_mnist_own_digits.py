@@ -134,6 +134,7 @@ def test_what_is_for_no_training_is_not_learned(folder, tmp_path):
     [
         ["--validate"],
         ["--row", "boosted-lenet-4"],
+        ["--row", "boosted-lenet-4", "--alone"],
         ["--alone", "--digits", "x"],
     ],
 )
@@ -141,7 +142,9 @@ def test_options_that_do_not_go_with_own_digits(folder, options, tmp_path):
     run = ["train", "--data", str(folder), "--out", str(tmp_path / "run"), *options]
     done = call(app, run)
     assert done.exit_code == 2
-    assert "labels.csv: one network" in " ".join(done.stderr.replace("│", " ").split())
+    message = " ".join(done.stderr.replace("│", " ").split())
+    assert f"Invalid value for {options[0]}:" in message
+    assert "labels.csv: one network" in message
     assert not (tmp_path / "run").exists()
 
 
