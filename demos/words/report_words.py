@@ -138,10 +138,6 @@ def _command(settings: Settings) -> str:
     return f"python -m demos.words train --task words {' '.join(given)} --seed {settings.seed}"
 
 
-def _by(words: Words, contributor: str) -> Words:
-    return words.take([i for i, name in enumerate(words.contributors) if name == contributor])
-
-
 def write_words_card(reader: Path, result: Path, weights: Path) -> None:
     """Copy a reader to `weights` as `words-SYSTEM.safetensors`, and write its card."""
     figures = load_figures(result)
