@@ -23,6 +23,7 @@ from demos.words.reader import SYSTEMS
 from demos.words.report import result_name, shipped_network, write_card, write_characters_result
 from demos.words.report_words import write_words_card, write_words_result
 from demos.words.samples import load_characters, load_letters
+from demos.words.train_own import train_beside_unipen
 from demos.words.train_words import STAGES, train_words
 from demos.words.train_words import Settings as WordSettings
 from demos.words.word_samples import evenly, load_words, word_labels
@@ -40,11 +41,6 @@ app = typer.Typer(
 TASKS = ("characters", "words")
 RESULTS = Path("results") / "words"
 
-Data = Annotated[
-    Path | None,
-    typer.Option(help="A UNIPEN tree, or a folder of archives; default: unipen in $GTN_DATA."),
-]
-
 Cache = Annotated[
     Path | None, typer.Option(help="A folder that keeps what was read, for the next time.")
 ]
@@ -53,7 +49,23 @@ Cache = Annotated[
 @app.command()
 def train(
     task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")] = "characters",
-    data: Data = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="A UNIPEN tree, a folder of archives, or (words) one with labels.csv (file,text) "
+            "and files of ink; default: unipen in $GTN_DATA."
+        ),
+    ] = None,
+    unipen: Annotated[
+        Path | None,
+        typer.Option(
+            help="UNIPEN data, learned beside words of one's own; default: unipen in $GTN_DATA."
+        ),
+    ] = None,
+    holdout: Annotated[
+        int,
+        typer.Option(min=0, help="The last N names of labels.csv are not learned, but measured."),
+    ] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: runs/words/TASK-OUTPUT-seedN.")
     ] = None,
@@ -106,14 +118,22 @@ def train(
     ] = None,
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
-    """Train on the writers of the training and measure on those of the test."""
+    """Train on the writers of the training and measure on those of the test.
+
+    Of a folder with labels.csv (file,text) the words are learned beside those of
+    UNIPEN, as of one more contributor, and those held out are measured.
+    """
     if task not in TASKS:
         raise typer.BadParameter(f"{task!r} is none of {', '.join(TASKS)}", param_hint="--task")
-    if (_find(data) / "labels.csv").is_file():
-        raise typer.BadParameter(
-            f"{_find(data)} has labels.csv: the command adapt has a reader learn its words",
-            param_hint="--data",
-        )
+    own = data if data is not None and (data / "labels.csv").is_file() else None
+    if own is not None and task != "words":
+        raise typer.BadParameter(f"{own} has labels.csv: of words", param_hint="--task")
+    for option, given in (("--most", most), ("--weights", weights)):
+        if own is not None and given is not None:
+            raise typer.BadParameter("only with UNIPEN data", param_hint=option)
+    for option, given in (("--unipen", unipen), ("--holdout", holdout or None)):
+        if own is None and given is not None:
+            raise typer.BadParameter("only with a folder that has labels.csv", param_hint=option)
     if task == "words":
         word_settings = WordSettings(
             system=system,
@@ -128,6 +148,15 @@ def train(
             distortion=distortion,
             seed=seed,
         )
+        if own is not None:
+            out = out or Path("runs") / "words" / f"{own.resolve().name}-{system}-seed{seed}"
+            metrics, problems = train_beside_unipen(
+                own, _find(unipen, "--unipen"), word_settings, out, holdout=holdout, cache=cache,
+                progress=progress, until=until,
+            )  # fmt: skip
+            _report(problems)
+            typer.echo(_stopped(out) if metrics is None else json.dumps(metrics))
+            return
         _train_words(
             _find(data), word_settings, out, most, cache, progress, until, results, weights
         )
@@ -171,7 +200,7 @@ def _train_words(
         until=until,
     )
     if not done:
-        typer.echo(f"{out}: stopped on the way; the same command goes on")
+        typer.echo(_stopped(out))
         return
     listed = task_words(words.labels)
     path = write_words_result(words, listed, settings, out, results, most)
@@ -303,6 +332,10 @@ def _folder_figures(
     return figures | {"left_out": len(problems)}
 
 
+def _stopped(out: Path) -> str:
+    return f"{out}: stopped on the way; the same command goes on"
+
+
 def _listed(lexicon: Path | None, labels: list[str]) -> WordList:
     """The words of a file, or else those of the task, which has all labels."""
     listed = task_words(labels) if lexicon is None else file_words(lexicon)
@@ -311,12 +344,12 @@ def _listed(lexicon: Path | None, labels: list[str]) -> WordList:
     return listed
 
 
-def _find(data: Path | None) -> Path:
+def _find(data: Path | None, option: str = "--data") -> Path:
     if data is not None:
         return data
     folder = os.environ.get("GTN_DATA")
     if not folder:
-        raise TreeError("give --data, or set GTN_DATA to a folder with unipen/ inside")
+        raise TreeError(f"give {option}, or set GTN_DATA to a folder with unipen/ inside")
     return Path(folder) / "unipen"
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from demos.words.training import training_of
 from recognizers.datasets.fields import load_fields, nothing_read
 from recognizers.online.network import MAPS
 
-__all__ = ["RATE", "STEPS", "adapt", "adapt_folder"]
+__all__ = ["RATE", "STEPS", "OwnWords", "adapt", "adapt_folder", "own_words", "spelled"]
 
 STEPS = 200
 RATE = 1e-3
@@ -44,6 +44,26 @@ def adapt_folder(
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
     """
+    own = own_words(data, holdout)
+    metrics, more = adapt(own.learned, own.held_out, start, out, labels=own.labels, **options)
+    return metrics, [*own.problems, *more]
+
+
+class OwnWords(NamedTuple):
+    """Words of a folder: to learn, held out, what all of its rows say, and what was left out."""
+
+    learned: list[LabelledWord]
+    held_out: list[LabelledWord]
+    labels: list[str]
+    problems: list[str]
+
+
+def own_words(data: Path, holdout: int) -> OwnWords:
+    """The words of a folder with ``labels.csv``, as :func:`adapt_folder` shares them out.
+
+    Raises:
+        FieldSetError: as :func:`adapt_folder`.
+    """
     rows = load_fields(data)
     ours, others = rows.held_out(holdout)
     chosen = [one for one in ours if one.split in ("", "train")]
@@ -52,9 +72,7 @@ def adapt_folder(
     if not words:
         elsewhere = f"{len(rows.fields) - len(chosen)} rows are held out, or for validation"
         raise nothing_read([*rows.problems, *problems, elsewhere])
-    labels = labels_of(rows.fields)
-    metrics, most = adapt(words, held_out, start, out, labels=labels, **options)
-    return metrics, [*rows.problems, *problems, *more, *most]
+    return OwnWords(words, held_out, labels_of(rows.fields), [*rows.problems, *problems, *more])
 
 
 def adapt(
@@ -85,7 +103,7 @@ def adapt(
         CheckpointError: `start` is no reader; `out` holds a run of other settings or other words.
     """
     before = WordReader.load(start)
-    learned, problems = _spelled(before, words)
+    learned, problems = spelled(before, words)
     if not learned:
         raise nothing_read(problems)
     settings = _settings(before, start, steps, rate, seed)
@@ -126,17 +144,17 @@ def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: in
     )
 
 
-def _spelled(
+def spelled(
     reader: WordReader, words: Sequence[LabelledWord]
 ) -> tuple[list[LabelledWord], list[str]]:
-    """The words that some path of the reader spells, and which are none."""
+    """The words that some path of the reader spells, and what is wrong with the others."""
     training = training_of(reader.recognize)
     rng = np.random.default_rng(0)
-    spelled, problems = [], []
+    found, problems = [], []
     for one in words:
         target = training.word(reader.normalize(one.ink), one.label)
         if training.word_losses([target], rng, 0.0)[1]:
             problems.append(f"{one.name}: no path through its ink spells {one.label!r}")
         else:
-            spelled.append(one)
-    return spelled, problems
+            found.append(one)
+    return found, problems

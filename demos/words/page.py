@@ -39,6 +39,7 @@ python -m demos.words evaluate --data own --json  # a folder with labels.csv (fi
 python -m demos.words pad --keep own              # keeps what is written there, with its words
 python -m demos.words adapt --data own --out runs/own --holdout 20      # learns that hand
 python -m demos.words pad --checkpoint runs/own/words.safetensors
+python -m demos.words train --task words --data own --out runs/beside --holdout 20  # beside UNIPEN
 python -m demos.words beam && python -m demos.words hands && python -m demos.words report
 ```
 
@@ -51,6 +52,11 @@ pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
 what it misread. A file that cannot be read, and a text of other characters than letters, is
 reported and left out. The lexicon is all labels of the folder and frequent English, or a
 `--lexicon FILE`; a word that the file does not have is reported and counts as an error.
+
+`train --task words` learns such a folder beside UNIPEN's words and letters (`--unipen`, or in
+`GTN_DATA`), its words drawn as those of one more contributor; for one hand `adapt` is quicker. The
+last `--holdout` file names, and rows that a column `split` marks as `test`, are not learned, but
+measured; the figures are in `metrics.json` beside `words.safetensors`.
 
 ## How a word is read
 

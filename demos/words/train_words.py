@@ -29,7 +29,7 @@ from demos.words.word_samples import Words
 from recognizers.datasets.fields import file_hash
 from recognizers.online.ink import Ink
 
-__all__ = ["STAGES", "Settings", "train_words"]
+__all__ = ["STAGES", "Settings", "new_reader", "train_words"]
 
 STAGES = ("strings", "words")
 """What is trained on, in this order: isolated letters side by side; words, of which only the text
@@ -113,6 +113,19 @@ def train_words(
     return True
 
 
+def new_reader(settings: Settings) -> WordReader:
+    """The reader that a run begins with, untrained."""
+    options: dict[str, Any] = {"context": True} if settings.context else {}
+    return WordReader(
+        settings.system,
+        settings.output,
+        normaliser=settings.normaliser,
+        maps=[*settings.maps],
+        seed=settings.seed,
+        **options,
+    )
+
+
 class _Run:
     """One stage after the other; all that the next step depends on is in the state file."""
 
@@ -139,15 +152,7 @@ class _Run:
             "of_words": len(words),
             "words_hash": _hash_of(words),
         }
-        options: dict[str, Any] = {"context": True} if settings.context else {}
-        self.reader = WordReader(
-            settings.system,
-            settings.output,
-            normaliser=settings.normaliser,
-            maps=[*settings.maps],
-            seed=settings.seed,
-            **options,
-        )
+        self.reader = new_reader(settings)
         self.reader.recognize.halved = settings.bfloat16
         self.training = training_of(self.reader.recognize)
         self.log: list[dict[str, Any]] = []

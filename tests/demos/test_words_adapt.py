@@ -1,6 +1,7 @@
 """Readers of words that learn a hand: what they gain, what is left out, runs that go on."""
 
 import json
+import string
 from functools import partial
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError
-from demos.words import hands
+from demos.words import hands, samples, word_samples
 from demos.words.__main__ import app
 from demos.words.adapt import adapt, adapt_folder
 from demos.words.evaluate_folder import LabelledWord
@@ -129,9 +130,6 @@ def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["n_words"] == 1
     assert figures["word_error"] == metrics["after"]["word_error"]
-    done = call(app, ["train", "--task", "words", "--data", str(data)])
-    assert done.exit_code == 2
-    assert "adapt" in done.output
     with (data / "labels.csv").open() as rows:
         content = [line.strip() for line in rows][:5]
     table = [content[0] + ",split", *(f"{line},{split}" for line, split in zip(
@@ -188,3 +186,72 @@ def test_every_hand_is_measured_by_itself(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "hands-sdnn-rate0.004.json").read_text())["rate"] == 0.004
     assert json.loads((tmp_path / "hands-sdnn.json").read_text()) == found
     assert CliRunner().invoke(app, ["hands", "--system", "other"]).exit_code == 2
+
+
+def unipen(folder, parts):
+    """A tree of ink by its categories, all of one writer."""
+    for category, level, inks in parts:
+        lines = [".COORD X Y", ".WRITER_ID me"]
+        strokes = 0
+        for ink, label in inks:
+            for stroke in ink.strokes:
+                lines += [".PEN_DOWN", *(f"{x:.1f} {-y:.1f}" for x, y in stroke), ".PEN_UP"]
+            last = strokes + len(ink.strokes) - 1
+            lines.append(f'.SEGMENT {level} {strokes}-{last} OK "{label}"')
+            strokes = last + 1
+        place = folder / "data" / category / "us"
+        place.mkdir(parents=True)
+        (place / "a.dat").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_a_folder_is_learned_beside_unipen(tmp_path, monkeypatch):
+    for module in (samples, word_samples):
+        monkeypatch.setattr(module, "side", lambda *_: "train")
+    letters = [(write_word(c, seed=1), c) for c in string.ascii_lowercase]
+    theirs = [(write_word(text, seed=2), text) for text in ("sun", "moon")]
+    tree = unipen(tmp_path / "tree", [("1c", "CHARACTER", letters), ("6", "WORD", theirs)])
+    (tmp_path / "own").mkdir()
+    data = folder_of(tmp_path / "own", strange([*LEARNED[:3], *HELD_OUT[:2]]))
+    (data / "01.json").write_text("nothing")
+    out = tmp_path / "run"
+    command = ["train", "--task", "words", "--data", str(data), "--unipen", str(tree)]
+    command += ["--holdout", "2", "--out", str(out), "--strings", "1", "--steps", "2"]
+    command += ["--system", "sdnn", "--no-progress"]
+    call = CliRunner().invoke
+    done = call(app, [*command, "--until", "0"])
+    assert "stopped on the way" in done.output, done.output
+    assert not (out / "words.safetensors").exists()
+    done = call(app, command)
+    metrics = json.loads(done.stdout.splitlines()[-1])
+    assert (metrics["own"], metrics["unipen"]) == (2, 2)
+    assert metrics["held_out"]["n_words"] == 2
+    assert "left out: " in done.stderr
+    assert "01.json" in done.stderr
+    assert json.loads((out / "metrics.json").read_text()) == metrics
+    assert WordReader.load(out / "words.safetensors").seen == {
+        "bead": 1, "hand": 1, "moon": 1, "sun": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "blamed"),
+    [
+        (["--task", "characters"], "--task"),
+        (["--most", "3"], "--most"),
+        (["--weights", "x"], "--weights"),
+    ],
+)
+def test_options_that_do_not_go_with_a_folder(tmp_path, options, blamed):
+    (tmp_path / "labels.csv").write_text("file,text\n")
+    command = ["train", "--task", "words", "--data", str(tmp_path), *options]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2
+    assert f"Invalid value for {blamed}:" in done.stderr
+
+
+@pytest.mark.parametrize("options", [["--unipen", "x"], ["--holdout", "3"]])
+def test_options_that_go_with_a_folder_only(tmp_path, options):
+    done = CliRunner().invoke(app, ["train", "--task", "words", "--data", str(tmp_path), *options])
+    assert done.exit_code == 2
+    assert "labels.csv" in done.stderr
