@@ -47,7 +47,7 @@ def relabel(graph: Graph, ilabels: Labels = None, olabels: Labels = None) -> Gra
     check_graph(graph)
     inputs, isymbols = _changed(graph.ilabels, graph.isymbols, ilabels, "ilabels")
     outputs, osymbols = _changed(graph.olabels, graph.osymbols, olabels, "olabels")
-    same = np.array_equal(inputs, outputs) and isymbols == osymbols
+    same = np.array_equal(inputs, outputs)
     return with_labels(graph, inputs, None if same else outputs, isymbols, osymbols)
 
 

@@ -272,13 +272,13 @@ def test_several_indexes_and_masks():
             batch[wrong]
 
 
-def test_a_batch_is_united():
-    batch = gtn.strings(["ab", "", "b"])
-    penalties = torch.arange(3.0, dtype=torch.float64)
-    batch = batch.with_data(time=penalties.numpy())
+@given(SEVERAL)
+def test_a_batch_is_united(several):
+    batch = GraphBatch.from_graphs(several)
+    batch = batch.with_data(number=np.arange(batch.num_arcs))
     whole = batch.united()
-    assert not whole.topology.is_batch
-    assert gtn.equal(whole, gtn.union(*batch))
-    assert whole.data["time"].tolist() == [0.0, 1.0, 2.0]
-    assert whole.sources[0].index.tolist() == [0, 1, 2]
+    assert type(whole) is Graph
+    assert gtn.equal(whole, gtn.union(*several))
+    assert whole.data["number"].tolist() == list(range(batch.num_arcs))
+    assert whole.sources[0].index.tolist() == list(range(batch.num_arcs))
     assert batch[:0].united().num_nodes == 0

@@ -499,6 +499,31 @@ def test_penalties_that_are_none_are_named(bad):
         graph.penalties[1] = 0.0
 
 
+@pytest.mark.parametrize("options", [{}, {"symbols": "ignore"}, {"failure": "#"}])
+def test_a_beam_that_loses_nothing_takes_the_other_arguments_too(options):
+    tables = gtn.SymbolTable("xy#"), gtn.SymbolTable("yx#")
+    a = gtn.from_arcs(
+        [(0, 1, "x", 0.5), (0, 1, "y", 1.0)],
+        final=1, symbols=tables[0], data={"row": np.array([1, 2])},
+    )  # fmt: skip
+    b = gtn.from_arcs(
+        [(0, 2, "x", 0.25), (0, 1, "#", 0.5), (1, 2, "x", 2.0), (1, 2, "y", 3.0)],
+        start=[0, 1], final=2, symbols=tables[1], data={"row": np.arange(4) + 10},
+    )  # fmt: skip
+
+    def described(graph):
+        rows = (graph.data.column(key).values(reduce="sum") for key in ("row_a", "row_b"))
+        arcs = zip(graph.ilabels, graph.olabels, graph.penalties.tolist(), *rows, strict=True)
+        return sorted(arcs), graph.isymbols, graph.osymbols
+
+    whole = gtn.compose(a, b, suffixes=("_a", "_b"), **options)
+    for limit in ({"beam": 100.0}, {"max_active": 100}):
+        found = gtn.compose(a, b, suffixes=("_a", "_b"), **options, **limit)
+        assert described(found) == described(whole)
+    without = gtn.compose(a, b, suffixes=("_a", "_b"))
+    assert not options or described(whole) != described(without)
+
+
 def test_arguments_are_checked():
     a = gtn.string([1])
     with pytest.raises(GraphError, match="beam=-1"):

@@ -465,6 +465,12 @@ def test_a_plan_is_applied_to_new_penalties_and_to_copies():
     assert torch.equal(plan(*pickle.loads(pickle.dumps((other, b)))).penalties, expected.penalties)
     with pytest.raises(GraphError, match=r"a has .* not the .* planned for"):
         plan(b, b)
+    # A batch of one has the arrays of its graph, and another result.
+    of_one = gtn.GraphBatch.from_graphs([b])
+    with pytest.raises(GraphError, match=r"b has .* not the .* planned for"):
+        plan(a, of_one)
+    with pytest.raises(GraphError, match=r"b has .* not the .* planned for"):
+        ComposePlan(a.topology, of_one.topology)(a, b)
 
 
 def test_intersection_of_acceptors():
@@ -475,6 +481,33 @@ def test_intersection_of_acceptors():
     assert c.osymbols is c.isymbols
     assert [c.symbol_pair(i) for i in range(c.num_arcs)] == ["x", "ε"]
     assert c.penalties.tolist() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize("filter", ["sequence", "match", "trivial"])
+def test_an_intersection_is_the_composition_in_the_first_table(filter):
+    tables = gtn.SymbolTable("pq"), gtn.SymbolTable("qp")
+    options = {"filter": filter, "symbols": "ignore", "suffixes": ("_a", "_b")}
+    rng = np.random.default_rng(5)
+    compared = 0
+    for _ in range(20):
+        a, b = (gtn.project(random_graph(rng)).with_symbols(table) for table in tables)
+        a, b = (g.with_data(row=np.arange(g.num_arcs) + 1) for g in (a, b))
+        found, whole = intersect(a, b, **options), compose(a, b, **options)
+        assert found.isymbols == found.osymbols == a.isymbols
+        assert found.olabels.tolist() == whole.ilabels.tolist()
+        for name in ("src", "dst", "ilabels", "starts", "finals"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+        for name in ("penalties", "start_penalties", "final_penalties"):
+            assert torch.equal(getattr(found, name), getattr(whole, name))
+        for one, other in zip(found.sources, whole.sources, strict=True):
+            np.testing.assert_array_equal(one.index, other.index)
+        assert sorted(found.data) == ["row_a", "row_b"]
+        for key in found.data:
+            np.testing.assert_array_equal(found.data[key], whole.data[key])
+        compared += bool(found.num_arcs)
+    assert compared > 5
+    with pytest.raises(DataError, match="suffixes"):
+        intersect(a, b, symbols="ignore")
 
 
 def test_intersection_of_transducers_raises():

@@ -392,6 +392,23 @@ def test_a_label_outside_the_table_is_infeasible():
             DiscriminativeForwardLoss()(ab([0.0, 1.0]), unknown)
 
 
+@pytest.mark.parametrize("kind", LOSSES)
+def test_targets_are_in_the_symbols_that_the_grammar_writes(kind):
+    spelled = gtn.from_arcs(
+        [(0, 1, "a", "one", 0.25), (1, 0, "b", None, 0.5), (0, 0, "b", "two", 1.5)],
+        final={0: 0.75, 1: 0.0}, isymbols=AB, osymbols=gtn.SymbolTable(["one", "two"]),
+        dtype=torch.float64,
+    )  # fmt: skip
+    lattices = [ab([1.0, 0.5], [2.0, 3.0]), ab([0.125, 4.0], [3.0, 0.25], [1.0, 1.0])]
+    targets = [["two", "one"], ["one", "two"]]
+    for graph, target in (*zip(lattices, targets), (gtn.GraphBatch.from_graphs(lattices), targets)):
+        found = kind(spelled, reduction="none")(graph, target)
+        torch.testing.assert_close(found, kind(reduction="none")(graph @ spelled, target))
+        assert found.isfinite().all()
+    with pytest.raises(InfeasibleTargetError, match="symbol 'a' is not in"):
+        kind(spelled)(lattices[0], ["a"])
+
+
 def test_acceptors_with_symbols_of_their_own_on_a_batch():
     batch = gtn.GraphBatch.from_graphs([ab([0.5, 1.0], [0.25, 2.0])] * 3)
     loss = ViterbiLoss(infeasible="infinity", reduction="none")

@@ -266,8 +266,28 @@ def test_sides_keep_their_tables():
     same = gtn.from_arcs(
         [(0, 1, "a", "x")], final=1, isymbols=gtn.SymbolTable("a"), osymbols=gtn.SymbolTable("x")
     )
-    made = union(same, same)
-    assert (made.isymbols, made.osymbols) == (same.isymbols, same.osymbols)
+    # Labels that both sides share, in another table on each.
+    shared = gtn.from_arrays(
+        [0], [1], [0], final=1, isymbols=gtn.SymbolTable("a"), osymbols=gtn.SymbolTable("x")
+    )
+    several = closure(g, upper=0), closure(g, upper=2), closure(g, lower=2), concat(g, g)
+    for of, all_made in (
+        (same, (union(same, same), concat(same, same), closure(same, upper=2))),
+        (shared, (union(shared, shared), concat(shared, shared), closure(shared, upper=2))),
+        (g, several),
+    ):
+        for made in all_made:
+            assert (made.isymbols, made.osymbols) == (of.isymbols, of.osymbols)
+    assert union(shared, same).symbol_pair(0) == union(same, shared).symbol_pair(1) == "a:x"
+
+
+def test_labels_of_no_table_are_joined_as_integers():
+    one, two = gtn.string([3]), gtn.string([5])
+    for join in (union, concat):
+        assert equal(join(one, two, symbols="ignore"), join(one, two))
+        made = join(one, gtn.string("a"), symbols="ignore")  # the tables are the first one's
+        assert (made.isymbols, made.osymbols) == (None, None)
+        assert made.ilabels[:2].tolist() == [3, 0]
 
 
 def test_penalties_of_two_dtypes_meet_in_the_wider():
