@@ -208,7 +208,8 @@ def test_errors_of_ctc():
         CTCLoss()(emissions, [[1.5], [1]])
     with pytest.raises(GraphError, match="2 problems meet a batch of 1 graphs"):
         CTCLoss()(emissions, [[1]])
-    for targets in ([1, 2], [[[1]], [[2]]], [[[1], [2, 2]], [1]]):
+    tensors = (torch.tensor([1, 2]), torch.ones(2, 1, 1, dtype=torch.int64))
+    for targets in ([1, 2], [[[1]], [[2]]], [[[1], [2, 2]], [1]], *tensors):
         with pytest.raises(GraphError, match=r"sample 0 is .*; it is one sequence of labels"):
             CTCLoss()(emissions, targets)
     with pytest.raises(GraphError, match=r"sample 0 is \[\[1\], \[2\]\]; it is one sequence"):
@@ -525,6 +526,12 @@ def test_expected_risk_is_that_of_all_paths(graph, target, distinct):
     assert value.item() == pytest.approx(expected, abs=1e-9)
 
 
+def test_expected_risk_is_of_strings_unless_paths_are_asked_for():
+    graph = gtn.linear(torch.zeros(1, 2)) | gtn.string([0])
+    assert ExpectedRiskLoss()(graph, [1]) == ExpectedRiskLoss(distinct=True)(graph, [1]) == 0.5
+    assert ExpectedRiskLoss(distinct=False)(graph, [1]).item() == pytest.approx(2 / 3)
+
+
 def test_expected_risk_has_the_gradient_of_its_shares():
     torch.manual_seed(0)
     graph = gtn.linear(torch.randn(3, 2, dtype=torch.float64), symbols=AB)
@@ -555,6 +562,9 @@ def test_expected_risk_of_a_batch_and_other_risks():
             ExpectedRiskLoss(count=4)(graphs[1], target)
     with pytest.raises(GraphError, match=r"has 0.5; labels are integers"):
         ExpectedRiskLoss(count=4)(graphs[1], [0.5])
+    for target in ("ab", gtn.string("b")):
+        with pytest.raises(GraphError, match="has symbols, but the graph's output has no table"):
+            ExpectedRiskLoss()(gtn.linear(torch.zeros(1, 2)), target)
     with pytest.raises(GraphError, match="a batch of 3 graphs needs a list of as many"):
         wrong(batch, ["a"])
 
@@ -635,3 +645,15 @@ def test_a_label_that_is_no_class_is_an_error_and_no_infeasible_target(infeasibl
 def test_a_loss_of_graphs_says_that_emissions_are_none():
     with pytest.raises(GraphError, match=r"takes a graph, not Tensor"):
         gtn.nn.DiscriminativeForwardLoss()(torch.zeros(2, 3), [0, 1])
+
+
+@pytest.mark.parametrize("graphs_of", [ctc_graphs, ASGLoss(4).correct])
+def test_graphs_of_targets_pass_the_checks_of_a_graph(graphs_of):
+    batch = graphs_of([[1, 2], [], [3]])
+    t = batch.topology
+    checked = gtn.Topology(
+        t.num_nodes, t.src, t.dst, t.ilabels, t.olabels, starts=t.starts, finals=t.finals,
+        node_offsets=t.node_offsets, arc_offsets=t.arc_offsets,
+    )  # fmt: skip
+    assert checked.starts.tolist() == t.node_offsets[:-1].tolist()
+    assert checked.batch_size == 3

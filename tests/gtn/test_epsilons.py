@@ -190,3 +190,7 @@ def test_too_many_arcs():
     for limit in (5000, 10_050):
         with pytest.raises(gtn.GraphError, match=f"more than {limit} arcs"):
             gtn.remove_epsilon(gtn.closure(many), max_arcs=limit)
+    # From each end and from the start 100 ways on, and from each end one to the start before that.
+    assert gtn.remove_epsilon(gtn.closure(many), max_arcs=10_200).num_arcs == 101 * 100
+    with pytest.raises(gtn.GraphError, match="or follows more"):
+        gtn.remove_epsilon(gtn.closure(many), max_arcs=10_199)

@@ -302,3 +302,25 @@ def test_gradcheck(semiring):
 def test_penalties_need_no_gradient_to_be_the_same(g):
     free = g.with_penalties(g.penalties.clone().requires_grad_())
     assert gtn.equal(gtn.determinize(free), gtn.determinize(g))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "gap", "merged"),
+    [
+        (torch.float32, 1e-6, True),
+        (torch.float32, 1e-4, False),
+        (torch.float64, 1e-10, True),
+        (torch.float64, 1e-8, False),
+    ],
+)
+def test_within_what_penalties_are_equal_follows_their_dtype(dtype, gap, merged):
+    subsets = gtn.from_arcs(
+        [(0, 1, "a", 0.0), (0, 2, "a", gap), (0, 1, "b"), (0, 2, "b"), (1, 3, "c"), (2, 3, "d")],
+        final=3, dtype=dtype,
+    )  # fmt: skip
+    futures = gtn.from_arcs(
+        [(0, 1, "a"), (0, 2, "b"), (1, 3, "c"), (2, 3, "c"), (1, 3, "d"), (2, 3, "d", gap)],
+        final=3, dtype=dtype,
+    )  # fmt: skip
+    for made in (gtn.determinize(subsets), gtn.minimize(futures)):
+        assert made.num_nodes == (3 if merged else 4)
