@@ -105,6 +105,17 @@ def random_pairs(seed, **options):
     return a, with_failures(b, seed)
 
 
+@pytest.mark.parametrize("failure", [None, FAILURE])
+def test_labels_that_one_side_lacks_are_left_out_where_arcs_are_many(failure):
+    a, b = random_pairs(seed=31)
+    a = gtn.relabel(a, olabels={0: FAILURE + 1})  # which b lacks, as a now lacks 0
+    assert a.num_arcs + b.num_arcs > 256 > max(x.num_arcs + y.num_arcs for x, y in zip(a, b))
+    together = gtn.compose(a, b, failure=failure)
+    assert together.num_arcs > COUNT
+    for one, x, y in zip(together, a, b, strict=True):
+        assert gtn.equal(one, gtn.compose(x, y, failure=failure))
+
+
 @pytest.mark.parametrize("filter", FILTERS)
 @pytest.mark.parametrize("beam", [None, 1e9])
 def test_composition_equals_that_with_the_expansion(filter, beam):
