@@ -41,7 +41,7 @@ def n_best(
     at worst where there are cycles). Paths are told apart by their arcs, so two may spell the
     same string, unless ``distinct`` is asked for: then the best path of each of the ``count`` best
     strings, by determinization along these strings only, in time proportional to the arcs that
-    leave what their prefixes reach.
+    leave what their prefixes reach, without what is worse than the worst of them.
 
     Args:
         graph: graph or batch; with ``others``, the best paths of their composition, as in

@@ -79,6 +79,36 @@ def _labelled(
 
 
 @njit(cache=True, nogil=True)
+def _keep(least: Float64s, size: int, count: int, value: float) -> int:
+    """Put a value among the ``count`` least, a heap with the greatest first; return its size."""
+    if size < count:
+        i = size
+        while i > 0 and least[(i - 1) // 2] < value:
+            least[i] = least[(i - 1) // 2]
+            i = (i - 1) // 2
+        least[i] = value
+        return size + 1
+    if value < least[0]:
+        i = 0
+        while 2 * i + 1 < size:
+            child = 2 * i + 1
+            if child + 1 < size and least[child + 1] > least[child]:
+                child += 1
+            if least[child] <= value:
+                break
+            least[i] = least[child]
+            i = child
+        least[i] = value
+    return size
+
+
+@njit(cache=True, nogil=True)
+def _beyond(before: float, after: float, bound: float) -> bool:
+    """Return whether the sum of two penalties is above a bound, by more than it may be rounded."""
+    return before + after > bound + 1e-9 * (1.0 + abs(before) + abs(after))
+
+
+@njit(cache=True, nogil=True)
 def n_best_strings(
     count: int,
     num_labels: int,
@@ -100,7 +130,9 @@ def n_best_strings(
     penalty (determinization on the fly, only where strings are extended), and thereby the exact
     penalty of its best completion. A string found offers, at each of its prefixes, all other
     labels and the end; each string is offered once, and the heap yields them in order (Mohri and
-    Riley 2002). O(arcs that leave the nodes of the prefixes of the strings found, times log).
+    Riley 2002). Each offer is another string, so the last of the ``count`` best offers is a bound
+    on all that is wanted: nodes and labels beyond it are left out. O(arcs that leave the nodes of
+    the prefixes of the strings found, times log).
 
     Args:
         num_labels: labels are below.
@@ -134,6 +166,9 @@ def n_best_strings(
     of_prefix, label_of = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     heap = np.empty(room, dtype=np.int64)
     offers, size = 0, 0
+    # The best completions so far of different strings, the worst first, of at most ``count``.
+    least_keys = np.empty(room)
+    num_keys, bound = 0, np.inf
     best_of = np.empty(num_labels)
     seen_at = np.full(num_labels, -1, dtype=np.int32)
     seen = np.empty(num_labels, dtype=np.int32)
@@ -174,6 +209,8 @@ def n_best_strings(
                             d, way, value, before = starts[k], -1, start_penalties[k], -1 - k
                         if remaining[d] == np.inf or value == np.inf:
                             continue
+                        if _beyond(value, remaining[d], bound):
+                            continue
                         at = place[d]
                         if at < begin:
                             at = num_elements
@@ -198,6 +235,8 @@ def n_best_strings(
                         arc = arcs[position]
                         d, value = dst[arc], done[e] + penalties[arc]
                         if remaining[d] == np.inf or value == np.inf:
+                            continue
+                        if _beyond(value, remaining[d], bound):
                             continue
                         at = place[d]
                         if at < begin:
@@ -226,6 +265,8 @@ def n_best_strings(
                         if done[e] + remaining[nodes[e]] < least:
                             least = done[e] + remaining[nodes[e]]
                             node = nodes[e]
+                    if parent < 0:
+                        num_keys = _keep(least_keys, num_keys, count, least)
                 while leaving[node] >= 0 and labels[leaving[node]] < 0:
                     node = dst[leaving[node]]
                 chosen = -1
@@ -257,6 +298,12 @@ def n_best_strings(
                     if k >= 0:
                         x, value = seen[k], best_of[seen[k]]
                     if x == chosen or value == np.inf:
+                        continue
+                    least_keys = _more(least_keys, num_keys + 1)
+                    num_keys = _keep(least_keys, num_keys, count, value)
+                    if num_keys == count:
+                        bound = least_keys[0]
+                    if value > bound:
                         continue
                     keys[offers], of_prefix[offers], label_of[offers] = value, prefix, x
                     _push(heap, keys, size, offers)

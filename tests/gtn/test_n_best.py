@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -373,3 +374,21 @@ def test_no_path_at_all_has_no_text() -> None:
     found = gtn.n_best(gtn.empty(), 3)
     assert len(found) == 0
     assert gtn.path_text(found) == []
+
+
+def test_strings_that_may_be_anywhere_in_a_long_input():
+    """A class that writes nothing lets each prefix reach all frames: few of them are looked at."""
+    rng = np.random.default_rng(0)
+    emissions = torch.from_numpy(rng.exponential(3.0, (1500, 8)))
+    lattice = gtn.compose(gtn.linear(emissions), gtn.nn.ctc_topology(8))
+    gtn.n_best(lattice, 1, distinct=True)
+    begun = time.perf_counter()
+    chains = gtn.n_best(lattice, 12, distinct=True)
+    assert time.perf_counter() - begun < 5  # a quarter of a minute, where all frames are looked at
+    best = {}
+    several = gtn.n_best(lattice, 400)
+    for chain, penalty in zip(several, totals(several)):
+        best.setdefault(tuple(gtn.path_labels(chain).tolist()), penalty)
+    assert len(best) >= 12
+    assert [tuple(labels.tolist()) for labels in gtn.path_labels(chains)] == list(best)[:12]
+    np.testing.assert_allclose(totals(chains), list(best.values())[:12], rtol=1e-12)
