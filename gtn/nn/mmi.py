@@ -73,4 +73,4 @@ class MMILoss(DiscriminativeForwardLoss):
             dense.forward_penalty_float64(emissions, compose(whole, target), lengths=lengths),
             dense.forward_penalty_float64(emissions, whole, lengths=lengths),
         )
-        return self.reduced(losses, feasible, targets).to(emissions)
+        return self.reduced(losses, feasible, targets, whole.osymbols).to(emissions)

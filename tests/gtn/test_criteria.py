@@ -413,6 +413,9 @@ def test_mmi_without_a_path_on_either_side():
         value = loss(emissions, [target, target])
         assert (value, loss.skipped) == (0, 2)
         assert (torch.autograd.grad(value, emissions)[0] == 0).all()
+    message = r"sample 1 \('az'\), whose symbol 'z' is not in SymbolTable\(2: a b\)$"
+    with pytest.raises(InfeasibleTargetError, match=message):
+        MMILoss(held_letters())(emissions, ["a", "az"])
 
 
 # -- hinge ---------------------------------------------------------------------------------------
