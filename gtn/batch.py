@@ -24,12 +24,18 @@ class GraphBatch(Graph):
 
     Every verb takes a batch: a single graph broadcasts against it, a scorer returns one value
     per graph. ``batch[i]`` is a view; ``len``, iteration and slices work as on a list; an array of
-    indexes, or a mask, chooses graphs as of an array.
+    indexes, or a mask, chooses graphs as of an array. Where gradients are wanted of many of its
+    graphs, iterate: the gradient of each ``batch[i]`` is as large as that of the whole batch.
+
+    Graph i has the nodes ``topology.node_offsets[i]`` up to ``topology.node_offsets[i + 1]`` and
+    likewise the arcs of ``topology.arc_offsets``; ``topology.arc_graph`` is the graph of each arc.
 
     >>> import gtn
     >>> batch = gtn.GraphBatch.from_graphs([gtn.string([1, 2]), gtn.string([3])])
     >>> len(batch), batch.num_arcs, batch[1].ilabels
     (2, 3, array([3], dtype=int32))
+    >>> batch.topology.arc_offsets, batch.topology.arc_graph
+    (array([0, 2, 3], dtype=int32), array([0, 0, 1]))
     """
 
     __slots__ = ()
@@ -78,7 +84,18 @@ class GraphBatch(Graph):
         return self.topology.batch_size
 
     def __iter__(self) -> Iterator[Graph]:
-        return (self[i] for i in range(len(self)))
+        return self._graphs(range(len(self)))
+
+    def _graphs(self, numbers: Iterable[int]) -> Iterator[Graph]:
+        """Return some of the graphs; their gradients together are as large as the batch's."""
+        t = self.topology
+        owners = (t.arc_graph, t.graph_of_nodes(t.starts), t.graph_of_nodes(t.finals))
+        penalties = (self.penalties, self.start_penalties, self.final_penalties)
+        parts = [
+            torch.split(own, np.bincount(owner, minlength=len(self)).tolist())
+            for own, owner in zip(penalties, owners, strict=True)
+        ]
+        return (self._graph(i, *(part[i] for part in parts)) for i in numbers)
 
     def _none(self) -> GraphBatch:
         """Return the batch of no graphs that has the dtype, symbols and data keys of this one."""
@@ -121,33 +138,44 @@ class GraphBatch(Graph):
             # An empty list would be an array of floats.
             which = i if isinstance(i, slice) else np.asarray(i, dtype=None if len(i) else np.int64)
             numbers = np.arange(len(self))[which]
-            chosen = [self[k] for k in numbers.tolist()]
+            chosen = list(self._graphs(numbers.tolist()))
             return GraphBatch.from_graphs(chosen) if chosen else self._none()
         i = operator.index(i)
         if not -len(self) <= i < len(self):
             raise IndexError(f"graph {i} of a batch of {len(self)}")
         t = self.topology
         i %= len(self)
+        a0, a1 = t.arc_offsets[i : i + 2].tolist()
+        s0, s1 = np.searchsorted(t.starts, t.node_offsets[i : i + 2]).tolist()
+        f0, f1 = np.searchsorted(t.finals, t.node_offsets[i : i + 2]).tolist()
+        return self._graph(
+            i, self.penalties[a0:a1], self.start_penalties[s0:s1], self.final_penalties[f0:f1]
+        )
+
+    def _graph(
+        self, i: int, penalties: torch.Tensor, starts: torch.Tensor, finals: torch.Tensor
+    ) -> Graph:
+        """Return graph i, with its part of the penalties."""
+        t = self.topology
         n0, n1 = t.node_offsets[i : i + 2].tolist()
         a0, a1 = t.arc_offsets[i : i + 2].tolist()
-        s0, s1 = np.searchsorted(t.starts, (n0, n1)).tolist()
-        f0, f1 = np.searchsorted(t.finals, (n0, n1)).tolist()
+        s0, f0 = np.searchsorted(t.starts, n0), np.searchsorted(t.finals, n0)
         topology = Topology(
             n1 - n0,
             t.src[a0:a1] - n0,
             t.dst[a0:a1] - n0,
             t.ilabels[a0:a1],
             None if t.olabels is t.ilabels else t.olabels[a0:a1],
-            starts=t.starts[s0:s1] - n0,
-            finals=t.finals[f0:f1] - n0,
+            starts=t.starts[s0 : s0 + len(starts)] - n0,
+            finals=t.finals[f0 : f0 + len(finals)] - n0,
             check=False,
         )
         arcs = Sources(np.arange(a0, a1, dtype=np.int32))
         return Graph(
             topology,
-            self.penalties[a0:a1],
-            start_penalties=self.start_penalties[s0:s1],
-            final_penalties=self.final_penalties[f0:f1],
+            penalties,
+            start_penalties=starts,
+            final_penalties=finals,
             isymbols=self.isymbols,
             osymbols=self.osymbols,
             data=self.data.take(arcs),

@@ -282,3 +282,33 @@ def test_a_batch_is_united(several):
     assert whole.data["number"].tolist() == list(range(batch.num_arcs))
     assert whole.sources[0].index.tolist() == list(range(batch.num_arcs))
     assert batch[:0].united().num_nodes == 0
+
+
+def gradient_elements(value):
+    """Return how many numbers the gradients on the way back from a value have."""
+    seen, left = set(), [value.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        node.register_hook(
+            lambda inputs, _: sizes.extend(x.numel() for x in inputs if x is not None)
+        )
+        left.extend(following for following, _ in node.next_functions)
+    sizes = []
+    value.backward()
+    return sum(sizes)
+
+
+@pytest.mark.parametrize("choose", [list, lambda batch: batch[::-1], lambda batch: batch[[0, 3]]])
+def test_the_gradient_of_many_graphs_is_no_larger_than_the_batch(choose):
+    """One slice a graph would make a gradient of the whole batch for each of them."""
+    penalties = torch.rand(60, 20, 5, dtype=torch.float64, requires_grad=True)
+    batch = gtn.linear(penalties)
+    chosen = choose(batch)
+    value = sum(graph.penalties.square().sum() for graph in chosen)
+    assert gradient_elements(value) < 20 * penalties.numel()
+    used = torch.zeros_like(penalties)
+    used[[0, 3] if len(chosen) == 2 else slice(None)] = 1
+    torch.testing.assert_close(penalties.grad, 2 * penalties * used)
