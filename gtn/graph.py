@@ -30,6 +30,8 @@ class Graph:
 
     Most graphs come from :meth:`from_arcs`, :meth:`from_arrays`, ``gtn.linear`` or
     ``gtn.string``; the constructor takes the parts as they are.
+    The arrays of its structure cannot be written to: ``torch.tensor(g.src)`` copies one, where
+    ``torch.from_numpy(g.src)`` and ``tensor[g.src]`` would make torch warn.
 
     Args:
         topology: nodes, arcs, labels, starts, finals.

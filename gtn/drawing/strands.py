@@ -252,6 +252,12 @@ def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
             raise GraphError(f"highlight must be indexes of arcs, not {arcs.dtype} values")
     bad = arcs[(arcs < 0) | (arcs >= len(mask))] if arcs.size else arcs
     if bad.size:
-        raise GraphError(f"arc {bad[0]} to highlight does not exist: arcs are 0 to {len(mask) - 1}")
+        message = f"arc {bad[0]} to highlight does not exist: arcs are 0 to {len(mask) - 1}"
+        if isinstance(highlight, Graph) and len(highlight.sources) > 1:
+            message += (
+                "; of a path through several graphs, arcs of the first are highlighted: "
+                "those of the second are path.sources[1].index, where it is not -1"
+            )
+        raise GraphError(message)
     mask[arcs.astype(np.int64)] = True
     return mask

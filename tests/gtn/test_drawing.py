@@ -564,3 +564,12 @@ def test_dot_writes_pictures(tmp_path, fig20):
     ET.fromstring(to_svg(fig20))
     transparent = to_svg(gtn.GraphBatch.from_graphs([fig20] * 3), engine="dot", background=None)
     ET.fromstring(transparent)
+
+
+def test_a_path_through_two_graphs_highlights_the_second_by_its_index():
+    held = gtn.from_arcs([(0, 1, 0), (1, 1, 0), (1, 2, 1), (2, 2, 1)], final=2)
+    best = gtn.dense.viterbi_path(torch.tensor([[0.0, 9.0], [1.0, 2.0], [1.0, 0.0]]), held)
+    with pytest.raises(gtn.GraphError, match=r"those of the second are path.sources\[1\].index"):
+        gtn.to_svg(held, highlight=best, engine="layered")
+    by_index = gtn.to_svg(held, highlight=best.sources[1].index, engine="layered")
+    assert by_index == gtn.to_svg(held, highlight=[0, 1, 2], engine="layered")
