@@ -8,8 +8,8 @@ import numpy as np
 
 import gtn
 from demos.checks.__main__ import DEMO_FIELDS
-from demos.checks.reader import CheckReader, shipped_checkpoint
-from demos.checks.report_segments import segment_steps
+from demos.checks.reading.reader import CheckReader, shipped_checkpoint
+from demos.checks.report.segments import segment_steps
 from recognizers.images import load_field
 
 HERE = Path(__file__).parent

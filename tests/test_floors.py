@@ -133,7 +133,7 @@ def test_files_are_found():
         ("recognizers.fields", "grammars.amounts", False),
         ("grammars.amounts", "recognizers.fields", False),
         ("grammars.amounts", "demos.checks", False),
-        ("demos.checks.reader", "grammars.amounts", True),
+        ("demos.checks.reading.reader", "grammars.amounts", True),
     ],
 )
 def test_the_rule_itself(importer, imported, allowed):
@@ -169,6 +169,20 @@ def test_no_circles():
     circles = [c for c in nx.strongly_connected_components(links) if len(c) > 1]
     circles += [{module} for module in nx.nodes_with_selfloops(links)]
     assert not circles, circles
+
+
+def test_folders_of_the_check_reader_import_in_one_order():
+    order = ["reading", "measuring", "training", "whole", "report", "experiments", "commands"]
+    inside = {p.name for p in (ROOT / "demos" / "checks").iterdir() if (p / "__init__.py").exists()}
+    assert inside == set(order)
+    wrong = [
+        named(i)
+        for i in IMPORTS
+        for a, b in [(i.importer.split("."), i.imported.split("."))]
+        if a[:2] == b[:2] == ["demos", "checks"]
+        if a[2] in order and b[2] in order and order.index(a[2]) < order.index(b[2])
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_gtn_depends_on_what_it_declares():

@@ -16,18 +16,25 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checks.calibration import expected_calibration_error, recalibrate
-from demos.checks.combination import WAYS, read_together
-from demos.checks.compare import RESULTS, keep_result, name_of, read_results, table, write_into
-from demos.checks.criteria_page import command as criteria_command
-from demos.checks.crossvalidate import crossvalidate as crossvalidate_fields
-from demos.checks.crossvalidate import doubtful_names
-from demos.checks.curves import write_plots
-from demos.checks.dataset_page import write_dataset_page
-from demos.checks.evaluate import evaluate as evaluate_fields
-from demos.checks.evaluate import figures_of
-from demos.checks.json_lines import appended, line_of, unread, written
-from demos.checks.networks import RECOGNIZERS
+from demos.checks.commands.whole import add_commands, evaluate_whole, load_whole
+from demos.checks.experiments.compare import (
+    RESULTS,
+    keep_result,
+    name_of,
+    read_results,
+    table,
+    write_into,
+)
+from demos.checks.experiments.criteria_page import command as criteria_command
+from demos.checks.experiments.crossvalidate import crossvalidate as crossvalidate_fields
+from demos.checks.experiments.crossvalidate import doubtful_names
+from demos.checks.experiments.segment_recall import command as segmentation_command
+from demos.checks.experiments.separate_page import command as separate_command
+from demos.checks.experiments.speed import command as speed_command
+from demos.checks.measuring.calibration import expected_calibration_error
+from demos.checks.measuring.curves import write_plots
+from demos.checks.measuring.evaluate import evaluate as evaluate_fields
+from demos.checks.measuring.evaluate import figures_of
 from demos.checks.options import (
     CORES,
     Checkpoint,
@@ -42,24 +49,25 @@ from demos.checks.options import (
     Views,
     Workers,
 )
-from demos.checks.reader import (
+from demos.checks.reading.combination import WAYS, read_together
+from demos.checks.reading.json_lines import appended, line_of, unread, written
+from demos.checks.reading.networks import RECOGNIZERS
+from demos.checks.reading.reader import (
     SHIPPED,
     SHIPPED_READERS,
     CheckReader,
     Reading,
     shipped_checkpoint,
 )
-from demos.checks.report import write_report
-from demos.checks.segment_recall import command as segmentation_command
-from demos.checks.separate_page import command as separate_command
-from demos.checks.speed import command as speed_command
-from demos.checks.train import LOSSES, Settings
-from demos.checks.train import train as train_fields
-from demos.checks.volume import read_files
-from demos.checks.whole_commands import add_commands, evaluate_whole, load_whole
-from demos.checks.whole_evaluate import read_checks
-from demos.checks.whole_reader import SHIPPED_WHOLE
-from demos.checks.whole_report import write_whole_report
+from demos.checks.reading.volume import read_files
+from demos.checks.report.dataset import write_dataset_page
+from demos.checks.report.fields import write_report
+from demos.checks.report.whole import write_whole_report
+from demos.checks.training.recalibration import recalibrate
+from demos.checks.training.train import LOSSES, Settings
+from demos.checks.training.train import train as train_fields
+from demos.checks.whole.evaluate import read_checks
+from demos.checks.whole.reader import SHIPPED_WHOLE
 from demos.command_line import run
 from demos.figures import echo_figures
 from demos.image_folders import image_files

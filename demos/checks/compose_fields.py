@@ -3,7 +3,8 @@
 scikit-learn carries 1,797 handwritten digits of 8x8 pixels. Here their strokes are found again and
 written anew with a pen, side by side on the paper of a check, so that the reader can be tried and
 trained where no other data is at hand. The parts ``train`` and ``test`` are written by different
-people: the first 1,200 digits, and the others, as in :func:`demos.checks.pretraining.small_digits`.
+people: the first 1,200 digits, and the others, as in
+:func:`demos.checks.training.pretraining.small_digits`.
 
 The folder ``fields`` beside this file holds what ``--part test --count 12 --seed 1998`` writes.
 """

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from demos.checks.networks import RECOGNIZERS
-from demos.checks.reader import SHIPPED_READERS
-from demos.checks.train import LOSSES
+from demos.checks.reading.networks import RECOGNIZERS
+from demos.checks.reading.reader import SHIPPED_READERS
+from demos.checks.training.train import LOSSES
 
 __all__ = [
     "CORES",

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from PIL import Image, ImageDraw
 
 import gtn
-from demos.checks.pictures import LEAST_POSTERIOR, likely_part
+from demos.checks.report.pictures import LEAST_POSTERIOR, likely_part
 from demos.words.reader import WordReading
 from gtn.drawing.pictures import png
 from recognizers.online.amap import ROWS

@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 
 from demos.checks.__main__ import app
 from demos.checks.compose_fields import write_fields
-from demos.checks.reader import CheckReader, Reading
-from demos.checks.settings import Settings
-from demos.checks.train import train
+from demos.checks.reading.reader import CheckReader, Reading
+from demos.checks.training.settings import Settings
+from demos.checks.training.train import train
 from grammars import named
 from gtn import GraphError
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
@@ -126,8 +126,8 @@ def test_the_command_says_what_it_would_take(folder: Path, tmp_path: Path) -> No
 TRAIN = """
 import sys
 from pathlib import Path
-from demos.checks.settings import Settings
-from demos.checks.train import train
+from demos.checks.training.settings import Settings
+from demos.checks.training.train import train
 from recognizers.datasets.fields import load_fields
 
 settings = Settings.of("sdnn", passes=4, further=0, validation=0.25)

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.calibration import (
+from demos.checks.measuring.calibration import (
     calibrate,
     error_reject,
     expected_calibration_error,
     fit_scale,
-    recalibrate,
     reliability,
 )
-from demos.checks.confusions import NOTHING, aligned, confusions, edits_of
-from demos.checks.evaluate import Outcome, edit_distance, threshold_for
-from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
-from demos.checks.texts import rest, scaled
+from demos.checks.measuring.confusions import NOTHING, aligned, confusions, edits_of
+from demos.checks.measuring.evaluate import Outcome, edit_distance, threshold_for
+from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.reading.texts import rest, scaled
+from demos.checks.training.recalibration import recalibrate
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.images import load_field
 

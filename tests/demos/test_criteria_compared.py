@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 import gtn
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.compare import write_into
 from demos.checks.compose_decimals import compose_decimal, decimal
-from demos.checks.criteria import Budget, compare_criteria, spread_of
-from demos.checks.criteria_page import curves_of, table_of
-from demos.checks.reader import shipped_checkpoint
-from demos.checks.segment_training import CRITERIA
+from demos.checks.experiments.compare import write_into
+from demos.checks.experiments.criteria import Budget, compare_criteria, spread_of
+from demos.checks.experiments.criteria_page import curves_of, table_of
+from demos.checks.reading.reader import shipped_checkpoint
+from demos.checks.training.segments import CRITERIA
 from grammars import named
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.datasets.written_amounts import MnistFields

@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.evaluate import (
+from demos.checks.measuring.evaluate import (
     Outcome,
     accepted_share,
     edit_distance,
     threshold_for,
 )
-from demos.checks.reader import Reading
+from demos.checks.reading.reader import Reading
 from demos.strings.evaluate import evaluate_folder
 from demos.strings.reader import StringReader
 from recognizers.datasets.fields import FieldSetError

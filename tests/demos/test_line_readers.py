@@ -14,26 +14,26 @@ from typer.testing import CliRunner
 
 import gtn
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.combination import combined, texts_graph
-from demos.checks.compare import RESULTS, keep_result, read_results, table, write_into
 from demos.checks.compose_fields import write_fields
-from demos.checks.crossvalidate import (
+from demos.checks.experiments.compare import RESULTS, keep_result, read_results, table, write_into
+from demos.checks.experiments.crossvalidate import (
     crossvalidate,
     doubtful_names,
     folds_of,
     operating_point,
     without,
 )
-from demos.checks.evaluate import read_files
-from demos.checks.line_reading import LineReading, decoded, edges, likely
-from demos.checks.line_training import LineTraining
-from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
-from demos.checks.report import write_report
-from demos.checks.samples import Sample
-from demos.checks.settings import Settings
-from demos.checks.splicing import Splicer, cuts_between
-from demos.checks.texts import texts_of
-from demos.checks.train import train
+from demos.checks.measuring.evaluate import read_files
+from demos.checks.reading.combination import combined, texts_graph
+from demos.checks.reading.lines import LineReading, decoded, edges, likely
+from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.reading.texts import texts_of
+from demos.checks.report.fields import write_report
+from demos.checks.training.lines import LineTraining
+from demos.checks.training.samples import Sample
+from demos.checks.training.settings import Settings
+from demos.checks.training.splicing import Splicer, cuts_between
+from demos.checks.training.train import train
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.images import load_field
 from recognizers.line_images import as_batch, normalise_line
@@ -142,7 +142,7 @@ def test_training_resumes_to_the_same_reader(
     settings = Settings.of(recognizer, loss=loss, passes=6, validation=0.2)
     fields, further = composed[:8], composed[8:]
     train(fields, settings, tmp_path / "whole", further=further, progress=False)
-    import demos.checks.train as training
+    import demos.checks.training.train as training
 
     original = training._Loop.one_pass
 

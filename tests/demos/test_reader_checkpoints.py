@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from demos.checkpoint import CheckpointError, save_checkpoint, write_whole
-from demos.checks.reader import CheckReader, shipped_checkpoint
+from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 
 
 @pytest.fixture(scope="module")

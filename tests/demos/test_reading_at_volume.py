@@ -15,9 +15,9 @@ from torch import nn
 from typer.testing import CliRunner
 
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.json_lines import LinesError, line_of, read_into, unread, written
-from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
-from demos.checks.volume import UNDER_WAY, read_files
+from demos.checks.reading.json_lines import LinesError, line_of, read_into, unread, written
+from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.reading.volume import UNDER_WAY, read_files
 from demos.image_folders import image_files
 from recognizers.datasets.fields import load_fields
 from recognizers.folding import folded

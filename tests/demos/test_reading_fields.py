@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.evaluate import (
+from demos.checks.measuring.evaluate import (
     evaluate,
     read_files,
 )
-from demos.checks.ink import Views
-from demos.checks.json_lines import LinesError
-from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.reading.json_lines import LinesError
+from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.reading.views import Views
 from recognizers.datasets.fields import (
     file_hash,
     load_fields,

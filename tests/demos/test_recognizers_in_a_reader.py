@@ -11,7 +11,7 @@ from torch import nn
 
 import gtn
 from demos.checks.__main__ import DEMO_FIELDS
-from demos.checks.reader import CheckReader
+from demos.checks.reading.reader import CheckReader
 from recognizers.datasets.fields import load_fields
 from recognizers.images import load_field
 from recognizers.recognition import RecognitionTransformer

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 import gtn
 from demos.checks.__main__ import DEMO_FIELDS, app
-from demos.checks.pictures import likely_part
-from demos.checks.reader import SHIPPED_READERS, CheckReader, shipped_checkpoint
-from demos.checks.report import write_report
-from demos.checks.report_segments import segment_steps
+from demos.checks.reading.reader import SHIPPED_READERS, CheckReader, shipped_checkpoint
+from demos.checks.report.fields import write_report
+from demos.checks.report.pictures import likely_part
+from demos.checks.report.segments import segment_steps
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "col", "source"}
 LOADING = {"src", "href", "xlink:href", "data", "poster", "action", "srcset"}
@@ -211,12 +211,12 @@ def test_the_likely_part_keeps_the_path_and_the_penalties():
 
 
 def test_a_field_that_is_read_in_other_views_only_costs_no_page(tmp_path, monkeypatch):
-    monkeypatch.setattr("demos.checks.report_lines.decoded", lambda *_: [{"9": 1.0}])
+    monkeypatch.setattr("demos.checks.report.lines.decoded", lambda *_: [{"9": 1.0}])
     reader = CheckReader.load(shipped_checkpoint())
     path = two_strokes(tmp_path / "a.png")
     page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
     assert "What the field may say" in page.text  # though what was read is not among it
-    monkeypatch.setattr("demos.checks.report_lines.decoded", lambda *_: [{}])
+    monkeypatch.setattr("demos.checks.report.lines.decoded", lambda *_: [{}])
     page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
     assert "What the field says, as it is, is nothing that the grammar writes" in page.text
     assert "comes from other views" in page.text

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-import demos.checks.separate as separate
+import demos.checks.experiments.separate as separate
 from demos.checkpoint import load_checkpoint
 from demos.checks.__main__ import app
-from demos.checks.separate import (
+from demos.checks.experiments.separate import (
     STAGES,
     UNKNOWN,
     WITHOUT_COMPETITORS,
@@ -23,7 +23,7 @@ from demos.checks.separate import (
     character_labels,
     compare_trainings,
 )
-from demos.checks.separate_page import table_of
+from demos.checks.experiments.separate_page import table_of
 from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.segmentation import segment_field
 from recognizers.segmentation_quality import read_boxes

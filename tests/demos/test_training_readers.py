@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.checks.__main__ import _further, app
 from demos.checks.compose_fields import write_fields
-from demos.checks.evaluate import (
+from demos.checks.measuring.evaluate import (
     evaluate,
     read_files,
 )
-from demos.checks.reader import CheckReader, Reading, shipped_checkpoint
-from demos.checks.samples import Mixture, Sample
-from demos.checks.train import LOSSES, Settings, train, with_wrong_labels
+from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.training.samples import Mixture, Sample
+from demos.checks.training.train import LOSSES, Settings, train, with_wrong_labels
 from recognizers.datasets.fields import (
     Field,
     FieldSetError,
@@ -55,7 +55,7 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     assert "<svg" in (tmp_path / "whole" / "curves.svg").read_text()
 
     # The same run, interrupted in its second pass.
-    import demos.checks.train as training
+    import demos.checks.training.train as training
 
     original = training._Loop.one_pass
 

@@ -15,16 +15,16 @@ from typer.testing import CliRunner
 import gtn
 from demos.checkpoint import CheckpointError, load_checkpoint
 from demos.checks.__main__ import app
-from demos.checks.ink import variant
-from demos.checks.reader import CheckReader
-from demos.checks.texts import mean
-from demos.checks.whole_data import KnownCheck, known_checks, write_checks
-from demos.checks.whole_evaluate import evaluate_checks, read_checks
-from demos.checks.whole_loop import WholeSettings, field_batches, places_of
-from demos.checks.whole_reader import SHIPPED_WHOLE, Prepared, WholeReader, prepare_check
-from demos.checks.whole_report import write_whole_report
-from demos.checks.whole_samples import composed_lines, lines_of, locate_all
-from demos.checks.whole_training import train_whole
+from demos.checks.reading.reader import CheckReader
+from demos.checks.reading.texts import mean
+from demos.checks.reading.views import variant
+from demos.checks.report.whole import write_whole_report
+from demos.checks.whole.data import KnownCheck, known_checks, write_checks
+from demos.checks.whole.evaluate import evaluate_checks, read_checks
+from demos.checks.whole.loop import WholeSettings, field_batches, places_of
+from demos.checks.whole.reader import SHIPPED_WHOLE, Prepared, WholeReader, prepare_check
+from demos.checks.whole.samples import composed_lines, lines_of, locate_all
+from demos.checks.whole.train import train_whole
 from recognizers.datasets.check_printing import draw_text
 from recognizers.datasets.fields import FieldSetError
 from recognizers.fields import LocatedFields, locate_fields
@@ -270,7 +270,7 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
     part = tmp_path / "part"
     with pytest.MonkeyPatch.context() as patch:
         # Killed in the field penalties.
-        patch.setattr("demos.checks.whole_loop.WholeLoop.train_fields", lambda *_: 1 / 0)
+        patch.setattr("demos.checks.whole.loop.WholeLoop.train_fields", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(part)
     assert len((part / "log.jsonl").read_text().splitlines()) == 2

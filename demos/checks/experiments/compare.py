@@ -1,0 +1,115 @@
+"""The table of all readers on the same fields, from the results that they left.
+
+``evaluate``, ``combine`` and ``crossvalidate`` write a result each to ``results/checks``; the table
+is written from these files and from nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from demos.checkpoint import write_whole
+from demos.checks.training.settings import Settings
+from demos.figures import keep_figures, load_figures
+
+__all__ = ["RESULTS", "keep_result", "name_of", "read_results", "table", "write_into"]
+
+RESULTS = Path("results") / "checks"
+"""Folder of the results, from the root of the project."""
+
+COLUMNS = {
+    "name": "reader",
+    "on": "fields",
+    "exact": "exactly right",
+    "digit_error": "digit error",
+    "accepted_at_1pct_error": "accepted at 1% error",
+    "parameters": "parameters",
+    "training_seconds": "training, minutes",
+}
+
+
+def name_of(recognizer: str, loss: str = Settings.loss) -> str:
+    """Return what a reader is called: its recognizer, and its criterion unless it is the usual one.
+
+    >>> name_of("sdnn"), name_of("crnn", "ctc")
+    ('sdnn', 'crnn by ctc')
+    """
+    return recognizer if loss == Settings.loss else f"{recognizer} by {loss}"
+
+
+def keep_result(path: Path, name: str, on: str, figures: dict[str, Any], **more: Any) -> None:
+    """Write a result: what was measured, of what, on which fields, and on which machine.
+
+    ``GTN_MACHINE`` in the environment says what to call the machine.
+    """
+    kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
+    outcomes = figures.get("outcomes", [])
+    wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
+    wrong = figures.get("wrong", wrong)  # of folds they are known already
+    given = os.environ.get("GTN_MACHINE")
+    machine = given or f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
+    content = {"name": name, "on": on, **kept, **more, "wrong": wrong, "machine": machine}
+    keep_figures(path, content)
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """Return the results of a folder, the best first of those on the same fields.
+
+    Raises:
+        ValueError: no result, or a file that is none; the message names it.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        result = load_figures(path)
+        if not {"name", "on", "exact"} <= result.keys():
+            raise ValueError(f"{path}: no result; name, on and exact are in one")
+        if not isinstance(result["exact"], int | float):
+            raise ValueError(f"{path}: exact is {result['exact']!r}, not a number")
+        found.append(result)
+    if not found:
+        raise ValueError(f"{folder}: no result; `evaluate --keep FILE` writes one")
+    return sorted(found, key=lambda r: (r["on"], -r["exact"]))
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """Return the results as a table in Markdown.
+
+    >>> print(table([{"name": "a", "on": "12", "exact": 0.75}]).splitlines()[2])
+    | a | 12 | 75.0% |  |  |  |  |
+    """
+    rows = [list(COLUMNS.values()), ["---"] * len(COLUMNS)]
+    rows += [[_cell(name, result) for name in COLUMNS] for result in results]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _cell(name: str, result: dict[str, Any]) -> str:
+    value = result.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if name == "parameters":
+        return f"{value:,}"
+    if name == "training_seconds":
+        return f"{value / 60:.0f}"
+    spread = result.get("standard_errors", {}).get(name)
+    return f"{value:.1%}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
+
+
+def write_into(page: Path, content: str, name: str = "comparison") -> None:
+    """Put a table in its place in a page: between the two comments that mark it with its name.
+
+    Raises:
+        ValueError: the page has no such place.
+    """
+    text = page.read_text(encoding="utf-8")
+    marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    before, begin, rest = text.partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    if not begin or not end:
+        raise ValueError(f"{page}: no place between {marks[0]} and {marks[1]}")
+    write_whole(page, f"{before}{begin}\n{content}\n{end}{after}")

@@ -1,0 +1,128 @@
+"""``python -m demos.checks criteria``: the criteria side by side, as a table and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from matplotlib.figure import Figure
+
+from demos.checkpoint import write_whole
+from demos.checks.experiments.compare import write_into
+from demos.checks.experiments.criteria import Budget, compare_criteria
+from demos.checks.training.segments import CRITERIA
+from demos.mnist.plots import as_svg
+from demos.mnist.results import machine
+from recognizers.datasets.fields import find_data, load_fields
+
+__all__ = ["command", "curves_of", "table_of"]
+
+COLORS = {
+    "viterbi": "#c8371b",
+    "forward": "#e58a2e",
+    "discriminative-viterbi": "#1f5fa8",
+    "discriminative-forward": "#16324f",
+    "hinge": "#2f8f6b",
+    "expected-risk": "#8a63a8",
+}
+
+PANELS = {
+    "loss": "loss in training, nats (for the risk: digits)",
+    "centres": "mean distance of two centres",
+    "spread": "spread of the states of F6",
+    "digit_error": "digit error, validation fields",
+}
+
+
+def table_of(criteria: dict[str, list[dict[str, float]]]) -> str:
+    """Return a table in Markdown: where all criteria began, and where each of them ended.
+
+    >>> line = {"centres": 10.0, "spread": 4.0, "exact": 0.5, "digit_error": 0.25}
+    >>> print(table_of({"hinge": [line, {**line, "loss": 1.5}]}).splitlines()[2])
+    | (at the beginning) |  | 10.0 | 4.0 | 50.0% | 25.0% |
+    """
+    rows = [
+        ["criterion", "loss", "centres apart", "spread of states", "fields right", "digit error"],
+        ["---"] * 6,
+    ]
+    begin = next(iter(criteria.values()))[0]
+    every = {"(at the beginning)": begin, **{name: found[-1] for name, found in criteria.items()}}
+    for name, line in every.items():
+        loss = f"{line['loss']:.3g}" if "loss" in line else ""
+        sizes = [f"{line['centres']:.1f}", f"{line['spread']:.1f}"]
+        rows.append([name, loss, *sizes, f"{line['exact']:.1%}", f"{line['digit_error']:.1%}"])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def curves_of(criteria: dict[str, list[dict[str, float]]]) -> Figure:
+    """Return the plot: loss, centres, states and error over the passes, a line a criterion."""
+    figure = Figure(figsize=(11.0, 6.4), layout="constrained")
+    panels = figure.subplots(2, 2).ravel()
+    for axes, (key, title) in zip(panels, PANELS.items(), strict=True):
+        for name, lines in criteria.items():
+            places = [i for i, line in enumerate(lines) if key in line]
+            dashed = "--" if name.startswith("discriminative") else "-"
+            values = [lines[i][key] for i in places]
+            axes.plot(places, values, dashed, color=COLORS[name], label=name, linewidth=1.8)
+        axes.set_title(title, fontsize=10, loc="left")
+        if key != "loss":
+            axes.set_ylim(bottom=0.0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set_xlabel("passes")
+    panels[0].set_yscale("log")
+    panels[2].legend(frameon=False, fontsize=9, loc="lower left")
+    return figure
+
+
+def command(
+    out: Annotated[Path, typer.Option(help="Folder for the figures and the plot.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with labels.csv; default: car or checks.")
+    ] = None,
+    fields: Annotated[int, typer.Option(min=1, help="To train on.")] = Budget.fields,
+    validation: Annotated[int, typer.Option(min=1, help="To measure on.")] = Budget.validation,
+    passes: Annotated[int, typer.Option(min=1, help="Over the fields.")] = Budget.passes,
+    digit_steps: Annotated[
+        int, typer.Option(min=1, help="Batches of single digits before.")
+    ] = Budget.digit_steps,
+    digits: Annotated[str, typer.Option(help="MNIST folder, small, or auto.")] = Budget.digits,
+    loss: Annotated[
+        list[str] | None, typer.Option(help="Criteria; default: all there are.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    page: Annotated[
+        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
+    ] = None,
+) -> None:
+    """Train one network by each criterion, with adaptive RBF centres, and show what becomes of it.
+
+    Goes on where it was interrupted: a criterion that is done is not trained again.
+    """
+    names: Sequence[str] = loss or tuple(CRITERIA)
+    for name in names:
+        if name not in CRITERIA:
+            known = ", ".join(CRITERIA)
+            raise typer.BadParameter(f"{name!r} is none of {known}", param_hint="--loss")
+    budget = replace(
+        Budget(),
+        fields=fields,
+        validation=validation,
+        passes=passes,
+        digit_steps=digit_steps,
+        digits=digits,
+        seed=seed,
+    )
+    found = load_fields(find_data(data, "car", "checks")).to_learn(0)
+    result: dict[str, Any] = compare_criteria(found, budget, out, criteria=names)
+    write_whole(out / "criteria.svg", as_svg(curves_of(result["criteria"])))
+    content = table_of(result["criteria"])
+    if page is not None:
+        trained = (
+            f"{result['training_fields']} fields, {budget.passes} passes, seed {budget.seed}, "
+            f"measured on {result['validation_fields']} others; {machine()}."
+        )
+        write_into(page, f"{content}\n\n{trained}", "criteria")
+    typer.echo(content)

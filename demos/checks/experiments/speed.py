@@ -1,0 +1,96 @@
+"""``python -m demos.checks speed``: how many fields a second are read, by one process and more."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from demos.checks.experiments.compare import write_into
+from demos.checks.options import CORES, Data, Views
+from demos.checks.reading.reader import CheckReader, shipped_checkpoint
+from demos.checks.reading.volume import read_files
+from demos.figures import keep_figures
+from demos.mnist.results import machine
+from recognizers.datasets.fields import find_data, load_fields
+
+__all__ = ["command", "measure", "table_of"]
+
+COLUMNS = ["recognizer", "processes", "fields", "fields per second", "per second of processor time"]
+
+
+def measure(
+    reader: CheckReader, paths: Sequence[Path], workers: int, repeat: int = 1
+) -> dict[str, Any]:
+    """Return how long the files took, all of them read ``repeat`` times over.
+
+    The time is that of everything, from opening the files to the texts; the start of other
+    processes counts. ``processor_seconds`` are those of all processes; on a busy machine they say
+    more than ``seconds``. The first few fields are read before, so that kernels are loaded.
+    """
+    for _ in read_files(reader, paths[:64]):
+        pass
+    begun, started = os.times(), time.perf_counter()
+    count = sum(1 for _ in read_files(reader, list(paths) * repeat, workers=workers))
+    seconds, ended = time.perf_counter() - started, os.times()
+    return {
+        "recognizer": reader.recognizer,
+        "views": reader.views,
+        "processes": workers,
+        "fields": count,
+        "seconds": seconds,
+        "processor_seconds": sum(ended[:4]) - sum(begun[:4]),
+    }
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> str:
+    """Return the measurements as a table in Markdown.
+
+    >>> row = {"recognizer": "sdnn", "views": 1, "processes": 2, "fields": 900}
+    >>> print(table_of([{**row, "seconds": 2.0, "processor_seconds": 3.0}]).splitlines()[2])
+    | sdnn | 2 | 900 | 450 | 300 |
+    """
+    lines = [COLUMNS, ["---"] * len(COLUMNS)]
+    for row in rows:
+        name = row["recognizer"] + (f", {row['views']} views" if row["views"] > 1 else "")
+        rates = [row["fields"] / row[key] for key in ("seconds", "processor_seconds")]
+        lines.append(
+            [name, str(row["processes"]), str(row["fields"]), *(f"{rate:.0f}" for rate in rates)]
+        )
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def command(
+    checkpoint: Annotated[
+        list[Path] | None, typer.Option(help="Readers; default: the shipped sdnn.")
+    ] = None,
+    data: Data = None,
+    repeat: Annotated[int, typer.Option(min=1, help="How often the fields are read.")] = 4,
+    workers: Annotated[
+        list[int] | None, typer.Option(min=1, help="Processes; default: 1, and all cores.")
+    ] = None,
+    views: Views = None,
+    keep: Annotated[Path | None, typer.Option(help="File for the measurements.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
+    ] = None,
+) -> None:
+    """Measure how many fields are read in a second."""
+    paths = [one.path for one in load_fields(find_data(data, "car", "checks")).fields]
+    rows = []
+    for path in checkpoint or [shipped_checkpoint("sdnn")]:
+        reader = CheckReader.load(path)
+        reader.views = views or reader.views
+        for count in workers or sorted({1, CORES}):
+            rows.append(measure(reader, paths, count, repeat))
+            typer.echo(json.dumps(rows[-1]))
+    result = {"measurements": rows, "machine": machine()}
+    if keep is not None:
+        keep_figures(keep, result)
+    if page is not None:
+        write_into(page, f"{table_of(rows)}\n\nMeasured on {result['machine']}.", "speed")

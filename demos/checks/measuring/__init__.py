@@ -1,0 +1,1 @@
+"""What readings are worth: shares right, errors by rejection, confidences, confusions."""

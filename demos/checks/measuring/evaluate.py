@@ -1,0 +1,152 @@
+"""Evaluation: how many fields are read exactly, and how far the confidence can be trusted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from demos.checks.reading.reader import CheckReader, Reading
+from demos.checks.reading.volume import read_files
+from recognizers.datasets.fields import Field, file_hash, nothing_read
+from recognizers.images import ImageError
+
+__all__ = ["Outcome", "edit_distance", "evaluate", "figures_of", "read_files", "threshold_for"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A reading beside the truth."""
+
+    name: str
+    truth: str
+    reading: Reading
+
+    @property
+    def exact(self) -> bool:
+        """Whether the whole text is right."""
+        return self.reading.text == self.truth
+
+
+def evaluate(reader: CheckReader, fields: Sequence[Field], *, workers: int = 1) -> dict[str, Any]:
+    """Return the figures of a reader on labelled fields (:func:`figures_of`)."""
+    results = read_files(reader, [one.path for one in fields], workers=workers)
+    return figures_of(results, fields, reader.training_facts.seen)
+
+
+def figures_of(
+    results: Iterable[tuple[Path, Reading | ImageError]],
+    fields: Sequence[Field],
+    seen: Iterable[str],
+) -> dict[str, Any]:
+    """Return the figures of readings of labelled fields, and the outcomes under ``outcomes``.
+
+    ``n`` fields were read; ``exact`` is the share read exactly right; ``digit_error`` the edit
+    distance per character of the truth; ``accepted`` the share that the reader's own threshold
+    accepts, and ``accepted_error`` the share of those that is wrong; ``accepted_at_1pct_error``
+    the largest share that can be accepted, most confident first, with at most one in a hundred of
+    them wrong; ``fields_per_second`` includes loading and preparing; ``n_seen_in_training``
+    counts fields whose file, by its hash, is among ``seen``. Files that cannot be read are under
+    ``problems`` and count nowhere else.
+
+    Raises:
+        FieldSetError: no file can be read; the message says what is wrong with the first.
+    """
+    started = time.perf_counter()
+    by_path = {one.path: one for one in fields}
+    outcomes, problems = [], []
+    for path, result in results:
+        if isinstance(result, ImageError):
+            problems.append(str(result))
+        else:
+            outcomes.append(Outcome(by_path[path].name, by_path[path].text, result))
+    if not outcomes:
+        raise nothing_read(problems)
+    seconds = time.perf_counter() - started
+    known = set(seen)
+    readable = [by_path[p] for p in by_path if p.exists()]
+    return {
+        **shares_of(outcomes),
+        "fields_per_second": len(outcomes) / seconds,
+        "n_seen_in_training": sum(file_hash(one.path) in known for one in readable),
+        "problems": problems,
+        "outcomes": outcomes,
+    }
+
+
+def shares_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what :func:`figures_of` says of the outcomes themselves, from ``n`` on.
+
+    >>> found = shares_of([Outcome("a", "12", Reading("12", 0.9, True))])
+    >>> found["n"], found["exact"], found["digit_error"], found["accepted"]
+    (1, 1.0, 0.0, 1.0)
+    """
+    characters = sum(len(o.truth) for o in outcomes)
+    edits = sum(edit_distance(o.reading.text, o.truth) for o in outcomes)
+    accepted = [o for o in outcomes if o.reading.accepted]
+    return {
+        "n": len(outcomes),
+        "exact": sum(o.exact for o in outcomes) / max(len(outcomes), 1),
+        "digit_error": edits / max(characters, 1),
+        "accepted": len(accepted) / max(len(outcomes), 1),
+        "accepted_error": sum(not o.exact for o in accepted) / max(len(accepted), 1),
+        "accepted_at_1pct_error": accepted_share(outcomes, most_errors=0.01),
+    }
+
+
+def accepted_share(outcomes: Iterable[Outcome], *, most_errors: float) -> float:
+    """Return the largest share that can be accepted with at most this share of them wrong."""
+    count, accepted, _ = _curve(outcomes, most_errors)
+    return accepted / max(count, 1)
+
+
+def threshold_for(
+    outcomes: Iterable[Outcome], *, most_errors: float, wrong_labels: float = 0.0
+) -> float:
+    """Return the least confidence at which at most this share of what is accepted is wrong.
+
+    1.0 where no confidence is good enough (then only certainty is accepted). Where a reading
+    differs from its label, either may be wrong: with ``wrong_labels`` as the share of labels that
+    are, a misreading of confidence c counts ``(1 - c) / (1 - c + wrong_labels)``.
+    """
+    _, accepted, threshold = _curve(outcomes, most_errors, wrong_labels)
+    return threshold if accepted else 1.0
+
+
+def _curve(
+    outcomes: Iterable[Outcome], most_errors: float, wrong_labels: float = 0.0
+) -> tuple[int, int, float]:
+    """Return how many there are, how many can be accepted, and the last one's confidence."""
+    ranked = sorted(outcomes, key=lambda o: -o.reading.confidence)
+    if not ranked:
+        return 0, 0, 1.0
+    confidence = np.array([o.reading.confidence for o in ranked])
+    differs = np.array([not o.exact for o in ranked], dtype=np.float64)
+    if wrong_labels:
+        differs *= (1.0 - confidence) / (1.0 - confidence + wrong_labels)
+    errors = np.cumsum(differs)
+    # Equal confidences are accepted together.
+    last = np.append(confidence[1:] != confidence[:-1], True)
+    good = np.flatnonzero(last & (errors <= most_errors * np.arange(1, len(ranked) + 1)))
+    if len(good) == 0:
+        return len(ranked), 0, 1.0
+    return len(ranked), int(good[-1]) + 1, float(confidence[good[-1]])
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Return the least number of insertions, deletions and substitutions that turn a into b.
+
+    >>> edit_distance("1250", "150"), edit_distance("", "7")
+    (1, 1)
+    """
+    row = np.arange(len(b) + 1)
+    for i, x in enumerate(a, 1):
+        above, row = row, np.empty_like(row)
+        row[0] = i
+        for j, y in enumerate(b, 1):
+            row[j] = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y))
+    return int(row[-1])

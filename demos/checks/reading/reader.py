@@ -1,0 +1,238 @@
+"""The reader: what is written where, composition with the grammar, the likeliest texts.
+
+``T_seg -> T_rec -> T_gram -> T_vit`` of the paper's Fig. 33 for one amount field, or a network that
+is swept over it in the place of the first two (section VII).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import gtn
+import recognizers
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checks.reading.networks import reading_by
+from demos.checks.reading.texts import Texts, mean, scaled
+from demos.checks.reading.views import Views
+from grammars import named
+from recognizers.folding import folded
+
+__all__ = ["SHIPPED", "SHIPPED_READERS", "CheckReader", "Reading", "shipped_checkpoint"]
+
+SHIPPED = "sdnn"
+"""The recognizer that reads where none is named."""
+
+SHIPPED_READERS = (SHIPPED, "two-stream")
+"""The recognizers whose readers of fields come with the package."""
+
+ALTERNATIVES = 5
+"""Most texts of one reading."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a field says.
+
+    Attributes:
+        text: the most probable text; empty where no path exists (no ink).
+        confidence: its posterior, exp(-E_dforw): the share of all paths' mass that spells it;
+            the mean of that over the views of the field, scaled as the reader is calibrated.
+        accepted: whether the confidence reaches the reader's threshold.
+        alternatives: the best texts with their posteriors, best first, ``text`` among them.
+    """
+
+    text: str
+    confidence: float
+    accepted: bool
+    alternatives: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass
+class Training:
+    """What a checkpoint says of its training."""
+
+    seen: list[str] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+class CheckReader(nn.Module):
+    """Reads amount fields under a grammar.
+
+    Args:
+        grammar: a name that :func:`grammars.named` knows.
+        recognizer: what reads, of :data:`demos.checks.reading.networks.RECOGNIZERS`; its
+            classes are the grammar's.
+        threshold: least confidence of an accepted reading.
+        views: in how many versions a field is read (:class:`demos.checks.reading.views.Views`);
+            unless given, as many as suit the recognizer.
+        scale: what the penalties of texts are multiplied by before they are posteriors
+            (:func:`demos.checks.measuring.calibration.calibrate`).
+
+    >>> reader = CheckReader("car")
+    >>> blank = np.full((40, 100), 255, np.uint8)
+    >>> reader.read([blank])[0]
+    Reading(text='', confidence=0.0, accepted=False, alternatives=())
+    """
+
+    def __init__(
+        self,
+        grammar: str = "car",
+        recognizer: str = SHIPPED,
+        *,
+        threshold: float = 0.5,
+        views: int | None = None,
+        scale: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.rules = named(grammar)
+        self.recognizer = recognizer
+        generator = torch.Generator().manual_seed(seed)
+        self.recognize = reading_by(recognizer, self.rules.characters, generator)
+        self.grammar = gtn.nn.Learned(self.rules.graph)
+        self.threshold = threshold
+        self.views = self.recognize.views if views is None else views
+        self.scale = scale
+        self.training_facts = Training()
+
+    @torch.no_grad()
+    def begin_with(self, other: CheckReader) -> None:
+        """Take over what another reader has learned.
+
+        That is everything where both have one grammar; else the parameters of the network, and of
+        its last layer the rows of those classes that both have.
+
+        Raises:
+            ValueError: another recognizer.
+        """
+        if other.recognizer != self.recognizer:
+            raise ValueError(
+                f"a reader with the recognizer {self.recognizer} cannot begin with one with "
+                f"{other.recognizer}"
+            )
+        if other.rules.name == self.rules.name:
+            self.load_state_dict(other.state_dict())
+            return
+        ours, theirs = (one.recognize.state_dict() for one in (self, other))
+        table = {c: i for i, c in enumerate(other.recognize.symbols)}
+        rows = [(i, table[c]) for i, c in enumerate(self.recognize.symbols) if c in table]
+        to, source = (torch.tensor(side) for side in zip(*rows, strict=True))
+        # Parameters that have a row for each class are those that one class more makes longer.
+        wider = reading_by(self.recognizer, self.rules.characters + "\0", torch.Generator())
+        for name, value in wider.state_dict().items():
+            if not name.startswith("network."):
+                continue
+            if value.shape == ours[name].shape:
+                ours[name].copy_(theirs[name])
+            else:
+                ours[name].index_copy_(0, to, theirs[name].index_select(0, source))
+
+    @torch.no_grad()
+    def read(self, images: Sequence[np.ndarray]) -> list[Reading]:
+        """Read grey-level fields, ``uint8 [H, W]`` each."""
+        prepare = self.recognize.prepare
+        return self.read_prepared([Views(image, prepare, self.views) for image in images])
+
+    @torch.no_grad()
+    def read_prepared(self, fields: Sequence[Sequence[Any]]) -> list[Reading]:
+        """Read fields that are prepared already, each in several views, as one batch."""
+        return [self.reading([texts]) for texts in self.texts(fields)]
+
+    @torch.no_grad()
+    def texts(self, fields: Sequence[Sequence[Any]]) -> list[Texts]:
+        """Return the texts of prepared fields and their posteriors, means over the views.
+
+        One view of all the fields is read after the other, so that memory is that of one.
+        """
+        grammar = self.grammar()
+        found: list[list[Texts]] = [[] for _ in fields]
+        for number in range(max(map(len, fields), default=0)):
+            those = [i for i, one in enumerate(fields) if number < len(one)]
+            views = self.recognize.texts([fields[i][number] for i in those], grammar)
+            for i, texts in zip(those, views, strict=True):
+                found[i].append(texts)
+        return [mean(texts) for texts in found]
+
+    def reading(self, found: Sequence[Texts]) -> Reading:
+        """Return the reading of a field from the texts and posteriors of its views."""
+        calibrated = scaled(mean(found), self.scale)
+        ranked = sorted(calibrated.items(), key=lambda pair: -pair[1])[:ALTERNATIVES]
+        if not ranked:
+            return Reading("", 0.0, False)
+        text, confidence = ranked[0]
+        return Reading(text, confidence, confidence >= self.threshold, tuple(ranked))
+
+    def for_reading(self) -> CheckReader:
+        """Return a copy that reads the same, faster, and cannot be trained or saved."""
+        return folded(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write the reader as one safetensors file."""
+        about = {
+            "grammar": self.rules.name,
+            "recognizer": self.recognizer,
+            "threshold": self.threshold,
+            "views": self.views,
+            "scale": self.scale,
+            "seen": sorted(self.training_facts.seen),
+            "report": self.training_facts.report,
+        }
+        save_checkpoint(path, dict(self.state_dict()), about)
+
+    @classmethod
+    def load(cls, path: str | Path) -> CheckReader:
+        """Return the reader of a checkpoint.
+
+        Raises:
+            CheckpointError: naming the file; and the tensors that do not fit, for a checkpoint of
+                another architecture.
+        """
+        tensors, about = load_checkpoint(path)
+        missing = {"grammar", "recognizer", "threshold", "views"} - about.keys()
+        if missing:
+            raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
+        try:
+            reader = cls(
+                about["grammar"],
+                about["recognizer"],
+                threshold=about["threshold"],
+                views=about["views"],
+                scale=about.get("scale", 1.0),
+            )
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: a reader of another architecture: {error}") from error
+        expected = reader.state_dict()
+        wrong = [f"{k} is missing" for k in expected.keys() - tensors.keys()]
+        wrong += [f"{k} is unknown" for k in tensors.keys() - expected.keys()]
+        wrong += [
+            f"{k} is {list(tensors[k].shape)}, not {list(expected[k].shape)}"
+            for k in expected.keys() & tensors.keys()
+            if tensors[k].shape != expected[k].shape
+        ]
+        if wrong:
+            raise CheckpointError(
+                f"{path}: a reader of another architecture: {'; '.join(sorted(wrong)[:5])}"
+            )
+        reader.load_state_dict(tensors)
+        reader.training_facts = Training(about.get("seen", []), about.get("report", {}))
+        return reader.eval()
+
+
+def shipped_checkpoint(recognizer: str = SHIPPED) -> Path:
+    """Return the path of the checkpoint of a recognizer that comes with the package.
+
+    Raises:
+        CheckpointError: none comes for that recognizer.
+    """
+    folder = Path(recognizers.__file__).parent / "weights"
+    path = folder / f"checks-{recognizer}.safetensors"
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no reader with the recognizer {recognizer!r} is shipped")
+    return path

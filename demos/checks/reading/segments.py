@@ -1,0 +1,53 @@
+"""Reading by over-segmentation: T_seg and T_rec of the paper's Fig. 33."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from torch import nn
+
+import gtn
+from demos.checks.reading.texts import CANDIDATES, Texts, texts_of
+from recognizers.recognition import RecognitionTransformer
+from recognizers.segment_rules import USUAL, Rules
+from recognizers.segmentation import Segmentation, segment_field
+from recognizers.segmentation_graph import segmentation_graph
+
+__all__ = ["SegmentReading"]
+
+
+class SegmentReading(RecognitionTransformer):
+    """Fields cut into pieces, whose groups a network reads one by one.
+
+    Args:
+        network, symbols: as those of :class:`recognizers.recognition.RecognitionTransformer`.
+        rules: by which fields are cut (:data:`recognizers.segment_rules.CUTS`).
+    """
+
+    views = 5
+    """A cut that falls badly in one view of a field mostly falls well in others."""
+
+    together = 32
+    """Fields that are best read at once; more take more memory, and are no faster."""
+
+    def __init__(
+        self, network: nn.Module, symbols: gtn.SymbolTable, rules: Sequence[Rules] = USUAL
+    ) -> None:
+        super().__init__(network, symbols)
+        self.prepare = partial(segment_field, rules=rules)
+        """Makes of a picture what :meth:`texts` reads."""
+
+    def texts(
+        self, segmentations: Sequence[Segmentation], grammar: gtn.Graph, count: int = CANDIDATES
+    ) -> list[Texts]:
+        """Return the ``count`` likeliest texts of each field and their posteriors.
+
+        There is none without ink.
+        """
+        if not segmentations:
+            return []
+        graphs = gtn.GraphBatch.from_graphs([segmentation_graph(one) for one in segmentations])
+        read = gtn.compose(self(graphs.without_data("box")), grammar).without_data()
+        assert isinstance(read, gtn.GraphBatch)
+        return texts_of(read, count)
