@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import gtn
-from demos.checks.__main__ import DEMO_FIELDS
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 from demos.checks.report.segments import segment_steps
 from recognizers.images import load_field

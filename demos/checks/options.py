@@ -24,6 +24,7 @@ __all__ = [
     "Recognizer",
     "ShippedReader",
     "Views",
+    "Whole",
     "Workers",
 ]
 
@@ -63,3 +64,4 @@ Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.
 Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
 Keep = Annotated[Path | None, typer.Option(help="File for the result, for compare.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare and read.")]
+Whole = Annotated[bool, typer.Option("--whole", help="Whole checks, not fields.")]

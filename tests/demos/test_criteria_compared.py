@@ -12,7 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 import gtn
-from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.__main__ import app
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.compose_decimals import compose_decimal, decimal
 from demos.checks.experiments.compare import write_into
 from demos.checks.experiments.criteria import Budget, compare_criteria, spread_of

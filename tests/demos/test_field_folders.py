@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from demos.checks.__main__ import DEMO_FIELDS
+from demos.checks.commands.read import DEMO_FIELDS
 from recognizers.datasets.fields import (
     Field,
     FieldSetError,

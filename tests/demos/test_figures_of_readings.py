@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.__main__ import app
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.measuring.evaluate import (
     Outcome,
     accepted_share,

@@ -13,7 +13,8 @@ from scipy.stats import binomtest
 from typer.testing import CliRunner
 
 import gtn
-from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.__main__ import app
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.compose_fields import write_fields
 from demos.checks.experiments.compare import RESULTS, keep_result, read_results, table, write_into
 from demos.checks.experiments.crossvalidate import (

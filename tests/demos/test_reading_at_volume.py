@@ -14,7 +14,8 @@ from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
-from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.__main__ import app
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.reading.json_lines import LinesError, line_of, read_into, unread, written
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.reading.volume import UNDER_WAY, read_files

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import gtn
-from demos.checks.__main__ import DEMO_FIELDS
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.reading.reader import CheckReader
 from recognizers.datasets.fields import load_fields
 from recognizers.images import load_field

@@ -13,7 +13,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import gtn
-from demos.checks.__main__ import DEMO_FIELDS, app
+from demos.checks.__main__ import app
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.reading.reader import SHIPPED_READERS, CheckReader, shipped_checkpoint
 from demos.checks.report.fields import write_report
 from demos.checks.report.pictures import likely_part
@@ -246,7 +247,7 @@ def test_the_demo_shows_every_step_of_the_paper(tmp_path, monkeypatch):
     for name in ("test_001.png", "test_009.png"):
         shutil.copy(DEMO_FIELDS / name, fields)
     (fields / "labels.csv").write_text("file,text\ntest_001.png,641\ntest_009.png,127\n")
-    monkeypatch.setattr("demos.checks.__main__.DEMO_FIELDS", fields)
+    monkeypatch.setattr("demos.checks.commands.read.DEMO_FIELDS", fields)
     drawn = {"two-stream": "Segmentation graph", "sdnn": "Outputs of the network"}
     for number, (name, step) in enumerate(drawn.items()):
         given = ["--recognizer", name] if number else []  # the first is what is shown unasked

@@ -12,7 +12,8 @@ import torch
 from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from demos.checks.__main__ import _further, app
+from demos.checks.__main__ import app
+from demos.checks.commands.arguments import further_in
 from demos.checks.compose_fields import write_fields
 from demos.checks.measuring.evaluate import (
     evaluate,
@@ -255,4 +256,4 @@ def test_further_fields_marked_as_test_are_left_out(tmp_path: Path) -> None:
         *(f"{row},{split}" for row, split in zip(rows, ("test", "", "train"), strict=True)),
     ]
     labels.write_text("\n".join(marked) + "\n")
-    assert [one.name for one in _further([tmp_path])] == [row.split(",")[0] for row in rows[1:]]
+    assert [one.name for one in further_in([tmp_path])] == [row.split(",")[0] for row in rows[1:]]

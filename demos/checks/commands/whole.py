@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from demos.checkpoint import CheckpointError
+from demos.checks.commands.arguments import echo_problems
 from demos.checks.experiments.compare import RESULTS, keep_result, write_into
 from demos.checks.reading.reader import CheckReader
 from demos.checks.report.whole import write_whole_report
@@ -22,16 +23,9 @@ from demos.checks.whole.train import train_whole
 from demos.figures import echo_figures, load_figures
 from recognizers.datasets.check_layouts import FAMILIES
 
-__all__ = ["add_commands", "evaluate_whole", "load_whole"]
+__all__ = ["compose_checks", "evaluate_whole", "load_whole", "train_fields", "whole_table"]
 
 Digits = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Add ``compose-checks``, ``train-fields`` and ``whole-table`` to a command line."""
-    app.command("compose-checks", rich_help_panel="Whole checks")(compose_checks)
-    app.command("train-fields", rich_help_panel="Whole checks")(train_fields)
-    app.command("whole-table", rich_help_panel="Whole checks")(whole_table)
 
 
 def compose_checks(
@@ -76,8 +70,7 @@ def train_fields(
     """Train a reader of whole checks; goes on where it was interrupted."""
     found, problems = known_checks(data)
     checks = [one for one in found if one.split != "test"]
-    for problem in problems:
-        typer.echo(f"left out: {problem}", err=True)
+    echo_problems(problems)
     settings = WholeSettings(
         recognizer=recognizer,
         grammar=grammar,
@@ -168,8 +161,7 @@ def evaluate_whole(
     found, problems = known_checks(data)
     checks = [one for one in found if one.split == "test"] or found
     figures = evaluate_checks(reader, checks, workers=workers)
-    for problem in (*problems, *figures["problems"]):
-        typer.echo(f"left out: {problem}", err=True)
+    echo_problems([*problems, *figures["problems"]])
     for o in figures["outcomes"]:
         if not o.exact:
             sure = "accepted" if o.reading.accepted else "rejected"
