@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -21,11 +23,26 @@ from recognizers.two_stream import TwoStream
 
 __all__ = ["RECOGNIZERS", "SWEEPING", "Reads", "reading_by"]
 
+
+def _lenet5(output: str, characters: str, **options: Any) -> LeNet5:
+    """Return LeNet-5 for ink that is normalised already, with this output layer."""
+    return LeNet5(characters, output, normalize=False, initialization="unit-variance", **options)
+
+
 SWEEPING = ("crnn", "sdnn")
 """The recognizers that are swept over the whole line."""
 
-OF_SEGMENTS = ("two-stream", "lenet5", "lenet5-rbf", "residual", "bilinear")
-"""The recognizers that read the segments of an over-segmentation."""
+OF_SEGMENTS: dict[str, Callable[..., nn.Module]] = {
+    "two-stream": TwoStream,
+    "lenet5": partial(_lenet5, "softmax"),
+    "lenet5-rbf": partial(_lenet5, "rbf"),
+    "residual": ResidualNet,
+    "bilinear": BilinearNet,
+}
+"""The recognizers that read the segments of an over-segmentation, and what makes their network.
+
+That is called with the characters, ``rubbish=True`` and a ``generator``.
+"""
 
 FINER = "-thorough"
 """Behind the name of one of these: it is given more segments to choose from."""
@@ -56,24 +73,6 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
         return LineReading(sweeping(swept), symbols)
     if name not in RECOGNIZERS:
         raise ValueError(f"recognizer {name!r} is none of {', '.join(RECOGNIZERS)}")
-    network = _of_segments(name.removesuffix(FINER), characters, generator)
+    network_of = OF_SEGMENTS[name.removesuffix(FINER)]
+    network = network_of(characters, rubbish=True, generator=generator)
     return SegmentReading(network, symbols, CUTS["thorough" if name.endswith(FINER) else "usual"])
-
-
-def _of_segments(name: str, characters: str, generator: torch.Generator) -> nn.Module:
-    """Return a new network that reads single segments."""
-    kinds: dict[str, Callable[..., nn.Module]] = {
-        "two-stream": TwoStream,
-        "residual": ResidualNet,
-        "bilinear": BilinearNet,
-    }
-    if name in kinds:
-        return kinds[name](characters, rubbish=True, generator=generator)
-    return LeNet5(
-        characters,
-        "rbf" if name == "lenet5-rbf" else "softmax",
-        rubbish=True,
-        normalize=False,
-        initialization="unit-variance",
-        generator=generator,
-    )
