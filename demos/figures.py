@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import typer
 
 from demos.checkpoint import write_whole
 
-__all__ = ["echo_figures", "keep_figures", "load_figures", "shown"]
+__all__ = ["echo_figures", "keep_figures", "load_figures", "machine", "shown"]
 
 
 def shown(value: Any) -> str:
@@ -21,6 +23,12 @@ def shown(value: Any) -> str:
     ('10000', '0.1235', '{"n": 2}')
     """
     return f"{value:.4g}" if isinstance(value, float) else json.dumps(value)
+
+
+def machine() -> str:
+    """Return where this runs, in words: the variable GTN_MACHINE, or cores and processor."""
+    given = os.environ.get("GTN_MACHINE")
+    return given or f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
 
 
 def keep_figures(path: Path, figures: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from demos.checkpoint import write_whole
 from demos.command_line import run
-from demos.figures import echo_figures, keep_figures
+from demos.figures import echo_figures, keep_figures, machine
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.compare import compare as write_comparison
@@ -22,7 +22,7 @@ from demos.mnist.own_digits import OwnDigits, load_digit, own_digits, train_on_o
 from demos.mnist.pictures import draw_pictures
 from demos.mnist.read import DigitReader, evaluate_folder
 from demos.mnist.recipes import RECIPES, with_settings
-from demos.mnist.results import RESULTS, machine
+from demos.mnist.results import RESULTS
 from demos.mnist.robustness import robustness as measure_changes
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
 from demos.mnist.sizes import SIZES, train_sizes

@@ -30,6 +30,7 @@ from demos.mnist.robustness import ROBUSTNESS_FILE
 from demos.mnist.rows import PROMPTED
 from demos.mnist.sizes import SIZES_FILE
 from demos.mnist.train import penalties_of
+from demos.plots import as_svg
 
 __all__ = ["compare", "error_reject_curves", "percent", "rows_of"]
 
@@ -95,7 +96,7 @@ def compare(
     if robust:
         drawn["robustness"] = plots.changes(robust["curves"])
     for name, figure in drawn.items():
-        write_whole(pictures / f"{name}.svg", plots.as_svg(figure))
+        write_whole(pictures / f"{name}.svg", as_svg(figure))
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,

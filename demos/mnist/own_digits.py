@@ -12,12 +12,11 @@ import torch
 from torch import nn
 
 from demos.checkpoint import tensors_hash
-from demos.figures import keep_figures
+from demos.figures import keep_figures, machine
 from demos.image_folders import load_each
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, save_model
 from demos.mnist.recipes import Recipe
-from demos.mnist.results import machine
 from demos.mnist.train import Digits, penalties_of, train_network
 from recognizers.classes import DIGITS
 from recognizers.datasets.fields import Field, nothing_read

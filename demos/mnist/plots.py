@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["as_svg", "bars", "changes", "curves", "passes", "sizes"]
+__all__ = ["bars", "changes", "curves", "passes", "sizes"]
 
 PAPER, OURS, OTHER = "#b9b4a7", "#1f5fa8", "#c8371b"
 
@@ -21,18 +20,6 @@ LABELS = {
     "rotation": "rotation, degrees",
     "noise": "share of pixels inverted",
 }
-
-
-def as_svg(figure: Figure) -> str:
-    """The figure as SVG; text stays text, and the same figure is the same file.
-
-    >>> as_svg(Figure())[:5]
-    '<?xml'
-    """
-    target = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "mnist"}):
-        figure.savefig(target, format="svg", metadata={"Date": None}, bbox_inches="tight")
-    return "\n".join(line.rstrip() for line in target.getvalue().splitlines()) + "\n"
 
 
 def bars(

@@ -6,8 +6,6 @@ Tables, plots and cards are written from these files and from nothing else.
 from __future__ import annotations
 
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,6 +15,7 @@ import torch
 from torch import Tensor
 
 from demos.checkpoint import write_whole
+from demos.figures import machine
 
 __all__ = [
     "CHOICES",
@@ -26,7 +25,6 @@ __all__ = [
     "add_choice",
     "by_row",
     "error_reject_curve",
-    "machine",
     "read_results",
     "reject_share",
     "result_path",
@@ -69,14 +67,8 @@ class Result:
     seconds: dict[str, float]
     passes: list[dict[str, Any]] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
-    machine: str = field(default_factory=lambda: machine())
+    machine: str = field(default_factory=machine)
     torch: str = torch.__version__
-
-
-def machine() -> str:
-    """Where this runs, in words: the environment variable GTN_MACHINE, or cores and processor."""
-    given = os.environ.get("GTN_MACHINE")
-    return given or f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
 
 
 def result_path(row: str, seed: int, folder: str | Path = RESULTS) -> Path:

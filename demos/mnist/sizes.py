@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from demos.checkpoint import write_whole
-from demos.figures import load_figures
+from demos.figures import load_figures, machine
 from demos.mnist.evaluate import load_digits
 from demos.mnist.recipes import RECIPES, Recipe
-from demos.mnist.results import RESULTS, machine
+from demos.mnist.results import RESULTS
 from demos.mnist.train import Digits, train_network
 
 __all__ = ["SIZES", "SIZES_FILE", "train_sizes"]

@@ -7,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from demos.figures import keep_figures, load_figures
-from demos.mnist.results import machine
+from demos.figures import keep_figures, load_figures, machine
 from demos.strings.evaluate import TEST_STRINGS, evaluate, evaluate_folder, held_out_strings
 from demos.strings.reader import NETWORKS, StringReader
 from demos.strings.spotter import TEST_PAGES, Spotter, evaluate_spotter

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from demos.mnist.results import machine
+from demos.figures import machine
 from demos.strings.reader import StringReader
 from recognizers.datasets.mnist import BACKGROUND
 from recognizers.lenet import LeNet5

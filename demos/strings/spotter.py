@@ -19,7 +19,7 @@ from tqdm import tqdm
 import gtn
 import recognizers
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
-from demos.mnist.results import machine
+from demos.figures import machine
 from recognizers.classes import DIGITS
 from recognizers.datasets.pages import PageRecipe, Pages, draw_pages, present
 from recognizers.datasets.strings import line_input

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from demos.figures import keep_figures
-from demos.mnist.results import machine
+from demos.figures import keep_figures, machine
 from demos.words.adapt import RATE, STEPS, adapt
 from demos.words.evaluate_folder import LabelledWord
 from demos.words.letters import folded

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from demos.checkpoint import CheckpointError, write_whole
-from demos.figures import load_figures
-from demos.mnist.results import machine
+from demos.figures import load_figures, machine
 from demos.words.characters import Settings, errors_of
 from demos.words.samples import CLASSES, KINDS, Characters
 from recognizers.lenet import parameters

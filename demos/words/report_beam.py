@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 import gtn
-from demos.figures import keep_figures
-from demos.mnist.results import machine
+from demos.figures import keep_figures, machine
 from demos.words.lexicon import task_words
 from demos.words.reader import WordReader
 from demos.words.word_samples import CATEGORY, load_words

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 
 from demos.checkpoint import write_whole
-from demos.figures import load_figures
-from demos.mnist.results import machine
+from demos.figures import load_figures, machine
 from demos.words.evaluate_words import tell, word_errors
 from demos.words.lexicon import FREQUENCY, LETTER, LISTED, SEEN, lexicon_graph
 from demos.words.reader import WordReader

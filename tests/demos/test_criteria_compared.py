@@ -15,11 +15,11 @@ import gtn
 from demos.checks.__main__ import app
 from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.compose_decimals import compose_decimal, decimal
-from demos.checks.experiments.compare import write_into
 from demos.checks.experiments.criteria import Budget, compare_criteria, spread_of
 from demos.checks.experiments.criteria_page import curves_of, table_of
 from demos.checks.reading.reader import shipped_checkpoint
 from demos.checks.training.segments import CRITERIA
+from demos.tables import write_into
 from grammars import named
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.datasets.written_amounts import MnistFields

@@ -16,7 +16,7 @@ import gtn
 from demos.checks.__main__ import app
 from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.compose_fields import write_fields
-from demos.checks.experiments.compare import RESULTS, keep_result, read_results, table, write_into
+from demos.checks.experiments.compare import RESULTS, keep_result, read_results, table
 from demos.checks.experiments.crossvalidate import (
     crossvalidate,
     doubtful_names,
@@ -35,6 +35,7 @@ from demos.checks.training.samples import Sample
 from demos.checks.training.settings import Settings
 from demos.checks.training.splicing import Splicer, cuts_between
 from demos.checks.training.train import train
+from demos.tables import write_into
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.images import load_field
 from recognizers.line_images import as_batch, normalise_line

@@ -15,6 +15,7 @@ from demos.mnist.models import MODELS, save_model, shipped
 from demos.mnist.paper import FIGURE_9
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import Result, ResultError, read_results, write_result
+from demos.plots import as_svg
 
 RUN = CliRunner()
 
@@ -233,7 +234,7 @@ def test_changes_that_change_nothing(mnist, tmp_path, checkpoint):
     figures = robustness.robustness(checkpoint, mnist, tmp_path, most=8)
     assert json.loads((tmp_path / "robustness.json").read_text()) == figures
     assert figures["curves"].keys() == robustness.CHANGES.keys()
-    assert plots.as_svg(plots.changes(figures["curves"])).startswith("<?xml")
+    assert as_svg(plots.changes(figures["curves"])).startswith("<?xml")
 
 
 def test_pictures(mnist, tmp_path, checkpoint):

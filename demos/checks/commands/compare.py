@@ -15,12 +15,12 @@ from demos.checks.experiments.compare import (
     name_of,
     read_results,
     table,
-    write_into,
 )
 from demos.checks.experiments.crossvalidate import crossvalidate as crossvalidate_fields
 from demos.checks.experiments.crossvalidate import doubtful_names
 from demos.checks.options import CORES, Data, Further, Keep, Loss, Passes, Recognizer, Workers
 from demos.checks.reading.reader import SHIPPED
+from demos.tables import write_into
 from grammars import NAMES
 
 __all__ = ["compare", "crossvalidate"]
@@ -76,5 +76,5 @@ def compare(
     """Table the results that evaluate, combine and crossvalidate kept."""
     content = table(read_results(folder))
     if page is not None:
-        write_into(page, content)
+        write_into(page, content, "comparison")
     typer.echo(content)

@@ -12,7 +12,7 @@ import typer
 
 from demos.checkpoint import CheckpointError
 from demos.checks.commands.arguments import echo_problems
-from demos.checks.experiments.compare import RESULTS, keep_result, write_into
+from demos.checks.experiments.compare import RESULTS, keep_result
 from demos.checks.reading.reader import CheckReader
 from demos.checks.report.whole import write_whole_report
 from demos.checks.whole.data import KnownCheck, known_checks, write_checks
@@ -21,6 +21,7 @@ from demos.checks.whole.loop import WholeSettings
 from demos.checks.whole.reader import SHIPPED_WHOLE, WholeReader
 from demos.checks.whole.train import train_whole
 from demos.figures import echo_figures, load_figures
+from demos.tables import in_markdown, write_into
 from recognizers.datasets.check_layouts import FAMILIES
 
 __all__ = ["compose_checks", "evaluate_whole", "load_whole", "train_fields", "whole_table"]
@@ -121,12 +122,12 @@ def table_of(result: dict[str, Any]) -> str:
     | all | 2 | 50.0% | 0.0% | 50.0% | 100.0% |
     """
     names = ("n", "correct", "error", "reject", "exact")
-    rows = [["checks", "number", "correct", "error", "reject", "exact, none rejected"]]
-    rows.append(["---"] * len(rows[0]))
+    heads = ["checks", "number", "correct", "error", "reject", "exact, none rejected"]
+    rows = []
     for name, figures in {"all": result, **result["groups"]}.items():
         shown = [f"{figures[key]:.1%}" for key in names[1:]]
         rows.append([name, str(figures["n"]), *shown])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return in_markdown(heads, rows)
 
 
 def load_whole(checkpoint: Path | None, views: int | None = None) -> WholeReader:

@@ -6,17 +6,15 @@ is written from these files and from nothing else.
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from demos.checkpoint import write_whole
 from demos.checks.training.settings import Settings
-from demos.figures import keep_figures, load_figures
+from demos.figures import keep_figures, load_figures, machine
+from demos.tables import in_markdown
 
-__all__ = ["RESULTS", "keep_result", "name_of", "read_results", "table", "write_into"]
+__all__ = ["RESULTS", "keep_result", "name_of", "read_results", "table"]
 
 RESULTS = Path("results") / "checks"
 """Folder of the results, from the root of the project."""
@@ -42,17 +40,12 @@ def name_of(recognizer: str, loss: str = Settings.loss) -> str:
 
 
 def keep_result(path: Path, name: str, on: str, figures: dict[str, Any], **more: Any) -> None:
-    """Write a result: what was measured, of what, on which fields, and on which machine.
-
-    ``GTN_MACHINE`` in the environment says what to call the machine.
-    """
+    """Write a result: what was measured, of what, on which fields, and on which machine."""
     kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
     outcomes = figures.get("outcomes", [])
     wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
     wrong = figures.get("wrong", wrong)  # of folds they are known already
-    given = os.environ.get("GTN_MACHINE")
-    machine = given or f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
-    content = {"name": name, "on": on, **kept, **more, "wrong": wrong, "machine": machine}
+    content = {"name": name, "on": on, **kept, **more, "wrong": wrong, "machine": machine()}
     keep_figures(path, content)
 
 
@@ -81,9 +74,8 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     >>> print(table([{"name": "a", "on": "12", "exact": 0.75}]).splitlines()[2])
     | a | 12 | 75.0% |  |  |  |  |
     """
-    rows = [list(COLUMNS.values()), ["---"] * len(COLUMNS)]
-    rows += [[_cell(name, result) for name in COLUMNS] for result in results]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    rows = [[_cell(name, result) for name in COLUMNS] for result in results]
+    return in_markdown(list(COLUMNS.values()), rows)
 
 
 def _cell(name: str, result: dict[str, Any]) -> str:
@@ -98,18 +90,3 @@ def _cell(name: str, result: dict[str, Any]) -> str:
         return f"{value / 60:.0f}"
     spread = result.get("standard_errors", {}).get(name)
     return f"{value:.1%}" + (f" ± {100 * spread:.1f}" if spread is not None else "")
-
-
-def write_into(page: Path, content: str, name: str = "comparison") -> None:
-    """Put a table in its place in a page: between the two comments that mark it with its name.
-
-    Raises:
-        ValueError: the page has no such place.
-    """
-    text = page.read_text(encoding="utf-8")
-    marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, begin, rest = text.partition(marks[0])
-    _, end, after = rest.partition(marks[1])
-    if not begin or not end:
-        raise ValueError(f"{page}: no place between {marks[0]} and {marks[1]}")
-    write_whole(page, f"{before}{begin}\n{content}\n{end}{after}")

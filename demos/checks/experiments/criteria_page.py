@@ -11,11 +11,11 @@ import typer
 from matplotlib.figure import Figure
 
 from demos.checkpoint import write_whole
-from demos.checks.experiments.compare import write_into
 from demos.checks.experiments.criteria import Budget, compare_criteria
 from demos.checks.training.segments import CRITERIA
-from demos.mnist.plots import as_svg
-from demos.mnist.results import machine
+from demos.figures import machine
+from demos.plots import as_svg
+from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data, load_fields
 
 __all__ = ["command", "curves_of", "table_of"]
@@ -44,17 +44,22 @@ def table_of(criteria: dict[str, list[dict[str, float]]]) -> str:
     >>> print(table_of({"hinge": [line, {**line, "loss": 1.5}]}).splitlines()[2])
     | (at the beginning) |  | 10.0 | 4.0 | 50.0% | 25.0% |
     """
-    rows = [
-        ["criterion", "loss", "centres apart", "spread of states", "fields right", "digit error"],
-        ["---"] * 6,
+    heads = [
+        "criterion",
+        "loss",
+        "centres apart",
+        "spread of states",
+        "fields right",
+        "digit error",
     ]
+    rows = []
     begin = next(iter(criteria.values()))[0]
     every = {"(at the beginning)": begin, **{name: found[-1] for name, found in criteria.items()}}
     for name, line in every.items():
         loss = f"{line['loss']:.3g}" if "loss" in line else ""
         sizes = [f"{line['centres']:.1f}", f"{line['spread']:.1f}"]
         rows.append([name, loss, *sizes, f"{line['exact']:.1%}", f"{line['digit_error']:.1%}"])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return in_markdown(heads, rows)
 
 
 def curves_of(criteria: dict[str, list[dict[str, float]]]) -> Figure:

@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checks.experiments.compare import write_into
 from demos.checks.options import Data
-from demos.figures import keep_figures, load_figures
-from demos.mnist.results import machine
+from demos.figures import keep_figures, load_figures, machine
+from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data
 from recognizers.segment_rules import CUTS
 from recognizers.segmentation import segment_field
@@ -45,13 +44,13 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
     >>> print(table_of([result_of("usual", quality)]).splitlines()[2])
     | usual | 3 | 12 | 11.5 | 75.00% | 50.0% |
     """
-    rows = [COLUMNS, ["---"] * len(COLUMNS)]
+    rows = []
     for one in results:
         counts = [str(one["fields"]), str(one["digits"]), f"{one['arcs_per_digit']:.1f}"]
         rows.append(
             [one["cuts"], *counts, f"{one['digit_recall']:.2%}", f"{one['field_recall']:.1%}"]
         )
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return in_markdown(COLUMNS, rows)
 
 
 def command(

@@ -12,12 +12,12 @@ import numpy as np
 import typer
 
 from demos.checkpoint import write_whole
-from demos.checks.experiments.compare import write_into
 from demos.checks.experiments.separate import TOGETHER, Effort, compare_trainings
 from demos.checks.options import CORES, Data, Workers
 from demos.checks.reading.networks import RECOGNIZERS, SWEEPING
 from demos.checks.training.segments import CRITERIA
-from demos.mnist.results import machine
+from demos.figures import machine
+from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data, load_fields
 from recognizers.segmentation_quality import read_boxes
 
@@ -37,13 +37,13 @@ def table_of(folds: Sequence[dict[str, Any]], titles: Mapping[str, str] = NAMES)
     >>> print(table_of([{"n": 4, **{stage: figures for stage in NAMES}}]).splitlines()[4])
     | the first, then trained through the graphs | 25.0% | 12.5% | 2 |
     """
-    rows = [["system", "fields wrong", "digit error", "training, minutes"], ["---"] * 4]
+    rows = []
     for stage, title in titles.items():
         wrong = _share([1.0 - fold[stage]["exact"] for fold in folds])
         digits = _share([fold[stage]["digit_error"] for fold in folds])
         minutes = np.mean([fold[stage]["seconds"] for fold in folds]) / 60.0
         rows.append([title, wrong, digits, f"{minutes:.0f}"])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return in_markdown(["system", "fields wrong", "digit error", "training, minutes"], rows)
 
 
 def cut_in_errors(folds: Sequence[dict[str, Any]], before: str = "apart") -> float:

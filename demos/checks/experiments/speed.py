@@ -11,12 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.checks.experiments.compare import write_into
 from demos.checks.options import CORES, Data, Views
 from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 from demos.checks.reading.volume import read_files
-from demos.figures import keep_figures
-from demos.mnist.results import machine
+from demos.figures import keep_figures, machine
+from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data, load_fields
 
 __all__ = ["command", "measure", "table_of"]
@@ -55,14 +54,14 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
     >>> print(table_of([{**row, "seconds": 2.0, "processor_seconds": 3.0}]).splitlines()[2])
     | sdnn | 2 | 900 | 450 | 300 |
     """
-    lines = [COLUMNS, ["---"] * len(COLUMNS)]
+    lines = []
     for row in rows:
         name = row["recognizer"] + (f", {row['views']} views" if row["views"] > 1 else "")
         rates = [row["fields"] / row[key] for key in ("seconds", "processor_seconds")]
         lines.append(
             [name, str(row["processes"]), str(row["fields"]), *(f"{rate:.0f}" for rate in rates)]
         )
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return in_markdown(COLUMNS, lines)
 
 
 def command(

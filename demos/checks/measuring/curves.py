@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from demos.checkpoint import write_whole
 from demos.checks.measuring.calibration import error_reject, expected_calibration_error, reliability
 from demos.checks.measuring.evaluate import Outcome
-from demos.mnist.plots import as_svg
+from demos.plots import as_svg
 
 __all__ = [
     "error_reject_figure",

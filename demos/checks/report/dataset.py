@@ -19,7 +19,7 @@ from demos.checks.measuring.curves import error_reject_figure, reliability_figur
 from demos.checks.measuring.evaluate import Outcome
 from demos.checks.report.pictures import data_uri
 from demos.checks.reading.reader import CheckReader
-from demos.mnist.plots import as_svg
+from demos.plots import as_svg
 from recognizers.datasets.fields import Field
 from recognizers.images import load_field
 
