@@ -12,14 +12,21 @@ import torch
 
 import gtn
 from demos.words.guesses import Layout
-from demos.words.reader import WordReader, costing, joined
+from demos.words.reader import FREE_BEAM, WordReader, costing, joined
 from demos.words.word_samples import Words
 from grammars.decoding import Decoder
 from gtn.nn.risk import edit_distances
 
-__all__ = ["Told", "character_errors", "quick_errors", "read_texts", "tell", "word_errors"]
-
-FREE_BEAM = 8.0
+__all__ = [
+    "Told",
+    "best_text",
+    "character_errors",
+    "quick_errors",
+    "read_texts",
+    "tell",
+    "under_layouts",
+    "word_errors",
+]
 
 CANDIDATES = 5
 """Readings of each guess that are compared."""
@@ -64,11 +71,13 @@ def quick_errors(reader: WordReader, words: Words, most: int = 300) -> dict[str,
 
 @dataclass(frozen=True)
 class Told:
-    """What a reader read in words: with the lexicon, and without; and the seconds with it."""
+    """What a reader read in words: with the lexicon; without, all letters alike, or as they follow
+    each other in words (`WordReader.spelling`); and the seconds with the lexicon."""
 
     words: Words
     with_lexicon: list[str]
     free: list[str]
+    spelled: list[str]
     seconds: float
 
     def errors(
@@ -85,9 +94,9 @@ class Told:
         ]
         if not chosen:
             return {}
-        labels, told, free = (
+        labels, told, free, spelled = (
             [texts[i] for i in chosen]
-            for texts in (self.words.labels, self.with_lexicon, self.free)
+            for texts in (self.words.labels, self.with_lexicon, self.free, self.spelled)
         )
         return {
             "n_words": len(chosen),
@@ -95,6 +104,8 @@ class Told:
             "char_error": character_errors(told, labels),
             "word_error_no_lexicon": _wrong(free, labels),
             "char_error_no_lexicon": character_errors(free, labels),
+            "word_error_spelling": _wrong(spelled, labels),
+            "char_error_spelling": character_errors(spelled, labels),
         }
 
     def figures(self) -> dict[str, Any]:
@@ -108,29 +119,39 @@ class Told:
 
 
 def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
-    """Read words with a lexicon and without, one after the other.
+    """Read words with a lexicon and, in two ways, without, one after the other.
 
     Words whose ink as written is known are read under all layouts, as by
     `WordReader.read`, others as they are.
     """
     with_lexicon, any_letters = reader.decoder(lexicon), reader.decoder(beam=FREE_BEAM)
+    spelling = reader.decoder(reader.spelling(), FREE_BEAM)
     told: list[str] = []
     free: list[str] = []
+    spelled: list[str] = []
     seconds = 0.0
     for i in range(len(words)):
         started = time.perf_counter()
-        if words.written:
-            layouts = reader.layouts(words.written[i])
-        else:
-            layouts = [Layout(None, words.inks[i], 0.0)]
-        recognized = [(reader.recognized(one.ink)[2], one.penalty) for one in layouts]
-        told.append(_best(with_lexicon, recognized))
+        recognized = under_layouts(reader, words, i)
+        told.append(best_text(with_lexicon, recognized))
         seconds += time.perf_counter() - started
-        free.append(_best(any_letters, recognized))
-    return Told(words, told, free, seconds)
+        free.append(best_text(any_letters, recognized))
+        spelled.append(best_text(spelling, recognized))
+    return Told(words, told, free, spelled, seconds)
 
 
-def _best(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -> str:
+def under_layouts(reader: WordReader, words: Words, i: int) -> list[tuple[gtn.Graph, float]]:
+    """The recognition graph of word `i` under each of its layouts, and what the layout costs.
+
+    Where its ink as written is not known, it is read as it is.
+    """
+    layouts = [Layout(None, words.inks[i], 0.0)]
+    if words.written:
+        layouts = reader.layouts(words.written[i])
+    return [(reader.recognized(one.ink)[2], one.penalty) for one in layouts]
+
+
+def best_text(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -> str:
     """The likeliest text of a word under all layouts, which cost so much; "" if there is none."""
     found = joined([costing(decoder.read(graph, CANDIDATES), cost) for graph, cost in recognized])
     return found[0].text if found else ""

@@ -24,6 +24,7 @@ __all__ = [
     "SIZE",
     "file_words",
     "free_strings",
+    "known_words",
     "lexicon_graph",
     "task_words",
 ]
@@ -82,8 +83,8 @@ def file_words(path: Path) -> WordList:
 
 
 @cache
-def _known() -> dict[str, float]:
-    """Minus log of the frequency of each word that wordfreq knows."""
+def known_words() -> dict[str, float]:
+    """Minus log of the frequency of 250,000 words of English, the most frequent first."""
     known = frequent_words(_KNOWN, alphabet=LETTERS)
     return dict(zip(known.words, known.penalties.tolist(), strict=True))
 
@@ -121,7 +122,7 @@ def lexicon_graph(
 
 def _frequencies(words: Sequence[str], seen: Mapping[str, int]) -> np.ndarray:
     """Relative frequencies of the words of a list, mixed as `SEEN` and `LISTED` tell."""
-    english = np.exp(-np.array([_known().get(word, np.inf) for word in words]))
+    english = np.exp(-np.array([known_words().get(word, np.inf) for word in words]))
     listed = LISTED / max(1, len(words))
     total = sum(seen.values())
     if not total:

@@ -24,6 +24,7 @@ graphs are trained together from words and their texts. Two systems do it: over-
 {%- if context %}; the network also sees, in five planes more, what stands beside a segment{% endif %} | `recognizers/online/segmentation.py` |
 | character models | left-to-right, learned penalties | `recognizers/online/hmm.py` |
 | lexicon | words as a minimal deterministic transducer | `grammars/lexicon.py` |
+| spelling | in the place of a lexicon: n-grams of letters, with failure arcs | `grammars/ngram.py` |
 | beam search | composition on the fly, five best words with posteriors | `grammars/decoding.py` |
 
 ## Commands
@@ -32,7 +33,8 @@ graphs are trained together from words and their texts. Two systems do it: over-
 pip install '.[readers,words]'
 python -m demos.words demo                        # reads our own ink, writes report/words.html
 python -m demos.words read word.json page.inkml data/6/own/a.dat --page report/words.html
-python -m demos.words read word.json --lexicon words.txt --json    # or --free, any letters
+python -m demos.words read word.json --lexicon words.txt --json
+python -m demos.words read word.json --free       # any letters, as they follow each other in words
 python -m demos.words pad                         # a page on this machine to write on
 python -m demos.words evaluate --data DIR --json  # a UNIPEN tree, or a folder of archives
 python -m demos.words evaluate --data own --json  # a folder with labels.csv (file,text) and ink
@@ -40,7 +42,8 @@ python -m demos.words pad --keep own              # keeps what is written there,
 python -m demos.words adapt --data own --out runs/own --holdout 20      # learns that hand
 python -m demos.words pad --checkpoint runs/own/words.safetensors
 python -m demos.words train --task words --data own --out runs/beside --holdout 20  # beside UNIPEN
-python -m demos.words beam && python -m demos.words hands && python -m demos.words report
+python -m demos.words beam && python -m demos.words hands && python -m demos.words spelling
+python -m demos.words report
 ```
 
 `read` takes JSON (`[[[x, y], …], …]`, y downwards, or `{"strokes": …, "label": …, "y": "up"}`),
@@ -203,6 +206,30 @@ on both sides, in whatever ink. `python -m demos.words hands`, from `{{ one.star
 {% endfor %}
 
 {% endfor %}
+{% else %}
+Not measured.
+
+{% endif %}
+## Words that are in no list
+
+A lexicon reads its own words and no others. With `--free`, `read` and `pad` read any letters, each
+as likely as it is after the letters before it (`demos/words/spelling.py`): n-grams of letters with
+back-off, counted in a million words, half of them English, half the texts that the reader learned
+from.
+
+{% if spelling %}
+| system | what may be read | word error | character error | error of new words | ms for a word |
+|---|---|---|---|---|---|
+{% for row in spelling %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+{{ "{:,}".format(spelling_of.n_words) }} words of the test, evenly taken from all, each under all its lines; new words are those
+that no text of the training has ({% for name, count in spelling_new %}{{ count }} {{ name }}{{ ", " if not loop.last }}{% endfor %}). The lexicon has all labels of the test among its
+words, n-grams know of none of them. Processor time of search and best path on one core of {{ spelling_of.machine }}.
+`read` takes n-grams of {{ spelling_order }} letters, which were chosen, as their weight was, on 480 words of the
+validation, at most 60 of one contributor; `--order` takes others, and 0 none.
+`python -m demos.words spelling --system NAME`.
 {% else %}
 Not measured.
 

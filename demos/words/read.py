@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+import gtn
 from demos.checkpoint import write_whole
 from demos.words.drawing import (
     Graphs,
@@ -21,7 +22,8 @@ from demos.words.drawing import (
     draw_planes,
 )
 from demos.words.lexicon import file_words, task_words
-from demos.words.reader import BEAM, WordReader, WordReading
+from demos.words.reader import BEAM, FREE_BEAM, WordReader, WordReading
+from demos.words.spelling import SPELLING_ORDER
 from grammars.decoding import Decoder
 from grammars.words import WordList
 from recognizers.online.ink import Ink
@@ -40,11 +42,27 @@ class Reader:
 
     Attributes:
         words: the list; None: any letters.
+        order: of any letters, how many in a row are weighed as they follow each other in words
+            (`WordReader.spelling`); 0: all are alike.
+
+    The beam, in nats, is `BEAM`, or without a list `FREE_BEAM`, unless given.
     """
 
-    def __init__(self, reader: WordReader, words: WordList | None, beam: float = BEAM) -> None:
-        self.reader, self.words = reader, words
-        graph = None if words is None else reader.lexicon(words)
+    def __init__(
+        self,
+        reader: WordReader,
+        words: WordList | None,
+        beam: float | None = None,
+        order: int = SPELLING_ORDER,
+    ) -> None:
+        self.reader, self.words, self.order = reader, words, order
+        if beam is None:
+            beam = FREE_BEAM if words is None else BEAM
+        graph: gtn.Graph | None = None
+        if words is not None:
+            graph = reader.lexicon(words)
+        elif order:
+            graph = reader.spelling(order)
         self.decoder: Decoder = reader.decoder(graph, beam).with_beam(beam, MOST_ACTIVE)
 
     def read(self, ink: Ink, count: int = 5) -> WordReading:
@@ -62,7 +80,9 @@ class Reader:
     def about(self) -> str:
         """What is looked for, in words."""
         if self.words is None:
-            return "any letters"
+            return (
+                "any letters, as they follow each other in words" if self.order else "any letters"
+            )
         return f"{len(self.words):,} words"
 
 

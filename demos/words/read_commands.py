@@ -1,4 +1,4 @@
-"""The commands that read ink: ``read``, ``pad``, ``demo``, ``beam``, ``report``."""
+"""The commands that read ink: ``read``, ``pad``, ``demo``, ``beam``, ``spelling``, ``report``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from demos.words.read import (
     write_report,
 )
 from demos.words.read_files import NamedInk, inks_of
-from demos.words.reader import BEAM, SYSTEMS, WordReader, WordReading, shipped_reader
+from demos.words.reader import BEAM, FREE_BEAM, SYSTEMS, WordReader, WordReading, shipped_reader
 from demos.words.report_beam import write_beams
 from demos.words.report_page import write_page
+from demos.words.report_spelling import write_spelling
+from demos.words.spelling import SPELLING_ORDER
 from recognizers.datasets.fields import find_data
 from recognizers.online.ink import InkError
 
@@ -41,8 +43,15 @@ Lexicon = Annotated[
     Path | None, typer.Option(help="A file with a word to a line; default: frequent English.")
 ]
 Size = Annotated[int, typer.Option("--words", min=1, help="How many words of English.")]
-Free = Annotated[bool, typer.Option("--free", help="Any letters, no list of words.")]
-Beam = Annotated[float, typer.Option(min=0.0, help="In nats.")]
+Free = Annotated[
+    bool, typer.Option("--free", help="Any letters, as they follow each other in words; no list.")
+]
+Order = Annotated[
+    int, typer.Option(min=0, help="With --free: of so many letters in a row; 0: all are alike.")
+]
+Beam = Annotated[
+    float | None, typer.Option(min=0.0, help=f"In nats; default {BEAM:g}, --free {FREE_BEAM:g}.")
+]
 Page = Annotated[Path, typer.Option(help="The page of pictures to write.")]
 
 
@@ -55,14 +64,15 @@ def read(
     lexicon: Lexicon = None,
     size: Size = 25_000,
     free: Free = False,
-    beam: Beam = BEAM,
+    order: Order = SPELLING_ORDER,
+    beam: Beam = None,
     count: Annotated[int, typer.Option(min=1, help="How many words are told.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per word.")] = False,
     page: Page = Path("report/words.html"),
     pictures: Annotated[bool, typer.Option(help="Whether to write the page.")] = True,
 ) -> None:
     """Read pen-written words: the likeliest five with posteriors, and a page of how."""
-    reader = make_reader(checkpoint, system, lexicon, size, free, beam)
+    reader = make_reader(checkpoint, system, lexicon, size, free, beam, order)
     cards: list[Card] = []
     failed = left_out = 0
     for name, found in inks_of(paths):
@@ -112,14 +122,15 @@ def pad(
     lexicon: Lexicon = None,
     size: Size = 25_000,
     free: Free = False,
-    beam: Beam = BEAM,
+    order: Order = SPELLING_ORDER,
+    beam: Beam = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8123,
     keep: Annotated[
         Path | None, typer.Option(help="Folder for what is written, with labels.csv, for adapt.")
     ] = None,
 ) -> None:
     """Serve a page on this machine on which one writes and is read, until interrupted."""
-    reader = make_reader(checkpoint, system, lexicon, size, free, beam)
+    reader = make_reader(checkpoint, system, lexicon, size, free, beam, order)
     with PadServer(reader, port, None if keep is None else KeptInk(keep)) as server:
         typer.echo(f"Open {server.address} and write; end with Ctrl-C.")
         try:
@@ -171,6 +182,23 @@ def beam(
     typer.echo(f"figures: {path}")
 
 
+def spelling(
+    data: Annotated[
+        Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    system: System = SYSTEMS[0],
+    count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
+    cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
+    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
+) -> None:
+    """Measure reading of test words without a list, by n-grams of letters of each order."""
+    reader = load_reader(checkpoint, system)
+    place = find_data(data, "unipen")
+    path = write_spelling(reader, place, results, count=count, cache=cache)
+    typer.echo(f"figures: {path}")
+
+
 def report(
     checkpoint: Checkpoint = None,
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
@@ -211,7 +239,8 @@ def make_reader(
     lexicon: Path | None,
     size: int,
     free: bool,
-    beam: float,
+    beam: float | None,
+    order: int = SPELLING_ORDER,
 ) -> Reader:
     """A reader of a file, or a shipped one, with the list of words that was asked for."""
     if free and lexicon is not None:
@@ -220,12 +249,12 @@ def make_reader(
     words = None if free else words_of(lexicon, size)
     if words is not None and words.problems:
         typer.echo(words.summary(), err=True)
-    return Reader(network, words, beam)
+    return Reader(network, words, beam, order)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to a command line."""
     for command in (read, pad, demo):
         app.command()(command)
-    for command in (beam, report):
+    for command in (beam, spelling, report):
         app.command(rich_help_panel=PAGE)(command)

@@ -19,7 +19,9 @@ from demos.words.hmm_reading import HmmReading
 from demos.words.letters import SYMBOLS
 from demos.words.lexicon import free_strings, lexicon_graph
 from demos.words.segment_reading import SegmentReading
+from demos.words.spelling import SPELLING_ORDER, spelling_graph
 from grammars.decoding import Decoder, Reading
+from grammars.ngram import BACK_OFF
 from grammars.words import WordList
 from recognizers.online.amap import amap
 from recognizers.online.hmm import REST
@@ -29,6 +31,7 @@ from recognizers.online.segmentation import InkSegmentation
 
 __all__ = [
     "BEAM",
+    "FREE_BEAM",
     "KIND",
     "SYSTEMS",
     "WordReader",
@@ -49,6 +52,10 @@ OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
 BEAM = 20.0
 """Tokens so far (in nats) behind the best at the same ink are dropped: `docs/words.md` has what
 narrower ones cost."""
+
+FREE_BEAM = 8.0
+"""The same where any letters are read, which are more; wider ones read the same words of the
+validation."""
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
 
@@ -139,8 +146,14 @@ class WordReader(nn.Module):
         """The graph of a list of words (`lexicon_graph`), as frequent as this reader knows them."""
         return lexicon_graph(words, seen=self.seen)
 
+    def spelling(self, order: int = SPELLING_ORDER) -> gtn.Graph:
+        """The graph of any letters, as they follow each other (`spelling_graph`) in English and in
+        the texts that this reader learned from."""
+        return spelling_graph(order, seen=self.seen)
+
     def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
-        """What searches for the words of a lexicon (`lexicon`); None: any letters.
+        """What searches for the words of a lexicon (`lexicon`), or for any letters as they follow
+        each other (`spelling`); None: any letters, all alike.
 
         Making one for character models takes about as long as reading a hundred words.
         """
@@ -148,7 +161,11 @@ class WordReader(nn.Module):
         if isinstance(self.recognize, HmmReading):
             models = self.recognize.models().detach()
         words = free_strings() if lexicon is None else lexicon
-        return Decoder.of(words, models=models, beam=beam)
+        if words.isymbols is None or BACK_OFF not in words.isymbols:
+            return Decoder.of(words, models=models, beam=beam)
+        # Failure arcs have to be in the last graph, so models and spelling stay two.
+        graphs = (words, None) if models is None else (models, words)
+        return Decoder.of(*graphs, failure=BACK_OFF, beam=beam)
 
     @torch.no_grad()
     def recognized(self, ink: Ink) -> tuple[InkSegmentation | None, gtn.Graph, gtn.Graph]:

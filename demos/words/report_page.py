@@ -18,6 +18,7 @@ from demos.words.page import PAGE
 from demos.words.read import Reader
 from demos.words.report_beam import ENOUGH
 from demos.words.report_pictures import SHOWN, read_beams, read_examples, write_pictures
+from demos.words.spelling import SPELLING_ORDER
 from demos.words.train_words import Settings
 from recognizers.online.writers import LEFT_OUT, SIDES, read_list
 
@@ -59,6 +60,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
     Figures that are not there are said to be not measured; without a reader, nothing is read.
     """
     measured = read_beams(results)
+    spelling = [load_figures(path) for path in sorted(results.glob("spelling-*.json"))]
     runs = _of(results, "words")
     examples = [] if reader is None else read_examples(reader)
     pictures = write_pictures(reader, examples, measured, page.with_suffix(""))
@@ -95,6 +97,10 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         runs=[_run(run) for run in runs],
         adapting={"steps": STEPS, "learned": LEARNED, "batch": Settings.word_batch},
         hands=[_hands(load_figures(p)) for p in _hands_files(results)],
+        spelling=[row for one in spelling for row in _spelling_rows(one)],
+        spelling_of=spelling[0] if spelling else None,
+        spelling_new=[(NAMES[one["system"]], one["n_unseen"]) for one in spelling],
+        spelling_order=SPELLING_ORDER,
         beams=[row for one in measured for row in _beam_rows(one)],
         beam_machine=measured[0]["machine"] if measured else "",
         enough=f"{100 * ENOUGH:g}",
@@ -256,6 +262,25 @@ def _hands(measured: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": seconds,
         "rows": [(name, *map(_percent, figures)) for name, *figures in rows],
     }
+
+
+def _spelling_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
+    """What is misread with n-grams of letters of each order, and with the lexicon."""
+    rows = []
+    for order, found in measured["orders"].items():
+        what = {"0": "any letters, all alike", "lexicon": f"{measured['lexicon']:,} words"}
+        rows.append(
+            (
+                NAMES[measured["system"]],
+                what.get(order, f"n-grams of {order} letters"),
+                *(
+                    "" if found[key] is None else f"{_percent(found[key])}%"
+                    for key in ("word_error", "char_error", "word_error_unseen")
+                ),
+                f"{found['ms']:.1f}",
+            )
+        )
+    return rows
 
 
 def _beam_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:

@@ -411,7 +411,7 @@ def test_the_comparison_is_written_from_results(tmp_path: Path) -> None:
     assert page.read_text().endswith("|\n<!-- comparison: end -->\nafter\n")
     page.write_text("no place")
     with pytest.raises(ValueError, match="no place between"):
-        write_into(page, "x")
+        write_into(page, "x", "comparison")
     with pytest.raises(ValueError, match="no result"):
         read_results(tmp_path / "none")
 

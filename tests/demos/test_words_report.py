@@ -135,6 +135,19 @@ HANDS_MEASURED = {
 }
 
 
+SPELLING = {
+    "system": "sdnn",
+    "n_words": 500,
+    "n_unseen": 40,
+    "lexicon": 25000,
+    "machine": "a desk",
+    "orders": {
+        "6": {"word_error": 0.12, "char_error": 0.04, "word_error_unseen": 0.31, "ms": 9.5},
+        "lexicon": {"word_error": 0.1, "char_error": 0.03, "word_error_unseen": None, "ms": 2.5},
+    },
+}
+
+
 def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     results = tmp_path / "results"
     results.mkdir()
@@ -152,6 +165,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     }.items():
         (results / f"{name}.json").write_text(json.dumps(content))
     page = tmp_path / "docs" / "words.md"
+    (results / "spelling-sdnn.json").write_text(json.dumps(SPELLING))
     (results / "hands-sdnn.json").write_text(json.dumps(HANDS_MEASURED))
     written = write_page(Reader(reader, word_list(WORDS)), results, page)
     text = page.read_text()
@@ -172,6 +186,10 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     # The narrowest beam that costs at most 0.2%, and the widest.
     assert "| 25,000 | 50 | 30,000 | 0.5 s | 5 | 10.1% | 5.0 | 10.0 | 500 |" in text
     assert "| 250,000 | 50 | 30,000 | 0.5 s | 10 | 10.0% | 10.0 | 20.0 | 1,000 |" in text
+    assert "| SDNN/HMM | n-grams of 6 letters | 12.0% | 4.0% | 31.0% | 9.5 |" in text
+    assert "| SDNN/HMM | 25,000 words | 10.0% | 3.0% |  | 2.5 |" in text
+    assert "500 words of the test, evenly taken from all, each under all its lines" in text
+    assert "no text of the training has (40 SDNN/HMM)" in text
     assert "not measured" not in text.lower()
     own = text.split("## Your own hand")[1].split("##")[0]
     rows = [line for line in own.splitlines() if line.startswith("| `") or "| mean" in line]
@@ -194,7 +212,7 @@ def test_without_figures_the_page_says_so(reader, tmp_path, is_read):
     page = tmp_path / "words.md"
     write_page(Reader(reader, word_list(WORDS)) if is_read else None, tmp_path / "nothing", page)
     text = page.read_text()
-    assert text.count("Not measured.") == 3
+    assert text.count("Not measured.") == 4
     assert "Ours are not measured." in text
     assert ("No trained reader" in text) == (not is_read)
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)

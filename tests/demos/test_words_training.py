@@ -245,8 +245,10 @@ def test_a_word_is_read_under_all_guesses(system):
 
 
 def test_errors_but_for_some_words(words):
-    told = Told(words, [*TEXTS[:4], *["no"] * 4], TEXTS, 1.0)
+    told = Told(words, [*TEXTS[:4], *["no"] * 4], TEXTS, ["sun"] * 8, 1.0)
     assert told.errors()["word_error"] == 3 / 8
+    assert told.errors()["word_error_no_lexicon"] == 0
+    assert told.errors()["word_error_spelling"] == 7 / 8
     found = told.errors(but={"art", "it"})
     assert (found["n_words"], found["word_error"]) == (6, 2 / 6)
     assert told.errors(but=TEXTS) == {}
