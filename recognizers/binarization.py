@@ -56,6 +56,26 @@ def is_light_on_dark(difference: np.ndarray) -> bool:
     return light > 4.0 * dark and light > 1.0
 
 
+def dark_on_light(grey: np.ndarray) -> np.ndarray:
+    """Return a field, grey levels ``uint8 [H, W]``, inverted if its writing is lighter than its
+    paper, which is the median; else as it is.
+
+    The mean square of what is lighter than the paper has to be twice that of what is darker: of
+    bank checks, whose paper has light patterns, none is taken for light on dark.
+
+    Example:
+        >>> grey = np.full((20, 30), 10, np.uint8)
+        >>> grey[5:15, 14:16] = 250
+        >>> inverted = dark_on_light(grey)
+        >>> inverted[0, 0], inverted[5, 14], dark_on_light(inverted) is inverted
+        (np.uint8(245), np.uint8(5), True)
+    """
+    lighter = grey.astype(np.float32) - np.median(grey)
+    squares = lighter * np.abs(lighter)
+    light, dark = squares.sum(where=squares > 0), -squares.sum(where=squares < 0)
+    return 255 - grey if light > 2.0 * dark else grey
+
+
 def ink_levels(grey: np.ndarray) -> np.ndarray:
     """Remove the background: how much darker than the paper each pixel is, float32 ``[H, W]``.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from demos.checks.__main__ import app
@@ -18,6 +19,7 @@ from demos.checks.measuring.evaluate import (
 from demos.checks.reading.json_lines import LinesError
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.reading.views import Views
+from demos.checks.report.fields import write_report
 from recognizers.datasets.fields import (
     file_hash,
     load_fields,
@@ -57,6 +59,22 @@ def test_a_batch_reads_as_single_fields_do(reader: CheckReader) -> None:
         ((_, alone),) = read_files(reader, [path])
         assert alone.text == together[path].text
         assert alone.confidence == pytest.approx(together[path].confidence, abs=1e-4)
+
+
+def test_light_writing_on_dark_paper_is_read_as_dark_on_light(reader, tmp_path: Path) -> None:
+    fields = load_fields(DEMO_FIELDS).fields[:4]
+    images = [load_field(one.path) for one in fields]
+    read = reader.read([*images, *(255 - image for image in images)])
+    for one, other in zip(read[:4], read[4:], strict=True):
+        assert one.text == other.text
+        assert one.confidence == pytest.approx(other.confidence, abs=1e-4)
+    inverted = []
+    for one, image in zip(fields, images, strict=True):
+        Image.fromarray(255 - image).save(tmp_path / one.path.name)
+        inverted.append(tmp_path / one.path.name)
+    assert [r.text for _, r in read_files(reader, inverted)] == [r.text for r in read[:4]]
+    write_report(reader, inverted, tmp_path / "report")
+    assert read[0].text in (tmp_path / "report" / "report.html").read_text()
 
 
 @pytest.mark.parametrize("value", [0, 255])

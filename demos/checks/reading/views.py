@@ -14,6 +14,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import transform
 
+from recognizers.binarization import dark_on_light
 from recognizers.images import ImageError, load_field
 
 __all__ = ["Prepare", "Views", "prepare_files", "variant"]
@@ -47,8 +48,9 @@ def prepare_files(
 class Views(Sequence[Any]):
     """A field as it is and ``count - 1`` variants of it, each made and prepared when asked for.
 
-    The variants are the same for every field. What is read wrong in one of them, for a cut that
-    fell badly or a hand that is unlike others, is mostly read right in others.
+    Light writing on dark paper is inverted before anything is made of it. The variants are the
+    same for every field. What is read wrong in one of them, for a cut that fell badly or a hand
+    that is unlike others, is mostly read right in others.
 
     >>> some = Views(np.full((40, 100), 230, np.uint8), np.shape, 5)
     >>> len(some), some[0], len(some[1:])
@@ -56,7 +58,7 @@ class Views(Sequence[Any]):
     """
 
     def __init__(self, grey: np.ndarray, prepare: Prepare, count: int) -> None:
-        self.grey, self.prepare, self.count = grey, prepare, count
+        self.grey, self.prepare, self.count = dark_on_light(grey), prepare, count
 
     def __len__(self) -> int:
         """Return how many they are."""
@@ -109,5 +111,6 @@ def _prepared(path: Path, prepare: Prepare, variants: int, count: int) -> list[A
         return ImageError(*error.args)
     # The variants of a file depend on its name alone, so that a run can be repeated.
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
-    drawn = (prepare(variant(grey, rng)) for _ in range(variants))
-    return [*Views(grey, prepare, count), *drawn]
+    views = Views(grey, prepare, count)
+    drawn = (prepare(variant(views.grey, rng)) for _ in range(variants))
+    return [*views, *drawn]

@@ -17,8 +17,8 @@ from demos.checks.measuring.calibration import expected_calibration_error
 from demos.checks.measuring.confusions import NOTHING, aligned, confusions
 from demos.checks.measuring.curves import error_reject_figure, reliability_figure
 from demos.checks.measuring.evaluate import Outcome
-from demos.checks.report.pictures import data_uri
 from demos.checks.reading.reader import CheckReader
+from demos.checks.report.pictures import data_uri
 from demos.plots import as_svg
 from recognizers.datasets.fields import Field
 from recognizers.images import load_field

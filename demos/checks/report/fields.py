@@ -11,12 +11,13 @@ from markupsafe import Markup
 from PIL import Image
 
 from demos.checks.reading.lines import LineReading
-from demos.checks.report.pictures import LEAST_POSTERIOR, MOST_ARCS, Character, data_uri
 from demos.checks.reading.reader import CheckReader
 from demos.checks.report.lines import line_pictures
 from demos.checks.report.page import cards_of, write_page
+from demos.checks.report.pictures import LEAST_POSTERIOR, MOST_ARCS, Character, data_uri
 from demos.checks.report.segments import segment_pictures
 from grammars import RUBBISH
+from recognizers.binarization import dark_on_light
 from recognizers.images import ImageError, load_field
 
 __all__ = ["write_report"]
@@ -97,7 +98,7 @@ def _card(reader: CheckReader, number: int, path: Path, truth: str | None) -> Ca
     except ImageError as error:
         return Card(number, path.name, truth, error=str(error))
     sweeping = isinstance(reader.recognize, LineReading)
-    reading, shown = (line_pictures if sweeping else segment_pictures)(reader, image)
+    reading, shown = (line_pictures if sweeping else segment_pictures)(reader, dark_on_light(image))
     return Card(
         number,
         path.name,

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 import gtn
-from demos.checks.report.pictures import Character, data_uri, draw, likely_part
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.reading.segments import SegmentReading
+from demos.checks.report.pictures import Character, data_uri, draw, likely_part
 from recognizers.segmentation import Segmentation
 from recognizers.segmentation_graph import INK, segmentation_graph
 

@@ -19,9 +19,9 @@ from PIL import Image
 
 import gtn
 from demos.checks.reading.lines import LineReading
-from demos.checks.report.pictures import LEAST_POSTERIOR, data_uri, draw, likely_part
 from demos.checks.report.lines import line_pictures
 from demos.checks.report.page import cards_of, write_page
+from demos.checks.report.pictures import LEAST_POSTERIOR, data_uri, draw, likely_part
 from demos.checks.report.segments import segment_pictures
 from demos.checks.whole.reader import BEAM, Prepared, WholeReader
 from grammars import RUBBISH
