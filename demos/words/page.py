@@ -225,11 +225,12 @@ from.
 {% endfor %}
 
 {{ "{:,}".format(spelling_of.n_words) }} words of the test, evenly taken from all, each under all its lines; new words are those
-that no text of the training has ({% for name, count in spelling_new %}{{ count }} {{ name }}{{ ", " if not loop.last }}{% endfor %}). The lexicon has all labels of the test among its
-words, n-grams know of none of them. Processor time of search and best path on one core of {{ spelling_of.machine }}.
+that no text of the training has ({% for name, count in spelling_new %}{{ count }} {{ name }}{{ ", " if not loop.last }}{% endfor %}). The lexicon has all
+labels of the test, these too. Processor time of search and best path on one core of {{ spelling_of.machine }}.
 `read` takes n-grams of {{ spelling_order }} letters, which were chosen, as their weight was, on 480 words of the
 validation, at most 60 of one contributor; `--order` takes others, and 0 none.
 `python -m demos.words spelling --system NAME`.
+
 {% else %}
 Not measured.
 
