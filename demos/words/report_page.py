@@ -267,12 +267,16 @@ def _hands(measured: Mapping[str, Any]) -> dict[str, Any]:
 def _spelling_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
     """What is misread with n-grams of letters of each order, and with the lexicon."""
     rows = []
-    for order, found in measured["orders"].items():
-        what = {"0": "any letters, all alike", "lexicon": f"{measured['lexicon']:,} words"}
+    for read, found in measured["errors"].items():
+        what = {
+            "0": "any letters, all alike",
+            "english": f"{measured['words']['english']:,} frequent words of English",
+            "lexicon": f"the lexicon of the task, {measured['words']['lexicon']:,} words",
+        }
         rows.append(
             (
                 NAMES[measured["system"]],
-                what.get(order, f"n-grams of {order} letters"),
+                what.get(read, f"n-grams of {read} letters"),
                 *(
                     "" if found[key] is None else f"{_percent(found[key])}%"
                     for key in ("word_error", "char_error", "word_error_unseen")

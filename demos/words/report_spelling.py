@@ -15,6 +15,7 @@ from demos.words.evaluate_words import best_text, character_errors, under_layout
 from demos.words.lexicon import task_words
 from demos.words.reader import FREE_BEAM, WordReader
 from demos.words.word_samples import load_words, word_labels
+from grammars.decoding import Decoder
 
 __all__ = ["SPELLING_ORDERS", "write_spelling"]
 
@@ -32,8 +33,8 @@ def write_spelling(
     side: str = "test",
     cache: Path | None = None,
 ) -> Path:
-    """Read words of one side of the writers with each order of n-grams, and with the lexicon of the
-    task; returns the file of the figures.
+    """Read words of one side of the writers with each order of n-grams, with frequent English, and
+    with the lexicon of the task; returns the file of the figures.
 
     The words are `count` of the side, evenly spread over it, each under all its layouts; order 0
     has all letters alike. Errors are those of all words, and of the words among them that no text
@@ -46,12 +47,12 @@ def write_spelling(
     if not len(words):
         raise ValueError(f"{data}: no word by the writers of the side {side!r}")
     some = words.take(np.unique(np.linspace(0, len(words) - 1, count).astype(int)))
-    decoders = {
+    decoders: dict[int | str, Decoder] = {
         order: reader.decoder(reader.spelling(order) if order else None, FREE_BEAM)
         for order in orders
     }
-    listed = task_words(word_labels(data, cache))
-    decoders["lexicon"] = reader.decoder(reader.lexicon(listed))
+    lists = {"english": task_words([]), "lexicon": task_words(word_labels(data, cache))}
+    decoders |= {name: reader.decoder(reader.lexicon(listed)) for name, listed in lists.items()}
     texts: dict[int | str, list[str]] = {name: [] for name in decoders}
     seconds = dict.fromkeys(decoders, 0.0)
     for i in range(len(some)):
@@ -67,10 +68,10 @@ def write_spelling(
         "side": side,
         "n_words": len(some),
         "n_unseen": len(unseen),
-        "lexicon": len(listed),
+        "words": {name: len(listed) for name, listed in lists.items()},
         "machine": machine(),
         "torch": torch.__version__,
-        "orders": {
+        "errors": {
             str(name): {
                 "word_error": _wrong(told, some.labels, range(len(some))),
                 "char_error": character_errors(told, some.labels),

@@ -139,9 +139,9 @@ SPELLING = {
     "system": "sdnn",
     "n_words": 500,
     "n_unseen": 40,
-    "lexicon": 25000,
+    "words": {"english": 20000, "lexicon": 25000},
     "machine": "a desk",
-    "orders": {
+    "errors": {
         "6": {"word_error": 0.12, "char_error": 0.04, "word_error_unseen": 0.31, "ms": 9.5},
         "lexicon": {"word_error": 0.1, "char_error": 0.03, "word_error_unseen": None, "ms": 2.5},
     },
@@ -187,7 +187,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert "| 25,000 | 50 | 30,000 | 0.5 s | 5 | 10.1% | 5.0 | 10.0 | 500 |" in text
     assert "| 250,000 | 50 | 30,000 | 0.5 s | 10 | 10.0% | 10.0 | 20.0 | 1,000 |" in text
     assert "| SDNN/HMM | n-grams of 6 letters | 12.0% | 4.0% | 31.0% | 9.5 |" in text
-    assert "| SDNN/HMM | 25,000 words | 10.0% | 3.0% |  | 2.5 |" in text
+    assert "| SDNN/HMM | the lexicon of the task, 25,000 words | 10.0% | 3.0% |  | 2.5 |" in text
     assert "500 words of the test, evenly taken from all, each under all its lines" in text
     assert "no text of the training has (40 SDNN/HMM)" in text
     assert "not measured" not in text.lower()

@@ -144,9 +144,10 @@ def test_orders_are_measured_beside_the_lexicon(tmp_path, monkeypatch):
     path = write_spelling(reader, tree, tmp_path, count=3, orders=(0, 2), side="unlisted")
     found = json.loads(path.read_text())
     assert path.name == "spelling-sdnn.json"
-    assert (found["n_words"], found["n_unseen"], found["lexicon"]) == (3, 2, 3)
-    assert list(found["orders"]) == ["0", "2", "lexicon"]
-    for figures in found["orders"].values():
+    assert (found["n_words"], found["n_unseen"]) == (3, 2)
+    assert found["words"] == {"english": 3, "lexicon": 3}
+    assert list(found["errors"]) == ["0", "2", "english", "lexicon"]
+    for figures in found["errors"].values():
         assert 0 <= figures["word_error"] <= 1
         assert 0 <= figures["word_error_unseen"] <= 1
         assert figures["ms"] > 0
