@@ -171,15 +171,22 @@ def test_no_circles():
     assert not circles, circles
 
 
-def test_folders_of_the_check_reader_import_in_one_order():
-    order = ["reading", "measuring", "training", "whole", "report", "experiments", "commands"]
-    inside = {p.name for p in (ROOT / "demos" / "checks").iterdir() if (p / "__init__.py").exists()}
+@pytest.mark.parametrize(
+    ("demo", "folders"),
+    [
+        ("checks", "reading measuring training whole report experiments commands"),
+        ("words", "reading samples measuring training report pad experiments commands"),
+    ],
+)
+def test_folders_of_a_demo_import_in_one_order(demo, folders):
+    order = folders.split()
+    inside = {p.name for p in (ROOT / "demos" / demo).iterdir() if (p / "__init__.py").exists()}
     assert inside == set(order)
     wrong = [
         named(i)
         for i in IMPORTS
         for a, b in [(i.importer.split("."), i.imported.split("."))]
-        if a[:2] == b[:2] == ["demos", "checks"]
+        if a[:2] == b[:2] == ["demos", demo]
         if a[2] in order and b[2] in order and order.index(a[2]) < order.index(b[2])
     ]
     assert not wrong, "\n".join(wrong)

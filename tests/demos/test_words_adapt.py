@@ -9,13 +9,13 @@ import torch
 from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError
-from demos.words import hands, samples, word_samples
 from demos.words.__main__ import app
-from demos.words.adapt import adapt, adapt_folder
-from demos.words.evaluate_folder import LabelledWord
-from demos.words.handwriting import write_word
-from demos.words.reader import SYSTEMS, WordReader, shipped_path
-from demos.words.train_words import train_words
+from demos.words.experiments import hands
+from demos.words.measuring.folder import LabelledWord
+from demos.words.reading.reader import SYSTEMS, WordReader, shipped_path
+from demos.words.samples.handwriting import write_word
+from demos.words.training.adapt import adapt, adapt_folder
+from demos.words.training.words import train_words
 from recognizers.datasets.fields import FieldSetError
 from recognizers.online.ink import Ink
 from recognizers.online.ink_files import to_json
@@ -77,7 +77,7 @@ def test_an_interrupted_run_comes_to_the_same_and_others_are_refused(tmp_path, m
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("demos.words.adapt.train_words", interrupted)
+        patch.setattr("demos.words.training.adapt.train_words", interrupted)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 run("parts")
@@ -206,8 +206,8 @@ def unipen(folder, parts):
 
 
 def test_a_folder_is_learned_beside_unipen(tmp_path, monkeypatch):
-    for module in (samples, word_samples):
-        monkeypatch.setattr(module, "side", lambda *_: "train")
+    for module in ("characters", "words"):
+        monkeypatch.setattr(f"demos.words.samples.{module}.side", lambda *_: "train")
     letters = [(write_word(c, seed=1), c) for c in string.ascii_lowercase]
     theirs = [(write_word(text, seed=2), text) for text in ("sun", "moon")]
     tree = unipen(tmp_path / "tree", [("1c", "CHARACTER", letters), ("6", "WORD", theirs)])

@@ -10,9 +10,15 @@ from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.words.__main__ import app
-from demos.words.characters import KIND, Settings, errors_of, load_network, train_characters
-from demos.words.report import write_card, write_characters_result
-from demos.words.samples import CLASSES, KINDS, Characters, load_characters
+from demos.words.samples.characters import CLASSES, KINDS, Characters, load_characters
+from demos.words.training.character_results import write_card, write_characters_result
+from demos.words.training.characters import (
+    KIND,
+    Settings,
+    errors_of,
+    load_network,
+    train_characters,
+)
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import InkBatch, in_box
 
@@ -41,7 +47,7 @@ def test_it_learns_and_an_interrupted_training_gives_the_same_network(tmp_path):
     whole = train_characters(training, validation, SETTINGS, tmp_path / "a", progress=False)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("demos.words.characters.save_checkpoint", _once())
+        patch.setattr("demos.words.training.characters.save_checkpoint", _once())
         with pytest.raises(KeyboardInterrupt):
             train_characters(training, validation, SETTINGS, tmp_path / "b", progress=False)
     resumed = train_characters(training, validation, SETTINGS, tmp_path / "b", progress=False)

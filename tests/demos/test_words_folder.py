@@ -7,11 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from demos.words.__main__ import app
-from demos.words.evaluate_folder import evaluate_folder, load_folder
-from demos.words.handwriting import write_word
-from demos.words.read_commands import OWN_INK
-from demos.words.reader import SYSTEMS, shipped_reader
-from demos.words.word_samples import evenly
+from demos.words.commands.read import OWN_INK
+from demos.words.measuring.folder import evaluate_folder, load_folder
+from demos.words.reading.reader import SYSTEMS, shipped_reader
+from demos.words.samples.handwriting import write_word
+from demos.words.samples.words import evenly
 from recognizers.datasets.fields import FieldSetError
 from recognizers.online.ink_files import to_json
 from recognizers.online.unipen_trees import TreeError

@@ -5,8 +5,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from demos.words.handwriting import HANDS, LETTERS, Hand, write_word
-from demos.words.read_files import ink_of_file, inks_of
+from demos.words.samples.files import ink_of_file, inks_of
+from demos.words.samples.handwriting import HANDS, LETTERS, Hand, write_word
 from recognizers.online.ink import Ink, InkError
 from recognizers.online.ink_files import to_json
 from recognizers.online.normalization import fit_lines

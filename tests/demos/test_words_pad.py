@@ -10,12 +10,12 @@ import pytest
 import torch
 from test_report import Page
 
-from demos.words.evaluate_folder import load_folder
-from demos.words.handwriting import write_word
-from demos.words.kept_ink import KeptInk
-from demos.words.pad import MOST_BYTES, MOST_POINTS, PadError, PadServer, answer
-from demos.words.read import Reader
-from demos.words.reader import WordReader
+from demos.words.measuring.folder import load_folder
+from demos.words.pad.kept_ink import KeptInk
+from demos.words.pad.server import MOST_BYTES, MOST_POINTS, PadError, PadServer, answer
+from demos.words.reading.reader import WordReader
+from demos.words.report.page import Reader
+from demos.words.samples.handwriting import write_word
 from grammars.words import word_list
 from recognizers.online.ink import InkError
 from recognizers.online.ink_files import to_json

@@ -2,18 +2,17 @@
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from test_report import Page
 from typer.testing import CliRunner
 
-from demos.words import handwriting
 from demos.words.__main__ import app
-from demos.words.handwriting import HANDS, write_word
-from demos.words.read import Reader, card, words_of
-from demos.words.reader import SYSTEMS, WordReader, shipped_reader
+from demos.words.commands.read import OWN_INK
+from demos.words.reading.reader import SYSTEMS, WordReader, shipped_reader
+from demos.words.report.page import Reader, card, words_of
+from demos.words.samples.handwriting import HANDS, sample_files, write_word
 from grammars.words import word_list
 from recognizers.online.ink import Ink
 from recognizers.online.ink_files import to_json
@@ -21,7 +20,6 @@ from recognizers.online.ink_files import to_json
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 WORDS = ["ink", "hand", "paper", "a", "in", "an", "it", "playground", "quickly", "z" * 200]
-OWN_INK = Path(handwriting.__file__).parent / "ink"
 HOSTILE = {
     "a point": Ink([[(3, 3)]]),
     "a point again and again": Ink([[(3, 3)] * 50, [(3, 3)]]),
@@ -184,7 +182,7 @@ def test_wrong_options(checkpoint, lexicon):
 
 
 def test_ink_that_comes_with_the_package_is_as_the_code_writes_it():
-    written = handwriting.sample_files()
+    written = sample_files()
     assert {p.name for p in OWN_INK.iterdir()} == set(written)
     for name, content in written.items():
         found, own = (json.loads(text) for text in ((OWN_INK / name).read_text(), content))

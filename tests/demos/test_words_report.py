@@ -8,13 +8,13 @@ import torch
 from typer.testing import CliRunner
 
 from demos.words.__main__ import app
-from demos.words.handwriting import HANDS, SAMPLES, write_word
-from demos.words.lexicon import lexicon_graph
-from demos.words.read import Reader
-from demos.words.reader import WordReader
-from demos.words.report_beam import measure_beams, write_beams
-from demos.words.report_page import write_page
-from demos.words.report_pictures import HASTY, Example, draw_examples, draw_normaliser
+from demos.words.experiments.beam import measure_beams, write_beams
+from demos.words.experiments.page import write_page
+from demos.words.experiments.pictures import HASTY, Example, draw_examples, draw_normaliser
+from demos.words.reading.lexicon import lexicon_graph
+from demos.words.reading.reader import WordReader
+from demos.words.report.page import Reader
+from demos.words.samples.handwriting import HANDS, SAMPLES, write_word
 from grammars.words import word_list
 
 WORDS = ["ink", "hand", "paper", "a", "in", "an", "it", "on", "to", "no"]

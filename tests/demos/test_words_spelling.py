@@ -9,16 +9,17 @@ import torch
 from typer.testing import CliRunner
 
 import gtn
-from demos.words import lexicon, report_spelling, spelling
 from demos.words.__main__ import app
-from demos.words.evaluate_words import tell
-from demos.words.handwriting import HANDS, write_word
-from demos.words.lexicon import lexicon_graph, task_words
-from demos.words.read import Reader
-from demos.words.reader import FREE_BEAM, SYSTEMS, WordReader
-from demos.words.report_spelling import write_spelling
-from demos.words.spelling import letter_ngrams, spelling_graph
-from demos.words.word_samples import Words
+from demos.words.experiments import spelling as experiment
+from demos.words.experiments.spelling import write_spelling
+from demos.words.measuring.words import tell
+from demos.words.reading import lexicon, spelling
+from demos.words.reading.lexicon import lexicon_graph, task_words
+from demos.words.reading.reader import FREE_BEAM, SYSTEMS, WordReader
+from demos.words.reading.spelling import letter_ngrams, spelling_graph
+from demos.words.report.page import Reader
+from demos.words.samples.handwriting import HANDS, write_word
+from demos.words.samples.words import Words
 from grammars.ngram import BACK_OFF, BEGIN, END
 from recognizers.online.ink import Ink
 
@@ -129,7 +130,7 @@ def test_orders_are_measured_beside_the_lexicon(tmp_path, monkeypatch):
     reader = WordReader("sdnn").eval()
     reader.seen = {"no": 1}
     words = ["no", "on", "to"]
-    monkeypatch.setattr(report_spelling, "task_words", lambda texts: task_words(texts, 3))
+    monkeypatch.setattr(experiment, "task_words", lambda texts: task_words(texts, 3))
     monkeypatch.setattr(lexicon, "known_words", lambda: ENGLISH)
     place = tmp_path / "tree" / "data" / "6" / "own"
     place.mkdir(parents=True)

@@ -10,30 +10,30 @@ import wordfreq
 
 import gtn
 from demos.checkpoint import CheckpointError
-from demos.words import train_words as module
-from demos.words.character_strings import (
-    RUBBISH,
-    compose_strings,
-    labelled_segments,
-    output_labels,
-    placed,
-)
-from demos.words.evaluate_words import Told, character_errors, read_texts, tell, word_errors
-from demos.words.guesses import GUESSES
-from demos.words.handwriting import HANDS, write_word
-from demos.words.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
-from demos.words.lexicon import (
+from demos.words.measuring.words import Told, character_errors, read_texts, tell, word_errors
+from demos.words.reading.guesses import GUESSES
+from demos.words.reading.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
+from demos.words.reading.lexicon import (
     MOST_LETTERS,
     file_words,
     free_strings,
     lexicon_graph,
     task_words,
 )
-from demos.words.reader import BEAM, SYSTEMS, WordReader
-from demos.words.report_words import write_words_card, write_words_result
-from demos.words.train_words import STAGES, Settings, train_words
-from demos.words.training import training_of
-from demos.words.word_samples import Words
+from demos.words.reading.reader import BEAM, SYSTEMS, WordReader
+from demos.words.samples.handwriting import HANDS, write_word
+from demos.words.samples.words import Words
+from demos.words.training import words as module
+from demos.words.training.losses import training_of
+from demos.words.training.strings import (
+    RUBBISH,
+    compose_strings,
+    labelled_segments,
+    output_labels,
+    placed,
+)
+from demos.words.training.word_results import write_words_card, write_words_result
+from demos.words.training.words import STAGES, Settings, train_words
 from recognizers.online.ink import Ink
 from recognizers.online.segmentation import segment_ink
 from recognizers.online.writers import SIDES

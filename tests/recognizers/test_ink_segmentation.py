@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gtn
-from demos.words.handwriting import HANDS, write_word
+from demos.words.samples.handwriting import HANDS, write_word
 from recognizers.online.amap import amaps
 from recognizers.online.ink import Ink
 from recognizers.online.normalization import normalized

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from demos.words.handwriting import HANDS, write_word
+from demos.words.samples.handwriting import HANDS, write_word
 from recognizers.online.ink import Ink
 from recognizers.online.normalization import MARGIN, normalized
 from recognizers.online.pitch import at_pitch, letters_of, stretch

@@ -1,0 +1,1 @@
+"""The commands of the readers of ink, by what they are for."""

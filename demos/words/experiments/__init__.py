@@ -1,0 +1,1 @@
+"""What ``docs/words.md`` shows: beams, spelling, hands; and the page itself."""

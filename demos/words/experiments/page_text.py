@@ -1,0 +1,268 @@
+"""The text of ``docs/words.md``; its figures are put in by :mod:`demos.words.experiments.page`."""
+
+# ruff: noqa: E501  (a row of a table is one line)
+
+__all__ = ["PAGE"]
+
+PAGE = """\
+# Pen-written words
+
+`python -m demos.words` reads words as a pen wrote them (the paper's section IX): the trajectory is
+laid on four lines, drawn as an annotated image that has forgotten order, direction and speed of
+the strokes, recognised by a convolutional network, and interpreted by a lexicon; network and
+graphs are trained together from words and their texts. Two systems do it: over-segmentation
+(`--system segments`, Fig. 30) and a network swept over the word with character models
+(`--system sdnn`, Fig. 31). This page is written by `python -m demos.words report` from
+`results/words`; all ink on it is our own, written by `demos/words/samples/handwriting.py`.
+
+| step | what it does | where |
+|---|---|---|
+| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, set upright, and its letters made equally wide; read again with other heights of the core, probabilities added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
+| annotated image | five planes of 20 rows: four orientations and turning | `recognizers/online/amap.py` |
+| network | the paper's layers and field of 20 x 18, {{ maps }} | `recognizers/online/network.py` |
+| segments | cuts at minima, pen lifts and level runs; up to seven pieces together
+{%- if context %}; the network also sees, in five planes more, what stands beside a segment{% endif %} | `recognizers/online/segmentation.py` |
+| character models | left-to-right, learned penalties | `recognizers/online/hmm.py` |
+| lexicon | words as a minimal deterministic transducer | `grammars/lexicon.py` |
+| spelling | in the place of a lexicon: n-grams of letters, with failure arcs | `grammars/ngram.py` |
+| beam search | composition on the fly, five best words with posteriors | `grammars/decoding.py` |
+
+## Commands
+
+```sh
+pip install '.[readers,words]'
+python -m demos.words demo                        # reads our own ink, writes report/words.html
+python -m demos.words read word.json page.inkml data/6/own/a.dat --page report/words.html
+python -m demos.words read word.json --lexicon words.txt --json
+python -m demos.words read word.json --free       # any letters, as they follow each other in words
+python -m demos.words pad                         # a page on this machine to write on
+python -m demos.words evaluate --data DIR --json  # a UNIPEN tree, or a folder of archives
+python -m demos.words evaluate --data own --json  # a folder with labels.csv (file,text) and ink
+python -m demos.words pad --keep own              # keeps what is written there, with its words
+python -m demos.words adapt --data own --out runs/own --holdout 20      # learns that hand
+python -m demos.words pad --checkpoint runs/own/words.safetensors
+python -m demos.words train --task words --data own --out runs/beside --holdout 20  # beside UNIPEN
+python -m demos.words beam && python -m demos.words hands && python -m demos.words spelling
+python -m demos.words report
+```
+
+`read` takes JSON (`[[[x, y], …], …]`, y downwards, or `{"strokes": …, "label": …, "y": "up"}`),
+InkML, and UNIPEN data files; a file that cannot be read costs one line of error. The page has for
+each word the ink with its lines, the planes, the pieces, both graphs and the five best words. The
+pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
+
+`evaluate` takes the same files, one word in each, where `labels.csv` gives their texts, and names
+what it misread. A file that cannot be read, and a text of other characters than letters, is
+reported and left out. The lexicon is all labels of the folder and frequent English, or a
+`--lexicon FILE`; a word that the file does not have is reported and counts as an error.
+
+`train --task words` learns such a folder beside UNIPEN's words and letters (`--unipen`, or in
+`GTN_DATA`), its words drawn as those of one more contributor; for one hand `adapt` is quicker. The
+last `--holdout` file names, and rows that a column `split` marks as `test`, are not learned, but
+measured; the figures are in `metrics.json` beside `words.safetensors`.
+
+## How a word is read
+
+![Words as written, laid on their lines, set upright and to one width, and scaled by their height](words/normaliser.svg)
+
+*What the normaliser does. First column: ascender (red), core (green), base (blue) and descender
+line (violet); a turning point has the colour of the line that it belongs to most. Second: the same
+ink with the lines straight and on their rows; third: set upright, and as wide as
+the number of letters that its ups and downs promise. Last: without the normaliser
+the ink fills the rows by its height alone, so that the size of small letters depends on which
+letters are about.*
+
+![Planes of an annotated image](words/planes.png)
+
+*The annotated image of the word `{{ shown.word }}`: horizontal, rising, vertical, falling ink, and
+turning. The same strokes in another order, direction or speed give the same picture.*
+
+{% if shown.pieces %}
+![Pieces and letters](words/pieces.svg)
+
+![Segmentation graph](words/segmentation.svg)
+
+*{{ shown.count }} pieces, the letters of the best path above them; the segmentation graph
+({{ shown.segments }} arcs, each with its ink), the best path underlaid.*
+
+![Interpretation graph](words/interpretation.svg)
+
+*The interpretation graph after recognition and a lexicon of {{ "{:,}".format(shown.lexicon) }}
+words, arcs with penalties in nats; those of the best words are drawn.*
+
+{% endif %}
+## The test
+
+The ink is the public pack of the UNIPEN collection (release train_r01_v07, CC BY 4.0), which is of
+the kind that the paper's authors used, but not what they used: theirs were {{ paper_words }}
+lower-case words of their own; these are cursive or of mixed style. The pack has the ink of
+{{ contributors }} contributors, with tablets of very different resolution. Writers are split once (`recognizers/online/writers.csv`),
+by contributor and writer; packs that share people stay on one side. No writer of the test or of
+the validation is in training. One institution (`{{ left_out }}`) is left out altogether and
+reported beside the test.
+
+| side | writers of words | words | digits | upper | lower |
+|---|---|---|---|---|---|
+{% for row in sides %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+The lexicon of the test has all labels of the pack and the most frequent English words, up to
+25,000 (the paper's had 25,461). Capitals count as their small letters.
+{% if lexicon %}
+A word costs {{ lexicon.lexicon_frequency }} times minus log of its frequency, less
+{{ lexicon.lexicon_letter }} nats for each letter. The frequency is mixed of that in English, with a
+share of {{ lexicon.lexicon_seen }} that in the texts that the writers of the training wrote (a reader
+keeps it, as it keeps its network), and with one of {{ lexicon.lexicon_listed }} that of any word of the
+list. These numbers were chosen on 2,598 words of the validation, at most 800 of one contributor.
+Many of the collection's writers were given the same texts: most words of the test stand in those of
+the training, too. In the paper all words cost the same. What each of these brings is said below.
+{% endif %}
+
+## Isolated characters
+
+{% if characters %}
+| output | digits | upper | lower | left out: digits | upper | lower |
+|---|---|---|---|---|---|---|
+| the paper (other data) | 1.4% | 2.99% | 4.15% | | | |
+{% for row in characters %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+Errors of a reader that knows whether it reads a digit, a capital or a small letter, as in the
+paper, whose figures are of hand-printed ink collected by its authors. `rbf`: squared distances to
+the 7 x 12 codes of the characters (eq. 7), which stay as they are (fixed) or are trained after the
+first 30% of the passes (adaptive), as in the paper.
+{% else %}
+Not measured.
+{% endif %}
+
+## Words
+
+Wrong words and wrong characters (insertions, deletions and substitutions), in % of the words and
+characters of the test; "words" is how many of them, evenly taken from all, were read.
+
+| system | trained on | words | lexicon: word | character | none: word | character |
+|---|---|---|---|---|---|---|
+{% for row in paper_rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+{% for row in words %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+{% for line in cuts + runs %}
+* {{ line }}
+{% endfor %}
+{% if not words %}
+Ours are not measured.
+{% else %}
+
+The left-out institution (`{{ left_out }}`), of whose writers nothing was trained on or chosen by:
+
+| system | words | lexicon: word | character | none: word | character |
+|---|---|---|---|---|---|
+{% for row in left_out_rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+What the frequency of words brings ("as told": in English and in the texts of the training; of the
+validation words here, evenly taken from all, most are of one contributor, `cec`):
+
+| system | side | words | frequency | lexicon: word | character |
+|---|---|---|---|---|---|
+{% for row in frequencies %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+Word error of the test with the lexicon, by contributor:
+
+| contributor | words, at most | {{ contributors_names | join(" | ") }} |
+|---|---|{{ "---|" * (contributors_names | length) }}
+{% for row in contributors_rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+{% endif %}
+
+## Your own hand
+
+`adapt` has a reader learn a hand from a folder of ink with its words: {{ adapting.steps }} steps of
+{{ adapting.batch }} words, drawn from the folder with distortions, by eq. 17; network, geometry and character models
+alike. `pad --keep` makes such a folder. The rate of learning was chosen on writers of the
+validation, after one four times as high (`hands --rate 4e-3`) had been seen to help the writers
+below less.
+
+{% if hands %}
+{% for one in hands %}
+What it brings, to each writer of the test and of `{{ left_out }}` with 200 words, whom no training
+has seen: some {{ adapting.learned }} words learned, as many others read before and after; no word is
+on both sides, in whatever ink. `python -m demos.words hands`, from `{{ one.start }}`,
+{{ "%.0f" | format(one.seconds) }} seconds a writer on {{ one.machine }}; errors in %.
+
+| writer | word error with the lexicon: before | after | character error without: before | after |
+|---|---|---|---|---|
+{% for row in one.rows %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+{% endfor %}
+{% else %}
+Not measured.
+
+{% endif %}
+## Words that are in no list
+
+A lexicon reads its own words and no others. With `--free`, `read` and `pad` read any letters, each
+as likely as it is after the letters before it (`demos/words/reading/spelling.py`): n-grams of
+letters with back-off, counted in a million words, half of them English, half the texts that the
+reader learned from.
+
+{% if spelling %}
+| system | what may be read | word error | character error | error of new words | ms for a word |
+|---|---|---|---|---|---|
+{% for row in spelling %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+{{ "{:,}".format(spelling_of.n_words) }} words of the test, evenly taken from all, each under all its lines; new words are those
+that no text of the training has ({% for name, count in spelling_new %}{{ count }} {{ name }}{{ ", " if not loop.last }}{% endfor %}). The lexicon has all
+labels of the test, these too. Processor time of search and best path on one core of {{ spelling_of.machine }}.
+`read` takes n-grams of {{ spelling_order }} letters, which were chosen, as their weight was, on 480 words of the
+validation, at most 60 of one contributor; `--order` takes others, and 0 none.
+`python -m demos.words spelling --system NAME`.
+
+{% else %}
+Not measured.
+
+{% endif %}
+## Error and time against the beam
+
+{% if beams %}
+![Error and time against the beam](words/beam.svg)
+
+| system | lexicon | words | arcs of its graph | built in | beam | word error | ms for a word | 95% | arcs kept |
+|---|---|---|---|---|---|---|---|---|---|
+{% for row in beams %}
+| {{ row | join(" | ") }} |
+{% endfor %}
+
+For each lexicon the widest beam, and the narrowest that costs at most {{ enough }}% of the words beside
+it. Processor time of search and best path on one core of {{ beam_machine }}, network not counted,
+each word under its best lines alone;
+tokens further than the beam (in nats) behind the best at the same ink are dropped.
+{% else %}
+Not measured.
+{% endif %}
+
+## Right and wrong
+
+{% if examples %}
+![Words and what they were read as](words/examples.svg)
+
+*{{ right }} of {{ examples }} right: our own ink, as it came, the last 16 words by a hasty hand, read among
+{{ "{:,}".format(shown.lexicon) }} words by the shipped reader; with posteriors. Ink of the collection is not shown: its
+licence allows tests and research.*
+{% else %}
+No trained reader comes with the package yet.
+{% endif %}
+"""

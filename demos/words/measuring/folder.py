@@ -1,0 +1,96 @@
+"""What a reader of words gets wrong in files of ink whose words stand in ``labels.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gtn
+from demos.words.measuring.words import tell
+from demos.words.reading.letters import folded
+from demos.words.reading.reader import WordReader
+from demos.words.samples.files import inks_of
+from demos.words.samples.words import Words
+from recognizers.datasets.fields import Field, load_fields, nothing_read
+from recognizers.online.ink import Ink, InkError
+
+__all__ = [
+    "LabelledWord",
+    "as_words",
+    "evaluate_folder",
+    "labels_of",
+    "load_folder",
+    "load_rows",
+]
+
+
+class LabelledWord(NamedTuple):
+    """A word of a folder: its file, the ink as written, and what it says in small letters."""
+
+    name: str
+    ink: Ink
+    label: str
+
+
+def load_folder(directory: str | Path, *, holdout: int = 0) -> tuple[list[LabelledWord], list[str]]:
+    """The words of a folder with ``labels.csv`` (``file,text``), and what was left out and why.
+
+    The files are of the formats of `demos.words.samples.files.ink_of_file`, with one ink each. What
+    an ink says is told by ``labels.csv`` alone. Of the split ``test`` only, where rows are of it,
+    and of the last `holdout` by file name.
+
+    Raises:
+        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
+            be read.
+    """
+    rows = load_fields(directory)
+    words, problems = load_rows(rows.measured(holdout))
+    problems = [*rows.problems, *problems]
+    if not words:
+        raise nothing_read(problems)
+    return words, problems
+
+
+def load_rows(rows: Sequence[Field]) -> tuple[list[LabelledWord], list[str]]:
+    """The words of some rows of ``labels.csv``, and what was left out and why."""
+    words, problems = [], []
+    for row, (_, inks) in zip(rows, inks_of(one.path for one in rows), strict=True):
+        label = folded(row.text)
+        if isinstance(inks, InkError):
+            problems.append(str(inks))
+        elif not row.text:
+            problems.append(f"{row.path}: labels.csv has no text for it")
+        elif label is None:
+            problems.append(f"{row.path}: {row.text!r} has other characters than the letters a-z")
+        elif len(inks) > 1:
+            problems.append(f"{row.path}: {len(inks)} inks, but a row gives the text of one")
+        else:
+            words.append(LabelledWord(row.name, inks[0].ink, label))
+    return words, problems
+
+
+def labels_of(rows: Sequence[Field]) -> list[str]:
+    """What rows of ``labels.csv`` say in small letters; without texts of other characters."""
+    return [label for row in rows if (label := folded(row.text))]
+
+
+def as_words(reader: WordReader, words: Sequence[LabelledWord]) -> Words:
+    """The words as a reader takes them."""
+    nobody = [""] * len(words)
+    inks = [one.ink for one in words]
+    labels = [one.label for one in words]
+    return Words([*map(reader.normalize, inks)], labels, nobody, nobody, written=inks)
+
+
+def evaluate_folder(
+    reader: WordReader, words: Sequence[LabelledWord], lexicon: gtn.Graph
+) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
+    """The figures of a reader (`Told.figures`) on words of a folder, and the errors.
+
+    An error is (file, truth, what was read with the lexicon). A word that the lexicon does not
+    have counts as any other, and so as an error.
+    """
+    told = tell(reader, as_words(reader, words), lexicon)
+    rows = zip(words, told.with_lexicon, strict=True)
+    return told.figures(), [(o.name, o.label, text) for o, text in rows if text != o.label]

@@ -1,0 +1,166 @@
+"""What a reader of words gets wrong: words and characters, with a lexicon and without."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+import gtn
+from demos.words.reading.guesses import Layout
+from demos.words.reading.reader import FREE_BEAM, WordReader, costing, joined
+from demos.words.samples.words import Words
+from grammars.decoding import Decoder
+from gtn.nn.risk import edit_distances
+
+__all__ = [
+    "Told",
+    "best_text",
+    "character_errors",
+    "quick_errors",
+    "read_texts",
+    "tell",
+    "under_layouts",
+    "word_errors",
+]
+
+CANDIDATES = 5
+"""Readings of each guess that are compared."""
+
+
+def character_errors(told: Sequence[str], labels: Sequence[str]) -> float:
+    """Insertions, deletions and substitutions, per character of the labels.
+
+    >>> character_errors(["cat", ""], ["cut", "a"])
+    0.5
+    """
+    wrong = sum(
+        float(edit_distances([_codes(text)], _codes(label))[0])
+        for text, label in zip(told, labels, strict=True)
+    )
+    return wrong / max(1, sum(map(len, labels)))
+
+
+def _codes(text: str) -> Any:
+    return np.array([ord(letter) for letter in text], dtype=np.int32)
+
+
+@torch.no_grad()
+def read_texts(reader: WordReader, words: Words, decoders: Sequence[Decoder]) -> list[list[str]]:
+    """What each decoder reads in each word (normalised ones), and "" where it finds nothing."""
+    found: list[list[str]] = [[] for _ in decoders]
+    for ink in words.inks:
+        _, _, recognized = reader.recognized(ink)
+        for texts, decoder in zip(found, decoders, strict=True):
+            kept = decoder.search(recognized)
+            texts.append(gtn.path_text(gtn.viterbi_path(kept), "output") if kept.num_nodes else "")
+    return found
+
+
+def quick_errors(reader: WordReader, words: Words, most: int = 300) -> dict[str, float]:
+    """Character error without a lexicon, of so many of the words."""
+    step = max(1, len(words) // most)
+    some = words.take(range(0, len(words), step)[:most])
+    (told,) = read_texts(reader, some, [reader.decoder(beam=FREE_BEAM)])
+    return {"char_error_no_lexicon": character_errors(told, some.labels)}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a reader read in words: with the lexicon; without, all letters alike, or as they follow
+    each other in words (`WordReader.spelling`); and the seconds with the lexicon."""
+
+    words: Words
+    with_lexicon: list[str]
+    free: list[str]
+    spelled: list[str]
+    seconds: float
+
+    def errors(
+        self, contributor: str | None = None, every: int = 1, but: Container[str] = ()
+    ) -> dict[str, Any]:
+        """Word and character errors, of every so many words, of one contributor or of all, but for
+        some words."""
+        chosen = [
+            i
+            for i, (one, label) in enumerate(
+                zip(self.words.contributors, self.words.labels, strict=True)
+            )
+            if contributor in (None, one) and i % every == 0 and label not in but
+        ]
+        if not chosen:
+            return {}
+        labels, told, free, spelled = (
+            [texts[i] for i in chosen]
+            for texts in (self.words.labels, self.with_lexicon, self.free, self.spelled)
+        )
+        return {
+            "n_words": len(chosen),
+            "word_error": _wrong(told, labels),
+            "char_error": character_errors(told, labels),
+            "word_error_no_lexicon": _wrong(free, labels),
+            "char_error_no_lexicon": character_errors(free, labels),
+            "word_error_spelling": _wrong(spelled, labels),
+            "char_error_spelling": character_errors(spelled, labels),
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """Errors of all words, and words per second with the lexicon; nothing of no words.
+
+        The time is that of ink to the word, one word after the other.
+        """
+        if not len(self.words):
+            return {}
+        return self.errors() | {"words_per_second": len(self.words) / self.seconds}
+
+
+def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
+    """Read words with a lexicon and, in two ways, without, one after the other.
+
+    Words whose ink as written is known are read under all layouts, as by
+    `WordReader.read`, others as they are.
+    """
+    with_lexicon, any_letters = reader.decoder(lexicon), reader.decoder(beam=FREE_BEAM)
+    spelling = reader.decoder(reader.spelling(), FREE_BEAM)
+    told: list[str] = []
+    free: list[str] = []
+    spelled: list[str] = []
+    seconds = 0.0
+    for i in range(len(words)):
+        started = time.perf_counter()
+        recognized = under_layouts(reader, words, i)
+        told.append(best_text(with_lexicon, recognized))
+        seconds += time.perf_counter() - started
+        free.append(best_text(any_letters, recognized))
+        spelled.append(best_text(spelling, recognized))
+    return Told(words, told, free, spelled, seconds)
+
+
+def under_layouts(reader: WordReader, words: Words, i: int) -> list[tuple[gtn.Graph, float]]:
+    """The recognition graph of word `i` under each of its layouts, and what the layout costs.
+
+    Where its ink as written is not known, it is read as it is.
+    """
+    layouts = [Layout(None, words.inks[i], 0.0)]
+    if words.written:
+        layouts = reader.layouts(words.written[i])
+    return [(reader.recognized(one.ink)[2], one.penalty) for one in layouts]
+
+
+def best_text(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -> str:
+    """The likeliest text of a word under all layouts, which cost so much; "" if there is none."""
+    found = joined([costing(decoder.read(graph, CANDIDATES), cost) for graph, cost in recognized])
+    return found[0].text if found else ""
+
+
+def word_errors(reader: WordReader, words: Words, lexicon: gtn.Graph) -> dict[str, Any]:
+    """Word and character error with a lexicon and without, and words per second (`Told`)."""
+    return tell(reader, words, lexicon).figures()
+
+
+def _wrong(told: Sequence[str], labels: Sequence[str]) -> float:
+    return sum(a != b for a, b in zip(told, labels, strict=True)) / len(labels)

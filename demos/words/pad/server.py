@@ -1,0 +1,177 @@
+"""A pad in the browser: a small page on this machine alone, where one writes and is read.
+
+The page has no part that comes from elsewhere. What is written on it is posted as JSON strokes to
+``/read`` and read as a file would be; the answer has the likeliest words and the same pictures.
+Where ink is kept, what it says is posted with it to ``/keep``.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from demos.words.pad.kept_ink import KeptInk
+from demos.words.report.page import Reader, card, render
+from recognizers.online.ink import InkError
+from recognizers.online.ink_files import LabelledInk, from_json
+
+__all__ = ["MOST_BYTES", "MOST_POINTS", "PadError", "PadServer", "answer", "keep"]
+
+HOST = "127.0.0.1"
+
+MOST_BYTES = 1 << 20
+"""Most bytes of what is posted, checked before it is read."""
+
+MOST_POINTS = 20_000
+"""Most points of one drawing: some minutes of writing."""
+
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
+    "connect-src 'self'"
+)
+
+
+class PadError(ValueError):
+    """What was posted cannot be read, or nothing can be served; the message says why."""
+
+
+def answer(reader: Reader, body: bytes) -> dict[str, Any]:
+    """What the pad is told of its strokes: `words` (text, posterior, penalty) and `html`.
+
+    `html` are the pictures, in elements that need the style of the page.
+
+    Raises:
+        PadError: no JSON, not of the form, no point, or too many.
+    """
+    ink = _posted(body).ink
+    _, found = card(reader, ink, name="pad")
+    words = [
+        {"text": text, "posterior": posterior, "penalty": penalty}
+        for text, posterior, penalty in found.words
+    ]
+    return {"words": words, "html": render("answer.html", card=found)}
+
+
+def keep(kept: KeptInk, body: bytes) -> dict[str, Any]:
+    """Keep posted strokes with their `label`; returns the `file` and how many there are (`count`).
+
+    Raises:
+        PadError: as `answer`, and a label that is no word.
+    """
+    one = _posted(body)
+    try:
+        return {"file": kept.keep(one.ink, one.label or ""), "count": len(kept)}
+    except (ValueError, OSError) as error:
+        raise PadError(f"it is not kept: {error}") from error
+
+
+def _posted(body: bytes) -> LabelledInk:
+    try:
+        found = from_json(body.decode())
+    except ValueError as error:  # of UTF-8, of JSON, of ink
+        raise PadError(f"the strokes cannot be read: {error}") from error
+    if found.ink.is_empty:
+        raise PadError("no stroke has a point: write something first")
+    if len(found.ink.points) > MOST_POINTS:
+        raise PadError(f"{len(found.ink.points):,} points; at most {MOST_POINTS:,} are read")
+    return found
+
+
+class PadServer(ThreadingHTTPServer):
+    """Serves the page and reads what is posted, on this machine only; port 0: any free one.
+
+    Where there is a folder of `kept` ink, the page asks what was written, and keeps it there.
+    Use as a context manager; `serve_forever` to serve. Raises PadError if the port is taken.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, reader: Reader, port: int = 0, kept: KeptInk | None = None) -> None:
+        self.reader, self.kept = reader, kept
+        # One word at a time: the network and the search want the processor for themselves.
+        self.turn = threading.Lock()
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            raise PadError(f"port {port}: {error.strerror}; another would be right") from error
+
+    @property
+    def address(self) -> str:
+        """Of the page."""
+        return f"http://{HOST}:{self.server_port}/"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: PadServer
+    timeout = 30
+
+    def do_GET(self) -> None:
+        if not self._is_ours():
+            return
+        if self.path != "/":
+            self._send(HTTPStatus.NOT_FOUND, {"error": f"there is no {self.path}; the pad is /"})
+            return
+        about, kept = self.server.reader.about, self.server.kept
+        try:
+            page = render("pad.html", about=about, kept=kept)
+        except InkError as error:  # what is kept was changed meanwhile
+            self._send(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
+        else:
+            self._send(HTTPStatus.OK, page)
+
+    def do_POST(self) -> None:
+        # Of a body that is left unread nothing may be taken for the next request.
+        self.close_connection = True
+        if not self._is_ours():
+            return
+        kept = self.server.kept
+        if self.path != "/read" and (self.path != "/keep" or kept is None):
+            message = f"there is no {self.path}; strokes are posted to /read"
+            self._send(HTTPStatus.NOT_FOUND, {"error": message})
+            return
+        try:
+            body = self.rfile.read(self._length())
+            with self.server.turn:
+                keeps = self.path == "/keep" and kept is not None
+                found = keep(kept, body) if keeps else answer(self.server.reader, body)
+        except PadError as error:
+            self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+        else:
+            self._send(HTTPStatus.OK, found)
+
+    def _length(self) -> int:
+        given = self.headers.get("Content-Length", "")
+        if not given.isascii() or not given.isdigit():
+            raise PadError("a post needs a Content-Length, the number of its bytes")
+        length = int(given[:20])
+        if length > MOST_BYTES:
+            raise PadError(f"{length:,} bytes; at most {MOST_BYTES:,} are read")
+        return length
+
+    def _is_ours(self) -> bool:
+        """Whether the page was asked for by its own name; other pages may not post to it."""
+        names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
+        origin = self.headers.get("Origin")
+        if self.headers.get("Host") in names and origin in (None, *(f"http://{n}" for n in names)):
+            return True
+        self._send(HTTPStatus.FORBIDDEN, {"error": f"the pad answers to {self.server.address}"})
+        return False
+
+    def _send(self, status: HTTPStatus, content: str | dict[str, Any]) -> None:
+        is_page = isinstance(content, str)
+        body = (content if is_page else json.dumps(content)).encode()  # type: ignore[union-attr]
+        self.send_response(status)
+        kind = "text/html" if is_page else "application/json"
+        self.send_header("Content-Type", f"{kind}; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Security-Policy", _POLICY)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal is for the address."""

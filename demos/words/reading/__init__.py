@@ -1,0 +1,1 @@
+"""Reading ink: letters, the two systems, lexicon and n-grams of letters, words with posteriors."""

@@ -1,0 +1,271 @@
+"""The readers of words: ink in, the likeliest words out, and all graphs between (Figs. 30, 31)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import gtn
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.words.reading.guesses import Layout, laid, layouts
+from demos.words.reading.letters import SYMBOLS
+from demos.words.reading.lexicon import free_strings, lexicon_graph
+from demos.words.reading.sdnn import HmmReading
+from demos.words.reading.segments import SegmentReading
+from demos.words.reading.spelling import SPELLING_ORDER, spelling_graph
+from grammars.decoding import Decoder, Reading
+from grammars.ngram import BACK_OFF
+from grammars.words import WordList
+from recognizers.online.amap import amap
+from recognizers.online.hmm import REST
+from recognizers.online.ink import Ink
+from recognizers.online.normalization import Fit, by_height, fit_lines
+from recognizers.online.segmentation import InkSegmentation
+
+__all__ = [
+    "BEAM",
+    "FREE_BEAM",
+    "KIND",
+    "SYSTEMS",
+    "WordReader",
+    "WordReading",
+    "costing",
+    "joined",
+    "shipped_path",
+    "shipped_reader",
+]
+
+KIND = "graph-transformer-networks/words/1"
+
+SYSTEMS = ("segments", "sdnn")
+"""Over-segmentation (Fig. 30), and SDNN/HMM (Fig. 31)."""
+
+OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
+
+BEAM = 20.0
+"""Tokens so far (in nats) behind the best at the same ink are dropped: `docs/words.md` has what
+narrower ones cost."""
+
+FREE_BEAM = 8.0
+"""The same where any letters are read, which are more; wider ones read the same words of the
+validation."""
+
+WEIGHTS = Path(__file__).resolve().parents[3] / "recognizers" / "weights"
+
+
+@dataclass(frozen=True)
+class WordReading:
+    """What a word says, and how it was read.
+
+    Attributes:
+        readings: the likeliest first, each with `text`, `penalty` and `forward` in nats, and
+            `posterior`; none for ink without points or if the beam lost every path.
+        ink: the word, normalised, in the pixels of the image.
+        fit: the lines under which the first reading is likeliest, and the turning points, in units
+            of the ink that was given; None without the normaliser.
+        planes: the annotated image of the word, float32 [5, 20, W].
+        segmentation: its pieces and segments; None for "sdnn".
+        segments: the segmentation graph, with `image` and `box` on its arcs; for "sdnn" the
+            chain of the outputs, one arc per class.
+        recognized: the recognition graph, one arc per segment and letter (for "sdnn" the chain).
+        interpretation: what the beam kept of the composition with the lexicon.
+    """
+
+    readings: tuple[Reading, ...]
+    ink: Ink
+    fit: Fit | None
+    planes: np.ndarray
+    segmentation: InkSegmentation | None
+    segments: gtn.Graph
+    recognized: gtn.Graph
+    interpretation: gtn.Graph
+
+    @property
+    def text(self) -> str:
+        """The likeliest word; empty if there is none."""
+        return self.readings[0].text if self.readings else ""
+
+
+class WordReader(nn.Module):
+    """Reads words of pen ink, by one of two systems.
+
+    Args:
+        system: "segments" or "sdnn".
+        output: of the network, "rbf" or "softmax".
+        normaliser: whether words are laid on their four lines, set upright, and their letters
+            made equally wide; False: scaled by their height.
+        options: of the system.
+
+    Attributes:
+        seen: how often each word stands in the texts that it learned from.
+
+    >>> reader = WordReader("segments")
+    >>> ink = Ink([[(3, 9), (0, 6), (3, 0), (6, 3), (6, 9), (6, 0), (9, 2)]])
+    >>> found = reader.read(ink, n=3)
+    >>> len(found.readings), found.segmentation.num_pieces
+    (3, 3)
+    """
+
+    def __init__(
+        self,
+        system: str = "segments",
+        output: str = "softmax",
+        *,
+        normaliser: bool = True,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        if system not in SYSTEMS:
+            raise ValueError(f"system must be one of {', '.join(SYSTEMS)}, not {system!r}")
+        self.system, self.normaliser = system, normaliser
+        self.settings = {"system": system, "output": output, "normaliser": normaliser, **options}
+        make = SegmentReading if system == "segments" else HmmReading
+        self.recognize: SegmentReading | HmmReading = make(output, seed=seed, **options)
+        self.seen: dict[str, int] = {}
+
+    def normalize(self, ink: Ink) -> Ink:
+        """The word in the pixels of its annotated image, by the lines that fit best."""
+        return laid(ink, fit_lines(ink).lines) if self.normaliser else by_height(ink)
+
+    def layouts(self, ink: Ink) -> list[Layout]:
+        """The word in the pixels of its annotated image under each of `GUESSES`, best fit first.
+
+        Without the normaliser there is one, and no fit.
+        """
+        return layouts(ink, self.system) if self.normaliser else [Layout(None, by_height(ink), 0.0)]
+
+    def lexicon(self, words: WordList | Sequence[str]) -> gtn.Graph:
+        """The graph of a list of words (`lexicon_graph`), as frequent as this reader knows them."""
+        return lexicon_graph(words, seen=self.seen)
+
+    def spelling(self, order: int = SPELLING_ORDER) -> gtn.Graph:
+        """The graph of any letters, as they follow each other (`spelling_graph`) in English and in
+        the texts that this reader learned from."""
+        return spelling_graph(order, seen=self.seen)
+
+    def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
+        """What searches for the words of a lexicon (`lexicon`), or for any letters as they follow
+        each other (`spelling`); None: any letters, all alike.
+
+        Making one for character models takes about as long as reading a hundred words.
+        """
+        models = None
+        if isinstance(self.recognize, HmmReading):
+            models = self.recognize.models().detach()
+        words = free_strings() if lexicon is None else lexicon
+        if words.isymbols is None or BACK_OFF not in words.isymbols:
+            return Decoder.of(words, models=models, beam=beam)
+        # Failure arcs have to be in the last graph, so models and spelling stay two.
+        graphs = (words, None) if models is None else (models, words)
+        return Decoder.of(*graphs, failure=BACK_OFF, beam=beam)
+
+    @torch.no_grad()
+    def recognized(self, ink: Ink) -> tuple[InkSegmentation | None, gtn.Graph, gtn.Graph]:
+        """Segmentation, segmentation graph and recognition graph of a normalised word."""
+        if isinstance(self.recognize, SegmentReading):
+            cut = self.recognize.cut(ink)
+            graph = self.recognize.graphs([cut])[0]
+            return cut, graph, self.recognize(graph)
+        images, _ = self.recognize.images([ink])
+        chain = gtn.linear(self.recognize(images)[0], symbols=OUTPUTS)
+        return None, chain, chain
+
+    @torch.no_grad()
+    def read(self, ink: Ink, lexicon: gtn.Graph | Decoder | None = None, n: int = 5) -> WordReading:
+        """Read a word: the `n` likeliest readings, and how they came about.
+
+        A reading counts by all its paths under all `layouts`. The graphs are those of the layout
+        under which the first reading is likeliest.
+
+        `lexicon`: a graph of words, or for many words in a row a `decoder`; None: any letters.
+        """
+        decoder = lexicon if isinstance(lexicon, Decoder) else self.decoder(lexicon)
+        every = self.layouts(ink)[: 1 if ink.is_empty else None]
+        each = [self.recognized(layout.ink) for layout in every]
+        found = [
+            [] if ink.is_empty else costing(decoder.read(graph, n), layout.penalty)
+            for layout, (_, _, graph) in zip(every, each, strict=True)
+        ]
+        readings = joined(found)[:n]
+        best = readings[0].text if readings else ""
+        own = [min((r.forward for r in one if r.text == best), default=math.inf) for one in found]
+        shown = own.index(min(own))
+        (fit, placed, _), (cut, segments, recognized) = every[shown], each[shown]
+        kept = decoder.search(recognized)
+        return WordReading(
+            tuple(readings), placed, fit, amap(placed), cut, segments, recognized, kept
+        )
+
+    def save(self, path: str | Path, **about: Any) -> None:
+        """Write a checkpoint."""
+        about = {"settings": self.settings, "seen": self.seen, **about}
+        save_checkpoint(path, self.state_dict(), about, kind=KIND)
+
+    @classmethod
+    def load(cls, path: str | Path) -> WordReader:
+        """The reader of a checkpoint.
+
+        Raises:
+            CheckpointError: missing, damaged, or of another program.
+        """
+        tensors, about = load_checkpoint(path, kind=KIND)
+        try:
+            reader = cls(**about["settings"])
+            reader.load_state_dict(tensors)
+            reader.seen = {str(word): int(count) for word, count in about.get("seen", {}).items()}
+        except (AttributeError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: not the parameters of a reader ({error})") from error
+        return reader.eval()
+
+
+def costing(readings: Sequence[Reading], penalty: float) -> list[Reading]:
+    """The readings under a layout that costs so much (nats) beforehand.
+
+    >>> costing([Reading("a", 1.0, 0.5, 1.0)], 2.0)
+    [Reading(text='a', penalty=3.0, forward=2.5, posterior=1.0)]
+    """
+    return [
+        Reading(r.text, r.penalty + penalty, r.forward + penalty, r.posterior) for r in readings
+    ]
+
+
+def joined(found: Sequence[Sequence[Reading]]) -> list[Reading]:
+    """The readings of several recognition graphs of one word, each text once, likeliest first.
+
+    Probabilities of the same text are added up, and posteriors are shares of all graphs together.
+
+    >>> found = [Reading("a", 1.0, 1.0, 1.0)], [Reading(t, 1.0, 1.0, 0.5) for t in "ab"]
+    >>> [(r.text, round(r.forward, 2), round(r.posterior, 2)) for r in joined(found)]
+    [('a', 0.31, 0.67), ('b', 1.0, 0.33)]
+    """
+    totals = [-one[0].forward - math.log(one[0].posterior) for one in found if one]
+    total = float(np.logaddexp.reduce(totals)) if totals else 0.0
+    texts: dict[str, list[Reading]] = {}
+    for reading in (reading for one in found for reading in one):
+        texts.setdefault(reading.text, []).append(reading)
+    readings = []
+    for text, same in texts.items():
+        forward = -float(np.logaddexp.reduce([-r.forward for r in same]))
+        posterior = min(1.0, math.exp(-forward - total))
+        readings.append(Reading(text, min(r.penalty for r in same), forward, posterior))
+    return sorted(readings, key=lambda reading: reading.forward)
+
+
+def shipped_reader(system: str = "segments") -> WordReader:
+    """The trained reader that comes with the package; CheckpointError if none does."""
+    return WordReader.load(shipped_path(system))
+
+
+def shipped_path(system: str) -> Path:
+    """The file of the reader of a system that comes with the package."""
+    if system not in SYSTEMS:
+        raise ValueError(f"there is no system {system!r}; there are {', '.join(SYSTEMS)}")
+    return WEIGHTS / f"words-{system}.safetensors"

@@ -1,0 +1,1 @@
+"""Pages of pictures that show how words were read."""

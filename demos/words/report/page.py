@@ -1,0 +1,175 @@
+"""Reading ink of files with pictures of how it was read: one page that needs no other file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+import gtn
+from demos.checkpoint import write_whole
+from demos.words.reading.lexicon import file_words, task_words
+from demos.words.reading.reader import BEAM, FREE_BEAM, WordReader, WordReading
+from demos.words.reading.spelling import SPELLING_ORDER
+from demos.words.report.drawing import (
+    Graphs,
+    draw_graphs,
+    draw_lines,
+    draw_outputs,
+    draw_pieces,
+    draw_planes,
+)
+from grammars.decoding import Decoder
+from grammars.words import WordList
+from recognizers.online.ink import Ink
+
+__all__ = ["MOST_SHOWN", "Card", "Reader", "card", "render", "words_of", "write_report"]
+
+MOST_SHOWN = 24
+"""Most words of which pictures are on one page."""
+
+MOST_ACTIVE = 4000
+"""How many tokens are followed at one place, so that no ink takes long."""
+
+
+class Reader:
+    """A reader of words with what it looks for: a list of words, or any letters.
+
+    Attributes:
+        words: the list; None: any letters.
+        order: of any letters, how many in a row are weighed as they follow each other in words
+            (`WordReader.spelling`); 0: all are alike.
+
+    The beam, in nats, is `BEAM`, or without a list `FREE_BEAM`, unless given.
+    """
+
+    def __init__(
+        self,
+        reader: WordReader,
+        words: WordList | None,
+        beam: float | None = None,
+        order: int = SPELLING_ORDER,
+    ) -> None:
+        self.reader, self.words, self.order = reader, words, order
+        if beam is None:
+            beam = FREE_BEAM if words is None else BEAM
+        graph: gtn.Graph | None = None
+        if words is not None:
+            graph = reader.lexicon(words)
+        elif order:
+            graph = reader.spelling(order)
+        self.decoder: Decoder = reader.decoder(graph, beam).with_beam(beam, MOST_ACTIVE)
+
+    def read(self, ink: Ink, count: int = 5) -> WordReading:
+        """Read a word: its likeliest readings and all graphs between.
+
+        Where the beam keeps fewer words than asked for, once more without one, among fewer tokens.
+        """
+        reading = self.reader.read(ink, self.decoder, count)
+        wanted = count if self.words is None else min(count, len(self.words))
+        if len(reading.readings) >= wanted or ink.is_empty:
+            return reading
+        return self.reader.read(ink, self.decoder.with_beam(math.inf, MOST_ACTIVE // 4), count)
+
+    @property
+    def about(self) -> str:
+        """What is looked for, in words."""
+        if self.words is None:
+            return (
+                "any letters, as they follow each other in words" if self.order else "any letters"
+            )
+        return f"{len(self.words):,} words"
+
+
+def words_of(path: Path | None, size: int) -> WordList:
+    """The words of a file (`file_words`), or else the most frequent `size` of English."""
+    return task_words([], size) if path is None else file_words(path)
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a page shows of one word."""
+
+    number: int
+    name: str
+    label: str | None = None
+    error: str = ""
+    words: tuple[tuple[str, float, float], ...] = ()
+    lines: Markup | None = None
+    planes: list[tuple[str, str]] = field(default_factory=list)
+    columns: int = 0
+    count: int = 0
+    pieces: Markup | None = None
+    outputs: tuple[str, list[str], int] | None = None
+    graphs: Graphs | None = None
+
+    @property
+    def text(self) -> str:
+        """The likeliest word."""
+        return self.words[0][0] if self.words else ""
+
+    @property
+    def right(self) -> bool | None:
+        """Whether the likeliest word is the label; None where there is no label."""
+        return None if self.label is None or self.error else self.text == self.label.lower()
+
+
+def card(
+    reader: Reader,
+    ink: Ink,
+    number: int = 1,
+    name: str = "",
+    label: str | None = None,
+    count: int = 5,
+) -> tuple[WordReading, Card]:
+    """Read a word, and draw how it was read."""
+    reading = reader.read(ink, count)
+    graphs = draw_graphs(reading)
+    cut = reading.segmentation
+    return reading, Card(
+        number,
+        name,
+        label,
+        words=tuple((one.text, one.posterior, one.penalty) for one in reading.readings),
+        lines=draw_lines(ink, reading),
+        planes=draw_planes(reading.planes),
+        columns=reading.planes.shape[2],
+        count=0 if cut is None else cut.num_pieces,
+        pieces=None if cut is None else draw_pieces(cut, graphs.letters if graphs else []),
+        outputs=draw_outputs(reading.segments) if cut is None else None,
+        graphs=graphs,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this folder as HTML; everything that is put in is escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def write_report(cards: Sequence[Card], reader: Reader, path: Path, left_out: int = 0) -> Path:
+    """Write the page of some words as a file that needs no other; return it."""
+    known = [one for one in cards if one.right is not None]
+    page = render(
+        "report.html",
+        cards=cards,
+        judged=len(known),
+        right=sum(one.right is True for one in known),
+        failed=sum(bool(one.error) for one in cards),
+        about=reader.about,
+        sweeping=reader.reader.system == "sdnn",
+        left_out=left_out,
+    )
+    write_whole(path, page)
+    return path

@@ -1,0 +1,160 @@
+"""A reader of words that learns one's own hand, from a folder of ink with its words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from demos.figures import keep_figures
+from demos.words.measuring.folder import (
+    LabelledWord,
+    as_words,
+    evaluate_folder,
+    labels_of,
+    load_rows,
+)
+from demos.words.reading.lexicon import task_words
+from demos.words.reading.reader import WordReader
+from demos.words.training.losses import training_of
+from demos.words.training.words import STAGES, Settings, train_words
+from recognizers.datasets.fields import load_fields, nothing_read
+from recognizers.online.network import MAPS
+
+__all__ = ["RATE", "STEPS", "OwnWords", "adapt", "adapt_folder", "own_words", "spelled"]
+
+STEPS = 200
+RATE = 1e-3
+"""Of learning, at most; chosen on writers of the validation. With four times as much, words are
+read worse with a lexicon where they are read better without: a reader too sure of itself."""
+
+
+def adapt_folder(
+    data: Path, start: Path, out: Path, *, holdout: int = 0, **options: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """Adapt a reader to the words of a folder with ``labels.csv``: see :func:`adapt`.
+
+    Rows of the split ``test`` and the last `holdout` files by name are held out; those of the split
+    ``validation`` are not learned from.
+
+    Raises:
+        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
+    """
+    own = own_words(data, holdout)
+    metrics, more = adapt(own.learned, own.held_out, start, out, labels=own.labels, **options)
+    return metrics, [*own.problems, *more]
+
+
+class OwnWords(NamedTuple):
+    """Words of a folder: to learn, held out, what all of its rows say, and what was left out."""
+
+    learned: list[LabelledWord]
+    held_out: list[LabelledWord]
+    labels: list[str]
+    problems: list[str]
+
+
+def own_words(data: Path, holdout: int) -> OwnWords:
+    """The words of a folder with ``labels.csv``, as :func:`adapt_folder` shares them out.
+
+    Raises:
+        FieldSetError: as :func:`adapt_folder`.
+    """
+    rows = load_fields(data)
+    ours, others = rows.held_out(holdout)
+    chosen = [one for one in ours if one.split in ("", "train")]
+    words, problems = load_rows(chosen)
+    held_out, more = load_rows(others)
+    if not words:
+        elsewhere = f"{len(rows.fields) - len(chosen)} rows are held out, or for validation"
+        raise nothing_read([*rows.problems, *problems, elsewhere])
+    return OwnWords(words, held_out, labels_of(rows.fields), [*rows.problems, *problems, *more])
+
+
+def adapt(
+    words: Sequence[LabelledWord],
+    held_out: Sequence[LabelledWord],
+    start: Path,
+    out: Path,
+    *,
+    labels: Sequence[str] = (),
+    steps: int = STEPS,
+    rate: float = RATE,
+    seed: int = 0,
+    progress: bool = True,
+) -> tuple[dict[str, Any], list[str]]:
+    """Train a reader on words of one hand; return the metrics, and what was left out.
+
+    It is written to `out/words.safetensors`, beside what `train_words` writes, from which an
+    interrupted run goes on, and `metrics.json`. Words that no path of the reader spells, with more
+    letters than their ink has pieces, are left out.
+
+    Args:
+        held_out: words that are read before and after, with the lexicon of their labels, those
+            that are learned, further ``labels`` and frequent English.
+        start: the reader that it begins with, of either system.
+
+    Raises:
+        FieldSetError: no word to learn from.
+        CheckpointError: `start` is no reader; `out` holds a run of other settings or other words.
+    """
+    before = WordReader.load(start)
+    learned, problems = spelled(before, words)
+    if not learned:
+        raise nothing_read(problems)
+    settings = _settings(before, start, steps, rate, seed)
+    train_words(
+        [], as_words(before, learned), as_words(before, held_out), settings, out, progress=progress
+    )
+    log = (out / "log.jsonl").read_text().splitlines()
+    metrics: dict[str, Any] = {
+        "n_training": len(learned),
+        "seconds": sum(json.loads(line)["seconds"] for line in log),
+        "settings": asdict(settings) | {"start": start.name},
+    }
+    if held_out:
+        listed = task_words([*labels, *(one.label for one in (*words, *held_out))])
+        after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
+        for name, reader in (("before", before), ("after", after)):
+            metrics[name] = evaluate_folder(reader, held_out, reader.lexicon(listed))[0]
+    keep_figures(out / "metrics.json", metrics)
+    return metrics, problems
+
+
+def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: int) -> Settings:
+    """The settings of a run that goes on from a reader, whose network it has."""
+    built = before.settings
+    return Settings(
+        system=built["system"],
+        output=built["output"],
+        normaliser=built["normaliser"],
+        maps=tuple(built.get("maps", MAPS)),
+        context=built.get("context", False),
+        strings=0,
+        words=steps,
+        word_rate=rate,
+        distortion=0.9,
+        averaging=max(1, steps // 4),
+        start=str(start),
+        seed=seed,
+    )
+
+
+def spelled(
+    reader: WordReader, words: Sequence[LabelledWord]
+) -> tuple[list[LabelledWord], list[str]]:
+    """The words that some path of the reader spells, and what is wrong with the others."""
+    training = training_of(reader.recognize)
+    rng = np.random.default_rng(0)
+    found, problems = [], []
+    for one in words:
+        target = training.word(reader.normalize(one.ink), one.label)
+        if training.word_losses([target], rng, 0.0)[1]:
+            problems.append(f"{one.name}: no path through its ink spells {one.label!r}")
+        else:
+            found.append(one)
+    return found, problems

@@ -1,0 +1,230 @@
+"""Training of the network on isolated characters, the first phase of section IX; its test."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.figures import keep_figures
+from demos.words.samples.characters import CLASSES, KINDS, Characters
+from demos.words.training.state import averaged, packed, unpacked
+from recognizers.losses import discriminative_loss
+from recognizers.online.network import MAPS, AmapNetwork
+
+__all__ = ["KIND", "Settings", "errors_of", "load_network", "penalties_of", "train_characters"]
+
+KIND = "graph-transformer-networks/characters/1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the network is trained.
+
+    `output`: "rbf" or "softmax". `passes` over the characters, in batches of `batch`, by Adam with
+    a rate that rises to `rate` in the first pass and falls to zero along a cosine. The RBF centres
+    stay at the codes for the share `fixed` of the passes, then they are trained too. `distortion`
+    is the strength of `InkBatch.distorted`. The loss is eq. 9 among the classes of the kind (small
+    letters, say) with the weight `among_kind`, and for the rest among all. `maps` are those of the
+    network (those of the paper); the kept parameters are a running mean over about
+    `averaging` steps. With `bfloat16` the network's products are in half precision while it learns.
+    """
+
+    output: str = "rbf"
+    passes: int = 40
+    batch: int = 100
+    rate: float = 2e-3
+    fixed: float = 0.3
+    distortion: float = 1.0
+    among_kind: float = 0.0
+    maps: tuple[int, int] = MAPS
+    averaging: int = 1000
+    bfloat16: bool = True
+    seed: int = 0
+
+
+def train_characters(
+    training: Characters,
+    validation: Characters,
+    settings: Settings,
+    out: str | Path,
+    *,
+    progress: bool = True,
+) -> AmapNetwork:
+    """Train a network by eq. 9; go on from `out/state.safetensors` where a run was interrupted.
+
+    Writes `config.json`, a line of `log.jsonl` for each pass, and the network,
+    `out/network.safetensors`. Interrupted or not, the same settings and data give the same network.
+
+    Raises:
+        CheckpointError: the state in `out` is of other settings or other data.
+    """
+    loop = _Loop(training, settings, Path(out))
+    loop.resume()
+    keep_figures(loop.out / "config.json", loop.run)
+    while len(loop.passes) < settings.passes:
+        loop.one_pass(validation, progress)
+    network = loop.averaged()
+    about = {"run": loop.run, "passes": len(loop.passes), "settings": network.settings}
+    save_checkpoint(loop.out / "network.safetensors", network.state_dict(), about, kind=KIND)
+    return network
+
+
+class _Loop:
+    """Passes over the characters; all that the next pass depends on is in the state file."""
+
+    def __init__(self, training: Characters, settings: Settings, out: Path) -> None:
+        if not len(training):
+            raise ValueError("there is no character to train on: no listed writer of the training")
+        self.training, self.settings, self.out = training, settings, out
+        self.labels = torch.from_numpy(training.labels)
+        kinds = [k for k, (_, classes) in enumerate(KINDS.values()) for _ in classes]
+        self.kind_of = torch.tensor(kinds)
+        self.run = {**asdict(settings), "characters": len(training)}
+        self.network = AmapNetwork(
+            CLASSES,
+            settings.output,
+            adaptive=settings.output == "rbf",
+            maps=settings.maps,
+            initialization="unit-variance",
+            generator=torch.Generator().manual_seed(settings.seed),
+        )
+        self.parameters = list(self.network.parameters())
+        self.average = [p.detach().clone() for p in self.parameters]
+        self.optimizer = torch.optim.Adam([{"params": [p]} for p in self.parameters])
+        self.steps = -(-len(training) // settings.batch)
+        self.passes: list[dict[str, Any]] = []
+
+    def _set_rates(self, step: int) -> None:
+        settings, total = self.settings, self.steps * self.settings.passes
+        rate = settings.rate * min(1.0, (step + 1) / self.steps)
+        rate *= 0.5 + 0.5 * math.cos(math.pi * step / total)
+        is_fixed = step < settings.fixed * total
+        for group in self.optimizer.param_groups:
+            centres = settings.output == "rbf" and group["params"][0] is self.network.out.centres
+            group["lr"] = 0.0 if centres and is_fixed else rate
+
+    def one_pass(self, validation: Characters, progress: bool) -> None:
+        """Go through the characters once, log it, and write the state."""
+        number, settings = len(self.passes), self.settings
+        rng = np.random.default_rng([settings.seed, number])
+        started = time.perf_counter()
+        total = wrong = 0.0
+        chunks = np.array_split(rng.permutation(len(self.training)), self.steps)
+        bar = tqdm(chunks, f"pass {number + 1}", disable=not progress, leave=False)
+        for step, chosen in enumerate(bar, number * self.steps):
+            self._set_rates(step)
+            drawn = self.training.ink.take(chosen).distorted(rng, settings.distortion)
+            targets = self.labels[chosen]
+            images = torch.from_numpy(drawn.amaps())
+            with torch.autocast("cpu", torch.bfloat16, enabled=settings.bfloat16):
+                penalties = self.network(images.contiguous(memory_format=torch.channels_last))
+            loss = self._loss(penalties, targets)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            with torch.no_grad():
+                share = max(1.0 / settings.averaging, 1.0 / (1.0 + 0.1 * step))
+                torch._foreach_lerp_(self.average, [*self.parameters], share)
+            total += float(loss.detach()) * len(chosen)
+            wrong += int((penalties.detach().argmin(1) != targets).sum())
+        line: dict[str, Any] = {
+            "pass": number + 1,
+            "loss": total / len(self.training),
+            "wrong": wrong / len(self.training),
+            "validation": errors_of(self.averaged(), validation),
+            "seconds": time.perf_counter() - started,
+        }
+        self.passes.append(line)
+        self._save()
+        if progress:
+            tqdm.write(json.dumps(line))
+
+    def _loss(self, penalties: Tensor, targets: Tensor) -> Tensor:
+        """Eq. 9 among the classes of the kind of each character, and among all."""
+        share = self.settings.among_kind
+        among = penalties.masked_fill(self.kind_of[targets][:, None] != self.kind_of, torch.inf)
+        of_kind, of_all = (discriminative_loss(p, targets) for p in (among, penalties))
+        return share * of_kind + (1.0 - share) * of_all
+
+    def averaged(self) -> AmapNetwork:
+        """The network with the running mean of the parameters: the one that is kept."""
+        return averaged(self.network, AmapNetwork(**self.network.settings), self.average)
+
+    def _save(self) -> None:
+        tensors = packed("network", self.network, self.average, self.optimizer)
+        about = {"run": self.run, "passes": self.passes}
+        save_checkpoint(self.out / "state.safetensors", tensors, about, kind=KIND)
+        write_whole(self.out / "log.jsonl", "".join(json.dumps(p) + "\n" for p in self.passes))
+
+    def resume(self) -> None:
+        """Go on from the state file, if there is one."""
+        path = self.out / "state.safetensors"
+        if not path.exists():
+            return
+        tensors, about = load_checkpoint(path, kind=KIND)
+        if about.get("run") != json.loads(json.dumps(self.run)):
+            raise CheckpointError(
+                f"{path}: belongs to a run of other settings or other data; choose another --out, "
+                "or remove it"
+            )
+        self.average = unpacked("network", tensors, self.network, self.optimizer)
+        self.passes = about["passes"]
+
+
+def load_network(path: str | Path) -> AmapNetwork:
+    """The network of a checkpoint that `train_characters` wrote.
+
+    Raises:
+        CheckpointError: missing, damaged, or of another program.
+    """
+    tensors, about = load_checkpoint(path, kind=KIND)
+    network = AmapNetwork(**about["settings"])
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: not the parameters of the network ({error})") from error
+    return network.eval()
+
+
+def penalties_of(network: AmapNetwork, characters: Characters, batch: int = 500) -> Tensor:
+    """Penalties [N, classes] of characters, in nats."""
+    with torch.no_grad():
+        parts = [
+            network(torch.from_numpy(characters.ink.take(range(i, j)).amaps()))
+            for i in range(0, len(characters), batch)
+            for j in [min(i + batch, len(characters))]
+        ]
+    return torch.cat(parts) if parts else torch.empty(0, len(network.classes))
+
+
+def errors_of(network: AmapNetwork, characters: Characters) -> dict[str, Any]:
+    """Share wrong of each kind that occurs, among the classes of the kind and among all.
+
+    Keys: `n_digit`, `digit_error` (as of a reader that knows it reads a digit),
+    `digit_error_of_all` (of one that does not), and so for `upper` and `lower`.
+    """
+    penalties = penalties_of(network, characters).numpy()
+    figures: dict[str, Any] = {}
+    names = np.array(network.classes)
+    for kind, (_, classes) in KINDS.items():
+        of_kind = characters.kinds == kind
+        if not of_kind.any():
+            continue
+        labels = characters.labels[of_kind]
+        among = np.flatnonzero(np.isin(names, [*classes]))
+        told = among[penalties[of_kind][:, among].argmin(1)]
+        free = penalties[of_kind].argmin(1)
+        figures[f"n_{kind}"] = len(labels)
+        figures[f"{kind}_error"] = float((told != labels).mean())
+        figures[f"{kind}_error_of_all"] = float((free != labels).mean())
+    return figures
