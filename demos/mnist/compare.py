@@ -8,8 +8,6 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from demos.checkpoint import write_whole
 from demos.mnist import plots
 from demos.mnist.baselines import BASELINES, curve
@@ -30,6 +28,7 @@ from demos.mnist.robustness import ROBUSTNESS_FILE
 from demos.mnist.rows import PROMPTED
 from demos.mnist.sizes import SIZES_FILE
 from demos.mnist.train import penalties_of
+from demos.pages import fill_file
 from demos.plots import as_svg
 
 __all__ = ["compare", "error_reject_curves", "percent", "rows_of"]
@@ -97,14 +96,9 @@ def compare(
         drawn["robustness"] = plots.changes(robust["curves"])
     for name, figure in drawn.items():
         write_whole(pictures / f"{name}.svg", as_svg(figure))
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template("compare.md").render(
+    text = fill_file(
+        Path(__file__).parent,
+        "compare.md",
         lines=[_line(printed, of_row) for printed, of_row in rows],
         notes=[(p.label, p.note) for p, _ in rows if p.note],
         reached=sum(_reached(p, r) is True for p, r in rows),

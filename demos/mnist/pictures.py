@@ -13,7 +13,6 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
@@ -24,6 +23,7 @@ from demos.checkpoint import write_whole
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import MODELS, load_model
 from demos.mnist.train import Digits, penalties_of
+from demos.pages import fill_file
 from recognizers.boosting import BoostedNetworks
 from recognizers.codes import HEIGHT, WIDTH
 from recognizers.datasets.mnist import BACKGROUND
@@ -132,10 +132,9 @@ def draw_pictures(
     ]
     for picture in pictures:
         write_whole(Path(out) / f"{picture.name}.png", picture.png)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
-    )
-    page = environment.get_template("pictures.html").render(
+    page = fill_file(
+        Path(__file__).parent,
+        "pictures.html",
         row=about.get("row", name),
         model=name,
         pictures=pictures,

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jinja2 import Environment, StrictUndefined
 from torch import Tensor
 
 from demos.checkpoint import write_whole
 from demos.figures import load_figures
+from demos.pages import fill_text
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import held_out_strings
 from demos.strings.page import PAGE
@@ -44,12 +44,10 @@ def write_page(results: Path, page: Path) -> Path:
     if not runs:
         raise FileNotFoundError(f"{results}: no run of a reader; train with --results {results}")
     speed = load_figures(results / "speed.json")
-    environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
     known = read_spotters(results, positions=True)
     unknown = read_spotters(results, positions=False)
-    text = environment.from_string(PAGE).render(
+    text = fill_text(
+        PAGE,
         readers=[_rows(name, found) for name, found in runs.items()],
         cuts={name: _cuts(found) for name, found in runs.items()},
         seeds={name: len(found) for name, found in runs.items()},

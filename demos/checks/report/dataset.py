@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 from PIL import Image
@@ -19,6 +18,7 @@ from demos.checks.measuring.curves import error_reject_figure, reliability_figur
 from demos.checks.measuring.evaluate import Outcome
 from demos.checks.reading.reader import CheckReader
 from demos.checks.report.pictures import data_uri
+from demos.pages import fill_file
 from demos.plots import as_svg
 from recognizers.datasets.fields import Field
 from recognizers.images import load_field
@@ -63,14 +63,9 @@ def write_dataset_page(
     by_name = {one.name: one.path for one in fields}
     wrong = sorted((o for o in outcomes if not o.exact), key=lambda o: -o.reading.confidence)
     characters = [*reader.rules.characters, NOTHING]
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("dataset.html").render(
+    page = fill_file(
+        Path(__file__).parent,
+        "dataset.html",
         on=on,
         recognizer=reader.recognizer,
         grammar=reader.rules.name,

@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from demos.checkpoint import write_whole
+from demos.pages import fill_file
 
 __all__ = ["FileCard", "cards_of", "write_page"]
 
@@ -65,15 +64,10 @@ def write_page(
         judged: whether the truths are known.
         facts: what else the template names.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     readable = [card for card in cards if not card.error]
-    page = environment.get_template(template).render(
+    page = fill_file(
+        Path(__file__).parent,
+        template,
         cards=cards,
         readable=len(readable),
         accepted=sum(card.accepted for card in readable),

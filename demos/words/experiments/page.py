@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from demos.checkpoint import write_whole
 from demos.figures import load_figures
+from demos.pages import fill_text
 from demos.words.experiments.beam import ENOUGH
 from demos.words.experiments.hands import LEARNED
 from demos.words.experiments.page_text import PAGE
@@ -64,10 +63,8 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
     runs = _of(results, "words")
     examples = [] if reader is None else read_examples(reader)
     pictures = write_pictures(reader, examples, measured, page.with_suffix(""))
-    environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    text = environment.from_string(PAGE).render(
+    text = fill_text(
+        PAGE,
         shown=_shown(reader),
         maps=_maps(reader),
         context=reader is not None and bool(reader.reader.settings.get("context")),

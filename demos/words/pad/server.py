@@ -11,16 +11,20 @@ import json
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
+from demos.pages import fill_file
 from demos.words.pad.kept_ink import KeptInk
-from demos.words.report.page import Reader, card, render
+from demos.words.report.page import Reader, card
 from recognizers.online.ink import InkError
 from recognizers.online.ink_files import LabelledInk, from_json
 
 __all__ = ["MOST_BYTES", "MOST_POINTS", "PadError", "PadServer", "answer", "keep"]
 
 HOST = "127.0.0.1"
+DEMO = Path(__file__).parents[1]
+"""Templates are named from this folder."""
 
 MOST_BYTES = 1 << 20
 """Most bytes of what is posted, checked before it is read."""
@@ -52,7 +56,7 @@ def answer(reader: Reader, body: bytes) -> dict[str, Any]:
         {"text": text, "posterior": posterior, "penalty": penalty}
         for text, posterior, penalty in found.words
     ]
-    return {"words": words, "html": render("answer.html", card=found)}
+    return {"words": words, "html": fill_file(DEMO, "pad/answer.html", card=found)}
 
 
 def keep(kept: KeptInk, body: bytes) -> dict[str, Any]:
@@ -116,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         about, kept = self.server.reader.about, self.server.kept
         try:
-            page = render("pad.html", about=about, kept=kept)
+            page = fill_file(DEMO, "pad/pad.html", about=about, kept=kept)
         except InkError as error:  # what is kept was changed meanwhile
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
         else:

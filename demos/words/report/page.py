@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 import gtn
 from demos.checkpoint import write_whole
+from demos.pages import fill_file
 from demos.words.reading.lexicon import file_words, task_words
 from demos.words.reading.reader import BEAM, FREE_BEAM, WordReader, WordReading
 from demos.words.reading.spelling import SPELLING_ORDER
@@ -28,7 +27,7 @@ from grammars.decoding import Decoder
 from grammars.words import WordList
 from recognizers.online.ink import Ink
 
-__all__ = ["MOST_SHOWN", "Card", "Reader", "card", "render", "words_of", "write_report"]
+__all__ = ["MOST_SHOWN", "Card", "Reader", "card", "words_of", "write_report"]
 
 MOST_SHOWN = 24
 """Most words of which pictures are on one page."""
@@ -146,23 +145,12 @@ def card(
     )
 
 
-def render(template: str, **values: Any) -> str:
-    """A template of this folder as HTML; everything that is put in is escaped."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(template).render(**values)
-
-
 def write_report(cards: Sequence[Card], reader: Reader, path: Path, left_out: int = 0) -> Path:
     """Write the page of some words as a file that needs no other; return it."""
     known = [one for one in cards if one.right is not None]
-    page = render(
-        "report.html",
+    page = fill_file(
+        Path(__file__).parents[1],
+        "report/report.html",
         cards=cards,
         judged=len(known),
         right=sum(one.right is True for one in known),
