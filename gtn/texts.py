@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from gtn.topology import Topology
 __all__ = ["String", "string", "strings"]
 
 Item = TypeVar("Item")
+Row = list[Any] | NDArray[Any]
 String = str | Sequence[str] | Sequence[int] | NDArray[Any] | torch.Tensor
 """A text, symbols, or integer labels."""
 
@@ -84,27 +86,22 @@ def strings(
     if not len(labels):
         raise GraphError("a batch needs at least one string")
     check_table(symbols, "input")
-    rows = [[] if row is None else _items(row) for row in labels]
-    items = [item for row in rows for item in row]
-    if symbols is None and any(isinstance(x, str) for x in (*items, *labels)):
-        for b, row in enumerate(rows):
-            _named(b, lambda i, item: check_no_numbers(i, [item]), row)
-        texts = (x for x in items if isinstance(x, str) and x != EPSILON_TEXT)
-        symbols = SymbolTable(list(dict.fromkeys(texts)))
-    numbers = np.array(
-        [
-            label
-            for b, row in enumerate(rows)
-            for label in _named(b, lambda i, item: label_of(i, item, symbols), row)
-        ],
-        dtype=np.int64,
-    )
+    each: Any = labels
+    if isinstance(each, torch.Tensor) and not each.is_floating_point():
+        each = each.cpu().numpy()
+    rows = [np.empty(0, dtype=np.int64) if row is None else _items(row) for row in each]
+    if all(isinstance(row, np.ndarray) for row in rows):
+        numbers = np.concatenate(rows)
+    else:
+        if symbols is None:
+            symbols = _table(rows, any(isinstance(row, str) for row in labels))
+        numbers = _numbers(rows, symbols)
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    exists = np.array([row is not None for row in labels], dtype=np.bool_)
+    exists = np.array([row is not None for row in each], dtype=np.bool_)
     node_offsets = np.concatenate(([0], np.cumsum(np.where(exists, lengths + 1, 0))))
     arc_offsets = np.concatenate(([0], np.cumsum(lengths)))
     # An arc's number plus the number of strings before its own is its source.
-    src = np.arange(len(items)) + np.repeat(node_offsets[:-1] - arc_offsets[:-1], lengths)
+    src = np.arange(len(numbers)) + np.repeat(node_offsets[:-1] - arc_offsets[:-1], lengths)
     topology = Topology(
         int(node_offsets[-1]),
         src,
@@ -115,11 +112,44 @@ def strings(
         node_offsets=node_offsets,
         arc_offsets=arc_offsets,
     )
-    penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
+    penalties = torch.zeros(len(numbers), dtype=dtype or torch.get_default_dtype())
     return GraphBatch(topology, penalties, isymbols=symbols, osymbols=symbols)
 
 
-def _items(labels: Any) -> list[Any]:
+def _table(rows: Sequence[Row], texts: bool) -> SymbolTable | None:
+    """Return the table of the symbols of all rows; None if there is no symbol, and no text."""
+    items = list(chain.from_iterable(rows))
+    kinds = set(map(type, items))
+    if not texts and not any(issubclass(kind, str) for kind in kinds):
+        return None
+    if kinds != {str}:
+        for b, row in enumerate(rows):
+            _named(b, lambda i, item: check_no_numbers(i, [item]), row)
+    symbols = dict.fromkeys(x for x in items if isinstance(x, str))
+    return SymbolTable([x for x in symbols if x != EPSILON_TEXT])
+
+
+def _numbers(rows: Sequence[Row], symbols: SymbolTable | None) -> NDArray[Any]:
+    """Return the labels of all rows, one after the other."""
+    items = list(chain.from_iterable(rows))
+    kinds = set(map(type, items))
+    if all(issubclass(kind, int | np.integer) for kind in kinds):
+        return np.array(items, dtype=np.int64)
+    if symbols is not None and kinds == {str} and all(x in symbols for x in set(items)):
+        return symbols.encode(items)
+    return np.array(
+        [
+            label
+            for b, row in enumerate(rows)
+            for label in _named(b, lambda i, item: label_of(i, item, symbols), row)
+        ],
+        dtype=np.int64,
+    )
+
+
+def _items(labels: Any) -> Row:
+    if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind == "i":
+        return labels
     items = labels.tolist() if isinstance(labels, torch.Tensor) else labels
     if not isinstance(items, Iterable):
         raise GraphError(f"{labels!r} is no string: give a text, or a sequence of labels")
@@ -140,7 +170,7 @@ def check_text(text: str) -> None:
         )
 
 
-def _named(b: int, read: Callable[[int, Any], Item], row: list[Any]) -> list[Item]:
+def _named(b: int, read: Callable[[int, Any], Item], row: Row) -> list[Item]:
     """Return what is read of the items of string b, which an error names."""
     try:
         return [read(i, item) for i, item in enumerate(row)]

@@ -397,6 +397,25 @@ def test_strings_make_one_table_of_all_their_symbols():
     assert gtn.strings([""]).isymbols == gtn.string("").isymbols
 
 
+def test_strings_of_integers_are_read_without_a_step_for_each_label(monkeypatch):
+    def never(*given):
+        raise AssertionError("a label was read by itself")
+
+    rows = [[3, 1, -1], [4, 1, 5]]
+    wide = np.array(rows)
+    ragged = [np.array([3, 1, -1], dtype=np.int32), np.array([], dtype=np.int64), None]
+    expected = gtn.strings([["d", "b", "ε"], ["e", "b", "f"]], symbols=gtn.SymbolTable("abcdef"))
+    monkeypatch.setattr("gtn.texts.label_of", never)
+    for labels in (rows, wide, list(wide), torch.from_numpy(wide), wide.astype(np.int8)):
+        found = gtn.strings(labels)
+        assert found.ilabels.tolist() == expected.ilabels.tolist() == [3, 1, -1, 4, 1, 5]
+        assert found.topology.node_offsets.tolist() == [0, 4, 8]
+        assert found.isymbols is None
+    found = gtn.strings(ragged)
+    assert (found.ilabels.tolist(), found.num_nodes) == ([3, 1, -1], 5)
+    assert gtn.strings(["ba", "ab"]).ilabels.tolist() == [0, 1, 1, 0]
+
+
 def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
     batch = gtn.strings([None, "a", None], symbols=gtn.SymbolTable("a"))
     assert [one.num_nodes for one in batch] == [0, 2, 0]
