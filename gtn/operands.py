@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 from gtn.failure import FailureArcs
 from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.composition import Operand
-from gtn.kernels.lookahead import ends, least_labels, most_labels
+from gtn.kernels.lookahead import ENDLESS, FAR, ends, label_bounds, least_labels
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
 from gtn.topology import Topology
 
 __all__ = ["operand", "operands"]
 
 Int32s = NDArray[np.int32]
+Mask = NDArray[np.bool_]
+Bounds = tuple[Int32s, Int32s]
 _LARGE = 256  # arcs
 
 
@@ -24,40 +26,56 @@ def operands(
     """Return the two sides of a composition.
 
     Arcs whose label the other side does not have are left out where they are many, and so are
-    nodes from which no final can be reached. Where ``a`` is acyclic, dead ends are known: pairs
-    of nodes at which ``b`` has to read more labels than ``a`` can write, as in the middle of a
-    word at the end of a lattice.
+    nodes from which no final can be reached. Where a side is acyclic, dead ends are known: pairs
+    of nodes at which the other has more labels left than it can have, as in the middle of a word
+    at the end of a lattice, or at the end of a word in the middle of a lattice.
 
     Args:
         a, b: topologies.
         read: ``b`` with the input labels that are to be matched.
         failures: of ``b``, if it has any.
     """
-    fewer = False
+    of_a = of_b = None
+    labels_a, labels_b = a.olabels, read.ilabels
     if failures is None and a.num_arcs + b.num_arcs >= _LARGE:
         *found, fewer = shared_labels(a.olabels, read.ilabels)
-    if fewer:
-        of_a, of_b, labels_a, labels_b = map(frozen, found)
-        index_a = _by_label(of_a, a, labels_a)
-        index_b = _by_label(of_b, b, labels_b)
-        src, counts = frozen(b.src[of_b]), labels_b[of_b] >= 0
-        incoming = grouped(frozen(b.dst[of_b]), b.num_nodes)
-    else:
-        labels_a, labels_b = a.olabels, read.ilabels
-        index_a, index_b = a.outgoing_by_olabel, read.outgoing_by_ilabel
-        src, counts, incoming = b.src, labels_b >= 0, b.incoming
-    if a.is_acyclic:
-        most = most_labels(a.order, *index_a, a.dst, labels_a, a.finals)
-    else:
-        most = np.where(a.coaccessible, np.int32(0), np.int32(-1))
-        counts[:] = False
+        if fewer:
+            of_a, of_b, labels_a, labels_b = map(frozen, found)
+    index_a = a.outgoing_by_olabel if of_a is None else _by_label(of_a, a, labels_a)
+    index_b = read.outgoing_by_ilabel if of_b is None else _by_label(of_b, b, labels_b)
+    written, counts = labels_a >= 0, labels_b >= 0
     if failures is not None:
         counts[failures.arcs[failures.arcs >= 0]] = False
-    least = least_labels(*incoming, src, frozen(counts), b.finals)
     return (
-        operand(a, labels_a, index_a, ahead=most),
-        operand(b, labels_b, index_b, failures, ahead=least),
+        operand(a, labels_a, index_a, bounds=_bounds(a, index_a, frozen(written), of_a)),
+        operand(b, labels_b, index_b, failures, bounds=_bounds(b, index_b, frozen(counts), of_b)),
     )
+
+
+def _bounds(topology: Topology, by_label: ArcIndex, counts: Mask, kept: Int32s | None) -> Bounds:
+    """Return the least and the most labels ahead of each node.
+
+    Args:
+        topology: of one side.
+        by_label: its arcs that can match, by source.
+        counts: whether an arc has a label.
+        kept: the arcs that can match; None: all.
+    """
+    if topology.is_acyclic:
+        least, most = label_bounds(topology.order, *by_label, topology.dst, counts, topology.finals)
+        return frozen(least), frozen(most)
+    incoming, src = topology.incoming, topology.src
+    if kept is not None:
+        incoming = grouped(frozen(topology.dst[kept]), topology.num_nodes)
+        src, counts = frozen(src[kept]), frozen(counts[kept])
+    least = frozen(least_labels(*incoming, src, counts, topology.finals))
+    return least, _at_most(least < FAR)
+
+
+def _at_most(alive: Mask) -> Int32s:
+    """Return the most labels ahead of nodes of which no more is known than which reach a final."""
+    most: Int32s = frozen(np.where(alive, np.int32(ENDLESS), np.int32(-1)))
+    return most
 
 
 def _by_label(arcs: Int32s, topology: Topology, labels: Int32s) -> ArcIndex:
@@ -70,7 +88,7 @@ def operand(
     labels: Int32s,
     by_label: ArcIndex,
     failures: FailureArcs | None = None,
-    ahead: Int32s | None = None,
+    bounds: Bounds | None = None,
 ) -> Operand:
     """Return one side of a composition, with the labels that are to be matched.
 
@@ -79,14 +97,14 @@ def operand(
         labels: of each arc.
         by_label: arcs by source, then by label; all, or those that can match.
         failures: the failure arcs of the side.
-        ahead: how many labels lie ahead of each node at most (at least); -1 and ``FAR``: no
-            final can be reached. Unless given, nothing is a dead end.
+        bounds: how many labels lie ahead of each node at least and at most; ``FAR`` and -1: no
+            final can be reached. Unless given, nothing else is a dead end.
     """
-    if ahead is None:
-        ahead = np.where(topology.coaccessible, np.int32(0), np.int32(-1))
-    ahead = frozen(ahead)
+    if bounds is None:
+        alive = topology.coaccessible
+        bounds = frozen(np.where(alive, np.int32(0), np.int32(FAR))), _at_most(alive)
     alive, final, start_offsets = ends(
-        ahead, topology.starts, topology.finals, topology.node_offsets
+        bounds[0], topology.starts, topology.finals, topology.node_offsets
     )
     fail = np.empty(0, dtype=np.int32)
     if failures is not None:
@@ -100,5 +118,6 @@ def operand(
         topology.starts,
         frozen(start_offsets),
         frozen(fail),
-        ahead,
+        *bounds,
+        topology.node_offsets,
     )

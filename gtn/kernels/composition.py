@@ -29,7 +29,9 @@ class Operand(NamedTuple):
     starts: Int32s  # [S]: nodes
     start_offsets: Int32s  # [B + 1]: the starts of each graph
     fail: Int32s  # [N]: the failure arc of a node, or -1; [0] where there is none
-    ahead: Int32s  # [N]: how many labels are written at most (read at least) on a way to a final
+    least: Int32s  # [N]: how many labels are on a way to a final at least,
+    most: Int32s  # [N]: and at most
+    node_offsets: Int32s  # [B + 1]: the nodes of each graph
 
 
 @njit(cache=True, nogil=True)
@@ -174,8 +176,8 @@ def _advance(
     Returns:
         the next node to follow, how many nodes there are, and how many arcs.
     """
-    a_offsets, a_arcs, a_labels, a_dst, _, a_final, _, _, _, a_ahead = a
-    b_offsets, b_arcs, b_labels, b_dst, _, b_final, _, _, b_fail, b_ahead = b
+    a_offsets, a_arcs, a_labels, a_dst, _, a_final, _, _, _, a_least, a_most, _ = a
+    b_offsets, b_arcs, b_labels, b_dst, _, b_final, _, _, b_fail, b_least, b_most, _ = b
     most_nodes = min(len(nodes), first + len(slots) // 2)
     while here < num_nodes:
         arcs_before = num_arcs
@@ -241,11 +243,11 @@ def _advance(
             for p in range(i0, i1):
                 arc_a = a_arcs[p] if p >= 0 else -1
                 to_a = _whole(a_dst[arc_a]) if p >= 0 else na
-                most = a_ahead[to_a]
+                least, most = a_least[to_a], a_most[to_a]
                 for q in range(j0, j1):
                     arc_b = b_arcs[q] if q >= 0 else -1
                     to_b = _whole(b_dst[arc_b]) if q >= 0 else nb
-                    if b_ahead[to_b] > most:
+                    if b_least[to_b] > most or b_most[to_b] < least:
                         continue
                     at = _slot(slots, nodes, to_a, to_b, next_state, first)
                     to = slots[at]
@@ -274,8 +276,8 @@ def explore(
 ) -> tuple[Int32s, Int32s, Int32s, Int32s, bool]:
     """Return the product of two graphs as far as it is reached from pairs of starts.
 
-    Breadth first over states (node of a, node of b, filter state) in a hash table; arcs to pairs
-    from which one side reaches no final, or b none with what a still writes, are left out.
+    Breadth first over states (node of a, node of b, filter state) in a hash table; pairs from
+    which one side reaches no final, or needs more labels than the other has, are left out.
     O(arcs of the result, times the logarithm of the arcs at a node); memory is proportional to
     the result.
 
@@ -305,7 +307,7 @@ def explore(
         for s in range(a.start_offsets[in_a], a.start_offsets[in_a + 1]):
             for t in range(b.start_offsets[in_b], b.start_offsets[in_b + 1]):
                 na, nb = _whole(a.starts[s]), _whole(b.starts[t])
-                if not (a.alive[na] and b.alive[nb]):
+                if a.least[na] > b.most[nb] or b.least[nb] > a.most[na]:
                     continue
                 if num_nodes >= limit:
                     return nodes, arcs, starts, node_offsets, True

@@ -8,29 +8,30 @@ from numpy.typing import NDArray
 
 Int32s = NDArray[np.int32]
 
-__all__ = ["FAR", "ends", "least_labels", "most_labels"]
+__all__ = ["ENDLESS", "FAR", "ends", "label_bounds", "least_labels"]
 
-FAR = 2**31 - 1
+FAR = 2**31 - 1  # labels to a final that cannot be reached
+ENDLESS = FAR - 1  # labels, where a cycle gives as many as one likes
 
 
 @njit(cache=True, nogil=True)
 def ends(
-    ahead: Int32s, starts: Int32s, finals: Int32s, node_offsets: Int32s
+    least: Int32s, starts: Int32s, finals: Int32s, node_offsets: Int32s
 ) -> tuple[NDArray[np.bool_], Int32s, Int32s]:
     """Return what an operand knows of its nodes: O(N + B).
 
     Args:
-        ahead: how many labels lie ahead of each node; below 0 and ``FAR``: no final does.
+        least: how few labels lie ahead of each node; ``FAR``: no final does.
         node_offsets: where the nodes of each graph begin.
 
     Returns:
         Which nodes reach a final, which final each node is (-1: none), and where the starts of
         each graph begin.
     """
-    alive = np.empty(len(ahead), dtype=np.bool_)
-    final = np.full(len(ahead), -1, dtype=np.int32)
-    for n in range(len(ahead)):
-        alive[n] = 0 <= ahead[n] < FAR
+    alive = np.empty(len(least), dtype=np.bool_)
+    final = np.full(len(least), -1, dtype=np.int32)
+    for n in range(len(least)):
+        alive[n] = least[n] < FAR
     for f in range(len(finals)):
         final[finals[f]] = f
     begin = np.empty(len(node_offsets), dtype=np.int32)
@@ -43,26 +44,36 @@ def ends(
 
 
 @njit(cache=True, nogil=True)
-def most_labels(
-    order: Int32s, offsets: Int32s, arcs: Int32s, dst: Int32s, labels: Int32s, finals: Int32s
-) -> Int32s:
-    """Return the most labels on a way from each node to a final, -1 where there is none: O(N + A).
+def label_bounds(
+    order: Int32s,
+    offsets: Int32s,
+    arcs: Int32s,
+    dst: Int32s,
+    counts: NDArray[np.bool_],
+    finals: Int32s,
+) -> tuple[Int32s, Int32s]:
+    """Return the least and the most labels on a way from each node to a final: O(N + A).
+
+    ``FAR`` and -1 where there is none. Of an acyclic graph, in one pass.
 
     Args:
         order: all nodes in topological order.
         offsets, arcs: arcs by source.
-        labels: of each arc; those below 0 do not count.
+        counts: whether an arc has a label.
     """
+    least = np.full(len(offsets) - 1, FAR, dtype=np.int32)
     most = np.full(len(offsets) - 1, -1, dtype=np.int32)
     for n in finals:
-        most[n] = 0
+        least[n], most[n] = 0, 0
     for i in range(len(order) - 1, -1, -1):
         n = order[i]
         for k in range(offsets[n], offsets[n + 1]):
-            ahead = most[dst[arcs[k]]]
-            if ahead >= 0:
-                most[n] = max(most[n], ahead + (1 if labels[arcs[k]] >= 0 else 0))
-    return most
+            to = dst[arcs[k]]
+            if most[to] >= 0:
+                more = np.int32(counts[arcs[k]])
+                least[n] = min(least[n], least[to] + more)
+                most[n] = max(most[n], most[to] + more)
+    return least, most
 
 
 @njit(cache=True, nogil=True)

@@ -20,6 +20,7 @@ __all__ = ["match"]
 _DENSE = 8  # pairs for each node and arc that is there anyway
 _NOT_MUCH = 8  # times longer
 _PAYS = 4  # arcs for each destination of a node
+_FAR = 2**31 - 1
 
 
 class _Side(NamedTuple):
@@ -27,8 +28,9 @@ class _Side(NamedTuple):
 
     offsets: Int32s  # [N + 1]
     real: Int32s  # [N]: where the labels that are no epsilons begin
-    moves: Int32s  # [A, 4]: label, destination, what is ahead of it, arc; by node, then label
-    ahead: Int32s  # [N]
+    moves: Int32s  # [A, 5]: label, destination, bounds of what is ahead of it, arc; by node, label
+    least: Int32s  # [N]: how many labels are ahead at least,
+    most: Int32s  # [N]: and at most
     first: Int32s  # [N (L + 1)]: where a label begins at a node; [0] if that were too large
     width: int  # L + 1
 
@@ -44,12 +46,13 @@ def _side(operand: Any) -> _Side:
     """Return one side laid out for matching: O(N + A)."""
     offsets, arcs = operand.offsets, operand.arcs
     num_nodes, num_arcs = len(offsets) - 1, len(arcs)
-    moves = np.empty((num_arcs, 4), dtype=np.int32)
+    moves = np.empty((num_arcs, 5), dtype=np.int32)
     top = _whole(-1)
     for k in range(num_arcs):
         arc = arcs[k]
         label, to = operand.labels[arc], operand.dst[arc]
-        moves[k, 0], moves[k, 1], moves[k, 2], moves[k, 3] = label, to, operand.ahead[to], arc
+        moves[k, 0], moves[k, 1], moves[k, 4] = label, to, arc
+        moves[k, 2], moves[k, 3] = operand.least[to], operand.most[to]
         top = max(top, _whole(label))
     real = np.empty(num_nodes, dtype=np.int32)
     width = top + 2
@@ -65,7 +68,7 @@ def _side(operand: Any) -> _Side:
                 while at < end and moves[at, 0] < label:
                     at += 1
                 first[n * width + label] = at
-    return _Side(offsets, real, moves, operand.ahead, first, width)
+    return _Side(offsets, real, moves, operand.least, operand.most, first, width)
 
 
 @njit(cache=True, nogil=True)
@@ -97,7 +100,8 @@ class _Runs(NamedTuple):
     """The arcs of each node of b that read a label of an even a, in the order of labels."""
 
     last: Int32s  # [N]: where they end; they begin at `real`
-    most: Int32s  # [N]: the most that is ahead of one's destination
+    least: Int32s  # [N]: how many labels are ahead of all their destinations,
+    most: Int32s  # [N]: and are not behind any
     heads: Int32s  # the first arc to each destination of a node,
     head_offsets: Int32s  # [N + 1]
     labels: Int32s  # [A]: of `moves`, and so are
@@ -109,7 +113,8 @@ class _Runs(NamedTuple):
 def _runs(side: _Side, width: int) -> _Runs:
     """Return the runs of a side, of labels below ``width - 1``: O(N + A)."""
     num_nodes, num_arcs = len(side.real), len(side.moves)
-    last, most = np.empty(num_nodes, dtype=np.int32), np.empty(num_nodes, dtype=np.int32)
+    last = np.empty(num_nodes, dtype=np.int32)
+    least, most = np.empty(num_nodes, dtype=np.int32), np.empty(num_nodes, dtype=np.int32)
     heads = np.empty(num_arcs, dtype=np.int32)
     head_offsets = np.zeros(num_nodes + 1, dtype=np.int32)
     labels, to = np.empty(num_arcs, dtype=np.int32), np.empty(num_arcs, dtype=np.int32)
@@ -118,17 +123,18 @@ def _runs(side: _Side, width: int) -> _Runs:
     count = 0
     for n in range(num_nodes):
         k, end = side.real[n], side.offsets[n + 1]
-        ahead = np.int32(-1)
+        least[n], most[n] = -1, _FAR
         while k < end and side.moves[k, 0] < width - 1:
-            labels[k], to[k], arcs[k] = side.moves[k, 0], side.moves[k, 1], side.moves[k, 3]
-            ahead = max(ahead, side.moves[k, 2])
+            labels[k], to[k], arcs[k] = side.moves[k, 0], side.moves[k, 1], side.moves[k, 4]
+            least[n] = max(least[n], side.moves[k, 2])
+            most[n] = min(most[n], side.moves[k, 3])
             if seen[to[k]] < n:
                 seen[to[k]] = n
                 heads[count] = k
                 count += 1
             k += 1
-        last[n], most[n], head_offsets[n + 1] = k, ahead, count
-    return _Runs(last, most, heads[:count], head_offsets, labels, to, arcs)
+        last[n], head_offsets[n + 1] = k, count
+    return _Runs(last, least, most, heads[:count], head_offsets, labels, to, arcs)
 
 
 @njit(cache=True, nogil=True)
@@ -161,21 +167,31 @@ def _seek(moves: Int32s, at: int, end: int, label: int) -> Any:
     return high
 
 
-@njit(cache=True, nogil=True)
-def _slot(slots: Int32s, in_a: Int32s, in_b: Int32s, a: int, b: int, width: int, first: int) -> Any:
-    """Return where a pair is in the table, or where it belongs.
+class _Table(NamedTuple):
+    """Where the pairs of one graph are looked up: by place as far as there is room, else by hash.
 
-    ``slots`` holds node numbers; one below ``first`` means an empty slot. A table with room for
-    every pair, ``width`` for each node of a, is addressed directly; one of ``width`` 0 is hashed.
+    The pair of nodes a and b is at ``a * width + b - base``; one of ``width`` 0 is hashed. Slots
+    hold node numbers; one below ``first`` means an empty slot, so that graphs need no clearing.
     """
-    if width > 0:
-        return a * width + b
+
+    slots: Int32s
+    width: int
+    base: int
+    first: int
+
+
+@njit(cache=True, nogil=True)
+def _slot(table: _Table, in_a: Int32s, in_b: Int32s, a: int, b: int) -> Any:
+    """Return where a pair is in the table, or where it belongs."""
+    if table.width > 0:
+        return a * table.width + b - table.base
+    slots = table.slots
     mask = len(slots) - 1
     mixed = np.uint64((a << 32) ^ b) * np.uint64(0x9E3779B97F4A7C15)
     at = _whole(mixed >> np.uint64(32)) & mask
     while True:
         n = slots[at]
-        if n < first or (in_b[n] == b and in_a[n] == a):
+        if n < table.first or (in_b[n] == b and in_a[n] == a):
             return at
         at = (at + 1) & mask
 
@@ -184,36 +200,39 @@ def _slot(slots: Int32s, in_a: Int32s, in_b: Int32s, a: int, b: int, width: int,
 def _table(
     in_a: Int32s,
     in_b: Int32s,
-    first: int,
+    place: tuple[int, int, int],
     count: int,
     more: int,
     pairs: int,
-    width: int,
     spare: int,
-) -> tuple[Int32s, int]:
+) -> _Table:
     """Return a table of the nodes ``first`` to ``count - 1`` with room for twice as many and more.
 
     Args:
+        place: ``width``, ``base`` and ``first`` of a table that is addressed by place.
         more: how many more.
-        pairs: how many pairs there are.
-        width: how many nodes b has.
+        pairs: how many pairs a graph has at most.
         spare: how many entries a table may have in any case.
-
-    Returns:
-        the table and the width to address it with.
     """
+    width, base, first = place
     size = 16
     while size < 4 * (count - first + more + 1):
         size *= 2
     if pairs <= max(2 * size, spare):
         size = pairs
     else:
-        width = 0
-    slots = np.full(size, -1, dtype=np.int32)
+        width = _whole(0)
+    table = _Table(np.full(size, -1, dtype=np.int32), width, base, first)
     for n in range(first, count):
-        a, b = _whole(in_a[n]), _whole(in_b[n])
-        slots[_slot(slots, in_a, in_b, a, b, width, _whole(0))] = n
-    return slots, width
+        table.slots[_slot(table, in_a, in_b, _whole(in_a[n]), _whole(in_b[n]))] = n
+    return table
+
+
+@njit(cache=True, nogil=True)
+def _block(offsets: Int32s, graph: int) -> tuple[int, int]:
+    """Return the first node of a graph, and how many it has; a single one goes with each."""
+    at = min(graph, len(offsets) - 2)
+    return _whole(offsets[at]), _whole(offsets[at + 1] - offsets[at])
 
 
 @njit(cache=True, nogil=True)
@@ -223,9 +242,7 @@ def _advance(
     in_a: Int32s,
     in_b: Int32s,
     found: tuple[Int32s, Int32s, Int32s, Int32s],
-    slots: Int32s,
-    table_width: int,
-    first: int,
+    table: _Table,
     here: int,
     num_nodes: int,
     num_arcs: int,
@@ -238,13 +255,13 @@ def _advance(
     Returns:
         the next pair to follow, how many there are, and how many arcs.
     """
-    a_offsets, a_real, a_moves, a_ahead, a_first, a_width = left
-    b_offsets, b_real, b_moves, b_ahead, b_first, b_width = right
+    a_offsets, a_real, a_moves, a_least, a_most, a_first, a_width = left
+    b_offsets, b_real, b_moves, b_least, b_most, b_first, b_width = right
     src, dst, arcs_a, arcs_b = found
     room = len(src)
     most_nodes = len(in_a)
-    if table_width == 0:
-        most_nodes = min(most_nodes, first + len(slots) // 2)
+    if table.width == 0:
+        most_nodes = min(most_nodes, table.first + len(table.slots) // 2)
     look_in_a, look_in_b = len(a_first) > 0, len(b_first) > 0
     while here < num_nodes:
         arcs_before = num_arcs
@@ -307,22 +324,24 @@ def _advance(
                 i1, j1 = i, j
             turn += 1
             for p in range(i0, i1):
-                arc_a = a_moves[p, 3] if p >= 0 else np.int32(-1)
+                arc_a = a_moves[p, 4] if p >= 0 else np.int32(-1)
                 to_a = _whole(a_moves[p, 1]) if p >= 0 else na
-                most = a_ahead[to_a]
+                least, most = a_least[to_a], a_most[to_a]
                 for q in range(j0, j1):
-                    arc_b = b_moves[q, 3] if q >= 0 else np.int32(-1)
+                    arc_b = b_moves[q, 4] if q >= 0 else np.int32(-1)
                     to_b = _whole(b_moves[q, 1]) if q >= 0 else nb
-                    if (b_moves[q, 2] if q >= 0 else b_ahead[nb]) > most:
+                    if (b_moves[q, 2] if q >= 0 else b_least[nb]) > most:
                         continue
-                    at = _slot(slots, in_a, in_b, to_a, to_b, table_width, first)
-                    to = slots[at]
-                    fresh = to < first
+                    if (b_moves[q, 3] if q >= 0 else b_most[nb]) < least:
+                        continue
+                    at = _slot(table, in_a, in_b, to_a, to_b)
+                    to = table.slots[at]
+                    fresh = to < table.first
                     if num_arcs == room or (fresh and num_nodes == most_nodes):
                         return here, num_nodes, arcs_before
                     if fresh:
                         to = np.int32(num_nodes)
-                        slots[at] = to
+                        table.slots[at] = to
                         in_a[to] = to_a
                         in_b[to] = to_b
                         num_nodes += 1
@@ -337,9 +356,7 @@ def _advance(
 
 @njit(cache=True, nogil=True)
 def _meet(
-    slots: Int32s,
-    table_width: int,
-    first: int,
+    table: _Table,
     in_a: Int32s,
     in_b: Int32s,
     a: int,
@@ -351,11 +368,11 @@ def _meet(
 
     Where the pair leads nowhere, it gets no number, and what is returned means nothing.
     """
-    at = _slot(slots, in_a, in_b, a, b, table_width, first)
-    to = _whole(slots[at])
-    fresh = leads & (to < first)
+    at = _slot(table, in_a, in_b, a, b)
+    to = _whole(table.slots[at])
+    fresh = leads & (to < table.first)
     to = num_nodes if fresh else to
-    slots[at] = to
+    table.slots[at] = to
     in_a[num_nodes] = a
     in_b[num_nodes] = b
     return to, num_nodes + _whole(fresh)
@@ -368,9 +385,7 @@ def _advance_single(
     in_a: Int32s,
     in_b: Int32s,
     found: tuple[Int32s, Int32s, Int32s, Int32s],
-    slots: Int32s,
-    table_width: int,
-    first: int,
+    table: _Table,
     here: int,
     num_nodes: int,
     num_arcs: int,
@@ -380,12 +395,12 @@ def _advance_single(
     A pair then has no more arcs than its node of b: room is made sure of once for a pair, and
     little is left to guess for the processor.
     """
-    a_offsets, _, a_moves, a_ahead, a_first, a_width = left
-    b_offsets, b_real, b_moves, _, b_first, b_width = right
+    a_offsets, _, a_moves, a_least, a_most, a_first, a_width = left
+    b_offsets, b_real, b_moves, _, _, b_first, b_width = right
     src, dst, arcs_a, arcs_b = found
     most_nodes = len(in_a)
-    if table_width == 0:
-        most_nodes = min(most_nodes, first + len(slots) // 2)
+    if table.width == 0:
+        most_nodes = min(most_nodes, table.first + len(table.slots) // 2)
     while here < num_nodes:
         na, nb = _whole(in_a[here]), _whole(in_b[here])
         i, i_end = _whole(a_offsets[na]), _whole(a_offsets[na + 1])
@@ -403,14 +418,12 @@ def _advance_single(
                 p = _whole(a_first[at])
                 if p == a_first[at + 1]:
                     continue
-                to_a, arc_a = _whole(a_moves[p, 1]), a_moves[p, 3]
+                to_a, arc_a = _whole(a_moves[p, 1]), a_moves[p, 4]
             to_b = _whole(b_moves[q, 1])
-            leads = b_moves[q, 2] <= a_ahead[to_a]
-            to, num_nodes = _meet(
-                slots, table_width, first, in_a, in_b, to_a, to_b, leads, num_nodes
-            )
+            leads = (b_moves[q, 2] <= a_most[to_a]) & (b_moves[q, 3] >= a_least[to_a])
+            to, num_nodes = _meet(table, in_a, in_b, to_a, to_b, leads, num_nodes)
             src[num_arcs], dst[num_arcs] = here, to
-            arcs_a[num_arcs], arcs_b[num_arcs] = arc_a, b_moves[q, 3]
+            arcs_a[num_arcs], arcs_b[num_arcs] = arc_a, b_moves[q, 4]
             num_arcs += _whole(leads)
         for p in range(i, i_end if by_a else i):
             label = _whole(a_moves[p, 0])
@@ -420,12 +433,10 @@ def _advance_single(
             to_a = _whole(a_moves[p, 1])
             for q in range(b_first[at], b_first[at + 1]):
                 to_b = _whole(b_moves[q, 1])
-                leads = b_moves[q, 2] <= a_ahead[to_a]
-                to, num_nodes = _meet(
-                    slots, table_width, first, in_a, in_b, to_a, to_b, leads, num_nodes
-                )
+                leads = (b_moves[q, 2] <= a_most[to_a]) & (b_moves[q, 3] >= a_least[to_a])
+                to, num_nodes = _meet(table, in_a, in_b, to_a, to_b, leads, num_nodes)
                 src[num_arcs], dst[num_arcs] = here, to
-                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[p, 3], b_moves[q, 3]
+                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[p, 4], b_moves[q, 4]
                 num_arcs += _whole(leads)
         here += 1
     return here, num_nodes, num_arcs
@@ -440,9 +451,7 @@ def _advance_even(
     in_a: Int32s,
     in_b: Int32s,
     found: tuple[Int32s, Int32s, Int32s, Int32s],
-    slots: Int32s,
-    table_width: int,
-    first: int,
+    table: _Table,
     here: int,
     num_nodes: int,
     num_arcs: int,
@@ -456,12 +465,12 @@ def _advance_even(
         runs: of b.
         numbers: room for the number of the pair with each node of b.
     """
-    a_offsets, _, a_moves, a_ahead, _, _ = left
-    b_offsets, b_real, b_moves, _, _, _ = right
+    a_offsets, _, a_moves, a_least, a_most, _, _ = left
+    b_offsets, b_real, b_moves, _, _, _, _ = right
     src, dst, arcs_a, arcs_b = found
     most_nodes = len(in_a)
-    if table_width == 0:
-        most_nodes = min(most_nodes, first + len(slots) // 2)
+    if table.width == 0:
+        most_nodes = min(most_nodes, table.first + len(table.slots) // 2)
     while here < num_nodes:
         na, nb = _whole(in_a[here]), _whole(in_b[here])
         real, last = _whole(b_real[nb]), _whole(runs.last[nb])
@@ -469,30 +478,26 @@ def _advance_even(
         if num_arcs + more > len(src) or num_nodes + more >= most_nodes:
             break
         for q in range(b_offsets[nb], real):
-            leads = b_moves[q, 2] <= a_ahead[na]
-            to, num_nodes = _meet(
-                slots, table_width, first, in_a, in_b, na, _whole(b_moves[q, 1]), leads, num_nodes
-            )
+            leads = (b_moves[q, 2] <= a_most[na]) & (b_moves[q, 3] >= a_least[na])
+            to, num_nodes = _meet(table, in_a, in_b, na, _whole(b_moves[q, 1]), leads, num_nodes)
             src[num_arcs], dst[num_arcs] = here, to
-            arcs_a[num_arcs], arcs_b[num_arcs] = -1, b_moves[q, 3]
+            arcs_a[num_arcs], arcs_b[num_arcs] = -1, b_moves[q, 4]
             num_arcs += _whole(leads)
         i = _whole(a_offsets[na])
         if last == real or i == a_offsets[na + 1]:
             here += 1
             continue
         to_a = _whole(a_moves[i, 1])
-        if runs.most[nb] <= a_ahead[to_a]:
+        if runs.least[nb] <= a_most[to_a] and runs.most[nb] >= a_least[to_a]:
             for h in range(runs.head_offsets[nb], runs.head_offsets[nb + 1]):
                 to_b = _whole(runs.to[runs.heads[h]])
-                to, num_nodes = _meet(
-                    slots, table_width, first, in_a, in_b, to_a, to_b, True, num_nodes
-                )
+                to, num_nodes = _meet(table, in_a, in_b, to_a, to_b, True, num_nodes)
                 numbers[to_b] = to
             count = np.uint64(last - real)
             new_src, new_dst = src[num_arcs:], dst[num_arcs:]
             new_a, new_b = arcs_a[num_arcs:], arcs_b[num_arcs:]
             labels, to_b, of_b = runs.labels[real:], runs.to[real:], runs.arcs[real:]
-            of_a = a_moves[i:, 3]
+            of_a = a_moves[i:, 4]
             for k in range(count):
                 new_src[k] = here
                 new_b[k] = of_b[k]
@@ -502,13 +507,13 @@ def _advance_even(
             num_arcs += last - real
         else:
             for q in range(real, last):
-                leads = b_moves[q, 2] <= a_ahead[to_a]
+                leads = (b_moves[q, 2] <= a_most[to_a]) & (b_moves[q, 3] >= a_least[to_a])
                 to, num_nodes = _meet(
-                    slots, table_width, first, in_a, in_b, to_a, _whole(b_moves[q, 1]), leads,
+                    table, in_a, in_b, to_a, _whole(b_moves[q, 1]), leads,
                     num_nodes,
                 )  # fmt: skip
                 src[num_arcs], dst[num_arcs] = here, to
-                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[i + b_moves[q, 0], 3], b_moves[q, 3]
+                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[i + b_moves[q, 0], 4], b_moves[q, 4]
                 num_arcs += _whole(leads)
         here += 1
     return here, num_nodes, num_arcs
@@ -547,41 +552,43 @@ def match(
         for n in range(len(right.real)):
             more = max(more, _whole(right.offsets[n + 1] - right.offsets[n]))
     most = limit + more + 1
-    width = len(right.real)
-    pairs = len(left.real) * width
-    spare = _DENSE * (len(left.real) + width + len(left.moves) + len(right.moves))
+    spare = _DENSE * (len(left.real) + len(right.real) + len(left.moves) + len(right.moves))
     room = min(room, limit) + more + 1
     num_nodes, num_arcs, num_starts = _whole(0), _whole(0), 0
     in_a, in_b = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     src, dst = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     arcs_a, arcs_b = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
-    most_starts = 0
+    most_starts, pairs = 0, _whole(0)
     for graph in range(graphs):
         g, h = min(graph, len(a.start_offsets) - 2), min(graph, len(b.start_offsets) - 2)
         most_starts += (a.start_offsets[g + 1] - a.start_offsets[g]) * (
             b.start_offsets[h + 1] - b.start_offsets[h]
         )
+        pairs = max(pairs, _block(a.node_offsets, graph)[1] * _block(b.node_offsets, graph)[1])
     starts = np.empty((min(most_starts, limit), 3), dtype=np.int32)
     node_offsets = np.zeros(graphs + 1, dtype=np.int32)
-    slots, table_width = _table(in_a, in_b, num_nodes, num_nodes, more, pairs, width, spare)
+    table = _table(in_a, in_b, (_whole(1), num_nodes, num_nodes), num_nodes, more, pairs, spare)
     for graph in range(graphs):
         first = num_nodes
+        first_a, _ = _block(a.node_offsets, graph)
+        first_b, width = _block(b.node_offsets, graph)
+        width = max(width, _whole(1))
+        place = (width, first_a * width + first_b, first)
+        table = _Table(table.slots, width if table.width > 0 else _whole(0), place[1], first)
         g, h = min(graph, len(a.start_offsets) - 2), min(graph, len(b.start_offsets) - 2)
         for s in range(a.start_offsets[g], a.start_offsets[g + 1]):
             for t in range(b.start_offsets[h], b.start_offsets[h + 1]):
                 na, nb = _whole(a.starts[s]), _whole(b.starts[t])
-                if not (a.alive[na] and b.alive[nb]):
+                if a.least[na] > b.most[nb] or b.least[nb] > a.most[na]:
                     continue
                 if num_nodes >= limit:
                     too_many = (src, dst, arcs_a, arcs_b)
                     return (in_a, in_b), too_many, starts, node_offsets, True
                 if num_nodes == len(in_a):
                     in_a, in_b = _longer(in_a, most), _longer(in_b, most)
-                if table_width == 0 and 2 * (num_nodes - first) >= len(slots):
-                    slots, table_width = _table(
-                        in_a, in_b, first, num_nodes, more, pairs, width, spare
-                    )
-                slots[_slot(slots, in_a, in_b, na, nb, table_width, first)] = num_nodes
+                if table.width == 0 and 2 * (num_nodes - first) >= len(table.slots):
+                    table = _table(in_a, in_b, place, num_nodes, more, pairs, spare)
+                table.slots[_slot(table, in_a, in_b, na, nb)] = num_nodes
                 in_a[num_nodes], in_b[num_nodes] = na, nb
                 starts[num_starts, 0] = num_nodes
                 starts[num_starts, 1] = s
@@ -593,17 +600,17 @@ def match(
             found = (src, dst, arcs_a, arcs_b)
             if even:
                 here, num_nodes, num_arcs = _advance_even(
-                    left, right, runs, numbers, in_a, in_b, found, slots, table_width, first,
+                    left, right, runs, numbers, in_a, in_b, found, table,
                     here, num_nodes, num_arcs,
                 )  # fmt: skip
             elif single:
                 here, num_nodes, num_arcs = _advance_single(
-                    left, right, in_a, in_b, found, slots, table_width, first,
+                    left, right, in_a, in_b, found, table,
                     here, num_nodes, num_arcs,
                 )  # fmt: skip
             else:
                 here, num_nodes, num_arcs = _advance(
-                    left, right, in_a, in_b, found, slots, table_width, first,
+                    left, right, in_a, in_b, found, table,
                     here, num_nodes, num_arcs,
                 )  # fmt: skip
             if max(num_nodes, num_arcs) > limit:
@@ -612,8 +619,8 @@ def match(
                 break
             if num_nodes + more >= len(in_a):
                 in_a, in_b = _longer(in_a, most), _longer(in_b, most)
-            elif table_width == 0 and 2 * (num_nodes - first + more) >= len(slots):
-                slots, table_width = _table(in_a, in_b, first, num_nodes, more, pairs, width, spare)
+            elif table.width == 0 and 2 * (num_nodes - first + more) >= len(table.slots):
+                table = _table(in_a, in_b, place, num_nodes, more, pairs, spare)
             elif len(src) < most:
                 src, dst = _longer(src, most), _longer(dst, most)
                 arcs_a, arcs_b = _longer(arcs_a, most), _longer(arcs_b, most)

@@ -10,7 +10,8 @@ import gtn
 from gtn.composition import compose
 from gtn.failure import FailureArcs
 from gtn.kernels import composition as kernels
-from gtn.kernels.lookahead import FAR
+from gtn.kernels.lookahead import ENDLESS, FAR
+from gtn.kernels.matching import match
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
 from gtn.operands import operand, operands
 from gtn.product import columns
@@ -217,15 +218,63 @@ def test_how_many_labels_lie_ahead():
         [(0, 1, 1), (1, 0, 2), (1, 2, None), (2, 3, 1), (0, 3, 9), (4, 4, 1)], final=3
     )
     left, right = operands(a.topology, b.topology, b.topology)
-    assert left.ahead.tolist() == [2, 1, 0, 0, -1]
-    assert right.ahead.tolist() == [1, 1, 1, 0, FAR]
+    assert left.least.tolist() == [1, 1, 0, 0, FAR]
+    assert left.most.tolist() == [2, 1, 0, 0, -1]
+    assert right.least.tolist() == [1, 1, 1, 0, FAR]
+    assert right.most.tolist() == [ENDLESS] * 4 + [-1]
     failing = FailureArcs(b.topology, 9)
     _, right = operands(a.topology, b.topology, b.topology, failing)
-    assert right.ahead.tolist() == [0, 1, 1, 0, FAR]
+    assert right.least.tolist() == [0, 1, 1, 0, FAR]
 
 
-def test_dead_ends_are_not_counted_for_a_graph_with_cycles():
-    a = gtn.closure(gtn.string([1, 2]))
-    b = gtn.string([1, 2, 1, 2])
-    left, right = operands(a.topology, b.topology, b.topology)
-    assert set(left.ahead.tolist()) == set(right.ahead.tolist()) == {0}
+def found_by(monkeypatch):
+    """How many nodes each match finds, from now on."""
+    sizes = []
+
+    def counted(*given):
+        found = match(*given)
+        sizes.append(len(found[0][0]))
+        return found
+
+    monkeypatch.setattr("gtn.composition.match", counted)
+    return sizes
+
+
+WORDS = ["ab", "abcd", "abcdef", "b", "bcdefa"]
+
+
+@pytest.mark.parametrize("chain", ["a", "b"])
+def test_words_of_another_length_than_a_chain_are_not_followed(chain, monkeypatch):
+    sizes = found_by(monkeypatch)
+    table = gtn.SymbolTable("abcdef")
+    words = gtn.strings(WORDS, symbols=table).united()
+    emissions = gtn.linear(torch.zeros(4, 6), symbols=table)
+    both = compose(emissions, words) if chain == "a" else compose(words, emissions)
+    assert gtn.path_text(gtn.n_best(both, 9)) == ["abcd"]
+    assert sizes == [both.num_nodes] == [5]
+
+
+def test_words_longer_than_a_cyclic_side_needs_are_not_cut_short(monkeypatch):
+    sizes = found_by(monkeypatch)
+    twice = gtn.Graph.from_arcs([(0, 1, 1), (1, 2, 2), (2, 0, None), (2, 3, 3), (3, 4, 3)], final=2)
+    both = compose(twice, gtn.string([1, 2, 1, 2]))
+    assert (both.num_nodes, both.num_arcs) == (6, 5)
+    assert sizes == [6]
+
+
+def test_graphs_of_a_batch_are_looked_up_each_in_its_place(monkeypatch):
+    """Some with many nodes, some with none; the table of pairs is that of the largest graph."""
+    rng = np.random.default_rng(8)
+    lefts = [even(rng, np.arange(4)) for _ in range(20)]
+    lefts[3:3] = [gtn.empty().double()] * 2
+    rights = [random_graph(rng, np.arange(4), nodes=int(n)) for n in rng.integers(2, 40, 22)]
+    rights[7] = gtn.empty().double()
+    batches = [gtn.GraphBatch.from_graphs(graphs) for graphs in (lefts, rights)]
+    for dense in (0, 8):
+        monkeypatch.setattr("gtn.composition._ROOM", 1 + dense)
+        for one, other in (batches, (lefts[0], batches[1]), (batches[0], rights[0])):
+            found = compose(one, other)
+            assert found.num_arcs > 20
+            with monkeypatch.context() as plain:
+                plainly(plain)
+                assert_same(found, compose(one, other))
