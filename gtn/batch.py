@@ -156,9 +156,41 @@ class GraphBatch(Graph):
         self, i: int, penalties: torch.Tensor, starts: torch.Tensor, finals: torch.Tensor
     ) -> Graph:
         """Return graph i, with its part of the penalties."""
+        return self._part(i, i + 1, penalties, starts, finals)
+
+    def _parts(self, bounds: np.ndarray[Any, Any]) -> Iterator[GraphBatch]:
+        """Return the batches of the graphs from each bound to the next, with the sources of this.
+
+        Their gradients together are as large as the batch's.
+        """
         t = self.topology
-        n0, n1 = t.node_offsets[i : i + 2].tolist()
-        a0, a1 = t.arc_offsets[i : i + 2].tolist()
+        nodes = t.node_offsets[bounds]
+        cuts = (
+            t.arc_offsets[bounds],
+            np.searchsorted(t.starts, nodes),
+            np.searchsorted(t.finals, nodes),
+        )
+        penalties = (self.penalties, self.start_penalties, self.final_penalties)
+        split = (torch.split(own, np.diff(cut).tolist()) for own, cut in zip(penalties, cuts))
+        for i, j, *parts in zip(bounds[:-1].tolist(), bounds[1:].tolist(), *split):
+            part = self._part(i, j, *parts, batch=True)
+            assert isinstance(part, GraphBatch)
+            yield part._with(sources=tuple(s.then(part.sources[0]) for s in self.sources))
+
+    def _part(
+        self,
+        i: int,
+        j: int,
+        penalties: torch.Tensor,
+        starts: torch.Tensor,
+        finals: torch.Tensor,
+        *,
+        batch: bool = False,
+    ) -> Graph:
+        """Return graphs i up to j (as a batch, or the one it is), with their penalties."""
+        t = self.topology
+        n0, n1 = int(t.node_offsets[i]), int(t.node_offsets[j])
+        a0, a1 = int(t.arc_offsets[i]), int(t.arc_offsets[j])
         s0, f0 = np.searchsorted(t.starts, n0), np.searchsorted(t.finals, n0)
         topology = Topology(
             n1 - n0,
@@ -168,19 +200,20 @@ class GraphBatch(Graph):
             None if t.olabels is t.ilabels else t.olabels[a0:a1],
             starts=t.starts[s0 : s0 + len(starts)] - n0,
             finals=t.finals[f0 : f0 + len(finals)] - n0,
+            node_offsets=t.node_offsets[i : j + 1] - n0 if batch else None,
+            arc_offsets=t.arc_offsets[i : j + 1] - a0 if batch else None,
             check=False,
         )
         arcs = Sources(np.arange(a0, a1, dtype=np.int32))
-        return Graph(
+        return assemble(
             topology,
             penalties,
-            start_penalties=starts,
-            final_penalties=finals,
+            starts,
+            finals,
             isymbols=self.isymbols,
             osymbols=self.osymbols,
             data=self.data.take(arcs),
             sources=(arcs,),
-            check=False,
         )
 
     def united(self) -> Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,10 @@ from gtn.symbols import EPSILON
 from gtn.tensors import as_array, float64_penalties
 from gtn.topology import ArcIndex, Topology, frozen
 
-__all__ = ["n_best"]
+__all__ = ["best_of_each", "n_best"]
 
 Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
 
 
 def n_best(
@@ -81,64 +83,90 @@ def n_best(
             return [traced(paths, joint) for paths in found]
         result: GraphBatch = traced(found, joint)
         return result
-    if isinstance(graph, GraphBatch):
-        return [
-            # The arcs of graph i are named as arcs of the batch.
-            paths._with(sources=(one.sources[0].then(paths.sources[0]),))
-            for one, paths in ((one, _n_best(one, count, side)) for one in graph)
-        ]
-    return _n_best(graph, count, side)
+    paths, offsets = best_of_each(graph, count, side)
+    return list(paths._parts(offsets)) if isinstance(graph, GraphBatch) else paths
 
 
-def _n_best(graph: Graph, count: int, side: str | None) -> GraphBatch:
+def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch, Int64s]:
+    """Return the best paths of all graphs of a batch as one batch, and ``offsets [B + 1]`` in it.
+
+    Args:
+        graph: graph (a batch of one) or batch.
+        count: how many paths of each.
+        side: None, or of which labels paths are to differ: ``"input"`` or ``"output"``.
+    """
     topology = graph.topology
     check_penalties(graph.penalties, graph.num_arcs, "arc")
-    arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
-    remaining, leaving = _to_the_end(topology, arcs, starts, finals)
-    if side is None:
-        path_arcs, offsets, first, last = n_best_paths(
-            count,
-            *topology.outgoing,
-            topology.dst,
-            topology.starts,
-            topology.finals,
-            arcs,
-            starts,
-            finals,
-            remaining,
-            leaving,
+    penalties, starts, finals = (as_array(p) for p in float64_penalties(graph))
+    remaining, leaving = _to_the_end(topology, penalties, starts, finals)
+    labels, (begins, by_node) = _arcs(topology, side)
+    # Nodes and arcs as they are numbered in their own graphs.
+    owner, before = topology.arc_graph, topology.node_offsets
+    dst = frozen(topology.dst - before[owner])
+    by_node = frozen(by_node - topology.arc_offsets[owner])
+    cuts = zip(
+        pairwise(before.tolist()),
+        pairwise(topology.arc_offsets.tolist()),
+        pairwise(np.searchsorted(topology.starts, before).tolist()),
+        pairwise(np.searchsorted(topology.finals, before).tolist()),
+    )
+    nothing = np.empty(0, dtype=np.int32)
+    ways, lengths, firsts, lasts, counts = [nothing], [nothing], [nothing], [nothing], [0]
+    for (n0, n1), (a0, a1), (s0, s1), (f0, f1) in cuts:
+        on = leaving[n0:n1]
+        given = (
+            frozen(begins[n0 : n1 + 1] - np.int32(a0)),
+            by_node[a0:a1],
+            dst[a0:a1],
+            frozen(topology.starts[s0:s1] - np.int32(n0)),
+            frozen(topology.finals[f0:f1] - np.int32(n0)),
+            penalties[a0:a1],
+            starts[s0:s1],
+            finals[f0:f1],
+            remaining[n0:n1],
+            np.where(on < 0, on, on - np.int32(a0)),
         )
-    else:
-        labels, by_label = _labels(topology, side)
-        path_arcs, offsets, first, last = n_best_strings(
-            count,
-            int(labels.max(initial=-1)) + 1,
-            labels,
-            *by_label,
-            topology.dst,
-            topology.starts,
-            topology.finals,
-            arcs,
-            starts,
-            finals,
-            remaining,
-            leaving,
-        )
-    exists = np.ones(len(first), dtype=np.bool_)
-    paths = chains(graph, path_arcs, offsets, first, last, exists=exists, batch=True)
+        if side is None:
+            arcs, offsets, first, last = n_best_paths(count, *given)
+        else:
+            names, most = _without_gaps(labels[a0:a1])
+            arcs, offsets, first, last = n_best_strings(count, most, names, *given)
+        ways.append(arcs + np.int32(a0))
+        lengths.append(np.diff(offsets))
+        firsts.append(first + np.int32(s0))
+        lasts.append(last + np.int32(f0))
+        counts.append(len(first))
+    found = np.concatenate(firsts)
+    paths = chains(
+        graph,
+        np.concatenate(ways),
+        np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int32),
+        found,
+        np.concatenate(lasts),
+        exists=np.ones(len(found), dtype=np.bool_),
+        batch=True,
+    )
     assert isinstance(paths, GraphBatch)
-    return paths
+    return paths, np.cumsum(counts)
 
 
-def _labels(topology: Topology, side: str) -> tuple[Int32s, ArcIndex]:
-    """Return the labels of one side, numbered without large gaps, and the arcs by label."""
-    labels, by_label = topology.olabels, topology.outgoing_by_olabel
+def _arcs(topology: Topology, side: str | None) -> tuple[Int32s, ArcIndex]:
+    """Return the labels of one side and the arcs by node, and by label if one side counts."""
+    if side is None:
+        return topology.olabels, topology.outgoing
     if side == "input":
-        labels, by_label = topology.ilabels, topology.outgoing_by_ilabel
-    if int(labels.max(initial=-1)) > 4 * topology.num_arcs + 1024:
+        return topology.ilabels, topology.outgoing_by_ilabel
+    return topology.olabels, topology.outgoing_by_olabel
+
+
+def _without_gaps(labels: Int32s) -> tuple[Int32s, int]:
+    """Return labels, numbered anew if there are large gaps between them, and a bound on them."""
+    most = int(labels.max(initial=EPSILON))
+    if most > 4 * len(labels) + 1024:
         numbers = np.unique(np.append(labels, EPSILON), return_inverse=True)[1]
         labels = frozen((numbers[:-1] + EPSILON).astype(np.int32))
-    return labels, by_label
+        most = int(labels.max(initial=EPSILON))
+    return labels, most + 1
 
 
 def _to_the_end(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
-from gtn.best_paths import n_best
+from gtn.best_paths import best_of_each
 from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph
@@ -20,6 +20,7 @@ from gtn.nn.targets import Target, target_labels
 from gtn.nn.transformers import Grammar, current
 from gtn.paths import path_labels
 from gtn.scoring import forward_penalty_float64
+from gtn.tensors import as_index
 
 __all__ = ["ExpectedRiskLoss", "edit_distances"]
 
@@ -88,26 +89,37 @@ class ExpectedRiskLoss(Criterion):
         whole = graph.without_data()
         if self.grammar is not None:
             whole = compose(whole, current(self.grammar).without_data())
-        graphs = list(whole) if isinstance(whole, GraphBatch) else [whole]
-        each: list[Any] = [*targets] if isinstance(whole, GraphBatch) else [targets]  # type: ignore[misc]
-        if len(each) != len(graphs):
-            raise GraphError(f"a batch of {len(graphs)} graphs needs a list of as many targets")
-        risks = [self._expected(*pair) for pair in zip(graphs, each)]
-        losses = torch.stack(risks) if risks else torch.zeros(0, dtype=torch.float64)
+        many = isinstance(whole, GraphBatch)
+        each: list[Any] = [*targets] if many else [targets]  # type: ignore[misc]
+        if len(each) != whole.topology.batch_size:
+            raise GraphError(
+                f"a batch of {whole.topology.batch_size} graphs needs a list of as many targets"
+            )
+        losses = self._expected(whole, each)
         feasible = losses.isfinite()
-        losses = losses if isinstance(whole, GraphBatch) else losses.squeeze(0)
+        losses = losses if many else losses.squeeze(0)
         return self.reduced(losses, feasible.reshape(losses.shape), targets).to(graph.penalties)
 
-    def _expected(self, graph: Graph, target: Target) -> torch.Tensor:
-        paths = n_best(graph, self.count, distinct=self.distinct)
-        assert isinstance(paths, GraphBatch)
-        if len(paths) == 0:
-            return torch.tensor(torch.inf, dtype=torch.float64)
-        found = path_labels(paths)
-        risks = torch.as_tensor(self.risk(found, target_labels(target, graph.osymbols)))
-        if risks.shape != (len(paths),) or not risks.isfinite().all():
-            raise GraphError(
-                f"the risks of {len(paths)} paths are as many finite numbers, not {risks}"
-            )
-        shares = torch.softmax(-forward_penalty_float64(paths), dim=0)
-        return torch.dot(shares, risks.to(shares))
+    def _expected(self, graph: Graph, targets: Sequence[Target]) -> torch.Tensor:
+        """Return the expected risk of each graph, ``[B]``; infinite where there is no path."""
+        paths, offsets = best_of_each(graph, self.count, "output" if self.distinct else None)
+        counts = np.diff(offsets)
+        rows = path_labels(paths)
+        # One row for each graph, as long as the most paths of one.
+        shape = len(counts), int(counts.max(initial=0))
+        owner = np.repeat(np.arange(len(counts)), counts)
+        place = as_index(owner * shape[1] + np.arange(len(rows)) - offsets[owner])
+        exists = torch.from_numpy(counts > 0)
+        penalties = torch.where(exists[:, None], torch.inf, torch.zeros(shape, dtype=torch.float64))
+        penalties = penalties.reshape(-1).index_copy(0, place, forward_penalty_float64(paths))
+        risks = torch.zeros(shape, dtype=torch.float64)
+        for g in np.flatnonzero(counts).tolist():
+            found = rows[offsets[g] : offsets[g + 1]]
+            given = torch.as_tensor(self.risk(found, target_labels(targets[g], graph.osymbols)))
+            if given.shape != (len(found),) or not given.isfinite().all():
+                raise GraphError(
+                    f"the risks of {len(found)} paths are as many finite numbers, not {given}"
+                )
+            risks[g, : len(found)] = given
+        expected = (torch.softmax(-penalties.reshape(shape), dim=1) * risks).sum(1)
+        return torch.where(exists, expected, torch.inf)

@@ -560,6 +560,12 @@ def test_expected_risk_of_a_batch_and_other_risks():
     values = wrong(batch, targets)
     for value, graph, target in zip(values, graphs, targets):
         torch.testing.assert_close(value, 1 - (-DiscriminativeForwardLoss()(graph, target)).exp())
+    some = ExpectedRiskLoss(count=3, reduction="none", infeasible="infinity")
+    nothing = gtn.GraphBatch.from_graphs([graphs[2], gtn.empty(symbols=AB), graphs[0]])
+    values = some(nothing, ["abb", "a", "b"])
+    assert values[1] == math.inf
+    torch.testing.assert_close(values[0], some(graphs[2], "abb"))
+    torch.testing.assert_close(values[2], some(graphs[0], "b"))
     for target, shown in (("zz", "z"), (["aa"], "aa"), (gtn.string("az"), "z")):
         with pytest.raises(SymbolError, match=f"has the symbol '{shown}', which is not in"):
             ExpectedRiskLoss(count=4)(graphs[1], target)

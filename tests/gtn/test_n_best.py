@@ -94,6 +94,41 @@ def test_a_batch_gives_a_list(batch, count):
         assert (chains.sources[0].index - first).tolist() == alone.sources[0].index.tolist()
 
 
+@pytest.mark.parametrize("distinct", [False, "input", "output"])
+def test_a_batch_is_laid_out_once_whatever_its_length(distinct, monkeypatch):
+    made = []
+    kept = gtn.best_paths.chains
+
+    def counted(*given, **options):
+        made.append(len(given[2]) - 1)
+        return kept(*given, **options)
+
+    graphs = [gtn.linear(torch.rand(2, 3)) for _ in range(5)]
+    graphs[3:3] = [gtn.empty(), gtn.from_arrays([0], [1], [10**9], penalties=[0.5], final=1)]
+    batch = gtn.GraphBatch.from_graphs(graphs)
+    monkeypatch.setattr("gtn.best_paths.chains", counted)
+    assert [len(paths) for paths in gtn.n_best(batch, 4, distinct=distinct)] == [
+        4,
+        4,
+        4,
+        0,
+        1,
+        4,
+        4,
+    ]
+    assert made == [21]
+    assert gtn.n_best(batch[[]], 4, distinct=distinct) == []
+
+
+def test_a_wrong_penalty_is_named_by_its_arc_in_the_batch():
+    penalties = torch.zeros(4)
+    batch = gtn.GraphBatch.from_graphs([gtn.string([1, 2]), gtn.string([3, 4])])
+    batch = batch.with_penalties(penalties)
+    penalties[3] = math.nan
+    with pytest.raises(GraphError, match="arc 3 "):
+        gtn.n_best(batch, 2)
+
+
 @given(graphs(penalties=exact_penalties(-3, 3)), st.integers(1, 6))
 @settings(max_examples=50)
 def test_penalties_are_differentiable(graph, count):
