@@ -182,16 +182,13 @@ class Decoder:
             best = torch.zeros(len(paths), dtype=torch.float64)
             best.index_add_(0, as_index(paths.topology.arc_graph), paths.penalties)
             best += paths.start_penalties + paths.final_penalties
-        readings = [
-            Reading(
-                self._text(found.osymbols, row),
-                penalty,
-                forward,
-                float(torch.exp(total - forward)),
-            )
-            for row, penalty, forward in zip(labels, best.tolist(), each.tolist(), strict=True)
+            penalties, forwards = best.tolist(), each.tolist()
+            posteriors = torch.exp(total - each).tolist()
+        likeliest = sorted(range(len(labels)), key=forwards.__getitem__)[:count]
+        return [
+            Reading(self._text(found.osymbols, labels[i]), penalties[i], forwards[i], posteriors[i])
+            for i in likeliest
         ]
-        return sorted(readings, key=lambda reading: reading.forward)[:count]
 
     def read_all(
         self, recognized: Iterable[Graph | torch.Tensor], count: int = 1

@@ -156,7 +156,7 @@ def _passed(
         )
     latest = arrived + beam
     tried = kept[arcs[:, 1]] & ((arcs[:, 2] < 0) | (ways <= latest[arcs[:, 1]]))
-    arcs = arcs[tried]
+    arcs = np.compress(tried, arcs, axis=0)
     started = begun >= 0
     first = begun[started]
     started[started] = kept[first] & (ahead[started] <= latest[first])
@@ -164,7 +164,7 @@ def _passed(
     final += [readers.final[tokens[:, i]] for i in range(1, len(graphs))]
     ended = kept & (np.stack(final) >= 0).all(axis=0)
     alive = _between(len(tokens), arcs, begun[started], np.flatnonzero(ended).astype(np.int32))
-    arcs = arcs[alive[arcs[:, 0]] & alive[arcs[:, 1]]]
+    arcs = np.compress(alive[arcs[:, 0]] & alive[arcs[:, 1]], arcs, axis=0)
     started[started] = alive[begun[started]]
     ended &= alive
     new = np.cumsum(alive, dtype=np.int32) - np.int32(1)

@@ -104,6 +104,21 @@ def test_tensors_and_graphs_read_alike():
     assert decoder.read_all([outputs, graph], 2) == [decoder.read(outputs, 2)] * 2
 
 
+def test_only_the_readings_that_are_given_are_spelled(monkeypatch):
+    spelled = []
+    kept = Decoder._text
+
+    def counted(self, table, labels):
+        spelled.append(kept(self, table, labels))
+        return spelled[-1]
+
+    monkeypatch.setattr(Decoder, "_text", counted)
+    decoder = Decoder.of(lexicon(["ab", "ba", "bb", "aa"]))
+    readings = decoder.read(torch.rand(2, 2), count=2, candidates=4)
+    assert [reading.text for reading in readings] == spelled
+    assert len(spelled) == 2
+
+
 def test_a_beam_keeps_the_best_and_forgets_the_rest():
     words = lexicon(WORDS, symbols=LETTERS, penalties=PENALTIES)
     wide, narrow = (Decoder.of(words, beam=beam) for beam in (math.inf, 1.0))
