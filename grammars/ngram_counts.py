@@ -17,6 +17,7 @@ Smoothing = Literal["witten-bell", "kneser-ney", "katz"]
 
 _MOST_DISCOUNTED = 5
 _BEGIN, _END = 0, 1
+_MOST = 2**53  # whole numbers below are exact in float64
 
 
 class _Counts(NamedTuple):
@@ -64,8 +65,8 @@ def counted_ngrams(
 
     Raises:
         GraphError: no sentence; an order below 1; an unknown smoothing; a sentence with ``<s>``
-            or ``</s>`` in it; counts that are no whole numbers from 1 on, or not one for each
-            sentence.
+            or ``</s>`` in it; counts that are no whole numbers from 1 on, that add up to 2^53 or
+            more, or of which there is not one for each sentence.
 
     >>> model = counted_ngrams(["the cat sat".split(), "the cat ran".split()], order=2)
     >>> model
@@ -103,14 +104,18 @@ def _repeats(counts: Iterable[int] | None, sentences: int) -> Ints:
     """Return how often each sentence is there."""
     if counts is None:
         return np.ones(sentences, dtype=np.int64)
-    often = np.array(list(counts))
-    if len(often) != sentences:
-        raise GraphError(f"{len(often)} counts for {sentences} sentences")
-    bad = np.flatnonzero((often < 1) | (often != np.floor(often)))
+    given = list(counts)
+    if len(given) != sentences:
+        raise GraphError(f"{len(given)} counts for {sentences} sentences")
+    often = np.array(given, dtype=np.float64)
+    bad = np.flatnonzero(~((often >= 1) & (often < _MOST) & (often == np.floor(often))))
     if len(bad):
         raise GraphError(
-            f"sentence {bad[0]} has count {often[bad[0]]}; counts are whole numbers from 1 on"
+            f"sentence {bad[0]} has count {given[bad[0]]}; counts are whole numbers from 1 on, "
+            "below 2^53"
         )
+    if often.sum() >= _MOST:
+        raise GraphError(f"the counts of {sentences} sentences add up to 2^53 or more")
     return often.astype(np.int64)
 
 
@@ -148,7 +153,6 @@ def _counted(text: Ints, each: Ints, words: int, order: int) -> list[_Counts]:
 
 
 def _sums(which: Ints, each: Ints, count: int) -> Ints:
-    # Sums of whole numbers below 2^53 are exact in float64.
     return np.bincount(which, each, minlength=count).astype(np.int64)
 
 

@@ -355,6 +355,10 @@ def test_bytes_that_are_no_text(tmp_path):
         (["a", "b"], {"counts": [1, 0]}, "sentence 1 has count 0"),
         (["a", "b"], {"counts": [1.5, 1]}, "sentence 0 has count 1.5"),
         (["a", "b"], {"counts": [1, math.nan]}, "sentence 1 has count nan"),
+        (["a", "b"], {"counts": [1, math.inf]}, "sentence 1 has count inf"),
+        (["a", "b"], {"counts": [2**53, 1]}, rf"sentence 0 has count {2**53}; .* 2\^53"),
+        (["a", "b"], {"counts": [1, 2**70]}, f"sentence 1 has count {2**70}"),
+        (["a", "b"], {"counts": [2**52, 2**52]}, r"counts of 2 sentences .* 2\^53"),
     ],
 )
 def test_what_cannot_be_counted(sentences, options, message):
