@@ -87,7 +87,7 @@ def strings(
         raise GraphError("a batch needs at least one string")
     check_table(symbols, "input")
     each: Any = labels
-    if isinstance(each, torch.Tensor) and not each.is_floating_point():
+    if isinstance(each, torch.Tensor) and not each.is_floating_point() and each.dtype != torch.bool:
         each = each.cpu().numpy()
     rows = [np.empty(0, dtype=np.int64) if row is None else _items(row) for row in each]
     if all(isinstance(row, np.ndarray) for row in rows):
@@ -148,7 +148,8 @@ def _numbers(rows: Sequence[Row], symbols: SymbolTable | None) -> NDArray[Any]:
 
 
 def _items(labels: Any) -> Row:
-    if isinstance(labels, np.ndarray) and labels.ndim == 1 and labels.dtype.kind == "i":
+    # Of an array of another type, such as a masked one, each label is looked at.
+    if type(labels) is np.ndarray and labels.ndim == 1 and labels.dtype.kind == "i":
         return labels
     items = labels.tolist() if isinstance(labels, torch.Tensor) else labels
     if not isinstance(items, Iterable):

@@ -416,6 +416,12 @@ def test_strings_of_integers_are_read_without_a_step_for_each_label(monkeypatch)
     assert gtn.strings(["ba", "ab"]).ilabels.tolist() == [0, 1, 1, 0]
 
 
+def test_strings_of_truth_values_are_those_of_each_row():
+    rows = torch.tensor([[True, False], [False, True]])
+    assert gtn.strings(rows).ilabels.tolist() == gtn.strings(list(rows)).ilabels.tolist()
+    assert gtn.strings(rows).ilabels.tolist() == [1, 0, 0, 1]
+
+
 def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
     batch = gtn.strings([None, "a", None], symbols=gtn.SymbolTable("a"))
     assert [one.num_nodes for one in batch] == [0, 2, 0]
@@ -428,6 +434,7 @@ def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
         (["a", "ab"], r"string 1: arc 1 has the symbol 'b', which is not in"),
         ([[0], [1.5]], r"string 1: arc 0 has label 1.5"),
         ([[0], [-3]], "label -3"),
+        ([np.ma.array([0, 0], mask=[False, True])], "string 0: arc 1 has label masked"),
         ([], "at least one string"),
     ],
 )
