@@ -176,20 +176,23 @@ def _to_the_end(
     finals: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], Int32s]:
     """Return the least penalty from each node to the end, and the arc it leaves on or -1."""
-    # Viterbi along the reversed graph.
+    # Viterbi along the reversed graph; a search in the graphs that have a cycle, and only there.
+    order = topology.reverse_path_order if topology.is_acyclic else _backwards(topology)
+    remaining, leaving, _ = kernels.viterbi(
+        order,
+        *topology.outgoing,
+        topology.outgoing_ends,
+        topology.finals,
+        arcs,
+        finals,
+    )
     if topology.is_acyclic:
-        remaining, leaving, _ = kernels.viterbi(
-            topology.reverse_path_order,
-            *topology.outgoing,
-            topology.outgoing_ends,
-            topology.finals,
-            arcs,
-            finals,
-        )
         return remaining, leaving
+    searched = np.ones(topology.num_nodes, dtype=np.bool_)
+    searched[order] = False
     useful = on_finite_paths(topology, arcs, starts, finals)
-    remaining, leaving, _, cycle = kernels.shortest_from(
-        useful,
+    found, ways, _, cycle = kernels.shortest_from(
+        frozen(useful & searched),
         *topology.incoming,
         topology.dst,
         topology.src,
@@ -202,4 +205,10 @@ def _to_the_end(
             f"a cycle has the negative penalty {arcs[cycle].sum():.6g}, so there are no best "
             f"paths: {topology.describe_cycle(np.ascontiguousarray(cycle[::-1]))}"
         )
-    return remaining, leaving
+    return np.where(searched, found, remaining), np.where(searched, ways, leaving)
+
+
+def _backwards(topology: Topology) -> Int32s:
+    """Return the nodes of the graphs that have no cycle, those at the end first."""
+    order: Int32s = frozen(np.ascontiguousarray(topology.order_of_acyclic[::-1]))
+    return order

@@ -243,6 +243,15 @@ class Topology:
         return self._kahn[1] == self.num_nodes
 
     @property
+    def order_of_acyclic(self) -> Int32s:
+        """A topological order of the nodes of those graphs of the batch that have no cycle."""
+        order = self._kahn[0][: self._kahn[1]]
+        graphs = self.graph_of_nodes(order)
+        ordered = np.bincount(graphs, minlength=self.batch_size)
+        found: Int32s = frozen(order[(ordered == np.diff(self.node_offsets))[graphs]])
+        return found
+
+    @property
     def order(self) -> Int32s:
         """A topological order of the nodes, ``[N]``.
 

@@ -120,6 +120,29 @@ def test_a_batch_is_laid_out_once_whatever_its_length(distinct, monkeypatch):
     assert gtn.n_best(batch[[]], 4, distinct=distinct) == []
 
 
+@pytest.mark.parametrize("distinct", [False, "output"])
+def test_a_cycle_in_one_graph_of_a_batch_costs_the_others_nothing(distinct, monkeypatch):
+    searched = []
+    kept = gtn.best_paths.kernels.shortest_from
+
+    def recorded(allowed, *given):
+        searched.extend(np.flatnonzero(allowed).tolist())
+        return kept(allowed, *given)
+
+    cyclic = gtn.from_arcs([(0, 1, 1), (1, 1, 2, 0.5), (1, 2, 3)], final=2)
+    after_a_cycle_on_no_path = gtn.from_arcs([(0, 1, 4, 2.0), (2, 2, 5), (2, 1, 6)], final=1)
+    graphs = [gtn.linear(torch.rand(3, 2)), cyclic, gtn.empty(), after_a_cycle_on_no_path]
+    graphs.append(gtn.string([7, 8]))
+    batch = gtn.GraphBatch.from_graphs(graphs)
+    alone = [gtn.n_best(graph, 3, distinct=distinct) for graph in graphs]
+    monkeypatch.setattr("gtn.best_paths.kernels.shortest_from", recorded)
+    together = gtn.n_best(batch, 3, distinct=distinct)
+    assert searched == [4, 5, 6, 7, 8]
+    for one, other in zip(alone, together, strict=True):
+        assert all(map(np.array_equal, gtn.path_labels(one), gtn.path_labels(other)))
+        assert torch.equal(one.penalties, other.penalties)
+
+
 def test_a_wrong_penalty_is_named_by_its_arc_in_the_batch():
     penalties = torch.zeros(4)
     batch = gtn.GraphBatch.from_graphs([gtn.string([1, 2]), gtn.string([3, 4])])
