@@ -89,18 +89,16 @@ def viterbi_path(
     check_graph(graph)
     topology = graph.topology
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
-    if topology.is_acyclic:
-        best, entry, bad = kernels.viterbi(
-            topology.order,
-            *topology.incoming,
-            topology.incoming_ends,
-            topology.starts,
-            arcs,
-            starts,
-        )
-    else:
-        useful = on_finite_paths(topology, arcs, starts, finals)
-        best, entry, bad, cycle = kernels.shortest_from(
+    # One pass, but for the graphs of the batch that have a cycle.
+    order = topology.order if topology.is_acyclic else topology.order_of_acyclic
+    best, entry, bad = kernels.viterbi(
+        order, *topology.incoming, topology.incoming_ends, topology.starts, arcs, starts
+    )
+    if not topology.is_acyclic:
+        searched = np.ones(topology.num_nodes, dtype=np.bool_)
+        searched[order] = False
+        useful = frozen(on_finite_paths(topology, arcs, starts, finals) & searched)
+        found, ways, bad, cycle = kernels.shortest_from(
             useful, *topology.outgoing, topology.src, topology.dst, topology.starts, arcs, starts
         )
         if len(cycle):
@@ -108,15 +106,16 @@ def viterbi_path(
                 f"a cycle has the negative penalty {arcs[cycle].sum():.6g}, so there is no best "
                 f"path: {topology.describe_cycle(cycle)}"
             )
+        best, entry = np.where(searched, found, best), np.where(searched, ways, entry)
     if bad >= 0:
         check_penalties(graph.penalties, graph.num_arcs, "arc")
     ends = np.full(topology.batch_size, -1, dtype=np.int32)
     owner = topology.graph_of_nodes(topology.finals)
-    ways = best[topology.finals] + finals
-    by_penalty = np.lexsort((topology.finals, ways, owner))
+    totals = best[topology.finals] + finals
+    by_penalty = np.lexsort((topology.finals, totals, owner))
     graphs, first = np.unique(owner[by_penalty], return_index=True)
     chosen = by_penalty[first]
-    reachable = ways[chosen] < np.inf
+    reachable = totals[chosen] < np.inf
     ends[graphs[reachable]] = topology.finals[chosen[reachable]]
     path_arcs, offsets, origins = kernels.trace_back(ends, entry, topology.src)
     return chains(

@@ -138,6 +138,9 @@ def test_a_cycle_in_one_graph_of_a_batch_costs_the_others_nothing(distinct, monk
     monkeypatch.setattr("gtn.best_paths.kernels.shortest_from", recorded)
     together = gtn.n_best(batch, 3, distinct=distinct)
     assert searched == [4, 5, 6, 7, 8]
+    best = gtn.viterbi_path(batch)
+    assert searched == [4, 5, 6, 7, 8] * 2
+    assert best.num_arcs == sum(gtn.viterbi_path(graph).num_arcs for graph in graphs)
     for one, other in zip(alone, together, strict=True):
         assert all(map(np.array_equal, gtn.path_labels(one), gtn.path_labels(other)))
         assert torch.equal(one.penalties, other.penalties)
