@@ -9,6 +9,7 @@ from gtn.failure import FailureArcs
 from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.composition import Operand
 from gtn.kernels.lookahead import ENDLESS, FAR, ends, label_bounds, least_labels
+from gtn.kernels.reachability import topological_order
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
 from gtn.topology import Topology
 
@@ -61,15 +62,28 @@ def _bounds(topology: Topology, by_label: ArcIndex, counts: Mask, kept: Int32s |
         counts: whether an arc has a label.
         kept: the arcs that can match; None: all.
     """
-    if topology.is_acyclic:
-        least, most = label_bounds(topology.order, *by_label, topology.dst, counts, topology.finals)
+    order = _order(topology, by_label, kept)
+    if order is not None:
+        least, most = label_bounds(order, *by_label, topology.dst, counts, topology.finals)
         return frozen(least), frozen(most)
-    incoming, src = topology.incoming, topology.src
-    if kept is not None:
+    if kept is None:
+        incoming, src = topology.incoming, topology.src
+    else:
         incoming = grouped(frozen(topology.dst[kept]), topology.num_nodes)
-        src, counts = frozen(src[kept]), frozen(counts[kept])
+        src, counts = frozen(topology.src[kept]), frozen(counts[kept])
     least = frozen(least_labels(*incoming, src, counts, topology.finals))
     return least, _at_most(least < FAR)
+
+
+def _order(topology: Topology, by_label: ArcIndex, kept: Int32s | None) -> Int32s | None:
+    """Return the nodes in a topological order, as far as arcs can match; None: there is a cycle."""
+    if kept is None or (topology.src < topology.dst).all():
+        return topology.order if topology.is_acyclic else None
+    # Of few arcs, where the indexes of all would cost more than the rest.
+    places = frozen(np.arange(len(by_label.arcs), dtype=np.int32))
+    dst = frozen(topology.dst[by_label.arcs])
+    order, found = topological_order(topology.num_nodes, dst, by_label.offsets, places)
+    return frozen(order) if found == topology.num_nodes else None
 
 
 def _at_most(alive: Mask) -> Int32s:

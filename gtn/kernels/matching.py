@@ -28,7 +28,8 @@ class _Side(NamedTuple):
 
     offsets: Int32s  # [N + 1]
     real: Int32s  # [N]: where the labels that are no epsilons begin
-    moves: Int32s  # [A, 5]: label, destination, bounds of what is ahead of it, arc; by node, label
+    moves: Int32s  # [A, 4]: label, destination, bounds of what is ahead of it; by node, label
+    arcs: Int32s  # [A]: of each move
     least: Int32s  # [N]: how many labels are ahead at least,
     most: Int32s  # [N]: and at most
     first: Int32s  # [N (L + 1)]: where a label begins at a node; [0] if that were too large
@@ -46,12 +47,12 @@ def _side(operand: Any) -> _Side:
     """Return one side laid out for matching: O(N + A)."""
     offsets, arcs = operand.offsets, operand.arcs
     num_nodes, num_arcs = len(offsets) - 1, len(arcs)
-    moves = np.empty((num_arcs, 5), dtype=np.int32)
+    moves = np.empty((num_arcs, 4), dtype=np.int32)
     top = _whole(-1)
     for k in range(num_arcs):
         arc = arcs[k]
         label, to = operand.labels[arc], operand.dst[arc]
-        moves[k, 0], moves[k, 1], moves[k, 4] = label, to, arc
+        moves[k, 0], moves[k, 1] = label, to
         moves[k, 2], moves[k, 3] = operand.least[to], operand.most[to]
         top = max(top, _whole(label))
     real = np.empty(num_nodes, dtype=np.int32)
@@ -68,7 +69,7 @@ def _side(operand: Any) -> _Side:
                 while at < end and moves[at, 0] < label:
                     at += 1
                 first[n * width + label] = at
-    return _Side(offsets, real, moves, operand.least, operand.most, first, width)
+    return _Side(offsets, real, moves, arcs, operand.least, operand.most, first, width)
 
 
 @njit(cache=True, nogil=True)
@@ -125,7 +126,7 @@ def _runs(side: _Side, width: int) -> _Runs:
         k, end = side.real[n], side.offsets[n + 1]
         least[n], most[n] = -1, _FAR
         while k < end and side.moves[k, 0] < width - 1:
-            labels[k], to[k], arcs[k] = side.moves[k, 0], side.moves[k, 1], side.moves[k, 4]
+            labels[k], to[k], arcs[k] = side.moves[k, 0], side.moves[k, 1], side.arcs[k]
             least[n] = max(least[n], side.moves[k, 2])
             most[n] = min(most[n], side.moves[k, 3])
             if seen[to[k]] < n:
@@ -255,8 +256,8 @@ def _advance(
     Returns:
         the next pair to follow, how many there are, and how many arcs.
     """
-    a_offsets, a_real, a_moves, a_least, a_most, a_first, a_width = left
-    b_offsets, b_real, b_moves, b_least, b_most, b_first, b_width = right
+    a_offsets, a_real, a_moves, a_arcs, a_least, a_most, a_first, a_width = left
+    b_offsets, b_real, b_moves, b_arcs, b_least, b_most, b_first, b_width = right
     src, dst, arcs_a, arcs_b = found
     room = len(src)
     most_nodes = len(in_a)
@@ -324,11 +325,11 @@ def _advance(
                 i1, j1 = i, j
             turn += 1
             for p in range(i0, i1):
-                arc_a = a_moves[p, 4] if p >= 0 else np.int32(-1)
+                arc_a = a_arcs[p] if p >= 0 else np.int32(-1)
                 to_a = _whole(a_moves[p, 1]) if p >= 0 else na
                 least, most = a_least[to_a], a_most[to_a]
                 for q in range(j0, j1):
-                    arc_b = b_moves[q, 4] if q >= 0 else np.int32(-1)
+                    arc_b = b_arcs[q] if q >= 0 else np.int32(-1)
                     to_b = _whole(b_moves[q, 1]) if q >= 0 else nb
                     if (b_moves[q, 2] if q >= 0 else b_least[nb]) > most:
                         continue
@@ -395,8 +396,8 @@ def _advance_single(
     A pair then has no more arcs than its node of b: room is made sure of once for a pair, and
     little is left to guess for the processor.
     """
-    a_offsets, _, a_moves, a_least, a_most, a_first, a_width = left
-    b_offsets, b_real, b_moves, _, _, b_first, b_width = right
+    a_offsets, _, a_moves, a_arcs, a_least, a_most, a_first, a_width = left
+    b_offsets, b_real, b_moves, b_arcs, _, _, b_first, b_width = right
     src, dst, arcs_a, arcs_b = found
     most_nodes = len(in_a)
     if table.width == 0:
@@ -418,12 +419,12 @@ def _advance_single(
                 p = _whole(a_first[at])
                 if p == a_first[at + 1]:
                     continue
-                to_a, arc_a = _whole(a_moves[p, 1]), a_moves[p, 4]
+                to_a, arc_a = _whole(a_moves[p, 1]), a_arcs[p]
             to_b = _whole(b_moves[q, 1])
             leads = (b_moves[q, 2] <= a_most[to_a]) & (b_moves[q, 3] >= a_least[to_a])
             to, num_nodes = _meet(table, in_a, in_b, to_a, to_b, leads, num_nodes)
             src[num_arcs], dst[num_arcs] = here, to
-            arcs_a[num_arcs], arcs_b[num_arcs] = arc_a, b_moves[q, 4]
+            arcs_a[num_arcs], arcs_b[num_arcs] = arc_a, b_arcs[q]
             num_arcs += _whole(leads)
         for p in range(i, i_end if by_a else i):
             label = _whole(a_moves[p, 0])
@@ -436,7 +437,7 @@ def _advance_single(
                 leads = (b_moves[q, 2] <= a_most[to_a]) & (b_moves[q, 3] >= a_least[to_a])
                 to, num_nodes = _meet(table, in_a, in_b, to_a, to_b, leads, num_nodes)
                 src[num_arcs], dst[num_arcs] = here, to
-                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[p, 4], b_moves[q, 4]
+                arcs_a[num_arcs], arcs_b[num_arcs] = a_arcs[p], b_arcs[q]
                 num_arcs += _whole(leads)
         here += 1
     return here, num_nodes, num_arcs
@@ -465,8 +466,8 @@ def _advance_even(
         runs: of b.
         numbers: room for the number of the pair with each node of b.
     """
-    a_offsets, _, a_moves, a_least, a_most, _, _ = left
-    b_offsets, b_real, b_moves, _, _, _, _ = right
+    a_offsets, _, a_moves, a_arcs, a_least, a_most, _, _ = left
+    b_offsets, b_real, b_moves, b_arcs, _, _, _, _ = right
     src, dst, arcs_a, arcs_b = found
     most_nodes = len(in_a)
     if table.width == 0:
@@ -481,7 +482,7 @@ def _advance_even(
             leads = (b_moves[q, 2] <= a_most[na]) & (b_moves[q, 3] >= a_least[na])
             to, num_nodes = _meet(table, in_a, in_b, na, _whole(b_moves[q, 1]), leads, num_nodes)
             src[num_arcs], dst[num_arcs] = here, to
-            arcs_a[num_arcs], arcs_b[num_arcs] = -1, b_moves[q, 4]
+            arcs_a[num_arcs], arcs_b[num_arcs] = -1, b_arcs[q]
             num_arcs += _whole(leads)
         i = _whole(a_offsets[na])
         if last == real or i == a_offsets[na + 1]:
@@ -497,7 +498,7 @@ def _advance_even(
             new_src, new_dst = src[num_arcs:], dst[num_arcs:]
             new_a, new_b = arcs_a[num_arcs:], arcs_b[num_arcs:]
             labels, to_b, of_b = runs.labels[real:], runs.to[real:], runs.arcs[real:]
-            of_a = a_moves[i:, 4]
+            of_a = a_arcs[i:]
             for k in range(count):
                 new_src[k] = here
                 new_b[k] = of_b[k]
@@ -513,7 +514,7 @@ def _advance_even(
                     num_nodes,
                 )  # fmt: skip
                 src[num_arcs], dst[num_arcs] = here, to
-                arcs_a[num_arcs], arcs_b[num_arcs] = a_moves[i + b_moves[q, 0], 4], b_moves[q, 4]
+                arcs_a[num_arcs], arcs_b[num_arcs] = a_arcs[i + b_moves[q, 0]], b_arcs[q]
                 num_arcs += _whole(leads)
         here += 1
     return here, num_nodes, num_arcs
