@@ -62,7 +62,7 @@ def _bounds(topology: Topology, by_label: ArcIndex, counts: Mask, kept: Int32s |
         counts: whether an arc has a label.
         kept: the arcs that can match; None: all.
     """
-    order = _order(topology, by_label, kept)
+    order = _order(topology, by_label)
     if order is not None:
         least, most = label_bounds(order, *by_label, topology.dst, counts, topology.finals)
         return frozen(least), frozen(most)
@@ -75,11 +75,13 @@ def _bounds(topology: Topology, by_label: ArcIndex, counts: Mask, kept: Int32s |
     return least, _at_most(least < FAR)
 
 
-def _order(topology: Topology, by_label: ArcIndex, kept: Int32s | None) -> Int32s | None:
-    """Return the nodes in a topological order, as far as arcs can match; None: there is a cycle."""
-    if kept is None or (topology.src < topology.dst).all():
-        return topology.order if topology.is_acyclic else None
-    # Of few arcs, where the indexes of all would cost more than the rest.
+def _order(topology: Topology, by_label: ArcIndex) -> Int32s | None:
+    """Return the nodes in a topological order of the arcs that can match; None: there is a cycle.
+
+    The topology's own order would take an index of all its arcs, and keep it.
+    """
+    if (topology.src < topology.dst).all():
+        return topology.order
     places = frozen(np.arange(len(by_label.arcs), dtype=np.int32))
     dst = frozen(topology.dst[by_label.arcs])
     order, found = topological_order(topology.num_nodes, dst, by_label.offsets, places)
