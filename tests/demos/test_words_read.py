@@ -102,6 +102,15 @@ def test_any_letters(checkpoint):
     assert "(nothing)" not in done.stdout
 
 
+def test_the_page_says_whether_there_is_a_list(checkpoint, lexicon, tmp_path):
+    ways = (["--free", "--order", 0], "Any letters"), (["--lexicon", lexicon], "Lexicon")
+    for options, said in ways:
+        page = tmp_path / "page.html"
+        done = run(OWN_INK / "ink.json", "--checkpoint", checkpoint, "--page", page, *options)
+        assert done.exit_code == 0, done.output
+        assert f"<b>4 · {said}</b>" in page.read_text()
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_whatever_ink_there_is_has_its_words_and_pictures(reader, name):
     ink = HOSTILE[name]

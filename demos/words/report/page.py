@@ -156,6 +156,7 @@ def write_report(cards: Sequence[Card], reader: Reader, path: Path, left_out: in
         right=sum(one.right is True for one in known),
         failed=sum(bool(one.error) for one in cards),
         about=reader.about,
+        listed=reader.words is not None,
         sweeping=reader.reader.system == "sdnn",
         left_out=left_out,
     )
