@@ -123,6 +123,10 @@ def test_the_command_reads_with_any_order(tmp_path):
         told[order] = json.loads(done.stdout)["words"]
         assert len(told[order]) == 5
     assert told["0"] != told["1"] != told["3"]
+    command.remove("--free")
+    done = CliRunner().invoke(app, [*command, "--order", "3"])
+    assert done.exit_code == 2
+    assert "--order" in done.output
 
 
 @pytest.mark.usefixtures("little_english")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -210,6 +212,65 @@ def test_looking_ahead_changes_nothing(filter, monkeypatch):
     plainly(monkeypatch)
     assert_same(ahead, compose(a, b, filter=filter))
     assert ahead.num_arcs > 300
+
+
+def acyclic_in_no_order(rng, arcs, labels, back=1.0):
+    """An acyclic graph whose nodes and arcs are numbered at random, and arcs of a cycle that no
+    label of another graph reads."""
+    nodes = 12
+    ends = np.sort([rng.choice(nodes, 2, replace=False) for _ in range(arcs)], axis=1)
+    src, dst = rng.permutation(nodes)[ends.T]
+    read = rng.integers(-1, labels, arcs)
+    back = rng.random(arcs) < back
+    src, dst = np.r_[src, dst[back]], np.r_[dst, src[back]]
+    read = np.r_[read, rng.integers(*rng.choice([(100, 105), (200, 205)]), back.sum())]
+    order = rng.permutation(len(src))
+    return gtn.from_arrays(
+        src[order], dst[order], read[order], penalties=torch.from_numpy(rng.random(len(order))),
+        start=range(4), final=range(6, nodes), num_nodes=nodes)  # fmt: skip
+
+
+@pytest.mark.parametrize("arcs", [20, 400])
+def test_nodes_in_no_order_are_looked_ahead_of_as_others(arcs, monkeypatch):
+    rng = np.random.default_rng(arcs)
+    pairs = [[acyclic_in_no_order(rng, arcs, 3) for _ in range(2)] for _ in range(60)]
+    ahead = [compose(*pair) for pair in pairs]
+    assert sum(one.num_arcs > 0 for one in ahead) > 30
+    plainly(monkeypatch)
+    for one, pair in zip(ahead, pairs, strict=True):
+        assert_same(one, compose(*pair))
+
+
+def ways(graph, kept):
+    """How many labels each way to a final has, from each node, by arcs of some labels."""
+
+    @functools.cache
+    def ahead(n):
+        found = {0} if n in graph.finals else set()
+        for arc in np.flatnonzero(graph.src == n):
+            label = graph.ilabels[arc]
+            if label in kept:
+                found |= {k + (label >= 0) for k in ahead(graph.dst[arc])}
+        return found
+
+    return [ahead(n) for n in range(graph.num_nodes)]
+
+
+@pytest.mark.parametrize(("arcs", "back"), [(20, 0.0), (400, 1.0)])
+def test_as_many_labels_lie_ahead_as_the_ways_to_a_final_have(arcs, back):
+    rng = np.random.default_rng(arcs)
+    measured = 0
+    for _ in range(20):
+        a, b = (acyclic_in_no_order(rng, arcs, 3, back) for _ in range(2))
+        kept = {-1, *a.ilabels} & {-1, *b.ilabels}
+        if max(kept) > 9:
+            continue  # both have cycles of the same labels
+        for g, side in zip((a, b), operands(a.topology, b.topology, b.topology), strict=True):
+            expected = ways(g, kept)
+            assert side.least.tolist() == [min(w, default=FAR) for w in expected]
+            assert side.most.tolist() == [max(w, default=-1) for w in expected]
+            measured += 1
+    assert measured > 10
 
 
 def test_how_many_labels_lie_ahead():

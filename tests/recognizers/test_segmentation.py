@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 import gtn
 from grammars import RUBBISH, named
+from recognizers.binarization import dark_on_light
 from recognizers.cuts import (
     estimate_slant,
     hit_and_deflect,
@@ -22,6 +23,7 @@ from recognizers.cuts import (
     shear,
     unshear,
 )
+from recognizers.images import load_field
 from recognizers.segment_features import FEATURES
 from recognizers.segment_images import normalise_segment, to_input
 from recognizers.segment_rules import CUTS, THOROUGH, Rules
@@ -38,6 +40,21 @@ DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[3] / "shared" / "d
 needs_data = pytest.mark.skipif(
     not (DATA / "boxes.csv").exists(), reason=f"no courtesy-amount fields in {DATA}"
 )
+
+
+@needs_data
+def test_fields_of_checks_are_dark_on_light_and_their_negatives_are_not():
+    fields = [load_field(path) for path in sorted((DATA / "images").iterdir())[::9]]
+    assert len(fields) >= 100
+    assert all(dark_on_light(field) is field for field in fields)
+    inverted = [np.array_equal(dark_on_light(255 - field), field) for field in fields]
+    assert np.mean(inverted) > 0.95
+
+
+@pytest.mark.parametrize("level", [0, 120, 255])
+def test_empty_paper_stays_as_it_is(level):
+    paper = np.full((20, 50), level, np.uint8)
+    assert dark_on_light(paper) is paper
 
 
 def bars(columns, height=48, width=120, thick=5):

@@ -46,7 +46,12 @@ Free = Annotated[
     bool, typer.Option("--free", help="Any letters, as they follow each other in words; no list.")
 ]
 Order = Annotated[
-    int, typer.Option(min=0, help="With --free: of so many letters in a row; 0: all are alike.")
+    int | None,
+    typer.Option(
+        min=0,
+        help="With --free: of so many letters in a row; 0: all are alike; "
+        f"default {SPELLING_ORDER}.",
+    ),
 ]
 Beam = Annotated[
     float | None, typer.Option(min=0.0, help=f"In nats; default {BEAM:g}, --free {FREE_BEAM:g}.")
@@ -78,16 +83,18 @@ def make_reader(
     size: int,
     free: bool,
     beam: float | None,
-    order: int = SPELLING_ORDER,
+    order: int | None = None,
 ) -> Reader:
     """A reader of a file, or a shipped one, with the list of words that was asked for."""
     if free and lexicon is not None:
         raise typer.BadParameter("any letters, or the words of a file; not both")
+    if order is not None and not free:
+        raise typer.BadParameter("of any letters; give --free, too", param_hint="--order")
     network = load_reader(checkpoint, system)
     words = None if free else words_of(lexicon, size)
     if words is not None and words.problems:
         typer.echo(words.summary(), err=True)
-    return Reader(network, words, beam, order)
+    return Reader(network, words, beam, SPELLING_ORDER if order is None else order)
 
 
 def words_of_task(lexicon: Path | None, labels: list[str]) -> WordList:

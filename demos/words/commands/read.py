@@ -22,7 +22,6 @@ from demos.words.commands.arguments import (
 from demos.words.pad.kept_ink import KeptInk
 from demos.words.pad.server import PadServer
 from demos.words.reading.reader import SYSTEMS, WordReading
-from demos.words.reading.spelling import SPELLING_ORDER
 from demos.words.report.page import MOST_SHOWN, Card, Reader, card, write_report
 from demos.words.samples.files import NamedInk, inks_of
 from recognizers.online.ink import InkError
@@ -44,7 +43,7 @@ def read(
     lexicon: Lexicon = None,
     size: Size = 25_000,
     free: Free = False,
-    order: Order = SPELLING_ORDER,
+    order: Order = None,
     beam: Beam = None,
     count: Annotated[int, typer.Option(min=1, help="How many words are told.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per word.")] = False,
@@ -102,7 +101,7 @@ def pad(
     lexicon: Lexicon = None,
     size: Size = 25_000,
     free: Free = False,
-    order: Order = SPELLING_ORDER,
+    order: Order = None,
     beam: Beam = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8123,
     keep: Annotated[
