@@ -5,6 +5,7 @@ The processes are forked from one that has imported the library and nothing else
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
 import re
@@ -46,7 +47,8 @@ def cost(
 ) -> Cost:
     """Return what a workload of a size costs, after one of the size ``warm_up``.
 
-    Memory is the most that is resident while it runs once, less what was before.
+    Memory is the most that is resident while it runs once, less what was before, when all that
+    making the inputs has left free had been given back.
 
     Args:
         workload: a function at the top of its module.
@@ -74,6 +76,7 @@ def _cost(
     work = workload(**size)
     inputs = work.prepare()
     gc.collect()
+    _give_back()
     before = _resident()
     _forget_peak()
     result = work.run(*inputs)
@@ -102,6 +105,13 @@ def _peak() -> float:
         return _from_status("VmHWM")
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return used / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+def _give_back() -> None:
+    """Let the C library give back what it holds free (glibc): work in it would cost no memory."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def _forget_peak() -> None:
