@@ -92,11 +92,8 @@ def is_functional(graph: Graph) -> Any:
         # -1, no arc: nothing is written.
         written = np.append(t.olabels, np.int32(-1))
         left, right = (frozen(written[source.index]) for source in pairs.sources)
-        final = np.zeros(found.num_nodes, dtype=np.bool_)
-        final[found.finals] = True
-        differ = consistent_delays(
-            found.starts, found.dst, *found.outgoing, left, right, frozen(final)
-        )
+        final = frozen(found.final_of_nodes >= 0)
+        differ = consistent_delays(found.starts, found.dst, *found.outgoing, left, right, final)
         functional[found.graph_of_nodes(np.flatnonzero(differ).astype(np.int32))] = False
     return functional if t.is_batch else bool(functional[0])
 

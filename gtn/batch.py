@@ -164,12 +164,7 @@ class GraphBatch(Graph):
         Their gradients together are as large as the batch's.
         """
         t = self.topology
-        nodes = t.node_offsets[bounds]
-        cuts = (
-            t.arc_offsets[bounds],
-            np.searchsorted(t.starts, nodes),
-            np.searchsorted(t.finals, nodes),
-        )
+        cuts = (t.arc_offsets[bounds], t.start_offsets[bounds], t.final_offsets[bounds])
         penalties = (self.penalties, self.start_penalties, self.final_penalties)
         split = (torch.split(own, np.diff(cut).tolist()) for own, cut in zip(penalties, cuts))
         for i, j, *parts in zip(bounds[:-1].tolist(), bounds[1:].tolist(), *split):

@@ -255,7 +255,7 @@ def _writer(topology: Topology, written: Int32s, penalties: NDArray[np.float64])
         written,
         topology.dst,
         topology.coaccessible,
-        _final_of(topology),
+        topology.final_of_nodes,
         frozen(penalties),
     )
 
@@ -277,7 +277,7 @@ def _readers(
             parts = [part + shift for part, shift in zip(parts, shifts, strict=False)]
         return frozen(np.concatenate(parts))
 
-    final = [_final_of(t) for t in topologies]
+    final = [t.final_of_nodes for t in topologies]
     fail = np.empty(0, dtype=np.int32)
     if failures is not None:
         final[-1] = failures.final
@@ -296,23 +296,11 @@ def _readers(
     )
 
 
-def _final_of(topology: Topology) -> Int32s:
-    """Return which final each node is, or -1."""
-    final = np.full(topology.num_nodes, -1, dtype=np.int32)
-    final[topology.finals] = np.arange(len(topology.finals), dtype=np.int32)
-    frozen_final: Int32s = frozen(final)
-    return frozen_final
-
-
 def _start_entries(topologies: Sequence[Topology], length: int) -> tuple[Int32s, Int32s]:
     """Return tuples of starts ``[S, G]`` of products one by one, and offsets ``[length + 1]``."""
-    bounds = [np.searchsorted(t.starts, t.node_offsets) for t in topologies]
     parts = [np.empty((0, len(topologies)), dtype=np.int64)]
     for i in range(length):
-        ranges = [
-            np.arange(*b[min(i, t.batch_size - 1) :][:2])
-            for t, b in zip(topologies, bounds, strict=True)
-        ]
+        ranges = [np.arange(*t.start_offsets[min(i, t.batch_size - 1) :][:2]) for t in topologies]
         grids = np.meshgrid(*ranges, indexing="ij")
         parts.append(np.stack([grid.ravel() for grid in grids], axis=1))
     offsets = np.cumsum([len(part) for part in parts])

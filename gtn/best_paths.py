@@ -107,8 +107,8 @@ def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch
     cuts = zip(
         pairwise(before.tolist()),
         pairwise(topology.arc_offsets.tolist()),
-        pairwise(np.searchsorted(topology.starts, before).tolist()),
-        pairwise(np.searchsorted(topology.finals, before).tolist()),
+        pairwise(topology.start_offsets.tolist()),
+        pairwise(topology.final_offsets.tolist()),
     )
     nothing = np.empty(0, dtype=np.int32)
     ways, lengths, firsts, lasts, counts = [nothing], [nothing], [nothing], [nothing], [0]

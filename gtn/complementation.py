@@ -18,7 +18,7 @@ from gtn.kernels.difference import Side, avoid
 from gtn.optimization import connect
 from gtn.product import common_length, in_common_tables, relabelled, relabelling
 from gtn.symbols import EPSILON, SymbolTable
-from gtn.topology import ArcIndex, Topology, frozen
+from gtn.topology import ArcIndex, Topology
 
 __all__ = ["complement", "difference"]
 
@@ -66,8 +66,7 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
         graphs,
         t.num_nodes,
     )
-    final_of = np.full(t.num_nodes, -1, dtype=np.int32)
-    final_of[t.finals] = np.arange(len(t.finals), dtype=np.int32)
+    final_of = t.final_of_nodes
     accepts = np.zeros(least.num_nodes + 1, dtype=np.bool_)  # the last: accepts nothing more
     accepts[least.finals] = True
     finals = np.flatnonzero((final_of[pairs[0]] >= 0) & ~accepts[pairs[1]])
@@ -216,5 +215,4 @@ def _check_acceptor(graph: Graph, what: str) -> None:
 
 
 def _side(t: Topology, labels: Int32s, by_node: ArcIndex) -> Side:
-    start_offsets = np.searchsorted(t.starts, t.node_offsets).astype(np.int32)
-    return Side(*by_node, labels, t.dst, t.starts, frozen(start_offsets))
+    return Side(*by_node, labels, t.dst, t.starts, t.start_offsets)

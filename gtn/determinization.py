@@ -114,16 +114,14 @@ def _boolean(graph: Graph, max_nodes: int) -> Graph:
     t = graph.topology
     symbols = symbols_of(t)
     out = outgoing_by_symbol(t, symbols)
-    final = np.zeros(t.num_nodes, dtype=np.bool_)
-    final[t.finals] = True
     node_offsets, src, dst, numbers, offsets, index, is_final, too_many = subset_construction(
         symbols.of_arc,
         t.dst,
         out.offsets,
         out.arcs,
         t.starts,
-        frozen(np.searchsorted(t.starts, t.node_offsets).astype(np.int32)),
-        frozen(final),
+        t.start_offsets,
+        frozen(t.final_of_nodes >= 0),
         frozen(t.accessible & t.coaccessible),
         max_nodes,
     )

@@ -69,9 +69,7 @@ class FailureArcs:
             )
         self.arcs: Int32s = frozen(arcs)
         self._check_cycles(found)
-        final = np.full(t.num_nodes, -1, dtype=np.int32)
-        final[t.finals] = np.arange(len(t.finals), dtype=np.int32)
-        self.final: Int32s = frozen(kernels.resolve(self.arcs, t.dst, frozen(final)))
+        self.final: Int32s = frozen(kernels.resolve(self.arcs, t.dst, t.final_of_nodes))
 
     def _check_cycles(self, found: Int32s) -> None:
         t = self.topology

@@ -84,10 +84,8 @@ def _in_turn(given: Sequence[Graph], symbols: str, first_end: int) -> Graph:
     operands = Operands(given, symbols)
     graphs = operands.graphs
     others = given[1:]
-    finals, starts = (
-        [np.diff(np.searchsorted(getattr(g, name), g.topology.node_offsets)) for g in graphs]
-        for name in ("finals", "starts")
-    )
+    finals = [np.diff(g.topology.final_offsets) for g in graphs]
+    starts = [np.diff(g.topology.start_offsets) for g in graphs]
     meet = np.array([(f > 1) & (s > 1) for f, s in zip(finals, starts[1:])], dtype=np.int64)
     meet = meet.reshape(len(others), operands.length)
     nodes = operands.place_nodes(meet.sum(axis=0))

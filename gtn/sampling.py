@@ -55,9 +55,9 @@ def sample(
     topology = graph.topology
     sums = path_sums(topology, arcs, starts, finals)
     ways = sums.potentials[topology.finals] + as_array(finals)
-    bounds = np.searchsorted(topology.finals, topology.node_offsets)
     groups = [
-        _ends(ways[low:high], count, generator) + np.int32(low) for low, high in pairwise(bounds)
+        _ends(ways[low:high], count, generator) + low
+        for low, high in pairwise(topology.final_offsets)
     ]
     chosen = np.concatenate([np.empty(0, dtype=np.int32), *groups])
     seeds = torch.randint(-(2**63), 2**63 - 1, (len(chosen),), generator=generator).numpy()

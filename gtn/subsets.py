@@ -155,8 +155,6 @@ def _subsets(
     if len(silent):
         order = _silent_order(t, silent)
         rank[order] = np.arange(t.num_nodes, dtype=np.int32)
-    final = np.zeros(t.num_nodes, dtype=np.bool_)
-    final[t.finals] = True
     arcs, starts, _ = (p.detach() for p in float64_penalties(graph))
     machine = kernels.Machine(
         symbols.of_arc,
@@ -167,8 +165,8 @@ def _subsets(
         *outgoing_by_symbol(t, symbols),
         t.starts,
         as_array(starts),
-        frozen(np.searchsorted(t.starts, t.node_offsets).astype(np.int32)),
-        frozen(final),
+        t.start_offsets,
+        frozen(t.final_of_nodes >= 0),
         frozen(rank),
     )
     longest = min(t.num_nodes**2, max(t.num_nodes, 10_000))
@@ -237,8 +235,7 @@ def _penalties(
     is_kept = np.arange(elements) < (found.bases[:-1] + found.kept)[group_of_element]
     kept = np.flatnonzero(is_kept)
     # The elements of final states that can end.
-    final_of = np.full(t.num_nodes, -1, dtype=np.int32)
-    final_of[t.finals] = np.arange(len(t.finals), dtype=np.int32)
+    final_of = t.final_of_nodes
     end_of = np.full(groups, -1, dtype=np.int64)
     end_of[found.group_of[ends]] = elements + groups + np.arange(len(ends))
     ending = np.flatnonzero((end_of[group_of_element] >= 0) & (final_of[found.node] >= 0))

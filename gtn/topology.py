@@ -188,6 +188,27 @@ class Topology:
         sizes = np.diff(self.arc_offsets)
         return frozen(np.repeat(np.arange(self.batch_size), sizes))  # type: ignore[no-any-return]
 
+    # -- ends ---------------------------------------------------------------------------------
+
+    @cached_property
+    def start_offsets(self) -> Int32s:
+        """Where the starts of each graph of the batch begin among :attr:`starts`, ``[B + 1]``."""
+        offsets = np.searchsorted(self.starts, self.node_offsets).astype(np.int32)
+        return frozen(offsets)  # type: ignore[no-any-return]
+
+    @cached_property
+    def final_offsets(self) -> Int32s:
+        """Where the finals of each graph of the batch begin among :attr:`finals`, ``[B + 1]``."""
+        offsets = np.searchsorted(self.finals, self.node_offsets).astype(np.int32)
+        return frozen(offsets)  # type: ignore[no-any-return]
+
+    @cached_property
+    def final_of_nodes(self) -> Int32s:
+        """Which of :attr:`finals` each node is, -1: none, ``[N]``."""
+        final = np.full(self.num_nodes, -1, dtype=np.int32)
+        final[self.finals] = np.arange(len(self.finals), dtype=np.int32)
+        return frozen(final)  # type: ignore[no-any-return]
+
     # -- indexes ------------------------------------------------------------------------------
 
     @cached_property

@@ -87,6 +87,18 @@ def test_a_cycle_is_described():
     assert "7 -> … (arcs 0, 1, 2, 3, 4, 5, 6, 7, …)" in long.describe_cycle()
 
 
+@given(batches(acyclic=False))
+def test_ends_by_graph_and_by_node(batch):
+    t = batch.topology
+    for ends, offsets in ((t.starts, t.start_offsets), (t.finals, t.final_offsets)):
+        owner = t.graph_of_nodes(ends)
+        assert np.diff(offsets).tolist() == np.bincount(owner, minlength=len(batch)).tolist()
+        assert offsets[0] == 0
+    finals = t.finals.tolist()
+    nodes = range(t.num_nodes)
+    assert t.final_of_nodes.tolist() == [finals.index(n) if n in finals else -1 for n in nodes]
+
+
 @given(ANY)
 def test_reachability(g):
     t, graph = g.topology, links(g.topology)
