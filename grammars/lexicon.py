@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from grammars.words import WordList
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.indexes import frozen
 from gtn.kernels.minimization import breadth_first_blocks
 from gtn.kernels.string_sets import Automaton, minimal_automaton
 from gtn.symbols import SymbolTable
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["lexicon"]
 

@@ -11,9 +11,10 @@ from gtn.composition import compose
 from gtn.determinism import nondeterminism, symbols_of
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.indexes import frozen
 from gtn.kernels.delays import consistent_delays
 from gtn.optimization import connect
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["is_functional", "is_unambiguous"]
 

@@ -12,8 +12,9 @@ from gtn.data import Sources, compose_index
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph, check_penalties
+from gtn.indexes import frozen, grouped
 from gtn.kernels.beam import NEGATIVE, TOO_MANY, Readers, Writer
-from gtn.kernels.reachability import group_by, reach
+from gtn.kernels.reachability import reach
 from gtn.product import (
     Product,
     common_length,
@@ -25,7 +26,7 @@ from gtn.product import (
 )
 from gtn.tensors import as_array, float64_penalties
 from gtn.token_passing import passed
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["pruned"]
 
@@ -182,13 +183,10 @@ def _passed(
 
 def _between(count: int, arcs: Int32s, starts: Int32s, finals: Int32s) -> NDArray[np.bool_]:
     """Return which tokens lie on a path from a start to a final, ``[count]``."""
-    every = frozen(np.arange(len(arcs), dtype=np.int32))
     alive = np.ones(count, dtype=np.bool_)
     for seeds, near, far in ((starts, 0, 1), (finals, 1, 0)):
         src, dst = (frozen(np.ascontiguousarray(arcs[:, c])) for c in (near, far))
-        offsets, by_node = group_by(src, count, every)
-        seeds = frozen(seeds)
-        alive &= reach(seeds, count, dst, frozen(offsets), frozen(by_node))
+        alive &= reach(frozen(seeds), count, dst, *grouped(src, count))
     return alive
 
 

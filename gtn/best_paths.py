@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_graph, check_penalties
+from gtn.indexes import ArcIndex, frozen
 from gtn.kernels import scoring as kernels
 from gtn.kernels.n_best import n_best_paths
 from gtn.kernels.n_best_strings import n_best_strings
 from gtn.paths import chains, on_finite_paths, together, traced
 from gtn.symbols import EPSILON
 from gtn.tensors import as_array, float64_penalties
-from gtn.topology import ArcIndex, Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["best_of_each", "n_best"]
 

@@ -14,11 +14,12 @@ from gtn.data import ArcData, Sources
 from gtn.determinization import determinize
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
+from gtn.indexes import ArcIndex
 from gtn.kernels.difference import Side, avoid
 from gtn.optimization import connect
 from gtn.product import common_length, in_common_tables, relabelled, relabelling
 from gtn.symbols import EPSILON, SymbolTable
-from gtn.topology import ArcIndex, Topology
+from gtn.topology import Topology
 
 __all__ = ["complement", "difference"]
 

@@ -15,8 +15,9 @@ import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
 from gtn.errors import DivergentGraphError
+from gtn.indexes import Components, frozen
 from gtn.kernels import blocks as kernels
-from gtn.topology import Components, Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["CyclicSums"]
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.kernels.reachability import group_by
+from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.symbols import EPSILON
-from gtn.topology import ArcIndex, Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["Symbols", "arcs_by_symbol", "nondeterminism", "outgoing_by_symbol", "symbols_of"]
 
@@ -40,17 +40,14 @@ def symbols_of(t: Topology) -> Symbols:
     return Symbols(frozen((of_arc - shift).astype(np.int32)), ilabels, olabels)
 
 
-def arcs_by_symbol(t: Topology, symbols: Symbols) -> ArcIndex:
+def arcs_by_symbol(symbols: Symbols) -> ArcIndex:
     """Return arcs by symbol, counted from -1, within a symbol in their order."""
-    arcs = frozen(np.arange(t.num_arcs, dtype=np.int32))
-    offsets, order = group_by(frozen(symbols.of_arc + np.int32(1)), len(symbols.ilabels) + 1, arcs)
-    return ArcIndex(frozen(offsets), frozen(order))
+    return grouped(frozen(symbols.of_arc + np.int32(1)), len(symbols.ilabels) + 1)
 
 
 def outgoing_by_symbol(t: Topology, symbols: Symbols) -> ArcIndex:
     """Return arcs by source node, within a node by symbol, -1 first."""
-    offsets, arcs = group_by(t.src, t.num_nodes, arcs_by_symbol(t, symbols).arcs)
-    return ArcIndex(frozen(offsets), frozen(arcs))
+    return grouped(t.src, t.num_nodes, arcs_by_symbol(symbols).arcs)
 
 
 def nondeterminism(t: Topology) -> str | None:

@@ -14,10 +14,11 @@ from gtn.determinism import Symbols, outgoing_by_symbol, symbols_of
 from gtn.epsilons import without_epsilons
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.indexes import frozen
 from gtn.kernels.determinization import subset_construction
 from gtn.optimization import finite_part
 from gtn.subsets import determinized
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["check_semiring", "check_unweighted", "determinize", "tolerance", "unweighted"]
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_penalties
+from gtn.indexes import frozen
 from gtn.kernels import scoring as kernels
 from gtn.recursion import AcyclicSums, as_shares, path_sums, potentials, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
@@ -135,8 +136,7 @@ def _entries(topology: Topology, arcs: torch.Tensor, seeds: torch.Tensor) -> tup
             start_penalties,
         )
     else:
-        everywhere = np.ones(topology.num_nodes, dtype=np.bool_)
-        everywhere.setflags(write=False)
+        everywhere = frozen(np.ones(topology.num_nodes, dtype=np.bool_))
         _, entry, bad, cycle = kernels.shortest_from(
             everywhere,
             *topology.outgoing,

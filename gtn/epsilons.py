@@ -13,12 +13,12 @@ from gtn.data import Sources
 from gtn.distance import Semiring, distances_float64
 from gtn.errors import CyclicGraphError, GraphError
 from gtn.graph import Graph, check_penalties
+from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.epsilons import closures
-from gtn.kernels.reachability import group_by
 from gtn.optimization import finite, finite_part
 from gtn.symbols import EPSILON
 from gtn.tensors import as_given, float64_penalties
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["remove_epsilon", "without_epsilons"]
 
@@ -153,12 +153,10 @@ def without_epsilons(
     return made, roots
 
 
-def _by_source(t: Topology, arcs: Int32s) -> tuple[Int32s, Int32s]:
+def _by_source(t: Topology, arcs: Int32s) -> ArcIndex:
     """Return some of the arcs, grouped by their source node."""
-    offsets, order = group_by(
-        frozen(t.src[arcs]), t.num_nodes, frozen(np.arange(len(arcs), dtype=np.int32))
-    )
-    return frozen(offsets), frozen(arcs[order])
+    offsets, order = grouped(frozen(t.src[arcs]), t.num_nodes)
+    return ArcIndex(offsets, frozen(arcs[order]))
 
 
 def _name_cycle(graph: Graph, silent: Int32s, semiring: Semiring) -> Any:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from gtn.data import Sources, compose_index
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
+from gtn.indexes import frozen, grouped
 from gtn.kernels import failure as kernels
-from gtn.kernels.reachability import find_cycle, group_by
+from gtn.kernels.reachability import find_cycle
 from gtn.symbols import EPSILON
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["FailureArcs", "check_never_asked", "failure_label"]
 
@@ -74,9 +75,8 @@ class FailureArcs:
     def _check_cycles(self, found: Int32s) -> None:
         t = self.topology
         src, dst = frozen(t.src[found]), frozen(t.dst[found])
-        offsets, order = group_by(src, t.num_nodes, frozen(np.arange(len(found), dtype=np.int32)))
         everywhere = frozen(np.ones(t.num_nodes, dtype=np.bool_))
-        cycle = find_cycle(t.num_nodes, dst, frozen(offsets), frozen(order), everywhere)
+        cycle = find_cycle(t.num_nodes, dst, *grouped(src, t.num_nodes), everywhere)
         if len(cycle):
             raise GraphError(
                 f"failure arc {found[cycle[0]]} is part of a cycle of failure arcs, which would "

@@ -15,12 +15,12 @@ from gtn.determinization import Semiring, check_semiring, check_unweighted, tole
 from gtn.distance import distances_float64
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.indexes import frozen, grouped
 from gtn.kernels.minimization import breadth_first_blocks, coarsest_partition, windows
-from gtn.kernels.reachability import group_by
 from gtn.optimization import connect, finite_part
 from gtn.pushing import pushed_float64
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["minimize"]
 
@@ -205,14 +205,12 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
     # The first partition: by graph of the batch, and by final.
     kinds = int(final.max(initial=0)) + 1
     first = _numbered(kinds * t.graph_of_nodes(nodes) + final)
-    by_final = _grouped(first, nodes)
-    by_kind = _grouped(kind, np.arange(t.num_arcs, dtype=np.int32))
-    block = coarsest_partition(t.src, *t.incoming, *by_final, *by_kind)
+    block = coarsest_partition(t.src, *t.incoming, *_groups(first), *_groups(kind))
     number = breadth_first_blocks(frozen(block), t.starts, t.dst, out.offsets, out.arcs)
     node = frozen(number[block])
     # All arcs by new source and symbol: runs of equal ones become one arc.
     src = frozen(node[t.src])
-    order = group_by(src, int(node.max()) + 1, arcs_by_symbol(t, symbols).arcs)[1]
+    order = grouped(src, int(node.max()) + 1, arcs_by_symbol(symbols).arcs).arcs
     keys = np.stack((src[order], symbols.of_arc[order]))
     is_head = np.r_[True, (keys[:, 1:] != keys[:, :-1]).any(axis=0)][: len(order)]
     arc = np.empty(t.num_arcs, dtype=np.int32)
@@ -231,9 +229,10 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
     )
 
 
-def _grouped(keys: Int32s, members: Int32s) -> tuple[Int32s, Int32s]:
-    offsets, order = group_by(frozen(keys), int(keys.max(initial=-1)) + 1, frozen(members))
-    return frozen(order), frozen(offsets)
+def _groups(keys: Int32s) -> tuple[Int32s, Int32s]:
+    """Return the numbers of equal keys together, and where those of each key begin."""
+    offsets, members = grouped(frozen(keys), int(keys.max(initial=-1)) + 1)
+    return members, offsets
 
 
 def _shares(distance: NDArray[np.float64], merged: _Merged, semiring: str) -> Array:

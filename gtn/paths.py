@@ -18,9 +18,10 @@ from gtn.batch import rearranged
 from gtn.beam import pruned
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_graph, check_penalties
+from gtn.indexes import frozen
 from gtn.kernels import scoring as kernels
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = [
     "chains",

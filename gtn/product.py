@@ -16,11 +16,12 @@ from gtn.errors import DataError, GraphError, SymbolError
 from gtn.failure import FailureArcs
 from gtn.gathering import gathered_sums, sum_of, sums_of_sources
 from gtn.graph import Graph
+from gtn.indexes import frozen
 from gtn.kernels import shared_labels
 from gtn.kernels.composition import FILTERS, Operand
 from gtn.kernels.trimming import trim
 from gtn.symbols import EPSILON, SymbolTable
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = [
     "Product",

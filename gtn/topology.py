@@ -24,7 +24,7 @@ from gtn.indexes import (
 from gtn.kernels.reachability import find_cycle, reach, strong_components, topological_order
 from gtn.symbols import EPSILON
 
-__all__ = ["ArcIndex", "Components", "Topology", "frozen"]
+__all__ = ["Topology"]
 
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]

@@ -13,14 +13,15 @@ from gtn.distance import Semiring
 from gtn.epsilons import remove_epsilon
 from gtn.errors import CyclicGraphError, GraphError
 from gtn.graph import Graph, check_penalties
+from gtn.indexes import frozen, grouped
 from gtn.kernels import dense as kernels
 from gtn.kernels.layout import Layout, arrange
-from gtn.kernels.reachability import find_cycle, group_by, topological_order
+from gtn.kernels.reachability import find_cycle, topological_order
 from gtn.rational import project
 from gtn.symbols import EPSILON
 from gtn.tensors import Lengths, as_array, check_untransformed, checked_lengths
 from gtn.threads import in_slices
-from gtn.topology import Topology, frozen
+from gtn.topology import Topology
 
 __all__ = ["Lengths", "Problems", "check_emissions", "silent_cycles_summed", "widened"]
 
@@ -216,15 +217,11 @@ def _silent_order(
     """Return the nodes, graph by graph, such that silent arcs lead forward; or a cycle of these."""
     nodes: NDArray[np.int32] = frozen(np.arange(topology.num_nodes, dtype=np.int32))
     src, dst = frozen(topology.src[silent]), frozen(topology.dst[silent])
-    index = group_by(src, topology.num_nodes, frozen(np.arange(len(silent), dtype=np.int32)))
-    offsets, arcs = (frozen(part) for part in index)
-    order, found = topological_order(topology.num_nodes, dst, offsets, arcs)
+    by_source = grouped(src, topology.num_nodes)
+    order, found = topological_order(topology.num_nodes, dst, *by_source)
     if found < topology.num_nodes:
         everywhere = frozen(np.ones(topology.num_nodes, dtype=np.bool_))
-        cycle = find_cycle(topology.num_nodes, dst, offsets, arcs, everywhere)
+        cycle = find_cycle(topology.num_nodes, dst, *by_source, everywhere)
         return nodes, silent[cycle].astype(np.int32)
-    owner = topology.graph_of_nodes(nodes).astype(np.int32)
-    grouped: NDArray[np.int32] = frozen(
-        group_by(frozen(owner), topology.batch_size, frozen(order))[1]
-    )
-    return grouped, None
+    owner = frozen(topology.graph_of_nodes(nodes).astype(np.int32))
+    return grouped(owner, topology.batch_size, frozen(order)).arcs, None
