@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+
+from gtn import whole_files
 
 __all__ = [
     "CheckpointError",
@@ -81,12 +81,4 @@ def write_whole(path: str | Path, content: bytes | str, errors: str = "strict") 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode(errors=errors) if isinstance(content, str) else content
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    whole_files.write_whole(path, data)

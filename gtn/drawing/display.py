@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from gtn.drawing.dot import to_dot
 from gtn.drawing.svg import piped, to_svg
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.whole_files import write_whole
 
 __all__ = ["Drawing", "draw", "notebook_html"]
 
@@ -82,7 +81,7 @@ def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: An
         content = drawing.dot.encode("utf-8")
     else:
         content = piped(to_dot(graph, **options), kind[1:])
-    _write(path, content)
+    write_whole(path, content)
     return drawing
 
 
@@ -97,23 +96,3 @@ def notebook_html(graph: Graph, max_arcs: int = 100) -> str:
     if shown > max_arcs:
         return f"<pre>{escape(repr(graph))}</pre>"
     return to_svg(graph, engine="layered", max_arcs=max_arcs)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

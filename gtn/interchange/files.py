@@ -11,7 +11,6 @@ import io
 import json
 import os
 import struct
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -27,6 +26,7 @@ from gtn.errors import DataError, GraphError
 from gtn.graph import Graph
 from gtn.symbols import SymbolTable
 from gtn.topology import Topology
+from gtn.whole_files import write_whole
 
 __all__ = ["load", "save"]
 
@@ -89,7 +89,7 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
         content = _safetensors("safetensors.numpy").save(tensors, metadata)
     else:
         raise _unknown_suffix(path)
-    _write_whole(path, content)
+    write_whole(path, content)
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
@@ -317,16 +317,3 @@ def _read_safetensors(content: bytes) -> tuple[Arrays, dict[str, Any]]:
     (length,) = struct.unpack_from("<Q", content)
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
     return arrays, json.loads(metadata.get("about", "{}"))
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is either the old one or the new one, never a part."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -4,7 +4,9 @@ import copy
 import io
 import json
 import math
+import os
 import pickle
+import stat
 import zipfile
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -156,6 +158,15 @@ def test_gradients_stay_behind(path):
     g = gtn.linear(torch.ones(2, 3, requires_grad=True))
     gtn.save(g, path)
     assert not gtn.load(path).penalties.requires_grad
+
+
+def test_a_file_has_the_permissions_of_any_new_file(path):
+    mask = os.umask(0o077)
+    try:
+        gtn.save(gtn.string("ab"), path)
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_file_is_written_whole_or_not_at_all(path, monkeypatch):
