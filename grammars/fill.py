@@ -104,7 +104,7 @@ def with_fill(
         starts=_node(t.starts, _BEFORE),
         finals=finals,
     )
-    keep = topology.accessible & topology.coaccessible
+    keep = topology.on_paths
     kept = np.flatnonzero(keep[topology.src] & keep[topology.dst])
     number = (np.cumsum(keep) - 1).astype(np.int32)
     starts, ends = (np.flatnonzero(keep[n]) for n in (topology.starts, topology.finals))

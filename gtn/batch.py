@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import torch
@@ -16,7 +16,9 @@ from gtn.graph import Graph
 from gtn.symbols import SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["GraphBatch", "assemble", "rearranged", "repeat"]
+__all__ = ["GraphBatch", "assemble", "gather", "rearranged", "repeat", "traced"]
+
+AnyGraph = TypeVar("AnyGraph", bound=Graph)
 
 
 class GraphBatch(Graph):
@@ -170,7 +172,7 @@ class GraphBatch(Graph):
         for i, j, *parts in zip(bounds[:-1].tolist(), bounds[1:].tolist(), *split):
             part = self._part(i, j, *parts, batch=True)
             assert isinstance(part, GraphBatch)
-            yield part._with(sources=tuple(s.then(part.sources[0]) for s in self.sources))
+            yield traced(part, self)
 
     def _part(
         self,
@@ -346,6 +348,11 @@ def rearranged(
         data=graph.data.take(sources),
         sources=(sources,),
     )
+
+
+def traced(made: AnyGraph, given: Graph) -> AnyGraph:
+    """Return what was made of a graph, with the sources that this one has behind its own."""
+    return made._with(sources=tuple(s.then(made.sources[0]) for s in given.sources))
 
 
 def repeat(graph: Graph, times: int) -> GraphBatch:

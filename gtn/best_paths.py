@@ -9,14 +9,14 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.batch import GraphBatch
+from gtn.batch import GraphBatch, traced
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import ArcIndex, frozen
 from gtn.kernels import scoring as kernels
 from gtn.kernels.n_best import n_best_paths
 from gtn.kernels.n_best_strings import n_best_strings
-from gtn.paths import chains, on_finite_paths, together, traced
+from gtn.paths import chains, on_finite_paths, together
 from gtn.symbols import EPSILON
 from gtn.tensors import as_array, float64_penalties
 from gtn.topology import Topology
@@ -82,8 +82,7 @@ def n_best(
         found = n_best(joint, count, distinct=distinct)
         if isinstance(found, list):
             return [traced(paths, joint) for paths in found]
-        result: GraphBatch = traced(found, joint)
-        return result
+        return traced(found, joint)
     paths, offsets = best_of_each(graph, count, side)
     return list(paths._parts(offsets)) if isinstance(graph, GraphBatch) else paths
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.batch import assemble, rearranged
+from gtn.batch import assemble, rearranged, traced
 from gtn.data import ArcData, Sources
 from gtn.determinization import determinize
 from gtn.errors import GraphError, SymbolError
@@ -86,8 +86,7 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
         check=False,
     )
     whole = rearranged(a, topology, arcs[2], starts[1, by_node], final_of[pairs[0, finals]])
-    made = connect(whole)
-    return made._with(sources=(whole.sources[0].then(made.sources[0]),))
+    return traced(connect(whole), whole)
 
 
 def complement(

@@ -186,30 +186,17 @@ def _blocks(
     topology: Topology, arcs: Float64s, starts: Float64s, finals: Float64s | None
 ) -> _Blocks:
     """Return the components of what no infinite penalty forbids."""
-    whole = topology
+    # A cycle that an infinite penalty cuts off is none.
     open_ = arcs < np.inf
-    free = all(np.isfinite(p).all() for p in (arcs, starts, starts if finals is None else finals))
-    if not free:
-        # A cycle that an infinite penalty cuts off is none.
-        topology = Topology(
-            topology.num_nodes,
-            topology.src[open_],
-            topology.dst[open_],
-            topology.ilabels[open_],
-            starts=topology.starts[starts < np.inf],
-            finals=topology.finals if finals is None else topology.finals[finals < np.inf],
-            check=False,
-        )
-    counts = topology.accessible
-    if finals is not None:
-        counts = counts & topology.coaccessible
-    nodes, offsets = _kept(topology.components, counts)
+    may_end = np.ones(len(topology.finals), dtype=np.bool_) if finals is None else finals < np.inf
+    rest = topology.only(open_, starts < np.inf, may_end)
+    nodes, offsets = _kept(rest.components, rest.accessible if finals is None else rest.on_paths)
     sizes = np.diff(offsets)
     block_of = np.full(topology.num_nodes, -1, dtype=np.int32)
     block_of[nodes] = np.repeat(np.arange(len(sizes)), sizes)
     place = np.zeros(topology.num_nodes, dtype=np.int32)
     place[nodes] = np.arange(len(nodes)) - np.repeat(offsets[:-1], sizes)
-    loops = block_of[whole.src[open_ & (whole.src == whole.dst)]]
+    loops = block_of[topology.src[open_ & (topology.src == topology.dst)]]
     kinds = np.where(sizes > 1, kernels.SMALL, kernels.PLAIN).astype(np.int8)
     kinds[loops[loops >= 0]] = kernels.SMALL
     kinds[sizes > SMALL_COMPONENT] = kernels.LARGE

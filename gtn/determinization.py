@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.batch import assemble
+from gtn.batch import assemble, traced
 from gtn.data import Sources
 from gtn.determinism import Symbols, outgoing_by_symbol, symbols_of
 from gtn.epsilons import without_epsilons
@@ -106,8 +106,7 @@ def determinize(
         delta=delta,
         max_nodes=max_nodes,
     )
-    sources = part.sources[0].then(speaking.sources[0]).then(made.sources[0])
-    return made._with(sources=(sources,))
+    return traced(made, traced(speaking, part))
 
 
 def _boolean(graph: Graph, max_nodes: int) -> Graph:
@@ -123,7 +122,7 @@ def _boolean(graph: Graph, max_nodes: int) -> Graph:
         t.starts,
         t.start_offsets,
         frozen(t.final_of_nodes >= 0),
-        frozen(t.accessible & t.coaccessible),
+        t.on_paths,
         max_nodes,
     )
     if too_many:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ from gtn.graph import Graph
 from gtn.tensors import as_mask
 from gtn.topology import Topology
 
-__all__ = ["connect", "finite", "finite_part", "topsort"]
+__all__ = ["connect", "finite", "finite_part", "only_arcs", "topsort"]
 
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -34,7 +33,14 @@ def connect(graph: Graph) -> Graph:
     t = graph.topology
     if t.is_connected:
         return rearranged(graph, t, _all(t.num_arcs), _all(len(t.starts)), _all(len(t.finals)))
-    return _part(graph, Finite(t.accessible & t.coaccessible, *_everything(t)))
+    return only_arcs(graph, np.ones(t.num_arcs, dtype=np.bool_))
+
+
+def only_arcs(graph: Graph, arcs: Mask) -> Graph:
+    """Return the graph of some of its arcs, ``bool [A]``, connected: O(N + A)."""
+    t = graph.topology
+    starts, finals = (np.ones(len(n), dtype=np.bool_) for n in (t.starts, t.finals))
+    return _part(graph, Finite(t.only(arcs, starts, finals).on_paths, arcs, starts, finals))
 
 
 class Finite(NamedTuple):
@@ -48,33 +54,17 @@ class Finite(NamedTuple):
 
 def finite(graph: Graph) -> Finite:
     """Return what of a graph has a finite penalty, and the nodes on paths of it: O(N + A)."""
-    t = graph.topology
     arcs, starts, finals = (
         as_mask(penalties.detach() != torch.inf)
         for penalties in (graph.penalties, graph.start_penalties, graph.final_penalties)
     )
-    if arcs.all() and starts.all() and finals.all():
-        return Finite(t.accessible & t.coaccessible, arcs, starts, finals)
-    rest = Topology(
-        t.num_nodes,
-        t.src[arcs],
-        t.dst[arcs],
-        t.ilabels[arcs],
-        starts=t.starts[starts],
-        finals=t.finals[finals],
-        check=False,
-    )
-    return Finite(rest.accessible & rest.coaccessible, arcs, starts, finals)
+    return Finite(graph.topology.only(arcs, starts, finals).on_paths, arcs, starts, finals)
 
 
 def finite_part(graph: Graph) -> tuple[Graph, Int32s]:
     """Return the graph of its paths of finite penalty, connected, and its nodes' old numbers."""
     part = finite(graph)
     return _part(graph, part), np.flatnonzero(part.nodes).astype(np.int32)
-
-
-def _everything(t: Topology) -> Iterator[Mask]:
-    return (np.ones(n, dtype=np.bool_) for n in (t.num_arcs, len(t.starts), len(t.finals)))
 
 
 def _part(graph: Graph, part: Finite) -> Graph:

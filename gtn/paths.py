@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.batch import rearranged
+from gtn.batch import rearranged, traced
 from gtn.beam import pruned
 from gtn.errors import GraphError, NegativeCycleError
 from gtn.graph import Graph, check_graph, check_penalties
@@ -29,7 +29,6 @@ __all__ = [
     "path_labels",
     "path_text",
     "together",
-    "traced",
     "viterbi_path",
     "viterbi_penalty",
     "viterbi_penalty_float64",
@@ -85,8 +84,7 @@ def viterbi_path(
     """
     if others or beam is not None or max_active is not None or failure is not None:
         joint = together(graph, others, beam, max_active, failure, symbols, suffixes)
-        path: Graph = traced(viterbi_path(joint), joint)
-        return path
+        return traced(viterbi_path(joint), joint)
     check_graph(graph)
     topology = graph.topology
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
@@ -137,19 +135,7 @@ def on_finite_paths(
     finals: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Return which nodes lie on a path that no infinite penalty forbids, ``[N]``."""
-    open_ = arcs != np.inf
-    if not (open_.all() and np.isfinite(starts).all() and np.isfinite(finals).all()):
-        topology = Topology(
-            topology.num_nodes,
-            topology.src[open_],
-            topology.dst[open_],
-            topology.ilabels[open_],
-            starts=topology.starts[starts < np.inf],
-            finals=topology.finals[finals < np.inf],
-            check=False,
-        )
-    mask: NDArray[np.bool_] = frozen(topology.accessible & topology.coaccessible)
-    return mask
+    return topology.only(arcs != np.inf, starts != np.inf, finals != np.inf).on_paths
 
 
 def viterbi_penalty(graph: Graph) -> torch.Tensor:
@@ -209,11 +195,6 @@ def together(
         beam=np.inf if beam is None else beam,
         max_active=max_active,
     )
-
-
-def traced(paths: Any, joint: Graph) -> Any:
-    """Return paths of a composition with the arcs of each operand as sources."""
-    return paths._with(sources=tuple(s.then(paths.sources[0]) for s in joint.sources))
 
 
 def chains(

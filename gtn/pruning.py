@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 
+from gtn.batch import traced
 from gtn.distance import distances_float64
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_penalties
@@ -64,8 +65,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
         for keep, own in zip(kept, penalties, strict=True)
     )
     rest = graph.with_penalties(arcs, start_penalties=starts, final_penalties=finals)
-    pruned = finite_part(rest)[0]
-    return pruned._with(sources=(graph.sources[0].then(pruned.sources[0]),))
+    return traced(finite_part(rest)[0], graph)
 
 
 def _within(graph: Graph, beam: float) -> list[torch.Tensor]:

@@ -75,7 +75,7 @@ def pushed_float64(
         ._with(penalties=arcs, start_penalties=starts, final_penalties=finals)
     )
     distances = distances_float64(trim, "backward" if to == "start" else "forward", semiring)
-    potential = torch.where(torch.from_numpy(nodes), distances, 0.0)
+    potential = torch.where(torch.tensor(nodes), distances, 0.0)
     if to == "final":
         potential = -potential
 

@@ -326,6 +326,12 @@ class Topology:
         return mask
 
     @cached_property
+    def on_paths(self) -> Mask:
+        """Which nodes lie on a path from a start to a final node, ``[N]``."""
+        mask: Mask = frozen(self.accessible & self.coaccessible)
+        return mask
+
+    @cached_property
     def path_order(self) -> Int32s:
         """A topological order of the nodes that matter for paths.
 
@@ -336,7 +342,7 @@ class Topology:
         """
         if self.is_acyclic:
             return self._kahn[0]
-        useful = frozen(self.accessible & self.coaccessible)
+        useful = self.on_paths
         kept = useful[self.src] & useful[self.dst]
         src, dst = frozen(self.src[kept]), frozen(self.dst[kept])
         order, found = topological_order(self.num_nodes, dst, *grouped(src, self.num_nodes))
@@ -355,7 +361,7 @@ class Topology:
     @cached_property
     def is_connected(self) -> bool:
         """Whether every node lies on a path from a start to a final node."""
-        return bool((self.accessible & self.coaccessible).all())
+        return bool(self.on_paths.all())
 
     @cached_property
     def is_acceptor(self) -> bool:
@@ -395,6 +401,23 @@ class Topology:
     def relabelled(self, ilabels: Int32s, olabels: Int32s | None) -> Topology:
         """Return the same structure with other labels (``olabels=None``: an acceptor)."""
         return self._rebuilt(self.src, self.dst, ilabels, olabels, self.starts, self.finals)
+
+    def only(self, arcs: Mask, starts: Mask, finals: Mask) -> Topology:
+        """Return all nodes with some of the arcs, starts and finals: masks ``[A], [S], [F]``.
+
+        For questions about paths: it is one graph, whose arcs have other numbers, and no output.
+        """
+        if arcs.all() and starts.all() and finals.all():
+            return self
+        return Topology(
+            self.num_nodes,
+            self.src[arcs],
+            self.dst[arcs],
+            self.ilabels[arcs],
+            starts=self.starts[starts],
+            finals=self.finals[finals],
+            check=False,
+        )
 
     def _rebuilt(
         self,

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from gtn.batch import assemble, gather
+from gtn.batch import assemble, gather, traced
 from gtn.data import ArcData, Column, Sources
 from gtn.errors import GraphError
 from gtn.exploration import Check, explored
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import integers
+from gtn.optimization import only_arcs
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.tensors import as_mask
 from gtn.topology import Topology
@@ -275,7 +276,7 @@ def transduce(
         data=ArcData(both.columns() | ArcData(columns).columns()),
         sources=made.sources,
     )
-    return _finite(graph.with_data())
+    return _finite(graph)
 
 
 def _table(g: Graph, sources: Sources) -> ArcTable:
@@ -304,41 +305,4 @@ def _finite(g: Graph) -> Graph:
     finite = as_mask(g.penalties.detach() < torch.inf)
     if finite.all():
         return g
-    old = g.topology
-    left = Topology(
-        old.num_nodes,
-        old.src[finite],
-        old.dst[finite],
-        old.ilabels[finite],
-        starts=old.starts,
-        finals=old.finals,
-        check=False,
-    )
-    kept = left.accessible & left.coaccessible
-    new = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
-    before = np.concatenate(([0], np.cumsum(kept)))
-    arcs = np.flatnonzero(finite & kept[old.src] & kept[old.dst]).astype(np.int32)
-    starts, finals = (np.flatnonzero(kept[nodes]) for nodes in (old.starts, old.finals))
-    topology = Topology(
-        int(before[-1]),
-        new[old.src[arcs]],
-        new[old.dst[arcs]],
-        old.ilabels[arcs],
-        old.olabels[arcs],
-        starts=new[old.starts[starts]],
-        finals=new[old.finals[finals]],
-        node_offsets=before[old.node_offsets] if old.is_batch else None,
-        arc_offsets=np.searchsorted(arcs, old.arc_offsets) if old.is_batch else None,
-        check=False,
-    )
-    sources = Sources(arcs)
-    return assemble(
-        topology,
-        gather(g.penalties, arcs),
-        gather(g.start_penalties, starts.astype(np.int32)),
-        gather(g.final_penalties, finals.astype(np.int32)),
-        isymbols=g.isymbols,
-        osymbols=g.osymbols,
-        data=g.data.take(sources),
-        sources=tuple(s.then(sources) for s in g.sources),
-    )
+    return traced(only_arcs(g, finite), g)

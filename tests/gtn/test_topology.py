@@ -112,6 +112,20 @@ def test_reachability(g):
 
 
 @given(ANY)
+def test_some_arcs_and_ends(g):
+    t = g.topology
+    arcs, starts, finals = (np.arange(len(x)) % 3 != 1 for x in (t.src, t.starts, t.finals))
+    some = t.only(arcs, starts, finals)
+    assert some.num_nodes == t.num_nodes
+    assert some.src.tolist() == t.src[arcs].tolist()
+    assert some.dst.tolist() == t.dst[arcs].tolist()
+    assert some.starts.tolist() == t.starts[starts].tolist()
+    assert some.finals.tolist() == t.finals[finals].tolist()
+    assert some.on_paths.tolist() == (some.accessible & some.coaccessible).tolist()
+    assert t.only(*(np.ones(len(x), dtype=bool) for x in (t.src, t.starts, t.finals))) is t
+
+
+@given(ANY)
 def test_questions(g):
     t = g.topology
     pairs = list(zip(t.ilabels.tolist(), t.olabels.tolist(), strict=True))
