@@ -20,7 +20,16 @@ from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.tensors import Lengths, checked_lengths
 from gtn.topology import Topology
 
-__all__ = ["Label", "empty", "end_penalty", "from_arcs", "from_arrays", "label_of", "linear"]
+__all__ = [
+    "Label",
+    "check_no_numbers",
+    "empty",
+    "end_penalty",
+    "from_arcs",
+    "from_arrays",
+    "label_of",
+    "linear",
+]
 
 Nodes = int | Iterable[int] | Mapping[int, float]
 Label = int | str | None

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gtn.errors import DataError
 
-__all__ = ["ArcData", "Column", "JoinedSources", "Sources"]
+__all__ = ["ArcData", "Column", "JoinedSources", "Sources", "compose_index"]
 
 Table = torch.Tensor | NDArray[Any]
 Index = NDArray[np.int32]

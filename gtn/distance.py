@@ -16,7 +16,7 @@ from gtn.recursion import AcyclicSums, as_shares, path_sums, potentials, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 
-__all__ = ["distances_float64", "shortest_distance"]
+__all__ = ["Semiring", "distances_float64", "shortest_distance"]
 
 Int32s = NDArray[np.int32]
 Float64s = NDArray[np.float64]

@@ -14,7 +14,7 @@ from gtn.errors import DataError, GraphError, SymbolError
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["Graph"]
+__all__ = ["Graph", "check_graph", "check_penalties", "check_table"]
 
 Table = torch.Tensor | NDArray[Any]
 _NO_DATA = ArcData()

@@ -21,7 +21,16 @@ from gtn.kernels import masses as kernels
 from gtn.tensors import as_array, as_index, check_untransformed
 from gtn.topology import Topology
 
-__all__ = ["PathSums", "as_shares", "exp_minus", "path_sums", "potentials", "shares", "solve"]
+__all__ = [
+    "AcyclicSums",
+    "PathSums",
+    "as_shares",
+    "exp_minus",
+    "path_sums",
+    "potentials",
+    "shares",
+    "solve",
+]
 
 Float64s = NDArray[np.float64]
 Int32s = NDArray[np.int32]

@@ -16,7 +16,13 @@ from gtn.recursion import exp_minus, path_sums, potentials, shares, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 
-__all__ = ["arc_posteriors", "forward_penalty", "forward_penalty_float64"]
+__all__ = [
+    "Posteriors",
+    "arc_posteriors",
+    "forward_penalty",
+    "forward_penalty_float64",
+    "posteriors_float64",
+]
 
 
 def forward_penalty(graph: Graph) -> torch.Tensor:

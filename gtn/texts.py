@@ -17,7 +17,7 @@ from gtn.graph import Graph, check_table
 from gtn.symbols import EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["String", "string", "strings"]
+__all__ = ["String", "check_text", "string", "strings"]
 
 Item = TypeVar("Item")
 Row = list[Any] | NDArray[Any]
