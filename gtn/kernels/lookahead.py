@@ -99,7 +99,7 @@ def least_labels(
     level = 0
     while num_ahead > 0:
         here, ahead = ahead, here
-        done, num_here, num_ahead = 0, 0, num_ahead
+        done, num_here = 0, 0
         for k in range(num_ahead):
             if least[here[k]] > level:
                 least[here[k]] = level

@@ -583,8 +583,8 @@ def match(
                 if a.least[na] > b.most[nb] or b.least[nb] > a.most[na]:
                     continue
                 if num_nodes >= limit:
-                    too_many = (src, dst, arcs_a, arcs_b)
-                    return (in_a, in_b), too_many, starts, node_offsets, True
+                    found = (src, dst, arcs_a, arcs_b)
+                    return (in_a, in_b), found, starts, node_offsets, True
                 if num_nodes == len(in_a):
                     in_a, in_b = _longer(in_a, most), _longer(in_b, most)
                 if table.width == 0 and 2 * (num_nodes - first) >= len(table.slots):
