@@ -63,11 +63,10 @@ def n_best(
         GraphError: a count below one; a NaN or -inf penalty; an unknown side.
 
     >>> import gtn, torch
-    >>> from gtn.paths import path_text
     >>> g = gtn.linear(torch.tensor([[0.0, 1.0], [0.0, 0.5]]), symbols=gtn.SymbolTable("ab"))
-    >>> [path_text(p) for p in n_best(g, 3)]
+    >>> gtn.path_text(n_best(g, 3))
     ['aa', 'ab', 'ba']
-    >>> [path_text(p) for p in n_best(gtn.union(g, g), 3, distinct=True)]
+    >>> gtn.path_text(n_best(gtn.union(g, g), 3, distinct=True))
     ['aa', 'ab', 'ba']
     """
     check_graph(graph)

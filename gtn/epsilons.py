@@ -17,7 +17,7 @@ from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.epsilons import closures
 from gtn.optimization import finite, finite_part
 from gtn.symbols import EPSILON
-from gtn.tensors import as_given, float64_penalties
+from gtn.tensors import as_given, as_index, float64_penalties
 from gtn.topology import Topology
 
 __all__ = ["remove_epsilon", "without_epsilons"]
@@ -164,7 +164,7 @@ def _name_cycle(graph: Graph, silent: Int32s, semiring: Semiring) -> Any:
     t = graph.topology
     everywhere = np.arange(t.num_nodes, dtype=np.int32)
     penalties = torch.full((t.num_arcs,), torch.inf, dtype=torch.float64)
-    index = torch.from_numpy(silent.astype(np.int64))
+    index = as_index(silent)
     penalties[index] = graph.penalties.detach().cpu().double()[index]
     walk = Topology(
         t.num_nodes, t.src, t.dst, t.ilabels, starts=everywhere, finals=t.finals, check=False

@@ -24,6 +24,7 @@ from gtn.rational import project, union
 from gtn.sampling import sample
 from gtn.scoring import forward_penalty
 from gtn.symbols import SymbolTable
+from gtn.tensors import as_index
 from gtn.testing.comparison import string_penalties
 from gtn.topology import Topology
 
@@ -262,7 +263,7 @@ def _pushed(a: Graph, b: Graph, semiring: Semiring) -> tuple[Graph, Graph]:
                 more = max(more, -float(g.penalties.min(dim=0).values) if g.num_arcs else 0.0)
             else:
                 none = g.penalties.new_full((g.num_nodes,), torch.inf)
-                src = torch.from_numpy(g.src.astype(np.int64))
+                src = as_index(g.src)
                 least = none.scatter_reduce(0, src, g.penalties, "amin")
                 degree = torch.bincount(src, minlength=g.num_nodes).to(least)
                 mass = torch.where(degree > 0, degree.log() - least, 0.0)
@@ -297,14 +298,14 @@ def _same_walk(a: Graph, b: Graph, atol: float) -> bool:
     for g, node in zip((a, b), nodes):
         if not np.array_equal(np.bincount(g.src, minlength=g.num_nodes)[node], degree):
             return False
-    left, right = (torch.from_numpy(s.index.astype(np.int64)) for s in pairs.sources)
+    left, right = (as_index(s.index) for s in pairs.sources)
     if not _near(a.penalties[left], b.penalties[right], atol):
         return False
     ends = []
     for g, node in zip((a, b), nodes):
         end = torch.full((g.num_nodes,), torch.inf, dtype=torch.float64)
-        end[torch.from_numpy(g.finals.astype(np.int64))] = g.final_penalties
-        ends.append(end[torch.from_numpy(node.astype(np.int64))])
+        end[as_index(g.finals)] = g.final_penalties
+        ends.append(end[as_index(node)])
     return _near(ends[0], ends[1], atol)
 
 
@@ -329,9 +330,9 @@ def _randomly_equivalent(
         degree[graph.finals] += 1
         choice = torch.from_numpy(np.log(np.maximum(degree, 1)))
         walk = graph.with_penalties(
-            choice[torch.from_numpy(graph.src.astype(np.int64))] + 0.05,
+            choice[as_index(graph.src)] + 0.05,
             start_penalties=torch.zeros_like(graph.start_penalties),
-            final_penalties=choice[torch.from_numpy(graph.finals.astype(np.int64))],
+            final_penalties=choice[as_index(graph.finals)],
         )
         drawn = sample(walk, n, generator)
         assert isinstance(drawn, GraphBatch)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gtn.batch import gather
 from gtn.data import Sources
 from gtn.kernels import gathering as kernels
-from gtn.tensors import is_transformed
+from gtn.tensors import as_array, as_index, is_transformed
 
 __all__ = ["gathered_sums", "sum_of", "sums_of_sources"]
 
@@ -54,7 +54,7 @@ class _GatheredSums(torch.autograd.Function):
     ) -> tuple[torch.Tensor, ...]:
         ctx.pairs, ctx.counts = pairs, [len(part) for part in values]
         ctx.set_materialize_grads(False)
-        arrays = [_array(part) for part in values]
+        arrays = [as_array(part) for part in values]
         sums = [
             torch.from_numpy(kernels.gathered_sum(a, i, b, j))
             for (i, j), a, b in zip(pairs, arrays[::2], arrays[1::2])
@@ -82,7 +82,7 @@ def _scattered(values: torch.Tensor, index: Int32s, count: int) -> torch.Tensor:
     if torch.is_grad_enabled():
         sums: torch.Tensor = _Scattered.apply(values, index, count)  # type: ignore[no-untyped-call]
         return sums
-    return torch.from_numpy(kernels.scattered(_array(values), index, count))
+    return torch.from_numpy(kernels.scattered(as_array(values), index, count))
 
 
 class _Scattered(torch.autograd.Function):
@@ -91,16 +91,11 @@ class _Scattered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, index: Int32s, count: int) -> torch.Tensor:
         ctx.index = index
-        return torch.from_numpy(kernels.scattered(_array(values), index, count))
+        return torch.from_numpy(kernels.scattered(as_array(values), index, count))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         return gather(gradients[0], ctx.index), None, None
-
-
-def _array(tensor: torch.Tensor) -> NDArray[Any]:
-    array: NDArray[Any] = tensor.detach().resolve_neg().contiguous().numpy()
-    return array
 
 
 def sums_of_sources(penalties: torch.Tensor, sources: Sources) -> torch.Tensor:
@@ -109,9 +104,7 @@ def sums_of_sources(penalties: torch.Tensor, sources: Sources) -> torch.Tensor:
         return gather(penalties, sources.index)
     owner = np.repeat(np.arange(len(sources)), np.diff(sources.offsets))
     found = gather(penalties, sources.index)
-    return found.new_zeros(len(sources)).index_add(
-        0, torch.from_numpy(owner).to(found.device), found
-    )
+    return found.new_zeros(len(sources)).index_add(0, as_index(owner).to(found.device), found)
 
 
 def sum_of(terms: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -39,7 +39,7 @@ def spokes(
     where: Array,
     *,
     into: bool,
-) -> list[Epsilons]:
+) -> Epsilons:
     """Return epsilon arcs between starts or finals and one node for each graph of a batch.
 
     Args:
@@ -53,7 +53,7 @@ def spokes(
     kept = np.flatnonzero(where[owner])
     owner, ends = owner[kept], renumbered[kept]
     src, dst = (ends, hubs[owner]) if into else (hubs[owner], ends)
-    return [Epsilons(owner, src, dst, taken(penalties, kept))]
+    return Epsilons(owner, src, dst, taken(penalties, kept))
 
 
 class Places:

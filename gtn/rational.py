@@ -103,10 +103,10 @@ def _in_turn(given: Sequence[Graph], symbols: str, first_end: int) -> Graph:
         ends, begins = nodes.of(k, left.finals), nodes.of(k + 1, right.starts)
         penalties = taken(left.final_penalties, final) + taken(right.start_penalties, start)
         arcs.append(Epsilons(owner, ends[final], begins[start], penalties))
-        arcs += spokes(left, left.finals, ends, left.final_penalties, joints[k], met, into=True)
-        arcs += spokes(
-            right, right.starts, begins, right.start_penalties, joints[k], met, into=False
-        )
+        arcs += [
+            spokes(left, left.finals, ends, left.final_penalties, joints[k], met, into=True),
+            spokes(right, right.starts, begins, right.start_penalties, joints[k], met, into=False),
+        ]
     return operands.joined(nodes, arcs, [0], range(first_end, len(given)))
 
 
@@ -145,8 +145,8 @@ def closure(
     everywhere = np.ones(operands.length, dtype=bool)
     ends, begins = nodes.of(0, graph.finals), nodes.of(0, graph.starts)
     arcs = [
-        *spokes(graph, graph.finals, ends, graph.final_penalties, nodes.new, everywhere, into=True),
-        *spokes(
+        spokes(graph, graph.finals, ends, graph.final_penalties, nodes.new, everywhere, into=True),
+        spokes(
             graph, graph.starts, begins, graph.start_penalties, nodes.new, everywhere, into=False
         ),
     ]

@@ -80,7 +80,7 @@ def as_given(result: torch.Tensor, graph: Graph) -> torch.Tensor:
 
 
 def as_array(tensor: torch.Tensor) -> NDArray[np.float64]:
-    """Return a float64 tensor as the array that kernels take; it carries no gradient.
+    """Return a tensor on the CPU, mostly of float64, as the array that kernels take.
 
     Raises:
         NotImplementedError: a transform of ``torch.func`` is at work on it.

@@ -36,6 +36,9 @@ class Problems:
     """B problems as kernels take them.
 
     Attributes:
+        topology: of the graph that all share, or of the batch of their graphs.
+        layout: the order in which a frame visits its nodes and arcs.
+        lengths: the frames of each problem, ``[B]``.
         is_batch: whether results have a first dimension.
     """
 

@@ -35,10 +35,7 @@ class GraphLoss(Criterion):
     Args:
         grammar: composed with what comes in; a graph, or a module that returns one. ``None``:
             the graph that comes in is the interpretation graph itself.
-        infeasible: what to do with a target that no path spells: ``"raise"``; ``"skip"``: leave
-            it out of the mean and count it in :attr:`skipped`; ``"infinity"``: its loss is
-            infinite, with gradient zero.
-        reduction: ``"mean"``, ``"sum"`` or ``"none"`` (one loss per graph, ``[B]``).
+        infeasible, reduction: as in :class:`gtn.nn.Criterion`.
     """
 
     def __init__(self, grammar: Grammar | None = None, **options: Any) -> None:

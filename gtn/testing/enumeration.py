@@ -158,7 +158,7 @@ def path_penalties_by_string(
 def forward_penalty_by_enumeration(graph: Graph, max_length: int | None = None) -> Any:
     """Return minus log-sum-exp of minus the penalties of all paths, in nats.
 
-    Paper, section VIII (eq. 15 along one node after another; here path by path). A float for a
+    Paper, section VI-C (there eq. 13, one node after another; here path by path). A float for a
     single graph, ``float64 [B]`` for a batch; ``inf`` without a path. Arguments and errors are
     those of :func:`paths`; on a cyclic graph the longer paths are left out (exact there:
     :func:`~gtn.testing.penalty_by_closure`).
