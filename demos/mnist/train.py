@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import write_whole
 from demos.mnist.models import KIND, MODELS
 from demos.mnist.recipes import Recipe
+from demos.run_state import RunState, in_order, moments_of, numbered, restore_moments
 from recognizers.datasets.mnist import BACKGROUND
 from recognizers.distortion import Distortion
 from recognizers.sdlm import SDLM
@@ -89,7 +90,7 @@ def train_network(
     """
     run = {"recipe": asdict(recipe), "seed": seed, "digits": len(training.labels)}
     run |= {"data": data} if data else {}
-    loop = _Loop(recipe, seed, training, out, json.loads(json.dumps(run)))
+    loop = _Loop(recipe, seed, training, out, run)
     loop.resume()
     write_whole(out / "recipe.json", json.dumps(run, indent=2) + "\n")
     for number in range(len(loop.passes), recipe.passes):
@@ -103,7 +104,9 @@ class _Loop:
     def __init__(
         self, recipe: Recipe, seed: int, training: Digits, out: Path, run: dict[str, Any]
     ) -> None:
-        self.recipe, self.seed, self.training, self.out, self.run = recipe, seed, training, out, run
+        self.recipe, self.seed, self.training = recipe, seed, training
+        others = "another recipe or seed, or of other digits"
+        self.state = RunState(out, {"run": run}, others, KIND)
         self.network = MODELS[recipe.model].build(
             output=recipe.output,
             initialization=recipe.initialization,
@@ -210,36 +213,19 @@ class _Loop:
         return {"least_rate": float(rates.min()), "greatest_rate": float(rates.max())}
 
     def _save(self) -> None:
-        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
-        tensors |= {f"average.{i}": v for i, v in enumerate(self.average)}
+        self.state.write_log(self.passes)
+        parts = {"network": self.network.state_dict(), "average": numbered(self.average)}
         if not isinstance(self.optimizer, SDLM):  # which estimates its own before every pass
-            for i, state in self.optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
-        about = {"run": self.run, "passes": self.passes, "seconds": self.seconds}
-        save_checkpoint(self.out / "state.safetensors", tensors, about, kind=KIND)
-        write_whole(self.out / "log.jsonl", "".join(json.dumps(p) + "\n" for p in self.passes))
+            parts["optimizer"] = moments_of(self.optimizer)
+        self.state.save(parts, passes=self.passes, seconds=self.seconds)
 
     def resume(self) -> None:
         """Go on from the state file, if there is one."""
-        path = self.out / "state.safetensors"
-        if not path.exists():
+        found = self.state.load()
+        if found is None:
             return
-        tensors, about = load_checkpoint(path, kind=KIND)
-        if about.get("run") != self.run:
-            raise CheckpointError(
-                f"{path}: belongs to a run of another recipe or seed, or of other digits; "
-                "choose another --out, or remove it"
-            )
-        groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
-        for key, value in tensors.items():
-            kind, name = key.split(".", 1)
-            groups[kind][name] = value
-        self.network.load_state_dict(groups["network"])
-        self.average = [groups["average"][str(i)] for i in range(len(self.average))]
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in groups["optimizer"].items():
-            i, name = key.split(".", 1)
-            states.setdefault(int(i), {})[name] = value
-        if states:
-            self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
+        parts, about = found
+        self.network.load_state_dict(parts["network"])
+        restore_moments(self.optimizer, parts.get("optimizer", {}))
+        self.average = in_order(parts["average"])
         self.passes, self.seconds = about["passes"], about["seconds"]

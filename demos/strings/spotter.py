@@ -20,6 +20,7 @@ import gtn
 import recognizers
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.figures import machine
+from demos.run_state import RunState, moments_of, restore_moments
 from recognizers.classes import DIGITS
 from recognizers.datasets.pages import PageRecipe, Pages, draw_pages, present
 from recognizers.datasets.strings import line_input
@@ -178,7 +179,8 @@ def train_spotter(
     network = spotter.network
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=settings.decay)
     out.mkdir(parents=True, exist_ok=True)
-    done, seconds, lines = _resume(out, settings, network, optimizer)
+    state = RunState(out, {"settings": asdict(settings)}, "other settings", STATE)
+    done, seconds, lines = _resume(state, network, optimizer)
     write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
     spotter.train()
     started, recent = time.perf_counter(), []
@@ -212,7 +214,9 @@ def train_spotter(
             lines.append({"step": number + 1, "loss": float(np.mean(recent))})
             bar.set_postfix(loss=f"{lines[-1]['loss']:.3f}")
             recent = []
-            _save(out, settings, network, optimizer, number + 1, seconds, lines)
+            state.write_log(lines)
+            tensors = {"network": network.state_dict(), "optimizer": moments_of(optimizer)}
+            state.save(tensors, done=number + 1, seconds=seconds, log=lines)
     spotter.report = {"settings": asdict(settings), "seconds": seconds}
     spotter.eval().save(out / "spotter.safetensors")
     metrics = {"settings": asdict(settings), "seconds": seconds, "machine": machine()}
@@ -252,43 +256,14 @@ def evaluate_spotter(
     }
 
 
-def _save(
-    out: Path,
-    settings: SpotSettings,
-    network: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    done: int,
-    seconds: float,
-    lines: list[dict[str, Any]],
-) -> None:
-    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
-    for i, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
-    about = {"settings": asdict(settings), "done": done, "seconds": seconds, "log": lines}
-    write_whole(out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-    save_checkpoint(out / "state.safetensors", tensors, about, kind=STATE)
-
-
 def _resume(
-    out: Path, settings: SpotSettings, network: nn.Module, optimizer: torch.optim.Optimizer
+    state: RunState, network: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, float, list[dict[str, Any]]]:
     """Return the steps and seconds that an interrupted run has behind it, and its log."""
-    path = out / "state.safetensors"
-    if not path.exists():
+    found = state.load()
+    if found is None:
         return 0, 0.0, []
-    tensors, about = load_checkpoint(path, kind=STATE)
-    if about["settings"] != asdict(settings):
-        raise CheckpointError(
-            f"{path}: belongs to a run of other settings; choose another --out, or remove it"
-        )
-    parts: dict[str, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        kind, name = key.split(".", 1)
-        parts.setdefault(kind, {})[name] = value
+    parts, about = found
     network.load_state_dict(parts["network"])
-    states: dict[int, dict[str, Tensor]] = {}
-    for key, value in parts.get("optimizer", {}).items():
-        i, name = key.split(".", 1)
-        states.setdefault(int(i), {})[name] = value
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+    restore_moments(optimizer, parts.get("optimizer", {}))
     return about["done"], about["seconds"], about["log"]

@@ -15,7 +15,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 import gtn
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import write_whole
+from demos.run_state import RunState, moments_of, restore_moments
 from demos.strings.labelled_lines import LabelledLines
 from demos.strings.reader import StringReader
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings, Lines, line_input
@@ -95,7 +96,7 @@ def train(
     metrics = {
         "settings": asdict(settings),
         "seconds": run.seconds,
-        "own_lines": len(run.about["lines"]),
+        "own_lines": 0 if own is None else len(own.called),
         "parameters": sum(p.numel() for p in run.reader.network.parameters()),
     }
     write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
@@ -113,7 +114,8 @@ class _Run:
         out: Path,
     ) -> None:
         self.settings, self.out, self.own = settings, out, own
-        self.about = {"settings": asdict(settings), "lines": [] if own is None else own.called}
+        run = {"settings": asdict(settings), "lines": [] if own is None else own.called}
+        self.state = RunState(out, run, "other settings or other lines", STATE)
         self.reader = StringReader(settings.network, step=settings.step, seed=settings.seed)
         noisy = {"noise": settings.noise, "noisy": 0.5}
         self.data = [
@@ -170,8 +172,7 @@ class _Run:
                 self.seconds[self.stage] += time.perf_counter() - started
                 started = time.perf_counter()
                 line = {"stage": self.stage, "step": self.done, "loss": float(np.mean(recent))}
-                with (self.out / "log.jsonl").open("a") as log:
-                    log.write(json.dumps(line) + "\n")
+                self.state.log(line)
                 bar.set_postfix(loss=f"{line['loss']:.4f}")
                 recent = []
                 if self.done == steps:
@@ -232,46 +233,29 @@ class _Run:
             group["lr"] = group["top"] * height
 
     def _save(self) -> None:
-        tensors = {f"reader.{k}": v for k, v in self.reader.state_dict().items()}
-        for i, state in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{key}": value for key, value in state.items()}
-        about = self.about | {"stage": self.stage, "done": self.done, "seconds": self.seconds}
-        save_checkpoint(self.out / "state.safetensors", tensors, about, kind=STATE)
+        self.state.save(
+            {"reader": self.reader.state_dict(), "optimizer": moments_of(self.optimizer)},
+            stage=self.stage,
+            done=self.done,
+            seconds=self.seconds,
+        )
 
     def resume(self) -> None:
         """Go on from the state file, if there is one."""
-        path = self.out / "state.safetensors"
-        if not path.exists():
-            (self.out / "log.jsonl").unlink(missing_ok=True)
+        found = self.state.load()
+        if found is None:
             return
-        tensors, about = load_checkpoint(path, kind=STATE)
-        if {key: about.get(key) for key in self.about} != self.about:
-            raise CheckpointError(
-                f"{path}: belongs to a run of other settings or other lines; "
-                "choose another --out, or remove it"
-            )
+        parts, about = found
         self._enter(about["stage"])
         self.done, self.seconds = about["done"], about["seconds"]
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimizer."):
-                _, i, name = key.split(".", 2)
-                states.setdefault(int(i), {})[name] = value
-        self.reader.load_state_dict(
-            {k.removeprefix("reader."): v for k, v in tensors.items() if k.startswith("reader.")}
-        )
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": states})
-        # A run killed between a line of the log and its state would write that line twice.
-        log = self.out / "log.jsonl"
-        kept = []
-        for text in log.read_text().splitlines(keepends=True) if log.exists() else []:
-            line = json.loads(text) if text.endswith("\n") else None
-            if line and (STAGES.index(line["stage"]), line["step"]) <= (
-                STAGES.index(self.stage),
-                self.done,
-            ):
-                kept.append(text)
-        write_whole(log, "".join(kept))
+        self.reader.load_state_dict(parts["reader"])
+        restore_moments(self.optimizer, parts.get("optimizer", {}))
+        self.state.cut_log(self._has_taken)
+
+    def _has_taken(self, line: dict[str, Any]) -> bool:
+        """Whether the steps that a line of the log is of are behind the run."""
+        behind = STAGES.index(self.stage), self.done
+        return (STAGES.index(line["stage"]), line["step"]) <= behind
 
 
 def _is_of(share: float, number: int) -> bool:

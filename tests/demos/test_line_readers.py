@@ -31,6 +31,7 @@ from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.reading.texts import texts_of
 from demos.checks.report.fields import write_report
 from demos.checks.training.lines import LineTraining
+from demos.checks.training.loop import FieldLoop
 from demos.checks.training.samples import Sample
 from demos.checks.training.settings import Settings
 from demos.checks.training.splicing import Splicer, cuts_between
@@ -144,16 +145,14 @@ def test_training_resumes_to_the_same_reader(
     settings = Settings.of(recognizer, loss=loss, passes=6, validation=0.2)
     fields, further = composed[:8], composed[8:]
     train(fields, settings, tmp_path / "whole", further=further, progress=False)
-    import demos.checks.training.train as training
+    original = FieldLoop.one_pass
 
-    original = training._Loop.one_pass
-
-    def interrupted(self: training._Loop, number: int, *rest: object) -> None:
+    def interrupted(self: FieldLoop, number: int, *rest: object) -> None:
         if number == 5:  # where further fields are being replaced
             raise KeyboardInterrupt
         original(self, number, *rest)
 
-    monkeypatch.setattr(training._Loop, "one_pass", interrupted)
+    monkeypatch.setattr(FieldLoop, "one_pass", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(fields, settings, tmp_path / "cut", further=further, progress=False)
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from typer.testing import CliRunner
 
-import demos.mnist.train as training
+from demos import run_state
 from demos.checkpoint import CheckpointError
 from demos.command_line import run, run_command
 from demos.mnist.__main__ import app
@@ -67,17 +67,17 @@ def test_digits_are_learned_alone_and_an_interrupted_run_goes_on(folder, tmp_pat
     own, recipe = own_of(folder), replace(QUICK, passes=40)
     whole = train_on_own(recipe, 0, own, tmp_path / "whole", held_out=own, progress=False)
     assert whole["held_out"]["error"] < 0.1  # of ten classes, forty digits seen forty times
-    plain = training.save_checkpoint
+    plain = run_state.save_checkpoint
 
     def killed(*arguments, **options):
         plain(*arguments, **options)
         if arguments[2]["passes"][-1]["pass"] == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "save_checkpoint", killed)
+    monkeypatch.setattr(run_state, "save_checkpoint", killed)
     with pytest.raises(KeyboardInterrupt):
         train_on_own(recipe, 0, own, tmp_path / "torn", progress=False)
-    monkeypatch.setattr(training, "save_checkpoint", plain)
+    monkeypatch.setattr(run_state, "save_checkpoint", plain)
     train_on_own(recipe, 0, own, tmp_path / "torn", progress=False)
     first, second = (
         load_model(tmp_path / name / "network.safetensors")[1] for name in ("whole", "torn")

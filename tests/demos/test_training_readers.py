@@ -20,8 +20,9 @@ from demos.checks.measuring.evaluate import (
     read_files,
 )
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
+from demos.checks.training.loop import FieldLoop, with_wrong_labels
 from demos.checks.training.samples import Mixture, Sample
-from demos.checks.training.train import LOSSES, Settings, train, with_wrong_labels
+from demos.checks.training.train import LOSSES, Settings, train
 from recognizers.datasets.fields import (
     Field,
     FieldSetError,
@@ -56,16 +57,14 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     assert "<svg" in (tmp_path / "whole" / "curves.svg").read_text()
 
     # The same run, interrupted in its second pass.
-    import demos.checks.training.train as training
+    original = FieldLoop.one_pass
 
-    original = training._Loop.one_pass
-
-    def interrupted(self: training._Loop, number: int, *rest: object) -> None:
+    def interrupted(self: FieldLoop, number: int, *rest: object) -> None:
         if number == 1:
             raise KeyboardInterrupt
         original(self, number, *rest)
 
-    monkeypatch.setattr(training._Loop, "one_pass", interrupted)
+    monkeypatch.setattr(FieldLoop, "one_pass", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(composed, QUICK, tmp_path / "cut", progress=False)
     monkeypatch.undo()

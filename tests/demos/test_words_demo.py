@@ -47,7 +47,7 @@ def test_it_learns_and_an_interrupted_training_gives_the_same_network(tmp_path):
     whole = train_characters(training, validation, SETTINGS, tmp_path / "a", progress=False)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("demos.words.training.characters.save_checkpoint", _once())
+        patch.setattr("demos.run_state.save_checkpoint", _once())
         with pytest.raises(KeyboardInterrupt):
             train_characters(training, validation, SETTINGS, tmp_path / "b", progress=False)
     resumed = train_characters(training, validation, SETTINGS, tmp_path / "b", progress=False)

@@ -23,9 +23,9 @@ from torch import nn
 from tqdm import tqdm
 
 import gtn
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.checks.whole.reader import Prepared, WholeReader
 from demos.checks.whole.samples import LocatedCheck, WrittenLine
+from demos.run_state import RunState, moments_of, move_average, restore_moments
 from recognizers.fields import field_graph
 from recognizers.line_distortion import LineDistortion
 from recognizers.line_images import as_batch
@@ -72,7 +72,8 @@ class WholeLoop:
         out: Path,
         progress: bool,
     ) -> None:
-        self.reader, self.settings, self.run, self.out = reader, settings, run, out
+        self.reader, self.settings = reader, settings
+        self.state = RunState(out, run, "other settings, other checks or another --start")
         self.progress = progress
         self.done = 0
         self.seconds = 0.0  # of all passes, and of the passes before this run
@@ -117,11 +118,7 @@ class WholeLoop:
             nn.utils.clip_grad_norm_(recognize.network.parameters(), 5.0)
             self.of_lines.step()
             share = max(0.005, 1.0 / (1 + number * len(batches) + b))
-            for key, value in recognize.network.state_dict().items():
-                if value.is_floating_point():
-                    self.average[key].lerp_(value, share)
-                else:
-                    self.average[key].copy_(value)
+            move_average(self.average, recognize.network.state_dict(), share)
             sum_of, count = sum_of + loss.item() * len(chosen), count + len(chosen)
         if number + 1 == settings.line_passes:
             recognize.network.load_state_dict(self.average)
@@ -219,48 +216,34 @@ class WholeLoop:
         """Log a pass, and write the state."""
         self.done += 1
         line = {"pass": self.done, **line, "seconds": time.perf_counter() - started}
-        with (self.out / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
+        self.state.log(line)
         if self.progress:
             tqdm.write(json.dumps(line))
-        tensors = {f"reader.{k}": v for k, v in self.reader.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.items()}
-        for kind, optimizer in (("lines", self.of_lines), ("checks", self.of_checks)):
-            for i, state in optimizer.state_dict()["state"].items():
-                tensors |= {f"{kind}.{i}.{key}": value for key, value in state.items()}
         self.seconds += line["seconds"]
-        about = self.run | {"done": self.done, "seconds": self.seconds}
-        save_checkpoint(self.out / "state.safetensors", tensors, about)
+        self.state.save(
+            {
+                "reader": self.reader.state_dict(),
+                "average": self.average,
+                "lines": moments_of(self.of_lines),
+                "checks": moments_of(self.of_checks),
+            },
+            done=self.done,
+            seconds=self.seconds,
+        )
 
     def resume(self) -> None:
         """Go on from the state file, if there is one."""
-        path = self.out / "state.safetensors"
-        if not path.exists():
-            (self.out / "log.jsonl").unlink(missing_ok=True)
+        found = self.state.load()
+        if found is None:
             return
-        tensors, about = load_checkpoint(path)
-        if {key: about.get(key) for key in self.run} != self.run:
-            raise CheckpointError(
-                f"{path}: belongs to a run of other settings, other checks or another --start; "
-                "choose another --out, or remove it"
-            )
-        parts: dict[str, dict[str, torch.Tensor]] = {}
-        for key, value in tensors.items():
-            part, _, name = key.partition(".")
-            parts.setdefault(part, {})[name] = value
+        parts, about = found
         self.reader.load_state_dict(parts["reader"])
         self.average = parts["average"]
-        for kind, optimizer in (("lines", self.of_lines), ("checks", self.of_checks)):
-            states: dict[int, dict[str, torch.Tensor]] = {}
-            for key, value in parts.get(kind, {}).items():
-                i, _, name = key.partition(".")
-                states.setdefault(int(i), {})[name] = value
-            optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+        restore_moments(self.of_lines, parts.get("lines", {}))
+        restore_moments(self.of_checks, parts.get("checks", {}))
         self.done, self.seconds = about["done"], about["seconds"]
         self.seconds_before = self.seconds
-        log = self.out / "log.jsonl"
-        kept = log.read_text().splitlines(keepends=True)[: self.done] if log.exists() else []
-        write_whole(log, "".join(kept))
+        self.state.cut_log(lambda line: line["pass"] <= self.done)
 
 
 def places_of(grammar: gtn.Graph) -> torch.Tensor:

@@ -14,10 +14,17 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.figures import keep_figures
+from demos.run_state import (
+    RunState,
+    averaged,
+    in_order,
+    moments_of,
+    numbered,
+    restore_moments,
+)
 from demos.words.samples.characters import CLASSES, KINDS, Characters
-from demos.words.training.state import averaged, packed, unpacked
 from recognizers.losses import discriminative_loss
 from recognizers.online.network import MAPS, AmapNetwork
 
@@ -90,6 +97,7 @@ class _Loop:
         kinds = [k for k, (_, classes) in enumerate(KINDS.values()) for _ in classes]
         self.kind_of = torch.tensor(kinds)
         self.run = {**asdict(settings), "characters": len(training)}
+        self.state = RunState(out, {"run": self.run}, "other settings or other data", KIND)
         self.network = AmapNetwork(
             CLASSES,
             settings.output,
@@ -161,23 +169,23 @@ class _Loop:
         return averaged(self.network, AmapNetwork(**self.network.settings), self.average)
 
     def _save(self) -> None:
-        tensors = packed("network", self.network, self.average, self.optimizer)
-        about = {"run": self.run, "passes": self.passes}
-        save_checkpoint(self.out / "state.safetensors", tensors, about, kind=KIND)
-        write_whole(self.out / "log.jsonl", "".join(json.dumps(p) + "\n" for p in self.passes))
+        self.state.write_log(self.passes)
+        parts = {
+            "network": self.network.state_dict(),
+            "average": numbered(self.average),
+            "optimizer": moments_of(self.optimizer),
+        }
+        self.state.save(parts, passes=self.passes)
 
     def resume(self) -> None:
         """Go on from the state file, if there is one."""
-        path = self.out / "state.safetensors"
-        if not path.exists():
+        found = self.state.load()
+        if found is None:
             return
-        tensors, about = load_checkpoint(path, kind=KIND)
-        if about.get("run") != json.loads(json.dumps(self.run)):
-            raise CheckpointError(
-                f"{path}: belongs to a run of other settings or other data; choose another --out, "
-                "or remove it"
-            )
-        self.average = unpacked("network", tensors, self.network, self.optimizer)
+        parts, about = found
+        self.network.load_state_dict(parts["network"])
+        restore_moments(self.optimizer, parts.get("optimizer", {}))
+        self.average = in_order(parts["average"])
         self.passes = about["passes"]
 
 

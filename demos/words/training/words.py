@@ -17,14 +17,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
 from demos.figures import keep_figures
+from demos.run_state import (
+    RunState,
+    averaged,
+    in_order,
+    moments_of,
+    numbered,
+    restore_moments,
+)
 from demos.words.measuring.words import quick_errors
 from demos.words.reading.letters import NETWORK_CLASSES
 from demos.words.reading.reader import WordReader
 from demos.words.samples.words import Words
 from demos.words.training.losses import training_of
-from demos.words.training.state import averaged, packed, unpacked
 from demos.words.training.strings import compose_strings, placed
 from recognizers.datasets.fields import file_hash
 from recognizers.online.ink import Ink
@@ -152,6 +158,7 @@ class _Run:
             "of_words": len(words),
             "words_hash": _hash_of(words),
         }
+        self.state = RunState(out, {"run": self.about}, "other settings or other data", STATE)
         self.reader = new_reader(settings)
         self.reader.recognize.halved = settings.bfloat16
         self.training = training_of(self.reader.recognize)
@@ -296,24 +303,24 @@ class _Run:
         self._save()
 
     def _save(self) -> None:
-        tensors = packed("reader", self.reader, self.average, self.optimizer)
-        about = {"run": self.about, "stage": self.stage, "done": self.done, "log": self.log}
-        save_checkpoint(self.out / "state.safetensors", tensors, about, kind=STATE)
-        write_whole(self.out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in self.log))
+        self.state.write_log(self.log)
+        parts = {
+            "reader": self.reader.state_dict(),
+            "average": numbered(self.average),
+            "optimizer": moments_of(self.optimizer),
+        }
+        self.state.save(parts, stage=self.stage, done=self.done, log=self.log)
 
     def resume(self) -> None:
         """Go on from the state file, if there is one."""
-        path = self.out / "state.safetensors"
-        if not path.exists():
+        found = self.state.load()
+        if found is None:
             return
-        tensors, about = load_checkpoint(path, kind=STATE)
-        if about.get("run") != self.about:
-            raise CheckpointError(
-                f"{path}: belongs to a run of other settings or other data; choose another --out, "
-                "or remove it"
-            )
+        parts, about = found
         self._enter(about["stage"])
-        self.average = unpacked("reader", tensors, self.reader, self.optimizer)
+        self.reader.load_state_dict(parts["reader"])
+        restore_moments(self.optimizer, parts.get("optimizer", {}))
+        self.average = in_order(parts["average"])
         self.done, self.log = about["done"], about["log"]
 
 

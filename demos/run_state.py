@@ -1,0 +1,182 @@
+"""The state of a training run, from which an interrupted one goes on with the same result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from demos.checkpoint import (
+    FORMAT,
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+    write_whole,
+)
+
+__all__ = [
+    "RunState",
+    "averaged",
+    "in_order",
+    "moments_of",
+    "move_average",
+    "numbered",
+    "restore_moments",
+]
+
+Part = Mapping[str, Tensor]
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class RunState:
+    """The folder of a run: ``state.safetensors``, and ``log.jsonl``, a line of JSON for each step.
+
+    Args:
+        out: the folder.
+        run: what the run depends on, as JSON has it: settings, data. Another run is not gone on
+            with.
+        others: what another run may have, for the message that refuses it.
+        kind: format of the state file.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> state = RunState(Path(folder.name), {"rate": 0.1}, "another rate")
+    >>> state.load() is None
+    True
+    >>> state.save({"network": {"weight": torch.ones(1)}}, done=3)
+    >>> parts, about = state.load()
+    >>> parts, about["done"]
+    ({'network': {'weight': tensor([1.])}}, 3)
+    >>> RunState(Path(folder.name), {"rate": 0.2}, "another rate").load()
+    Traceback (most recent call last):
+    demos.checkpoint.CheckpointError: ...: belongs to a run of another rate; choose another --out...
+    >>> folder.cleanup()
+    """
+
+    out: Path
+    run: Mapping[str, Any]
+    others: str
+    kind: str = FORMAT
+
+    def save(self, parts: Mapping[str, Part], **about: Any) -> None:
+        """Write the tensors of all parts, ``PART.NAME``, and what else the next step depends on."""
+        tensors = {f"{part}.{name}": t for part, of in parts.items() for name, t in of.items()}
+        save_checkpoint(self._file, tensors, {**self.run, **about}, kind=self.kind)
+
+    def load(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
+        """Return the tensors of each part and what was saved beside them.
+
+        ``None`` where no state was saved: the run begins, and a log that is there is of another.
+
+        Raises:
+            CheckpointError: the file is of another run, or no state at all.
+        """
+        if not self._file.exists():
+            self._log.unlink(missing_ok=True)
+            return None
+        tensors, about = load_checkpoint(self._file, kind=self.kind)
+        run = json.loads(json.dumps(dict(self.run)))  # which makes lists of tuples
+        if {key: about.get(key) for key in run} != run:
+            raise CheckpointError(
+                f"{self._file}: belongs to a run of {self.others}; "
+                "choose another --out, or remove it"
+            )
+        parts: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            part, _, name = key.partition(".")
+            parts.setdefault(part, {})[name] = value
+        return parts, about
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append a line to the log."""
+        with self._log.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def cut_log(self, is_known: Callable[[dict[str, Any]], bool]) -> None:
+        """Leave the lines that the state knows of.
+
+        A run killed between a line of the log and its state would write that line twice.
+        """
+        lines = self._log.read_text().splitlines(keepends=True) if self._log.exists() else []
+        whole = [line for line in lines if line.endswith("\n")]
+        write_whole(self._log, "".join(line for line in whole if is_known(json.loads(line))))
+
+    def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Write the log anew: of a run whose state holds all lines."""
+        write_whole(self._log, "".join(json.dumps(line) + "\n" for line in lines))
+
+    @property
+    def _file(self) -> Path:
+        return self.out / "state.safetensors"
+
+    @property
+    def _log(self) -> Path:
+        return self.out / "log.jsonl"
+
+
+def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return what an optimizer remembers of each parameter, as a part of a state.
+
+    >>> weight = nn.Parameter(torch.ones(1))
+    >>> optimizer = torch.optim.SGD([weight], momentum=0.9)
+    >>> weight.sum().backward()
+    >>> optimizer.step()
+    >>> moments_of(optimizer)
+    {'0.momentum_buffer': tensor([1.])}
+    """
+    states = optimizer.state_dict()["state"]
+    return {f"{i}.{key}": value for i, state in states.items() for key, value in state.items()}
+
+
+def restore_moments(optimizer: torch.optim.Optimizer, part: Part) -> None:
+    """Have an optimizer remember what :func:`moments_of` returned; rates and groups are its own."""
+    states: dict[int, dict[str, Tensor]] = {}
+    for name, value in part.items():
+        i, _, key = name.partition(".")
+        states.setdefault(int(i), {})[key] = value
+    if states:
+        optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
+
+
+def numbered(tensors: Iterable[Tensor]) -> dict[str, Tensor]:
+    """Return tensors in a row as a part of a state: ``0``, ``1`` …"""
+    return {str(i): tensor for i, tensor in enumerate(tensors)}
+
+
+def in_order(part: Part) -> list[Tensor]:
+    """Return the tensors that :func:`numbered` numbered.
+
+    >>> in_order(numbered([torch.zeros(1), torch.ones(1)]))
+    [tensor([0.]), tensor([1.])]
+    """
+    return [part[str(i)] for i in range(len(part))]
+
+
+def move_average(average: Part, newest: Part, share: float) -> None:
+    """Move a running mean of a module's state by a share of the way to the newest; counts are set.
+
+    >>> mean = {"weight": torch.zeros(1), "batches": torch.tensor(4)}
+    >>> move_average(mean, {"weight": torch.ones(1), "batches": torch.tensor(5)}, 0.25)
+    >>> mean
+    {'weight': tensor([0.2500]), 'batches': tensor(5)}
+    """
+    for key, value in newest.items():
+        if value.is_floating_point():
+            average[key].lerp_(value, share)
+        else:  # how many batches the statistics are of
+            average[key].copy_(value)
+
+
+def averaged(module: M, like: M, average: Sequence[Tensor]) -> M:
+    """Return ``like``, a module built as ``module`` is, with the running mean of its parameters."""
+    like.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        for parameter, mean in zip(like.parameters(), average, strict=True):
+            parameter.copy_(mean)
+    return like.eval()

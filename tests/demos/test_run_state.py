@@ -1,0 +1,68 @@
+"""What a run leaves, so that it goes on with the same result."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from demos.checkpoint import CheckpointError, load_checkpoint
+from demos.run_state import RunState, averaged, moments_of, restore_moments
+
+
+def stepped(module, optimizer):
+    optimizer.zero_grad()
+    module(torch.ones(1, 2)).square().sum().backward()
+    optimizer.step()
+
+
+def test_an_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path):
+    torch.manual_seed(0)
+    module = nn.Linear(2, 3)
+    optimizer = torch.optim.Adam(module.parameters(), lr=0.1)
+    stepped(module, optimizer)
+    state = RunState(tmp_path / "run", {"settings": {"maps": (1, 2)}}, "other settings")
+    state.save({"network": module.state_dict(), "optimizer": moments_of(optimizer)}, done=1)
+    stepped(module, optimizer)
+
+    parts, about = state.load()
+    assert about == {"settings": {"maps": [1, 2]}, "done": 1}
+    again = nn.Linear(2, 3)
+    again.load_state_dict(parts["network"])
+    optimizer = torch.optim.Adam(again.parameters(), lr=0.1)
+    restore_moments(optimizer, parts["optimizer"])
+    stepped(again, optimizer)
+    for one, other in zip(module.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"state.safetensors"}
+    assert "network.weight" in load_checkpoint(tmp_path / "run" / "state.safetensors")[0]
+
+
+def test_another_run_is_refused_and_a_new_one_begins_its_log(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"pass": 9}\n')
+    state = RunState(tmp_path, {"seed": 1}, "another seed")
+    assert state.load() is None
+    assert not log.exists()
+    state.save({}, done=0)
+    with pytest.raises(CheckpointError, match="run of another seed; choose another --out, or"):
+        RunState(tmp_path, {"seed": 2}, "another seed").load()
+
+
+def test_lines_that_the_state_knows_nothing_of_leave_the_log(tmp_path):
+    state = RunState(tmp_path, {}, "other settings")
+    for number in (1, 2, 3):
+        state.log({"pass": number})
+    with (tmp_path / "log.jsonl").open("a") as log:
+        log.write('{"pa')
+    state.cut_log(lambda line: line["pass"] <= 2)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["pass"] for line in lines] == [1, 2]
+
+
+def test_the_mean_is_of_the_parameters_and_the_rest_as_it_is():
+    module, like = nn.BatchNorm1d(1), nn.BatchNorm1d(1)
+    module(torch.tensor([[1.0], [3.0]]))
+    kept = averaged(module, like, [torch.tensor([5.0]), torch.tensor([6.0])])
+    assert (kept.weight.item(), kept.bias.item(), kept.training) == (5.0, 6.0, False)
+    assert torch.equal(kept.running_mean, module.running_mean)
