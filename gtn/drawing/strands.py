@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.data import Sources
 from gtn.drawing.colors import Ramp
 from gtn.drawing.pictures import Picture, pictures_of
 from gtn.errors import GraphError
@@ -59,8 +60,9 @@ class Style:
 
     Args:
         graph: the graph to draw.
-        highlight: arcs to emphasise: indexes, a mask ``[A]``, or a graph whose (first) sources
-            are arcs of this one, as the result of ``viterbi_path``.
+        highlight: arcs to emphasise: indexes, a mask ``[A]``, :class:`gtn.Sources` among the arcs
+            of this graph, or a graph whose only sources are that, as the result of
+            ``viterbi_path``.
         color: values ``[A]`` to colour the arcs by: posteriors, gradients …
         width: values ``[A]`` for the widths of the curves.
         images: a key of arc data, or ``[A, H, W]``.
@@ -236,8 +238,14 @@ def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
                 "the graph to highlight has no sources; give the result of viterbi_path on the "
                 "drawn graph, or the indexes of its arcs"
             )
-        arcs = highlight.sources[0].index
-        arcs = arcs[arcs >= 0]
+        if len(highlight.sources) > 1:
+            raise GraphError(
+                f"the graph to highlight is made of {len(highlight.sources)} graphs; say by "
+                "highlight=path.sources[k] that the k-th of them is drawn"
+            )
+        highlight = highlight.sources[0]
+    if isinstance(highlight, Sources):
+        arcs = highlight.index[highlight.index >= 0]
     else:
         given = highlight.detach().cpu() if isinstance(highlight, torch.Tensor) else highlight
         arcs = np.asarray(given)
@@ -252,12 +260,6 @@ def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
             raise GraphError(f"highlight must be indexes of arcs, not {arcs.dtype} values")
     bad = arcs[(arcs < 0) | (arcs >= len(mask))] if arcs.size else arcs
     if bad.size:
-        message = f"arc {bad[0]} to highlight does not exist: arcs are 0 to {len(mask) - 1}"
-        if isinstance(highlight, Graph) and len(highlight.sources) > 1:
-            message += (
-                "; of a path through several graphs, arcs of the first are highlighted: "
-                "those of the second are path.sources[1].index, where it is not -1"
-            )
-        raise GraphError(message)
+        raise GraphError(f"arc {bad[0]} to highlight does not exist: arcs are 0 to {len(mask) - 1}")
     mask[arcs.astype(np.int64)] = True
     return mask

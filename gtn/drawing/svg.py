@@ -48,9 +48,9 @@ def to_svg(
         engine: ``"dot"`` (the binary of Graphviz), ``"layered"`` (needs nothing), or ``"auto"``:
             dot where it is installed and no images are asked for.
         highlight: arcs to emphasise: indexes, a mask ``[A]``, or a path made from this graph
-            (``viterbi_path``), whose sources say which arcs it takes (of a path through several
-            graphs, as of ``gtn.dense``, those of the first; ``path.sources[1].index`` are those
-            of the second, -1 where it stood still).
+            (``viterbi_path``), whose sources say which arcs it takes; of a path through several
+            graphs, as of ``gtn.dense``, the sources in the one that is drawn: ``path.sources[1]``
+            in the second.
         color: values ``[A]`` to colour arcs by, as posteriors (pale to dark blue) or gradients
             (values of both signs: blue over grey to red).
         width: values ``[A]`` for the width of the curves.

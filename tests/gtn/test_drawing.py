@@ -566,10 +566,23 @@ def test_dot_writes_pictures(tmp_path, fig20):
     ET.fromstring(transparent)
 
 
-def test_a_path_through_two_graphs_highlights_the_second_by_its_index():
+def test_a_path_through_two_graphs_is_highlighted_in_the_one_that_is_named():
     held = gtn.from_arcs([(0, 1, 0), (1, 1, 0), (1, 2, 1), (2, 2, 1)], final=2)
-    best = gtn.dense.viterbi_path(torch.tensor([[0.0, 9.0], [1.0, 2.0], [1.0, 0.0]]), held)
-    with pytest.raises(gtn.GraphError, match=r"those of the second are path.sources\[1\].index"):
-        gtn.to_svg(held, highlight=best, engine="layered")
-    by_index = gtn.to_svg(held, highlight=best.sources[1].index, engine="layered")
-    assert by_index == gtn.to_svg(held, highlight=[0, 1, 2], engine="layered")
+    emissions = torch.tensor([[0.0, 9.0], [1.0, 2.0], [1.0, 0.0]])
+    best, frames = gtn.dense.viterbi_path(emissions, held), gtn.linear(emissions)
+    for graph, k, arcs in ((frames, 0, [0, 2, 5]), (held, 1, [0, 1, 2])):
+        # Its arcs in the first are arcs of the second, too: which is meant must be said.
+        with pytest.raises(gtn.GraphError, match=r"of 2 graphs; say by .*sources\[k\]"):
+            gtn.to_svg(graph, highlight=best, engine="layered")
+        by_sources = gtn.to_svg(graph, highlight=best.sources[k], engine="layered")
+        assert by_sources == gtn.to_svg(graph, highlight=arcs, engine="layered")
+
+
+def test_sources_that_stand_still_highlight_nothing():
+    first = gtn.from_arcs([(0, 1, 0), (1, 2, gtn.EPSILON)], final=2)
+    second = gtn.from_arcs([(0, 1, 0)], final=1)
+    both = gtn.compose(first, second)
+    stood = both.sources[1]
+    assert sorted(stood.index.tolist()) == [-1, 0]
+    shown = gtn.to_svg(second, highlight=stood, engine="layered")
+    assert shown == gtn.to_svg(second, highlight=[0], engine="layered")
