@@ -46,6 +46,12 @@ def test_half_of_the_text_is_english_and_half_is_what_was_seen():
         assert total == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("seen", [{"a": 0}, {"a": -1, "b": 2}, {"a": math.nan}, {"a": math.inf}])
+def test_words_that_were_seen_no_time_are_told(seen):
+    with pytest.raises(ValueError, match=r"seen 'a' .* times: counts are 0 or above"):
+        spelling_graph(2, seen=seen)
+
+
 @pytest.mark.usefixtures("little_english")
 def test_a_string_costs_what_its_letters_cost_less_what_each_is_given_back():
     model = letter_ngrams({"tan": 1}, 3)

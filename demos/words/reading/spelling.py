@@ -42,10 +42,19 @@ def letter_ngrams(seen: Mapping[str, int], order: int = SPELLING_ORDER) -> NGram
 
     The 100,000 most frequent words of English and all words of the texts are there once at least.
 
+    Raises:
+        ValueError: a count of `seen` that is no count, or no count above 0.
+
     >>> model = letter_ngrams({"gtn": 5}, order=3)
     >>> model.penalty("n", "gt") < model.penalty("n", "gu")
     True
     """
+    wrong = [word for word, count in seen.items() if not 0 <= count < math.inf]
+    if wrong or (seen and not any(seen.values())):
+        word = wrong[0] if wrong else next(iter(seen))
+        raise ValueError(
+            f"seen {word!r} {seen[word]} times: counts are 0 or above, one of them at least above 0"
+        )
     found: dict[str, float] = {}
     english = {w: math.exp(-penalty) for w, penalty in islice(known_words().items(), _LISTED)}
     for text, share in ((english, 1.0 - OWN if seen else 1.0), (seen, OWN)):
