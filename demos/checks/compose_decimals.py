@@ -14,8 +14,8 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
-from demos.checks.compose_fields import save_fields
 from demos.command_line import run_command
+from demos.image_folders import save_labelled
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import (
     FINE,
@@ -24,6 +24,8 @@ from recognizers.datasets.written_amounts import (
     MnistFields,
     join,
     on_paper,
+    shrunk,
+    strip_width,
     write_digit,
     write_mark,
 )
@@ -53,10 +55,9 @@ def write_sign(sign: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     """
     if sign == "-":
         return write_mark(sign, hand, rng)
-    wide = int(2.6 * hand.height) + 8
     high, base = FINE * hand.height, FINE * hand.base
-    canvas = Image.new("L", (wide * FINE, hand.field_height * FINE))
-    pen, x = ImageDraw.Draw(canvas), 0.5 * wide * FINE
+    canvas = Image.new("L", (strip_width(hand) * FINE, hand.field_height * FINE))
+    pen, x = ImageDraw.Draw(canvas), 0.5 * canvas.width
     # Thin pens leave little of what is two pixels wide.
     width = max(3.0 - 1.5 * min(hand.boldness, 0.0), hand.height * rng.uniform(0.05, 0.09)) * FINE
     if sign == ".":
@@ -66,8 +67,7 @@ def write_sign(sign: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
         begin = (x, base - rng.uniform(0.06, 0.16) * high)
         end = (x - rng.uniform(0.04, 0.14) * high, base + rng.uniform(0.1, 0.22) * high)
         pen.line([begin, end], fill=255, width=int(width))
-    drawn = canvas.resize((wide, hand.field_height), Image.Resampling.BOX)
-    return np.asarray(drawn).astype(np.float64)
+    return shrunk(canvas)
 
 
 def compose_decimal(composer: MnistFields, rng: np.random.Generator) -> ComposedField:
@@ -103,7 +103,7 @@ def command(
     images, labels = load_mnist(digits or Path(str(root)) / "mnist", part)
     composer = MnistFields(np.asarray(images), np.asarray(labels))
     fields = (compose_decimal(composer, np.random.default_rng([seed, i])) for i in range(count))
-    save_fields(out, fields, part, count)
+    save_labelled(out, ((one.image, one.text) for one in fields), part, count)
     typer.echo(f"{count} fields and labels.csv in {out}")
 
 

@@ -15,8 +15,8 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
-from demos.checks.compose_fields import save_fields
 from demos.command_line import run_command
+from demos.image_folders import save_labelled
 from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import in_box
@@ -86,7 +86,7 @@ def command(
     images, labels = digit_images(data or Path(str(root)) / "unipen", seed)
     composer = CroppedFields(images, labels)
     fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))
-    save_fields(out, fields, "ink", count)
+    save_labelled(out, ((one.image, one.text) for one in fields), "ink", count)
     typer.echo(f"{count} fields and labels.csv in {out}")
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from demos.checks.compose_fields import save_fields
 from demos.command_line import run_command
+from demos.image_folders import save_labelled
 from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import MnistFields
@@ -37,7 +37,7 @@ def command(
     kind = CroppedFields if cropped else MnistFields
     composer = kind(np.asarray(images), np.asarray(labels))
     fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))
-    save_fields(out, fields, "mnist", count)
+    save_labelled(out, ((one.image, one.text) for one in fields), "mnist", count)
     typer.echo(f"{count} fields and labels.csv in {out}")
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy import ndimage
 
-__all__ = ["paper"]
+__all__ = ["grain", "inked", "paper"]
+
+INK = 18.0
+"""Grey level of paper that is all ink."""
 
 
 def paper(
@@ -29,6 +33,22 @@ def paper(
         if rng.random() < 0.25:
             print_line(sheet, int(rng.integers(1, 5)), rng)
     return sheet
+
+
+def grain(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Return what paper and scanner add to each pixel, float ``[H, W]`` of grey levels."""
+    noise: np.ndarray = ndimage.gaussian_filter(rng.normal(size=shape), 0.5)
+    return noise * rng.uniform(2.0, 5.0)
+
+
+def inked(sheet: np.ndarray, cover: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    """Return the picture, uint8 ``[H, W]``, of ink on a sheet; it covers shares of its pixels.
+
+    >>> inked(np.array([[200.0, 200.0]]), np.array([[0.0, 1.0]]), np.zeros((1, 2))).tolist()
+    [[200, 18]]
+    """
+    levels = sheet * (1.0 - cover) + INK * cover + noise
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
 def curves(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -22,6 +22,8 @@ from recognizers.datasets.written_amounts import (
     joined_zeros,
     marks_of,
     on_paper,
+    shrunk,
+    strip_width,
     write_digit,
 )
 
@@ -106,17 +108,15 @@ def barred(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ends = [(middle - left, row + rise), (middle + right, row - rise)]
     line = [((x + 0.5) * fine, (y + 0.5) * fine) for x, y in ends]
     ImageDraw.Draw(canvas).line(line, fill=255, width=int(rng.uniform(6, 12)))
-    bar = np.asarray(canvas.resize((28, 28), Image.Resampling.BOX)).astype(np.float64)
-    crossed: np.ndarray = np.maximum(pixels, bar)
+    crossed: np.ndarray = np.maximum(pixels, shrunk(canvas, fine))
     return crossed
 
 
 def flourish(mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     """Return a flourish on the line, in a strip as high as the field: float from 0 to 255."""
     high, base = FINE * hand.height, FINE * hand.base
-    wide = FINE * (int(2.6 * hand.height) + 8)
-    canvas = Image.new("L", (wide, hand.field_height * FINE))
-    pen, x = ImageDraw.Draw(canvas), 0.5 * wide
+    canvas = Image.new("L", (strip_width(hand) * FINE, hand.field_height * FINE))
+    pen, x = ImageDraw.Draw(canvas), 0.5 * canvas.width
     width, level = int(rng.uniform(6, 12)), base - high * rng.uniform(0.25, 0.6)
     if mark == "~":
         reach = high * rng.uniform(0.4, 0.9)
@@ -132,9 +132,7 @@ def flourish(mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
         reach = high * rng.uniform(0.3, 0.6) if mark == "#" else steep * half
         rise = 0.0 if mark == "#" else half
         pen.line([(x - reach, level - rise), (x + reach, level + rise)], 255, width)
-    size = (wide // FINE, hand.field_height)
-    drawn: np.ndarray = np.asarray(canvas.resize(size, Image.Resampling.BOX)).astype(np.float64)
-    return drawn
+    return shrunk(canvas)
 
 
 def with_ends(

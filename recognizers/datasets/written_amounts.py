@@ -15,9 +15,17 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from recognizers.datasets.amount_texts import amount
-from recognizers.datasets.check_paper import paper
+from recognizers.datasets.check_paper import grain, inked, paper
 
-__all__ = ["ComposedField", "Hand", "MnistFields", "marks_of"]
+__all__ = [
+    "ComposedField",
+    "Hand",
+    "MnistFields",
+    "back_to_digit",
+    "marks_of",
+    "shrunk",
+    "strip_width",
+]
 
 INK = 60.0
 """Grey level from which a pixel counts as ink when strokes are set side by side."""
@@ -208,7 +216,38 @@ def one_with_upstroke(length: float, rng: np.random.Generator) -> np.ndarray:
     pen.line([(x, top), bend, begin], fill=255, width=width, joint="curve")
     if rng.random() < 0.1:
         pen.line([(foot - 18, bottom), (foot + 18, bottom)], fill=255, width=width)
-    return np.asarray(canvas.resize((28, 28), Image.Resampling.BOX)).astype(np.float64)
+    return shrunk(canvas, fine)
+
+
+def strip_width(hand: Hand) -> int:
+    """Return the width of the strip that one digit or mark is written on, in pixels."""
+    return int(2.6 * hand.height) + 8
+
+
+def shrunk(canvas: Image.Image, fine: int = FINE) -> np.ndarray:
+    """Return a drawing that was made ``fine`` times finer, averaged: float ``[H, W]``.
+
+    >>> shrunk(Image.new("L", (9, 6), 255)).tolist()
+    [[255.0, 255.0, 255.0], [255.0, 255.0, 255.0]]
+    """
+    size = (canvas.width // fine, canvas.height // fine)
+    return np.asarray(canvas.resize(size, Image.Resampling.BOX)).astype(np.float64)
+
+
+def back_to_digit(size: float, turn: float, slant: float, width: float) -> np.ndarray:
+    """Return the matrix that leads from (y, x) in a written digit to (y, x) in its picture.
+
+    Args:
+        size: how much higher it is written.
+        turn: by which angle, in radians.
+        slant: how far it leans to the right, for each pixel upwards.
+        width: how much wider it is than high, beside its picture.
+
+    >>> back_to_digit(2.0, 0.0, 0.0, 1.0).tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    return np.linalg.inv(size * rotation @ np.array([[1.0, 0.0], [-slant, width]]))
 
 
 def write_digit(pixels: np.ndarray, digit: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
@@ -223,14 +262,13 @@ def write_digit(pixels: np.ndarray, digit: str, hand: Hand, rng: np.random.Gener
     width = hand.width * rng.normal(1.0, 0.06)
     if digit == "0" and hand.linked:
         width *= rng.uniform(1.0, 1.5)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    back = np.linalg.inv(size * rotation @ np.array([[1.0, 0.0], [-slant, width]]))  # of (y, x)
-    middle = np.array([hand.base - 0.5 * hand.height, 0.5 * _strip(hand)])
+    back = back_to_digit(size, turn, slant, width)
+    middle = np.array([hand.base - 0.5 * hand.height, 0.5 * strip_width(hand)])
     middle[0] += rng.normal(0.0, hand.jitter)
     if digit == "0" and hand.linked:
         middle[0] += 0.5 * hand.height - 10.0 * size  # small zeros stand on the line
     smooth = ndimage.gaussian_filter(pixels, 0.4)
-    shape = (hand.field_height, _strip(hand))
+    shape = (hand.field_height, strip_width(hand))
     return ndimage.affine_transform(smooth, back, 13.5 - back @ middle, shape, order=1)
 
 
@@ -252,14 +290,13 @@ def write_zeros(count: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     canvas = Image.new("L", size)
     points = list(zip((x - x.min() + room).tolist(), (y + foot).tolist(), strict=True))
     ImageDraw.Draw(canvas).line(points, fill=255, width=width, joint="curve")
-    drawn = canvas.resize((size[0] // FINE, hand.field_height), Image.Resampling.BOX)
-    return np.asarray(drawn).astype(np.float64)
+    return shrunk(canvas)
 
 
 def write_mark(mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     """Return a mark on the line, as digits are: a point, a dash, an x, a dollar sign…"""
     high, base = FINE * hand.height, FINE * hand.base
-    canvas = Image.new("L", (_strip(hand) * FINE, hand.field_height * FINE))
+    canvas = Image.new("L", (strip_width(hand) * FINE, hand.field_height * FINE))
     pen = ImageDraw.Draw(canvas)
     width, x = int(rng.uniform(6, 13)), 0.5 * canvas.width
     if mark in ".,":
@@ -292,18 +329,12 @@ def write_mark(mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
         lower = [box[0], base - 0.5 * high, box[2], base]
         pen.arc(lower, 270, 150, fill=255, width=width)
         pen.line([(x, base - 1.15 * high), (x, base + 0.15 * high)], fill=255, width=width)
-    drawn = canvas.resize((_strip(hand), hand.field_height), Image.Resampling.BOX)
-    return np.asarray(drawn).astype(np.float64)
-
-
-def _strip(hand: Hand) -> int:
-    """Return the width of the strip that one digit or mark is written on."""
-    return int(2.6 * hand.height) + 8
+    return shrunk(canvas)
 
 
 def join(strokes: list[tuple[str, np.ndarray]], hand: Hand, rng: np.random.Generator) -> np.ndarray:
     """Set strips side by side, float ``[H, W]`` from 0 to 255; digits may touch."""
-    wide = sum(ink.shape[1] for _, ink in strokes) + _strip(hand) + 60
+    wide = sum(ink.shape[1] for _, ink in strokes) + strip_width(hand) + 60
     field = np.zeros((hand.field_height, wide))
     end = rng.uniform(6, 24)
     last = (0.0, 0.0)  # the top of the last zero
@@ -351,6 +382,5 @@ def on_paper(strokes: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.nd
     other = (ndimage.grey_dilation if hand.boldness > 0 else ndimage.grey_erosion)(ink, size=(3, 3))
     ink = ndimage.gaussian_filter(ink + abs(hand.boldness) * (other - ink), rng.uniform(0.3, 0.7))
     ink = np.clip(1.25 * ink, 0.0, 1.0) * hand.darkness
-    grain = ndimage.gaussian_filter(rng.normal(size=ink.shape), 0.5) * rng.uniform(2.0, 5.0)
-    picture = paper(ink.shape, rng) * (1.0 - ink) + 18.0 * ink + grain
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    noise = grain(ink.shape, rng)
+    return inked(paper(ink.shape, rng), ink, noise)

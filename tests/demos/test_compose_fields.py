@@ -5,17 +5,21 @@ from scipy import ndimage
 from typer.testing import CliRunner
 
 from demos.checks import compose_fields
-from demos.checks.compose_fields import (
-    PARTS,
-    choose_digits,
-    compose_field,
-    is_drawable,
-    load_set,
-    write_fields,
-)
+from demos.checks.compose_fields import write_fields
 from recognizers.datasets.amount_texts import amount
 from recognizers.datasets.check_paper import paper
 from recognizers.datasets.fields import load_fields
+from recognizers.datasets.penned_amounts import (
+    FINE,
+    PARTS,
+    Hand,
+    choose_digits,
+    compose_field,
+    digit,
+    is_drawable,
+    lay_out,
+    load_set,
+)
 from recognizers.images import load_field
 from recognizers.segmentation import segment_field
 
@@ -42,8 +46,8 @@ def test_the_parts_share_no_digit():
 @pytest.mark.parametrize("part", PARTS)
 def test_every_digit_can_be_drawn_from_each_part(part):
     rng = np.random.default_rng(0)
-    for digit in "0123456789":
-        chosen = choose_digits(3 * digit, part, rng)
+    for character in "0123456789":
+        chosen = choose_digits(3 * character, part, rng)
         assert len(chosen) == 3
         assert all(is_drawable(i) for i in chosen)
 
@@ -95,11 +99,11 @@ def test_a_field_has_at_least_as_many_pieces_as_the_segmenter_needs_for_its_digi
 
 
 def test_digits_stand_side_by_side():
-    hand = compose_fields.Hand.of(np.random.default_rng(2))
-    ink = compose_fields.lay_out(hand, "1000", (1, 0, 10, 20), np.random.default_rng(4))
-    widest = compose_fields.digit(0, hand, 0.5 * hand.field_height, np.random.default_rng(0))
+    hand = Hand.of(np.random.default_rng(2))
+    ink = lay_out(hand, "1000", (1, 0, 10, 20), np.random.default_rng(4))
+    widest = digit(0, hand, 0.5 * hand.field_height, np.random.default_rng(0))
     written = np.flatnonzero((ink < hand.radius).any(0))
-    assert written[-1] - written[0] > 2.0 * (widest.shape[1] - 8 * compose_fields.FINE)
+    assert written[-1] - written[0] > 2.0 * (widest.shape[1] - 8 * FINE)
     assert ndimage.label(ink < hand.radius, np.ones((3, 3)))[1] >= 3
 
 
