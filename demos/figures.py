@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import typer
 
 from demos.checkpoint import write_whole
 
-__all__ = ["echo_figures", "keep_figures", "load_figures", "machine", "shown"]
+__all__ = ["echo_figures", "figures_folder", "keep_figures", "load_figures", "machine", "shown"]
 
 
 def shown(value: Any) -> str:
@@ -34,6 +34,28 @@ def machine() -> str:
 def keep_figures(path: Path, figures: Mapping[str, Any]) -> None:
     """Write figures as JSON, the whole file or nothing; missing folders are made."""
     write_whole(path, json.dumps(figures, indent=1) + "\n")
+
+
+def figures_folder(
+    given: Path | None, checkpoint: Path | None, shipped: Iterable[Path], published: Path
+) -> Path:
+    """Return the folder for what is measured: the one given, or else where the figures belong.
+
+    Those of a shipped checkpoint (``None``: the default one) are published; those of any other
+    stand beside it.
+
+    >>> shipped, published = [Path("weights/words.safetensors")], Path("results/words")
+    >>> for one in (None, *shipped, Path("runs/mine/words.safetensors")):
+    ...     print(figures_folder(None, one, shipped, published).as_posix())
+    results/words
+    results/words
+    runs/mine
+    """
+    if given is not None:
+        return given
+    if checkpoint is None or checkpoint.resolve() in {path.resolve() for path in shipped}:
+        return published
+    return checkpoint.parent
 
 
 def load_figures(path: Path) -> dict[str, Any]:

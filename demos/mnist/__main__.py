@@ -11,7 +11,7 @@ import typer
 
 from demos.checkpoint import write_whole
 from demos.command_line import run
-from demos.figures import echo_figures, keep_figures, machine
+from demos.figures import echo_figures, figures_folder, keep_figures, machine
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.compare import compare as write_comparison
@@ -253,11 +253,18 @@ def robustness(
         int | None, typer.Option(min=1, help="The first so many test digits; default: all.")
     ] = None,
     data: Data = None,
-    results: Results = RESULTS,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
+            "checkpoint."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Measure scaled, shifted, turned and noisy test digits (section III-E)."""
-    figures = measure_changes(checkpoint or shipped(), data, results, digits)
+    folder = figures_folder(results, checkpoint, [shipped()], RESULTS)
+    figures = measure_changes(checkpoint or shipped(), data, folder, digits)
     if as_json:
         typer.echo(json.dumps(figures))
         return

@@ -13,7 +13,7 @@ import torch
 import typer
 
 from demos.command_line import run
-from demos.figures import echo_figures, keep_figures
+from demos.figures import echo_figures, figures_folder, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.strings.compose import compose_lines, compose_pages
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
@@ -292,11 +292,18 @@ def train_spotter_command(
 @app.command(rich_help_panel=PAGE)
 def speed(
     checkpoint: Checkpoint = None,
-    results: Annotated[Path, typer.Option(help="Folder for speed.json.")] = RESULTS,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
+            "checkpoint."
+        ),
+    ] = None,
 ) -> None:
     """Measure how long lines of several widths take, and what one pass saves."""
     found = measure(load(checkpoint))
-    keep_figures(results / "speed.json", found)
+    folder = figures_folder(results, checkpoint, [shipped_checkpoint()], RESULTS)
+    keep_figures(folder / "speed.json", found)
     typer.echo(json.dumps(found))
 
 

@@ -48,6 +48,8 @@ python -m demos.strings spot pages/page_000.png --what 1 --picture found.svg
 python -m demos.strings speed && python -m demos.strings report
 ```
 
+`speed` of a `--checkpoint` of one's own writes its figures beside it.
+
 ## Strings
 
 The test is fixed: 10,000 strings of 1 to 10 of MNIST's *test* digits, the gap between the boxes

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from demos.checkpoint import CheckpointError
+from demos.figures import figures_folder
 from demos.words.commands.arguments import (
     RESULTS,
     Checkpoint,
@@ -26,6 +27,13 @@ from recognizers.datasets.fields import find_data
 
 __all__ = ["beam", "hands", "report", "spelling"]
 
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another checkpoint."
+    ),
+]
+
 
 def beam(
     data: Annotated[
@@ -38,13 +46,14 @@ def beam(
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
-    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
+    results: Results = None,
 ) -> None:
     """Measure error and time of decoding words of the test against the width of the beam."""
     reader = load_reader(checkpoint, system)
     place = find_data(data, "unipen")
+    folder = figures_folder(results, checkpoint, map(shipped_path, SYSTEMS), RESULTS)
     sizes = size or [25_000, 250_000]
-    path = write_beams(reader, place, results, sizes=sizes, count=count, cache=cache)
+    path = write_beams(reader, place, folder, sizes=sizes, count=count, cache=cache)
     typer.echo(f"figures: {path}")
 
 
@@ -56,12 +65,13 @@ def spelling(
     system: System = SYSTEMS[0],
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
-    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
+    results: Results = None,
 ) -> None:
     """Measure reading of test words without a list, by n-grams of letters of each order."""
     reader = load_reader(checkpoint, system)
     place = find_data(data, "unipen")
-    path = write_spelling(reader, place, results, count=count, cache=cache)
+    folder = figures_folder(results, checkpoint, map(shipped_path, SYSTEMS), RESULTS)
+    path = write_spelling(reader, place, folder, count=count, cache=cache)
     typer.echo(f"figures: {path}")
 
 

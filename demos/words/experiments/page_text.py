@@ -59,7 +59,8 @@ reported and left out. The lexicon is all labels of the folder and frequent Engl
 `train --task words` learns such a folder beside UNIPEN's words and letters (`--unipen`, or in
 `GTN_DATA`), its words drawn as those of one more contributor; for one hand `adapt` is quicker. The
 last `--holdout` file names, and rows that a column `split` marks as `test`, are not learned, but
-measured; the figures are in `metrics.json` beside `words.safetensors`.
+measured; the figures are in `metrics.json` beside `words.safetensors`. Those that `beam` and
+`spelling` measure of a `--checkpoint` of one's own are beside it, too.
 
 ## How a word is read
 
