@@ -1,14 +1,18 @@
-"""How the command lines run: what is wrong with a user's files ends in one line."""
+"""How the command lines run: what is wrong with a user's files ends in one line; common options."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-__all__ = ["run", "run_command"]
+__all__ = ["Mnist", "run", "run_command"]
+
+Mnist = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
+"""The option of what :func:`recognizers.datasets.fields.find_data` finds by the name ``mnist``."""
 
 
 def run(app: typer.Typer) -> None:

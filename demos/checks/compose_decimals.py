@@ -6,7 +6,6 @@ belong to the text. The grammar ``regex:-?[0-9]*[.,]?[0-9]*`` reads it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +13,9 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
-from demos.command_line import run_command
+from demos.command_line import Mnist, run_command
 from demos.image_folders import save_labelled
+from recognizers.datasets.fields import find_data
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import (
     FINE,
@@ -89,18 +89,13 @@ def command(
     out: Annotated[Path, typer.Argument(help="Folder for the pictures and labels.csv.")],
     count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 1000,
     part: Annotated[str, typer.Option(help="Whose digits: train or test, of MNIST.")] = "train",
-    digits: Annotated[
-        Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")
-    ] = None,
+    digits: Mnist = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
 ) -> None:
     """Compose fields with decimal numbers of the digits of MNIST and drawn signs."""
-    root = os.environ.get("GTN_DATA")
-    if digits is None and root is None:
-        raise typer.BadParameter("name the folder of MNIST", param_hint="--digits")
     if part not in ("train", "test"):
         raise typer.BadParameter(f"{part!r} is neither train nor test", param_hint="--part")
-    images, labels = load_mnist(digits or Path(str(root)) / "mnist", part)
+    images, labels = load_mnist(find_data(digits, "mnist", option="--digits"), part)
     composer = MnistFields(np.asarray(images), np.asarray(labels))
     fields = (compose_decimal(composer, np.random.default_rng([seed, i])) for i in range(count))
     save_labelled(out, ((one.image, one.text) for one in fields), part, count)

@@ -7,7 +7,6 @@ from one of them. They are drawn as MNIST's are, and composed as those are
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +17,7 @@ from PIL import Image, ImageDraw
 from demos.command_line import run_command
 from demos.image_folders import save_labelled
 from recognizers.datasets.cropped_amounts import CroppedFields
+from recognizers.datasets.fields import find_data
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import in_box
 from recognizers.online.unipen_cache import load_unipen
@@ -80,10 +80,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
 ) -> None:
     """Compose amount fields of the pen-written digits of UNIPEN."""
-    root = os.environ.get("GTN_DATA")
-    if data is None and root is None:
-        raise typer.BadParameter("name the folder of UNIPEN", param_hint="--data")
-    images, labels = digit_images(data or Path(str(root)) / "unipen", seed)
+    images, labels = digit_images(find_data(data, "unipen"), seed)
     composer = CroppedFields(images, labels)
     fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))
     save_labelled(out, ((one.image, one.text) for one in fields), "ink", count)

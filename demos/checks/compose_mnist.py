@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 
-from demos.command_line import run_command
+from demos.command_line import Mnist, run_command
 from demos.image_folders import save_labelled
 from recognizers.datasets.cropped_amounts import CroppedFields
+from recognizers.datasets.fields import find_data
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import MnistFields
 
@@ -21,19 +21,14 @@ __all__ = ["command"]
 def command(
     out: Annotated[Path, typer.Argument(help="Folder for the pictures and labels.csv.")],
     count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 3000,
-    digits: Annotated[
-        Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")
-    ] = None,
+    digits: Mnist = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     cropped: Annotated[
         bool, typer.Option(help="Fields as they are cut out of checks, hardly higher than digits.")
     ] = False,
 ) -> None:
     """Compose amount fields of the training digits of MNIST."""
-    root = os.environ.get("GTN_DATA")
-    if digits is None and root is None:
-        raise typer.BadParameter("name the folder of MNIST", param_hint="--digits")
-    images, labels = load_mnist(digits or Path(str(root)) / "mnist", "train")
+    images, labels = load_mnist(find_data(digits, "mnist", option="--digits"), "train")
     kind = CroppedFields if cropped else MnistFields
     composer = kind(np.asarray(images), np.asarray(labels))
     fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))

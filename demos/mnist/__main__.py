@@ -10,7 +10,7 @@ import torch
 import typer
 
 from demos.checkpoint import write_whole
-from demos.command_line import run
+from demos.command_line import Mnist, run
 from demos.figures import echo_figures, figures_folder, keep_figures, machine
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
@@ -38,7 +38,6 @@ app = typer.Typer(
 )
 
 PAGE = "What docs/mnist.md shows"
-Data = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
 DataOrLabels = Annotated[
     Path | None,
     typer.Option(help="Folder of MNIST, or with labels.csv; default: mnist in $GTN_DATA."),
@@ -190,7 +189,7 @@ def baseline(
     digits: Annotated[
         int | None, typer.Option(min=10, help="Fit on so many digits only; with --validate.")
     ] = None,
-    data: Data = None,
+    data: Mnist = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; default: runs/mnist/ROW-seedN.")
     ] = None,
@@ -221,7 +220,7 @@ def _setting(text: str) -> tuple[str, Any]:
 @app.command(rich_help_panel=PAGE)
 def compare(
     page: Annotated[Path, typer.Option(help="The page that is written.")] = Path("docs/mnist.md"),
-    data: Data = None,
+    data: Mnist = None,
     results: Results = RESULTS,
 ) -> None:
     """Write the table and the plots of all results (Figs. 5, 6 and 9 to 12)."""
@@ -234,7 +233,7 @@ def train_on_parts(
         str, typer.Option(help="Numbers of training digits, with commas between.")
     ] = ",".join(map(str, SIZES)),
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    data: Data = None,
+    data: Mnist = None,
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/mnist/sizes"),
     results: Results = RESULTS,
 ) -> None:
@@ -252,7 +251,7 @@ def robustness(
     digits: Annotated[
         int | None, typer.Option(min=1, help="The first so many test digits; default: all.")
     ] = None,
-    data: Data = None,
+    data: Mnist = None,
     results: Annotated[
         Path | None,
         typer.Option(
@@ -276,7 +275,7 @@ def robustness(
 def pictures(
     checkpoint: Checkpoint = None,
     digit: Annotated[int, typer.Option(min=0, help="Test digit whose maps are shown.")] = 0,
-    data: Data = None,
+    data: Mnist = None,
     out: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("runs/mnist/pictures"),
     seed: Annotated[int, typer.Option(min=0, help="Of the map of states.")] = 0,
 ) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import typer
 
-from demos.command_line import run
+from demos.command_line import Mnist, run
 from demos.figures import echo_figures, figures_folder, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.strings.compose import compose_lines, compose_pages
@@ -48,9 +48,6 @@ app = typer.Typer(
 
 RESULTS = Path("results/strings")
 
-Digits = Annotated[
-    Path | None, typer.Option(help="Folder of the MNIST files; default: mnist in $GTN_DATA.")
-]
 Holdout = Annotated[
     int,
     typer.Option(
@@ -69,7 +66,7 @@ def train(
         Path | None, typer.Option(help="Folder with labels.csv: lines to learn from, too.")
     ] = None,
     holdout: Holdout = 0,
-    digits: Digits = None,
+    digits: Mnist = None,
     network: Annotated[str, typer.Option(help=f"One of {', '.join(NETWORKS)}.")] = NETWORKS[0],
     characters: Annotated[int, typer.Option(min=1, help="Steps on windows.")] = Settings.characters,
     strings: Annotated[int, typer.Option(min=1, help="Steps on lines.")] = Settings.strings,
@@ -85,7 +82,7 @@ def train(
     if network not in NETWORKS:
         known = ", ".join(NETWORKS)
         raise typer.BadParameter(f"{network!r} is none of {known}", param_hint="--network")
-    folder = find_data(digits, "mnist")
+    folder = find_data(digits, "mnist", option="--digits")
     settings = Settings(
         network=network, characters=characters, strings=strings, bfloat16=bfloat16, seed=seed
     )
@@ -110,7 +107,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder with labels.csv; default: the synthetic test.")
     ] = None,
     holdout: Holdout = 0,
-    digits: Digits = None,
+    digits: Mnist = None,
     checkpoint: Checkpoint = None,
     count: Annotated[
         int, typer.Option(min=1, help="Strings of the synthetic test.")
@@ -132,7 +129,7 @@ def evaluate(
         for name, truth, text in wrong:
             typer.echo(f"{name}  {truth}  read {text}")
     else:
-        test = load_mnist(find_data(digits, "mnist"), "test")
+        test = load_mnist(find_data(digits, "mnist", option="--digits"), "test")
         figures, _ = evaluate_lines(
             reader, held_out_strings(test, count, noise=noise, recipe=recipe)
         )
@@ -192,7 +189,7 @@ def compose(
     recipe: Annotated[str, typer.Option(help="Of lines: paper or free.")] = "paper",
     noise: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of inverted pixels.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    digits: Digits = None,
+    digits: Mnist = None,
 ) -> None:
     """Write lines, or pages of scattered digits, as images: something to read, spot and learn."""
     for value, known, option in (
@@ -203,7 +200,7 @@ def compose(
         if value not in known:
             wrong = f"{value!r} is none of {', '.join(known)}"
             raise typer.BadParameter(wrong, param_hint=option)
-    found = load_mnist(find_data(digits, "mnist"), part)
+    found = load_mnist(find_data(digits, "mnist", option="--digits"), part)
     if what == "lines":
         compose_lines(found, out, count, recipe=recipe, noise=noise, seed=seed)
     else:
@@ -254,13 +251,15 @@ def spot(
 
 @app.command("evaluate-spotter", rich_help_panel=PAGES)
 def evaluate_spotter_command(
-    digits: Digits = None,
+    digits: Mnist = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A spotter; default: shipped.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Measure a spotter on pages that no training has seen."""
     spotter = Spotter.load(checkpoint or shipped_spotter())
-    figures = evaluate_spotter(spotter, load_mnist(find_data(digits, "mnist"), "test"))
+    figures = evaluate_spotter(
+        spotter, load_mnist(find_data(digits, "mnist", option="--digits"), "test")
+    )
     if as_json:
         typer.echo(json.dumps(figures))
     else:
@@ -270,7 +269,7 @@ def evaluate_spotter_command(
 @app.command("train-spotter", rich_help_panel=PAGES)
 def train_spotter_command(
     out: Annotated[Path, typer.Option(help="Folder for the spotter, its log and its state.")],
-    digits: Digits = None,
+    digits: Mnist = None,
     positions: Annotated[
         bool, typer.Option(help="Whether to learn from positions, or only from what is on a page.")
     ] = True,
@@ -281,7 +280,7 @@ def train_spotter_command(
     ] = None,
 ) -> None:
     """Train what finds digits on pages of digits and clutter; goes on where interrupted."""
-    folder = find_data(digits, "mnist")
+    folder = find_data(digits, "mnist", option="--digits")
     settings = SpotSettings(positions=positions, steps=steps, seed=seed)
     metrics = train_spotter(load_mnist(folder, "train"), settings, out)
     if results is not None:
@@ -311,13 +310,13 @@ def speed(
 def report(
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
     page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/strings.md"),
-    digits: Digits = None,
+    digits: Mnist = None,
     pictures: Annotated[bool, typer.Option(help="Whether to draw them, too.")] = True,
 ) -> None:
     """Write the page of figures and pictures from what the runs left."""
     typer.echo(f"page: {write_page(results, page)}")
     if pictures:
-        test = load_mnist(find_data(digits, "mnist"), "test")
+        test = load_mnist(find_data(digits, "mnist", option="--digits"), "test")
         spotter = Spotter.load(shipped_spotter())
         for path in write_pictures(load(None), spotter, test, page.with_suffix("")):
             typer.echo(f"picture: {path}")

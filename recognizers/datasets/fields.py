@@ -170,8 +170,10 @@ def load_fields(directory: str | Path) -> FieldSet:
     return FieldSet(directory, tuple(ordered), tuple(problems))
 
 
-def find_data(given: Path | None, *names: str) -> Path:
+def find_data(given: Path | None, *names: str, option: str = "--data") -> Path:
     """Return the folder of a data set: the one given, or a subfolder of ``$GTN_DATA``.
+
+    The ``option`` is what would give it, for the message.
 
     Raises:
         FieldSetError: nothing is given and ``GTN_DATA`` is not set, or the folder is not there.
@@ -181,7 +183,7 @@ def find_data(given: Path | None, *names: str) -> Path:
     root = os.environ.get("GTN_DATA")
     if not root:
         raise FieldSetError(
-            f"no data: give --data DIR, or set GTN_DATA to the folder that holds {names[0]}/"
+            f"no data: give {option} DIR, or set GTN_DATA to the folder that holds {names[0]}/"
         )
     for name in names:
         if (Path(root) / name).is_dir():

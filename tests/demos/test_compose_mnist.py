@@ -90,4 +90,6 @@ def test_the_command_writes_a_folder_of_fields(
     expected = [composer.compose(np.random.default_rng([5, i])).text for i in range(3)]
     assert [one.text for one in found.fields] == expected
     monkeypatch.delenv("GTN_DATA", raising=False)
-    assert CliRunner().invoke(app, [str(tmp_path)]).exit_code == 2
+    failed = CliRunner().invoke(app, [str(tmp_path)])
+    assert failed.exit_code == 1
+    assert "give --digits DIR, or set GTN_DATA" in str(failed.exception)

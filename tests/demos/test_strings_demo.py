@@ -547,7 +547,7 @@ def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_
 
 def test_lines_and_pages_are_composed_as_files(digits, tmp_path, monkeypatch):
     monkeypatch.setattr("demos.strings.__main__.load_mnist", lambda folder, part: digits)
-    monkeypatch.setattr("demos.strings.__main__.find_data", lambda given, name: given)
+    monkeypatch.setattr("demos.strings.__main__.find_data", lambda given, *_, **__: given)
     call = CliRunner().invoke
     lines = tmp_path / "lines"
     done = call(app, ["compose", "lines", str(lines), "--count", "3", "--seed", "4"])

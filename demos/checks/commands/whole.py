@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,13 +19,13 @@ from demos.checks.whole.evaluate import evaluate_checks
 from demos.checks.whole.loop import WholeSettings
 from demos.checks.whole.reader import SHIPPED_WHOLE, WholeReader
 from demos.checks.whole.train import train_whole
+from demos.command_line import Mnist
 from demos.figures import echo_figures, load_figures
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.check_layouts import FAMILIES
+from recognizers.datasets.fields import find_data
 
 __all__ = ["compose_checks", "evaluate_whole", "load_whole", "train_fields", "whole_table"]
-
-Digits = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
 
 
 def compose_checks(
@@ -34,7 +33,7 @@ def compose_checks(
     part: Annotated[str, typer.Option(help=f"One of {', '.join(FAMILIES)}.")] = "train",
     count: Annotated[int, typer.Option(min=1, help="How many checks.")] = 450,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    digits: Digits = None,
+    digits: Mnist = None,
 ) -> None:
     """Compose whole checks; the layouts of the part test are in no other part."""
     write_checks(out, part, count, seed, digits)
@@ -65,7 +64,7 @@ def train_fields(
     global_passes: Annotated[
         int, typer.Option(min=0, help="Passes of the small parameters over whole checks.")
     ] = WholeSettings.global_passes,
-    digits: Digits = None,
+    digits: Mnist = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
 ) -> None:
     """Train a reader of whole checks; goes on where it was interrupted."""
@@ -81,12 +80,9 @@ def train_fields(
         global_passes=global_passes,
         seed=seed,
     )
-    root = os.environ.get("GTN_DATA")
-    if digits is None and root is None:
-        raise typer.BadParameter("name the folder of MNIST", param_hint="--digits")
+    folder = find_data(digits, "mnist", option="--digits")
     begin = None if start is None else _reader_of_fields(start)
-    found = digits or Path(str(root)) / "mnist"
-    typer.echo(json.dumps(train_whole(checks[:count], settings, out, digits=found, start=begin)))
+    typer.echo(json.dumps(train_whole(checks[:count], settings, out, digits=folder, start=begin)))
 
 
 def _reader_of_fields(path: Path) -> CheckReader:

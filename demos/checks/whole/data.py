@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from demos.checkpoint import write_whole
 from recognizers.datasets.check_amounts import Part
 from recognizers.datasets.check_layouts import FAMILIES
 from recognizers.datasets.checks import Check, CheckComposer
-from recognizers.datasets.fields import FieldSetError, load_fields
+from recognizers.datasets.fields import FieldSetError, find_data, load_fields
 from recognizers.datasets.mnist import load_mnist
 
 __all__ = ["KnownCheck", "composed_checks", "known_checks", "write_checks"]
@@ -68,10 +67,7 @@ def composed_checks(
     """
     if part not in FAMILIES:
         raise ValueError(f"part {part!r} is none of {', '.join(FAMILIES)}")
-    root = os.environ.get("GTN_DATA")
-    if digits is None and root is None:
-        raise ValueError("name the folder of MNIST by --digits, or set GTN_DATA")
-    images, labels = load_mnist(digits or Path(str(root)) / "mnist", part)
+    images, labels = load_mnist(find_data(digits, "mnist", option="--digits"), part)
     composer = CheckComposer(np.asarray(images), np.asarray(labels), part)
     key = list(FAMILIES).index(part)
     for i in range(count):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from demos.words.reading.reader import BEAM, FREE_BEAM, SYSTEMS, WordReader, shi
 from demos.words.reading.spelling import SPELLING_ORDER
 from demos.words.report.page import Reader, words_of
 from grammars.words import WordList
-from recognizers.online.unipen_trees import TreeError
 
 __all__ = [
     "RESULTS",
@@ -26,7 +24,6 @@ __all__ = [
     "Size",
     "System",
     "echo_problems",
-    "find_unipen",
     "known",
     "load_reader",
     "make_reader",
@@ -103,16 +100,6 @@ def words_of_task(lexicon: Path | None, labels: list[str]) -> WordList:
     if listed.problems:
         typer.echo(listed.summary(), err=True)
     return listed
-
-
-def find_unipen(data: Path | None, option: str = "--data") -> Path:
-    """UNIPEN data: what an option gives, or ``unipen`` in ``$GTN_DATA``."""
-    if data is not None:
-        return data
-    folder = os.environ.get("GTN_DATA")
-    if not folder:
-        raise TreeError(f"give {option}, or set GTN_DATA to a folder with unipen/ inside")
-    return Path(folder) / "unipen"
 
 
 def echo_problems(problems: list[str]) -> None:

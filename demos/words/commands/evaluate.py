@@ -11,7 +11,6 @@ from demos.figures import echo_figures
 from demos.words.commands.arguments import (
     Cache,
     echo_problems,
-    find_unipen,
     load_reader,
     words_of_task,
 )
@@ -23,7 +22,7 @@ from demos.words.samples.words import evenly, load_words, word_labels
 from demos.words.training.character_results import shipped_network
 from demos.words.training.characters import errors_of, load_network
 from demos.words.training.words import Settings as WordSettings
-from recognizers.datasets.fields import load_fields
+from recognizers.datasets.fields import find_data, load_fields
 from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
 
@@ -77,7 +76,7 @@ def evaluate(
     """
     if side is not None and side not in SIDES:
         raise typer.BadParameter(f"{side!r} is none of {', '.join(SIDES)}", param_hint="--side")
-    place = find_unipen(data)
+    place = find_data(data, "unipen")
     if (place / "labels.csv").is_file():
         for option, given in (("--side", side), ("--characters", characters)):
             if given is not None:

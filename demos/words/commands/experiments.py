@@ -27,6 +27,7 @@ from recognizers.datasets.fields import find_data
 
 __all__ = ["beam", "hands", "report", "spelling"]
 
+Unipen = Annotated[Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")]
 Results = Annotated[
     Path | None,
     typer.Option(
@@ -36,9 +37,7 @@ Results = Annotated[
 
 
 def beam(
-    data: Annotated[
-        Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
-    ] = None,
+    data: Unipen = None,
     checkpoint: Checkpoint = None,
     system: System = SYSTEMS[0],
     size: Annotated[
@@ -58,9 +57,7 @@ def beam(
 
 
 def spelling(
-    data: Annotated[
-        Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
-    ] = None,
+    data: Unipen = None,
     checkpoint: Checkpoint = None,
     system: System = SYSTEMS[0],
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
@@ -96,9 +93,7 @@ def report(
 
 def hands(
     out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs/words/hands"),
-    data: Annotated[
-        Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
-    ] = None,
+    data: Unipen = None,
     system: System = SYSTEMS[0],
     cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
     rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,

@@ -15,7 +15,6 @@ from demos.words.commands.arguments import (
     Cache,
     System,
     echo_problems,
-    find_unipen,
     known,
 )
 from demos.words.reading.lexicon import task_words
@@ -33,6 +32,7 @@ from demos.words.training.own_words import train_beside_unipen
 from demos.words.training.word_results import write_words_card, write_words_result
 from demos.words.training.words import STAGES, train_words
 from demos.words.training.words import Settings as WordSettings
+from recognizers.datasets.fields import find_data
 from recognizers.online.writers import SIDES
 
 __all__ = ["adapt", "train"]
@@ -146,20 +146,36 @@ def train(
         if own is not None:
             out = out or Path("runs") / "words" / f"{own.resolve().name}-{system}-seed{seed}"
             metrics, problems = train_beside_unipen(
-                own, find_unipen(unipen, "--unipen"), word_settings, out, holdout=holdout,
-                cache=cache, progress=progress, until=until,
-            )  # fmt: skip
+                own,
+                find_data(unipen, "unipen", option="--unipen"),
+                word_settings,
+                out,
+                holdout=holdout,
+                cache=cache,
+                progress=progress,
+                until=until,
+            )
             echo_problems(problems)
             typer.echo(_stopped(out) if metrics is None else json.dumps(metrics))
             return
         _train_words(
-            find_unipen(data), word_settings, out, most, cache, progress, until, results, weights
+            find_data(data, "unipen"),
+            word_settings,
+            out,
+            most,
+            cache,
+            progress,
+            until,
+            results,
+            weights,
         )
         return
     output = output or Settings.output
     settings = Settings(output=output, passes=passes, fixed=fixed, seed=seed)
     out = out or Path("runs") / "words" / result_name(asdict(settings))
-    found = load_characters(find_unipen(data), {name: (name,) for name in SIDES}, cache=cache)
+    found = load_characters(
+        find_data(data, "unipen"), {name: (name,) for name in SIDES}, cache=cache
+    )
     echo_problems(found["train"].problems)
     network = train_characters(
         found["train"], found["validation"], settings, out, progress=progress
