@@ -13,7 +13,7 @@ from PIL import Image
 from demos.checks.reading.lines import LineReading
 from demos.checks.reading.reader import CheckReader
 from demos.checks.report.lines import line_pictures
-from demos.checks.report.page import cards_of, write_page
+from demos.checks.report.page import FileCard, cards_of, write_page
 from demos.checks.report.pictures import LEAST_POSTERIOR, MOST_ARCS, Character, data_uri
 from demos.checks.report.segments import segment_pictures
 from grammars import RUBBISH
@@ -24,20 +24,9 @@ __all__ = ["write_report"]
 
 
 @dataclass(frozen=True)
-class Card:
-    """What the page shows of one file."""
+class Card(FileCard):
+    """What the page shows of a field."""
 
-    number: int
-    name: str
-    truth: str | None = None
-    error: str = ""
-    text: str = ""
-    confidence: float = 0.0
-    accepted: bool = False
-    alternatives: tuple[tuple[str, float], ...] = ()
-    width: int = 0
-    height: int = 0
-    picture: str = ""
     pieces: str = ""
     emissions: str = ""
     classes: list[str] = field(default_factory=list)
@@ -50,11 +39,6 @@ class Card:
     interpretation: Markup | None = None
     interpretation_left_out: int = 0
     interpretation_arcs: int = 0
-
-    @property
-    def right(self) -> bool | None:
-        """Whether the text is the truth; None where either is not known."""
-        return None if self.truth is None or self.error else self.text == self.truth
 
 
 def write_report(

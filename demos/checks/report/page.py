@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from demos.checkpoint import write_whole
 from demos.pages import fill_file
@@ -14,20 +15,26 @@ __all__ = ["FileCard", "cards_of", "write_page"]
 Card = TypeVar("Card")
 
 
-class FileCard(Protocol):
-    """What a page shows of one file, as far as the page itself asks."""
+@dataclass(frozen=True)
+class FileCard:
+    """What a page shows of one file, whatever was read in it."""
 
-    @property
-    def error(self) -> str:
-        """Why the file could not be read; empty where it was."""
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the reading is accepted."""
+    number: int
+    name: str
+    truth: str | None = None
+    error: str = ""
+    text: str = ""
+    confidence: float = 0.0
+    accepted: bool = False
+    alternatives: tuple[tuple[str, float], ...] = ()
+    width: int = 0
+    height: int = 0
+    picture: str = ""
 
     @property
     def right(self) -> bool | None:
         """Whether the text is the truth; None where either is not known."""
+        return None if self.truth is None or self.error else self.text == self.truth
 
 
 def cards_of(

@@ -20,7 +20,7 @@ from PIL import Image
 import gtn
 from demos.checks.reading.lines import LineReading
 from demos.checks.report.lines import line_pictures
-from demos.checks.report.page import cards_of, write_page
+from demos.checks.report.page import FileCard, cards_of, write_page
 from demos.checks.report.pictures import LEAST_POSTERIOR, data_uri, draw, likely_part
 from demos.checks.report.segments import segment_pictures
 from demos.checks.whole.reader import BEAM, Prepared, WholeReader
@@ -52,20 +52,9 @@ class FieldOnPage:
 
 
 @dataclass(frozen=True)
-class CheckCard:
-    """What the page shows of one file."""
+class CheckCard(FileCard):
+    """What the page shows of a whole check."""
 
-    number: int
-    name: str
-    truth: str | None = None
-    error: str = ""
-    text: str = ""
-    confidence: float = 0.0
-    accepted: bool = False
-    alternatives: tuple[tuple[str, float], ...] = ()
-    width: int = 0
-    height: int = 0
-    picture: str = ""
     located: int = 0
     fields: list[FieldOnPage] = field(default_factory=list)
     field_graph: Markup | None = None
@@ -73,11 +62,6 @@ class CheckCard:
     interpretation: Markup | None = None
     interpretation_arcs: int = 0
     interpretation_left_out: int = 0
-
-    @property
-    def right(self) -> bool | None:
-        """Whether the text is the truth; None where either is not known."""
-        return None if self.truth is None or self.error else self.text == self.truth
 
 
 def write_whole_report(
