@@ -10,7 +10,7 @@ import torch
 from gtn.composition import compose
 from gtn.determinism import nondeterminism, symbols_of
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen
 from gtn.kernels.delays import consistent_delays
 from gtn.optimization import connect
@@ -46,6 +46,7 @@ def is_unambiguous(graph: Graph, side: Literal["input", "output", "both"] = "inp
     >>> is_unambiguous(gtn.Graph.from_arcs([(0, 1, "a"), (0, 2, "a")], final=[1, 2]))
     False
     """
+    check_graph(graph)
     t = connect(graph).topology
     if side == "both":
         spelled = t.relabelled(symbols_of(t).of_arc, None)
@@ -85,6 +86,7 @@ def is_functional(graph: Graph) -> Any:
     >>> is_functional(gtn.Graph.from_arcs([(0, 1, "a", "x"), (0, 1, "a", "y")], final=1))
     False
     """
+    check_graph(graph)
     t = connect(graph).topology
     functional = np.ones(t.batch_size, dtype=np.bool_)
     if not t.is_acceptor:

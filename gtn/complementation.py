@@ -13,7 +13,7 @@ from gtn.batch import assemble, rearranged, traced
 from gtn.data import ArcData, Sources
 from gtn.determinization import determinize
 from gtn.errors import GraphError, SymbolError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.indexes import ArcIndex
 from gtn.kernels.difference import Side, avoid
 from gtn.optimization import connect
@@ -52,6 +52,7 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
     Graph: 2 nodes, 1 arcs, start 0, final 1
       0 -> 1  y  2
     """
+    check_graph(a, b)
     _check_acceptor(b, "the second operand of a difference")
     if symbols == "match":
         a, b = in_common_tables(a, b)
@@ -123,6 +124,7 @@ def complement(
       2 -> 2  0  0
       2 -> 2  1  0
     """
+    check_graph(graph)
     _check_acceptor(graph, "a complement")
     table, labels = _alphabet(graph, alphabet)
     least = determinize(graph, semiring="boolean", max_nodes=max_nodes).topology

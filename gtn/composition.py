@@ -10,7 +10,7 @@ from gtn.beam import pruned
 from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
 from gtn.failure import FailureArcs, check_never_asked, failure_label
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.kernels.composition import explore
 from gtn.kernels.matching import match
 from gtn.operands import operands
@@ -114,6 +114,7 @@ def compose(
     >>> backed_off.sources[1].of(1)
     array([1, 3], dtype=int32)
     """
+    check_graph(a, b)
     if beam is not None or max_active is not None:
         return pruned(
             [a, b],
@@ -158,6 +159,7 @@ def intersect(
     Graph: 2 nodes, 1 arcs, start 0, final 1
       0 -> 1  y  2
     """
+    check_graph(a, b)
     for name, graph in (("a", a), ("b", b)):
         if graph.isymbols != graph.osymbols and symbols != "ignore":
             raise GraphError(

@@ -13,7 +13,7 @@ from gtn.data import Sources
 from gtn.determinism import Symbols, outgoing_by_symbol, symbols_of
 from gtn.epsilons import without_epsilons
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen
 from gtn.kernels.determinization import subset_construction
 from gtn.optimization import finite_part
@@ -83,6 +83,7 @@ def determinize(
     >>> determinize(g).sources[0].of(0)
     array([0, 1], dtype=int32)
     """
+    check_graph(graph)
     check_semiring(semiring)
     if side not in ("input", "both"):
         raise GraphError(f"side={side!r}; it is 'input' or 'both'")

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.errors import GraphError, NegativeCycleError
-from gtn.graph import Graph, check_penalties
+from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import frozen
 from gtn.kernels import scoring as kernels
 from gtn.recursion import AcyclicSums, as_shares, path_sums, potentials, solve
@@ -58,6 +58,7 @@ def shortest_distance(
     >>> shortest_distance(g, "backward", "tropical")
     tensor([0.7500, 0.0000, 0.2500])
     """
+    check_graph(graph)
     return as_given(distances_float64(graph, direction, semiring), graph)
 
 

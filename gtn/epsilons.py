@@ -12,7 +12,7 @@ from gtn.batch import assemble, gather
 from gtn.data import Sources
 from gtn.distance import Semiring, distances_float64
 from gtn.errors import CyclicGraphError, GraphError
-from gtn.graph import Graph, check_penalties
+from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.epsilons import closures
 from gtn.optimization import finite, finite_part
@@ -60,6 +60,7 @@ def remove_epsilon(
       0 -> 1  7  0.5
       0 -> 1  8  3
     """
+    check_graph(graph)
     return without_epsilons(graph, semiring, max_arcs)[0]
 
 

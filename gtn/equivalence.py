@@ -15,7 +15,7 @@ from gtn.composition import compose
 from gtn.determinization import determinize
 from gtn.distance import Semiring
 from gtn.errors import CyclicGraphError, GraphError
-from gtn.graph import Graph, check_penalties
+from gtn.graph import Graph, check_graph, check_penalties
 from gtn.optimization import finite_part
 from gtn.paths import viterbi_penalty
 from gtn.product import common_length, relabelled, relabelling
@@ -47,6 +47,7 @@ def equal(a: Graph, b: Graph, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
     >>> equal(a, a.double()), equal(a, gtn.string("x")), equal(a, gtn.string("x"), atol=1)
     (True, False, True)
     """
+    check_graph(a, b)
     s, t = a.topology, b.topology
     if s.is_batch != t.is_batch or s.num_nodes != t.num_nodes:
         return False
@@ -78,6 +79,7 @@ def isomorphic(a: Graph, b: Graph, *, rtol: float = 0.0, atol: float = 0.0) -> b
     >>> isomorphic(a, gtn.Graph.from_arcs([(0, 2, 8), (1, 0, 7)], start=1, final=2))
     True
     """
+    check_graph(a, b)
     if a.topology.is_batch or b.topology.is_batch:
         raise GraphError("a batch is compared graph by graph: zip(batch, other)")
     for x, y in ((a.isymbols, b.isymbols), (a.osymbols, b.osymbols)):
@@ -138,6 +140,7 @@ def equivalent(
     >>> equivalent(a, b), equivalent(a, gtn.Graph.from_arcs([(0, 1, "x", 1.0)], final=1))
     (True, False)
     """
+    check_graph(a, b)
     atol = _tolerance(a, b, atol)
     pairs = _side_by_side(a, b, semiring)
     try:
@@ -188,6 +191,7 @@ def random_equivalent(
     >>> random_equivalent(a, b), random_equivalent(a, gtn.closure(b))
     (True, False)
     """
+    check_graph(a, b)
     atol = _tolerance(a, b, atol)
     answers = [
         _randomly_equivalent(x, y, semiring, n, generator, atol)

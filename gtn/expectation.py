@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.scoring import Posteriors, posteriors_float64
 from gtn.tensors import as_given, as_index
 from gtn.topology import Topology
@@ -46,6 +46,7 @@ def expected(
     >>> expected(g, torch.tensor([1.0, 2.0, 10.0]))
     tensor(11.5000)
     """
+    check_graph(graph)
     topology = graph.topology
     shape = (topology.num_arcs, *values.shape[1:])
     if values.ndim not in (1, 2) or tuple(values.shape) != shape:
@@ -107,6 +108,7 @@ def entropy(graph: Graph) -> torch.Tensor:
     >>> entropy(gtn.Graph.from_arcs([(0, 1, 7), (0, 1, 8), (1, 2, 9)], final=2))  # log 2
     tensor(0.6931)
     """
+    check_graph(graph)
     found = posteriors_float64(graph)
     parts = [_surprise(share) for share in (found.arc_shares, found.start_shares, found.finals)]
     return as_given(_sum(found, parts, graph.topology), graph)

@@ -382,16 +382,17 @@ def _nodes_text(nodes: NDArray[np.int32], penalties: torch.Tensor) -> str:
     return ", ".join([*texts, *(["…"] if len(nodes) > 6 else [])]) or "none"
 
 
-def check_graph(graph: Any) -> None:
-    """Raise ``GraphError`` for what is no graph, saying how it becomes one."""
-    if isinstance(graph, Graph):
+def check_graph(*graphs: Any) -> None:
+    """Raise ``GraphError`` for the first that is no graph, saying how it becomes one."""
+    others = [graph for graph in graphs if not isinstance(graph, Graph)]
+    if not others:
         return
     hints = {
         "Tensor": "; gtn.linear makes one of emissions, gtn.dense takes them as they are",
         "list": "; GraphBatch.from_graphs makes a batch of several",
         "str": "; gtn.string makes one of a text",
     }
-    kind = type(graph).__name__
+    kind = type(others[0]).__name__
     raise GraphError(f"a graph is needed, not {kind}{hints.get(kind, '')}")
 
 

@@ -14,7 +14,7 @@ from gtn.determinism import Symbols, arcs_by_symbol, nondeterminism, outgoing_by
 from gtn.determinization import Semiring, check_semiring, check_unweighted, tolerance, unweighted
 from gtn.distance import distances_float64
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen, grouped
 from gtn.kernels.minimization import breadth_first_blocks, coarsest_partition, windows
 from gtn.optimization import connect, finite_part
@@ -83,6 +83,7 @@ def minimize(
       0 -> 1  b  0
       1 -> 2  c  0
     """
+    check_graph(graph)
     check_semiring(semiring)
     if merge not in ("mass", "sources"):
         raise GraphError(f"merge={merge!r}; it is 'mass' or 'sources'")

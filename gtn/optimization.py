@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import rearranged
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.tensors import as_mask
 from gtn.topology import Topology
 
@@ -30,6 +30,7 @@ def connect(graph: Graph) -> Graph:
     Graph: 2 nodes, 1 arcs, start 0, final 1
       0 -> 1  8  0
     """
+    check_graph(graph)
     t = graph.topology
     if t.is_connected:
         return rearranged(graph, t, _all(t.num_arcs), _all(len(t.starts)), _all(len(t.finals)))
@@ -103,6 +104,7 @@ def topsort(graph: Graph) -> Graph:
       0 -> 1  8  0
       1 -> 2  7  0
     """
+    check_graph(graph)
     t = graph.topology
     order = t.order
     owner = t.graph_of_nodes(order)

@@ -10,7 +10,7 @@ import torch
 from gtn.batch import traced
 from gtn.distance import distances_float64
 from gtn.errors import GraphError
-from gtn.graph import Graph, check_penalties
+from gtn.graph import Graph, check_graph, check_penalties
 from gtn.optimization import finite_part
 from gtn.scoring import posteriors_float64
 from gtn.tensors import as_index, float64_penalties
@@ -44,6 +44,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     >>> prune(g, beam=1.5).ilabels, prune(g, posterior=0.5).ilabels
     (array([7, 8], dtype=int32), array([7], dtype=int32))
     """
+    check_graph(graph)
     if (posterior is None) == (beam is None):
         raise GraphError("prune by posterior=… or by beam=…; exactly one is given")
     if posterior is not None and not posterior > 0:

@@ -9,7 +9,7 @@ import torch
 
 from gtn.distance import Semiring, distances_float64
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.optimization import finite
 from gtn.tensors import as_given, as_index, float64_penalties
 
@@ -48,6 +48,7 @@ def push(graph: Graph, to: End = "start", *, semiring: Semiring = "log") -> Grap
       1 -> 2  8  1
       1 -> 2  9  0
     """
+    check_graph(graph)
     arcs, starts, finals = (as_given(p, graph) for p in pushed_float64(graph, to, semiring))
     return graph.with_penalties(arcs, start_penalties=starts, final_penalties=finals)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch, assemble, repeat
 from gtn.data import JoinedSources, Sources, compose_index
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.joining import Epsilons, Operands, spokes, taken
 from gtn.symbols import SymbolTable
 from gtn.texts import string
@@ -192,6 +192,7 @@ def reverse(graph: Graph) -> Graph:
       1 -> 0  3  0
       2 -> 1  4  0
     """
+    check_graph(graph)
     t = graph.topology
     topology = Topology(
         t.num_nodes,
@@ -227,6 +228,7 @@ def invert(graph: Graph) -> Graph:
     Graph: 2 nodes, 1 arcs, start 0, final 1
       0 -> 1  b:a  0.5
     """
+    check_graph(graph)
     t = graph.topology
     olabels = None if t.olabels is t.ilabels else t.ilabels
     return with_labels(graph, t.olabels, olabels, graph.osymbols, graph.isymbols)
@@ -247,6 +249,7 @@ def project(graph: Graph, side: Side = "input") -> Graph:
     Graph: 2 nodes, 1 arcs, start 0, final 1
       0 -> 1  b  0.5
     """
+    check_graph(graph)
     if side == "input":
         return with_labels(graph, graph.ilabels, None, graph.isymbols, graph.isymbols)
     if side == "output":

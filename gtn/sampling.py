@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.kernels.sampling import draw_paths, running_shares
 from gtn.paths import chains
 from gtn.recursion import PathSums, path_sums
@@ -49,6 +50,8 @@ def sample(
     >>> [gtn.path_text(p) for p in sample(g, 5, torch.Generator().manual_seed(0))]
     ['b', 'aab', 'aaab', 'b', 'ab']
     """
+    check_graph(graph)
+    count = operator.index(count)
     if count < 1:
         raise GraphError(f"a sample of {count} paths; at least one can be drawn")
     arcs, starts, finals = float64_penalties(graph)

@@ -14,7 +14,7 @@ from gtn.batch import assemble, gather, traced
 from gtn.data import ArcData, Column, Sources
 from gtn.errors import GraphError
 from gtn.exploration import Check, explored
-from gtn.graph import Graph, check_penalties
+from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import integers
 from gtn.optimization import only_arcs
 from gtn.symbols import EPSILON, SymbolTable
@@ -57,6 +57,9 @@ def expand(
       1 -> 2  0  3.25
       1 -> 2  1  4.25
     """
+    check_graph(g)
+    if not isinstance(penalties, torch.Tensor):
+        raise GraphError(f"penalties must be a torch.Tensor, not {type(penalties).__name__}")
     if penalties.ndim != 2 or len(penalties) != g.num_arcs:
         raise GraphError(
             f"penalties must be [{g.num_arcs}, C], one row per arc, not {list(penalties.shape)}"
@@ -132,6 +135,7 @@ def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) 
       3 -> 4  b  0
       4 -> 1  ε  0
     """
+    check_graph(g, batch)
     outer, inner = g.topology, batch.topology
     if inner.batch_size != g.num_arcs:
         raise GraphError(
@@ -253,6 +257,7 @@ def transduce(
       0 -> 1  3:4  0.5
       1 -> 2  7  0
     """
+    check_graph(g1, g2)
     made = explored(g1.topology, g2.topology, check, filter)
     tables = _table(g1, made.sources[0]), _table(g2, made.sources[1])
     answer = fprop(*tables)

@@ -10,7 +10,7 @@ import graphviz
 from gtn.drawing.colors import ACCENT
 from gtn.drawing.strands import Strand, Style, number, strands
 from gtn.drawing.views import views
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 
 __all__ = ["to_dot"]
 
@@ -45,6 +45,7 @@ def to_dot(
         0 -> 1 [label="a:b / 0.5"]
     }
     """
+    check_graph(graph)
     style = Style.of(
         graph,
         highlight=highlight,

@@ -17,7 +17,7 @@ from gtn.drawing.rooms import ARROW, LINE, SIZE, SMALL, label_columns, measure, 
 from gtn.drawing.strands import Strand, Style, number
 from gtn.drawing.views import View, views
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 
 __all__ = ["piped", "to_svg"]
 
@@ -71,6 +71,7 @@ def to_svg(
     >>> to_svg(gtn.string("ab", symbols=gtn.SymbolTable("ab")), engine="layered")[:4]
     '<svg'
     """
+    check_graph(graph)
     if engine not in ("auto", "dot", "layered"):
         raise GraphError(f"engine={engine!r}; it is 'auto', 'dot' or 'layered'")
     drawn = list(views(graph, max_graphs))

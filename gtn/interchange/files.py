@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch
 from gtn.data import ArcData, Column, JoinedSources, Sources
 from gtn.errors import DataError, GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.symbols import SymbolTable
 from gtn.topology import Topology
 from gtn.whole_files import write_whole
@@ -75,6 +75,7 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
       0 -> 1  a  0
       1 -> 2  b  0
     """
+    check_graph(graph)
     path = Path(path)
     arrays, about = _taken_apart(graph)
     about["sum"] = _checksum(arrays, about)

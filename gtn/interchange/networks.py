@@ -11,7 +11,7 @@ import torch
 
 from gtn.construction import end_penalty, from_arcs
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.symbols import EPSILON, SymbolTable
 
 __all__ = ["from_networkx", "to_networkx"]
@@ -39,6 +39,7 @@ def to_networkx(graph: Graph) -> nx.MultiDiGraph:
     >>> network.nodes[2]
     {'final': 0.0}
     """
+    check_graph(graph)
     if graph.topology.is_batch:
         raise GraphError("a batch is many graphs; convert them one by one, batch[i]")
     network = nx.MultiDiGraph(

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.errors import GraphError, SymbolError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 
 __all__ = ["EPSILON_NAMES", "INFINITE", "to_openfst_symbols", "to_openfst_text"]
@@ -51,6 +51,7 @@ def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
     1	1.5
     <BLANKLINE>
     """
+    check_graph(graph)
     if graph.topology.is_batch:
         raise GraphError("a text holds one graph; write those of the batch one by one, batch[i]")
     if acceptor and not graph.topology.is_acceptor:

@@ -13,7 +13,7 @@ from gtn.batch import GraphBatch
 from gtn.best_paths import best_of_each
 from gtn.composition import compose
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.kernels import edit_distance as kernels
 from gtn.nn.criterion import Criterion
 from gtn.nn.targets import Target, target_labels
@@ -86,6 +86,7 @@ class ExpectedRiskLoss(Criterion):
             GraphError: risks that are not one number for each path.
             SymbolError: a symbol of a target that the graph does not know.
         """
+        check_graph(graph)
         whole = graph.without_data()
         if self.grammar is not None:
             whole = compose(whole, current(self.grammar).without_data())

@@ -9,7 +9,7 @@ from torch import nn
 
 from gtn.composition import compose
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.paths import viterbi_path
 
 __all__ = ["BestPath", "Compose", "Grammar", "Learned", "current"]
@@ -35,6 +35,7 @@ class Learned(nn.Module):
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
+        check_graph(graph)
         if graph.topology.is_batch:
             raise GraphError("Learned takes a single graph; one of a batch is batch[i]")
         self.graph = graph.detach()

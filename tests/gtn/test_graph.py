@@ -298,3 +298,73 @@ def test_penalties_are_not_rounded_away(dtype):
 def test_symbols_are_a_table():
     with pytest.raises(SymbolError, match="input symbols must be a SymbolTable, not str"):
         gtn.linear(torch.zeros(1, 2), symbols="ab")
+
+
+VERBS = {
+    "arc_posteriors": (),
+    "complement": (),
+    "compose": ("graph",),
+    "connect": (),
+    "determinize": (),
+    "difference": ("graph",),
+    "entropy": (),
+    "equal": ("graph",),
+    "equivalent": ("graph",),
+    "expand": (torch.zeros(2, 2),),
+    "expected": (torch.zeros(2),),
+    "forward_penalty": (),
+    "intersect": ("graph",),
+    "invert": (),
+    "is_functional": (),
+    "is_unambiguous": (),
+    "isomorphic": ("graph",),
+    "minimize": (),
+    "n_best": (2,),
+    "project": (),
+    "push": (),
+    "random_equivalent": ("graph",),
+    "relabel": (),
+    "remove_epsilon": (),
+    "replace": ("graph",),
+    "reverse": (),
+    "sample": (2,),
+    "save": ("nowhere.npz",),
+    "shortest_distance": (),
+    "to_dot": (),
+    "to_networkx": (),
+    "to_openfst_text": (),
+    "to_svg": (),
+    "topsort": (),
+    "viterbi_path": (),
+    "viterbi_penalty": (),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_is_no_graph_is_named(verb):
+    graph = gtn.string([1, 2])
+    rest = [graph if part == "graph" else part for part in VERBS[verb]]
+    for wrong in (torch.zeros(2, 2), "ab", [graph], None):
+        with pytest.raises(GraphError, match=f"a graph is needed, not {type(wrong).__name__}"):
+            getattr(gtn, verb)(wrong, *rest)
+        if "graph" in VERBS[verb]:
+            with pytest.raises(GraphError, match=f"a graph is needed, not {type(wrong).__name__}"):
+                getattr(gtn, verb)(graph, wrong)
+
+
+def test_a_transformer_of_what_is_no_graph_says_so():
+    emissions = torch.zeros(2, 2)
+    for module in (gtn.nn.Compose(gtn.string([1])), gtn.nn.BestPath()):
+        with pytest.raises(GraphError, match=r"not Tensor; gtn\.linear makes one"):
+            module(emissions)
+    with pytest.raises(GraphError, match=r"not Tensor; gtn\.linear makes one"):
+        gtn.nn.ExpectedRiskLoss()(emissions, [1])
+    with pytest.raises(GraphError, match=r"not str; gtn\.string makes one"):
+        gtn.nn.Learned("ab")
+
+
+def test_penalties_of_an_expansion_and_a_number_of_samples_are_of_their_types():
+    with pytest.raises(GraphError, match=r"penalties must be a torch\.Tensor, not ndarray"):
+        gtn.expand(gtn.string([1, 2]), np.zeros((2, 2)))
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        gtn.sample(gtn.string([1]), 1.5)
