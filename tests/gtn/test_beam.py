@@ -106,10 +106,7 @@ def test_four_graphs():
 
 
 def by_token_passing(a, b, beam, max_active):
-    """Token passing in plain Python (trivial filter): tokens followed, and arcs between them.
-
-    ``b`` has no epsilons of negative penalty, so that no token gets better by going on.
-    """
+    """Token passing in plain Python (trivial filter): tokens followed, and arcs between them."""
     order = a.topology.order.tolist()
     alive = [g.topology.coaccessible for g in (a, b)]
     outgoing = [
@@ -129,22 +126,28 @@ def by_token_passing(a, b, beam, max_active):
         here = {m: p for (node, m), p in best.items() if node == n}
         if not here:
             continue
-        latest = min(here.values()) + beam
-        heap, kept = [(p, m) for m, p in here.items()], []
+        # Epsilons of negative penalty may make tokens better, also the best one, and also such as
+        # have gone on already.
+        least = min(here.values())
+        heap, kept = [(p, m) for m, p in here.items() if p <= least + beam], []
         heapq.heapify(heap)
         while heap:
             p, m = heapq.heappop(heap)
-            if m in kept or p > latest or (max_active and len(kept) == max_active):
+            if p > best[n, m]:
                 continue
-            kept.append(m)
+            fresh = m not in kept
+            if p > least + beam or (fresh and max_active and len(kept) == max_active):
+                break
+            kept += [m] * fresh
             for arc in outgoing[1][m]:
-                way = p + b.penalties[arc].item()
-                if b.ilabels[arc] == EPSILON:
-                    to = int(b.dst[arc])
-                    arcs.add(((n, m), (n, to), -1, arc, way))
-                    if way < best.get((n, to), math.inf):
-                        best[n, to] = way
-                        heapq.heappush(heap, (way, to))
+                way, to = p + b.penalties[arc].item(), int(b.dst[arc])
+                if b.ilabels[arc] != EPSILON or way > least + beam:
+                    continue
+                if fresh:
+                    arcs.add(((n, m), (n, to), -1, arc, -math.inf))
+                if way < best.get((n, to), math.inf):
+                    best[n, to], least = way, min(way, least)
+                    heapq.heappush(heap, (way, to))
         for m in kept:
             followed.add((n, m))
             for left in outgoing[0][n]:
@@ -163,17 +166,23 @@ def by_token_passing(a, b, beam, max_active):
     for _, (n, _), left, _, way in arcs:
         if left >= 0:
             arrived[n] = min(way, arrived.get(n, math.inf))
-    starts = {(n, m) for n in a.starts.tolist() for m in b.starts.tolist()}
-    for n, m in starts & best.keys():
-        first = a.start_penalties[a.starts.tolist().index(n)]
-        second = b.start_penalties[b.starts.tolist().index(m)]
-        arrived[n] = min((first + second).item(), arrived.get(n, math.inf))
+    starts = {
+        (n, m): p + q
+        for n, p in zip(a.starts.tolist(), a.start_penalties.tolist())
+        for m, q in zip(b.starts.tolist(), b.start_penalties.tolist())
+        if alive[0][n] and alive[1][m]
+    }
+    for (n, _), penalty in starts.items():
+        arrived[n] = min(penalty, arrived.get(n, math.inf))
     kept_arcs = {
         (left, arc, tail, to)
         for tail, to, left, arc, way in arcs
         if tail in followed and to in followed and way <= arrived[to[0]] + beam
     }
-    return followed, kept_arcs, starts & followed
+    kept_starts = {
+        (n, m) for (n, m), p in starts.items() if (n, m) in followed and p <= arrived[n] + beam
+    }
+    return followed, kept_arcs, kept_starts
 
 
 def reached(seeds, links):
@@ -187,12 +196,36 @@ def reached(seeds, links):
     return found
 
 
+def many_epsilons(count):
+    """Graphs with several starts and epsilons of either sign, but no cycle of negative penalty."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(count):
+        nodes, arcs = 6, 15
+        src, dst = rng.integers(0, nodes, (2, arcs))
+        height = rng.integers(0, 24, nodes)
+        penalties = rng.integers(0, 160, arcs) / 8 + height[dst] - height[src]
+        found.append(
+            gtn.from_arrays(
+                *(src, dst, rng.choice([EPSILON, 0, 1], arcs, p=[0.6, 0.2, 0.2])),
+                penalties=torch.from_numpy(penalties),
+                start=dict(zip([0, 1], rng.integers(0, 256, 2) / 8)),
+                final=[4],
+                num_nodes=nodes,
+            )
+        )
+    return gtn.GraphBatch.from_graphs(found)
+
+
 @pytest.mark.parametrize(
-    ("beam", "max_active"), [(0.0, None), (8.0, None), (30.0, None), (math.inf, 1), (40.0, 2)]
+    ("beam", "max_active"),
+    [(0.0, None), (8.0, None), (30.0, None), (math.inf, 1), (40.0, 2), (15.0, 3)],
 )
-def test_token_passing_keeps_what_it_should(beam, max_active):
+@pytest.mark.parametrize("negative", [False, True])
+def test_token_passing_keeps_what_it_should(beam, max_active, negative):
     """Against plain Python; ties in penalty are rare enough to be left out."""
     a, b = random_pairs(9, count=250, max_nodes=5, max_arcs=9, max_starts=1)
+    if negative:
+        b = many_epsilons(250)
     # Few graphs have ties then; the trivial filter has one state for each pair of nodes.
     jitter = torch.rand(b.num_arcs, generator=torch.Generator().manual_seed(0)).double() / 64
     b = b.with_penalties(b.penalties + jitter)
@@ -214,13 +247,26 @@ def test_token_passing_keeps_what_it_should(beam, max_active):
             for s, g in zip(found.sources, (a, b))
         )
         assert sorted(zip(left.tolist(), right.tolist())) == wanted, i
-        assert c.num_nodes == len(alive), i
+        assert (c.num_nodes, len(c.starts)) == (len(alive), len(starts & alive)), i
         whole = gtn.compose(x, y, filter="trivial")
         lost += whole.num_nodes > 0 == c.num_nodes
         if c.num_nodes:
             assert gtn.viterbi_penalty(c) >= gtn.viterbi_penalty(whole)
     if beam == 0:
         assert lost > 0  # the beam may lose every path
+
+
+def test_of_equally_good_tokens_those_found_first_are_followed():
+    a, many = gtn.string([1, 2]), 9
+    tokens = range(1, many + 1)
+    b = gtn.Graph.from_arcs(
+        [*((0, n, 1, float(n == 3)) for n in tokens), *((n, many + 1, 2) for n in tokens)],
+        final=many + 1,
+    )
+    for count in range(1, many):
+        found = gtn.compose(a, b, max_active=count)
+        first = [n - 1 for n in tokens if n != 3][:count]
+        assert found.sources[1].index[: found.num_arcs // 2].tolist() == first
 
 
 @pytest.mark.parametrize("filter", FILTERS)
@@ -423,6 +469,24 @@ def test_symbols_and_data_of_all_graphs_follow():
         gtn.viterbi_path(letters, lexicon, again, suffixes=("", "", ""))
 
 
+def test_a_last_graph_without_labels_takes_the_table_of_what_is_written_to_it():
+    letters = gtn.Graph.from_arcs([(0, 1, "a", 0.5), (0, 1, "b", 0.25)], final=1)
+    silenced = gtn.Graph.from_arcs([(0, 1, "b", None), (0, 1, "a", "an")], final=1)
+    silent = gtn.Graph.from_arcs([(0, 1, None, 0.125)], final=1)
+    found = pruned([letters, silenced, silent])
+    whole = gtn.compose(gtn.compose(letters, silenced), silent)
+    assert gtn.viterbi_penalty(found) == gtn.viterbi_penalty(whole) == 0.375
+    assert found.isymbols == letters.isymbols
+
+
+def test_the_graph_before_the_last_may_not_write_the_failure_label():
+    _, grammar = words_and_grammar()
+    first, between = gtn.string([1]), gtn.Graph.from_arcs([(0, 0, 1, 9)], final=0)
+    with pytest.raises(GraphError, match="arc 0 of graph 1 writes the failure label"):
+        pruned([first, between, grammar], failure=9)
+    pruned([gtn.string([9]), gtn.Graph.from_arcs([(0, 0, 9, 1)], final=0), grammar], failure=9)
+
+
 # -- gradients ----------------------------------------------------------------------------------
 
 
@@ -474,6 +538,12 @@ def test_cycles_where_the_first_graph_stands_still():
     arcs = [(0, 1, 1), (1, 2, None, 0.5), (2, 3, 2)]
     harmless = gtn.Graph.from_arcs([*arcs, (2, 1, None, -0.5)], final=3)
     assert gtn.viterbi_penalty(gtn.compose(a, harmless, beam=0.5)) == 0.5
+    # Added up in turn, 0.3 - 0.1 - 0.2 is a little less than nothing, and no improvement.
+    rounded = gtn.Graph.from_arcs(
+        [(0, 1, 1), (1, 2, None, 0.3), (2, 3, None, -0.1), (3, 1, None, -0.2), (2, 4, 2)],
+        final=4, dtype=torch.float64,
+    )  # fmt: skip
+    assert gtn.viterbi_penalty(gtn.compose(a, rounded, beam=0.5)) == 0.3
     b = gtn.Graph.from_arcs([*arcs, (2, 1, None, -0.75)], final=3)
     with pytest.raises(NegativeCycleError, match="stands still at node 1, the others going round"):
         gtn.compose(a, b, beam=5.0)

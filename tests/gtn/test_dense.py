@@ -3,6 +3,7 @@
 import math
 import os
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -154,6 +155,57 @@ def test_ties_go_to_the_start_then_to_the_lowest_arc_and_final():
     assert dense.viterbi_path(torch.zeros(1, 1), either).sources[1].index.tolist() == [1]
     late = gtn.Graph.from_arcs([(0, 1, None), (1, 2, 0), (0, 2, 0)], final=2)
     assert dense.viterbi_path(torch.zeros(1, 1), late).sources[1].index.tolist() == [0, 1]
+
+
+def preferred(emissions, graph):
+    """Return the arcs of the best path, each node by its rule: to start, or the lowest arc."""
+    starts = dict(zip(graph.starts.tolist(), graph.start_penalties.tolist()))
+
+    @cache
+    def ways(t, node):
+        """(penalty, arc) of what comes to a node after t frames; arc -1: the path starts there."""
+        found = [(starts.get(node, math.inf), -1)] if t == 0 else []
+        for arc in np.flatnonzero(graph.dst == node).tolist():
+            label, penalty = int(graph.ilabels[arc]), graph.penalties[arc].item()
+            if label >= 0 and t == 0:
+                continue
+            if label >= 0:
+                penalty += emissions[t - 1, label].item()
+            before = min(ways(t - (label >= 0), int(graph.src[arc])), default=(math.inf, -1))
+            found.append((before[0] + penalty, arc))
+        return found
+
+    t, arcs = len(emissions), []
+    ends = zip(graph.final_penalties.tolist(), graph.finals.tolist())
+    ends = [(min(ways(t, n), default=(math.inf, -1))[0] + p, n) for p, n in ends]
+    total, node = min(ends, default=(math.inf, -1))
+    while total < math.inf:
+        arc = min(ways(t, node))[1]
+        if arc < 0:
+            break
+        arcs.insert(0, arc)
+        t, node = t - int(graph.ilabels[arc] >= 0), int(graph.src[arc])
+    return total, arcs
+
+
+def test_of_equally_good_paths_each_node_has_its_rule():
+    rng, feasible = np.random.default_rng(0), 0
+    for seed in range(100):
+        graph = random_graph(seed, nodes=5, arcs=14, classes=2)
+        graph = graph.with_penalties(
+            torch.from_numpy(rng.choice([0.0, 1.0, math.inf], 14, p=[0.6, 0.3, 0.1])),
+            start_penalties=torch.zeros(2, dtype=torch.float64),
+            final_penalties=torch.zeros(2, dtype=torch.float64),
+        )
+        emissions = torch.from_numpy(rng.integers(0, 2, (3, 2)).astype(np.float64))
+        total, arcs = preferred(emissions, graph)
+        feasible += total < math.inf
+        assert dense.viterbi_penalty(emissions, graph) == total
+        found = dense.viterbi_path(emissions, graph)
+        assert found.sources[1].index.tolist() == arcs
+        where = dense.alignment(emissions, graph).arcs
+        assert where[where >= 0].tolist() == [arc for arc in arcs if graph.ilabels[arc] >= 0]
+    assert feasible > 60
 
 
 def test_the_best_path_keeps_symbols_and_data_and_is_differentiable():

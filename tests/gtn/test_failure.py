@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import gtn
+from gtn.beam import pruned
 from gtn.errors import DataError, GraphError, SymbolError
 from gtn.failure import FailureArcs
 from gtn.symbols import EPSILON
@@ -160,6 +161,28 @@ def test_graph_by_graph_as_in_a_batch(beam):
         assert gtn.equal(whole[i], c)
 
 
+@pytest.mark.parametrize(("beam", "max_active"), [(25.0, None), (math.inf, 2)])
+def test_a_reader_in_between_that_passes_everything_on_changes_nothing(beam, max_active):
+    """Also what is pruned is the same: a token has the same penalty, and the same ways to go."""
+    a, b = random_pairs(41)
+    jitter = torch.rand(b.num_arcs, generator=torch.Generator().manual_seed(0)).double() / 64
+    b = b.with_penalties(b.penalties + jitter)
+    between = gtn.from_arcs([(0, 0, label) for label in range(LABELS)], start=0, final=0)
+    options = {"filter": "trivial", "failure": FAILURE, "beam": beam, "max_active": max_active}
+    found, wanted = (pruned(graphs, **options) for graphs in ([a, between.double(), b], [a, b]))
+    arcs = []
+    for graph in (found, wanted):
+        t, sources = graph.topology, graph.sources
+        arcs.append(
+            sorted((sources[0].index[i], *sources[-1].of(i)) for i in range(graph.num_arcs))
+        )
+        assert t.node_offsets.tolist() == wanted.topology.node_offsets.tolist()
+    assert arcs[0] == arcs[1]
+    assert (
+        COUNT / 4 < wanted.num_arcs < gtn.compose(a, b, filter="trivial", failure=FAILURE).num_arcs
+    )
+
+
 @pytest.mark.parametrize("beam", [None, 1e9])
 def test_first_and_second_derivatives(beam):
     a = gtn.linear(torch.rand(3, 3, dtype=torch.float64))
@@ -200,11 +223,14 @@ def test_each_label_is_found_at_the_first_node_that_has_it():
     assert c.final_penalties.tolist() == [1.5]
 
 
-def test_an_arc_that_leads_nowhere_or_is_forbidden_hides_the_label():
+@pytest.mark.parametrize("beam", [None, math.inf])
+def test_an_arc_that_leads_nowhere_or_is_forbidden_hides_the_label(beam):
     model = [(0, 1, FAILURE, 0.5), (1, 1, 0, 1.0)]
+    b = gtn.Graph.from_arcs(model, final=1)
+    assert gtn.viterbi_penalty(gtn.compose(gtn.string([0]), b, failure=FAILURE, beam=beam)) == 1.5
     for hiding in ((0, 2, 0, 0.0), (0, 1, 0, math.inf)):
         b = gtn.Graph.from_arcs([*model, hiding], final=1)
-        c = gtn.compose(gtn.string([0]), b, failure=FAILURE)
+        c = gtn.compose(gtn.string([0]), b, failure=FAILURE, beam=beam)
         assert gtn.viterbi_penalty(c) == math.inf
 
 
