@@ -479,6 +479,19 @@ def test_a_last_graph_without_labels_takes_the_table_of_what_is_written_to_it():
     assert found.isymbols == letters.isymbols
 
 
+@pytest.mark.parametrize("beam", [None, math.inf])
+def test_labels_of_different_tables_are_told_apart_where_their_numbers_agree(beam):
+    letters = gtn.from_arcs([(0, 1, "a", 0.5), (0, 1, "b")], final=1, symbols=gtn.SymbolTable("ab"))
+    named = gtn.from_arcs(
+        [(0, 1, "a", "x", 0.25), (0, 1, "b", "y")],
+        final=1, isymbols=gtn.SymbolTable("ba"), osymbols=gtn.SymbolTable("yx"),
+    )  # fmt: skip
+    assert letters.topology.is_acceptor
+    assert named.topology.is_acceptor
+    found = gtn.compose(letters, named, beam=beam)
+    assert {found.symbol_pair(arc) for arc in range(2)} == {"a:x", "b:y"}
+
+
 def test_the_graph_before_the_last_may_not_write_the_failure_label():
     _, grammar = words_and_grammar()
     first, between = gtn.string([1]), gtn.Graph.from_arcs([(0, 0, 1, 9)], final=0)
@@ -545,8 +558,12 @@ def test_cycles_where_the_first_graph_stands_still():
     )  # fmt: skip
     assert gtn.viterbi_penalty(gtn.compose(a, rounded, beam=0.5)) == 0.3
     b = gtn.Graph.from_arcs([*arcs, (2, 1, None, -0.75)], final=3)
-    with pytest.raises(NegativeCycleError, match="stands still at node 1, the others going round"):
+    message = r"stands still at node 1, the others going round at nodes \[(1|2)\]"
+    with pytest.raises(NegativeCycleError, match=message):
         gtn.compose(a, b, beam=5.0)
+    message = r"stands still at node 1, the others going round at nodes \[1, (1|2)\]"
+    with pytest.raises(NegativeCycleError, match=message):
+        pruned([a, a, b], beam=5.0)
 
 
 def test_epsilons_of_negative_penalty_make_tokens_better():
