@@ -629,8 +629,9 @@ def test_arguments_are_checked():
     with pytest.raises(gtn.DataError, match="one suffix for each of the 3 operands"):
         gtn.viterbi_path(a, a, a, suffixes=("_a", "_b"))
     for decode in (gtn.viterbi_path, lambda g, **options: gtn.n_best(g, 2, **options)):
-        with pytest.raises(GraphError, match="several graphs"):
-            decode(a, beam=3.0)
+        for option in ({"beam": 3.0}, {"max_active": 3}, {"failure": 2}):
+            with pytest.raises(GraphError, match="several graphs"):
+                decode(a, **option)
     batches = [gtn.GraphBatch.from_graphs([a] * n) for n in (1, 2)]
     with pytest.raises(GraphError, match="batch of 1 graphs meets a batch of 2"):
         gtn.compose(*batches, beam=1.0)

@@ -54,6 +54,28 @@ def test_levels_and_logarithms_agree(step, spread):
     assert (np.isinf(potentials) == (masses == 0)).all()
 
 
+def test_levels_and_logarithms_agree_where_ways_of_all_sizes_meet():
+    """Starts within the graph, and arcs of penalty inf from where the mass is far above."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        src, dst = np.sort(rng.integers(0, 12, (2, 24)), axis=0)
+        dst += 1
+        penalties = rng.uniform(-300, 300, 24)
+        penalties[rng.random(24) < 0.3] = np.inf
+        starts = dict(zip(rng.permutation(12)[:4].tolist(), rng.uniform(-300, 300, 4)))
+        graph = gtn.from_arrays(
+            src, dst, np.zeros(24, dtype=np.int32), penalties=torch.from_numpy(penalties),
+            start=starts, final=12, num_nodes=13,
+        )  # fmt: skip
+        _, masses, levels, fine = forward_masses(*ways(graph))
+        potentials, _, bad = forward_potentials(*ways(graph))
+        assert (fine, bad) == (True, -1)
+        assert ((masses == 0) == np.isinf(potentials)).all()
+        there = masses > 0
+        found = -np.log(masses[there]) - 256 * np.log(2) * levels[there]
+        np.testing.assert_allclose(found, potentials[there], rtol=1e-12, atol=1e-11)
+
+
 def test_gradients_are_those_of_logarithms_across_levels():
     graph = skipping(600, -6.0, 40.0)
     penalties = graph.penalties.requires_grad_()
