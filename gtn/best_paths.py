@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch, traced
-from gtn.errors import GraphError, NegativeCycleError
+from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import ArcIndex, frozen
-from gtn.kernels import scoring as kernels
 from gtn.kernels.n_best import n_best_paths
 from gtn.kernels.n_best_strings import n_best_strings
-from gtn.paths import chains, on_finite_paths, together
+from gtn.least_ways import least_ways
+from gtn.paths import chains, together
 from gtn.symbols import EPSILON
 from gtn.tensors import as_array, float64_penalties
 from gtn.topology import Topology
@@ -97,7 +97,7 @@ def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch
     topology = graph.topology
     check_penalties(graph.penalties, graph.num_arcs, "arc")
     penalties, starts, finals = (as_array(p) for p in float64_penalties(graph))
-    remaining, leaving = _to_the_end(topology, penalties, starts, finals)
+    remaining, leaving = least_ways(topology, penalties, starts, finals, backward=True)
     labels, (begins, by_node) = _arcs(topology, side)
     # Nodes and arcs as they are numbered in their own graphs.
     owner, before = topology.arc_graph, topology.node_offsets
@@ -166,48 +166,3 @@ def _without_gaps(labels: Int32s) -> tuple[Int32s, int]:
         labels = frozen((numbers[:-1] + EPSILON).astype(np.int32))
         most = int(labels.max(initial=EPSILON))
     return labels, most + 1
-
-
-def _to_the_end(
-    topology: Topology,
-    arcs: NDArray[np.float64],
-    starts: NDArray[np.float64],
-    finals: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], Int32s]:
-    """Return the least penalty from each node to the end, and the arc it leaves on or -1."""
-    # Viterbi along the reversed graph; a search in the graphs that have a cycle, and only there.
-    order = topology.reverse_path_order if topology.is_acyclic else _backwards(topology)
-    remaining, leaving, _ = kernels.viterbi(
-        order,
-        *topology.outgoing,
-        topology.outgoing_ends,
-        topology.finals,
-        arcs,
-        finals,
-    )
-    if topology.is_acyclic:
-        return remaining, leaving
-    searched = np.ones(topology.num_nodes, dtype=np.bool_)
-    searched[order] = False
-    useful = on_finite_paths(topology, arcs, starts, finals)
-    found, ways, _, cycle = kernels.shortest_from(
-        frozen(useful & searched),
-        *topology.incoming,
-        topology.dst,
-        topology.src,
-        topology.finals,
-        arcs,
-        finals,
-    )
-    if len(cycle):
-        raise NegativeCycleError(
-            f"a cycle has the negative penalty {arcs[cycle].sum():.6g}, so there are no best "
-            f"paths: {topology.describe_cycle(np.ascontiguousarray(cycle[::-1]))}"
-        )
-    return np.where(searched, found, remaining), np.where(searched, ways, leaving)
-
-
-def _backwards(topology: Topology) -> Int32s:
-    """Return the nodes of the graphs that have no cycle, those at the end first."""
-    order: Int32s = frozen(np.ascontiguousarray(topology.order_of_acyclic[::-1]))
-    return order

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.errors import GraphError, NegativeCycleError
-from gtn.graph import Graph, check_graph, check_penalties
-from gtn.indexes import frozen
-from gtn.kernels import scoring as kernels
+from gtn.errors import GraphError
+from gtn.graph import Graph, check_graph
+from gtn.least_ways import least_ways
 from gtn.recursion import AcyclicSums, as_shares, path_sums, potentials, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
@@ -69,25 +68,25 @@ def distances_float64(graph: Graph, direction: Direction, semiring: Semiring) ->
     if semiring not in ("log", "tropical"):
         raise GraphError(f"semiring={semiring!r}; it is 'log' or 'tropical'")
     arcs, starts, finals = float64_penalties(graph)
+    backward = direction == "backward"
     topology, seeds = graph.topology, starts
-    if direction == "backward":
+    if backward:
         topology, seeds = topology.reversed, finals
     if semiring == "log":
         return potentials(path_sums(topology, arcs, seeds), arcs, seeds)
-    return _least(graph, topology, arcs, seeds)
+    ends = as_array(starts), as_array(finals)
+    _, entry = least_ways(graph.topology, as_array(arcs), *ends, backward=backward, everywhere=True)
+    return _along_tree(topology, entry, arcs, seeds)
 
 
-def _least(
-    graph: Graph, topology: Topology, arcs: torch.Tensor, seeds: torch.Tensor
+def _along_tree(
+    topology: Topology, entry: Int32s, arcs: torch.Tensor, seeds: torch.Tensor
 ) -> torch.Tensor:
-    """Return the least penalty of a way to each node, as a sum along the tree of least ways."""
-    entry, cycle = _entries(topology, arcs, seeds)
-    if len(cycle):
-        onward = cycle if topology is graph.topology else cycle[::-1]
-        raise NegativeCycleError(
-            f"a cycle has the negative penalty {as_array(arcs)[cycle].sum():.6g}, so there is no "
-            f"least way: {graph.topology.describe_cycle(onward)}"
-        )
+    """Return the least penalty of a way to each node, a sum along the tree of least ways.
+
+    Args:
+        entry: the arc on which the least way enters each node; -1: it begins here, or none does.
+    """
     origin = np.full(topology.num_nodes, -1, dtype=np.int32)
     origin[topology.starts] = np.arange(len(topology.starts))
     roots = np.flatnonzero((entry < 0) & (origin >= 0)).astype(np.int32)
@@ -118,35 +117,3 @@ class _TreeSums(AcyclicSums):
     def __init__(self, tree: Topology, ones: Float64s) -> None:
         self.topology = tree
         self._sums = as_shares(tree, ones)
-
-
-def _entries(topology: Topology, arcs: torch.Tensor, seeds: torch.Tensor) -> tuple[Int32s, Int32s]:
-    """Return the arc on which the least way enters each node, and a negative cycle's arcs.
-
-    -1: the way starts here, or there is none.
-    """
-    cycle = np.empty(0, dtype=np.int32)
-    penalties, start_penalties = as_array(arcs), as_array(seeds)
-    if topology.is_acyclic:
-        _, entry, bad = kernels.viterbi(
-            topology.order,
-            *topology.incoming,
-            topology.incoming_ends,
-            topology.starts,
-            penalties,
-            start_penalties,
-        )
-    else:
-        everywhere = frozen(np.ones(topology.num_nodes, dtype=np.bool_))
-        _, entry, bad, cycle = kernels.shortest_from(
-            everywhere,
-            *topology.outgoing,
-            topology.src,
-            topology.dst,
-            topology.starts,
-            penalties,
-            start_penalties,
-        )
-    if bad >= 0:
-        check_penalties(arcs.detach(), topology.num_arcs, "arc")
-    return entry, cycle

@@ -16,16 +16,15 @@ from numpy.typing import NDArray
 
 from gtn.batch import rearranged, traced
 from gtn.beam import pruned
-from gtn.errors import GraphError, NegativeCycleError
-from gtn.graph import Graph, check_graph, check_penalties
-from gtn.indexes import frozen
+from gtn.errors import GraphError
+from gtn.graph import Graph, check_graph
 from gtn.kernels import scoring as kernels
+from gtn.least_ways import least_ways
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 
 __all__ = [
     "chains",
-    "on_finite_paths",
     "path_labels",
     "path_text",
     "together",
@@ -88,26 +87,7 @@ def viterbi_path(
     check_graph(graph)
     topology = graph.topology
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
-    # One pass, but for the graphs of the batch that have a cycle.
-    order = topology.order if topology.is_acyclic else topology.order_of_acyclic
-    best, entry, bad = kernels.viterbi(
-        order, *topology.incoming, topology.incoming_ends, topology.starts, arcs, starts
-    )
-    if not topology.is_acyclic:
-        searched = np.ones(topology.num_nodes, dtype=np.bool_)
-        searched[order] = False
-        useful = frozen(on_finite_paths(topology, arcs, starts, finals) & searched)
-        found, ways, bad, cycle = kernels.shortest_from(
-            useful, *topology.outgoing, topology.src, topology.dst, topology.starts, arcs, starts
-        )
-        if len(cycle):
-            raise NegativeCycleError(
-                f"a cycle has the negative penalty {arcs[cycle].sum():.6g}, so there is no best "
-                f"path: {topology.describe_cycle(cycle)}"
-            )
-        best, entry = np.where(searched, found, best), np.where(searched, ways, entry)
-    if bad >= 0:
-        check_penalties(graph.penalties, graph.num_arcs, "arc")
+    best, entry = least_ways(topology, arcs, starts, finals)
     ends = np.full(topology.batch_size, -1, dtype=np.int32)
     owner = topology.graph_of_nodes(topology.finals)
     totals = best[topology.finals] + finals
@@ -126,16 +106,6 @@ def viterbi_path(
         exists=ends >= 0,
         batch=topology.is_batch,
     )
-
-
-def on_finite_paths(
-    topology: Topology,
-    arcs: NDArray[np.float64],
-    starts: NDArray[np.float64],
-    finals: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Return which nodes lie on a path that no infinite penalty forbids, ``[N]``."""
-    return topology.only(arcs != np.inf, starts != np.inf, finals != np.inf).on_paths
 
 
 def viterbi_penalty(graph: Graph) -> torch.Tensor:

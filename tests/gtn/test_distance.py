@@ -236,3 +236,37 @@ def test_distances_are_those_of_openfst(semiring, acyclic, least):
             else:
                 np.testing.assert_allclose(own, both, rtol=6e-9, atol=1e-8)
     assert compared > 1500
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_a_cycle_in_one_graph_of_a_batch_is_searched_alone(direction, monkeypatch):
+    searched = []
+    kept = gtn.least_ways.kernels.shortest_from
+
+    def recorded(allowed, *given):
+        searched.extend(np.flatnonzero(allowed).tolist())
+        return kept(allowed, *given)
+
+    # Node 3 of the graph with a cycle lies on no path, and has a distance all the same.
+    cyclic = gtn.from_arcs([(0, 1, 1, 0.25), (1, 0, 2, 0.5), (1, 2, 3), (1, 3, 4, 2.0)], final=2)
+    graphs = [gtn.linear(torch.rand(3, 2)), cyclic, gtn.empty(), gtn.string([7, 8])]
+    alone = [gtn.shortest_distance(graph, direction, "tropical") for graph in graphs]
+    monkeypatch.setattr("gtn.least_ways.kernels.shortest_from", recorded)
+    batch = gtn.GraphBatch.from_graphs(graphs)
+    assert torch.equal(gtn.shortest_distance(batch, direction, "tropical"), torch.cat(alone))
+    assert searched == [4, 5, 6, 7]
+
+
+def test_a_cycle_in_one_graph_of_a_batch_changes_no_distance_of_another():
+    """A search takes what is better by less than rounding for equal; one pass does not."""
+    size = 2.0**40
+    arcs = [(0, 1, 7, 0.25), (0, 1, 8)]
+    graph = gtn.Graph.from_arcs(arcs, start={0: size}, final={1: size}, dtype=torch.float64)
+    loop = gtn.Graph.from_arcs([(0, 0, 7, 1.0)], final=0, dtype=torch.float64)
+    batch = gtn.GraphBatch.from_graphs([graph, loop, graph])
+    for direction in ("forward", "backward"):
+        alone = gtn.shortest_distance(graph, direction, "tropical").tolist()
+        found = gtn.shortest_distance(batch, direction, "tropical").tolist()
+        assert alone == [size, size]
+        assert found == [*alone, 0.0, *alone]
+    assert (gtn.push(batch, "final", semiring="tropical").penalties >= 0).all()
