@@ -388,6 +388,7 @@ def check_graph(*graphs: Any) -> None:
     if not others:
         return
     hints = {
+        "Learned": "; it gives its graph when it is called",
         "Tensor": "; gtn.linear makes one of emissions, gtn.dense takes them as they are",
         "list": "; GraphBatch.from_graphs makes a batch of several",
         "str": "; gtn.string makes one of a text",

@@ -98,7 +98,6 @@ class BestPath(nn.Module):
 
 def current(grammar: Grammar) -> Graph:
     """Return a grammar as it is now: a graph itself, or what a module returns."""
-    if isinstance(grammar, Graph):
-        return grammar
-    graph: Graph = grammar()
-    return graph
+    graph: Any = grammar() if callable(grammar) else grammar
+    check_graph(graph)
+    return graph  # type: ignore[no-any-return]

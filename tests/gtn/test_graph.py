@@ -368,3 +368,21 @@ def test_penalties_of_an_expansion_and_a_number_of_samples_are_of_their_types():
         gtn.expand(gtn.string([1, 2]), np.zeros((2, 2)))
     with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
         gtn.sample(gtn.string([1]), 1.5)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *(gtn.compose, gtn.intersect, gtn.difference, gtn.cross, gtn.replace),
+        *(gtn.equal, gtn.isomorphic, gtn.equivalent, gtn.random_equivalent),
+        lambda a, b: gtn.compose(a, b, beam=1.0),
+        lambda a, b: gtn.transduce(a, b, check=np.equal, fprop=lambda x, y: x.penalties),
+    ],
+)
+def test_what_is_no_graph_is_named_on_either_side(verb):
+    g = gtn.string("a")
+    for operands in (("a", g), (g, "a")):
+        with pytest.raises(GraphError, match="a graph is needed, not str"):
+            verb(*operands)
+    with pytest.raises(GraphError, match="not Learned; it gives its graph when it is called"):
+        verb(g, gtn.nn.Learned(g))
