@@ -68,7 +68,7 @@ def evaluate(
     seconds = time.perf_counter() - started
     truths = [truth for _, truth in lines]
     edits = sum(
-        float(edit_distances([_codes(text)], _codes(truth))[0])
+        float(edit_distances([text], truth)[0])
         for text, truth in zip(texts, truths, strict=True)
         if text != truth
     )
@@ -107,7 +107,3 @@ def evaluate_folder(
     rows = zip(lines, texts, strict=True)
     figures["left_out"] = len(problems)
     return figures, [(one.name, one.text, read) for one, read in rows if read != one.text], problems
-
-
-def _codes(text: str) -> NDArray[np.int32]:
-    return np.array([ord(c) for c in text], dtype=np.int32)

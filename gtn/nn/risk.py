@@ -25,20 +25,42 @@ from gtn.tensors import as_index
 __all__ = ["ExpectedRiskLoss", "edit_distances"]
 
 Labels = NDArray[np.int32]
+Row = Labels | torch.Tensor | Sequence[int] | Sequence[str]
 Risk = Callable[[list[Labels], Labels], Any]
 
 
-def edit_distances(found: list[Labels], target: Labels) -> NDArray[np.float64]:
-    """Return the edit distance of each label sequence to the target: O(L U) each.
+def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
+    """Return the edit distance of each string to the target: O(L U) each.
 
-    >>> row = lambda *labels: np.array(labels, dtype=np.int32)
-    >>> edit_distances([row(1, 2, 3), row(2), row()], row(2, 3))
+    A string is a sequence of labels or of symbols: a text, a list of words.
+
+    Raises:
+        GraphError: one text in the place of several strings.
+
+    >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
     array([1., 1., 2.])
+    >>> edit_distances(["sitting", "kit"], "kitten")
+    array([3., 3.])
     """
-    offsets = np.cumsum([0, *map(len, found)], dtype=np.int32)
-    labels = np.concatenate([np.empty(0, dtype=np.int32), *found])
-    distances: NDArray[np.float64] = kernels.edit_distances(labels, offsets, target)
+    if isinstance(found, str):
+        raise GraphError(f"{found!r} is one text; several strings are compared, as in [{found!r}]")
+    *rows, last = _as_labels([*found, target])
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    labels = np.concatenate([np.empty(0, dtype=np.int32), *rows])
+    distances: NDArray[np.float64] = kernels.edit_distances(labels, offsets, last)
     return distances
+
+
+def _as_labels(rows: Sequence[Any]) -> list[Labels]:
+    """Return rows of labels; where there are others, equal symbols get equal numbers."""
+    if all(isinstance(row, np.ndarray) and row.dtype == np.int32 for row in rows):
+        return [*rows]
+    numbers: dict[int | str, int] = {}
+    each = (row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row for row in rows)
+    return [
+        np.array([numbers.setdefault(item, len(numbers)) for item in row], dtype=np.int32)
+        for row in each
+    ]
 
 
 class ExpectedRiskLoss(Criterion):

@@ -509,6 +509,18 @@ def test_edit_distances(rows, target):
     assert found.tolist() == [edits(row, target) for row in rows]
 
 
+def test_edit_distances_of_texts_words_and_mixed_rows():
+    assert edit_distances(["kitten", "", "sitting"], "sitting").tolist() == [3, 7, 0]
+    words = ["the", "cat", "sat"]
+    assert edit_distances([words, ["cat"], []], ["the", "cat"]).tolist() == [1, 1, 2]
+    rows = [np.array([1, 2]), torch.tensor([2, 1]), [2]]
+    assert edit_distances(rows, np.array([2], dtype=np.int32)).tolist() == [1, 1, 0]
+    assert edit_distances([np.array(["a", "b"])], "ab").tolist() == [0]
+    assert edit_distances([], "ab").tolist() == []
+    with pytest.raises(GraphError, match=r"'ab' is one text; .* as in \['ab'\]"):
+        edit_distances("ab", "ab")
+
+
 @given(
     graphs(penalties=NEAR, epsilons=True, acceptor=False),
     st.lists(st.integers(0, 2), max_size=3),

@@ -7,7 +7,6 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 import gtn
@@ -39,14 +38,9 @@ def character_errors(told: Sequence[str], labels: Sequence[str]) -> float:
     0.5
     """
     wrong = sum(
-        float(edit_distances([_codes(text)], _codes(label))[0])
-        for text, label in zip(told, labels, strict=True)
+        float(edit_distances([text], label)[0]) for text, label in zip(told, labels, strict=True)
     )
     return wrong / max(1, sum(map(len, labels)))
-
-
-def _codes(text: str) -> Any:
-    return np.array([ord(letter) for letter in text], dtype=np.int32)
 
 
 @torch.no_grad()
