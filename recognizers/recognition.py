@@ -43,7 +43,9 @@ class RecognitionTransformer(nn.Module):
     Args:
         network: ``[A, 1, 32, 32]`` to penalties ``[A, C]``: LeNet-5, or any module. A network
             that is called with other arc data names it in its attribute ``reads``:
-            :class:`recognizers.two_stream.TwoStream` reads ``("image", "surroundings")``.
+            :class:`recognizers.two_stream.TwoStream` reads ``("image", "surroundings")``. One
+            that says how many classes it has, or names them, in its attribute ``classes`` is
+            checked against the symbols.
         symbols: the text of the C classes.
 
     >>> import numpy as np
@@ -65,10 +67,9 @@ class RecognitionTransformer(nn.Module):
         self.class_geometry = ClassGeometry(len(symbols))
         self.reads: tuple[str, ...] = tuple(getattr(network, "reads", ("image",)))
         classes = getattr(network, "classes", None)
-        if classes is not None and len(classes) != len(symbols):
-            raise ValueError(
-                f"the network has {len(classes)} classes, the table {len(symbols)} symbols"
-            )
+        count = classes if isinstance(classes, int | None) else len(classes)
+        if count is not None and count != len(symbols):
+            raise ValueError(f"the network has {count} classes, the table {len(symbols)} symbols")
 
     def forward(self, graph: gtn.Graph) -> gtn.Graph:
         """Return the recognition graph (or batch) of a segmentation graph (or batch)."""

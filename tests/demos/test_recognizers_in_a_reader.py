@@ -71,6 +71,15 @@ def test_another_network_plugs_in() -> None:
     assert weight.grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("classes", [10, "0123456789"])
+def test_classes_of_another_network_are_counted(classes: int | str) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 10))
+    network.classes = classes  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="the network has 10 classes, the table 11 symbols"):
+        RecognitionTransformer(network, gtn.SymbolTable("0123456789□"))
+    RecognitionTransformer(network, gtn.SymbolTable("0123456789"))
+
+
 def test_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(__file__).parents[2]
     monkeypatch.chdir(root)
