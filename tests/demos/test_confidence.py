@@ -234,3 +234,18 @@ def test_the_page_shows_curves_confusions_and_the_worst_errors(tmp_path: Path) -
     assert "9 missed" in words
     assert "broken.png: not an image" in words
     assert all(link.startswith(("data:", "#")) for link in shown.links)
+
+
+def test_texts_that_no_reading_can_match_are_named(tmp_path: Path) -> None:
+    fields = load_fields(DEMO_FIELDS).fields[:2]
+    for one in fields:
+        (tmp_path / one.name).write_bytes(one.path.read_bytes())
+    rows = [f"{fields[0].name},{fields[0].text}", f"{fields[1].name},12.50"]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,text", *rows]) + "\n")
+    command = ["evaluate", "--data", str(tmp_path), "--checkpoint", str(SDNN), "--json"]
+    result = run.invoke(app, [*command, "--views", "1", "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    named = f"{fields[1].name}: the grammar 'car' does not write '12.50'; it counts as an error"
+    assert named in result.stderr
+    assert fields[0].name not in result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["n"] == 2

@@ -69,6 +69,10 @@ def evaluate(
         return
     fields, on = measured_fields(data, holdout)
     reader = load_reader(checkpoint_of(checkpoint, recognizer), views)
+    writes = reader.rules.writes_each([one.text for one in fields])
+    for one in (one for one, can_be_right in zip(fields, writes) if not can_be_right):
+        where = f"{one.name}: the grammar {reader.rules.name!r} does not write {one.text!r}"
+        typer.echo(f"{where}; it counts as an error", err=True)
     figures = evaluate_fields(reader, fields, workers=workers)
     if keep is not None:
         more = {
