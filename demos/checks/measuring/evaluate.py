@@ -12,6 +12,7 @@ import numpy as np
 
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.reading.volume import read_files
+from gtn.nn import edit_distances
 from recognizers.datasets.fields import Field, file_hash, nothing_read
 from recognizers.images import ImageError
 
@@ -143,10 +144,4 @@ def edit_distance(a: str, b: str) -> int:
     >>> edit_distance("1250", "150"), edit_distance("", "7")
     (1, 1)
     """
-    row = np.arange(len(b) + 1)
-    for i, x in enumerate(a, 1):
-        above, row = row, np.empty_like(row)
-        row[0] = i
-        for j, y in enumerate(b, 1):
-            row[j] = min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (x != y))
-    return int(row[-1])
+    return int(edit_distances([a], b)[0])
