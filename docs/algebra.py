@@ -56,6 +56,12 @@ pynini epsilon is 0 (`gtn.from_openfst_text` shifts labels), and k2's label -1, 
 into its one final state, has no counterpart: any node can be final. There is nothing to sort, trim
 or flag before an operation. A dash: no such operation.
 
+Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
+`optimize()` is `gtn.minimize(gtn.determinize(a, side="both"))`; `cdrewrite`, which compiles rewrite
+rules with contexts, has no counterpart. Composition looks at every arc of both sides first: to look
+words up in a large graph, compose it with many at once (`gtn.strings(words) @ graph`), or let
+`gtn.viterbi_path(gtn.string(word), graph)` follow the word alone.
+
 | here | gtn | k2 | pynini |
 |---|---|---|---|
 """

@@ -258,11 +258,15 @@ def path_text(path: Graph | list[Any], side: str = "output", separator: str = ""
     Returns:
         A string; for a batch of paths, a list of strings; for a list of batches, as
         :func:`gtn.n_best` of a batch is, a list of such lists. Labels without a symbol table are
-        written as numbers.
+        written as numbers. Where there is no path, the graph has no nodes, and its text is empty
+        as that of a path without labels is.
 
     >>> import gtn
     >>> path_text(gtn.string("cap"))
     'cap'
+    >>> nothing, silent = gtn.viterbi_path(gtn.string("a") @ gtn.string("b")), gtn.string("")
+    >>> [(path_text(path), path.num_nodes) for path in (nothing, silent)]
+    [('', 0), ('', 1)]
     """
     if isinstance(path, list):
         return [path_text(one, side, separator) for one in path]
