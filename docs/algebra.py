@@ -58,9 +58,9 @@ or flag before an operation. A dash: no such operation.
 
 Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
 `optimize()` is `gtn.minimize(gtn.determinize(a, side="both"))`; `cdrewrite`, which compiles rewrite
-rules with contexts, has no counterpart. Composition looks at every arc of both sides first: to look
-words up in a large graph, compose it with many at once (`gtn.strings(words) @ graph`), or let
-`gtn.viterbi_path(gtn.string(word), graph)` follow the word alone.
+rules with contexts, has no counterpart. A word is looked up in a large graph
+by `gtn.string(word) @ graph`: the graph is laid out at the first word, and kept so; each later one
+takes as long as what is found is large. Many at once are `gtn.strings(words) @ graph`.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|

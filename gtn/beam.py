@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +18,11 @@ from gtn.kernels.beam import NEGATIVE, TOO_MANY, Readers, Writer
 from gtn.kernels.reachability import reach
 from gtn.product import (
     Product,
+    as_read,
     common_length,
     filter_mode,
     in_common_tables,
     is_acceptor,
-    relabelled,
-    relabelling,
 )
 from gtn.tensors import as_array, float64_penalties
 from gtn.token_passing import passed
@@ -97,10 +97,10 @@ def pruned(
         graphs = list(graphs)
         for i in range(len(graphs) - 1):
             graphs[i : i + 2] = in_common_tables(graphs[i], graphs[i + 1])
-    written = [_written(graphs, i, symbols) for i in range(len(graphs) - 1)]
+    written = [as_read(a, b, symbols) for a, b in pairwise(graphs)]
     failures, label = None, failure_label(graphs[-1], failure)
     if label is not None:
-        failures = FailureArcs(graphs[-1].topology, label)
+        failures = FailureArcs.of(graphs[-1].topology, label)
         check_never_asked(written[-1], label, f"graph {len(graphs) - 2}")
     found = _passed(graphs, written, failures, mode, float(beam), max_active)
     acceptor = symbols == "match" and all(map(is_acceptor, graphs))
@@ -231,16 +231,6 @@ def _product(
         backed_off,
         acceptor,
     )
-
-
-def _written(graphs: Sequence[Graph], i: int, symbols: str) -> Int32s:
-    """Return what graph i writes, in the labels of the graph that reads it."""
-    a, b = graphs[i], graphs[i + 1]
-    relabel = relabelling(a.osymbols, b.isymbols, symbols, of="written")
-    if relabel is None:
-        return a.olabels
-    labels: Int32s = frozen(relabelled(a.olabels, relabel))
-    return labels
 
 
 def _writer(topology: Topology, written: Int32s, penalties: NDArray[np.float64]) -> Writer:

@@ -11,11 +11,12 @@ from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
 from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph, check_graph
-from gtn.kernels.composition import explore
+from gtn.kernels.composition import FILTERS, explore
 from gtn.kernels.matching import match
-from gtn.operands import operands
+from gtn.operands import is_lookup, operands
 from gtn.product import (
     Relabelling,
+    as_read,
     columns,
     common_length,
     filter_mode,
@@ -127,13 +128,20 @@ def compose(
         )
     if symbols == "match":
         a, b = in_common_tables(a, b)
+    acceptor = symbols == "match" and is_acceptor(a) and is_acceptor(b)
+    relabel = relabelling(a.osymbols, b.isymbols, symbols)
+    few = a.num_arcs < b.num_arcs and is_lookup(a.topology, b.topology)
+    if relabel is not None and few:
+        # The labels of the few arcs change, in the place of those of the many.
+        topology = a.topology.relabelled(a.ilabels, as_read(a, b, symbols))
+        a, relabel = a._with(topology=topology), None
     plan = ComposePlan(
         a.topology,
         b.topology,
         filter=filter,
-        relabel=relabelling(a.osymbols, b.isymbols, symbols),
+        relabel=relabel,
         failure=failure_label(b, failure),
-        acceptor=symbols == "match" and is_acceptor(a) and is_acceptor(b),
+        acceptor=acceptor,
     )
     return plan(a, b, suffixes=suffixes, symbols="ignore")  # compared above, where they are to be
 
@@ -230,18 +238,22 @@ class ComposePlan:
             read = b.relabelled(relabelled(b.ilabels, relabel), b.olabels)
         failures = None
         if failure is not None:
-            failures = FailureArcs(b, failure)
+            failures = FailureArcs.of(b, failure)
             label = np.array([failure], dtype=np.int32)
             asked = label if relabel is None else relabelled(label, relabel)
             check_never_asked(a.olabels, int(asked[0]), "a")
         left, right = operands(a, b, read, failures)
-        if failure is None and not (a.has_output_epsilons and read.has_input_epsilons):
+        # Where one side has no epsilons, every filter allows every move.
+        free = failures is None and not (a.has_output_epsilons and read.has_input_epsilons)
+        if free and not is_lookup(a, read):
             nodes, arcs, starts, offsets, too_many = match(
                 left, right, graphs, _ROOM + a.num_arcs + b.num_arcs, _LIMIT
             )
             found = nodes, arcs, starts, offsets
         else:
-            *rows, too_many = explore(left, right, graphs, mode, _ROOM, _LIMIT)
+            *rows, too_many = explore(
+                left, right, graphs, FILTERS["trivial"] if free else mode, _ROOM, _LIMIT
+            )
             found = columns(*rows)
         if too_many:
             raise GraphError(

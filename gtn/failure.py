@@ -52,7 +52,9 @@ class FailureArcs:
                 f"failure={label}: a failure label is a label of its own, >= 0 (epsilon arcs are "
                 "followed always)"
             )
-        self.topology = t = topology
+        t = topology
+        # Its arrays only, so that what a topology keeps does not keep the topology.
+        self._src, self._dst, self._finals = t.src, t.dst, t.finals
         found = np.flatnonzero(t.ilabels == label).astype(np.int32)
         written = t.olabels[found]
         for arc in found[(written != EPSILON) & (written != label)][:1].tolist():
@@ -69,19 +71,13 @@ class FailureArcs:
                 "off to one node"
             )
         self.arcs: Int32s = frozen(arcs)
-        self._check_cycles(found)
+        _check_cycles(t, found)
         self.final: Int32s = frozen(kernels.resolve(self.arcs, t.dst, t.final_of_nodes))
 
-    def _check_cycles(self, found: Int32s) -> None:
-        t = self.topology
-        src, dst = frozen(t.src[found]), frozen(t.dst[found])
-        everywhere = frozen(np.ones(t.num_nodes, dtype=np.bool_))
-        cycle = find_cycle(t.num_nodes, dst, *grouped(src, t.num_nodes), everywhere)
-        if len(cycle):
-            raise GraphError(
-                f"failure arc {found[cycle[0]]} is part of a cycle of failure arcs, which would "
-                f"look for a label for ever: {t.describe_cycle(found[cycle])}"
-            )
+    @classmethod
+    def of(cls, topology: Topology, label: int) -> FailureArcs:
+        """Return the failure arcs of a topology, found once."""
+        return topology.once((cls, label), lambda: cls(topology, label))
 
     def sources(self, nodes: Int32s, arcs: Int32s) -> Sources:
         """Return the failure arcs that lead from each node to where an arc starts, and that arc.
@@ -90,18 +86,29 @@ class FailureArcs:
             nodes: ``[K]``.
             arcs: ``[K]``, -1: none, and no failure arcs.
         """
-        return self._follow(nodes, compose_index(self.topology.src, arcs), arcs)
+        return self._follow(nodes, compose_index(self._src, arcs), arcs)
 
     def final_sources(self, nodes: Int32s) -> Sources:
         """Return the failure arcs that lead from each node to the final node it ends in."""
-        ends = self.topology.finals[self.final[nodes]]
+        ends = self._finals[self.final[nodes]]
         return self._follow(nodes, ends, np.full(len(nodes), -1, dtype=np.int32))
 
     def _follow(self, nodes: Int32s, ends: Int32s, last: Int32s) -> Sources:
         nodes, ends, last = (
             frozen(np.ascontiguousarray(x, dtype=np.int32)) for x in (nodes, ends, last)
         )
-        return Sources(*kernels.follow(nodes, ends, last, self.arcs, self.topology.dst))
+        return Sources(*kernels.follow(nodes, ends, last, self.arcs, self._dst))
+
+
+def _check_cycles(t: Topology, found: Int32s) -> None:
+    src, dst = frozen(t.src[found]), frozen(t.dst[found])
+    everywhere = frozen(np.ones(t.num_nodes, dtype=np.bool_))
+    cycle = find_cycle(t.num_nodes, dst, *grouped(src, t.num_nodes), everywhere)
+    if len(cycle):
+        raise GraphError(
+            f"failure arc {found[cycle[0]]} is part of a cycle of failure arcs, which would "
+            f"look for a label for ever: {t.describe_cycle(found[cycle])}"
+        )
 
 
 def failure_label(graph: Graph, failure: int | str | None) -> int | None:

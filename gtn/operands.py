@@ -13,12 +13,25 @@ from gtn.kernels.reachability import topological_order
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
 from gtn.topology import Topology
 
-__all__ = ["operand", "operands"]
+__all__ = ["is_lookup", "operand", "operands"]
 
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Bounds = tuple[Int32s, Int32s]
 _LARGE = 256  # arcs
+_MUCH, _THIN = 16, 2  # times as many arcs; arcs for each node
+
+
+def is_lookup(a: Topology, read: Topology) -> bool:
+    """Whether one side is a few strings, or not much more, that are looked up in a large one.
+
+    What is found is then much smaller than the large side, which should not be gone through each
+    time.
+    """
+    few, many = sorted((a, read), key=lambda t: t.num_arcs)
+    return (
+        many.num_arcs >= _MUCH * max(few.num_arcs, _LARGE) and few.num_arcs <= _THIN * few.num_nodes
+    )
 
 
 def operands(
@@ -31,11 +44,15 @@ def operands(
     of nodes at which the other has more labels left than it can have, as in the middle of a word
     at the end of a lattice, or at the end of a word in the middle of a lattice.
 
+    What is looked up (:func:`is_lookup`) and where are taken as they are, and laid out once.
+
     Args:
         a, b: topologies.
         read: ``b`` with the input labels that are to be matched.
         failures: of ``b``, if it has any.
     """
+    if is_lookup(a, read):
+        return _writing(a), _reading(read, failures)
     of_a = of_b = None
     labels_a, labels_b = a.olabels, read.ilabels
     if failures is None and a.num_arcs + b.num_arcs >= _LARGE:
@@ -44,13 +61,43 @@ def operands(
             of_a, of_b, labels_a, labels_b = map(frozen, found)
     index_a = a.outgoing_by_olabel if of_a is None else _by_label(of_a, a, labels_a)
     index_b = read.outgoing_by_ilabel if of_b is None else _by_label(of_b, b, labels_b)
-    written, counts = labels_a >= 0, labels_b >= 0
+    written, counts = _counting(labels_a, None), _counting(labels_b, failures)
+    return (
+        operand(a, labels_a, index_a, bounds=_bounds(a, index_a, written, of_a)),
+        operand(b, labels_b, index_b, failures, bounds=_bounds(b, index_b, counts, of_b)),
+    )
+
+
+def _writing(topology: Topology) -> Operand:
+    """Return a whole topology as the side that writes, made once."""
+
+    def side() -> Operand:
+        index = topology.outgoing_by_olabel
+        bounds = _bounds(topology, index, frozen(topology.olabels >= 0), None)
+        return operand(topology, topology.olabels, index, bounds=bounds)
+
+    return topology.once("writing", side)
+
+
+def _reading(topology: Topology, failures: FailureArcs | None) -> Operand:
+    """Return a whole topology as the side that reads, made once."""
+
+    def side() -> Operand:
+        index = topology.outgoing_by_ilabel
+        counts = _counting(topology.ilabels, failures)
+        bounds = _bounds(topology, index, counts, None)
+        return operand(topology, topology.ilabels, index, failures, bounds)
+
+    return topology.once(("reading", failures), side)
+
+
+def _counting(labels: Int32s, failures: FailureArcs | None) -> Mask:
+    """Return which arcs read (or write) a label that counts: not epsilon, nor that of failures."""
+    counts = labels >= 0
     if failures is not None:
         counts[failures.arcs[failures.arcs >= 0]] = False
-    return (
-        operand(a, labels_a, index_a, bounds=_bounds(a, index_a, frozen(written), of_a)),
-        operand(b, labels_b, index_b, failures, bounds=_bounds(b, index_b, frozen(counts), of_b)),
-    )
+    mask: Mask = frozen(counts)
+    return mask
 
 
 def _bounds(topology: Topology, by_label: ArcIndex, counts: Mask, kept: Int32s | None) -> Bounds:

@@ -26,6 +26,7 @@ from gtn.topology import Topology
 __all__ = [
     "Product",
     "Relabelling",
+    "as_read",
     "columns",
     "common_length",
     "filter_mode",
@@ -261,6 +262,15 @@ def in_common_tables(a: Graph, b: Graph) -> tuple[Graph, Graph]:
         both = is_acceptor(b)
         b = b._with(isymbols=a.osymbols, osymbols=a.osymbols if both else b.osymbols)
     return a, b
+
+
+def as_read(a: Graph, b: Graph, symbols: str) -> Int32s:
+    """Return what ``a`` writes, in the labels of ``b``, which reads it: ``[A]``."""
+    relabel = relabelling(a.osymbols, b.isymbols, symbols, of="written")
+    if relabel is None:
+        return a.olabels
+    labels: Int32s = frozen(relabelled(a.olabels, relabel))
+    return labels
 
 
 def relabelled(labels: Int32s, relabel: Relabelling) -> Int32s:

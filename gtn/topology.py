@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,7 @@ __all__ = ["Topology"]
 
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
+Made = TypeVar("Made")
 _FIELDS = (
     "num_nodes",
     "src",
@@ -395,6 +396,19 @@ class Topology:
         arcs = self.outgoing_by_ilabel.arcs
         src, labels = self.src[arcs], self.ilabels[arcs]
         return not bool(((src[1:] == src[:-1]) & (labels[1:] == labels[:-1])).any())
+
+    # -- what others make of it ---------------------------------------------------------------
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """Return what another module makes of the topology, made at the first call for a key."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: Made = self._made[key]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Hashable, Any]:
+        return {}
 
     # -- copies -------------------------------------------------------------------------------
 
