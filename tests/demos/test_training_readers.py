@@ -56,7 +56,7 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     assert kept.training_facts.report["passes"] == when
     assert "<svg" in (tmp_path / "whole" / "curves.svg").read_text()
 
-    # The same run, interrupted in its second pass.
+    # The same run, interrupted in its second pass, and prepared in this process alone.
     original = FieldLoop.one_pass
 
     def interrupted(self: FieldLoop, number: int, *rest: object) -> None:
@@ -66,13 +66,13 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
 
     monkeypatch.setattr(FieldLoop, "one_pass", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(composed, QUICK, tmp_path / "cut", progress=False)
+        train(composed, QUICK, tmp_path / "cut", workers=1, progress=False)
     monkeypatch.undo()
     # A line that the state knows nothing of, and half a line, as a killed run leaves them.
     assert json.loads((tmp_path / "cut" / "log.jsonl").read_text().splitlines()[-1])["pass"] == 1
     with (tmp_path / "cut" / "log.jsonl").open("a") as log_of_cut:
         log_of_cut.write('{"pass": 2}\n{"pa')
-    train(composed, QUICK, tmp_path / "cut", progress=False)
+    train(composed, QUICK, tmp_path / "cut", workers=1, progress=False)
     passes = [
         json.loads(x).get("pass") for x in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
     ]
@@ -92,7 +92,7 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     older = {key: value for key, value in tensors.items() if not key.startswith("best.")}
     about = {key: value for key, value in about.items() if not key.startswith("best_")}
     save_checkpoint(state, older, about)
-    assert "best" not in train(composed, QUICK, tmp_path / "cut", progress=False)
+    assert "best" not in train(composed, QUICK, tmp_path / "cut", workers=1, progress=False)
     assert not (tmp_path / "cut" / "best.safetensors").exists()
 
 
