@@ -2,6 +2,7 @@
 
 import json
 import string
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -15,7 +16,7 @@ from demos.words.measuring.folder import LabelledWord
 from demos.words.reading.reader import SYSTEMS, WordReader, shipped_path
 from demos.words.samples.handwriting import write_word
 from demos.words.training.adapt import adapt, adapt_folder
-from demos.words.training.words import train_words
+from demos.words.training.words import Settings, train_words
 from recognizers.datasets.fields import FieldSetError
 from recognizers.online.ink import Ink
 from recognizers.online.ink_files import to_json
@@ -205,7 +206,15 @@ def unipen(folder, parts):
     return folder
 
 
+@dataclass(frozen=True)
+class FewStrings(Settings):
+    """A pool of strings that is not much more than the batch of the only step."""
+
+    pool: int = 40
+
+
 def test_a_folder_is_learned_beside_unipen(tmp_path, monkeypatch):
+    monkeypatch.setattr("demos.words.commands.train.WordSettings", FewStrings)
     for module in ("characters", "words"):
         monkeypatch.setattr(f"demos.words.samples.{module}.side", lambda *_: "train")
     letters = [(write_word(c, seed=1), c) for c in string.ascii_lowercase]
