@@ -13,7 +13,7 @@ demo-words: $(VENV)/words
 	$(BIN)/python -m demos.words demo --page report/words.html
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -n 2 -p no:benchmark
+	$(BIN)/python -m pytest -n 2 --dist worksteal -p no:benchmark
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What all tests share: hypothesis profiles and the folder of real data."""
+"""What all tests share: hypothesis profiles, the folder of real data, and which go first."""
 
 import os
 from collections.abc import Iterator
@@ -11,6 +11,16 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that compile for themselves alone go first.
+
+    Meanwhile the other worker, which begins in the middle of the list, fills the cache of compiled
+    kernels that all share; workers that begin side by side compile the same kernels twice.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("first") is None)
+
 
 BESIDE = Path(__file__).parents[1] / ".." / "shared" / "data"
 

@@ -10,9 +10,12 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import pytest
+
 CHECKOUT = Path(__file__).parents[1]
 
 
+@pytest.mark.first
 def test_the_wheel_reads_a_field_outside_the_checkout(tmp_path: Path) -> None:
     def run(*command: str | Path, **environment: str) -> str:
         done = subprocess.run(

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = r"""
 import numpy as np
 import torch
@@ -210,6 +212,7 @@ for module in (
 """
 
 
+@pytest.mark.first
 def test_kernels_stay_within_their_arrays(tmp_path: Path):
     import gtn
 
