@@ -57,8 +57,8 @@ def folder_of(place: Path, count: int, bad: int) -> set[str]:
 # -- many files --------------------------------------------------------------------------------
 
 
-def test_a_hundred_broken_files_of_four_thousand_cost_a_line_each(tmp_path: Path) -> None:
-    count, bad = 4_000, 100  # more groups than are under way at once
+def test_a_hundred_broken_files_of_ten_thousand_cost_a_line_each(tmp_path: Path) -> None:
+    count, bad = 10_000, 100
     broken = folder_of(tmp_path / "many", count, bad)
     assert len(broken) == bad
     out = tmp_path / "lines.jsonl"
