@@ -228,6 +228,36 @@ def _values(values: Any, graph: Graph, name: str) -> Floats:
     return np.clip(array, -largest, largest)
 
 
+def _check_part(part: Graph, graph: Graph) -> None:
+    """Check that the arcs of a graph lie as those that they are made of, and have their labels.
+
+    Sources are mere numbers: those of ``viterbi_path(batch)[i]`` are arcs of the batch of paths,
+    and may be arcs of ``batch[i]``, too, but others.
+    """
+    sources = part.sources[0]
+    if sources.offsets is not None:
+        return
+    own = np.flatnonzero((sources.index >= 0) & (sources.index < graph.num_arcs))
+    arcs = sources.index[own]
+    nodes = np.concatenate([part.src[own], part.dst[own]])
+    images = np.concatenate([graph.src[arcs], graph.dst[arcs]])
+    image_of = np.empty(part.num_nodes, dtype=np.int32)
+    image_of[nodes[::-1]] = images[::-1]  # where a node is met first
+    wrong = (image_of[nodes] != images).reshape(2, -1).any(axis=0)
+    if part.isymbols == graph.isymbols:
+        wrong |= part.ilabels[own] != graph.ilabels[arcs]
+    if part.osymbols == graph.osymbols:
+        wrong |= part.olabels[own] != graph.olabels[arcs]
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise GraphError(
+            f"the graph to highlight is no part of this one: its arc {own[first]} "
+            f"({part.symbol_pair(own[first])}) cannot be arc {arcs[first]} "
+            f"({graph.symbol_pair(arcs[first])}); of a batch, give a path found in one, "
+            "viterbi_path(batch[i]), or say by highlight=path.sources[0] that these arcs are meant"
+        )
+
+
 def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
     mask = np.zeros(graph.num_arcs, dtype=np.bool_)
     if highlight is None:
@@ -243,6 +273,7 @@ def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
                 f"the graph to highlight is made of {len(highlight.sources)} graphs; say by "
                 "highlight=path.sources[k] that the k-th of them is drawn"
             )
+        _check_part(highlight, graph)
         highlight = highlight.sources[0]
     if isinstance(highlight, Sources):
         arcs = highlight.index[highlight.index >= 0]

@@ -586,3 +586,30 @@ def test_sources_that_stand_still_highlight_nothing():
     assert sorted(stood.index.tolist()) == [-1, 0]
     shown = gtn.to_svg(second, highlight=stood, engine="layered")
     assert shown == gtn.to_svg(second, highlight=[0], engine="layered")
+
+
+def test_a_path_of_a_batch_of_paths_is_not_taken_for_one_of_a_graph_of_the_batch():
+    """Its sources are arcs of the batch of paths, and would mark other arcs."""
+    graphs = [gtn.linear(torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 2.0]])), gtn.string([0, 1])]
+    batch = gtn.GraphBatch.from_graphs([graphs[0], graphs[0], graphs[1], graphs[1]])
+    paths = gtn.viterbi_path(batch)
+    for i in (0, 1):
+        with pytest.raises(gtn.GraphError, match=r"arc 0 \(1\) cannot be arc .*path\(batch"):
+            to_svg(batch[i], highlight=paths[i], engine="layered")
+    right = to_svg(batch[1], highlight=gtn.viterbi_path(batch[1]), engine="layered")
+    assert right == to_svg(graphs[0], highlight=[1, 3], engine="layered")
+    # Labels agree, and the arcs lie elsewhere.
+    turned = gtn.from_arcs([(1, 2, 1), (0, 1, 0)], final=2)
+    with pytest.raises(gtn.GraphError, match="no part of this one"):
+        to_svg(turned, highlight=gtn.viterbi_path(graphs[1]), engine="layered")
+    loops = gtn.from_arcs([(0, 0, 0), (1, 1, 1)], final=1)
+    with pytest.raises(gtn.GraphError, match=r"arc 0 \(0\) cannot be arc 0 \(0\)"):
+        to_svg(loops, highlight=gtn.viterbi_path(graphs[1]), engine="layered")
+    # What is meant all the same.
+    marked = to_svg(loops, highlight=gtn.viterbi_path(graphs[1]).sources[0], engine="layered")
+    assert marked == to_svg(loops, highlight=[0, 1], engine="layered")
+    # A part with some arcs left out, and one made of whole ways.
+    pruned = gtn.prune(graphs[0], beam=0.5)
+    assert to_svg(graphs[0], highlight=pruned, engine="layered") == to_svg(
+        graphs[0], highlight=pruned.sources[0], engine="layered"
+    )
