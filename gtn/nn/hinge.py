@@ -55,10 +55,10 @@ class HingeLoss(DiscriminativeViterbiLoss):
         return compose(whole, errors.with_symbols(target.isymbols).to(whole.penalties))
 
     def _errors(self, target: NDArray[np.int32], written: NDArray[np.int32]) -> Graph:
-        """Return the acceptor of all strings, with -margin for each place that is not right."""
-        length, alphabet = len(target), np.union1d(target, written)
-        src = np.repeat(np.arange(length + 1), len(alphabet))
-        labels = np.tile(alphabet, length + 1)
+        """Return the acceptor of all that is written, -margin for each place that is not right."""
+        length = len(target)
+        src = np.repeat(np.arange(length + 1), len(written))
+        labels = np.tile(written, length + 1)
         wrong = np.append(target, -1)[src] != labels
         missing = np.arange(length, -1, -1)
         return from_arrays(
