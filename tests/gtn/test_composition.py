@@ -625,3 +625,23 @@ def test_a_plan_does_not_take_numbers_for_symbols():
         plan(a, b, symbols="none")
     relabelled = gtn.ComposePlan(a.topology, b.topology, relabel=a.osymbols.merge(b.isymbols)[1])
     assert relabelled(a, b).num_arcs == (a @ b).num_arcs == 1
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_plan_relabels_by_an_array_or_by_pairs(seed):
+    """Labels that the relabelling does not name match nothing, wherever they lie."""
+    rng = np.random.default_rng(seed)
+    old = np.sort(rng.choice(20, int(rng.integers(0, 8)), replace=False))
+    new = rng.permutation(20)[: len(old)]
+    array = np.full(old.max(initial=-1) + 2, -2, dtype=np.int32)
+    array[0], array[old + 1] = EPSILON, new
+    pair = tuple(np.append(EPSILON, part).astype(np.int32) for part in (old, new))
+    every = np.arange(-1, 25)
+    a, b = (
+        gtn.from_arrays(every * 0, every * 0 + 1, every[::step], final=1, num_nodes=2)
+        for step in (1, -1)
+    )
+    expected = {(EPSILON, EPSILON), *zip(new.tolist(), old.tolist(), strict=True)}
+    for relabel in (array, pair):
+        c = ComposePlan(a.topology, b.topology, relabel=relabel)(a, b)
+        assert {*zip(c.ilabels.tolist(), c.olabels.tolist(), strict=True)} == expected

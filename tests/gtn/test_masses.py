@@ -6,6 +6,7 @@ import torch
 
 import gtn
 from gtn.kernels.masses import _exp_minus, forward_masses, forward_potentials
+from gtn.recursion import AcyclicSums, shares
 
 
 def test_the_exponential_is_numpys():
@@ -74,6 +75,33 @@ def test_levels_and_logarithms_agree_where_ways_of_all_sizes_meet():
         there = masses > 0
         found = -np.log(masses[there]) - 256 * np.log(2) * levels[there]
         np.testing.assert_allclose(found, potentials[there], rtol=1e-12, atol=1e-11)
+
+
+@pytest.mark.parametrize("far", [2.0, 1e30])
+def test_shares_are_quotients_and_those_of_nodes_out_of_reach_are_zero(far):
+    """With levels, and by logarithms where an arc's penalty has no exponential."""
+    rng = np.random.default_rng(0)
+    src, dst = np.sort(rng.integers(0, 300, (2, 900)), axis=0)
+    penalties = rng.uniform(-300, 300, 900)
+    penalties[rng.random(900) < 0.5] = np.inf
+    penalties[0] = far
+    graph = gtn.from_arrays(
+        src, dst + 1, np.zeros(900, dtype=np.int32), penalties=torch.from_numpy(penalties),
+        start={0: 1.0, 40: -2.0, 50: np.inf}, final=300, num_nodes=301,
+    )  # fmt: skip
+    sums = AcyclicSums(graph.topology, penalties, graph.start_penalties.numpy())
+    unreached = np.isinf(sums.potentials)
+    assert (unreached[graph.dst] & unreached[graph.src]).any()
+    expected = shares(graph.penalties, torch.from_numpy(sums.potentials), graph.topology)
+    np.testing.assert_allclose(sums.shares, expected, rtol=1e-9, atol=1e-300)
+    assert (sums.shares[unreached[graph.src]] == 0).all()
+    for transposed in (False, True):
+        ones = np.ones(graph.num_nodes)
+        solution, products = sums.solve(ones, transposed)
+        here, there = (graph.src, graph.dst) if transposed else (graph.dst, graph.src)
+        np.testing.assert_allclose(products, sums.shares * solution[there], rtol=1e-9, atol=1e-300)
+        np.add.at(ones, here, products)
+        np.testing.assert_allclose(solution, ones, rtol=1e-9)
 
 
 def test_gradients_are_those_of_logarithms_across_levels():

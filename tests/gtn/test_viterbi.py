@@ -156,10 +156,17 @@ def test_negative_cycles_on_paths_are_named(graph):
 
 
 def test_a_negative_cycle_that_is_forbidden_does_not_matter():
-    arcs = [(0, 1, 1, 1.0), (1, 2, 1, math.inf), (2, 2, 1, -1.0), (2, 1, 1, 0.0)]
-    assert gtn.viterbi_penalty(gtn.Graph.from_arcs(arcs, final=1)) == 1
-    arcs = [(0, 1, 1, 1.0), (0, 2, 1, 0.0), (2, 2, 1, -1.0), (2, 1, 1, math.inf)]
-    assert gtn.viterbi_penalty(gtn.Graph.from_arcs(arcs, final={1: 0.0, 2: math.inf})) == 1
+    within = [(0, 1, 1, 1.0), (2, 2, 1, -1.0)]
+    ways = [
+        ([(1, 2, 1, math.inf), (2, 1, 1, 0.0)], {0: 0.0}, {1: 0.0}),
+        ([(0, 2, 1, 0.0), (2, 1, 1, math.inf)], {0: 0.0}, {1: 0.0, 2: math.inf}),
+        ([(2, 1, 1, 0.0)], {0: 0.0, 2: math.inf}, {1: 0.0}),
+    ]
+    for more, starts, finals in ways:
+        graph = gtn.Graph.from_arcs(within + more, start=starts, final=finals)
+        assert gtn.viterbi_penalty(graph) == 1
+        (best,) = gtn.n_best(graph, 3)
+        assert gtn.path_labels(best).tolist() == [1]
 
 
 def test_ties_on_a_graph_with_cycles_go_to_the_lowest_arc():
