@@ -22,24 +22,28 @@ def second_derivative(inputs: Tensors, direction: Tensors, problems: Problems) -
     ``[B, T, C]``, arc, start and final penalties; the direction has a row for each problem where
     they share a graph.
     """
-    # A direction may lead along what needs no gradient itself.
-    parts = [part if part.requires_grad else part.detach().requires_grad_() for part in inputs]
+    # Views, because one input may be computed from another, and derivatives here are partial. A
+    # direction may lead along what needs no gradient itself.
+    parts = [
+        part.view_as(part) if part.requires_grad else part.detach().requires_grad_()
+        for part in inputs
+    ]
     graph = assemble(problems.topology, *parts[1:])
-    total = parts[0].new_zeros(())
+    posteriors, ways = [], []
     for b, length in enumerate(problems.lengths.tolist()):
         one = graph if problems.shared else graph[b]  # type: ignore[index]
         value = forward_penalty_float64(compose(linear(parts[0][b, :length]), one))
         if not value.isfinite():
             continue
-        posteriors = torch.autograd.grad(value, parts, create_graph=True, allow_unused=True)
+        each = torch.autograd.grad(value, parts, create_graph=True, allow_unused=True)
         row = b if problems.shared else 0
         along = (direction[0], *(rows[row] for rows in direction[1:]))
-        total = total + sum(
-            (posterior * way).sum()
-            for posterior, way in zip(posteriors, along)
-            if posterior is not None
-        )
-    if not total.requires_grad:
+        for posterior, way in zip(each, along, strict=True):
+            if posterior is not None:
+                posteriors.append(posterior)
+                ways.append(way)
+    if not posteriors:
         return tuple(torch.zeros_like(part) for part in parts)
-    found = torch.autograd.grad(total, parts, create_graph=True, allow_unused=True)
+    # The direction, too, may be computed from the inputs: it is no part of what is derived here.
+    found = torch.autograd.grad(posteriors, parts, ways, create_graph=True, allow_unused=True)
     return tuple(torch.zeros_like(p) if f is None else f for p, f in zip(parts, found))

@@ -204,7 +204,6 @@ def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
         or _silent_order(t, _useful_silent(t))[1] is None
     ):
         return graph
-    check_penalties(graph.penalties, graph.num_arcs, "arc")  # by the number it has here
     return remove_epsilon(project(graph.without_data().double(), "input"), semiring=semiring)
 
 

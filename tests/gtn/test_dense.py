@@ -39,6 +39,9 @@ def matrices(most=3, classes=3, penalties=NEAR):
     )
 
 
+SOME = st.one_of(matrices(), matrices(classes=2))  # of graphs that read three labels
+
+
 def leaves(*tensors):
     return [t.detach().clone().requires_grad_() for t in tensors]
 
@@ -73,7 +76,7 @@ def random_graph(seed, nodes=NODES, arcs=10, epsilons=True, classes=3):
 # -- one problem ---------------------------------------------------------------------------------
 
 
-@given(matrices(), ANY)
+@given(SOME, ANY)
 @settings(max_examples=150)
 def test_penalties_are_those_of_all_paths(emissions, graph):
     whole = product(emissions, graph)
@@ -106,7 +109,7 @@ def unique_best(emissions, graph):
     return len(penalties) < 2 or penalties[1] > penalties[0]
 
 
-@given(matrices(), ANY)
+@given(SOME, ANY)
 @settings(max_examples=100)
 def test_posteriors_are_those_of_the_product(emissions, graph):
     whole = product(emissions, graph)
@@ -413,6 +416,61 @@ def test_third_derivatives(kind):
     assert gradgradcheck(spread, inputs[:1])
 
 
+def assert_derivatives_agree(ours, theirs, inputs, orders=3):
+    """Each of a functional of those before, so that every direction depends on the inputs."""
+    for order in range(orders):
+        alone = torch.autograd.grad(ours, inputs, retain_graph=True)
+        parts = [torch.autograd.grad(one, inputs, create_graph=True) for one in (ours, theirs)]
+        for found, lasting, expected in zip(alone, *parts, strict=True):
+            assert found.isfinite().all()
+            assert_close(found, expected, atol=1e-8)
+            assert_close(lasting, expected, atol=1e-8)
+        ours, theirs = (sum((part * (part + 1 + order)).sum() for part in each) for each in parts)
+
+
+@given(matrices(), ANY)
+@settings(max_examples=40)
+def test_third_derivatives_are_those_of_the_product(emissions, graph):
+    graph, given = with_leaves(graph)
+    inputs = [*leaves(emissions), *given]
+    value = dense.forward_penalty(inputs[0], graph)
+    if value.isfinite():
+        expected = gtn.forward_penalty(product(inputs[0], graph))
+        assert_derivatives_agree(value.sin(), expected.sin(), inputs)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("lengths", [[3, 2, 1, 3], [3, 2, 0, 3], [0, 0, 0, 0]])
+def test_third_derivatives_of_a_batch_are_those_of_its_products(lengths, shared):
+    """Of all frames or some, beside problems without a path, and where none has one; and with
+    penalties of the graph that are computed from the emissions."""
+    torch.manual_seed(0)
+    each = [random_graph(seed, arcs=6, epsilons=False) for seed in range(4)]
+    graph = each[0] if shared else gtn.GraphBatch.from_graphs(each)
+    emissions = torch.randn(4, 3, 3, dtype=torch.float64)
+    emissions[3, 1] = math.inf
+    starts, finals = (
+        torch.where(torch.from_numpy(ends % 3 == k), 0.25, math.inf).double()
+        for k, ends in enumerate((graph.starts, graph.finals))
+    )
+    inputs = leaves(emissions, graph.penalties, starts, finals)
+    along = torch.linspace(-0.2, 0.3, graph.num_arcs, dtype=torch.float64)
+    among = inputs[1] + inputs[0][0].square().mean() * along
+    graph = graph.with_penalties(among, start_penalties=inputs[2], final_penalties=inputs[3])
+    products = [
+        product(inputs[0][b, :length], graph if shared else graph[b])
+        for b, length in enumerate(lengths)
+    ]
+    both = (
+        dense.forward_penalty(inputs[0], graph, lengths=lengths),
+        torch.stack([gtn.forward_penalty(one) for one in products]),
+    )
+    assert_close(*both)
+    assert torch.isinf(both[0]).any()
+    totals = (torch.where(values.isfinite(), values, 0.0).sin().sum() for values in both)
+    assert_derivatives_agree(*totals, inputs)
+
+
 def test_third_derivatives_of_problems_that_share_a_graph_keep_them_apart():
     torch.manual_seed(0)
     arcs = [(0, 0, 0, 0.3), (0, 1, 1, 0.1), (1, 1, 1, 0.2), (1, 0, 0, 0.9), (0, 1, None, 0.5)]
@@ -452,6 +510,25 @@ def test_only_what_needs_a_gradient_gets_one():
     assert_close(both[0], dense.arc_posteriors(emissions, plain))
     assert_close(both[1].sum(), 1.0)
     assert_close(both[2].sum(), 1.0)
+
+
+@pytest.mark.parametrize("kind", ["one", "shared", "batch"])
+def test_a_gradient_is_the_same_whatever_else_needs_one(kind):
+    graph = random_graph(3)
+    if kind == "batch":
+        graph = gtn.GraphBatch.from_graphs([graph, random_graph(4)])
+    emissions = torch.randn((4, 3) if kind == "one" else (2, 4, 3), dtype=torch.float64)
+    given = emissions, graph.penalties, graph.start_penalties, graph.final_penalties
+    found = []
+    for wanted in ([0, 1, 2, 3], [0], [1], [2], [3]):
+        parts = [part.clone().requires_grad_(i in wanted) for i, part in enumerate(given)]
+        one = graph.with_penalties(parts[1], start_penalties=parts[2], final_penalties=parts[3])
+        dense.forward_penalty(parts[0], one).sum().backward()
+        found.append([part.grad for part in parts])
+    for i, expected in enumerate(found[0]):
+        for j, alone in enumerate(found[1:]):
+            assert (alone[i] is None) == (i != j)
+        assert torch.equal(found[1 + i][i], expected)
 
 
 # -- traps ---------------------------------------------------------------------------------------
@@ -596,6 +673,14 @@ def test_a_cycle_of_epsilons_in_closed_form():
     assert dense.viterbi_penalty(emissions, graph) == 0.75
 
 
+def test_a_cycle_of_epsilons_is_summed_before_rounding():
+    graph = gtn.Graph.from_arcs([(0, 0, None, 1e-4), (0, 0, 0, 0.7)], final=0)
+    emissions = torch.tensor([[0.1]] * 5, dtype=torch.float64)
+    assert graph.penalties.dtype == torch.float32
+    for score in (dense.forward_penalty, dense.viterbi_penalty):
+        assert score(emissions, graph) == score(emissions, graph.double())
+
+
 def test_a_cycle_of_epsilons_that_cannot_be_summed_or_shown():
     emissions = torch.zeros(1, 1)
     for penalty, score, error in (
@@ -605,7 +690,7 @@ def test_a_cycle_of_epsilons_that_cannot_be_summed_or_shown():
         (1.0, dense.alignment, CyclicGraphError),
         (1.0, dense.arc_posteriors, CyclicGraphError),
     ):
-        graph = gtn.Graph.from_arcs([(0, 1, None, penalty), (1, 0, None), (1, 1, 0)], final=1)
+        graph = gtn.Graph.from_arcs([(1, 1, 0), (0, 1, None, penalty), (1, 0, None)], final=1)
         with pytest.raises(error):
             score(emissions, graph)
     for score, semiring in (
@@ -613,7 +698,7 @@ def test_a_cycle_of_epsilons_that_cannot_be_summed_or_shown():
         (dense.viterbi_path, "tropical"),
         (dense.arc_posteriors, "log"),
     ):
-        message = rf"nodes 0 -> 1 -> 0 \(arcs 0, 1\).*remove_epsilon\(.*semiring='{semiring}'"
+        message = rf"nodes 0 -> 1 -> 0 \(arcs 1, 2\).*remove_epsilon\(.*semiring='{semiring}'"
         with pytest.raises(CyclicGraphError, match=message):
             score(emissions, graph)
 
@@ -622,7 +707,7 @@ def test_a_cycle_of_epsilons_that_lies_on_no_path_is_none():
     emissions = torch.tensor([[0.5, 1.0], [2.0, 0.25]])
     graph = gtn.Graph.from_arcs(
         [(3, 3, None, -1.0), (0, 1, 0), (1, 2, 1), (4, 2, None), (1, 4, None, 0.5), (4, 4, 1),
-         (1, 5, None), (5, 5, None, -2.0)], final=2)  # fmt: skip
+         (1, 5, None), (5, 5, None, -2.0), (6, 6, None, -3.0), (6, 2, None)], final=2)  # fmt: skip
     for one in (graph, gtn.GraphBatch.from_graphs([gtn.string([0, 1]), graph])):
         for score in (dense.forward_penalty, dense.viterbi_penalty):
             rows = emissions if one is graph else emissions.expand(2, 2, 2)
@@ -638,10 +723,15 @@ def test_a_cycle_of_epsilons_that_lies_on_no_path_is_none():
 # -- errors --------------------------------------------------------------------------------------
 
 
+SCORES = (
+    dense.forward_penalty, dense.viterbi_penalty, dense.posteriors, dense.arc_posteriors,
+    dense.viterbi_path, dense.alignment,
+)  # fmt: skip
+
+
 def test_the_graph_comes_after_the_emissions():
     graph, emissions = gtn.string([0]), torch.zeros(1, 1)
-    for score in (dense.forward_penalty, dense.viterbi_penalty, dense.posteriors,
-                  dense.arc_posteriors, dense.viterbi_path, dense.alignment):  # fmt: skip
+    for score in SCORES:
         with pytest.raises(GraphError, match=r"not (Tensor; give the emissions, then|Graph)"):
             score(graph, emissions)
 
@@ -664,10 +754,11 @@ def test_bad_penalties_of_the_graph_are_named():
     for part, named in (("penalties", "arc 1"), ("start_penalties", "start 1"),
                         ("final_penalties", "final 1")):  # fmt: skip
         graph = gtn.Graph.from_arcs([(0, 0, 0), (0, 1, 2)], start=[0, 1], final=[0, 1])
-        getattr(graph, part)[1] = math.nan
-        for score in (dense.forward_penalty, dense.viterbi_penalty, dense.posteriors):
-            with pytest.raises(GraphError, match=f"{named} has penalty nan"):
-                score(torch.zeros(2, 3), graph)
+        for bad in (math.nan, -math.inf):
+            getattr(graph, part)[1] = bad
+            for score in SCORES:
+                with pytest.raises(GraphError, match=f"{named} has penalty {bad}"):
+                    score(torch.zeros(2, 3), graph)
     silent = gtn.Graph.from_arcs([(0, 0, 0), (0, 1, None, 1.0), (1, 0, None, 1.0)], final=0)
     silent.penalties[1] = math.nan  # the cycle of epsilons is summed first
     for score in (dense.forward_penalty, dense.viterbi_penalty, dense.posteriors):
@@ -675,13 +766,28 @@ def test_bad_penalties_of_the_graph_are_named():
             score(torch.zeros(2, 3), silent)
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_bad_penalty_in_one_graph_of_a_batch_is_named(threads):
+    batch = gtn.GraphBatch.from_graphs([gtn.string([0, 1])] * 13)
+    batch.penalties[15] = math.nan
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        for score in SCORES:
+            with pytest.raises(GraphError, match="arc 15 has penalty nan"):
+                score(torch.zeros(13, 2, 2), batch)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_shapes_that_do_not_fit():
     graph = gtn.string([0])
     batch = gtn.GraphBatch.from_graphs([graph] * 2)
     with pytest.raises(GraphError, match=r"\[T, C\] or \[B, T, C\], not of shape \[3\]"):
         dense.forward_penalty(torch.zeros(3), graph)
-    with pytest.raises(GraphError, match="3 problems meet a batch of 2 graphs"):
-        dense.forward_penalty(torch.zeros(3, 1, 1), batch)
+    for count in (1, 3):
+        with pytest.raises(GraphError, match=f"{count} problems meet a batch of 2 graphs"):
+            dense.forward_penalty(torch.zeros(count, 1, 1), batch)
     with pytest.raises(GraphError, match=r"float32 or float64, not torch\.int64"):
         dense.forward_penalty(torch.zeros(3, 1, 1, dtype=torch.int64), graph)
     with pytest.raises(GraphError, match="float32 or float64, not list"):
