@@ -64,3 +64,70 @@ def test_bands(spread, arcs_too):
         for mine, theirs in zip(*found, strict=True):
             torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
     assert finite > 20
+
+
+def extreme(rng, size, units):
+    """Penalties whose masses are at the ends of what one number holds, times units of 2^256."""
+    within = rng.choice([-87.9, -60.0, 0.0, 60.0, 87.9], size) + rng.uniform(-0.05, 0.05, size)
+    drawn = within + rng.integers(-units, units + 1, size) * 177.445678223346
+    return torch.from_numpy(np.where(rng.random(size) < 0.05, np.inf, drawn))
+
+
+@pytest.mark.parametrize("units", [(0, 0), (1, 0), (0, 1), (3, 3)])
+@pytest.mark.parametrize("banded", [False, True])
+def test_nodes_drift_apart_and_come_together_as_fast_as_masses_can(units, banded):
+    """Against the product, summed by logarithms: rows are level, or not, by turns."""
+    rng = np.random.default_rng([*units, banded])
+    for _ in range(30):
+        nodes, frames = int(rng.integers(2, 6)), int(rng.integers(1, 14))
+        src, dst = np.indices((nodes, nodes)).reshape(2, -1)
+        reach = int(rng.choice([3, 3, 4]))  # one more than bands have, now and then
+        near = (dst - src >= 0) & (dst - src < reach) if banded else np.full(len(src), True)
+        kept = near & ((src == dst) | (rng.random(len(src)) < 0.3))
+        src, dst = src[kept], dst[kept]
+        parts = [extreme(rng, size, units[0]) for size in (len(src), 2, 2)]
+        emissions = extreme(rng, (frames, nodes), units[1])
+        leaves = [part.requires_grad_() for part in (emissions, *parts)]
+        graph = gtn.from_arrays(
+            src, dst, dst, penalties=parts[0], start=[0, nodes - 1], start_penalties=parts[1],
+            final=[0, nodes - 1], final_penalties=parts[2], num_nodes=nodes,
+        )  # fmt: skip
+        value = gtn.dense.forward_penalty(emissions, graph)
+        expected = gtn.forward_penalty(gtn.compose(gtn.linear(emissions), graph))
+        torch.testing.assert_close(value, expected, rtol=1e-11, atol=1e-9)
+        if not value.isfinite():
+            continue
+        for wanted in (leaves, leaves[:1]):
+            both = (torch.autograd.grad(v, wanted, retain_graph=True) for v in (value, expected))
+            for found, other in zip(*both, strict=True):
+                torch.testing.assert_close(found, other, rtol=1e-7, atol=1e-9)
+
+
+def test_ways_three_units_apart_are_added():
+    """One with masses as small as they get, the other with large ones, of a unit far below."""
+    ends = {0: 87.9, 1: 3 * 177.445678223346 - 87.9}
+    arcs = [(0, 2, 0, 87.9), (1, 2, 1, -87.9)]
+    graph = gtn.Graph.from_arcs(arcs, start=ends, final=2, dtype=torch.float64)
+    emissions = torch.tensor([[87.9, -87.9]], dtype=torch.float64)
+    expected = -np.logaddexp(-3 * 87.9, 3 * (87.9 - 177.445678223346))
+    assert gtn.dense.forward_penalty(emissions, graph).item() == pytest.approx(expected, rel=1e-13)
+
+
+@pytest.mark.parametrize("back", [[], [(1, 0, 0, np.inf)]])
+@pytest.mark.parametrize("step", [-87.9, 87.9])
+def test_a_node_that_drifts_away_for_long_is_not_lost(step, back):
+    loops = [(0, 0, 0), (1, 1, 1)]  # in bands, unless an arc leads back
+    graph = gtn.Graph.from_arcs([*loops, *back], start=[0, 1], final=1, dtype=torch.float64)
+    emissions = torch.tensor([[0.0, step]] * 20, dtype=torch.float64, requires_grad=True)
+    value = gtn.dense.forward_penalty(emissions, graph)
+    assert value.item() == pytest.approx(20 * step, rel=1e-13)
+    value.backward()
+    torch.testing.assert_close(emissions.grad, torch.tensor([[0.0, 1.0]] * 20).double())
+
+
+def test_two_arcs_of_one_kind_both_count():
+    arcs = [(0, 0, 0, 0.5), (0, 1, 1, 0.25), (0, 1, 1, 0.75), (1, 1, 1, 0.5)]
+    graph = gtn.Graph.from_arcs(arcs, final=1, dtype=torch.float64)
+    emissions = torch.linspace(0, 1, 20, dtype=torch.float64).reshape(10, 2)
+    expected = gtn.forward_penalty(gtn.compose(gtn.linear(emissions), graph))
+    torch.testing.assert_close(gtn.dense.forward_penalty(emissions, graph), expected)
