@@ -270,3 +270,13 @@ def test_a_cycle_in_one_graph_of_a_batch_changes_no_distance_of_another():
         assert alone == [size, size]
         assert found == [*alone, 0.0, *alone]
     assert (gtn.push(batch, "final", semiring="tropical").penalties >= 0).all()
+
+
+@pytest.mark.parametrize("verb", [gtn.viterbi_penalty, gtn.viterbi_path, gtn.n_best])
+@pytest.mark.parametrize("arc", [0, 1])
+@pytest.mark.parametrize("more", [[], [(1, 1, 0, 1.0)]])
+def test_bad_penalties_are_named_from_the_first_arc_on(verb, arc, more):
+    graph = gtn.Graph.from_arcs([(0, 1, 0, 1.0), (1, 2, 0, 1.0), *more], final=2)
+    graph.penalties[arc] = math.nan
+    with pytest.raises(gtn.GraphError, match=f"arc {arc} has penalty nan"):
+        verb(graph) if verb is not gtn.n_best else verb(graph, 2)
