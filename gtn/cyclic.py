@@ -108,7 +108,9 @@ class CyclicSums:
                         self._sparse[block] = _Sparse(solver, x)
                         block += 1
                         continue
-            raise DivergentGraphError(_describe(nodes, inner[arcs[inner] < np.inf]))
+            raise DivergentGraphError(
+                _describe(nodes, inner[arcs[inner] < np.inf], topology.describe_graph(nodes[0]))
+            )
 
     def solve(self, given: Float64s, transposed: bool) -> tuple[Float64s, Float64s]:
         """Solve ``x_n = given_n + Σ_a shares_a x_src(a)`` over arcs into n; as ``kernels.solve``.
@@ -261,12 +263,13 @@ def _factored(matrix: Any, rounding: float) -> Any:
     return solver if converges else None
 
 
-def _describe(nodes: Int32s, arcs: Int32s) -> str:
+def _describe(nodes: Int32s, arcs: Int32s, where: str) -> str:
     """Return what is wrong with a component, for messages."""
     node = "node" if len(nodes) == 1 else f"{len(nodes)} nodes,"
     named = ", ".join(str(n) for n in np.sort(nodes)[:8]) + (", …" if len(nodes) > 8 else "")
     loops = ", ".join(str(a) for a in arcs[:8]) + (", …" if len(arcs) > 8 else "")
     return (
-        f"the sum over all paths is infinite: the cycles through {node} {named} (arcs {loops}) "
-        "lose no mass; going round once must multiply the sum of exp(-penalty) by less than 1"
+        f"the sum over all paths is infinite: the cycles through {node} {named} (arcs {loops})"
+        f"{where} lose no mass; going round once must multiply the sum of exp(-penalty) by less "
+        "than 1"
     )

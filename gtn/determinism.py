@@ -55,14 +55,19 @@ def nondeterminism(t: Topology) -> str | None:
     graphs = t.graph_of_nodes(t.starts)
     twice = np.flatnonzero(np.diff(graphs) == 0)
     if len(twice):
-        return f"nodes {t.starts[twice[0]]} and {t.starts[twice[0] + 1]} are both starts"
+        one, other = t.starts[twice[0] :][:2]
+        return f"nodes {one} and {other} are both starts{t.describe_graph(one)}"
     symbols = symbols_of(t)
     if (symbols.of_arc < 0).any():
-        return f"arc {int(np.argmax(symbols.of_arc == EPSILON))} neither reads nor writes"
+        arc = int(np.argmax(symbols.of_arc == EPSILON))
+        return f"arc {arc} neither reads nor writes{t.describe_graph(t.src[arc])}"
     arcs = outgoing_by_symbol(t, symbols).arcs
     src, numbers = t.src[arcs], symbols.of_arc[arcs]
     twice = np.flatnonzero((src[1:] == src[:-1]) & (numbers[1:] == numbers[:-1]))
     if len(twice):
         one, other = arcs[twice[0]], arcs[twice[0] + 1]
-        return f"arcs {one} and {other} leave node {t.src[one]} with the same labels"
+        node = t.src[one]
+        return (
+            f"arcs {one} and {other} leave node {node} with the same labels{t.describe_graph(node)}"
+        )
     return None

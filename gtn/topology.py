@@ -297,7 +297,13 @@ class Topology:
         nodes = [str(n) for n in self.src[arcs[:8]]]
         back = "…" if len(arcs) > 8 else str(self.src[arcs[0]])
         named = ", ".join(str(a) for a in arcs[:8]) + (", …" if len(arcs) > 8 else "")
-        return f"nodes {' -> '.join([*nodes, back])} (arcs {named})"
+        where = self.describe_graph(self.src[arcs[0]])
+        return f"nodes {' -> '.join([*nodes, back])} (arcs {named}){where}"
+
+    def describe_graph(self, node: int) -> str:
+        """Return which graph of a batch a node is in, for the end of a message, or nothing."""
+        graph = int(self.graph_of_nodes(np.array([node], dtype=np.int32))[0])
+        return f" in graph {graph} of the batch" if self.is_batch else ""
 
     @cached_property
     def components(self) -> Components:

@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gtn
-from gtn import DataError, Graph, GraphBatch, GraphError, Sources, SymbolError, SymbolTable
+from gtn import (
+    CyclicGraphError,
+    DataError,
+    DivergentGraphError,
+    Graph,
+    GraphBatch,
+    GraphError,
+    NegativeCycleError,
+    Sources,
+    SymbolError,
+    SymbolTable,
+)
 from gtn.batch import assemble, gather, rearranged, repeat
 from gtn.testing import assert_equivalent, graphs
 
@@ -312,3 +323,27 @@ def test_the_gradient_of_many_graphs_is_no_larger_than_the_batch(choose):
     used = torch.zeros_like(penalties)
     used[[0, 3] if len(chosen) == 2 else slice(None)] = 1
     torch.testing.assert_close(penalties.grad, 2 * penalties * used)
+
+
+@pytest.mark.parametrize(
+    ("verb", "arcs", "error"),
+    [
+        (gtn.forward_penalty, [(0, 0, 1), (0, 1, 2)], DivergentGraphError),
+        (gtn.viterbi_penalty, [(0, 0, 1, -1.0), (0, 1, 2)], NegativeCycleError),
+        (
+            lambda b: gtn.shortest_distance(b, "backward", "tropical"),
+            [(0, 0, 1, -1.0), (0, 1, 2)],
+            NegativeCycleError,
+        ),
+        (gtn.topsort, [(0, 1, 1), (1, 0, 2)], CyclicGraphError),
+        (gtn.minimize, [(0, 1, 1), (0, 1, 1, 2.0)], GraphError),
+        (gtn.minimize, [(0, 1, None)], GraphError),
+    ],
+)
+def test_messages_name_the_graph_of_a_batch(verb, arcs, error):
+    wrong, right = gtn.from_arcs(arcs, final=1, num_nodes=2), gtn.string([1, 2])
+    batch = gtn.GraphBatch.from_graphs([right, right, wrong, right])
+    with pytest.raises(error, match="in graph 2 of the batch"):
+        verb(batch)
+    with pytest.raises(error, match=r"^((?!batch).)*$"):
+        verb(wrong)
