@@ -245,16 +245,19 @@ class ComposePlan:
         left, right = operands(a, b, read, failures)
         # Where one side has no epsilons, every filter allows every move.
         free = failures is None and not (a.has_output_epsilons and read.has_input_epsilons)
-        if free and not is_lookup(a, read):
+        lookup = free and is_lookup(a, read)
+        if lookup or not free:
+            # What grows larger than the large side is found sooner by the other way.
+            most = max(a.num_arcs, b.num_arcs) if lookup else _LIMIT
+            *rows, too_many = explore(
+                left, right, graphs, FILTERS["trivial"] if free else mode, _ROOM, most
+            )
+            found = columns(*rows)
+        if free and (not lookup or too_many):
             nodes, arcs, starts, offsets, too_many = match(
                 left, right, graphs, _ROOM + a.num_arcs + b.num_arcs, _LIMIT
             )
             found = nodes, arcs, starts, offsets
-        else:
-            *rows, too_many = explore(
-                left, right, graphs, FILTERS["trivial"] if free else mode, _ROOM, _LIMIT
-            )
-            found = columns(*rows)
         if too_many:
             raise GraphError(
                 f"the composition has more than {_LIMIT} nodes or arcs; prune the operands, or "

@@ -170,6 +170,27 @@ def test_the_large_graph_is_laid_out_once(failure, monkeypatch):
         assert FailureArcs.of(graph.topology, label) is FailureArcs.of(graph.topology, label)
 
 
+def test_what_grows_larger_than_the_large_graph_is_matched(monkeypatch):
+    rng = np.random.default_rng(4)
+    graph = random_graph(rng, 1000, 5000, silent=0, labels=2)
+    short, long = (gtn.string([0, 1] * n, dtype=torch.float64) for n in (2, 20))
+    matched = []
+
+    def recorded(*given, match=gtn.composition.match):
+        matched.append(given)
+        return match(*given)
+
+    monkeypatch.setattr("gtn.composition.match", recorded)
+    assert all(is_lookup(text.topology, graph.topology) for text in (short, long))
+    compose(short, graph)
+    assert not matched
+    found = compose(long, graph)
+    assert len(matched) == 1
+    assert found.num_arcs > graph.num_arcs
+    never(monkeypatch)
+    assert gtn.equal(found, compose(long, graph))
+
+
 def test_what_is_kept_of_a_graph_does_not_keep_it():
     graph, words = large()
     compose(gtn.string(words[0]), graph)
