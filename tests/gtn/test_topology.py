@@ -53,6 +53,29 @@ def test_arcs_by_node_and_label(g):
         ]
 
 
+def test_arcs_that_stand_by_label_are_not_ordered_again(monkeypatch):
+    src, labels = [1, 1, 1, 3, 3, 4], [-1, 2, 2, 0, 5, 0]
+    t = Topology(6, src, np.add(src, 1), labels, starts=[0], finals=[5])
+
+    def ordered(*given):
+        raise AssertionError
+
+    monkeypatch.setattr("gtn.indexes.grouped", ordered)
+    index = t.outgoing_by_ilabel
+    assert index.offsets.tolist() == [0, 0, 3, 3, 5, 6, 6]
+    assert index.arcs.tolist() == list(range(6))
+    assert not any(part.flags.writeable for part in index)
+
+
+@pytest.mark.parametrize(
+    ("src", "labels", "arcs"),
+    [([0, 0], [1, 0], [1, 0]), ([1, 0], [0, 1], [1, 0]), ([0, 1, 0], [0, 1, 2], [0, 2, 1])],
+)
+def test_arcs_that_do_not_stand_by_label_are_ordered(src, labels, arcs):
+    t = Topology(2, src, src, labels, starts=[0], finals=[1])
+    assert t.outgoing_by_ilabel.arcs.tolist() == arcs
+
+
 def test_arcs_by_label_where_labels_are_huge():
     t = topology(src=[0, 0, 0], dst=[1, 1, 2], ilabels=[2_000_000_000, 5, EPSILON])
     assert t.outgoing_by_ilabel.arcs.tolist() == [2, 1, 0]
