@@ -7,6 +7,8 @@ place, both the seen event and the backed-off one would count.
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,9 +118,12 @@ def failure_label(graph: Graph, failure: int | str | None) -> int | None:
 
     Raises:
         SymbolError: a symbol that the graph has not.
+        TypeError: neither a symbol nor a whole number.
     """
+    if failure is None:
+        return None
     if not isinstance(failure, str):
-        return failure
+        return operator.index(failure)
     if graph.isymbols is None:
         raise SymbolError(f"failure={failure!r} is a symbol, but the graph that reads has no table")
     return graph.isymbols.label(failure)

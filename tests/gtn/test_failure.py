@@ -291,6 +291,16 @@ def test_what_is_wrong_is_named(beam):
         gtn.compose(asked, asked, failure=EPSILON, beam=beam)
 
 
+@pytest.mark.parametrize("beam", [None, math.inf])
+def test_the_failure_label_is_any_whole_number(beam):
+    model = gtn.Graph.from_arcs([(0, 1, 9, 0.5), (1, 2, 7, 2.0)], final=2)
+    for label in (9, np.int64(9), np.array(9), torch.tensor(9)):
+        found = gtn.compose(gtn.string([7]), model, failure=label, beam=beam)
+        assert found.penalties.tolist() == [2.5]
+    with pytest.raises(TypeError):
+        gtn.compose(gtn.string([7]), model, failure=9.0, beam=beam)
+
+
 def test_failure_arcs_of_a_graph_without_nodes():
     failures = FailureArcs(gtn.empty().topology, 0)
     assert len(failures.arcs) == len(failures.final) == 0
