@@ -58,9 +58,14 @@ def _as_labels(rows: Sequence[Any]) -> list[Labels]:
     numbers: dict[int | str, int] = {}
     each = (row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row for row in rows)
     return [
-        np.array([numbers.setdefault(item, len(numbers)) for item in row], dtype=np.int32)
+        np.array([numbers.setdefault(_item(one), len(numbers)) for one in row], dtype=np.int32)
         for row in each
     ]
+
+
+def _item(one: Any) -> Any:
+    """Return a label or symbol; a tensor becomes its value, as equal tensors are unequal keys."""
+    return one.item() if isinstance(one, torch.Tensor) else one
 
 
 class ExpectedRiskLoss(Criterion):

@@ -520,6 +520,7 @@ def test_edit_distances_of_texts_words_and_mixed_rows():
     assert edit_distances(rows, np.array([2], dtype=np.int32)).tolist() == [1, 1, 0]
     assert edit_distances([np.array(["a", "b"])], "ab").tolist() == [0]
     assert edit_distances([], "ab").tolist() == []
+    assert edit_distances([list(torch.tensor([1, 2]))], [1, 2]).tolist() == [0]
     with pytest.raises(GraphError, match=r"'ab' is one text; .* as in \['ab'\]"):
         edit_distances("ab", "ab")
 
