@@ -58,9 +58,9 @@ or flag before an operation. A dash: no such operation.
 
 Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
 `optimize()` is `gtn.minimize(gtn.determinize(a, side="both"))`; `cdrewrite`, which compiles rewrite
-rules with contexts, has no counterpart. A word is looked up in a large graph
-by `gtn.string(word) @ graph`: the graph is laid out at the first word, and kept so; each later one
-takes as long as what is found is large. Many at once are `gtn.strings(words) @ graph`.
+rules with contexts, has no counterpart. A word is looked up in a large graph by
+`gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one costs what
+it finds. Many at once are `gtn.strings(words) @ graph`.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|

@@ -25,8 +25,8 @@ _MUCH, _THIN = 16, 2  # times as many arcs; arcs for each node
 def is_lookup(a: Topology, read: Topology) -> bool:
     """Whether one side is a few strings, or not much more, that are looked up in a large one.
 
-    What is found is then much smaller than the large side, which should not be gone through each
-    time.
+    What is found is then mostly much smaller than the large side, which should not be gone through
+    each time.
     """
     few, many = sorted((a, read), key=lambda t: t.num_arcs)
     return (
