@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gtn.kernels import beam as kernels
 
-__all__ = ["Passed", "passed"]
+__all__ = ["Passed", "Starts", "TokenPassing"]
 
 Int32s = NDArray[np.int32]
 Float64s = NDArray[np.float64]
 _ROOM = 1024
 _LIMIT = int(np.iinfo(np.int32).max) - 1
+
+
+class Starts(NamedTuple):
+    """Where tokens begin: S starts of products of G graphs, B of a batch."""
+
+    nodes: Int32s  # [S, G]: a start of each graph (readers numbered through)
+    penalties: Float64s  # [S]
+    offsets: Int32s  # [B + 1]: those of each graph of the batch
+    entries: Int32s  # [S, G]: which start of its graph each node is
 
 
 class Passed(NamedTuple):
@@ -27,48 +36,112 @@ class Passed(NamedTuple):
     ways: Float64s  # [A]: least penalty of a way to the arc's end
     begun: Int32s  # [S]: token of each start, or -1
     offsets: Int32s  # [B + 1]: the tokens of each graph of the batch
-    status: int  # FINE, TOO_MANY, NEGATIVE or BAD, as in the kernel
-    at: int  # the token that the status is about
 
 
-def passed(
-    writer: kernels.Writer,
-    readers: kernels.Readers,
-    order: tuple[Int32s, Int32s],
-    starts: tuple[Int32s, Float64s, Int32s],
-    mode: int,
-    beam: float,
-    max_active: int | None,
-) -> Passed:
-    """Return what token passing finds: see the kernel, :func:`gtn.kernels.beam.pass_tokens`.
+class TokenPassing:
+    """A search: see the kernel, :func:`gtn.kernels.beam.pass_tokens`.
 
     Args:
-        order: nodes of the first graph and their offsets.
-        starts: start nodes ``[S, G]``, their penalties and offsets.
+        readers: laid out one after the other.
+        starts: where tokens begin.
+        num_nodes: of the first graph.
+        mode: filter, a value of ``gtn.kernels.composition.FILTERS``.
+        beam: in nats.
+        max_active: how many tokens to follow at a node, or None.
     """
-    x = _empty(len(writer.offsets) - 1, starts[0].shape[1] + 1)
-    begun = np.full(len(starts[0]), -1, dtype=np.int32)
-    offsets = np.zeros(len(order[1]), dtype=np.int32)
-    active = _LIMIT if max_active is None else min(max_active, _LIMIT)
-    rows, penalties, bounds = starts
-    while not kernels.pass_tokens(
-        writer, readers, x, *order, rows, penalties, bounds, begun, offsets, mode, beam, active
-    ):
-        x = _grown(x)
-        if x.counts[kernels.STATUS] != kernels.FINE:
-            break
-    tokens, arcs = x.counts[kernels.TOKENS], x.counts[kernels.ARCS]
-    return Passed(
-        x.nodes[:tokens, :-1],
-        x.notes[:tokens, kernels.KEPT] > 0,
-        x.best[:tokens],
-        x.arcs[:arcs],
-        x.ways[:arcs],
-        begun,
-        offsets,
-        int(x.counts[kernels.STATUS]),
-        int(x.counts[kernels.AT]),
-    )
+
+    def __init__(
+        self,
+        readers: kernels.Readers,
+        starts: Starts,
+        num_nodes: int,
+        mode: int,
+        beam: float,
+        max_active: int | None,
+    ) -> None:
+        self.starts, self.beam = starts, float(beam)
+        self._readers, self._mode = readers, mode
+        self._active = _LIMIT if max_active is None else min(max_active, _LIMIT)
+        self._x = _empty(num_nodes, starts.nodes.shape[1] + 1)
+        self._begun = np.full(len(starts.nodes), -1, dtype=np.int32)
+        self._offsets = np.zeros(len(starts.offsets), dtype=np.int32)
+
+    def advance(
+        self, writer: kernels.Writer, order: Int32s, offsets: Int32s, *, more: bool = False
+    ) -> None:
+        """Pass tokens through nodes of the first graph, unless something is wrong before.
+
+        Args:
+            order, offsets: nodes in topological order, graph by graph of a batch, and their
+                offsets ``[B + 1]``; those that were passed before are passed over.
+            more: further nodes will follow the last one, so the search does not end there.
+        """
+        while not kernels.pass_tokens(
+            writer,
+            self._readers,
+            self._x,
+            order,
+            offsets,
+            self.starts.nodes,
+            self.starts.penalties,
+            self.starts.offsets,
+            self._begun,
+            self._offsets,
+            self._mode,
+            self.beam,
+            self._active,
+            more,
+        ):
+            self._x = _grown(self._x)
+            if self.status != kernels.FINE:
+                break
+
+    @property
+    def status(self) -> int:
+        """FINE, or TOO_MANY, NEGATIVE or BAD, as in the kernel, where it stopped."""
+        return int(self._x.counts[kernels.STATUS])
+
+    @property
+    def count(self) -> int:
+        """How many tokens there are."""
+        return int(self._x.counts[kernels.TOKENS])
+
+    @property
+    def at(self) -> Int32s:
+        """The token that a status is about: a node of each graph, ``[G]``."""
+        token: Int32s = self._x.nodes[self._x.counts[kernels.AT], :-1]
+        return token
+
+    def passed(self) -> Passed:
+        """Return what has been found."""
+        x = self._x
+        tokens, arcs = x.counts[kernels.TOKENS], x.counts[kernels.ARCS]
+        return Passed(
+            x.nodes[:tokens, :-1],
+            x.notes[:tokens, kernels.KEPT] > 0,
+            x.best[:tokens],
+            x.arcs[:arcs],
+            x.ways[:arcs],
+            self._begun,
+            self._offsets,
+        )
+
+    def lengthen(self, num_nodes: int) -> None:
+        """Make room for so many nodes of the first graph."""
+        x = self._x
+        self._x = x._replace(
+            there=_longer(x.there, num_nodes, -1),
+            least=_longer(x.least, num_nodes, np.inf),
+            arrived=_longer(x.arrived, num_nodes, np.inf),
+        )
+
+    def copy(self) -> Self:
+        """Return a search that stands where this one does, and can be advanced by itself."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._x = kernels.Search._make(array.copy() for array in self._x)
+        twin._begun, twin._offsets = self._begun.copy(), self._offsets.copy()
+        return twin
 
 
 def _empty(num_nodes: int, width: int) -> kernels.Search:
@@ -121,8 +194,10 @@ def _grown(x: kernels.Search) -> kernels.Search:
     return x
 
 
-def _longer(rows: NDArray[Any], room: int) -> NDArray[Any]:
-    """Return the rows with more room."""
+def _longer(rows: NDArray[Any], room: int, fill: float | None = None) -> NDArray[Any]:
+    """Return the rows with more room, which is filled if a number is given."""
     longer = np.empty((room, *rows.shape[1:]), dtype=rows.dtype)
     longer[: len(rows)] = rows
+    if fill is not None:
+        longer[len(rows) :] = fill
     return longer

@@ -568,6 +568,7 @@ def pass_tokens(
     mode: int,
     beam: float,
     max_active: int,
+    more: bool,
 ) -> bool:
     """Pass tokens along the first graph, at each node those within a beam of its best one.
 
@@ -584,6 +585,7 @@ def pass_tokens(
         begun: ``[S]``, becomes the token of each start, or stays -1.
         token_offsets: ``[B + 1]``, becomes the offsets of the tokens of each graph.
         mode: filter, a value of ``gtn.kernels.composition.FILTERS``.
+        more: whether nodes will follow the last one of ``order``, in later calls.
 
     Returns:
         False if a buffer is full. In the end ``x.best`` is, for each token, the least penalty with
@@ -628,7 +630,7 @@ def pass_tokens(
                     return False
                 counts[STAGE] = 2
             counts[ORDER] += 1
-        if counts[STATUS] != FINE:
+        if counts[STATUS] != FINE or more:
             return True
         for t in range(counts[FIRST], counts[TOKENS]):
             x.best[t] = x.arrived[x.nodes[t, 0]]

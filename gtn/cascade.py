@@ -1,0 +1,301 @@
+"""Graphs of which each reads what the one before it writes, laid out for token passing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.data import Sources, compose_index
+from gtn.errors import GraphError, NegativeCycleError
+from gtn.failure import FailureArcs, check_never_asked, failure_label
+from gtn.graph import Graph, check_penalties
+from gtn.indexes import frozen, grouped
+from gtn.kernels.beam import FINE, NEGATIVE, TOO_MANY, Readers, Writer
+from gtn.kernels.reachability import reach
+from gtn.product import Product, as_read, in_common_tables, is_acceptor
+from gtn.tensors import as_array, float64_penalties
+from gtn.token_passing import Starts, TokenPassing
+from gtn.topology import Topology
+
+__all__ = ["Cascade"]
+
+Int32s = NDArray[np.int32]
+Float64s = NDArray[np.float64]
+
+
+class _Found(NamedTuple):
+    """What lies within the beam and on a path; T tokens, A arcs, S starts, G graphs, B long."""
+
+    tokens: Int32s  # [T, G]: node of each graph
+    ends: Int32s  # [2, A]: source and destination token
+    arcs: Int32s  # [A, G]: arc of each graph, -1 where it stood still
+    starts: Int32s  # [S]: tokens,
+    start_entries: Int32s  # [S, G]: and the start of each graph
+    finals: Int32s  # [F]: tokens,
+    final_entries: Int32s  # [F, G]: and the final of each graph
+    offsets: Int32s  # [B + 1]: the tokens of each product
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Graphs of which each reads what the one before it writes, laid out for token passing.
+
+    Attributes:
+        graphs: G graphs or batches.
+        written: what each but the last writes, in the labels of the next.
+        failures: failure arcs of the last, or None.
+        penalties: of each the arcs, starts and finals, in float64.
+        readers: all but the first, one after the other, nodes and arcs numbered through.
+        node_shifts, arc_shifts: what these numbers are ahead of a graph's own, ``[G]``.
+        acceptor: whether all are acceptors in one table of symbols.
+    """
+
+    graphs: Sequence[Graph]
+    written: Sequence[Int32s]
+    failures: FailureArcs | None
+    penalties: Sequence[Sequence[Float64s]]
+    readers: Readers
+    node_shifts: NDArray[np.int64]
+    arc_shifts: NDArray[np.int64]
+    acceptor: bool
+
+    @classmethod
+    def of(cls, graphs: Sequence[Graph], symbols: str, failure: int | str | None) -> Cascade:
+        """Return the layout of graphs; ``symbols`` and ``failure`` as in :func:`pruned`.
+
+        Raises:
+            GraphError: as :func:`gtn.compose`.
+        """
+        graphs = list(graphs)
+        if symbols == "match":
+            for i in range(len(graphs) - 1):
+                graphs[i : i + 2] = in_common_tables(graphs[i], graphs[i + 1])
+        written = [as_read(a, b, symbols) for a, b in pairwise(graphs)]
+        failures, label = None, failure_label(graphs[-1], failure)
+        if label is not None:
+            failures = FailureArcs.of(graphs[-1].topology, label)
+            check_never_asked(written[-1], label, f"graph {len(graphs) - 2}")
+        penalties = [[as_array(p) for p in float64_penalties(g)] for g in graphs]
+        topologies = [g.topology for g in graphs]
+        read = [*written[1:], graphs[-1].olabels]
+        return cls(
+            graphs,
+            written,
+            failures,
+            penalties,
+            _readers(topologies[1:], read, [p[0] for p in penalties[1:]], failures),
+            np.cumsum([0, 0, *(t.num_nodes for t in topologies[1:-1])]),
+            np.cumsum([0, 0, *(t.num_arcs for t in topologies[1:-1])]),
+            symbols == "match" and all(map(is_acceptor, graphs)),
+        )
+
+    def search(self, length: int, mode: int, beam: float, max_active: int | None) -> TokenPassing:
+        """Return the search for ``length`` products, with tokens at all starts."""
+        topologies = [g.topology for g in self.graphs]
+        entries, offsets = _start_entries(topologies, length)
+        rows = [
+            t.starts[entries[:, i]] + shift
+            for i, (t, shift) in enumerate(zip(topologies, self.node_shifts, strict=True))
+        ]
+        ahead = np.sum([p[1][entries[:, i]] for i, p in enumerate(self.penalties)], axis=0)
+        nodes = frozen(np.stack(rows, axis=1).astype(np.int32))
+        return TokenPassing(
+            self.readers,
+            Starts(nodes, ahead, offsets, entries),
+            topologies[0].num_nodes,
+            mode,
+            beam,
+            max_active,
+        )
+
+    def writer(self) -> Writer:
+        """Return the first graph, laid out."""
+        topology, written = self.graphs[0].topology, self.written[0]
+        if written is topology.olabels:
+            by_label = topology.outgoing_by_olabel
+        else:
+            by_label = topology.relabelled(written, None).outgoing_by_ilabel
+        return Writer(
+            *by_label,
+            written,
+            topology.dst,
+            topology.coaccessible,
+            topology.final_of_nodes,
+            frozen(self.penalties[0][0]),
+        )
+
+    def order(self, length: int) -> tuple[Int32s, Int32s]:
+        """Return the nodes of the first graph in topological order, for ``length`` products.
+
+        Graph by graph of a batch, and offsets ``[length + 1]``.
+
+        Raises:
+            CyclicGraphError: a cycle lies on a path.
+        """
+        topology = self.graphs[0].topology
+        order = topology.path_order
+        if not topology.is_batch:
+            # A single graph goes with each of a batch: its nodes are taken again and again.
+            ends = np.arange(length + 1) * len(order)
+            return frozen(np.tile(order, length)), frozen(ends.astype(np.int32))
+        owner = topology.graph_of_nodes(order)
+        by_graph = order[np.argsort(owner, kind="stable")]
+        ends = np.searchsorted(np.sort(owner), np.arange(length + 1))
+        return frozen(by_graph), frozen(ends.astype(np.int32))
+
+    def check(self, search: TokenPassing) -> None:
+        """Raise what a search came upon, if that is an error.
+
+        Raises:
+            GraphError: too many tokens or arcs, or a penalty that is none, which is named.
+            NegativeCycleError: no token is the best.
+        """
+        if search.status == FINE:
+            return
+        if search.status == TOO_MANY:
+            raise GraphError(
+                f"after {search.count} tokens there are too many tokens or arcs; a smaller beam "
+                "keeps fewer"
+            )
+        if search.status == NEGATIVE:
+            nodes = search.at - self.node_shifts
+            raise NegativeCycleError(
+                f"a cycle of negative penalty is read while the first graph stands still at node "
+                f"{nodes[0]}, the others going round at nodes {nodes[1:].tolist()}: no token is "
+                "best"
+            )
+        for graph in self.graphs:
+            check_penalties(graph.penalties, graph.num_arcs, "arc")
+
+    def _found(self, search: TokenPassing) -> _Found:
+        """Return what a search has kept."""
+        self.check(search)
+        tokens, kept, arrived, arcs, ways, begun, offsets = search.passed()
+        starts, final = search.starts, self.graphs[0].topology.final_of_nodes
+        latest = arrived + search.beam
+        tried = kept[arcs[:, 1]] & ((arcs[:, 2] < 0) | (ways <= latest[arcs[:, 1]]))
+        arcs = np.compress(tried, arcs, axis=0)
+        started = begun >= 0
+        first = begun[started]
+        started[started] = kept[first] & (starts.penalties[started] <= latest[first])
+        finals = [final[tokens[:, 0]]]
+        finals += [self.readers.final[tokens[:, i]] for i in range(1, len(self.graphs))]
+        ended = kept & (np.stack(finals) >= 0).all(axis=0)
+        alive = _between(len(tokens), arcs, begun[started], np.flatnonzero(ended).astype(np.int32))
+        arcs = np.compress(alive[arcs[:, 0]] & alive[arcs[:, 1]], arcs, axis=0)
+        started[started] = alive[begun[started]]
+        ended &= alive
+        new = np.cumsum(alive, dtype=np.int32) - np.int32(1)
+        return _Found(
+            (tokens[alive] - self.node_shifts).astype(np.int32),
+            np.ascontiguousarray(new[arcs[:, :2]].T),
+            np.where(arcs[:, 2:] < 0, -1, arcs[:, 2:] - self.arc_shifts).astype(np.int32),
+            new[begun[started]],
+            starts.entries[started],
+            new[ended],
+            np.stack(finals, axis=1)[ended],
+            np.append(0, np.cumsum(alive))[offsets].astype(np.int32),
+        )
+
+    def product(self, search: TokenPassing) -> Product:
+        """Return the structure of the pruned composition: what a search has kept.
+
+        Raises:
+            GraphError: as :meth:`check`.
+        """
+        found = self._found(search)
+        graphs, offsets = self.graphs, found.offsets
+        graph_of_arcs = np.searchsorted(offsets, found.ends[0], side="right")
+        arc_offsets = np.cumsum(np.bincount(graph_of_arcs, minlength=len(offsets))[: len(offsets)])
+        batch = any(g.topology.is_batch for g in graphs)
+        plain = all(labels is g.olabels for labels, g in zip(self.written, graphs, strict=False))
+        same = self.acceptor or (plain and all(g.topology.is_acceptor for g in graphs))
+        olabels = None if same else compose_index(graphs[-1].olabels, found.arcs[:, -1])
+        topology = Topology(
+            len(found.tokens),
+            found.ends[0],
+            found.ends[1],
+            compose_index(graphs[0].ilabels, found.arcs[:, 0]),
+            olabels,
+            starts=found.starts,
+            finals=found.finals,
+            node_offsets=offsets if batch else None,
+            arc_offsets=arc_offsets if batch else None,
+            check=False,
+        )
+        sources = [Sources(frozen(np.ascontiguousarray(column))) for column in found.arcs.T]
+        backed_off = None
+        if self.failures is not None:
+            here = found.tokens[:, -1]
+            sources[-1] = self.failures.sources(here[found.ends[0]], sources[-1].index)
+            backed_off = self.failures.final_sources(here[found.finals])
+        return Product(
+            topology,
+            tuple(sources),
+            tuple(np.ascontiguousarray(column) for column in found.start_entries.T),
+            tuple(np.ascontiguousarray(column) for column in found.final_entries.T),
+            backed_off,
+            self.acceptor,
+        )
+
+
+def _between(count: int, arcs: Int32s, starts: Int32s, finals: Int32s) -> NDArray[np.bool_]:
+    """Return which tokens lie on a path from a start to a final, ``[count]``."""
+    alive = np.ones(count, dtype=np.bool_)
+    for seeds, near, far in ((starts, 0, 1), (finals, 1, 0)):
+        src, dst = (frozen(np.ascontiguousarray(arcs[:, c])) for c in (near, far))
+        alive &= reach(frozen(seeds), count, dst, *grouped(src, count))
+    return alive
+
+
+def _readers(
+    topologies: Sequence[Topology],
+    written: Sequence[Int32s],
+    penalties: Sequence[Float64s],
+    failures: FailureArcs | None,
+) -> Readers:
+    """Return the readers one after the other; the arrays of a single one are not copied."""
+    nodes = np.cumsum([0, *(t.num_nodes for t in topologies)], dtype=np.int32)
+    arcs = np.cumsum([0, *(t.num_arcs for t in topologies)], dtype=np.int32)
+
+    def joined(parts: Sequence[Any], shifts: Int32s | None = None) -> Any:
+        if len(parts) == 1:
+            return frozen(parts[0])
+        if shifts is not None:
+            parts = [part + shift for part, shift in zip(parts, shifts, strict=False)]
+        return frozen(np.concatenate(parts))
+
+    final = [t.final_of_nodes for t in topologies]
+    fail = np.empty(0, dtype=np.int32)
+    if failures is not None:
+        final[-1] = failures.final
+        shifted = np.where(failures.arcs < 0, np.int32(-1), failures.arcs + arcs[-2])
+        fail = np.append(np.full(nodes[-2], -1, dtype=np.int32), shifted)
+    return Readers(
+        joined([t.outgoing_by_ilabel.offsets for t in topologies], arcs),
+        joined([t.outgoing_by_ilabel.arcs for t in topologies], arcs),
+        joined([t.ilabels for t in topologies]),
+        joined(written),
+        joined([t.dst for t in topologies], nodes),
+        joined([t.coaccessible for t in topologies]),
+        joined(final),
+        frozen(fail),
+        joined(penalties),
+    )
+
+
+def _start_entries(topologies: Sequence[Topology], length: int) -> tuple[Int32s, Int32s]:
+    """Return tuples of starts ``[S, G]`` of products one by one, and offsets ``[length + 1]``."""
+    parts = [np.empty((0, len(topologies)), dtype=np.int64)]
+    for i in range(length):
+        ranges = [np.arange(*t.start_offsets[min(i, t.batch_size - 1) :][:2]) for t in topologies]
+        grids = np.meshgrid(*ranges, indexing="ij")
+        parts.append(np.stack([grid.ravel() for grid in grids], axis=1))
+    offsets = np.cumsum([len(part) for part in parts])
+    entries, ends = np.concatenate(parts).astype(np.int32), offsets.astype(np.int32)
+    return frozen(entries), frozen(ends)
