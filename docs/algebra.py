@@ -62,6 +62,9 @@ rules with contexts, has no counterpart. A word is looked up in a large graph by
 `gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one costs what
 it finds. Many at once are `gtn.strings(words) @ graph`.
 
+Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
+`Decoder.stream()` of `grammars.decoding`.
+
 | here | gtn | k2 | pynini |
 |---|---|---|---|
 """

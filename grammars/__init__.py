@@ -8,7 +8,8 @@ Beside the names here:
 - ``grammars.ngram_counts.counted_ngrams``, ``grammars.arpa.read_arpa``: n-grams of words or of
   letters, from text or from a file; ``grammars.ngram.NGrams.graph``: as a graph with failure arcs.
 - ``grammars.characters.character_models``: what runs and blanks of a network's outputs spell.
-- ``grammars.decoding.Decoder``: searches all of these together, by beam.
+- ``grammars.decoding.Decoder``: searches all of these together, by beam; its ``stream()`` while
+  the frames are still coming.
 """
 
 from grammars.amounts import courtesy_digits

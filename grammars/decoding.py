@@ -21,12 +21,13 @@ from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.paths import path_labels
 from gtn.scoring import forward_penalty
+from gtn.streaming import PrunedStream
 from gtn.symbols import SymbolTable
 from gtn.tensors import as_index
 from gtn.texts import strings
 from gtn.topology import Topology
 
-__all__ = ["Decoder", "Reading"]
+__all__ = ["Decoder", "DecodingStream", "Reading"]
 
 
 class Reading(NamedTuple):
@@ -135,15 +136,8 @@ class Decoder:
                 the first reader reads.
         """
         if isinstance(recognized, torch.Tensor):
-            if recognized.ndim != 2:
-                raise GraphError(f"penalties must be [T, C], not {list(recognized.shape)}")
-            symbols = self.readers[0].isymbols
-            if symbols is not None and recognized.shape[1] != max(symbols.labels, default=-1) + 1:
-                raise GraphError(
-                    f"penalties of {recognized.shape[1]} classes, but "
-                    f"{max(symbols.labels, default=-1) + 1} are read"
-                )
-            recognized = linear(recognized, symbols=symbols)
+            self._check_frames(recognized)
+            recognized = linear(recognized, symbols=self.readers[0].isymbols)
         return pruned(
             [recognized, *self.readers],
             failure=self.failure,
@@ -168,27 +162,7 @@ class Decoder:
         if isinstance(recognized, GraphBatch):
             raise GraphError("one graph is read at a time; batch[i] is one of a batch")
         with torch.no_grad():
-            found = _plain(self.search(recognized)).double()
-            if found.num_nodes == 0:
-                return []
-            paths = n_best(found, candidates or 4 * count, distinct="output")
-            assert isinstance(paths, GraphBatch)
-            if not len(paths):
-                return []
-            labels = path_labels(paths)
-            total = forward_penalty(found)
-            spelled = strings(labels, symbols=found.osymbols, dtype=torch.float64)
-            each = forward_penalty(compose(_output(found), spelled))
-            best = torch.zeros(len(paths), dtype=torch.float64)
-            best.index_add_(0, as_index(paths.topology.arc_graph), paths.penalties)
-            best += paths.start_penalties + paths.final_penalties
-            penalties, forwards = best.tolist(), each.tolist()
-            posteriors = torch.exp(total - each).tolist()
-        likeliest = sorted(range(len(labels)), key=forwards.__getitem__)[:count]
-        return [
-            Reading(self._text(found.osymbols, labels[i]), penalties[i], forwards[i], posteriors[i])
-            for i in likeliest
-        ]
+            return self._readings(self.search(recognized), count, candidates)
 
     def read_all(
         self, recognized: Iterable[Graph | torch.Tensor], count: int = 1
@@ -196,10 +170,118 @@ class Decoder:
         """Return the readings of several graphs, one after the other."""
         return [self.read(one, count) for one in recognized]
 
+    def stream(self) -> DecodingStream:
+        """Return a stream, which reads frames as they come."""
+        return DecodingStream(self)
+
+    def _readings(self, found: Graph, count: int, candidates: int | None) -> list[Reading]:
+        """Return the likeliest readings of an interpretation graph, as :meth:`read` does."""
+        found = _plain(found).double()
+        if found.num_nodes == 0:
+            return []
+        paths = n_best(found, candidates or 4 * count, distinct="output")
+        assert isinstance(paths, GraphBatch)
+        if not len(paths):
+            return []
+        labels = path_labels(paths)
+        total = forward_penalty(found)
+        spelled = strings(labels, symbols=found.osymbols, dtype=torch.float64)
+        each = forward_penalty(compose(_output(found), spelled))
+        best = torch.zeros(len(paths), dtype=torch.float64)
+        best.index_add_(0, as_index(paths.topology.arc_graph), paths.penalties)
+        best += paths.start_penalties + paths.final_penalties
+        penalties, forwards = best.tolist(), each.tolist()
+        posteriors = torch.exp(total - each).tolist()
+        likeliest = sorted(range(len(labels)), key=forwards.__getitem__)[:count]
+        return [
+            Reading(self._text(found.osymbols, labels[i]), penalties[i], forwards[i], posteriors[i])
+            for i in likeliest
+        ]
+
+    def _check_frames(self, penalties: torch.Tensor) -> None:
+        """Check that penalties are ``[T, C]`` of the classes that the first reader reads."""
+        if penalties.ndim != 2:
+            raise GraphError(f"penalties must be [T, C], not {list(penalties.shape)}")
+        symbols = self.readers[0].isymbols
+        if symbols is not None and penalties.shape[1] != max(symbols.labels, default=-1) + 1:
+            raise GraphError(
+                f"penalties of {penalties.shape[1]} classes, but "
+                f"{max(symbols.labels, default=-1) + 1} are read"
+            )
+
     def _text(self, table: SymbolTable | None, labels: Sequence[int]) -> str:
         if table is None:
             return self.separator.join(str(label) for label in labels)
         return self.separator.join(table.decode(labels))
+
+
+class DecodingStream:
+    """Reads the frames of a network as they come, piece by piece: :meth:`Decoder.stream`.
+
+    After any pieces its readings are those that the decoder finds in all their frames at once,
+    number for number; a piece costs what is tried for its own frames. Begin a new stream where a
+    text has ended: memory grows with what was followed.
+
+    Args:
+        decoder: whose readers, beam and separator it reads with.
+
+    >>> from grammars.lexicon import lexicon
+    >>> stream = Decoder.of(lexicon(["cat", "cut"])).stream()
+    >>> letters = -torch.eye(4).log_softmax(dim=1)  # a, c, t, u
+    >>> stream.add(letters[[1, 0]])
+    >>> stream.read()
+    []
+    >>> stream.read(finished=False)[0].text
+    'ca'
+    >>> stream.add(letters[[2]])
+    >>> [reading.text for reading in stream.read()]
+    ['cat', 'cut']
+    """
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self._stream = PrunedStream(
+            decoder.readers,
+            failure=decoder.failure,
+            beam=decoder.beam,
+            max_active=decoder.max_active,
+        )
+
+    @property
+    def length(self) -> int:
+        """How many frames there are so far."""
+        return self._stream.length
+
+    def add(self, frames: torch.Tensor) -> None:
+        """Read on: penalties ``[T, C]`` of C classes in T further frames.
+
+        Raises:
+            GraphError: as :meth:`Decoder.search`.
+        """
+        if isinstance(frames, torch.Tensor):
+            self._decoder._check_frames(frames)
+        self._stream.add(frames)
+
+    def search(self, *, finished: bool = True) -> Graph:
+        """Return the interpretation graph of all frames so far: what lies within the beam.
+
+        Args:
+            finished: with False, also texts whose end is still to come, as far as they are
+                written: see :meth:`gtn.streaming.PrunedStream.graph`.
+        """
+        return self._stream.graph(finished=finished)
+
+    def read(
+        self, count: int = 5, *, candidates: int | None = None, finished: bool = True
+    ) -> list[Reading]:
+        """Return the likeliest readings of all frames so far: O(what lies within the beam).
+
+        Args:
+            count, candidates: as in :meth:`Decoder.read`.
+            finished: as in :meth:`search`.
+        """
+        with torch.no_grad():
+            return self._decoder._readings(self.search(finished=finished), count, candidates)
 
 
 def _plain(graph: Graph) -> Graph:

@@ -104,6 +104,29 @@ def test_tensors_and_graphs_read_alike():
     assert decoder.read_all([outputs, graph], 2) == [decoder.read(outputs, 2)] * 2
 
 
+@pytest.mark.parametrize("beam", [math.inf, 4.0])
+def test_a_stream_reads_what_the_decoder_reads(beam):
+    for name, decoder, recognized, _ in systems():
+        if "models" not in name:
+            continue  # it reads no frames
+        frames = recognized.penalties.reshape(9, 6)
+        decoder = decoder.with_beam(beam)
+        stream = decoder.stream()
+        texts = []
+        for piece in frames.split([1, 4, 0, 4]):
+            stream.add(piece)
+            so_far = frames[: stream.length]
+            assert stream.read() == decoder.read(so_far)
+            assert gtn.equal(stream.search(), decoder.search(so_far))
+            texts += [reading.text for reading in stream.read(1, finished=False)]
+        assert len(texts) == 4  # there is something to show at any time
+        assert stream.read(2, candidates=3) == decoder.read(frames, 2, candidates=3)
+    with pytest.raises(GraphError, match="penalties of 5 classes, but 6 are read"):
+        stream.add(torch.zeros(2, 5))
+    with pytest.raises(GraphError, match=r"torch.Tensor \[T, C\]"):
+        stream.add([0.0] * 6)
+
+
 def test_only_the_readings_that_are_given_are_spelled(monkeypatch):
     spelled = []
     kept = Decoder._text
