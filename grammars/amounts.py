@@ -124,92 +124,19 @@ def amounts(
         raise GraphError(f"max_digits is {max_digits}; an amount has a digit")
     _check_characters(currency, thousands, decimal, fills)
     if dashed_cents:
-        for is_so, wrong in (
-            ("-" not in fills, "the dash is not among the fill"),
-            (not decimal, "there is no decimal to stand before the dash"),
-            (decimal in fills, f"the decimal {decimal!r} is itself fill"),
-        ):
-            if is_so:
-                raise GraphError(f"dashed_cents: {wrong}")
+        _check_dashes(decimal, fills)
     inputs = "".join((DIGITS, currency, thousands, decimal, *fills, "/", *_NO_CENTS, *_HUNDRED))
-    b = Builder(
-        isymbols=SymbolTable(list(dict.fromkeys(inputs))), osymbols=SymbolTable(AMOUNT_SYMBOLS)
-    )
-
-    def fill_at(node: int, then: int) -> None:
-        for character, penalty in fills.items():
-            b.add_arc(node, then, character, None, penalty=penalty)
-
-    def digit(node: int, then: int, digits: str = DIGITS) -> None:
-        for d in digits:
-            b.add_arc(node, then, d, d)
-
-    def word(node: int, text: str, outputs: str, then: int, penalty: float = 0.0) -> None:
-        """Add a chain that reads a text and writes outputs with its first characters."""
-        for i, character in enumerate(text):
-            following = then if i == len(text) - 1 else b.add_node()
-            output = outputs[i] if i < len(outputs) else None
-            b.add_arc(node, following, character, output, penalty=penalty if i == 0 else 0.0)
-            node = following
-
-    # In front: fill, the currency sign, fill.
-    fronts = [b.add_node(start=True)]
-    fill_at(fronts[0], fronts[0])
-    if currency:
-        fronts.append(b.add_node())
-        b.add_arc(fronts[0], fronts[1], currency, None)
-        fill_at(fronts[1], fronts[1])
-    # Behind: fill. It is never entered without reading, so a whole amount is final by itself.
+    b = _Parts(inputs, fills)
+    fronts = b.front(currency)
+    # Behind is fill. It is never entered without reading, so a whole amount is final by itself.
     behind = b.add_node(final=True)
-    fill_at(behind, behind)
-
-    # The whole amount: plain[n] after n digits; a separator leads to a group of three digits.
-    zero = b.add_node(final=True)
-    plain = [b.add_node(final=True) for _ in range(max_digits)]
-    for front in fronts:
-        digit(front, zero, "0")
-        digit(front, plain[0], DIGITS[1:])
-    for n in range(1, max_digits):
-        digit(plain[n - 1], plain[n])
-    wholes = [zero, *plain]
-    if thousands:
-        grouped: dict[int, int] = {}
-        for n in range(1, max_digits - 2):
-            end_of_group = [plain[n - 1]] if n <= 3 else []
-            end_of_group += [grouped[n]] if n in grouped else []
-            begin, second, third = (b.add_node() for _ in range(3))
-            for node in end_of_group:
-                b.add_arc(node, begin, thousands, None, penalty=grouping_penalty)
-            grouped[n + 3] = b.add_node(final=True)
-            digit(begin, second)
-            digit(second, third)
-            digit(third, grouped[n + 3])
-        wholes += grouped.values()
-
-    # The cents: two decimals after the point, or a fraction, whose point reads nothing.
-    # Fill may stand between the whole amount and the fraction; before cents alone it is in front.
-    decimals, tens, cents_end = b.add_node(), b.add_node(), b.add_node(final=True)
-    digit(decimals, tens)
-    digit(tens, cents_end)
-    fill_at(cents_end, behind)
-    fraction, spaced, bare_fraction = (b.add_node() for _ in range(3))
-    fill_at(fraction, spaced)
-    fill_at(spaced, spaced)
-    numerator_tens, numerator, denominator = (b.add_node() for _ in range(3))
-    fraction_end = b.add_node(final=True)
-    for node in (fraction, spaced, bare_fraction):
-        digit(node, numerator_tens)
-    for node in (fraction, spaced):
-        for text in _NO_CENTS:
-            word(node, text, "00", numerator, no_cents_penalty)
-    digit(numerator_tens, numerator)
-    b.add_arc(numerator, denominator, "/", None)
-    for text in _HUNDRED:
-        word(denominator, text, "", fraction_end)
-    fill_at(fraction_end, behind)
+    b.fill(behind, behind)
+    wholes = b.wholes(fronts, thousands, max_digits, grouping_penalty)
+    decimals, cents_end = b.decimals(behind)
+    fraction, bare_fraction, fraction_end = b.fractions(behind, no_cents_penalty)
 
     for whole in wholes:
-        fill_at(whole, behind)
+        b.fill(whole, behind)
         if decimal:
             b.add_arc(whole, decimals, decimal, ".")
         b.add_arc(whole, fraction, None, ".", penalty=fraction_penalty)
@@ -228,8 +155,105 @@ def amounts(
         signed = b.add_node(final=True)
         for end in (*wholes, cents_end, fraction_end, behind):
             b.add_arc(end, signed, currency, None)
-        fill_at(signed, signed)
+        b.fill(signed, signed)
     return connect(b.build())
+
+
+class _Parts(Builder):
+    """The parts of a written amount, each added as nodes and arcs."""
+
+    def __init__(self, inputs: str, fills: Mapping[str, float]) -> None:
+        super().__init__(
+            isymbols=SymbolTable(list(dict.fromkeys(inputs))), osymbols=SymbolTable(AMOUNT_SYMBOLS)
+        )
+        self._fills = fills
+
+    def fill(self, node: int, then: int) -> None:
+        """Add an arc for each character of fill."""
+        for character, penalty in self._fills.items():
+            self.add_arc(node, then, character, None, penalty=penalty)
+
+    def digit(self, node: int, then: int, digits: str = DIGITS) -> None:
+        """Add an arc for each digit."""
+        for d in digits:
+            self.add_arc(node, then, d, d)
+
+    def word(self, node: int, text: str, outputs: str, then: int, penalty: float = 0.0) -> None:
+        """Add a chain that reads a text and writes outputs with its first characters."""
+        for i, character in enumerate(text):
+            following = then if i == len(text) - 1 else self.add_node()
+            output = outputs[i] if i < len(outputs) else None
+            self.add_arc(node, following, character, output, penalty=penalty if i == 0 else 0.0)
+            node = following
+
+    def front(self, currency: str) -> list[int]:
+        """Add fill, the currency sign, fill; return where the amount itself may begin."""
+        fronts = [self.add_node(start=True)]
+        self.fill(fronts[0], fronts[0])
+        if currency:
+            fronts.append(self.add_node())
+            self.add_arc(fronts[0], fronts[1], currency, None)
+            self.fill(fronts[1], fronts[1])
+        return fronts
+
+    def wholes(
+        self, fronts: list[int], thousands: str, max_digits: int, penalty: float
+    ) -> list[int]:
+        """Add whole amounts; return where they end."""
+        zero = self.add_node(final=True)
+        # plain[n] is where n + 1 digits end; a separator leads to a group of three digits.
+        plain = [self.add_node(final=True) for _ in range(max_digits)]
+        for front in fronts:
+            self.digit(front, zero, "0")
+            self.digit(front, plain[0], DIGITS[1:])
+        for n in range(1, max_digits):
+            self.digit(plain[n - 1], plain[n])
+        if not thousands:
+            return [zero, *plain]
+        grouped: dict[int, int] = {}
+        for n in range(1, max_digits - 2):
+            end_of_group = [plain[n - 1]] if n <= 3 else []
+            end_of_group += [grouped[n]] if n in grouped else []
+            begin, second, third = (self.add_node() for _ in range(3))
+            for node in end_of_group:
+                self.add_arc(node, begin, thousands, None, penalty=penalty)
+            grouped[n + 3] = self.add_node(final=True)
+            self.digit(begin, second)
+            self.digit(second, third)
+            self.digit(third, grouped[n + 3])
+        return [zero, *plain, *grouped.values()]
+
+    def decimals(self, behind: int) -> tuple[int, int]:
+        """Add cents of two decimals; return where they begin, after the point, and end."""
+        begin, tens, end = self.add_node(), self.add_node(), self.add_node(final=True)
+        self.digit(begin, tens)
+        self.digit(tens, end)
+        self.fill(end, behind)
+        return begin, end
+
+    def fractions(self, behind: int, no_cents_penalty: float) -> tuple[int, int, int]:
+        """Add cents as a fraction; return where they begin behind a whole amount and alone, and
+        where they end.
+
+        Fill may stand between the whole amount and the fraction; before cents alone it is in
+        front.
+        """
+        begin, spaced, alone = (self.add_node() for _ in range(3))
+        self.fill(begin, spaced)
+        self.fill(spaced, spaced)
+        tens, numerator, denominator = (self.add_node() for _ in range(3))
+        end = self.add_node(final=True)
+        for node in (begin, spaced, alone):
+            self.digit(node, tens)
+        for node in (begin, spaced):
+            for text in _NO_CENTS:
+                self.word(node, text, "00", numerator, no_cents_penalty)
+        self.digit(tens, numerator)
+        self.add_arc(numerator, denominator, "/", None)
+        for text in _HUNDRED:
+            self.word(denominator, text, "", end)
+        self.fill(end, behind)
+        return begin, alone, end
 
 
 def courtesy_digits(
@@ -287,3 +311,14 @@ def _check_characters(
             raise GraphError(f"fill {fill!r} is not one character")
         if fill in meaning and meaning[fill] not in ("thousands", "decimal"):
             raise GraphError(f"fill {fill!r} is {meaning[fill]}, too")
+
+
+def _check_dashes(decimal: str, fills: Mapping[str, float]) -> None:
+    """Check that dashes may stand in the place of cents."""
+    for is_so, wrong in (
+        ("-" not in fills, "the dash is not among the fill"),
+        (not decimal, "there is no decimal to stand before the dash"),
+        (decimal in fills, f"the decimal {decimal!r} is itself fill"),
+    ):
+        if is_so:
+            raise GraphError(f"dashed_cents: {wrong}")
