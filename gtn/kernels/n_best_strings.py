@@ -2,20 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
 Float64s = NDArray[np.float64]
 
 __all__ = ["n_best_strings"]
 
+# Entries of ``counts``: elements, prefixes and offers; offers on the heap, and best completions.
+ELEMENTS, PREFIXES, OFFERS, HEAP, LEAST = 0, 1, 2, 3, 4
+
+
+class _Arcs(NamedTuple):
+    """The graph: N nodes, A arcs."""
+
+    labels: Int32s  # [A]: epsilon is -1
+    offsets: Int32s  # [N + 1]: arcs by source,
+    arcs: Int32s  # [A]: within a node by label
+    dst: Int32s  # [A]
+    penalties: Float64s  # [A]
+    final: Float64s  # [N]: penalty of ending at a node, inf where it is not final
+    remaining: Float64s  # [N]: as for n_best_paths
+    leaving: Int32s  # [N]: as for n_best_paths
+
+
+class _Tree(NamedTuple):
+    """Prefixes of strings, and their elements: a node that a prefix reaches, and the way there."""
+
+    nodes: Int32s  # [E]
+    done: Float64s  # [E]: least penalty of a way there
+    back: Int32s  # [E]: the element before, or -1 - s after start s
+    by: Int32s  # [E]: the arc from there
+    begins: Int32s  # [P + 1]: elements of prefix p are those from begins[p] up to begins[p + 1]
+
+
+class _Offers(NamedTuple):
+    """Strings that were not found yet: a prefix and the label after it."""
+
+    keys: Float64s  # [O]: least penalty of such a string
+    prefix: Int32s  # [O]
+    label: Int32s  # [O]: -1 for its end
+    heap: Int64s  # [O]
+    least: Float64s  # the best completions of different strings, the worst first
+
+
+class _Work(NamedTuple):
+    """Work space for one prefix: N nodes, L labels."""
+
+    place: Int32s  # [N]: the element of a node, of this prefix or one before
+    queue: Int32s  # [N + 1]: nodes whose epsilons are to be followed
+    queued: NDArray[np.bool_]  # [N]
+    seen_at: Int32s  # [L]: the last prefix that a label may follow
+    seen: Int32s  # [L]: the labels that may follow this one,
+    best: Float64s  # [L]: and the least penalty with each
+
+
+class _Paths(NamedTuple):
+    """The best paths of the strings found."""
+
+    arcs: Int32s
+    offsets: Int32s  # [K + 1]
+    start: Int32s  # [K]
+    node: Int32s  # [K]: where it ends
+
 
 @njit(cache=True, nogil=True)
-def _push(heap: NDArray[np.int64], keys: Float64s, size: int, item: int) -> None:
+def _whole(number: Any) -> Any:
+    """Return an integer of 64 bits: the functions below are compiled for one kind of integer."""
+    return np.int64(number)
+
+
+@njit(cache=True, nogil=True)
+def _push(heap: Int64s, keys: Float64s, size: int, item: int) -> None:
     """Put an item on a binary heap ordered by (key, item)."""
     i = size
     heap[i] = item
@@ -30,7 +93,7 @@ def _push(heap: NDArray[np.int64], keys: Float64s, size: int, item: int) -> None
 
 
 @njit(cache=True, nogil=True)
-def _pop(heap: NDArray[np.int64], keys: Float64s, size: int) -> int:
+def _pop(heap: Int64s, keys: Float64s, size: int) -> int:
     """Take the least item off a heap of ``size`` items."""
     top: int = heap[0]
     last = size - 1
@@ -104,8 +167,200 @@ def _keep(least: Float64s, size: int, count: int, value: float) -> int:
 
 @njit(cache=True, nogil=True)
 def _beyond(before: float, after: float, bound: float) -> bool:
-    """Return whether the sum of two penalties is above a bound, by more than it may be rounded."""
-    return before + after > bound + 1e-9 * (1.0 + abs(before) + abs(after))
+    """Return whether the sum of two penalties is infinite, or above a bound by more than it may be
+    rounded."""
+    total = before + after
+    return not total < min(np.inf, bound + 1e-9 * (1.0 + abs(before) + abs(after)))
+
+
+@njit(cache=True, nogil=True)
+def _reach(
+    nodes: Int32s,
+    done: Float64s,
+    back: Int32s,
+    by: Int32s,
+    place: Int32s,
+    counts: Int64s,
+    begin: int,
+    node: int,
+    value: float,
+    way: int,
+    before: int,
+    margin: float,
+) -> bool:
+    """Note a way to a node for the prefix whose elements begin there; return whether it is better
+    than those before."""
+    at = _whole(place[node])
+    if at < begin:
+        at = counts[ELEMENTS]
+        counts[ELEMENTS] += 1
+        place[node] = at
+        nodes[at] = node
+    elif value >= done[at] - margin * max(1.0, abs(done[at])):
+        return False
+    done[at], by[at], back[at] = value, way, before
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _extended(
+    g: _Arcs,
+    work: _Work,
+    tree: _Tree,
+    counts: Int64s,
+    starts: Int32s,
+    start_penalties: Float64s,
+    parent: int,
+    label: int,
+    bound: float,
+) -> _Tree:
+    """Return the tree with one more prefix: the parent and a label, or (-1) the empty one."""
+    # (Taken out of their tuples once, the arrays are not counted at each use.)
+    labels, offsets, arcs, dst, penalties, _, remaining, _ = g
+    place, queue, queued, _, _, _ = work
+    room, prefix = counts[ELEMENTS] + len(place), counts[PREFIXES]
+    if room > len(tree.nodes) or prefix + 2 > len(tree.begins):
+        tree = _Tree(
+            _more(tree.nodes, room),
+            _more(tree.done, room),
+            _more(tree.back, room),
+            _more(tree.by, room),
+            _more(tree.begins, prefix + 2),
+        )
+    nodes, done, back, by, begins = tree
+    begin, none = counts[ELEMENTS], _whole(-1)
+    if parent < 0:
+        for s in range(len(starts)):
+            n, value = _whole(starts[s]), start_penalties[s]
+            if not _beyond(value, remaining[n], bound):
+                _reach(nodes, done, back, by, place, counts, begin, n, value, none, none - s, 0.0)
+    else:
+        for e in range(begins[parent], begins[parent + 1]):
+            first, last = _labelled(offsets, arcs, labels, nodes[e], label)
+            for position in range(first, last):
+                arc = _whole(arcs[position])
+                n, value = _whole(dst[arc]), done[e] + penalties[arc]
+                if not _beyond(value, remaining[n], bound):
+                    _reach(nodes, done, back, by, place, counts, begin, n, value, arc, e, 0.0)
+    # On through epsilons, until no way becomes better.
+    head, tail = 0, 0
+    for e in range(begin, counts[ELEMENTS]):
+        queue[tail] = nodes[e]
+        queued[nodes[e]] = True
+        tail += 1
+    while head != tail:
+        n = _whole(queue[head])
+        head = (head + 1) % len(queue)
+        queued[n] = False
+        e = _whole(place[n])
+        first, last = _labelled(offsets, arcs, labels, n, -1)
+        for position in range(first, last):
+            arc = _whole(arcs[position])
+            d, value = _whole(dst[arc]), done[e] + penalties[arc]
+            if _beyond(value, remaining[d], bound):
+                continue
+            better = _reach(nodes, done, back, by, place, counts, begin, d, value, arc, e, 1e-12)
+            if better and not queued[d]:
+                queue[tail] = d
+                queued[d] = True
+                tail = (tail + 1) % len(queue)
+    counts[PREFIXES] += 1
+    begins[prefix + 1] = counts[ELEMENTS]
+    return tree
+
+
+@njit(cache=True, nogil=True)
+def _best_element(g: _Arcs, tree: _Tree, prefix: int) -> int:
+    """Return the element of a prefix with the best completion."""
+    least, best = np.inf, -1
+    for e in range(tree.begins[prefix], tree.begins[prefix + 1]):
+        if tree.done[e] + g.remaining[tree.nodes[e]] < least:
+            least, best = tree.done[e] + g.remaining[tree.nodes[e]], e
+    return best
+
+
+@njit(cache=True, nogil=True)
+def _offered(
+    g: _Arcs,
+    work: _Work,
+    tree: _Tree,
+    offers: _Offers,
+    counts: Int64s,
+    prefix: int,
+    chosen: int,
+    count: int,
+) -> _Offers:
+    """Return the offers with all that may follow a prefix, but for the label that was chosen."""
+    labels, offsets, arcs, dst, penalties, final, remaining, _ = g
+    nodes, done, _, _, begins = tree
+    _, _, _, seen_at, seen, best = work
+    end_value, num_seen = np.inf, 0
+    for e in range(begins[prefix], begins[prefix + 1]):
+        n = nodes[e]
+        end_value = min(end_value, done[e] + final[n])
+        _, first = _labelled(offsets, arcs, labels, n, -1)
+        for position in range(first, offsets[n + 1]):
+            arc = arcs[position]
+            x, value = labels[arc], done[e] + penalties[arc] + remaining[dst[arc]]
+            if seen_at[x] != prefix:
+                seen_at[x] = prefix
+                seen[num_seen] = x
+                num_seen += 1
+                best[x] = value
+            elif value < best[x]:
+                best[x] = value
+    room, most = counts[OFFERS] + num_seen + 1, min(counts[LEAST] + num_seen + 1, count)
+    if room > len(offers.keys) or most > len(offers.least):
+        offers = _Offers(
+            _more(offers.keys, room),
+            _more(offers.prefix, room),
+            _more(offers.label, room),
+            _more(offers.heap, room),
+            _more(offers.least, most),
+        )
+    keys, prefix_of, label_of, heap, least = offers
+    for k in range(-1, num_seen):
+        x, value = -1, end_value
+        if k >= 0:
+            x, value = seen[k], best[seen[k]]
+        if x == chosen or value == np.inf:
+            continue
+        counts[LEAST] = _keep(least, counts[LEAST], count, value)
+        if counts[LEAST] == count and value > least[0]:
+            continue
+        o = counts[OFFERS]
+        keys[o], prefix_of[o], label_of[o] = value, prefix, x
+        _push(heap, keys, counts[HEAP], o)
+        counts[OFFERS] += 1
+        counts[HEAP] += 1
+    return offers
+
+
+@njit(cache=True, nogil=True)
+def _traced(g: _Arcs, tree: _Tree, paths: _Paths, found: int, prefix: int) -> _Paths:
+    """Return the paths with the best one of the string that is this prefix."""
+    least, last = np.inf, -1
+    for e in range(tree.begins[prefix], tree.begins[prefix + 1]):
+        if tree.done[e] + g.final[tree.nodes[e]] < least:
+            least, last = tree.done[e] + g.final[tree.nodes[e]], e
+    length, e = 0, last
+    while tree.back[e] >= 0:
+        length += 1
+        e = tree.back[e]
+    end = paths.offsets[found] + length
+    paths = _Paths(
+        _more(paths.arcs, end),
+        _more(paths.offsets, found + 2),
+        _more(paths.start, found + 1),
+        _more(paths.node, found + 1),
+    )
+    paths.offsets[found + 1] = end
+    paths.start[found], paths.node[found] = -1 - tree.back[e], tree.nodes[last]
+    e = last
+    for k in range(length):
+        paths.arcs[end - 1 - k] = tree.by[e]
+        e = tree.back[e]
+    return paths
 
 
 @njit(cache=True, nogil=True)
@@ -143,201 +398,75 @@ def n_best_strings(
     Returns:
         As :func:`n_best_paths`.
     """
-    num_nodes = len(offsets) - 1
-    final_of = np.full(num_nodes, -1, dtype=np.int32)
+    num_nodes, room = len(offsets) - 1, 1024
+    which, final = np.full(num_nodes, -1, dtype=np.int32), np.full(num_nodes, np.inf)
     for f in range(len(finals)):
-        final_of[finals[f]] = f
-    # Elements: a node that a prefix reaches, and the way there (the start s is way -1 - s).
-    room = 1024
-    nodes, back, by = (
-        np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32),
+        which[finals[f]], final[finals[f]] = f, final_penalties[f]
+    g = _Arcs(labels, offsets, arcs, dst, penalties, final, remaining, leaving)
+    work = _Work(
+        np.full(num_nodes, -1, dtype=np.int32),
+        np.empty(num_nodes + 1, dtype=np.int32),
+        np.zeros(num_nodes, dtype=np.bool_),
+        np.full(num_labels, -1, dtype=np.int32),
+        np.empty(num_labels, dtype=np.int32),
+        np.empty(num_labels),
+    )
+    tree = _Tree(
         np.empty(room, dtype=np.int32),
-    )  # fmt: skip
-    done = np.empty(room)
-    num_elements = 0
-    # Prefixes: their elements are those from begins[p] up to begins[p + 1].
-    begins = np.zeros(room, dtype=np.int32)
-    num_prefixes = 0
-    place = np.full(num_nodes, -1, dtype=np.int32)
-    queue = np.empty(num_nodes + 1, dtype=np.int32)
-    queued = np.zeros(num_nodes, dtype=np.bool_)
-    # Offers: a prefix and the label after it, -1 for its end.
-    keys = np.empty(room)
-    of_prefix, label_of = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
-    heap = np.empty(room, dtype=np.int64)
-    offers, size = 0, 0
-    # The best completions so far of different strings, the worst first, of at most ``count``.
-    least_keys = np.empty(room)
-    num_keys, bound = 0, np.inf
-    best_of = np.empty(num_labels)
-    seen_at = np.full(num_labels, -1, dtype=np.int32)
-    seen = np.empty(num_labels, dtype=np.int32)
-
-    path_arcs = np.empty(1024, dtype=np.int32)
-    path_offsets = np.zeros(room + 1, dtype=np.int32)
-    path_start, path_final = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
+        np.empty(room),
+        np.empty(room, dtype=np.int32),
+        np.empty(room, dtype=np.int32),
+        np.zeros(room, dtype=np.int32),
+    )
+    offers = _Offers(
+        np.empty(room),
+        np.empty(room, dtype=np.int32),
+        np.empty(room, dtype=np.int32),
+        np.empty(room, dtype=np.int64),
+        np.empty(room),
+    )
+    paths = _Paths(
+        np.empty(room, dtype=np.int32),
+        np.zeros(room, dtype=np.int32),
+        np.empty(room, dtype=np.int32),
+        np.empty(room, dtype=np.int32),
+    )
+    counts = np.zeros(5, dtype=np.int64)
     found = 0
-    parent, label = -1, -1
     while found < count:
-        if num_prefixes > 0:
-            if size == 0:
+        prefix, label = -1, -1
+        if counts[PREFIXES] > 0:
+            if counts[HEAP] == 0:
                 break
-            offer = _pop(heap, keys, size)
-            size -= 1
-            parent, label = of_prefix[offer], label_of[offer]
-        node = -1
-        while True:
-            # Extend the parent by the label: what is reached, then on through epsilons.
-            ending = label < 0 and num_prefixes > 0
-            prefix = parent if ending else num_prefixes
-            if not ending:
-                begin = num_elements
-                sources = len(starts)
-                if parent >= 0:
-                    sources = begins[parent + 1] - begins[parent]
-                head, tail = 0, 0
-                for k in range(sources):
-                    first, last = -1, 0
-                    if parent >= 0:
-                        e = begins[parent] + k
-                        first, last = _labelled(offsets, arcs, labels, nodes[e], label)
-                    for position in range(first, last):
-                        if parent >= 0:
-                            arc = arcs[position]
-                            d, way, value, before = dst[arc], arc, done[e] + penalties[arc], e
-                        else:
-                            d, way, value, before = starts[k], -1, start_penalties[k], -1 - k
-                        if remaining[d] == np.inf or value == np.inf:
-                            continue
-                        if _beyond(value, remaining[d], bound):
-                            continue
-                        at = place[d]
-                        if at < begin:
-                            at = num_elements
-                            num_elements += 1
-                            nodes, back = _more(nodes, num_elements), _more(back, num_elements)
-                            by, done = _more(by, num_elements), _more(done, num_elements)
-                            place[d] = at
-                            nodes[at] = d
-                            queue[tail] = d
-                            queued[d] = True
-                            tail += 1
-                        elif value >= done[at]:
-                            continue
-                        done[at], by[at], back[at] = value, way, before
-                while head != tail:
-                    n = queue[head]
-                    head = (head + 1) % len(queue)
-                    queued[n] = False
-                    e = place[n]
-                    first, last = _labelled(offsets, arcs, labels, n, -1)
-                    for position in range(first, last):
-                        arc = arcs[position]
-                        d, value = dst[arc], done[e] + penalties[arc]
-                        if remaining[d] == np.inf or value == np.inf:
-                            continue
-                        if _beyond(value, remaining[d], bound):
-                            continue
-                        at = place[d]
-                        if at < begin:
-                            at = num_elements
-                            num_elements += 1
-                            nodes, back = _more(nodes, num_elements), _more(back, num_elements)
-                            by, done = _more(by, num_elements), _more(done, num_elements)
-                            place[d] = at
-                            nodes[at] = d
-                        elif value >= done[at] - 1e-12 * max(1.0, abs(done[at])):
-                            continue
-                        done[at], by[at], back[at] = value, arc, e
-                        if not queued[d]:
-                            queue[tail] = d
-                            queued[d] = True
-                            tail = (tail + 1) % len(queue)
-                num_prefixes += 1
-                begins = _more(begins, num_prefixes + 1)
-                begins[num_prefixes] = num_elements
-                if num_elements == begin:
-                    break
-                # The best completion: from the best node, as its ways lead, through epsilons.
-                if node < 0:
-                    least = np.inf
-                    for e in range(begin, num_elements):
-                        if done[e] + remaining[nodes[e]] < least:
-                            least = done[e] + remaining[nodes[e]]
-                            node = nodes[e]
-                    if parent < 0:
-                        num_keys = _keep(least_keys, num_keys, count, least)
-                while leaving[node] >= 0 and labels[leaving[node]] < 0:
-                    node = dst[leaving[node]]
-                chosen = -1
-                if leaving[node] >= 0:
-                    chosen = labels[leaving[node]]
-                    node = dst[leaving[node]]
-                # All others are offered.
-                end_value, num_seen = np.inf, 0
-                for e in range(begin, num_elements):
-                    n = nodes[e]
-                    if final_of[n] >= 0:
-                        end_value = min(end_value, done[e] + final_penalties[final_of[n]])
-                    _, first = _labelled(offsets, arcs, labels, n, -1)
-                    for position in range(first, offsets[n + 1]):
-                        arc = arcs[position]
-                        x, value = labels[arc], done[e] + penalties[arc] + remaining[dst[arc]]
-                        if seen_at[x] != prefix:
-                            seen_at[x] = prefix
-                            seen[num_seen] = x
-                            num_seen += 1
-                            best_of[x] = value
-                        elif value < best_of[x]:
-                            best_of[x] = value
-                needed = offers + num_seen + 1
-                keys, heap = _more(keys, needed), _more(heap, needed)
-                of_prefix, label_of = _more(of_prefix, needed), _more(label_of, needed)
-                for k in range(-1, num_seen):
-                    x, value = -1, end_value
-                    if k >= 0:
-                        x, value = seen[k], best_of[seen[k]]
-                    if x == chosen or value == np.inf:
-                        continue
-                    least_keys = _more(least_keys, num_keys + 1)
-                    num_keys = _keep(least_keys, num_keys, count, value)
-                    if num_keys == count:
-                        bound = least_keys[0]
-                    if value > bound:
-                        continue
-                    keys[offers], of_prefix[offers], label_of[offers] = value, prefix, x
-                    _push(heap, keys, size, offers)
-                    offers += 1
-                    size += 1
-                parent, label = prefix, chosen
-                if chosen >= 0:
-                    continue
-            # The string ends: trace its best path back.
-            path_offsets = _more(path_offsets, found + 2)
-            path_start, path_final = _more(path_start, found + 1), _more(path_final, found + 1)
-            least, last_element = np.inf, -1
-            for e in range(begins[prefix], begins[prefix + 1]):
-                f = final_of[nodes[e]]
-                if f >= 0 and done[e] + final_penalties[f] < least:
-                    least, last_element = done[e] + final_penalties[f], e
-            path_final[found] = final_of[nodes[last_element]]
-            length, e = 0, last_element
-            while back[e] >= 0:
-                length += 1
-                e = back[e]
-            path_start[found] = -1 - back[e]
-            base = path_offsets[found]
-            path_arcs = _more(path_arcs, base + length)
-            e = last_element
-            for k in range(length):
-                path_arcs[base + length - 1 - k] = by[e]
-                e = back[e]
+            offer = _pop(offers.heap, offers.keys, counts[HEAP])
+            counts[HEAP] -= 1
+            prefix, label = _whole(offers.prefix[offer]), _whole(offers.label[offer])
+        # Unless the prefix ends, extend it by the label, then as the best completion goes on.
+        node, complete = -1, label < 0 and prefix >= 0
+        while not complete:
+            bound = offers.least[0] if counts[LEAST] == count else np.inf
+            tree = _extended(g, work, tree, counts, starts, start_penalties, prefix, label, bound)
+            first, prefix = prefix < 0, counts[PREFIXES] - 1
+            if tree.begins[prefix] == tree.begins[prefix + 1]:
+                break
+            if node < 0:
+                e = _best_element(g, tree, prefix)
+                node = _whole(tree.nodes[e])
+                if first:
+                    best = tree.done[e] + remaining[node]
+                    counts[LEAST] = _keep(offers.least, counts[LEAST], count, best)
+            while leaving[node] >= 0 and labels[leaving[node]] < 0:
+                node = _whole(dst[leaving[node]])
+            label, complete = -1, leaving[node] < 0
+            if not complete:
+                label, node = _whole(labels[leaving[node]]), _whole(dst[leaving[node]])
+            offers = _offered(g, work, tree, offers, counts, prefix, label, count)
+        if complete:
+            paths = _traced(g, tree, paths, found, prefix)
             found += 1
-            path_offsets[found] = base + length
-            break
     return (
-        path_arcs[: path_offsets[found]],
-        path_offsets[: found + 1],
-        path_start[:found],
-        path_final[:found],
+        paths.arcs[: paths.offsets[found]],
+        paths.offsets[: found + 1],
+        paths.start[:found],
+        which[paths.node[:found]],
     )
