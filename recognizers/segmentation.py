@@ -53,7 +53,8 @@ MAX_PIECES = 96
 
 
 PIXEL_MIDDLE = 0.5
-"""Where a box begins within its first pixel: in its middle, since boxes are of drawn points."""
+"""Where a box begins within its first pixel of the file: in its middle, since boxes are of drawn
+points."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _segment_levels(levels: np.ndarray, scale: float, rules: Rules) -> Segmentat
     spans = piece_spans(pieces)
     src, dst = group_pieces(spans, height, rules)
     boxes = group_boxes(piece_boxes(unshear(pieces, shifts)), src, dst)
+    boxes *= scale
     boxes[:, :2] -= PIXEL_MIDDLE
     ink, owner = shear(image, shifts), with_edges(pieces)
     return Segmentation(
@@ -165,7 +167,7 @@ def _segment_levels(levels: np.ndarray, scale: float, rules: Rules) -> Segmentat
         num_nodes=len(spans) + 1,
         src=src,
         dst=dst,
-        boxes=(boxes * scale).astype(np.float32),
+        boxes=boxes.astype(np.float32),
         images=segment_images(ink, owner, src, dst, height),
         surroundings=segment_surroundings(ink, owner, pieces, src, dst, height),
         features=geometric_features(pieces, spans, cut_ink, src, dst, height, stroke_width(mask)),

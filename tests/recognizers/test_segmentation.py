@@ -27,7 +27,8 @@ from recognizers.images import load_field
 from recognizers.segment_features import FEATURES
 from recognizers.segment_images import normalise_segment, to_input
 from recognizers.segment_rules import CUTS, THOROUGH, Rules
-from recognizers.segmentation import Segmentation, segment_field
+from recognizers.segment_surroundings import segment_surroundings
+from recognizers.segmentation import Segmentation, ink_image, segment_field
 from recognizers.segmentation_graph import INK, SegmentPenalty, segmentation_graph
 from recognizers.segmentation_quality import (
     has_path,
@@ -199,6 +200,37 @@ def test_high_fields_are_reduced_and_boxes_stay_in_file_pixels():
     assert np.abs(s.boxes[0] - (200, 80, 50, 320)).max() <= 12
 
 
+def test_boxes_of_reduced_fields_begin_in_the_middle_of_a_pixel_of_the_file():
+    """The same field with four pixels for each in both directions has boxes four times as large."""
+    field = bars([20, 60], height=128, width=160, thick=8)
+    one, four = segment_field(field), segment_field(np.kron(field, np.ones((4, 4), np.uint8)))
+    assert (one.scale, four.scale) == (1.0, 4.0)
+    np.testing.assert_allclose(four.boxes[:, :2] + 0.5, 4 * (one.boxes[:, :2] + 0.5))
+    np.testing.assert_allclose(four.boxes[:, 2:], 4 * one.boxes[:, 2:])
+    for small, large in zip(one.cuts, four.cuts, strict=True):
+        np.testing.assert_allclose(large, 4 * small)
+
+
+@pytest.mark.parametrize("slant", [-0.3, 0.4])
+def test_lines_between_pieces_lean_with_the_writing(slant):
+    field = np.full((60, 140), 225, np.uint8)
+    for row in range(8, 52):
+        for left in (45, 80):
+            begin = left + round(slant * (30 - row))
+            field[row, begin : begin + 6] = 40
+    (line,) = segment_field(field).cuts
+    for x, y in line:
+        middle = 45 + 6 + (80 - 51) / 2 + slant * (30 - y)
+        assert abs(x - middle) < 4
+
+
+def test_what_is_full_black_is_the_third_decile_of_the_ink():
+    levels = np.linspace(100, 200, 101, dtype=np.float32)[None].repeat(3, axis=0)
+    image = ink_image(levels, np.ones(levels.shape, bool), 60.0)
+    assert np.flatnonzero(image[1] < 255).tolist() == list(range(30))
+    assert image[0, 0] == round(255 * (100 - 24) / (130 - 24))
+
+
 def test_a_printed_rule_is_no_ink():
     field = bars([40, 75], width=160)
     field[44:46] = 120
@@ -253,6 +285,49 @@ def test_normalised_images_are_like_mnist():
     assert not image[:2].any()
     point = normalise_segment(np.full((6, 6), 255, np.uint8), 60.0)
     assert 2 <= np.ptp(np.nonzero(point > 128)[0]) + 1 <= 4
+
+
+def test_wide_segments_are_heightened_up_to_a_limit():
+    """10 x 40 pixels in writing 20 high: 20 columns, and rows 1.7 times as far enlarged."""
+    image = normalise_segment(np.full((10, 40), 255, np.uint8), 20.0)
+    assert abs(image.max(axis=1).astype(float).sum() / 255 - 10 * 0.5 * 1.7) < 0.5
+    assert abs(image.max(axis=0).astype(float).sum() / 255 - 20) < 0.5
+    # Not further than to what high writing would be: 0.6 of 40 is 20 rows.
+    flat = normalise_segment(np.full((20, 24), 255, np.uint8), 40.0)
+    assert abs(flat.max(axis=1).astype(float).sum() / 255 - 20 * 20 / 24) < 0.5
+
+
+def test_points_stay_small_and_heavy_ends_stay_in_the_picture():
+    point = normalise_segment(np.full((6, 6), 255, np.uint8), 40.0)
+    assert abs(point.astype(float).sum() / 255 - (6 * 20 / 24) ** 2) < 1
+    heavy = np.zeros((40, 40), np.uint8)
+    heavy[:, 18:22] = 255
+    heavy[32:] = 255
+    for turn in range(4):
+        image = normalise_segment(np.rot90(heavy, turn), 40.0)
+        beyond = image > 32
+        beyond[2:30, 2:30] = False
+        assert not beyond.any()
+        assert abs(image.astype(float).sum() / heavy.astype(float).sum() - 0.25) < 0.01
+
+
+def test_segments_stand_on_the_middle_of_their_line_beside_all_other_ink():
+    pieces = np.full((60, 120), -1)
+    pieces[10:34, 20:26], pieces[28:34, 40:46], pieces[10:34, 52:58] = 0, 1, 2
+    ink = np.where(pieces >= 0, 255, 0).astype(np.uint8)
+    src, dst = np.array([0, 1, 0]), np.array([1, 2, 3])
+    for scale in (1, 2):
+        field, numbers = (np.kron(a, np.ones((scale, scale), a.dtype)) for a in (ink, pieces))
+        views = segment_surroundings(field, numbers, numbers, src, dst, 24.0 * scale)
+        own, other = views[:, 0] > 127, views[:, 1] > 127
+        # Letters 24 high are 16 high here, around the middle; the low one stands at their foot.
+        assert np.flatnonzero(own[0].any(axis=1)).tolist() == list(range(8, 24))
+        assert np.flatnonzero(own[1].any(axis=1)).tolist() == list(range(20, 24))
+        assert np.flatnonzero(own[1].any(axis=0)).tolist() == list(range(14, 18))
+        assert not (own & other).any()
+        assert other[1, :, :14].any()
+        assert other[1, :, 18:].any()
+        assert not other[2].any()
 
 
 def test_network_input_range():
@@ -374,6 +449,22 @@ def test_the_cuts_that_readers_choose_among(name):
     found = measure_segmentation(DATA, files, segment=partial(segment_field, rules=CUTS[name]))
     assert found.digit_recall >= {"usual": 0.96, "thorough": 0.985}[name]
     assert found.arcs_per_digit <= {"usual": 14, "thorough": 27}[name]
+
+
+def test_the_figures_of_a_segmenter(tmp_path):
+    """Two fields with two digits each; of the second a box says what no segment shows."""
+    (tmp_path / "images").mkdir()
+    rows = ["file,digit,x,y,width,height"]
+    for name, second in (("a.png", 60), ("b.png", 100)):
+        Image.fromarray(bars([20, 60], thick=20)).save(tmp_path / "images" / name)
+        rows += [f"{name},0,20,8,20,32", f"{name},0,{second},8,20,32"]
+    (tmp_path / "boxes.csv").write_text("\n".join(rows) + "\n")
+    found = measure_segmentation(tmp_path)
+    assert (found.fields, found.digits) == (2, 4)
+    assert (found.digit_recall, found.field_recall) == (0.75, 0.5)
+    assert (found.missed, found.broken) == ((("b.png", 1),), ("b.png",))
+    assert found.arcs_per_digit == 2 * segment_field(bars([20, 60], thick=20)).num_arcs / 4
+    assert measure_segmentation(tmp_path, ["a.png"]).field_recall == 1.0
 
 
 @needs_data
