@@ -276,6 +276,13 @@ def test_penalties_of_styles():
         assert gtn.paths.viterbi_penalty(gtn.composition.compose(written, grammar)) == expected
 
 
+def test_dashes_in_the_place_of_cents_cost_what_dashes_do():
+    grammar = amounts(**{**FORMATS["de"], "fills": {"-": 2.0, "*": 1.0}})
+    for text, expected in [("12,-", 2), ("12,--", 4), ("12,-*", 3), ("12,50-", 2)]:
+        written = gtn.string(text, symbols=grammar.isymbols)
+        assert gtn.viterbi_penalty(gtn.compose(written, grammar)) == expected, text
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -58,6 +58,17 @@ def test_the_examples_of_figure_25():
         assert gtn.path_text(read, "output") == answer
 
 
+def test_each_further_output_costs_what_its_own_character_costs():
+    """Also where a character takes several outputs at least."""
+    begin, repeat = [1.0, 2.0, 4.0], [0.5, 0.25, 0.125]
+    models = character_models("abc", at_least=3, begin=begin, repeat=repeat, rest=8.0)
+    for k, character in enumerate("abc"):
+        for outputs in (3, 4, 6):
+            read = gtn.string(character * outputs + "□", symbols=models.isymbols)
+            found = gtn.viterbi_penalty(gtn.compose(read, models))
+            assert found == begin[k] + (outputs - 1) * repeat[k] + 8.0, (character, outputs)
+
+
 @pytest.mark.parametrize("blank", [0, 2, 4])
 def test_with_touching_characters_it_is_the_topology_of_ctc(blank):
     models = character_models(4, blank, touch=0.0)

@@ -142,6 +142,19 @@ def test_only_the_readings_that_are_given_are_spelled(monkeypatch):
     assert len(spelled) == 2
 
 
+def test_the_reading_of_all_its_paths_comes_before_that_of_the_best_path():
+    """Asked for one reading, too: "b" is cut in two ways, each a little worse than that of "a"."""
+    arcs = [(0, 1, "a", 0.0), (0, 1, "b", 0.3), (0, 1, "b", 0.3)]
+    decoder = Decoder.of(lexicon(["a", "b"]), beam=math.inf)
+    for count in (1, 2):
+        readings = decoder.read(gtn.Graph.from_arcs(arcs, final=1), count)
+        assert [reading.text for reading in readings] == ["b", "a"][:count]
+        assert readings[0].penalty == pytest.approx(0.3)
+        assert readings[0].forward == pytest.approx(0.3 - math.log(2))
+        share = 2 * math.exp(-0.3) / (1 + 2 * math.exp(-0.3))
+        assert readings[0].posterior == pytest.approx(share)
+
+
 def test_a_beam_keeps_the_best_and_forgets_the_rest():
     words = lexicon(WORDS, symbols=LETTERS, penalties=PENALTIES)
     wide, narrow = (Decoder.of(words, beam=beam) for beam in (math.inf, 1.0))

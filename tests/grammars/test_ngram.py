@@ -2,7 +2,8 @@
 
 import gzip
 import math
-from itertools import product
+from collections import Counter
+from itertools import pairwise, product
 from string import ascii_lowercase
 
 import numpy as np
@@ -159,6 +160,32 @@ def test_kneser_ney_counts_contexts():
     assert penalties["kneser-ney"][0] > penalties["kneser-ney"][1]
 
 
+def test_kneser_ney_by_hand():
+    """Counts of contexts, a discount for each length, and what it leaves for the shorter one."""
+    sentences = ["ab", "ba", "ab", "ba", "aa", "ac", "bc", "ca"]
+    model = counted_ngrams(sentences, order=2, smoothing="kneser-ney")
+    # Letters and the end in how many contexts: a after <s> a b c, b after <s> a, c after <s> a b,
+    # </s> after a b c; <unk> in none. None is seen once, so that the discount is a half.
+    contexts = {"a": 4, "b": 2, "c": 3, END: 3}
+    total, kinds = sum(contexts.values()), len(contexts)
+    one = {w: (n - 0.5) / total + 0.5 * kinds / total / 5 for w, n in contexts.items()}
+    for word, probability in one.items():
+        assert math.exp(-model.penalty(word)) == pytest.approx(probability), word
+    assert math.exp(-model.penalty("z")) == pytest.approx(0.5 * kinds / total / 5)
+    pairs = Counter(pair for s in sentences for pair in pairwise([BEGIN, *s, END]))
+    once, twice = (sum(n == times for n in pairs.values()) for times in (1, 2))
+    assert (once, twice) == (5, 4)
+    discount = once / (once + 2 * twice)
+    for first in (BEGIN, *"abc"):
+        followed = {w: n for (f, w), n in pairs.items() if f == first}
+        seen = sum(followed.values())
+        left = discount * len(followed) / seen
+        for word, n in followed.items():
+            assert math.exp(-model.penalty(word, [first])) == pytest.approx(
+                (n - discount) / seen + left * one[word]
+            )
+
+
 def test_katz_where_good_and_turing_estimate_nothing():
     """With 8, 4, 3, 2, 2 words seen once, twice, ... no share is between 0 and 1: a half of each
     count is what the others get."""
@@ -201,6 +228,19 @@ def test_katz_leaves_something_where_only_frequent_words_were_seen():
     after = next_words(model, ["very"])
     assert after["often"] > 0.95
     assert min(after.values()) > 0
+    assert sum(after.values()) == pytest.approx(1.0)
+
+
+def test_a_history_of_frequent_words_counts_as_seen_once_more():
+    """Of what was seen 50 times nothing is discounted: of 51 the others get one."""
+    times = {1: 120, 2: 40, 3: 20, 4: 12, 5: 8, 6: 6}  # Good and Turing estimate what is kept
+    rare = [[f"h{r}-{i}", f"w{r}-{i}"] for r, many in times.items() for i in range(many)]
+    counts = [r for r, many in times.items() for _ in range(many)]
+    model = counted_ngrams(
+        [*rare, ["very", "often"]], order=2, smoothing="katz", counts=[*counts, 50]
+    )
+    after = next_words(model, ["very"])
+    assert after["often"] == pytest.approx(50 / 51)
     assert sum(after.values()) == pytest.approx(1.0)
 
 
@@ -298,6 +338,39 @@ def test_an_arpa_file_by_hand(tmp_path):
     assert gtn.forward_penalty(read).item() == pytest.approx(-total * math.log(10))
 
 
+def test_what_a_pruned_file_lacks_is_charged_for_backing_off(tmp_path):
+    """The bigram "b a" is not there: it costs what forgetting "b" does."""
+    path = tmp_path / "model.arpa"
+    path.write_text(ARPA.replace("-0.6 b", "-0.6 b -0.75"))
+    model = read_arpa(path)
+    assert -model.penalty("a", ["b"]) / math.log(10) == pytest.approx(-0.75 - 0.4)
+    assert -model.penalty("b", ["b", "a"]) / math.log(10) == pytest.approx(-0.01)
+
+
+def test_forgetting_a_word_costs_though_nothing_was_seen_after_it(tmp_path):
+    """As in a file that was pruned: "c" has a cost of backing off, and no bigram."""
+    path = tmp_path / "model.arpa"
+    text = ARPA.replace("ngram 1=5", "ngram 1=6").replace("-0.6 b\n", "-0.6 b\n-0.9 c -0.375\n")
+    path.write_text(text)
+    model = read_arpa(path)
+    for sentence in ("c", "cc", "ca", "ac", "cab", "abc"):
+        read = gtn.compose(
+            gtn.string(sentence, dtype=torch.float64),
+            model.graph(dtype=torch.float64),
+            failure=BACK_OFF,
+        )
+        words = [BEGIN, *sentence, END]
+        expected = sum(model.penalty(w, words[:i]) for i, w in enumerate(words) if i)
+        assert gtn.forward_penalty(read).item() == pytest.approx(expected), sentence
+    assert -model.penalty("a", ["c"]) / math.log(10) == pytest.approx(-0.375 - 0.4)
+
+
+def test_a_logarithm_that_was_rounded_above_zero_is_zero(tmp_path):
+    path = tmp_path / "model.arpa"
+    path.write_text(ARPA.replace("-0.05 <s> a b", "0.00001 <s> a b"))
+    assert read_arpa(path).penalty("b", [BEGIN, "a"]) == 0.0
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -307,7 +380,9 @@ def test_an_arpa_file_by_hand(tmp_path):
         ("-0.3 a b", "nan a b", "line 16: nan is no logarithm"),
         ("-0.3 a b", "0.3 a b", "line 16: the logarithm 0.3 is that of more than one"),
         ("-0.3 a b", "-0.3 a", "line 16: 2 fields; a 2-gram has a logarithm and 2 words"),
+        ("-0.3 a b", "0.001 a b", "line 16: the logarithm 0.001 is that of more than one"),
         ("-0.3 a b", "-0.3 a c", "line 16: 'c' is not among the 1-grams"),
+        ("-0.3 a b", "-0.3 c b", "line 16: 'c' is not among the 1-grams"),
         ("-0.3 a b", "-0.2 <s> a", "line 16: the 2-gram '<s> a' was there before"),
         ("\\2-grams:", "\\3-grams:", "line 14: 3-grams after 1-grams"),
         ("\\2-grams:", "\\bigrams:", r"line 14: '\\\\bigrams:' is no section"),

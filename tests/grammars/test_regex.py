@@ -111,6 +111,17 @@ def test_special_patterns(pattern):
         assert accepts(graph, text) == bool(match(text)), text
 
 
+@pytest.mark.parametrize(
+    "pattern", [r"\d+", r"(?a)\d+", r"(?a:\d)\d", r"(?a)\w*", "(?i)a(?-i:b)", "(?i:a(?-i:b))é"]
+)
+def test_flags_hold_where_they_are_given(pattern):
+    alphabet = "aAbBéÉ1\N{ARABIC-INDIC DIGIT THREE}"
+    graph = regex(pattern, alphabet=alphabet)
+    match = re.compile(pattern).fullmatch
+    for text in ("".join(s) for n in range(4) for s in product(alphabet, repeat=n)):
+        assert accepts(graph, text) == bool(match(text)), text
+
+
 def test_dot_reads_newlines_only_if_asked():
     assert not accepts(regex(".", alphabet="a\n"), "\n")
     assert accepts(regex("(?s).", alphabet="a\n"), "\n")
