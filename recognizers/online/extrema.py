@@ -56,16 +56,10 @@ def _zigzag(points, offsets, least):
             if y < points[low, 1]:
                 low = i
             if direction >= 0 and y < points[high, 1] - least:
-                if direction == 0 and low < high:
-                    where[found], is_top[found], counts[found] = low, False, 1.0
-                    found += 1
                 where[found], is_top[found], counts[found] = high, True, 1.0
                 found += 1
                 direction, low = -1, i
             elif direction <= 0 and y > points[low, 1] + least:
-                if direction == 0 and high < low:
-                    where[found], is_top[found], counts[found] = high, True, 1.0
-                    found += 1
                 where[found], is_top[found], counts[found] = low, False, 1.0
                 found += 1
                 direction, high = 1, i
