@@ -40,8 +40,9 @@ def field_features(ink: CheckInk, candidates: Candidates) -> np.ndarray:
     - share of its upper and lower side that lines run along (the lesser), and of the lower one;
     - share of ink before and behind it, within twice its height; how dark it is against the
       darkest; spread of its components' heights, and log of their number;
-    - whether it is in the lowest eighth, where the line for machines is; whether no ink is near
-      above and below; whether small print stands above it; its widest gap in heights;
+    - whether it reaches into the lowest fourteenth, where the line for machines is; share of ink
+      near it, above and below together, and above, where small print stands; its widest gap in
+      heights;
     - how much what is next to it, before and behind, is like a character of its own that was left
       out: as high, on its line, near, and no currency sign.
     """

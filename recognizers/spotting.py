@@ -178,8 +178,8 @@ def targets_of(
     """Return the class of every window of pages whose objects are known, int64 ``[B, N]``.
 
     An object is in the window of the nearest resolution whose middle is within 2.5 of its pixels
-    of the object's; windows up to 7 pixels and less than an octave away are ``IGNORED``, all
-    others ``rubbish``. An object with ``boxes`` x0, y0, x1, y1 is as high as its box.
+    of the object's; windows up to 7 pixels and 0.8 octaves away are ``IGNORED``, all others
+    ``rubbish``. An object with ``boxes`` x0, y0, x1, y1 is as high as its box.
     """
     x, y = (boxes[:, :2] + boxes[:, 2:]).T[:, :, None] / 2
     height = (boxes[:, 3] - boxes[:, 1])[:, None]
