@@ -1,5 +1,7 @@
 """Annotated images: what they forget about a stroke, and what they keep."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -166,6 +168,65 @@ def test_batches_are_their_members():
     which = [3, 1, 0, 0, 2]
     np.testing.assert_array_equal(batch.take(which).amaps(40), together[which])
     assert InkBatch.of([]).amaps().shape == (0, 5, ROWS, COLUMNS)
+
+
+class Drawn:
+    """A source of numbers where all are zero but one kind: waves, and what is drawn of them."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+    def normal(self, size):
+        found = np.zeros(size)
+        found[self.kind] = 1.0
+        return found
+
+    def uniform(self, low, high, size):
+        return np.full(size, 0.5 * (low + high))
+
+
+@pytest.mark.parametrize(
+    ("kind", "matrix"),
+    [
+        (0, [[math.exp(0.12), 0.0], [0.0, 1.0]]),
+        (1, [[1.0, 0.0], [0.0, math.exp(0.12)]]),
+        (2, [[math.cos(0.1), -math.sin(0.1)], [math.sin(0.1), math.cos(0.1)]]),
+        (3, [[1.0, 0.2], [0.0, 1.0]]),
+    ],
+)
+def test_each_distortion_is_a_map_about_the_middle(kind, matrix):
+    batch = InkBatch.of([in_box(written(0)), in_box(written(1))])
+    middle = np.array([8.5, 9.5])
+    found = batch.distorted(Drawn(kind)).points
+    np.testing.assert_allclose(found, (batch.points - middle) @ np.array(matrix).T + middle)
+    half = batch.distorted(Drawn(kind), turning=0.5).points
+    assert np.allclose(half, found) == (kind != 2)
+
+
+@pytest.mark.parametrize("kind", [4, 5, 6, 7])
+def test_shifts_and_waves_move_points_one_way(kind):
+    batch = InkBatch.of([in_box(written(0))])
+    moved = batch.distorted(Drawn(kind)).points - batch.points
+    axis = kind % 2
+    assert not moved[:, 1 - axis].any()
+    if kind < 6:
+        np.testing.assert_allclose(moved[:, axis], 0.5)
+    else:  # half a pixel along a period of 20, from the other coordinate
+        across = (batch.points - [8.5, 9.5])[:, 1 - axis]
+        np.testing.assert_allclose(moved[:, axis], 0.5 * np.sin(2 * np.pi * across / 20 + np.pi))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_sum_of_a_stroke_is_its_length_around_its_middle(seed):
+    """What tanh squashes, added over pixels and orientations, is the integral along the ink."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform([3, 3], [14, 15], (2, 2))
+    planes = amap(Ink([[a, b]]), 18).astype(float)
+    sums = np.arctanh(planes[:4]).sum(axis=0) / 1.2
+    assert sums.sum() == pytest.approx(np.hypot(*(b - a)), rel=1e-4)
+    x = (sums.sum(axis=0) @ np.arange(18)) / sums.sum()
+    y = (sums.sum(axis=1) @ np.arange(19, -1, -1)) / sums.sum()
+    np.testing.assert_allclose([x, y], (a + b) / 2, atol=1e-3)
 
 
 def test_distortions():

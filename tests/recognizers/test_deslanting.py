@@ -45,6 +45,15 @@ def test_images_without_a_slant_stay():
     assert deslant(images[:0]).shape == (0, 20, 20)
 
 
+def test_the_middle_of_the_ink_stays_where_it_is():
+    images = np.zeros((1, 40, 40), dtype=np.uint8)
+    images[0, np.arange(8, 28), np.arange(27, 7, -1)] = 255
+    upright = deslant(images, None)[0]
+    middle = np.average(np.arange(40), weights=upright.sum(axis=0, dtype=float))
+    assert middle == pytest.approx(17.5, abs=0.1)
+    assert np.ptp(np.flatnonzero(upright.any(axis=0))) <= 1
+
+
 def test_the_box_is_in_the_middle():
     images = np.zeros((4, 28, 28), dtype=np.uint8)
     images[0, 0:20, 8:28] = 255

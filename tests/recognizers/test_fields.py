@@ -12,7 +12,7 @@ import gtn
 from recognizers.datasets.check_printing import draw_line, draw_text
 from recognizers.datasets.checks import CheckComposer
 from recognizers.datasets.mnist import load_mnist
-from recognizers.field_candidates import ROLES, split_off_cents, words
+from recognizers.field_candidates import ROLES, beside_each_other, split_off_cents, words
 from recognizers.field_features import FEATURES, likeness_to_sign, sign_glyphs
 from recognizers.field_ink import horizontal_lines, ink_of_check, paper_levels
 from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
@@ -158,7 +158,75 @@ def test_the_likeliest_are_those_of_least_penalty():
             kept = likeliest(found, penalties, count)
             wanted = sorted(set(itertools.chain(*ranked[:count])))
             assert kept.boxes[:, 0].astype(int).tolist() == wanted
-            assert len(kept.pairs) == sum(len(path) == 2 for path in ranked[:count])
+            ends = kept.boxes[kept.pairs][:, :, 0].astype(int).tolist()
+            assert ends == [list(pair) for pair in pairs if pair in ranked[:count]]
+        near = likeliest(found, penalties, 7, within=1.0)
+        totals = [sum(float(penalties[k]) for k in path) for path in ranked]
+        those = [path for path, total in zip(ranked, totals) if total <= totals[0] + 1.0]
+        assert near.boxes[:, 0].tolist() == sorted(set(itertools.chain(*those)))
+
+
+def test_features_by_hand():
+    """Three bars, four pixels wide and twenty high, over a printed line; another bar behind."""
+    grey = np.full((200, 400), 220, np.uint8)
+    for x in (300, 308, 316, 340):
+        grey[40:60, x : x + 4] = 40
+    grey[66:68, 280:380] = 40
+    found = locate_fields(grey)
+    number = found.boxes.tolist().index([300.0, 40.0, 20.0, 20.0])
+    features = dict(zip(FEATURES, found.features[number].tolist(), strict=True))
+    expected = {
+        "x": 0.55,
+        "x_squared": 0.55**2,
+        "y": -0.5,
+        "y_squared": 0.25,
+        "height": np.log(17 * 20 / 200),
+        "aspect": np.log(20 / 80),
+        "density": 0.6 / 0.3 - 1,
+        "framed": 0.0,
+        "rule_under": 1.0,
+        "ink_before": 0.0,
+        "ink_behind": 80 / (0.6 * 400),
+        "components": np.log(3 / 6),
+        "unevenness": 0.0,
+        "last_line": 0.0,
+        "alone": 0.0,
+        "heading": 0.0,
+        "wide_gap": 4 / 20,
+    }
+    assert {name: features[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    # Its own ink stands four pixels from each side of its picture.
+    dark = found.images[number] < 128
+    assert np.flatnonzero(dark.any(axis=1)).tolist() == list(range(4, 24))
+    assert np.flatnonzero(dark.any(axis=0))[[0, -1]].tolist() == [4, 23]
+    headed = grey.copy()
+    headed[26:36, 302:318] = 40
+    found = locate_fields(headed)
+    number = found.boxes.tolist().index([300.0, 40.0, 20.0, 20.0])
+    features = dict(zip(FEATURES, found.features[number].tolist(), strict=True))
+    assert features["heading"] == features["alone"] == 1.0
+
+
+def test_a_stroke_that_ends_on_a_line_leaves_the_line_whole():
+    for rows in (slice(1, 5), slice(4, 8), slice(1, 8)):
+        mask = np.zeros((9, 50), bool)
+        mask[4] = mask[rows, 20] = True
+        assert horizontal_lines(mask, 30)[4, 20] == (rows != slice(1, 8))
+
+
+def test_specks_are_no_components():
+    grey = np.full((200, 400), 220, np.uint8)
+    grey[40, 50:53] = grey[80:82, 50:52] = 40
+    assert ink_of_check(grey).boxes.tolist() == [[50, 80, 52, 82]]
+
+
+def test_cents_stand_behind_their_dollars_and_small_marks_join_only_what_is_near():
+    boxes = np.array([[40, 20, 100, 50], [6, 14, 30, 30], [106, 14, 130, 30]])
+    assert beside_each_other(boxes, np.zeros(3, int)) == [(0, 2)]
+    for left, joined in ((15, True), (40, False)):
+        marks = np.array([[0, 0, 10, 40], [left, 28, left + 10, 40]])
+        found = {tuple(sorted(word.tolist())) for word in words(marks, 80.0)}
+        assert ((0, 1) in found) is joined
 
 
 def test_gradients_reach_the_coefficients():

@@ -123,6 +123,21 @@ def test_inkml():
     assert from_inkml("<ink/>").ink.is_empty
 
 
+def test_inkml_of_steps_that_stay_and_axes_the_other_way():
+    assert from_inkml("<ink><trace>10 5,'2'1,* *,3 *</trace></ink>").ink == Ink(
+        [[(10, -5), (12, -6), (14, -7), (17, -8)]]
+    )
+    channels = '<channel name="X" orientation="-ve"/><channel name="Y"/>'
+    text = f"<ink><traceFormat>{channels}</traceFormat><trace>1 2,3 5</trace></ink>"
+    assert from_inkml(text).ink == Ink([[(-1, -2), (-3, -5)]])
+
+
+def test_reversed_ink_has_its_strokes_from_the_last():
+    assert Ink([[(0, 0), (1, 1), (2, 2)], [(5, 5)]]).reversed() == Ink(
+        [[(5, 5)], [(2, 2), (1, 1), (0, 0)]]
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -73,6 +73,53 @@ def test_written_backwards_there_are_about_as_many_pieces():
     assert np.abs(np.subtract(forward, backward)).mean() <= 1.5
 
 
+def test_features_by_hand():
+    """A stroke in two pieces, which meet in the middle of the foot, and a bar apart."""
+    stroke = [(3, 13), (4, 7), (6, 7), (10, 13), (11, 7)]
+    for word in (Ink([stroke, [(20, 7), (20, 18)]]), Ink([stroke[::-1], [(20, 7), (20, 18)]])):
+        cut = segment_ink(word)
+        runs = [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+        assert list(zip(cut.src.tolist(), cut.dst.tolist(), strict=True)) == runs
+        lefts, rights = cut.boxes[:, 0] / 10, cut.boxes[:, 2] / 10
+        width = rights - lefts
+        assert 0.45 < rights[0] < 0.55
+        expected = {
+            "one": [1] * 6,
+            "width": width,
+            "width_squared": width**2,
+            "pieces": np.array([1, 2, 3, 1, 2, 1]) / 7,
+            "one_piece": [1, 0, 0, 1, 0, 1],
+            "gap_before": [1, 1, 1, 0, 0, 0.9],
+            "gap_after": [0, 0.9, 1, 0.9, 1, 1],
+            "lift_before": [1, 1, 1, 0, 0, 1],
+            "lift_after": [0, 1, 1, 1, 1, 1],
+            "lifts_inside": [0, 0, 0.5, 0, 0.5, 0],
+        }
+        assert tuple(expected) == FEATURES
+        np.testing.assert_allclose(cut.features.T, list(expected.values()), atol=1e-5)
+
+
+def test_a_wide_piece_is_a_segment_by_itself():
+    cut = segment_ink(Ink([[(3, 0), (48, 19)], [(55, 0), (55, 19)]]))
+    assert cut.num_pieces == 2
+    assert list(zip(cut.src.tolist(), cut.dst.tolist(), strict=True)) == [(0, 1), (1, 2)]
+
+
+def test_a_bar_goes_to_the_high_stroke_that_it_crosses_though_a_low_one_is_nearer():
+    cut = segment_ink(Ink([[(10, 7), (10, 18)], [(14, 7), (14, 13)], [(10.5, 15), (14, 15)]]))
+    assert cut.num_pieces == 2
+    assert cut.ink(0).bounds == (10.0, 7.0, 14.0, 18.0)
+
+
+def test_the_loop_of_a_descender_is_cut_where_it_comes_to_the_base_line():
+    """The foot of other letters is cut at its lowest."""
+    for low, height in ((1.5, 6.0), (6.0, 6.0)):
+        word = Ink([[(3, 13), (4, low), (9, 13)]])
+        cut = segment_ink(word)
+        assert cut.num_pieces == 2
+        assert cut.points[cut.strokes[1]][1] == pytest.approx(height, abs=0.6)
+
+
 def test_the_image_of_a_segment_is_that_of_its_ink():
     word = WORDS[0]
     cut = segment_ink(word)
@@ -161,6 +208,7 @@ def test_slant_is_found_and_taken_out(lean):
     assert slant(leaning) == pytest.approx(lean, abs=0.15)
     assert abs(slant(upright(leaning))) <= 0.15
     assert slant(leaning.reversed()) == slant(leaning)
+    assert upright(leaning).bounds[0] == pytest.approx(leaning.bounds[0])
 
 
 def test_slant_of_odd_ink():

@@ -91,6 +91,12 @@ def test_the_lines_come_to_their_rows():
     np.testing.assert_allclose(widths, np.ptp(x) * 7 / lines.core_height)
 
 
+def test_what_is_beyond_the_outer_lines_keeps_the_scale_of_the_core():
+    lines = Lines(0.0, 0.0, 0.0, 20.0, 10.0, 0.0, -10.0)
+    rows = on_lines(Ink([[(0, y) for y in (-11.0, -10.0, -5.0, 20.0, 21.0, 99.0, -99.0)]]), lines)
+    np.testing.assert_allclose(rows.points[:, 1], [0.8, 1.5, 4.0, 18.0, 18.7, 19.0, 0.0])
+
+
 def test_shares_add_up_and_only_lines_of_the_own_kind_are_near():
     fit = fit_lines(word(WORDS["highly"]))
     np.testing.assert_allclose(fit.shares.sum(axis=1), 1.0)

@@ -14,6 +14,7 @@ from recognizers.spot_network import SpotNetwork
 from recognizers.spotting import (
     IGNORED,
     Detection,
+    Places,
     Pyramid,
     average_precision,
     detections,
@@ -53,6 +54,16 @@ def test_windows_are_where_places_say():
         assert np.abs(found + 0.5 - expected)[inside].max() <= 0.75
     assert set(places.size) == {20.0, 40.0}
     assert sum(rows * columns for rows, columns in places.shapes) == len(places.x)
+
+
+def test_places_of_a_resolution_that_is_rounded_are_those_of_its_own_sides():
+    """Of 400 x 33 pixels a reduction by the square root of two makes 283 x 23."""
+    places = Pyramid(Middle(), octaves=(0.5,)).places(400, 33)
+    ((rows, columns),) = places.shapes
+    y, x = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
+    np.testing.assert_allclose(places.y, ((4 * y + 15.5 - 9) * 400 / 283).ravel())
+    np.testing.assert_allclose(places.x, ((4 * x + 15.5 - 9) * 33 / 23).ravel())
+    np.testing.assert_allclose(places.size, 20 * 400 / 283)
 
 
 def test_all_resolutions_are_those_of_the_swept_network():
@@ -122,6 +133,17 @@ def test_each_object_is_the_target_of_a_window_in_its_middle(digits):
     assert (target == 10).mean() > 0.9
 
 
+def test_windows_near_an_object_are_neither_its_own_nor_rubbish():
+    """An object 20 high in the middle of (50, 50): windows aside, and of other sizes."""
+    x = np.array([50, 52.5, 52.6, 56.9, 57.1, 50, 50, 50, 50, 50])
+    size = np.array([20, 20, 20, 20, 20, 24, 16.7, 25, 12, 36], dtype=np.float64)
+    places = Places(x, np.full(10, 50.0), size, ((1, 10),))
+    boxes = np.array([[44, 40, 56, 60]])
+    target = targets_of(places, np.array([1]), np.array([7]), boxes, 2, 10)
+    assert (target[0] == 10).all()
+    assert target[1].tolist() == [7, 7, -1, -1, 10, 7, 7, -1, -1, 10]
+
+
 def test_the_sum_over_parallel_arcs_is_a_sum_over_places():
     penalties = torch.randn(3, 1, 6, dtype=torch.float64, requires_grad=True)
     loss = gtn.nn.MMILoss(somewhere(5).double(), reduction="none")
@@ -155,6 +177,20 @@ def test_the_best_of_near_windows_stays():
     assert [one.label for one in found if -6 < one.score < -1] == [8]
     assert len(detections(penalties, places, least=-100.0, most=7)) == 7
     assert detections(penalties, places, label=3) == [one for one in found if one.label == 3]
+
+
+def test_what_is_in_the_reach_of_the_larger_window_is_found_once():
+    """Two windows 15 pixels apart, 20 and 40 pixels high, and a third one further away."""
+    for sizes in ([20.0, 40.0, 20.0], [40.0, 20.0, 20.0]):
+        places = Places(np.array([50.0, 65, 90]), np.zeros(3), np.array(sizes), ((1, 3),))
+        penalties = torch.tensor([[0.0, 4.0], [0.0, 3.0], [0.0, 2.0]])
+        assert [one.x for one in detections(penalties, places)] == [50.0, 90.0]
+
+
+def test_a_hit_is_between_half_and_twice_as_high():
+    boxes, labels = np.array([[10, 10, 30, 40]]), np.array([3])
+    for height, hit in ((14.0, False), (16.0, True), (59.0, True), (61.0, False)):
+        assert hits([Detection(3, -0.1, 20, 25, height)], labels, boxes).tolist() == [hit]
 
 
 def test_hits_and_precision():
