@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 from demos.checks.compose_mnist import command
 from recognizers.datasets.fields import load_fields
 from recognizers.datasets.mnist import load_mnist
-from recognizers.datasets.written_amounts import MnistFields, marks_of
+from recognizers.datasets.written_amounts import Hand, MnistFields, back_to_digit, marks_of
 from recognizers.segmentation import segment_field
 
 DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
@@ -67,6 +68,23 @@ def test_marks_keep_the_digits_and_group_by_thousands() -> None:
         if between != "1234567":
             assert [len(part) for part in between.replace(",", ".").split(".")] == [1, 3, 3]
     assert 60 < grouped < 140
+
+
+def test_digits_lean_to_the_right_and_come_from_one_stretch() -> None:
+    """A pixel further up is so much further to the right; sources follow each other in the set."""
+    forth = np.linalg.inv(back_to_digit(2.0, 0.0, 0.5, 1.5))
+    np.testing.assert_allclose(forth @ [-1.0, 0.0], [-2.0, 1.0])
+    np.testing.assert_allclose(forth @ [0.0, 1.0], [0.0, 3.0])
+    turned = np.linalg.inv(back_to_digit(1.0, 0.1, 0.0, 1.0))
+    np.testing.assert_allclose(turned @ turned.T, np.eye(2), atol=1e-12)
+    labels = np.arange(2000) % 10
+    fields = MnistFields(np.zeros((2000, 28, 28), np.uint8), labels)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        hand = replace(Hand.of(rng, 2000), upstroke=0.0)
+        source = fields.choose("3", hand, rng)[1]
+        assert labels[source] == 3
+        assert hand.window <= source < hand.window + 60
 
 
 def test_digits_without_an_image_are_named() -> None:

@@ -23,6 +23,7 @@ from demos.checks.measuring.calibration import (
     reliability,
 )
 from demos.checks.measuring.confusions import NOTHING, aligned, confusions, edits_of
+from demos.checks.measuring.curves import error_reject_figure
 from demos.checks.measuring.evaluate import Outcome, edit_distance, threshold_for
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.reading.texts import rest, scaled
@@ -92,6 +93,10 @@ def test_reliability_of_what_is_right_as_often_as_it_says() -> None:
     assert expected_calibration_error(honest) < 0.03
     vain = outcomes(*((0.99, i % 2 == 0) for i in range(100)))
     assert expected_calibration_error(vain) == pytest.approx(0.49)
+    # Too little confidence is as wrong as too much; one does not make up for the other.
+    modest = outcomes(*((0.3, i % 2 == 0) for i in range(100)))
+    assert expected_calibration_error(modest, 1) == pytest.approx(0.2)
+    assert expected_calibration_error([*vain, *modest], 2) == pytest.approx((0.49 + 0.2) / 2)
     bins = reliability(honest, 8)
     assert len(bins) == 8
     assert sum(one.count for one in bins) == 4000
@@ -107,9 +112,14 @@ def test_the_error_reject_curve() -> None:
     assert wrong == pytest.approx([2 / 5, 1 / 4, 1 / 3, 0.0])
     assert least.tolist() == [0.5, 0.6, 0.8, 0.9]
     assert [len(part) for part in error_reject([])] == [0, 0, 0]
-    # The operating point lies on the curve.
+    # The operating point lies on the curve, and is marked there.
     threshold = threshold_for(some, most_errors=0.25)
-    assert wrong[least.tolist().index(threshold)] <= 0.25
+    place = least.tolist().index(threshold)
+    assert wrong[place] <= 0.25
+    (axes,) = error_reject_figure(some, threshold).axes
+    (marked,) = [line for line in axes.lines if line.get_marker() == "o"]
+    assert marked.get_xdata() == pytest.approx([100 * rejected[place]])
+    assert marked.get_ydata() == pytest.approx([100 * wrong[place]])
 
 
 # -- calibrating a reader ----------------------------------------------------------------------

@@ -16,12 +16,14 @@ from demos.checks.measuring.evaluate import (
     Outcome,
     accepted_share,
     edit_distance,
+    figures_of,
+    shares_of,
     threshold_for,
 )
 from demos.checks.reading.reader import Reading
 from demos.strings.evaluate import evaluate_folder
 from demos.strings.reader import StringReader
-from recognizers.datasets.fields import FieldSetError
+from recognizers.datasets.fields import Field, FieldSetError, file_hash
 
 run = CliRunner()
 
@@ -47,6 +49,32 @@ def test_the_threshold_keeps_the_errors_below_the_limit() -> None:
     assert accepted_share(some, most_errors=0.01) == 0.0
     # Two of equal confidence are accepted together or not at all.
     assert accepted_share(outcomes((0.9, True), (0.9, False)), most_errors=0.01) == 0.0
+
+
+def test_shares_by_hand(tmp_path: Path) -> None:
+    """Of three fields two are accepted, one of these is wrong in one of its four characters."""
+    rows = [("1250", "1250", 0.9, True), ("1250", "150", 0.8, True), ("77", "7", 0.4, False)]
+    some = [Outcome("", truth, Reading(text, p, yes)) for truth, text, p, yes in rows]
+    found = shares_of(some)
+    assert (found["n"], found["exact"]) == (3, 1 / 3)
+    assert found["digit_error"] == pytest.approx((1 + 1) / 10)
+    assert (found["accepted"], found["accepted_error"]) == (2 / 3, 0.5)
+    assert found["accepted_at_1pct_error"] == pytest.approx(1 / 3)
+    fields = []
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(name.encode())
+        fields.append(Field(tmp_path / name, "1"))
+    results = [(one.path, Reading("1", 0.9, True)) for one in fields]
+    seen = [file_hash(fields[1].path), "another"]
+    figures = figures_of(results, fields, seen)
+    assert (figures["n_seen_in_training"], figures["exact"]) == (1, 1.0)
+    assert figures["outcomes"][1].name == "b.png"
+
+
+def test_nothing_but_certainty_is_accepted_where_no_confidence_is_good_enough() -> None:
+    some = outcomes((0.9, False), (0.8, True))
+    assert threshold_for(some, most_errors=0.01) == 1.0
+    assert threshold_for([], most_errors=0.01) == 1.0
 
 
 def test_edit_distance() -> None:

@@ -293,6 +293,9 @@ def test_the_graph_of_texts_says_what_the_reader_says() -> None:
     best = max(alone, key=alone.__getitem__)
     assert best in found
     assert found[best] == pytest.approx(alone[best], rel=0.2)  # but for what the beam left out
+    paths = [gtn.n_best(texts_graph(reader, [view], scale), 2) for scale in (1.0, 0.5)]
+    once, half = ([gtn.viterbi_penalty(path).item() for path in every] for every in paths)
+    assert half == pytest.approx([0.5 * penalty for penalty in once])
 
 
 # -- folds, results, tables, pages -------------------------------------------------------------

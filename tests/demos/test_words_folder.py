@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from demos.words.__main__ import app
 from demos.words.commands.read import OWN_INK
-from demos.words.measuring.folder import evaluate_folder, load_folder
+from demos.words.measuring.folder import as_words, evaluate_folder, load_folder
+from demos.words.measuring.words import Told
 from demos.words.reading.reader import SYSTEMS, shipped_reader
 from demos.words.samples.handwriting import write_word
 from demos.words.samples.words import evenly
@@ -116,6 +117,9 @@ def test_errors_of_a_folder(system, tmp_path):
     assert figures["char_error"] == pytest.approx(1 / 11)
     assert figures["char_error_no_lexicon"] >= 1 / 11
     assert figures["words_per_second"] > 0
+    told = Told(as_words(reader, words), ["hand"] * 3, ["hand"] * 3, ["hand"] * 3, 1.5)
+    assert told.figures()["words_per_second"] == 2.0
+    assert told.errors(but={"band"})["n_words"] == 2
 
 
 def test_a_folder_is_measured_from_the_command_line(tmp_path):

@@ -231,6 +231,15 @@ def test_katz_leaves_something_where_only_frequent_words_were_seen():
     assert sum(after.values()) == pytest.approx(1.0)
 
 
+def test_the_beginning_of_a_sentence_is_no_word_whose_contexts_are_counted():
+    """Of "abab" two letters and the end follow one word each, a follows two."""
+    model = counted_ngrams(["abab"], order=2, smoothing="kneser-ney")
+    discount = 2 / (2 + 2 * 1)  # b and the end were seen in one context, a in two
+    for word, contexts in (("a", 2), ("b", 1), (END, 1)):
+        expected = (contexts - discount) / 4 + discount * 3 / 4 / 4
+        assert math.exp(-model.penalty(word)) == pytest.approx(expected), word
+
+
 def test_a_history_of_frequent_words_counts_as_seen_once_more():
     """Of what was seen 50 times nothing is discounted: of 51 the others get one."""
     times = {1: 120, 2: 40, 3: 20, 4: 12, 5: 8, 6: 6}  # Good and Turing estimate what is kept

@@ -84,6 +84,38 @@ def test_two_fields_for_cents_that_stand_high():
     assert 4 <= raised <= 16
 
 
+def test_digits_stand_on_the_line_of_the_amount():
+    """By hand they jump a little; of cents that stand high no ink is lost."""
+    writer = MnistFields(*bars(), tight=True)
+    away, raised = [], 0
+    for seed in range(60):
+        found = write_amount("888.88", writer, np.random.default_rng(seed))
+        x, y, wide, high = found.parts[0].box
+        first = found.ink[:, x : x + max(4, wide // (4 if len(found.parts) == 2 else 9))]
+        away.append(int(np.flatnonzero((first > 60).any(axis=1))[-1]) + 1 - found.line)
+        for part in found.parts[1:]:
+            x, y, wide, high = part.box
+            ink = found.ink[y : y + high, x : x + wide] > 60
+            assert ink.any(axis=1).all()
+            raised += 1
+    assert raised >= 8
+    assert abs(np.median(away)) <= 1
+    assert np.percentile(np.abs(away), 80) <= 5
+
+
+def test_printed_amounts_stand_in_their_places(composer):
+    places = {one.name: one for one in composer.layouts}
+    away = []
+    for seed in range(40):
+        check = composer.compose(np.random.default_rng([4, seed]))
+        if check.printed:
+            layout = places[check.layout]
+            line = layout.family.amount[1] * layout.size[1]
+            away.append(check.box[1] + check.box[3] - line)
+    assert len(away) >= 8
+    assert 0 <= np.median(away) <= 6  # commas hang below
+
+
 def test_printed_amounts_are_as_wide_as_what_is_printed():
     found = print_amount("1250.60", "mono", 20, np.random.default_rng(1))
     (part,) = found.parts
@@ -113,6 +145,10 @@ def test_what_falls_off_the_sheet_is_cut_off():
     assert lay(sheet, np.full((10, 10), 200, np.uint8), 25, -4) == (25, 0, 5, 6)
     assert int((sheet > 0).sum()) == 30
     assert lay(sheet, np.full((4, 4), 200, np.uint8), 40, 2)[2:] == (0, 0)
+    numbered = np.arange(100, dtype=np.uint8).reshape(10, 10)
+    assert lay(sheet, numbered, -3, -2) == (0, 0, 7, 8)
+    assert np.array_equal(sheet[:8, :7], numbered[2:, 3:])
+    assert draw_text(np.zeros((60, 60), np.uint8), "1", "sans", 20, 5, 50)[1::2] == (35, 15)
     draw_line(sheet, (-5, 18, 100, 9), 1.0)
     assert sheet[18:].min() == 255
     assert draw_text(sheet, " ", "sans", 12, 3, 10) == (3, 10, 0, 0)

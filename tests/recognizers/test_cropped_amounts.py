@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,8 +79,17 @@ def test_a_frame_is_of_vertical_lines_at_the_ends() -> None:
         found = framed(np.zeros((10, 60)), np.random.default_rng(seed))
         assert (found == found[0]).all()
         assert not found[:, 8:-8].any()
-        seen += bool(found.any())
-    assert 0 < seen < 40
+        seen += found[0, :8].any() + 1j * found[0, -8:].any()
+    assert 0 < seen.real < 20
+    assert 0 < seen.imag < 20
+
+
+def test_only_sevens_have_bars(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    fields = CroppedFields(*digits)
+    hand = replace(Hand.of(np.random.default_rng(0), 40), barred=True, upstroke=0.0)
+    for digit in "0123456789":
+        pixels, source = fields.choose(digit, hand, np.random.default_rng(0))
+        assert np.array_equal(pixels, digits[0][source]) == (digit != "7")
 
 
 def test_hands_of_other_fields_put_no_bars(digits: tuple[np.ndarray, np.ndarray]) -> None:

@@ -101,6 +101,17 @@ def test_pages_hold_what_they_say(digits):
     assert np.array_equal(present(pages).sum(axis=1) <= counts, np.ones(60, bool))
 
 
+def test_sizes_are_even_in_their_logarithm():
+    bar = np.zeros((1, 28, 28), np.uint8)
+    bar[:, 4:24, 13:15] = 255
+    recipe = PageRecipe(digits=(1, 1), clutter=(0, 0), waves=(0, 0), slant=0.0)
+    pages = draw_pages(bar, np.array([1]), recipe, 400, np.random.default_rng(5))
+    assert pages.owner.tolist() == list(range(400))
+    factors = np.sort(np.sqrt(pages.images.sum(axis=(1, 2), dtype=float) / (40 * 255)))
+    assert (factors[0], factors[-1]) == (pytest.approx(1, abs=0.03), pytest.approx(2.5, abs=0.05))
+    assert factors[200] == pytest.approx(math.sqrt(2.5), abs=0.08)
+
+
 def test_clutter_is_apart_from_digits_and_waves_are_not(digits):
     plain = PageRecipe(clutter=(5, 5), waves=(0, 0))
     pages = draw_pages(*digits, plain, 20, np.random.default_rng(2))

@@ -76,6 +76,28 @@ def test_characters_vary_in_size_slant_and_height_and_stay_inside(digits):
     assert wider.max() > 4  # sheared
 
 
+def test_sizes_and_slants_are_those_of_the_recipe():
+    """Half of the logarithm of a size is the line's; of a slant a quarter the character's."""
+    bar = np.zeros((1, 28, 28), np.uint8)
+    bar[:, 4:24, 13:15] = 255
+    one = np.array([1])
+    sized = draw_lines(bar, one, Recipe(length=(8, 8), gap=(5, 9), size=0.4), 300, RNG(5))
+    mass = [
+        sized.images[line, y0:y1, x0:x1].sum(dtype=float)
+        for line, (x0, y0, x1, y1) in zip(sized.owner, sized.boxes, strict=True)
+    ]
+    factors = np.sqrt(np.array(mass) / (40 * 255)).reshape(300, 8)
+    assert 1 / 1.42 < factors.min() < 1 / 1.3
+    assert 1.3 < factors.max() < 1.42
+    ratios = factors.max(axis=1) / factors.min(axis=1)
+    assert 1.3 < ratios.max() < 1.42
+    slanted = draw_lines(bar, one, Recipe(length=(8, 8), gap=(9, 9), slant=0.4), 300, RNG(6))
+    across = (slanted.boxes[:, 2] - slanted.boxes[:, 0]).reshape(300, 8)
+    assert across.max() <= 2 + 0.4 * 20 + 2
+    assert across.max() >= 2 + 0.35 * 20
+    assert np.ptp(across, axis=1).max() <= 0.2 * 20 + 2
+
+
 def test_a_tenth_of_the_pixels_is_inverted(digits):
     clean = draw_lines(*digits, PAPER, 50, RNG(3))
     noisy = draw_lines(*digits, PAPER.with_noise(0.1), 50, RNG(3))

@@ -140,6 +140,15 @@ def test_includes_sets_writers_and_coordinates(tmp_path):
     assert (one.writer, two.writer) == ("a b", "c")
 
 
+def test_a_segment_is_of_the_writer_of_its_first_stroke(tmp_path):
+    """Also where all segments stand at the end of the file, behind the last writer."""
+    text = (
+        ".COORD X Y\n.WRITER_ID one\n.PEN_DOWN\n1 1\n.WRITER_ID two\n.PEN_DOWN\n2 2\n"
+        '.SEGMENT CHARACTER 0 ? "a"\n.SEGMENT CHARACTER 1 ? "b"\n'
+    )
+    assert [one.writer for one in only(tmp_path, text)] == ["one", "two"]
+
+
 def test_segments_without_delineation_reach_to_the_next_of_their_rank(tmp_path):
     text = (
         HEAD + '.SEGMENT TEXT\n.SEGMENT WORD ? ? "ab"\n.SEGMENT CHARACTER\n.PEN_DOWN\n1 1\n'
