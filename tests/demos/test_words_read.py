@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from test_report import Page
 from typer.testing import CliRunner
 
@@ -145,6 +146,18 @@ def test_a_word_of_200_letters_in_bounded_time(reader):
     assert time.process_time() - started < 120
     assert reading.text in ("", *WORDS)
     assert found.text == reading.text
+
+
+def test_a_word_has_the_same_outputs_alone_and_beside_longer_ones():
+    reader = WordReader("sdnn").eval()
+    words = [reader.normalize(write_word(text)) for text in ("i", "ink", "playground")]
+    with torch.no_grad():
+        images, counts = reader.recognize.images(words)
+        together = reader.recognize(images)
+        for word, outputs, count in zip(words, together, counts, strict=True):
+            alone = reader.recognize(reader.recognize.images([word])[0])[0]
+            assert len(alone) == count
+            torch.testing.assert_close(outputs[:count], alone)
 
 
 def test_ink_without_points_has_no_words(reader):
