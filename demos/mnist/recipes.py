@@ -36,7 +36,8 @@ class Recipe:
     - ``curvature_loss``: the loss whose curvature is estimated. That of eq. 9 vanishes wherever
       the network is sure of the right class, and rates grow to the greatest there is; eq. 8, its
       first term, has the curvature 2 at F6 all the time.
-      "bound", for softmax: half the square of each sum, above the curvature of eq. 9 everywhere.
+      "bound", for softmax: a quarter of the square of each sum, whose curvature of a half is above
+      that of eq. 9 everywhere.
     - ``output``: of the network, "rbf" or "softmax".
     - ``distortion``: ranges of :class:`recognizers.distortion.Distortion`; each digit is drawn
       anew in each pass, and stays as it is with probability ``originals``.
