@@ -2,6 +2,7 @@
 
 import json
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from demos.mnist import baselines, compare, pictures, plots, robustness, sizes
 from demos.mnist.__main__ import app
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
 from demos.mnist.models import MODELS, save_model, shipped
-from demos.mnist.paper import FIGURE_9
+from demos.mnist.paper import FIGURE_9, Printed
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import Result, ResultError, read_results, write_result
 from demos.plots import as_svg
@@ -221,12 +222,30 @@ def test_parts_of_the_training_digits(mnist, tmp_path):
         sizes.train_sizes((301,), **run, progress=False)
 
 
+def test_a_row_is_reached_by_the_mean_of_its_seeds():
+    printed = Printed("lenet-5", "LeNet-5", error=1.0)
+    for errors, reached in (([0.0114], True), ([0.0116], False), ([0.009, 0.015], False)):
+        results = [SimpleNamespace(error=error) for error in errors]
+        assert compare._reached(printed, results) is reached
+    assert compare._reached(printed, []) is None
+
+
 def test_changes_that_change_nothing(mnist, tmp_path, checkpoint):
     images = torch.rand(3, 1, 32, 32)
     for name, neutral in (("scale", 1), ("shift_right", 0), ("shift_down", 0), ("rotation", 0)):
         change, amounts = robustness.CHANGES[name]
         assert neutral in amounts
         assert torch.allclose(change(images, neutral), images, atol=1e-5)
+    square = torch.full((1, 1, 32, 32), -0.1)
+    square[0, 0, 4:8, 14:18] = 1.175  # above the middle
+    for turned, rows, columns in (
+        (robustness.rotate(square, 90.0), (14, 18), (24, 28)),
+        (robustness.rotate(square, -90.0), (14, 18), (4, 8)),
+        (robustness.scale(square, 0.5), (10, 12), (15, 17)),
+    ):
+        ink = (turned[0, 0] > 0.5).nonzero()
+        assert (int(ink[:, 0].min()), int(ink[:, 0].max()) + 1) == rows
+        assert (int(ink[:, 1].min()), int(ink[:, 1].max()) + 1) == columns
     moved = robustness.shift_down(robustness.shift_right(images, 3), -2)
     assert torch.allclose(moved[:, :, :-2, 3:], images[:, :, 2:, :-3], atol=1e-5)
     noisy = robustness.add_noise(torch.full((1, 1, 100, 100), -0.1), 0.1)

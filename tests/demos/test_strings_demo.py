@@ -28,6 +28,7 @@ from demos.strings.spotter import (
     SpotSettings,
     Spotter,
     evaluate_spotter,
+    loss_with_positions,
     loss_without_positions,
     shipped_spotter,
     train_spotter,
@@ -41,7 +42,7 @@ from recognizers.datasets.strings import draw_lines
 from recognizers.images import ImageError, load_field
 from recognizers.line_distortion import LineDistortion
 from recognizers.sdnn import LineError
-from recognizers.spotting import Detection
+from recognizers.spotting import IGNORED, Detection, targets_of
 
 
 @pytest.fixture(scope="module")
@@ -459,6 +460,27 @@ def test_the_loss_without_positions_is_that_of_all_places(digits):
     for page, label in zip(pages.owner, pages.labels, strict=True):
         expected -= sums[page, label]
     torch.testing.assert_close(loss_without_positions(penalties, pages), expected / 2)
+
+
+def test_the_loss_with_positions_is_that_of_all_windows_over_the_digits(digits):
+    pages = draw_pages(*digits, PageRecipe(side=64, digits=(2, 2)), 2, np.random.default_rng(0))
+    places = Spotter().pyramid.places(64, 64)
+    alike = torch.zeros(2, len(places.x), 11)
+    target = targets_of(places, pages.owner, pages.labels, pages.boxes, 2, 10)
+    expected = (target != IGNORED).sum() * math.log(11) / len(pages.labels)
+    assert loss_with_positions(alike, places, pages).item() == pytest.approx(expected)
+    own = alike.scatter(2, torch.from_numpy(target).clamp(min=0)[..., None], -1.0)
+    found = loss_with_positions(own, places, pages).item()
+    assert found == pytest.approx(expected * math.log1p(10 * math.exp(-1)) / math.log(11))
+
+
+def test_the_learning_rate_rises_to_its_top_and_falls_to_zero(digits, tmp_path):
+    run = _Run(digits, None, TINY, tmp_path)
+    rates = []
+    for share in (0.0, 0.025, 0.05, 0.05 + 0.95 / 2, 1.0):
+        run._rate(share)
+        rates.append([group["lr"] / group["top"] for group in run.optimizer.param_groups])
+    np.testing.assert_allclose(np.array(rates)[:, 0], [0.0, 0.5, 1.0, 0.5, 0.0], atol=1e-12)
 
 
 def test_a_heat_map_has_the_best_window_around_each_pixel():
