@@ -136,6 +136,12 @@ def test_dots(stroke):
     assert amap(Ink([stroke]), 10).sum() > 1
 
 
+def test_a_dot_is_a_pixel_of_ink_of_all_orientations_that_turns_half_round():
+    sums = np.arctanh(amap(Ink([[(6.3, 8.6)]]), 18).astype(float)).sum(axis=(1, 2))
+    np.testing.assert_allclose(sums[:4] / 1.2, 0.25, rtol=1e-4)
+    assert sums[4] / 0.8 == pytest.approx(math.pi, rel=1e-4)
+
+
 def test_a_dot_grows_into_a_stroke_without_a_jump():
     lengths = np.linspace(0.0, 2.0, 81)
     images = amaps([Ink([[(5, 5), (5 + d, 5)]]) for d in lengths])

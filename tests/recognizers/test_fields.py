@@ -143,6 +143,11 @@ def test_paths_of_the_field_graph_are_fields_and_pairs():
     totals = sorted(float(gtn.viterbi_penalty(path)) for path in every)
     assert totals == pytest.approx([0.75, 1.0, 2.0, 3.5])
     assert graph.isymbols.decode(graph.ilabels.tolist()) == [ROLES[r] for r in [0, 0, 1, 2, 2]]
+    # Cents follow the dollars of their own pair.
+    found = found_of(boxes, [1, 2, 1, 2, 2], [(0, 1), (2, 3), (2, 4)])
+    every = gtn.n_best(field_graph(found, penalties), 10)
+    totals = sorted(float(gtn.viterbi_penalty(path)) for path in every)
+    assert totals == pytest.approx([0.75, 3.0, 3.5])
 
 
 def test_the_likeliest_are_those_of_least_penalty():
@@ -187,6 +192,7 @@ def test_features_by_hand():
         "rule_under": 1.0,
         "ink_before": 0.0,
         "ink_behind": 80 / (0.6 * 400),
+        "darkness": 1.0,
         "components": np.log(3 / 6),
         "unevenness": 0.0,
         "last_line": 0.0,

@@ -141,6 +141,11 @@ def test_pale_pictures_are_empty_and_long_ones_are_squeezed():
     assert normalise_line(field).max() == 255
     field[10:30, 40:44] += 1
     assert normalise_line(field).max() == 0
+    # Ink is the darkest two hundredth: 40 of 8,000 pixels.
+    for dark, most in ((60, 255), (30, 0)):
+        field = np.full((40, 200), 200, np.uint8)
+        field[10:40, 50 : 50 + dark // 30] = 0
+        assert normalise_line(field).max() == most
     width, left, whole = placement((10, 5000))
     assert width == WIDEST * HEIGHT
     assert (whole % STEP, left) == (0, (whole - width) // 2)

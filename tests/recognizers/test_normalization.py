@@ -1,13 +1,16 @@
 """The word normaliser: lines of made-up words found again, and what no word should break."""
 
+import re
+
 import numpy as np
 import pytest
 
 from recognizers.online.amap import amap
 from recognizers.online.extrema import extrema
 from recognizers.online.ink import Ink
-from recognizers.online.ink_pictures import draw_amap, draw_fit, draw_ink
+from recognizers.online.ink_pictures import LINE_COLORS, draw_amap, draw_fit, draw_ink
 from recognizers.online.normalization import (
+    LINES,
     ROWS_OF_LINES,
     Lines,
     by_height,
@@ -153,6 +156,16 @@ def test_small_turns_do_not_count():
 def test_lines_bend():
     lines = Lines(2.0, 0.5, 1.0, 3.0, 2.0, 1.0, 0.0)
     assert lines.at(np.array([2.0, 4.0])).tolist() == [[3, 7], [2, 6], [1, 5], [0, 4]]
+
+
+def test_turning_points_have_the_colour_of_their_line_and_high_ones_stand_high():
+    zigzag = Ink([[(i, 10 * (i % 2)) for i in range(9)]])
+    picture = draw_fit(zigzag, fit_lines(zigzag))
+    circles = re.findall(r'cy="([\d.]+)" r="[\d.]+" fill="(#\w+)"', picture)
+    tops, feet = circles[1::2], circles[::2]
+    assert {color for _, color in tops} == {LINE_COLORS[LINES.index("core")]}
+    assert {color for _, color in feet} == {LINE_COLORS[LINES.index("base")]}
+    assert max(float(y) for y, _ in tops) < min(float(y) for y, _ in feet)
 
 
 def test_pictures_of_annotated_images():
