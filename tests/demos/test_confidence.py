@@ -26,7 +26,7 @@ from demos.checks.measuring.confusions import NOTHING, aligned, confusions, edit
 from demos.checks.measuring.curves import error_reject_figure
 from demos.checks.measuring.evaluate import Outcome, edit_distance, threshold_for
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
-from demos.checks.reading.texts import rest, scaled
+from demos.checks.reading.texts import mean, rest, scaled
 from demos.checks.training.recalibration import recalibrate
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.images import load_field
@@ -58,6 +58,11 @@ def test_scaled_posteriors_are_posteriors_in_the_same_order(
     assert [found[t] for t in order] == sorted(found.values())
     assert scaled(texts, 1.0) == texts
     assert scaled(scaled(texts, scale), 1 / scale) == pytest.approx(texts, rel=1e-6, abs=1e-9)
+
+
+def test_a_view_that_says_nothing_counts_against_all_texts() -> None:
+    assert mean([{"1": 0.5, "7": 0.5}, {}]) == {"1": 0.25, "7": 0.25}
+    assert mean([{}, {}]) == {}
 
 
 def test_certain_texts_stay_certain_and_none_stay_none() -> None:

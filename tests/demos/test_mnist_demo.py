@@ -2,6 +2,7 @@
 
 import json
 import struct
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -26,7 +27,7 @@ from demos.mnist.results import (
     write_result,
 )
 from demos.mnist.timing import measure_time
-from demos.mnist.train import penalties_of, split, train_network
+from demos.mnist.train import Digits, _Loop, penalties_of, split, train_network
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -107,6 +108,23 @@ def test_an_interrupted_run_ends_as_a_whole_one(data, tmp_path, monkeypatch, rec
     # Another seed is another run, and no continuation of this one.
     with pytest.raises(CheckpointError, match="another recipe or seed, or of other digits"):
         train_network(recipe, 2, digits, tmp_path / "parts", progress=False)
+
+
+def test_a_step_of_a_batch_stands_for_a_step_of_each_pattern(tmp_path):
+    """By stochastic diagonal LM; the mean of the parameters begins as that of the first steps."""
+    generator = torch.Generator().manual_seed(0)
+    digits = Digits(torch.rand(6, 1, 32, 32, generator=generator), torch.arange(6))
+    recipe = replace(RECIPES["lenet-5"], passes=1, batch=6, averaging=1e-3)
+    loop = _Loop(recipe, 0, digits, tmp_path, {})
+    before = deepcopy(loop.network)
+    loop.one_pass(0, None, False)
+    (recipe.loss_function()(before(digits.inputs), digits.labels) * 6).backward()
+    first = [p for p in before.parameters() if p.requires_grad]
+    rates = loop.optimizer.rates()
+    kept = [p for p in loop.final().parameters() if p.requires_grad]
+    for old, new, mean, rate in zip(first, loop.parameters, kept, rates, strict=True):
+        torch.testing.assert_close(new.detach(), (old - rate * old.grad).detach())
+        torch.testing.assert_close(mean.detach(), torch.lerp(old, new, 1 / 1.1).detach())
 
 
 def test_a_row_from_training_to_its_card(data, tmp_path, monkeypatch):
