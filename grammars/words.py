@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from grammars.problems import (
+    Handling,
+    Path_,
+    Problem,
+    ProblemError,
+    numbered_lines,
+    strange_letter,
+    summarized,
+    without_problems,
+)
+
 __all__ = ["Problem", "WordList", "count_words", "read_words", "word_list"]
-
-Path_ = str | os.PathLike[str]
-Handling = Literal["skip", "raise"]
-
-
-class Problem(NamedTuple):
-    """A line or entry that was left out: its number from 1, its text, and what is wrong."""
-
-    line: int
-    text: str
-    wrong: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.text!r} {self.wrong}"
 
 
 @dataclass(frozen=True)
@@ -60,11 +54,7 @@ class WordList:
           line 2: '' is empty
           line 3: 'naïve' has the letter 'ï' (the third), which is not in the alphabet
         """
-        lines = [f"{len(self)} words, {len(self.problems)} lines left out"]
-        lines += [f"  {problem}" for problem in self.problems[:count]]
-        if len(self.problems) > count:
-            lines.append(f"  … and {len(self.problems) - count} more")
-        return "\n".join([f"{self.name}: {lines[0]}" if self.name else lines[0], *lines[1:]])
+        return summarized(f"{len(self)} words", self.problems, self.name, count)
 
     def extended(self, other: WordList, limit: int | None = None) -> WordList:
         """Return this list and, behind it, words of another that it has not, up to ``limit``.
@@ -160,23 +150,23 @@ def read_words(
         if counted is None:
             counted = bool(tab)
         if counted != bool(tab):
-            raise _ProblemError(
+            raise ProblemError(
                 "has no count, the first line has one" if counted else "has a count, the first "
                 "line has none"
             )  # fmt: skip
         try:
             return word.strip(), float(count) if counted else None
         except ValueError:
-            raise _ProblemError(f"has the count {count!r}, which is no number") from None
+            raise ProblemError(f"has the count {count!r}, which is no number") from None
 
     def entries() -> Iterator[tuple[int, str, float | None] | Problem]:
-        for number, line in _lines(path, encoding):
+        for number, line in numbered_lines(path, encoding):
             if isinstance(line, Problem):
                 yield line
                 continue
             try:
                 yield number, *entry(line)
-            except _ProblemError as error:
+            except ProblemError as error:
                 yield Problem(number, line.strip(), str(error))
 
     return _collected(entries(), alphabet, problems, str(path))
@@ -213,7 +203,7 @@ def count_words(
     counts: Counter[str] = Counter()
     first: dict[str, int] = {}
     undecoded = []
-    for number, line in _lines(path, encoding):
+    for number, line in numbered_lines(path, encoding):
         if isinstance(line, Problem):
             undecoded.append(line)
             continue
@@ -229,22 +219,6 @@ def count_words(
     return WordList(found.words, found.penalties, (*undecoded, *found.problems), found.name)
 
 
-class _ProblemError(ValueError):
-    """What is wrong with a line."""
-
-
-def _lines(path: Path_, encoding: str) -> Iterator[tuple[int, str | Problem]]:
-    """Yield the lines of a file with their numbers; those not in the encoding as problems."""
-    with Path(path).open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                yield number, line.decode(encoding)
-            except UnicodeDecodeError as error:
-                text = line.decode(encoding, errors="replace").strip()
-                wrong = f"is not {encoding}: byte {error.start + 1} is {line[error.start]:#x}"
-                yield number, Problem(number, text, wrong)
-
-
 def _collected(
     entries: Iterable[tuple[int, str, float | None] | Problem],
     alphabet: Container[str] | None,
@@ -252,27 +226,18 @@ def _collected(
     name: str,
 ) -> WordList:
     """Return the list of entries (line, word, count or None), those with problems left out."""
-    if problems not in ("skip", "raise"):
-        raise ValueError(f"problems={problems!r}; they are 'skip' or 'raise'")
     counts: dict[str, float] = {}
     lines: dict[str, int] = {}
     found: list[Problem] = []
     counted = False
-    for entry in entries:
-        problem = entry if isinstance(entry, Problem) else _problem(*entry, lines, alphabet)
-        if problem is not None:
-            if problems == "raise":
-                raise ValueError(f"{name}, {problem}" if name else str(problem))
-            found.append(problem)
-            continue
-        assert not isinstance(entry, Problem)
-        line, word, count = entry
+    checked = (
+        entry if isinstance(entry, Problem) else _problem(*entry, lines, alphabet) or entry
+        for entry in entries
+    )
+    for line, word, count in without_problems(checked, problems, name, found):
         counted |= count is not None
         counts[word] = counts.get(word, 0.0) + (count or 0.0)
         lines.setdefault(word, line)
-    if not counts:
-        what = f"; {len(found)} lines were left out, the first: {found[0]}" if found else ""
-        raise ValueError(f"{name or 'the list'} has no word in it{what}")
     numbers = np.array(list(counts.values()))
     penalties = -np.log(numbers / numbers.sum()) if counted else np.zeros(len(counts))
     return WordList(tuple(counts), penalties, tuple(found), name)
@@ -292,18 +257,5 @@ def _problem(
         return Problem(line, word, f"is a duplicate of line {lines[word]}")
     if count is not None and not 0 < count < np.inf:
         return Problem(line, word, f"has the count {count:g}; a count is a number above zero")
-    if alphabet is not None:
-        for place, letter in enumerate(word):
-            if letter not in alphabet:
-                return Problem(
-                    line,
-                    word,
-                    f"has the letter {letter!r} ({_ordinal(place + 1)}), which is not in the "
-                    "alphabet",
-                )
-    return None
-
-
-def _ordinal(number: int) -> str:
-    names = ("first", "second", "third", "fourth", "fifth")
-    return f"the {names[number - 1]}" if number <= len(names) else f"letter {number}"
+    strange = strange_letter(word, alphabet)
+    return Problem(line, word, strange) if strange else None
