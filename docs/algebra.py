@@ -64,6 +64,10 @@ it finds. Many at once are `gtn.strings(words) @ graph`.
 
 Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
 `Decoder.stream()` of `grammars.decoding`.
+Of k2 and Kaldi, a lexicon of words spelled in phones or word pieces is
+`lexicon(read_spellings("lexicon.txt"), outputs="words")`, from `grammars.lexicon` and
+`grammars.spellings`: minimal, its penalties pushed, and without the symbols (`#1`) that tell
+homophones apart there. Its closure is decoded with an n-gram grammar by `grammars.decoding`.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|

@@ -4,7 +4,8 @@ Beside the names here:
 
 - ``grammars.regex.regex``: any regular expression; ``grammars.amounts.amounts``: amounts of money.
 - ``grammars.words.read_words``, ``grammars.lexicon.lexicon``: lists of words as one transducer;
-  ``grammars.frequent_words``: those of a language.
+  ``grammars.frequent_words``: those of a language; ``grammars.spellings.read_spellings``: words
+  that are spelled in phones, word pieces or other symbols.
 - ``grammars.ngram_counts.counted_ngrams``, ``grammars.arpa.read_arpa``: n-grams of words or of
   letters, from text or from a file; ``grammars.ngram.NGrams.graph``: as a graph with failure arcs.
 - ``grammars.characters.character_models``: what runs and blanks of a network's outputs spell.

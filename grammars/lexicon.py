@@ -1,19 +1,22 @@
 """Lexicons: words as a minimal deterministic transducer (paper, sections VIII and IX).
 
-A lexicon constrains a reader to the words of a list. Words that begin alike share their first
-nodes and words that end alike their last ones; a word's penalty lies as near to its beginning as
-the other words allow, so that a beam sees it early.
+A lexicon constrains a reader to the words of a list, spelled in characters or in other symbols,
+one way or several. Words that begin alike share their first nodes and words that end alike their
+last ones; a word's penalty lies as near to its beginning as the other words allow, so that a beam
+sees it early.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from itertools import chain, pairwise
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from grammars.spellings import SpellingList
 from grammars.words import WordList
 from gtn.errors import GraphError
 from gtn.graph import Graph
@@ -32,8 +35,9 @@ RESOLUTION = 2.0**-10
 
 
 def lexicon(
-    words: WordList | Sequence[str],
+    words: WordList | SpellingList | Sequence[str],
     *,
+    spellings: Sequence[Sequence[str]] | None = None,
     symbols: SymbolTable | None = None,
     penalties: Sequence[float] | NDArray[np.float64] | None = None,
     outputs: Literal["letters", "words"] = "letters",
@@ -51,21 +55,31 @@ def lexicon(
     left. Where another goes on after its end ("cap" before "cape"), the word is written by an arc
     that reads nothing.
 
+    With ``spellings`` the letters may be any symbols: phones, word pieces, strokes, classes. Word
+    i is then spelled ``spellings[i]``. A word of several spellings is in the list with each of
+    them, and a penalty for each; its label counts the words before it once. Words of one spelling
+    (homophones) are written after it, each by an arc that reads nothing: each word of a spelling
+    is one path. As an acceptor, the spelling is one path with the least of their penalties.
+
     Args:
-        words: a word list, or words; different, none empty.
-        symbols: the table of the letters, one character each (class k of a recognizer is label
-            k); unless given, made of the letters of the words in order.
+        words: a word list, a spelling list (:func:`grammars.spellings.read_spellings`), or words;
+            none empty, and different, or of different spellings.
+        spellings: of each word, a sequence of symbols; those of the spelling list unless given,
+            else the characters of the word.
+        symbols: the table of the letters, one character each unless spelled (class k of a
+            recognizer is label k); unless given, made of the letters of the words in order.
         penalties: of each word, >= 0, in nats, such as minus log of its frequency; those of the
-            word list unless given, else zero.
+            list unless given, else zero.
         outputs: ``"letters"`` (an acceptor) or ``"words"``.
         resolution: penalties are rounded to multiples of it, in nats: words share their ends if
             what is left of their penalties is the same.
         dtype: of the penalties (torch's default dtype, unless given).
 
     Raises:
-        GraphError: no word, an empty one, one twice, a letter that is not in the table, a bad
-            penalty; naming the word by its place in the list. (:func:`grammars.words.word_list`
-            leaves such words out.)
+        GraphError: no word, an empty one, one twice with one spelling, a spelling that is empty
+            or no sequence of symbols, a letter that is not in the table, a bad penalty; naming
+            the word by its place in the list. (:func:`grammars.words.word_list` leaves such words
+            out.)
 
     >>> lexicon(["cap", "cape", "tape"], penalties=[0.5, 1.0, 2.0])
     Graph: 8 nodes, 8 arcs, start 0 (0.5), final 5, 7
@@ -83,18 +97,36 @@ def lexicon(
       1 -> 2  a:ε    0
       2 -> 3  p:cap  0
       2 -> 3  t:cat  0
+    >>> lexicon(
+    ...     ["sea", "see", "the", "the"],
+    ...     spellings=[["S", "IY"], ["S", "IY"], ["DH", "AH"], ["DH", "IY"]],
+    ...     penalties=[1.0, 0.5, 0.0, 2.0],
+    ...     outputs="words",
+    ... )
+    Graph: 5 nodes, 7 arcs, start 0, final 3
+      0 -> 1  DH:the  0
+      0 -> 2  S:ε     0.5
+      1 -> 3  AH:ε    0
+      1 -> 3  IY:ε    2
+      2 -> 4  IY:ε    0
+      4 -> 3  ε:sea   0.5
+      4 -> 3  ε:see   0
     """
     if outputs not in ("letters", "words"):
         raise GraphError(f"outputs={outputs!r}; they are 'letters' or 'words'")
     if not 0 < resolution < np.inf:
         raise GraphError(f"resolution={resolution}; it is a number of nats above zero")
-    if penalties is None and isinstance(words, WordList):
+    if penalties is None and isinstance(words, WordList | SpellingList):
         penalties = words.penalties
+    if spellings is None and isinstance(words, SpellingList):
+        spellings = words.spellings
     given = list(words)
-    _check(given)
+    numbers, different = _numbered(given)
     levels = _levels(given, penalties, resolution)
-    table, labels, lengths = _encoded(given, symbols)
-    order = np.array(sorted(range(len(given)), key=given.__getitem__), dtype=np.int64)
+    letters = _characters(given) if spellings is None else _symbols(given, list(spellings))
+    table = _table(given, letters, symbols)
+    order = _order(given, numbers, given if spellings is None else letters.keys())
+    lengths = letters.lengths
     offsets = np.concatenate(([0], np.cumsum(lengths[order])))
     ahead = np.concatenate(([0], np.cumsum(lengths)))[:-1]
     # The letters of the words in sorted order.
@@ -102,34 +134,36 @@ def lexicon(
     writes = outputs == "words"
     found = Automaton(
         *minimal_automaton(
-            frozen(labels[places]),
+            frozen(table.encode(letters.different)[letters.which[places]]),
             frozen(offsets),
             frozen(levels[order]),
-            frozen(order.astype(np.int32) if writes else np.empty(0, dtype=np.int32)),
+            frozen(numbers[order] if writes else np.empty(0, dtype=np.int32)),
             int(lengths.max()),
         )
     )
     return _graph(
         found,
         table,
-        SymbolTable(given) if writes else None,
+        SymbolTable(different) if writes else None,
         resolution,
         dtype or torch.get_default_dtype(),
     )
 
 
-def _check(words: list[str]) -> None:
-    """Check that there are words, that they are different, and that none is empty."""
+def _numbered(words: list[str]) -> tuple[Int32s, list[str]]:
+    """Return the number of each word among the different ones, and these; none is empty."""
     if not words:
         raise GraphError("a lexicon needs at least one word")
-    first: dict[str, int] = {}
     for i, word in enumerate(words):
         if not isinstance(word, str):
             raise GraphError(f"word {i} is {word!r}; words are strings")
         if not word:
             raise GraphError(f"word {i} is empty; leave it out")
-        if first.setdefault(word, i) != i:
-            raise GraphError(f"word {i} is {word!r}, and so is word {first[word]}; once is right")
+    different = list(dict.fromkeys(words))
+    if len(different) == len(words):
+        return np.arange(len(words), dtype=np.int32), different
+    number = {word: k for k, word in enumerate(different)}
+    return np.fromiter(map(number.__getitem__, words), np.int32, len(words)), different
 
 
 def _levels(
@@ -150,21 +184,98 @@ def _levels(
     return np.rint(levels).astype(np.int64)
 
 
-def _encoded(words: list[str], symbols: SymbolTable | None) -> tuple[SymbolTable, Int32s, Int64s]:
-    """Return the table of the letters, the labels of all letters in a row, and word lengths."""
+class _Letters(NamedTuple):
+    """The letters of W words, one word after the other.
+
+    Attributes:
+        different: the different ones, in order.
+        which: which of them each letter is.
+        lengths: ``[W]``, of the words.
+    """
+
+    different: list[str]
+    which: Int32s
+    lengths: Int64s
+
+    def word_of(self, place: int) -> int:
+        """Return which word the letter at a place belongs to."""
+        return int(np.searchsorted(np.cumsum(self.lengths), place, side="right"))
+
+    def keys(self) -> list[bytes]:
+        """Return what sorts each word by its letters."""
+        joined = self.which.astype(">u4").tobytes()
+        ends = (4 * np.cumsum(self.lengths)).tolist()
+        return [joined[begin:end] for begin, end in pairwise([0, *ends])]
+
+
+def _characters(words: list[str]) -> _Letters:
+    """Return the letters of words that are spelled as they are written."""
     lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
-    letters = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32)
-    used, which = np.unique(letters, return_inverse=True)
-    characters = [chr(letter) for letter in used.tolist()]
-    if symbols is None:
-        symbols = SymbolTable(characters)
-    for k, character in enumerate(characters):
-        if character not in symbols:
-            i = int(np.searchsorted(np.cumsum(lengths), np.argmax(which == k), side="right"))
+    codes = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32)
+    number = np.zeros(int(codes.max()) + 1, dtype=np.int32)
+    number[codes] = 1
+    used = np.flatnonzero(number)
+    number[used] = np.arange(len(used))
+    return _Letters(list(map(chr, used.tolist())), number[codes], lengths)
+
+
+def _symbols(words: list[str], spellings: list[Sequence[str]]) -> _Letters:
+    """Return the letters of the spellings of words."""
+    if len(spellings) != len(words):
+        raise GraphError(f"{len(spellings)} spellings for {len(words)} words")
+    kinds = set(map(type, spellings))
+    unfit = {kind for kind in kinds if issubclass(kind, str) or not issubclass(kind, Sequence)}
+    for i, spelling in enumerate(spellings):
+        if type(spelling) in unfit:
             raise GraphError(
-                f"word {i}, {words[i]!r}, has the letter {character!r}, which is not in {symbols!r}"
+                f"word {i}, {words[i]!r}, has the spelling {spelling!r}; a spelling is a sequence "
+                "of symbols, such as ['DH', 'AH']"
             )
-    return symbols, symbols.encode(characters)[which].astype(np.int32), lengths
+        if not spelling:
+            raise GraphError(f"word {i}, {words[i]!r}, has an empty spelling; leave it out")
+    lengths = np.fromiter(map(len, spellings), dtype=np.int64, count=len(words))
+    letters = list(chain.from_iterable(spellings))
+    if not all(issubclass(kind, str) for kind in set(map(type, letters))):
+        i, letter = next(
+            (i, x)
+            for i, spelling in enumerate(spellings)
+            for x in spelling
+            if not isinstance(x, str)
+        )
+        raise GraphError(f"word {i}, {words[i]!r}, has the letter {letter!r}; letters are strings")
+    different = sorted(set(letters))
+    number = {letter: k for k, letter in enumerate(different)}
+    which = np.fromiter(map(number.__getitem__, letters), dtype=np.int32, count=len(letters))
+    return _Letters(different, which, lengths)
+
+
+def _table(words: list[str], letters: _Letters, symbols: SymbolTable | None) -> SymbolTable:
+    """Return the table of the letters, which has all of them."""
+    if symbols is None:
+        return SymbolTable(letters.different)
+    for k, letter in enumerate(letters.different):
+        if letter not in symbols:
+            i = letters.word_of(int(np.argmax(letters.which == k)))
+            raise GraphError(
+                f"word {i}, {words[i]!r}, has the letter {letter!r}, which is not in {symbols!r}"
+            )
+    return symbols
+
+
+def _order(words: list[str], numbers: Int32s, keys: Sequence[str | bytes]) -> Int64s:
+    """Return the words by their keys, then by their numbers; none is there twice with one key."""
+    order = sorted(np.argsort(numbers, kind="stable").tolist(), key=keys.__getitem__)
+    if numbers.max() + 1 < len(words):  # some word is there several times
+        twice = [
+            (i, first)
+            for first, i in pairwise(order)
+            if keys[first] == keys[i] and words[first] == words[i]
+        ]
+        for i, first in sorted(twice)[:1]:
+            raise GraphError(
+                f"word {i} is {words[i]!r}, and so is word {first}, spelled alike; once is right"
+            )
+    return np.array(order, dtype=np.int64)
 
 
 def _graph(

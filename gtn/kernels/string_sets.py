@@ -58,16 +58,19 @@ def minimal_automaton(
     """Return the minimal automaton of a set of strings, as the fields of :class:`Automaton`.
 
     The penalty of a string lies as near to the start as the others allow: what is left at each
-    node is zero for its best string. With outputs, a string's output is on the arc with which it
-    is the only one left; where another goes on after its end, on an arc that reads nothing and
-    leads to node 0. O(letters in all), and memory for the automaton and as many numbers.
+    node is zero for its best string. With outputs, a string's output is on the first arc after
+    which no other output is left; where one is left at its end, on an arc that reads nothing and
+    leads to node 0. A string that is there several times has one such arc for each of its
+    outputs; without outputs, the least of its penalties. O(letters in all), and memory for the
+    automaton and as many numbers.
 
     Args:
         letters: of all strings, one after the other, >= 0.
         offsets: ``[W + 1]``, where each begins; none is empty, W >= 1. Strings that begin alike
-            stand together, none is there twice, and none stands before one that it begins with.
+            stand together, and none stands before one that it begins with.
         penalties: ``[W]``, >= 0.
-        words: ``[W]``, the output of each, >= 0; or ``[0]`` for no outputs.
+        words: ``[W]``, the output of each, >= 0; or ``[0]`` for no outputs. Equal strings have
+            different outputs, those of smaller number first.
         longest: length of the longest string.
     """
     writing = len(words) > 0
@@ -108,14 +111,27 @@ def minimal_automaton(
         while depth > common:
             low = first[depth]
             final = end_penalty[depth]
-            # Ends within another string, with an output: an arc that reads nothing, in front.
-            if writing and final >= 0 and top > low:
-                for a in range(top, low, -1):
+            word = np.int32(_NONE)
+            if writing and depth > 0:
+                # If one output alone is left, it has been told by the time one is here.
+                word = end_word[depth] if final >= 0 else stack[low, _WRITES]
+                for a in range(low, top):
+                    if stack[a, _WRITES] != word:
+                        word = np.int32(_NONE)
+                for a in range(low, top):
+                    if word >= 0:
+                        stack[a, _WRITES] = _NONE
+            # Else an end is an arc that reads nothing, in front, after those of equal strings.
+            if writing and final >= 0 and word < 0:
+                here = low
+                while here < top and stack[here, _READS] == _NONE:
+                    here += 1
+                for a in range(top, here, -1):
                     for c in range(3):
                         stack[a, c] = stack[a - 1, c]
                     ahead[a] = ahead[a - 1]
-                stack[low, _READS], stack[low, _LEADS] = _NONE, 0
-                stack[low, _WRITES], ahead[low] = end_word[depth], final
+                stack[here, _READS], stack[here, _LEADS] = _NONE, 0
+                stack[here, _WRITES], ahead[here] = end_word[depth], final
                 top += 1
                 final = _NONE
             least = final
@@ -126,14 +142,6 @@ def minimal_automaton(
                 ahead[a] -= least
             if final >= 0:
                 final -= least
-            word = np.int32(_NONE)
-            if writing and depth > 0:
-                # The only string that is left has been told by the time one is here.
-                if top == low:
-                    word = end_word[depth]
-                elif top == low + 1:
-                    word = stack[low, _WRITES]
-                    stack[low, _WRITES] = _NONE
             mixed = _hash(stack, ahead, low, top, final)
             mask = len(slots) - 1
             at = np.int64(mixed & np.uint64(mask))
@@ -188,7 +196,14 @@ def minimal_automaton(
             first[depth] = top
             end_penalty[depth] = _NONE
         if w < len(penalties):
-            end_penalty[depth] = penalties[w]
+            penalty = penalties[w]
+            if common == length and not writing:  # the string before once more
+                penalty = min(penalty, end_penalty[depth])
+            elif common == length:
+                stack[top, _READS], stack[top, _LEADS] = _NONE, 0
+                stack[top, _WRITES], ahead[top] = end_word[depth], end_penalty[depth]
+                top += 1
+            end_penalty[depth] = penalty
             if writing:
                 end_word[depth] = words[w]
     count = node_offsets[nodes]

@@ -17,16 +17,26 @@ from gtn.errors import GraphError
 WORDS = ["cab", "cabs", "abc", "a", "bad", "dab", "dad", "add"]
 PENALTIES = np.arange(len(WORDS)) / 4
 LETTERS = gtn.SymbolTable("abcds")
+PHONES = gtn.SymbolTable(["DH", "AH", "IY", "S", "Z"])
+SPELLED = [
+    ("the", "DH AH"),
+    ("the", "DH IY"),
+    ("sea", "S IY"),
+    ("see", "S IY"),
+    ("sees", "S IY Z"),
+    ("seas", "S IY Z"),
+    ("a", "AH"),
+]
 
 
-def lattice(seed, pieces=6, classes=5):
+def lattice(seed, pieces=6, classes=5, symbols=LETTERS):
     """A segmentation graph of pieces and groups of two, with all classes on each."""
     rng = np.random.default_rng(seed)
     ends = [(i, i + k) for i in range(pieces) for k in (1, 2) if i + k <= pieces]
     src, dst = np.repeat(np.array(ends), classes, axis=0).T
     labels = np.tile(np.arange(classes), len(ends))
     penalties = torch.from_numpy(rng.uniform(0, 4, len(src)))
-    return gtn.from_arrays(src, dst, labels, penalties=penalties, final=pieces, symbols=LETTERS)
+    return gtn.from_arrays(src, dst, labels, penalties=penalties, final=pieces, symbols=symbols)
 
 
 def words_and_grammar():
@@ -35,6 +45,22 @@ def words_and_grammar():
     )
     text = [["cab", "a", "dad"], ["a", "bad", "cab"], ["dab", "a"]]
     grammar = counted_ngrams(text, order=2, vocabulary=WORDS)
+    return words, grammar.graph(words.osymbols, dtype=torch.float64)
+
+
+def spelled_words_and_grammar():
+    """Words of phones, two of them of several spellings, and what follows what."""
+    names, spellings = zip(*SPELLED)
+    words = lexicon(
+        names,
+        spellings=[spelling.split() for spelling in spellings],
+        penalties=np.arange(len(names)) / 4,
+        symbols=PHONES,
+        outputs="words",
+        dtype=torch.float64,
+    )
+    text = [sentence.split() for sentence in ("see the sea", "the seas", "a sea", "see a sea")]
+    grammar = counted_ngrams(text, order=2, vocabulary=sorted(set(names)))
     return words, grammar.graph(words.osymbols, dtype=torch.float64)
 
 
@@ -54,6 +80,14 @@ def systems():
         Decoder.of(many, grammar, failure=BACK_OFF, beam=math.inf, separator=" "),
         lattice(2),
         lambda g: gtn.compose(g @ many, grammar, failure=BACK_OFF),
+    )
+    spelled, follows = spelled_words_and_grammar()
+    spoken = gtn.closure(spelled)
+    yield (
+        "spelled words and a grammar",
+        Decoder.of(spoken, follows, failure=BACK_OFF, beam=math.inf, separator=" "),
+        lattice(4, pieces=5, symbols=PHONES),
+        lambda g: gtn.compose(g @ spoken, follows, failure=BACK_OFF),
     )
     yield (
         "models",
@@ -93,6 +127,19 @@ def test_with_an_infinite_beam_it_is_full_composition(name, decoder, recognized,
         assert reading.posterior == pytest.approx(math.exp(total - reading.forward), rel=1e-9)
         assert reading.forward <= reading.penalty + 1e-9
     assert len(readings) > 3
+
+
+def test_a_grammar_tells_words_that_sound_alike_apart():
+    words, grammar = spelled_words_and_grammar()
+    decoder = Decoder.of(gtn.closure(words), grammar, failure=BACK_OFF, separator=" ")
+    for sounds, text in (
+        ("S IY DH IY S IY", "see the sea"),
+        ("S IY AH S IY", "see a sea"),
+        ("DH AH S IY Z", "the seas"),
+    ):
+        heard = PHONES.encode(sounds.split()).astype(int)
+        outputs = 5.0 * (1 - torch.nn.functional.one_hot(torch.from_numpy(heard), 5).double())
+        assert decoder.read(outputs, 1)[0].text == text
 
 
 def test_tensors_and_graphs_read_alike():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gtn
+from grammars.lexicon import lexicon
 from grammars.spellings import read_spellings
 
 PHONES = gtn.SymbolTable(["AH", "DH", "IY", "S"])
@@ -35,6 +36,8 @@ def test_a_file_with_all_that_can_be_wrong(written):
         "  line 6: 'sea S I' has the letter 'I' (the second), which is not in the alphabet",
         "  … and 1 more",
     ]
+    graph = lexicon(found, symbols=PHONES, outputs="words")
+    assert len(gtn.n_best(graph, 9)) == 4
 
 
 def test_probabilities_become_penalties(written):

@@ -191,6 +191,11 @@ for outputs in (0, len(rows)):
     string_sets.minimal_automaton(
         np.concatenate(rows).astype(np.int32), np.cumsum([0, *map(len, rows)]),
         rng.integers(0, 5, len(rows)), np.arange(outputs, dtype=np.int32), 40)
+alike = [row for row in rows for _ in range(3)]  # each string three times, with outputs of its own
+for outputs in (np.arange(0), np.arange(len(alike)), np.tile([0, 1, 2], len(rows))):
+    string_sets.minimal_automaton(
+        np.concatenate(alike).astype(np.int32), np.cumsum([0, *map(len, alike)]),
+        rng.integers(0, 5, len(alike)), outputs.astype(np.int32), 40)
 
 targets = [[1, 2], [2, 2, 3], [], [1] * 5]
 logits = torch.randn(4, 12, 5, dtype=torch.float64, requires_grad=True)
