@@ -62,6 +62,8 @@ def regex(
     *,
     symbols: SymbolTable | None = None,
     alphabet: Iterable[str] | None = None,
+    begin: str | None = None,
+    end: str | None = None,
 ) -> Graph:
     """Return the minimal deterministic acceptor of the strings that match a regular expression.
 
@@ -73,13 +75,16 @@ def regex(
     Literals, classes, ranges, negated classes, the dot, ``\\d \\w \\s``, groups, alternation and
     repeats have the meaning that Python gives them (its own parser reads the pattern), with the
     flags ``(?i) (?s) (?a)``. Lazy repeats equal greedy ones here. Anchors at the ends of the
-    pattern change nothing. Every supported pattern accepts at least one string.
+    pattern change nothing, or read ``begin`` and ``end``. Every supported pattern accepts at least
+    one string.
 
     Args:
         pattern: the expression, in the syntax of :mod:`re`.
         symbols: the table of both sides; one label per character of the alphabet if not given.
         alphabet: the characters that exist: what ``.``, ``\\w`` and ``[^…]`` range over. The
             characters of ``symbols`` unless given, else printable ASCII.
+        begin, end: the symbols that anchors read, ``^`` at the beginning and ``$`` at the end,
+            where these are symbols of what is read; no dot and no class reads them.
 
     Raises:
         GraphError: a pattern that Python refuses (with the position); back-references,
@@ -109,12 +114,20 @@ def regex(
         raise GraphError(f"{wide!r} in the alphabet is not one character")
     labels = symbols.encode(characters)
     order = np.argsort(labels)
-    positions = _Positions(pattern, [characters[i] for i in order])
+    ends = {place: symbol for place, symbol in (("start", begin), ("end", end)) if symbol}
+    for symbol in ends.values():
+        if symbol in characters:
+            raise GraphError(
+                f"{symbol!r} is an end of the text, and so no character of the alphabet"
+            )
+    symbols = symbols.merged(SymbolTable(ends.values())) if ends else symbols
+    labels = np.append(labels[order], symbols.encode(ends.values()))
+    positions = _Positions(pattern, [characters[i] for i in order], ends)
     try:
         whole = positions.sequence(*_parsed(pattern), at_start=True, at_end=True)
     except RecursionError:
         raise GraphError(f"the pattern {_short(pattern)} is nested too deeply") from None
-    return _with_members(*_automaton(whole, positions), labels=labels[order], symbols=symbols)
+    return _with_members(*_automaton(whole, positions), labels=labels, symbols=symbols)
 
 
 def accepts(acceptor: Graph, text: Iterable[str]) -> bool:
@@ -161,12 +174,14 @@ class _Positions:
     """The position automaton of Glushkov in the making: every position reads one of its members.
 
     ``members[p]`` are the indexes of the characters that position p reads, ``follow[p]`` the
-    positions that may come next. It has no epsilons, and one node per position.
+    positions that may come next. It has no epsilons, and one node per position. ``ends`` are the
+    places whose anchors read something, in the order of their indexes, after those of characters.
     """
 
-    def __init__(self, pattern: str, characters: list[str]) -> None:
+    def __init__(self, pattern: str, characters: list[str], ends: Iterable[str] = ()) -> None:
         self.pattern = pattern
         self.characters = characters
+        self.ends = list(ends)
         self.members: list[frozenset[int]] = []
         self.follow: list[set[int]] = []
         self._neighbours = 0
@@ -177,10 +192,17 @@ class _Positions:
         items = list(items)
         part = _EMPTY
         for i, (code, value) in enumerate(items):
-            starts = at_start and all(before[0] is _constants.AT for before in items[:i])
-            ends = at_end and all(after[0] is _constants.AT for after in items[i + 1 :])
+            starts = at_start and self._passes("start", items[:i])
+            ends = at_end and self._passes("end", items[i + 1 :])
             part = self._concat(part, self._item(code, value, flags, starts, ends))
         return part
+
+    def _passes(self, place: str, items: Any) -> bool:
+        """Whether an anchor may stand beyond some items: beyond anchors that read nothing."""
+        return all(
+            code is _constants.AT and (place not in self.ends or _ANCHORS[value][0] != place)
+            for code, value in items
+        )
 
     def _item(self, code: Any, value: Any, flags: int, at_start: bool, at_end: bool) -> _Part:
         if code in _UNSUPPORTED:
@@ -191,7 +213,9 @@ class _Positions:
                 self._refuse(f"a word boundary ({text})")
             if not (at_start if place == "start" else at_end):
                 self._refuse(f"an anchor ({text}) inside the pattern")
-            return _EMPTY
+            if place not in self.ends:
+                return _EMPTY
+            return self._reading(frozenset([len(self.characters) + self.ends.index(place)]))
         if code is _constants.SUBPATTERN:
             _, added, removed, items = value
             inner = (flags | added) & ~removed
@@ -225,6 +249,10 @@ class _Positions:
         if not members:
             shown = re.sub(r"\\U([0-9a-f]{8})", lambda m: chr(int(m[1], 16)), text)
             self._refuse(f"{shown}, which matches no character of the alphabet")
+        return self._reading(members)
+
+    def _reading(self, members: frozenset[int]) -> _Part:
+        """Return the part of one position that reads one of some characters."""
         if len(self.members) == MAX_POSITIONS:
             self._refuse(f"counts that write out to more than {MAX_POSITIONS} characters")
         self.members.append(members)

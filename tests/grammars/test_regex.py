@@ -194,3 +194,16 @@ def test_accepts_refuses_other_graphs():
     with pytest.raises(gtn.GraphError, match="deterministic"):
         accepts(naive, "a")
     assert not accepts(gtn.empty(symbols=gtn.SymbolTable("a")), "a")
+
+
+def test_anchors_read_what_is_given_for_them():
+    assert regex("^a$", alphabet="a").num_arcs == 1
+    ends = regex("^a|b$", alphabet="abc", begin="<s>", end="</s>")
+    assert {gtn.path_text(p) for p in gtn.n_best(ends, 5)} == {"<s>a", "b</s>"}
+    with pytest.raises(gtn.GraphError, match="'a' is an end of the text"):
+        regex("^.", alphabet="ab", begin="a")
+    for twice in ("^^a", "^(^a|b)", "a$$", "(a|b$)$"):
+        assert regex(twice, alphabet="ab").num_nodes == 2
+        with pytest.raises(gtn.GraphError, match=r"an anchor .* inside the pattern"):
+            regex(twice, alphabet="ab", begin="<s>", end="</s>")
+    assert gtn.path_text(regex("^$", alphabet="a", begin="<s>", end="</s>")) == "<s></s>"
