@@ -3,6 +3,7 @@
 Beside the names here:
 
 - ``grammars.regex.regex``: any regular expression; ``grammars.amounts.amounts``: amounts of money.
+- ``grammars.rewriting.rewrite``: rewrite rules with contexts, at learned penalties.
 - ``grammars.words.read_words``, ``grammars.lexicon.lexicon``: lists of words as one transducer;
   ``grammars.frequent_words``: those of a language; ``grammars.spellings.read_spellings``: words
   that are spelled in phones, word pieces or other symbols.

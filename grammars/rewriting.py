@@ -1,0 +1,310 @@
+"""Rewrite rules with contexts, as transducers: what is misread, spelled or pronounced otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grammars.rule_applications import acceptor, applications, least, merged
+from grammars.regex import regex
+from gtn.batch import assemble, gather, rearranged, traced
+from gtn.construction import from_arcs
+from gtn.data import Sources
+from gtn.epsilons import remove_epsilon
+from gtn.errors import GraphError
+from gtn.graph import Graph, check_graph
+from gtn.optimization import connect
+from gtn.rational import reverse
+from gtn.relabelling import relabel
+from gtn.symbols import EPSILON, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["BEGIN", "END", "rewrite"]
+
+BEGIN = "[BOS]"
+"""The symbol that a context reads at the beginning of the text, as pynini has it."""
+
+END = "[EOS]"
+"""The symbol that a context reads at the end of the text, as pynini has it."""
+
+Direction = Literal["left-to-right", "right-to-left", "simultaneous"]
+Ints = NDArray[Any]
+
+_DIRECTIONS = ("left-to-right", "right-to-left", "simultaneous")
+
+
+def rewrite(
+    change: Graph | Mapping[str, str],
+    *,
+    before: Graph | str | None = None,
+    after: Graph | str | None = None,
+    alphabet: SymbolTable | Iterable[str],
+    direction: Direction = "left-to-right",
+    optional: bool = False,
+    max_nodes: int = 1_000_000,
+) -> Graph:
+    """Return the transducer of a rewrite rule: a change, and the contexts in which it is made.
+
+    The rule reads every text over the alphabet. A part of it that ``change`` reads, with ``before``
+    in front of it and ``after`` behind it, becomes what ``change`` writes; the rest is copied. This
+    is the rule ``change / before __ after`` of phonology (Kaplan and Kay 1994; Mohri and Sproat
+    1996), and pynini's ``cdrewrite``. Rules that apply one after the other are ``one @ two``;
+    ``text @ rule`` is what becomes of a text.
+
+    To each way of applying the rule belongs one path. Its penalty is that of the paths of
+    ``change`` on it, and gradients flow to them; copies cost nothing. The ``sources`` of arcs are
+    arcs of ``change``. Where its penalties need no gradient and it has no arc data, arcs of equal
+    labels and penalty are merged, if that leaves each way a path of its own: then the rule is as
+    small as one can be that is deterministic in them.
+
+    Contexts may overlap each other and the parts; parts do not overlap. Of parts that overlap, the
+    one that begins first is changed; of several that begin at one place, each, on a path of its
+    own. A part without letters is changed once at a place: in front of another part or a letter,
+    but not right behind a part. A path of ``change`` that reads and writes nothing does not count.
+
+    Args:
+        change: transducer; or texts and what becomes of them, letter beside letter.
+        before, after: contexts: acceptors without penalties, or regular expressions over the
+            alphabet, as of :func:`grammars.regex.regex`. In an expression ``^`` is the beginning
+            of the text and ``$`` its end, as in ``before="^|[aeiou]"``; in a graph, the symbols
+            ``BEGIN`` and ``END`` are. None is any context.
+        alphabet: the symbols of texts, read or written: a table (its labels are kept), or the
+            symbols of labels 0, 1, 2 …
+        direction: ``"left-to-right"``: the rule sees in front of a part what it has written,
+            behind it what is still to be read; ``"right-to-left"``: the other way round, and of
+            parts that overlap the last counts; ``"simultaneous"``: it sees what is read on both
+            sides, from left to right.
+        optional: whether a part may also be left as it is.
+        max_nodes: how many nodes a deterministic graph may have on the way.
+
+    Raises:
+        GraphError: a batch; a change without a path; a context that is a transducer, has a penalty
+            or accepts nothing; a symbol that the alphabet lacks; an expression over symbols of
+            several characters; another direction; too many nodes.
+
+    German words end in no voiced plosive:
+
+    >>> import gtn
+    >>> letters = "abcdefghijklmnopqrstuvwxyz"
+    >>> devoicing = rewrite({"b": "p", "d": "t", "g": "k"}, after="$", alphabet=letters)
+    >>> [gtn.path_text(gtn.string(word) @ devoicing) for word in ("hund", "hunde", "tag")]
+    ['hunt', 'hunde', 'tak']
+
+    English plurals: a vowel behind sibilants, then no more boundary:
+
+    >>> vowel = rewrite({"": "e"}, before="([sxz]|[cs]h)[+]", after="s$", alphabet=letters + "+")
+    >>> plural = vowel @ rewrite({"+": ""}, alphabet=letters + "+")
+    >>> [gtn.path_text(gtn.string(word) @ plural) for word in ("cat+s", "box+s", "church+s")]
+    ['cats', 'boxes', 'churches']
+
+    What was read as 0 between capitals may be an O, at a penalty that is learned:
+
+    >>> import torch
+    >>> penalty = torch.tensor([0.5], requires_grad=True)
+    >>> confused = gtn.from_arcs([(0, 1, "0", "O")], final=1).with_penalties(penalty)
+    >>> rule = rewrite(confused, before="[A-Z]", after="[A-Z]", alphabet="0123BOXY", optional=True)
+    >>> readings = gtn.string("B0X10") @ rule
+    >>> [gtn.path_text(path) for path in gtn.n_best(readings, 2)]
+    ['B0X10', 'BOX10']
+    >>> gtn.forward_penalty(readings).backward()
+    >>> penalty.grad  # the posterior of the change
+    tensor([0.3775])
+    """
+    if direction not in _DIRECTIONS:
+        known = ", ".join(map(repr, _DIRECTIONS))
+        raise GraphError(f"direction={direction!r}; known are {known}")
+    letters = _Letters.of(alphabet)
+    parts = _parts(_change(change, letters))
+    left, right = _context("before", before, letters), _context("after", after, letters)
+    turned = direction == "right-to-left"
+    if turned:
+        left, right = letters.turned(right), letters.turned(left)
+    ways = applications(
+        reverse(parts) if turned else parts,
+        left,
+        right,
+        letters.count,
+        sees_written=direction != "simultaneous",
+        optional=optional,
+        max_nodes=max_nodes,
+    )
+    if turned:
+        ways = reverse(ways)
+    ways = least(ways, max_nodes)
+    if not parts.penalties.requires_grad and not parts.data:
+        ways = merged(ways, parts, letters.count, max_nodes)
+    return _rule(ways, parts, letters)
+
+
+@dataclass(frozen=True)
+class _Letters:
+    """An alphabet, whose letters are numbers from here on, in the order of their labels.
+
+    Those of what contexts read at the beginning and the end of a text are the last of ``count``.
+    """
+
+    table: SymbolTable
+    labels: Ints
+
+    @staticmethod
+    def of(alphabet: SymbolTable | Iterable[str]) -> _Letters:
+        table = alphabet if isinstance(alphabet, SymbolTable) else SymbolTable(alphabet)
+        for symbol in (BEGIN, END):
+            if symbol in table:
+                raise GraphError(f"the alphabet has {symbol!r}, which is kept for contexts")
+        return _Letters(table, np.sort(np.array(table.labels, dtype=np.int32)))
+
+    @property
+    def count(self) -> int:
+        """Letters, and the two ends of a text."""
+        return len(self.labels) + 2
+
+    def numbers(
+        self, labels: Ints, table: SymbolTable | None, what: str, beside: Mapping[str, int]
+    ) -> Ints:
+        """Return the numbers of labels of a graph; ``beside``: of symbols that are no letters."""
+        used = np.unique(labels)
+        found = np.full(len(used), EPSILON)
+        for i in np.flatnonzero(used != EPSILON):
+            if table is None:
+                raise GraphError(f"{what} has no symbol table; give it one with with_symbols")
+            symbol = table.symbol(used[i])
+            if symbol in self.table:
+                found[i] = np.searchsorted(self.labels, self.table.label(symbol))
+            elif symbol in beside:
+                found[i] = beside[symbol]
+            else:
+                raise GraphError(f"{what} has {symbol!r}, which the alphabet lacks")
+        return found[np.searchsorted(used, labels)]
+
+    def turned(self, context: Graph | None) -> Graph | None:
+        """Return a context, numbered, as it is seen from behind."""
+        if context is None:
+            return None
+        number = np.append(np.arange(self.count), EPSILON)  # [-1] is epsilon
+        number[[-3, -2]] = number[[-2, -3]]
+        turned = reverse(context).topology
+        return acceptor(turned, number[turned.ilabels])
+
+
+def _change(given: Graph | Mapping[str, str], letters: _Letters) -> Graph:
+    """Return the change, its letters numbered."""
+    if isinstance(given, Mapping):
+        given = _spelled(given, letters.table)
+    check_graph(given)
+    if given.topology.is_batch:
+        raise GraphError("a change is a single graph, not a batch; make it one with united()")
+    inputs = letters.numbers(given.ilabels, given.isymbols, "the input of the change", {})
+    outputs = letters.numbers(given.olabels, given.osymbols, "the output of the change", {})
+    return relabel(given.with_symbols(None, None), inputs, outputs)
+
+
+def _spelled(pairs: Mapping[str, str], table: SymbolTable) -> Graph:
+    """Return the transducer of pairs of texts, letter beside letter."""
+    arcs: list[tuple[int, int, str | None, str | None]] = []
+    nodes = 2
+    for read, written in pairs.items():
+        both = list(zip_longest(read, written))
+        lacking = next((symbol for symbol in (*read, *written) if symbol not in table), None)
+        if lacking is not None:
+            raise GraphError(
+                f"the change {read!r}: {written!r} has {lacking!r}, which the alphabet lacks"
+            )
+        steps = [0, *range(nodes, nodes + len(both) - 1), 1]
+        nodes += max(len(both) - 1, 0)
+        arcs += [(steps[i], steps[i + 1], *pair) for i, pair in enumerate(both)]
+    return from_arcs(arcs, final=1, symbols=table)
+
+
+def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph | None:
+    """Return the acceptor of a context, its letters and ends numbered."""
+    if given is None:
+        return None
+    if isinstance(given, str):
+        wide = next((symbol for symbol in letters.table if len(symbol) != 1), None)
+        if wide is not None:
+            raise GraphError(
+                f"{name} is an expression over characters, but the alphabet has {wide!r}; give a "
+                "graph"
+            )
+        given = regex(given, symbols=letters.table, begin=BEGIN, end=END)
+    check_graph(given)
+    if given.topology.is_batch:
+        raise GraphError(f"{name} is a single graph, not a batch")
+    if not given.topology.is_acceptor or given.isymbols != given.osymbols:
+        raise GraphError(f"{name} is a transducer; a context is an acceptor: project it")
+    ends = {BEGIN: letters.count - 2} if name == "before" else {END: letters.count - 1}
+    numbers = letters.numbers(given.ilabels, given.isymbols, name, ends)
+    for what in (given.penalties, given.start_penalties, given.final_penalties):
+        if (what != 0).any():
+            raise GraphError(f"{name} has penalties; those of a rule are those of its change")
+    context = connect(acceptor(given.topology, numbers))
+    if not context.num_nodes:
+        raise GraphError(f"{name} accepts nothing, so that nothing is ever changed")
+    return context
+
+
+def _parts(change: Graph) -> Graph:
+    """Return the change with one start that no arc enters, one final that none leaves.
+
+    Start and final penalties are then on the arcs, and these tell where a path begins and ends.
+    """
+    speaking = remove_epsilon(change)
+    t = speaking.topology
+    start_of = np.full(t.num_nodes, -1, dtype=np.int32)
+    start_of[t.starts] = np.arange(len(t.starts), dtype=np.int32)
+    begins, ends = start_of[t.src], t.final_of_nodes[t.dst]
+    arcs, src, dst, starts, finals = [], [], [], [], []
+    for first in (False, True):
+        for last in (False, True):
+            own = np.flatnonzero(~(first & (begins < 0)) & ~(last & (ends < 0))).astype(np.int32)
+            arcs.append(own)
+            src.append(np.full(len(own), t.num_nodes) if first else t.src[own])
+            dst.append(np.full(len(own), t.num_nodes + 1) if last else t.dst[own])
+            starts.append(begins[own] if first else np.full(len(own), -1, dtype=np.int32))
+            finals.append(ends[own] if last else np.full(len(own), -1, dtype=np.int32))
+    source = np.concatenate(arcs)
+    topology = Topology(
+        t.num_nodes + 2,
+        np.concatenate(src),
+        np.concatenate(dst),
+        t.ilabels[source],
+        t.olabels[source],
+        starts=[t.num_nodes],
+        finals=[t.num_nodes + 1],
+    )
+    penalties = (
+        gather(speaking.penalties, source)
+        + gather(speaking.start_penalties, np.concatenate(starts))
+        + gather(speaking.final_penalties, np.concatenate(finals))
+    )
+    sources = Sources(source)
+    zero = penalties.new_zeros(1)
+    whole = assemble(
+        topology, penalties, zero, zero, data=speaking.data.take(sources), sources=(sources,)
+    )
+    whole = traced(whole, speaking)
+    parts = traced(connect(whole), whole)
+    if not parts.num_arcs:
+        raise GraphError("the change has no path that reads or writes anything")
+    return parts
+
+
+def _rule(ways: Graph, parts: Graph, letters: _Letters) -> Graph:
+    """Return the transducer of the ways, with the penalties and data of the change."""
+    t = ways.topology
+    labels = np.append(letters.labels, np.int32(EPSILON))  # [-1] is epsilon
+    source = np.maximum(t.ilabels - np.int32(letters.count), np.int32(-1))
+    ilabels, olabels = (
+        labels[np.where(source < 0, t.ilabels, side[source])]
+        for side in (parts.ilabels, parts.olabels)
+    )
+    topology = t.relabelled(ilabels, None if np.array_equal(ilabels, olabels) else olabels)
+    starts, finals = (np.full(len(nodes), -1, dtype=np.int32) for nodes in (t.starts, t.finals))
+    rule = rearranged(parts, topology, source, starts, finals)
+    return traced(rule, parts).with_symbols(letters.table, letters.table)

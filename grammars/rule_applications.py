@@ -1,0 +1,228 @@
+"""All ways of applying a rewrite rule, as an acceptor; :mod:`grammars.rewriting` makes it a rule.
+
+Letters are numbers below a count, of which the last two are the beginning and the end of the text.
+A way is a string of numbers, too: that of a letter for its copy, count + k for arc k of the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.ambiguity import is_unambiguous
+from gtn.composition import compose, intersect
+from gtn.construction import from_arrays
+from gtn.determinization import determinize
+from gtn.graph import Graph
+from gtn.minimization import minimize
+from gtn.rational import concat, project, reverse
+from gtn.relabelling import relabel
+from gtn.symbols import EPSILON
+from gtn.texts import string
+from gtn.topology import Topology
+
+__all__ = ["acceptor", "applications", "least", "merged"]
+
+Ints = NDArray[Any]
+
+
+class _Marks(NamedTuple):
+    """Labels of what stands beside copies and changes, while conditions are put on a way.
+
+    Each part that is changed is between two of them. The others tell why a letter, or the end of
+    the text, is copied: the left context is not there; it is, but no part follows that has the
+    right context behind it; or, right behind a part, no such part with letters follows.
+    """
+
+    opens: int
+    closes: int
+    no_left: int
+    no_part: int
+    no_part_behind: int
+
+
+def applications(
+    parts: Graph,
+    left: Graph | None,
+    right: Graph | None,
+    count: int,
+    *,
+    sees_written: bool,
+    optional: bool,
+    max_nodes: int,
+) -> Graph:
+    """Return the acceptor of all ways to apply a rule from left to right.
+
+    Every condition is a regular set of ways, and the rule is where they meet, as in two-level
+    rules (Kaplan and Kay 1994; Hulden 2009). A condition on the places of one mark is put by a
+    graph that follows what is read or written and allows the mark where its context holds: on the
+    left context in reading order, on what follows in the reverse order (Mohri and Sproat 1996).
+
+    Args:
+        parts: the change; one start that no arc enters, one final that none leaves.
+        left, right: contexts, acceptors; None: any.
+        count: of numbers of letters.
+        sees_written: whether the left context is one of what is written, not of what is read.
+        optional: whether parts may be left as they are.
+        max_nodes: of each deterministic graph.
+    """
+    marks = _Marks(*(count + parts.num_arcs + np.arange(len(_Marks._fields))).tolist())
+    reads, writes = (
+        np.concatenate((np.arange(count), side, np.full(len(marks), EPSILON)))
+        for side in (parts.ilabels, parts.olabels)
+    )
+    part = acceptor(parts.topology, parts.ilabels)
+    with_letters = compose(_texts(count, at_least=1), part)
+    without_letters = compose(string([]), part)
+    ways = intersect(
+        _turns(
+            parts,
+            count,
+            marks,
+            may_lack_left=left is not None,
+            may_be_empty=without_letters.num_nodes > 0,
+            optional=optional,
+        ),
+        _bracketed(parts, count, marks),
+    )
+
+    def where(
+        ways: Graph, context: Graph, letters: Ints, *, holds: list[int], fails: list[int]
+    ) -> Graph:
+        """Return the ways with marks ``holds`` only behind the context, and ``fails`` elsewhere."""
+        seen = letters.copy()
+        seen[holds + fails] = holds + fails
+        watched = relabel(ways, olabels=seen[ways.ilabels])
+        return project(compose(watched, _watch(context, count, holds, fails, max_nodes)))
+
+    unchanged = [marks.no_part, marks.no_part_behind]
+    if left is not None:
+        letters = writes if sees_written else reads
+        ways = where(ways, left, letters, holds=[marks.opens, *unchanged], fails=[marks.no_left])
+    ways = reverse(ways)
+    if right is not None:
+        ways = where(ways, reverse(right), reads, holds=[marks.closes], fails=[])
+    if not optional:
+        for one, mark in zip((part, with_letters), unchanged, strict=True):
+            if one.num_nodes and mark in ways.ilabels:
+                follows = one if right is None else concat(one, right)
+                ways = where(ways, reverse(follows), reads, holds=[], fails=[mark])
+    ways = reverse(ways)
+    bare = np.arange(count + parts.num_arcs + len(marks))
+    bare[[count - 2, count - 1, *marks]] = EPSILON
+    return acceptor(ways.topology, bare[ways.ilabels])
+
+
+def merged(ways: Graph, parts: Graph, count: int, max_nodes: int) -> Graph:
+    """Return the least acceptor of ways in which arcs of equal labels and penalty are one.
+
+    Where two ways would become one by it, the ways as they are.
+    """
+    letters = np.arange(count)
+    copies = np.stack((letters, letters, np.zeros(count)))
+    penalties = parts.penalties.detach().double().cpu().numpy()
+    changes = np.stack((parts.ilabels, parts.olabels, penalties))
+    kinds = np.concatenate((copies, changes), axis=1)
+    _, leaders, kind = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    same = acceptor(ways.topology, leaders[kind.reshape(-1)][ways.ilabels])
+    if np.array_equal(same.ilabels, ways.ilabels) or not is_unambiguous(same):
+        return ways
+    return least(same, max_nodes)
+
+
+def least(ways: Graph, max_nodes: int) -> Graph:
+    """Return the minimal deterministic acceptor."""
+    deterministic = determinize(ways, semiring="boolean", max_nodes=max_nodes)
+    return minimize(deterministic, semiring="boolean")
+
+
+def acceptor(topology: Topology, labels: Ints) -> Graph:
+    """Return the acceptor without penalties of a topology with other labels."""
+    t = topology.relabelled(labels.astype(np.int32), None)
+    return Graph(t, torch.zeros(t.num_arcs))
+
+
+def _turns(
+    parts: Graph,
+    count: int,
+    marks: _Marks,
+    *,
+    may_lack_left: bool,
+    may_be_empty: bool,
+    optional: bool,
+) -> Graph:
+    """Return the acceptor of what may follow what, but for the paths of the change.
+
+    A part without letters begins at a ``place`` alone, not right ``behind`` a part.
+    """
+    start, place, behind, copied, over, opened, opened_behind, inside = range(8)
+    copies, begin, end = np.arange(count - 2), count - 2, count - 1
+    every = count + np.arange(parts.num_arcs)
+    silent, reading = every[parts.ilabels == EPSILON], every[parts.ilabels != EPSILON]
+    rows: list[tuple[Any, Any, Any]] = [
+        (start, place, begin),
+        (place, opened, marks.opens),
+        (opened, opened, silent),
+        (opened, inside, reading),
+        (inside, inside, every),
+        (inside, behind if may_be_empty else place, marks.closes),
+    ]
+    if may_be_empty:
+        rows += [
+            (opened, behind, marks.closes),
+            (behind, opened_behind, marks.opens),
+            (opened_behind, opened_behind, silent),
+            (opened_behind, inside, reading),
+        ]
+    for node, mark in ((place, marks.no_part), (behind, marks.no_part_behind)):
+        if optional:
+            rows += [(node, place, copies), (node, over, end)]
+        else:
+            rows.append((node, copied, [mark, marks.no_left] if may_lack_left else mark))
+    rows += [(copied, place, copies), (copied, over, end)]
+    return _from_rows(rows, start, over)
+
+
+def _bracketed(parts: Graph, count: int, marks: _Marks) -> Graph:
+    """Return the acceptor of ways that have a path of the change between brackets, nowhere else."""
+    t = parts.topology
+    outside = t.num_nodes
+    others = [*range(count), marks.no_left, marks.no_part, marks.no_part_behind]
+    rows = [
+        (outside, outside, others),
+        (outside, t.starts, marks.opens),
+        (t.src, t.dst, count + np.arange(t.num_arcs)),
+        (t.finals, outside, marks.closes),
+    ]
+    return _from_rows(rows, outside, outside)
+
+
+def _watch(context: Graph, count: int, holds: list[int], fails: list[int], max_nodes: int) -> Graph:
+    """Return the acceptor of texts with marks ``holds`` behind the context, ``fails`` elsewhere."""
+    t = context.topology
+    text = t.num_nodes
+    rows = [(text, text, np.arange(count)), (text, t.starts, EPSILON), (t.src, t.dst, t.ilabels)]
+    texts = _from_rows(rows, text, t.finals)
+    read = determinize(texts, semiring="boolean", max_nodes=max_nodes).topology
+    behind = read.final_of_nodes >= 0
+    rows = [(read.src, read.dst, read.ilabels)]
+    for nodes, marks in ((np.flatnonzero(behind), holds), (np.flatnonzero(~behind), fails)):
+        rows += [(nodes, nodes, mark) for mark in marks]
+    return _from_rows(rows, read.starts, np.arange(read.num_nodes))
+
+
+def _texts(count: int, at_least: int) -> Graph:
+    """Return the acceptor of all texts of so many letters at least."""
+    rows = [(i, min(i + 1, at_least), np.arange(count)) for i in range(at_least + 1)]
+    return _from_rows(rows, 0, at_least)
+
+
+def _from_rows(rows: Iterable[tuple[Any, Any, Any]], start: Any, final: Any) -> Graph:
+    """Return the acceptor of rows of arcs: source, destination and label, each one or many."""
+    columns = [np.broadcast_arrays(*map(np.atleast_1d, row)) for row in rows]
+    src, dst, labels = (np.concatenate(column) for column in zip(*columns, strict=True))
+    return from_arrays(src, dst, labels, start=start, final=final)
