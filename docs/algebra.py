@@ -57,18 +57,18 @@ into its one final state, has no counterpart: any node can be final. There is no
 or flag before an operation. A dash: no such operation.
 
 Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
-`optimize()` is `gtn.minimize(gtn.determinize(a, side="both"))`, and `cdrewrite(tau, l, r, sigma)`
-is `grammars.rewriting.rewrite(tau, before=l, after=r, alphabet=symbols)`, whose penalties can be
-learned. A word is looked up in a large graph by `gtn.string(word) @ graph`: the graph is laid out
-at the first word, and each later one costs what it finds. Many at once are
-`gtn.strings(words) @ graph`.
+`optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
+semiring="tropical")`. `cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l,
+after=r, alphabet=symbols)`, whose penalties can be learned. A word is looked up in a large graph by
+`gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one costs what
+it finds. Many at once are `gtn.strings(words) @ graph`.
 
 Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
-`Decoder.stream()` of `grammars.decoding`.
-Of k2 and Kaldi, a lexicon of words spelled in phones or word pieces is
-`lexicon(read_spellings("lexicon.txt"), outputs="words")`, from `grammars.lexicon` and
-`grammars.spellings`: minimal, its penalties pushed, and without the symbols (`#1`) that tell
-homophones apart there. Its closure is decoded with an n-gram grammar by `grammars.decoding`.
+`Decoder.stream()` of `grammars.decoding`. A lexicon of words spelled in phones or word pieces, as
+Kaldi has them, too, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from
+`grammars.lexicon` and `grammars.spellings`: minimal, its penalties pushed, and without the symbols
+(`#1`) that tell homophones apart there. Its closure is decoded with an n-gram grammar by
+`grammars.decoding`.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|

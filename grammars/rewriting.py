@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from grammars.rule_applications import acceptor, applications, least, merged
 from grammars.regex import regex
+from grammars.rule_applications import acceptor, applications, least, merged
 from gtn.batch import assemble, gather, rearranged, traced
 from gtn.construction import from_arcs
 from gtn.data import Sources
