@@ -161,7 +161,8 @@ def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:
 def check_emissions(emissions: Any) -> None:
     """Raise ``GraphError`` for what is no tensor ``[T, C]`` or ``[B, T, C]`` of penalties."""
     if not isinstance(emissions, torch.Tensor) or emissions.dtype not in _DTYPES:
-        kind = getattr(emissions, "dtype", type(emissions).__name__)
+        is_tensor = isinstance(emissions, torch.Tensor)
+        kind = emissions.dtype if is_tensor else type(emissions).__name__
         hint = "; .float() widens them" if kind in _HALVES else ""
         raise GraphError(f"emissions must be a tensor of float32 or float64, not {kind}{hint}")
     if emissions.ndim not in (2, 3):

@@ -15,7 +15,7 @@ from gtn.dense.problems import widened
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
-from gtn.nn.targets import LabelTargets, label_rows, one_by_one
+from gtn.nn.targets import LabelTargets, label_rows, label_targets
 from gtn.topology import Topology
 
 __all__ = ["ASGLoss"]
@@ -61,21 +61,20 @@ class ASGLoss(Criterion):
                 of another number of classes than the loss has.
         """
         emissions = widened(emissions)
-        single = emissions.ndim == 2
         if emissions.shape[-1] != len(self.beginnings):
             raise GraphError(
                 f"emissions of shape {tuple(emissions.shape)}; the last dimension is of the "
                 f"{len(self.beginnings)} classes of this loss"
             )
-        if not single:
-            targets, target_lengths = one_by_one(targets, target_lengths)
-        graphs = self.correct([targets] if single else targets, target_lengths)
-        graph = graphs[0] if single else graphs
+        each, target_lengths = label_targets(targets, target_lengths, emissions)
+        graphs = self.correct(each, target_lengths)
+        graph = graphs[0] if emissions.ndim == 2 else graphs
         losses, feasible = difference(
             dense.forward_penalty_float64(emissions, graph, lengths=lengths),
             dense.forward_penalty_float64(emissions, self.every(), lengths=lengths),
         )
-        return self.reduced(losses, feasible, targets).to(emissions)
+        named = targets if emissions.ndim == 2 else each
+        return self.reduced(losses, feasible, named).to(emissions)
 
     def every(self) -> Graph:
         """Return the graph of all label sequences: a start, and a node for each class."""

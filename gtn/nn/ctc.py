@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.kernels.ctc import ctc_arcs
 from gtn.nn.criterion import Criterion, difference
-from gtn.nn.targets import LabelTargets, label_rows, one_by_one
+from gtn.nn.targets import LabelTargets, label_rows, label_targets, padding_hint
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 
@@ -34,7 +35,7 @@ def ctc_topology(num_classes: int, blank: int = 0, *, symbols: SymbolTable | Non
     >>> gtn.path_labels(gtn.compose(frames, ctc_topology(3)))
     array([1, 1, 2], dtype=int32)
     """
-    _check_blank(blank)
+    blank = _checked_blank(blank)
     if blank >= num_classes:
         raise GraphError(f"blank {blank} is none of {num_classes} classes")
     before, now = (grid.ravel() for grid in np.indices((num_classes, num_classes)))
@@ -66,12 +67,15 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
       2 -> 2  0:ε  0
       1 -> 2  0:ε  0
     """
-    _check_blank(blank)
+    blank = _checked_blank(blank)
     labels, counts = label_rows(targets, target_lengths, check=False)
     wrong, src, dst, read, written, starts, finals, nodes, arcs = ctc_arcs(labels, counts, blank)
     if wrong >= 0:
         label_rows(targets, target_lengths)  # negative labels have a message of their own
-        raise GraphError(f"the target of sample {wrong} contains the blank, label {blank}")
+        raise GraphError(
+            f"the target of sample {wrong} contains the blank, label {blank}"
+            + padding_hint(targets, target_lengths)
+        )
     topology = Topology(
         int(nodes[-1]),
         src,
@@ -109,9 +113,14 @@ class CTCLoss(Criterion):
     (whose ``"mean"`` divides by target lengths, too), with a gradient that is right for any input
     and can itself be differentiated.
 
+    Coming from torch: emissions are ``[B, T, C]``, not ``[T, B, C]``, and penalties, so that
+    logits and log-probabilities change their sign (without which nothing is learned, and no error
+    can tell); lengths are optional; ``zero_infinity`` is ``infeasible="skip"``.
+
     Args:
         blank: its class.
-        normalized: whether exp(-emissions) sums to one in each frame, which saves looking.
+        normalized: whether exp(-emissions) sums to one in each frame, as those of ``-log_softmax``
+            do, which saves looking.
         infeasible, reduction: as in :class:`gtn.nn.Criterion`; a target is infeasible if it is
             longer than its frames.
 
@@ -123,8 +132,7 @@ class CTCLoss(Criterion):
 
     def __init__(self, blank: int = 0, *, normalized: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        _check_blank(blank)
-        self.blank = blank
+        self.blank = _checked_blank(blank)
         self.normalized = normalized
 
     def forward(
@@ -146,17 +154,15 @@ class CTCLoss(Criterion):
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: a blank that is no class, or in a target; a label that is no class; a NaN
-                or -inf emission, or no emissions but a graph.
+            GraphError: a blank that is no class, or in a target; a label that is no class; another
+                number of targets than of samples; a NaN or -inf emission, or no emissions but a
+                graph.
         """
         emissions = widened(emissions)
         if self.blank >= emissions.shape[-1]:
             raise GraphError(f"blank {self.blank} is none of {emissions.shape[-1]} classes")
-        single = emissions.ndim == 2
-        if not single:
-            targets, target_lengths = one_by_one(targets, target_lengths)
-        graphs = ctc_graphs([targets] if single else targets, self.blank,
-                            target_lengths=target_lengths)  # fmt: skip
+        each, target_lengths = label_targets(targets, target_lengths, emissions)
+        graphs = ctc_graphs(each, self.blank, target_lengths=target_lengths)
         beyond = graphs.ilabels >= emissions.shape[-1]
         if beyond.any():
             arc = int(np.argmax(beyond))
@@ -165,7 +171,7 @@ class CTCLoss(Criterion):
                 f"the target of sample {b} has label {graphs.ilabels[arc]}, but there are "
                 f"{emissions.shape[-1]} classes"
             )
-        graph = graphs[0] if single else graphs
+        graph = graphs[0] if emissions.ndim == 2 else graphs
         correct = dense.forward_penalty_float64(emissions, graph, lengths=lengths)
         if self.normalized:
             every = torch.zeros_like(correct)
@@ -173,9 +179,15 @@ class CTCLoss(Criterion):
             anything = any_labels(emissions.shape[-1])
             every = dense.forward_penalty_float64(emissions, anything, lengths=lengths)
         losses, feasible = difference(correct, every)
-        return self.reduced(losses, feasible, targets).to(emissions)
+        named = targets if emissions.ndim == 2 else each
+        return self.reduced(losses, feasible, named).to(emissions)
 
 
-def _check_blank(blank: int) -> None:
-    if blank < 0:
-        raise GraphError(f"blank {blank} is no class; classes are >= 0")
+def _checked_blank(blank: Any) -> int:
+    try:
+        number = index(blank)
+    except TypeError:
+        raise GraphError(f"blank {blank!r} is no class; classes are whole numbers >= 0") from None
+    if number < 0:
+        raise GraphError(f"blank {number} is no class; classes are whole numbers >= 0")
+    return number

@@ -16,7 +16,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.kernels import edit_distance as kernels
 from gtn.nn.criterion import Criterion
-from gtn.nn.targets import Target, target_labels
+from gtn.nn.targets import Target, one_for_each, target_labels
 from gtn.nn.transformers import Grammar, current
 from gtn.paths import path_labels
 from gtn.scoring import forward_penalty_float64
@@ -118,11 +118,7 @@ class ExpectedRiskLoss(Criterion):
         if self.grammar is not None:
             whole = compose(whole, current(self.grammar).without_data())
         many = isinstance(whole, GraphBatch)
-        each: list[Any] = [*targets] if many else [targets]  # type: ignore[misc]
-        if len(each) != whole.topology.batch_size:
-            raise GraphError(
-                f"a batch of {whole.topology.batch_size} graphs needs a list of as many targets"
-            )
+        each = one_for_each(targets, whole.topology.batch_size) if many else [targets]
         losses = self._expected(whole, each)
         feasible = losses.isfinite()
         losses = losses if many else losses.squeeze(0)

@@ -24,7 +24,9 @@ __all__ = [
     "Target",
     "acceptors",
     "label_rows",
-    "one_by_one",
+    "label_targets",
+    "one_for_each",
+    "padding_hint",
     "target_labels",
     "unknown_symbol",
 ]
@@ -58,16 +60,30 @@ def acceptors(
     """
     if count is None:
         return _acceptor(targets, table, like)
-    wrong = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
-    each: list[Any] = [] if wrong else list(targets)  # type: ignore[arg-type]
-    if wrong or len(each) != count:
-        raise GraphError(f"a batch of {count} graphs needs a list of as many targets")
+    each = one_for_each(targets, count)
     if not each:
         return _nothing(table, like)
     if any(isinstance(target, Graph) for target in each):
         return GraphBatch.from_graphs([_acceptor(target, table, like) for target in each])
     rows = [_items(target, table) for target in each]
     return strings(rows, symbols=table, dtype=like.dtype).to(like.device)
+
+
+def one_for_each(targets: Any, count: int) -> list[Any]:
+    """Return the targets of a batch of ``count`` graphs.
+
+    Raises:
+        GraphError: one target in the place of several, or another number of them.
+    """
+    alone = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
+    if alone or not hasattr(targets, "__iter__"):
+        raise GraphError(f"a batch of {count} graphs needs a list of as many targets, not one")
+    each = list(targets)
+    if len(each) != count:
+        raise GraphError(
+            f"a batch of {count} graphs needs a list of as many targets, not {len(each)}"
+        )
+    return each
 
 
 def _nothing(table: SymbolTable | None, like: torch.Tensor) -> Graph:
@@ -87,7 +103,7 @@ def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
     """Return the symbols or labels of a target; None if one of them is not in the table."""
     if isinstance(target, str):
         check_text(target)
-    items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
+    items = _listed(target)
     if table is None:
         if any(isinstance(x, str) for x in items):
             raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
@@ -96,6 +112,13 @@ def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
     known = labels <= {EPSILON, *table.labels} if labels else True
     texts = (x for x in items if isinstance(x, str))
     return items if known and all(x == EPSILON_TEXT or x in table for x in texts) else None
+
+
+def _listed(target: Any) -> list[Any]:
+    items = target.tolist() if isinstance(target, torch.Tensor) else target
+    if not hasattr(items, "__iter__"):
+        raise GraphError(f"the target {target!r} is no text, sequence of labels or graph")
+    return list(items)
 
 
 def _label(label: Any, target: Any) -> int:
@@ -153,7 +176,7 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
         labels = path_labels(target, "input").tolist()
         items = labels if target.isymbols is None else target.isymbols.decode(labels)
     else:
-        items = target.tolist() if isinstance(target, torch.Tensor) else list(target)
+        items = _listed(target)
     if table is None and any(isinstance(x, str) for x in items):
         raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
     unknown = unknown_symbol(items, table)
@@ -182,11 +205,37 @@ def _row(b: int, target: Any) -> NDArray[Any]:
     except ValueError:  # rows of different lengths
         row = np.empty((0, 0))
     if row.ndim != 1 and row.dtype.kind != "U":
-        raise GraphError(f"the target of sample {b} is {target!r}; it is one sequence of labels")
+        raise GraphError(f"the target of sample {b} is {target!r}, which is no sequence of labels")
     return row.reshape(-1)
 
 
-def one_by_one(targets: LabelTargets, target_lengths: Any) -> tuple[LabelTargets, Any]:
+def label_targets(
+    targets: LabelTargets, target_lengths: Any, emissions: torch.Tensor
+) -> tuple[LabelTargets, Any]:
+    """Return one target for each sample of emissions, and their lengths as :func:`label_rows` does.
+
+    Args:
+        emissions: ``[B, T, C]`` of B targets, or ``[T, C]`` of one.
+
+    Raises:
+        GraphError: another number of targets; lengths that do not cut them.
+    """
+    if emissions.ndim == 2:
+        return [targets], target_lengths
+    targets, target_lengths = _one_by_one(targets, target_lengths)
+    if not hasattr(targets, "__iter__") or getattr(targets, "ndim", 1) == 0:
+        raise GraphError(f"the targets of a batch are a list or a tensor of them, not {targets!r}")
+    if not hasattr(targets, "__len__"):
+        targets = list(targets)
+    if len(targets) != len(emissions):
+        raise GraphError(
+            f"emissions of shape {list(emissions.shape)}, [B, T, C], with {len(targets)} targets; "
+            f"there are {len(emissions)} samples, and each needs a target"
+        )
+    return targets, target_lengths
+
+
+def _one_by_one(targets: LabelTargets, target_lengths: Any) -> tuple[LabelTargets, Any]:
     """Return targets that stand one after the other in one tensor as a list; others unchanged.
 
     Raises:
@@ -195,7 +244,7 @@ def one_by_one(targets: LabelTargets, target_lengths: Any) -> tuple[LabelTargets
     in_one = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 1
     if not in_one or target_lengths is None:
         return targets, target_lengths
-    labels, lengths = _on_cpu(targets), _on_cpu(target_lengths).reshape(-1)
+    labels, lengths = _on_cpu(targets), _whole_numbers(target_lengths)
     if lengths.sum() != len(labels) or lengths.min(initial=0) < 0:
         raise GraphError(
             f"target lengths {lengths.tolist()} do not cut {len(labels)} labels, which stand one "
@@ -218,7 +267,7 @@ def label_rows(
     Raises:
         GraphError: what is no label, naming the sample.
     """
-    targets, target_lengths = one_by_one(targets, target_lengths)
+    targets, target_lengths = _one_by_one(targets, target_lengths)
     if isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2:
         table = _on_cpu(targets)
         most = np.empty(len(table), dtype=np.int64)
@@ -238,15 +287,36 @@ def label_rows(
         if len(row) and (row.dtype.kind not in "iu" or row.min() < 0 or row.max() > _MOST):
             raise GraphError(
                 f"the target of sample {b} is {targets[b]!r}; labels are integers >= 0 of 32 bits"
+                + _hint(targets, target_lengths, b, row)
             )
     return np.concatenate([np.empty(0, dtype=np.int64), *rows]).astype(np.int64), lengths
+
+
+def _hint(targets: LabelTargets, target_lengths: Any, b: int, row: NDArray[Any]) -> str:
+    """Return what to do about a target that is a text, or padded."""
+    if isinstance(targets[b], str):
+        return "; a SymbolTable makes them of a text: table.encode(text)"
+    return padding_hint(targets, target_lengths) if row.dtype.kind == "i" else ""
+
+
+def padding_hint(targets: LabelTargets, target_lengths: Any) -> str:
+    """Return how padding is left out, if targets may have some."""
+    table = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2
+    return "; target_lengths says where padding begins" if table and target_lengths is None else ""
+
+
+def _whole_numbers(target_lengths: Any) -> NDArray[Any]:
+    lengths = _on_cpu(target_lengths).reshape(-1)
+    if len(lengths) and lengths.dtype.kind not in "iu":
+        raise GraphError(f"target lengths are whole numbers, not {lengths.dtype}")
+    return lengths
 
 
 def _lengths(given: Any, most: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the lengths of targets that have as many labels as ``most``."""
     if given is None:
         return most
-    lengths = _on_cpu(given).reshape(-1)
+    lengths = _whole_numbers(given)
     if len(lengths) != len(most):
         raise GraphError(f"{len(lengths)} target lengths for {len(most)} targets")
     wrong = (lengths < 0) | (lengths > most)

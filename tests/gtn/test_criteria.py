@@ -206,13 +206,13 @@ def test_errors_of_ctc():
         CTCLoss()(emissions, [[1], [-1]])
     with pytest.raises(GraphError, match=r"target of sample 0 is \[1\.5\]"):
         CTCLoss()(emissions, [[1.5], [1]])
-    with pytest.raises(GraphError, match="2 problems meet a batch of 1 graphs"):
+    with pytest.raises(GraphError, match=r"\[2, 3, 3\], .* with 1 targets; there are 2 samples"):
         CTCLoss()(emissions, [[1]])
     tensors = (torch.tensor([1, 2]), torch.ones(2, 1, 1, dtype=torch.int64))
     for targets in ([1, 2], [[[1]], [[2]]], [[[1], [2, 2]], [1]], *tensors):
-        with pytest.raises(GraphError, match=r"sample 0 is .*; it is one sequence of labels"):
+        with pytest.raises(GraphError, match=r"sample 0 is .*, which is no sequence of labels"):
             CTCLoss()(emissions, targets)
-    with pytest.raises(GraphError, match=r"sample 0 is \[\[1\], \[2\]\]; it is one sequence"):
+    with pytest.raises(GraphError, match=r"sample 0 is \[\[1\], \[2\]\], which is no sequence"):
         CTCLoss()(emissions[0], [[1], [2]])
     with pytest.raises(GraphError, match="blank 3 is none of 3 classes"):
         CTCLoss(3)(emissions, [[1], [2]])
@@ -220,7 +220,7 @@ def test_errors_of_ctc():
         CTCLoss()(emissions, torch.ones(2, 2, dtype=torch.int64), target_lengths=[1, 1, 1])
     with pytest.raises(GraphError, match="target 0 has length 3, but 2 labels"):
         CTCLoss()(emissions, torch.ones(2, 2, dtype=torch.int64), target_lengths=[3, 1])
-    with pytest.raises(GraphError, match="2 problems meet a batch of 1 graphs"):
+    with pytest.raises(GraphError, match="with 1 targets; there are 2 samples"):
         CTCLoss()(emissions, torch.ones(3, dtype=torch.int64), target_lengths=[3])
     for lengths in ([1, 1], [2, 2], [4, -1]):
         with pytest.raises(GraphError, match="do not cut 3 labels"):
@@ -327,6 +327,59 @@ def test_asg_infeasible_targets():
     assert loss(emissions[0, :0], []) == 0
     with pytest.raises(InfeasibleTargetError, match="sample 0"):
         asg(3)(emissions[0], [])
+
+
+@pytest.mark.parametrize("loss", [CTCLoss(), asg(3)], ids=["ctc", "asg"])
+def test_what_would_be_right_for_wrong_targets_of_emissions(loss):
+    emissions = torch.zeros(2, 4, 3)
+    time_first = emissions.transpose(0, 1)
+    with pytest.raises(GraphError, match=r"\[4, 2, 3\], \[B, T, C\], with 2 targets; .* 4 samples"):
+        loss(time_first, [[1], [2]])
+    for texts in (["ab", "c"], "ab"):
+        with pytest.raises(GraphError, match=r"sample 0 is 'ab?'; labels .* table\.encode\(text\)"):
+            loss(emissions, texts)
+    for fill in (-1, -100):
+        padded = torch.tensor([[1, 2], [1, fill]])
+        with pytest.raises(GraphError, match=r"sample 1 .*; target_lengths says where padding"):
+            loss(emissions, padded)
+        assert loss(emissions, padded, target_lengths=[2, 1]).isfinite()
+    with pytest.raises(GraphError, match=r"integers >= 0 of 32 bits$"):
+        loss(emissions, torch.tensor([[1.0], [2.0]]))
+    for lengths in ([2, 1.5], torch.tensor([1.0, 2.0])):
+        with pytest.raises(GraphError, match="target lengths are whole numbers, not float"):
+            loss(emissions, torch.tensor([[1, 2], [1, 2]]), target_lengths=lengths)
+        with pytest.raises(GraphError, match="target lengths are whole numbers, not float"):
+            loss(emissions, torch.tensor([1, 2, 1]), target_lengths=lengths)
+    for targets in (None, 1, torch.tensor(1)):
+        with pytest.raises(GraphError, match="targets of a batch are a list or a tensor"):
+            loss(emissions, targets)
+    with pytest.raises(GraphError, match="float32 or float64, not ndarray"):
+        loss(emissions.numpy(), [[1], [2]])
+    assert loss(emissions, ([n] for n in (1, 2))) == loss(emissions, [[1], [2]])
+
+
+def test_what_would_be_right_for_padding_by_the_blank():
+    padded = torch.tensor([[1, 2], [1, 0]])
+    with pytest.raises(GraphError, match=r"sample 1 contains the blank, label 0; target_lengths"):
+        CTCLoss()(torch.zeros(2, 4, 3), padded)
+    with pytest.raises(GraphError, match=r"the blank, label 0$"):
+        CTCLoss()(torch.zeros(2, 4, 3), padded, target_lengths=[2, 2])
+
+
+@pytest.mark.parametrize("blank", [1.0, "_", None])
+def test_a_blank_is_a_whole_number(blank):
+    for call in (
+        CTCLoss,
+        lambda blank: ctc_graphs([[2]], blank),
+        lambda blank: ctc_topology(3, blank),
+    ):
+        with pytest.raises(GraphError, match=f"blank {blank!r} is no class"):
+            call(blank)
+
+
+def test_a_blank_may_be_any_kind_of_whole_number():
+    for blank in (torch.tensor(2), np.int64(2)):
+        assert CTCLoss(blank)(torch.zeros(2, 3), [1]) == CTCLoss(2)(torch.zeros(2, 3), [1])
 
 
 # -- numerator and denominator -------------------------------------------------------------------

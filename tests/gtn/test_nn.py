@@ -429,11 +429,18 @@ def test_a_target_with_symbols_needs_a_table():
         ViterbiLoss()(gtn.linear(torch.zeros(1, 2)), "a")
 
 
-@pytest.mark.parametrize("targets", ["ab", ["a"], ["a", "b", "a"], [], gtn.string("a")])
+@pytest.mark.parametrize("targets", ["ab", ["a"], ["a", "b", "a"], [], gtn.string("a"), None, 3])
 def test_a_wrong_number_of_targets(targets):
     batch = gtn.GraphBatch.from_graphs([ab([0.0, 1.0]), ab([0.0, 1.0])])
-    with pytest.raises(GraphError, match="a batch of 2 graphs needs a list of as many"):
+    with pytest.raises(GraphError, match=r"a batch of 2 graphs needs a list of as many .*, not"):
         ViterbiLoss()(batch, targets)
+
+
+@pytest.mark.parametrize("graph", [ab([0.0, 1.0]), gtn.linear(torch.zeros(1, 2))])
+def test_what_is_no_target(graph):
+    for target in (None, 3):
+        with pytest.raises(GraphError, match=f"the target {target} is no text, sequence of labels"):
+            ViterbiLoss(infeasible="skip")(graph, target)
 
 
 def test_unknown_options():
