@@ -156,7 +156,8 @@ class CTCLoss(Criterion):
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
             GraphError: a blank that is no class, or in a target; a label that is no class; another
                 number of targets than of samples; a NaN or -inf emission, or no emissions but a
-                graph.
+                graph; emissions that are said to be normalized and are not, where a loss below
+                zero shows it.
         """
         emissions = widened(emissions)
         if self.blank >= emissions.shape[-1]:
@@ -179,8 +180,21 @@ class CTCLoss(Criterion):
             anything = any_labels(emissions.shape[-1])
             every = dense.forward_penalty_float64(emissions, anything, lengths=lengths)
         losses, feasible = difference(correct, every)
+        if self.normalized:
+            _check_normalized(losses.detach().reshape(-1), emissions.shape[-2])
         named = targets if emissions.ndim == 2 else each
         return self.reduced(losses, feasible, named).to(emissions)
+
+
+def _check_normalized(losses: torch.Tensor, frames: int) -> None:
+    """Raise for a probability above one, but for what half precision may round."""
+    wrong = (losses < -0.05 * frames).nonzero()
+    if len(wrong):
+        b = int(wrong[0])
+        raise GraphError(
+            f"with normalized=True the loss of sample {b} is {losses[b].item():g}, but a "
+            "probability has no negative penalty: emissions are then -log_softmax, with the minus"
+        )
 
 
 def _checked_blank(blank: Any) -> int:

@@ -382,6 +382,19 @@ def test_a_blank_may_be_any_kind_of_whole_number():
         assert CTCLoss(blank)(torch.zeros(2, 3), [1]) == CTCLoss(2)(torch.zeros(2, 3), [1])
 
 
+def test_normalized_emissions_that_are_none_are_told_by_a_loss_below_zero():
+    torch.manual_seed(0)
+    loss = CTCLoss(normalized=True)
+    scores = torch.randn(2, 8, 3).log_softmax(-1)
+    assert loss(-scores, [[1], [2]]) > 0
+    assert loss(-(1e4 * scores).log_softmax(-1).bfloat16(), [[], []]).isfinite()
+    assert loss(torch.zeros(1, 2, 1), [[]]) == 0  # a certainty
+    with pytest.raises(GraphError, match=r"loss of sample 0 is -.*, with the minus"):
+        loss(scores, [[1], [2]])
+    with pytest.raises(GraphError, match=r"loss of sample 0 is -"):
+        loss(scores[0], [1])
+
+
 # -- numerator and denominator -------------------------------------------------------------------
 
 DENOMINATORS = graphs(penalties=NEAR, acceptor=False, acyclic=False, labels=2)
