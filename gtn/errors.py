@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 __all__ = [
     "CyclicGraphError",
     "DataError",
@@ -10,6 +12,7 @@ __all__ = [
     "InfeasibleTargetError",
     "NegativeCycleError",
     "SymbolError",
+    "bad_penalty",
 ]
 
 
@@ -39,3 +42,13 @@ class DataError(GraphError):
 
 class InfeasibleTargetError(GraphError):
     """No path of the graph spells the desired output; the message names the sample."""
+
+
+def bad_penalty(what: str, value: float) -> GraphError:
+    """Return the error of a penalty that is NaN or -inf.
+
+    >>> str(bad_penalty("arc 3 has penalty", float("nan")))
+    'arc 3 has penalty nan; a penalty is a finite number, or inf to forbid'
+    """
+    hint = "" if isnan(value) else ": minus a log-probability, which is inf for one of zero"
+    return GraphError(f"{what} {value}; a penalty is a finite number, or inf to forbid{hint}")

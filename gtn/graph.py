@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.data import ArcData, Column, Sources
-from gtn.errors import DataError, GraphError, SymbolError
+from gtn.errors import DataError, GraphError, SymbolError, bad_penalty
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
@@ -421,15 +421,16 @@ def check_penalties(
     wrong = ~(penalties.detach() > -torch.inf)
     if wrong.any():
         first = int(wrong.nonzero()[0])
-        raise GraphError(
-            f"{what} {first} has penalty {penalties.detach()[first].item()}; "
-            "a penalty is a finite number, or inf to forbid"
-        )
+        raise bad_penalty(f"{what} {first} has penalty", penalties.detach()[first].item())
 
 
 def _check_dtype(penalties: torch.Tensor, plural: str) -> None:
     if penalties.dtype not in (torch.float32, torch.float64):
-        raise GraphError(f"{plural} must be float32 or float64, not {penalties.dtype}")
+        half = penalties.dtype in (torch.float16, torch.bfloat16)
+        raise GraphError(
+            f"{plural} must be float32 or float64, not {penalties.dtype}"
+            + ("; .float() widens them" if half else "")
+        )
 
 
 def check_table(table: Any, side: str) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gtn.batch import assemble, gather, traced
 from gtn.data import ArcData, Column, Sources
-from gtn.errors import GraphError
+from gtn.errors import GraphError, bad_penalty
 from gtn.exploration import Check, explored
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import integers
@@ -104,10 +104,8 @@ def _check_rows(penalties: torch.Tensor, classes: int) -> None:
     wrong = ~(penalties.detach() > -torch.inf)
     if wrong.any():
         arc, label = divmod(int(wrong.reshape(-1).nonzero()[0]), classes)
-        raise GraphError(
-            f"arc {arc}, class {label} has penalty {penalties.detach()[arc, label].item()}; "
-            "a penalty is a finite number, or inf to forbid"
-        )
+        value = penalties.detach()[arc, label].item()
+        raise bad_penalty(f"arc {arc}, class {label} has penalty", value)
 
 
 def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) -> Graph:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gtn.distance import Semiring
 from gtn.epsilons import remove_epsilon
-from gtn.errors import CyclicGraphError, GraphError
+from gtn.errors import CyclicGraphError, GraphError, bad_penalty
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import frozen, grouped
 from gtn.kernels import dense as kernels
@@ -129,10 +129,8 @@ class Problems:
             if b >= 0:
                 t, c = divmod(bad, emissions.shape[2])
                 where = f" of problem {b}" if self.is_batch else ""
-                raise GraphError(
-                    f"the emission of class {c} in frame {t}{where} is {emissions[b, t, c]}; "
-                    "a penalty is a finite number, or inf to forbid"
-                )
+                what = f"the emission of class {c} in frame {t}{where} is"
+                raise bad_penalty(what, emissions[b, t, c])
         return results
 
 

@@ -110,10 +110,12 @@ WRONG = [
     (torch.zeros(2), r"penalties must have shape \[3\], not \[2\]"),
     (torch.zeros(3, 1), r"penalties must have shape \[3\], not \[3, 1\]"),
     (torch.zeros(3, dtype=torch.int64), "must be float32 or float64, not torch.int64"),
-    (torch.zeros(3, dtype=torch.float16), "must be float32 or float64, not torch.float16"),
+    (torch.zeros(3, dtype=torch.float16), r"float32 or float64, not torch.float16; \.float\(\)"),
+    (torch.zeros(3, dtype=torch.bfloat16), r"not torch.bfloat16; \.float\(\) widens them$"),
     (torch.zeros(3, dtype=torch.complex64), "must be float32 or float64, not torch.complex64"),
     (torch.tensor([0.0, math.nan, math.nan]), "arc 1 has penalty nan"),
     (torch.tensor([0.0, 0.0, -math.inf]), "arc 2 has penalty -inf; a penalty is a finite"),
+    (torch.tensor([0.0, 0.5, 0.0]).log(), "inf to forbid: minus a log-probability, which is inf"),
 ]
 
 
