@@ -15,7 +15,7 @@ def write_whole(path: Path, content: bytes) -> None:
     It gets the permissions of any new file.
 
     Raises:
-        OSError: the file cannot be written; what stood there still stands.
+        OSError: the file, which it names, cannot be written; what stood there still stands.
 
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = Path(folder.name) / "file"
@@ -24,7 +24,10 @@ def write_whole(path: Path, content: bytes) -> None:
     (b'content', 1)
     >>> folder.cleanup()
     """
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:  # names a file that nobody asked for
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

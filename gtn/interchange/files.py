@@ -306,6 +306,8 @@ def _read_npz(content: bytes) -> tuple[Arrays, dict[str, Any]]:
             )
             for name in members.namelist()
         }
+    if "about" not in arrays:
+        raise GraphError("gtn.save did not write it")
     return arrays, json.loads(arrays.pop("about").tobytes())
 
 
@@ -317,4 +319,6 @@ def _read_safetensors(content: bytes) -> tuple[Arrays, dict[str, Any]]:
         raise GraphError(str(error)) from error
     (length,) = struct.unpack_from("<Q", content)
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    return arrays, json.loads(metadata.get("about", "{}"))
+    if "about" not in metadata:
+        raise GraphError("gtn.save did not write it")
+    return arrays, json.loads(metadata["about"])

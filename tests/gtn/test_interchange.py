@@ -223,6 +223,23 @@ def test_another_name_or_type_of_an_array_never_passes_unseen(tmp_path):
                 gtn.load(path)
 
 
+def test_files_of_others_are_told_to_be_none_of_save(tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    np.savez(tmp_path / "other.npz", weight=np.zeros(3))
+    safetensors.save_file({"weight": torch.zeros(3)}, tmp_path / "other.safetensors")
+    for name in ("other.npz", "other.safetensors"):
+        with pytest.raises(gtn.GraphError, match=rf"{name}: .*\(gtn\.save did not write it\)"):
+            gtn.load(tmp_path / name)
+
+
+def test_a_folder_that_is_missing_is_told_by_the_file_that_was_asked_for(tmp_path):
+    for name, write in (("graph.npz", gtn.save), ("graph.svg", gtn.draw)):
+        path = tmp_path / "missing" / name
+        with pytest.raises(FileNotFoundError) as caught:
+            write(gtn.string([3, 4]), path)
+        assert caught.value.filename == str(path)
+
+
 def test_other_compressions_are_not_read(tmp_path):
     path = tmp_path / "graph.npz"
     gtn.save(gtn.string([3, 4]), path)
@@ -268,7 +285,7 @@ def test_a_pickle_in_an_npz_is_not_read(tmp_path):
     with pytest.raises(gtn.GraphError, match=r"graph\.npz.*allow_pickle=False"):
         gtn.load(path)
     np.savez(path, other=np.arange(3))
-    with pytest.raises(gtn.GraphError, match=r"graph\.npz.*about"):
+    with pytest.raises(gtn.GraphError, match=r"graph\.npz.*save did not write it"):
         gtn.load(path)
 
 
