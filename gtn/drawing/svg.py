@@ -79,8 +79,8 @@ def to_svg(
     if arcs > max_arcs:
         raise GraphError(
             f"{arcs} arcs are too many for a readable drawing (max_arcs={max_arcs}); draw less of "
-            "the graph (connect it, keep its n best paths, pick one graph of a batch), or pass "
-            "max_arcs"
+            "the graph (connect it, prune it, keep its n best paths, pick one graph of a batch), "
+            "or pass max_arcs"
         )
     if engine == "auto":
         engine = "dot" if images is None and shutil.which("dot") else "layered"
