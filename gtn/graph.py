@@ -89,6 +89,11 @@ class Graph:
         sources: Sequence[Sources] = (),
         check: bool = True,
     ) -> None:
+        if check and not isinstance(topology, Topology):
+            raise GraphError(
+                f"the structure of a graph is a Topology, not {type(topology).__name__}; "
+                "from_arcs makes a graph of a list of arcs, GraphBatch.from_graphs a batch"
+            )
         if penalties is None:
             penalties = torch.zeros(topology.num_arcs)
         if check:
@@ -445,8 +450,11 @@ def _check_labels(labels: NDArray[np.int32], table: SymbolTable | None, side: st
     if table is None:
         return
     check_table(table, side)
-    known = np.array([EPSILON, *table.labels])
-    bad = ~np.isin(labels, known)
+    bad = ~np.isin(labels, np.array([EPSILON, *table.labels]))
     if bad.any():
         arc = int(np.argmax(bad))
-        raise SymbolError(f"arc {arc} has {side} label {labels[arc]}, which is not in {table!r}")
+        known = sorted(table.labels)
+        whose = f", whose labels are {known[0]} to {known[-1]}" if known else ""
+        raise SymbolError(
+            f"arc {arc} has {side} label {labels[arc]}, which is not in {table!r}{whose}"
+        )

@@ -53,7 +53,11 @@ class SymbolTable:
         self._label_of: dict[str, int] = {}
         for label, symbol in pairs:
             if not isinstance(symbol, str):
-                raise SymbolError(f"symbol of label {label} is {symbol!r}; symbols are strings")
+                turned = isinstance(label, str) and not isinstance(symbol, str)
+                hint = ", and a mapping leads from label to symbol" if turned else ""
+                raise SymbolError(
+                    f"symbol of label {label!r} is {symbol!r}; symbols are strings{hint}"
+                )
             if not isinstance(label, int | np.integer) or isinstance(label, bool):
                 raise SymbolError(f"label {label!r} of symbol {symbol!r} is no integer")
             if not 0 <= label <= _LARGEST:

@@ -127,6 +127,13 @@ def test_wrong_penalties(penalties, message):
         small().with_penalties(penalties)
 
 
+def test_what_makes_a_graph_of_a_list_is_told():
+    with pytest.raises(GraphError, match="is a Topology, not list; from_arcs makes a graph of"):
+        gtn.Graph([(0, 1, "a")])
+    with pytest.raises(GraphError, match=r"GraphBatch\.from_graphs a batch$"):
+        gtn.GraphBatch([small(), small()])
+
+
 def test_wrong_start_and_final_penalties():
     for make in (small, lambda **parts: small().with_penalties(torch.zeros(3), **parts)):
         with pytest.raises(GraphError, match="start 1 has penalty nan"):
@@ -295,6 +302,14 @@ def test_repr_shows_every_arc(g):
 def test_penalties_are_not_rounded_away(dtype):
     with pytest.raises(GraphError, match=f"must be float32 or float64, not {dtype}"):
         small().to(dtype)
+
+
+def test_a_label_without_a_symbol_is_told_beside_the_labels_that_have_one():
+    letters = gtn.SymbolTable({1: "0", 2: "1"})  # label 0 is the blank, and has none
+    with pytest.raises(SymbolError, match=r"label 0, .* SymbolTable\(2: 0 1\), .* are 1 to 2$"):
+        gtn.linear(torch.zeros(4, 3), symbols=letters)
+    with pytest.raises(SymbolError, match=r"which is not in SymbolTable\(0: \)$"):
+        gtn.linear(torch.zeros(4, 3), symbols=gtn.SymbolTable(""))
 
 
 def test_symbols_are_a_table():

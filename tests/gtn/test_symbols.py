@@ -34,6 +34,8 @@ def test_forms_of_construction():
         ({2**31: "a"}, "label 2147483648 of symbol 'a' is too large; labels are 0 to 2147483647"),
         ({1.5: "a"}, "label 1.5 of symbol 'a' is no integer"),
         ({True: "a"}, "label True of symbol 'a' is no integer"),
+        ({"a": 0}, "symbol of label 'a' is 0; .*, and a mapping leads from label to symbol"),
+        ([None], "symbol of label 0 is None; symbols are strings$"),
         ([1, 2], "symbol of label 0 is 1"),
     ],
 )
