@@ -8,7 +8,7 @@ sees it early.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, pairwise
 from typing import Literal, NamedTuple
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from grammars.spellings import SpellingList
 from grammars.words import WordList
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_table
 from gtn.indexes import frozen
 from gtn.kernels.minimization import breadth_first_blocks
 from gtn.kernels.string_sets import Automaton, minimal_automaton
@@ -76,10 +76,10 @@ def lexicon(
         dtype: of the penalties (torch's default dtype, unless given).
 
     Raises:
-        GraphError: no word, an empty one, one twice with one spelling, a spelling that is empty
-            or no sequence of symbols, a letter that is not in the table, a bad penalty; naming
-            the word by its place in the list. (:func:`grammars.words.word_list` leaves such words
-            out.)
+        GraphError: no list; no word, an empty one, one twice with one spelling, a spelling that is
+            empty or no sequence of symbols, a letter that is not in the table, a bad penalty;
+            naming the word by its place in the list. (:func:`grammars.words.word_list` leaves such
+            words out.)
 
     >>> lexicon(["cap", "cape", "tape"], penalties=[0.5, 1.0, 2.0])
     Graph: 8 nodes, 8 arcs, start 0 (0.5), final 5, 7
@@ -116,6 +116,10 @@ def lexicon(
         raise GraphError(f"outputs={outputs!r}; they are 'letters' or 'words'")
     if not 0 < resolution < np.inf:
         raise GraphError(f"resolution={resolution}; it is a number of nats above zero")
+    if isinstance(words, str | Mapping):
+        kind = "one text" if isinstance(words, str) else "a mapping"
+        raise GraphError(f"words are a list, not {kind}; what each costs is given as penalties=")
+    check_table(symbols, "input")
     if penalties is None and isinstance(words, WordList | SpellingList):
         penalties = words.penalties
     if spellings is None and isinstance(words, SpellingList):

@@ -76,13 +76,16 @@ def strings(
         symbols: their table; made of all their symbols if none is given.
 
     Raises:
-        GraphError: no string; what is no label, naming the string.
+        GraphError: no string, or one text in the place of several; what is no label, naming the
+            string.
         SymbolError: a symbol that is not in the given table.
 
     >>> batch = strings(["34", "", None], symbols=SymbolTable("0123456789"))
     >>> [graph.num_nodes for graph in batch], batch.ilabels
     ([3, 1, 0], array([3, 4], dtype=int32))
     """
+    if isinstance(labels, str):
+        raise GraphError(f"{labels!r} is one text; a batch is made of several, as of [{labels!r}]")
     if not len(labels):
         raise GraphError("a batch needs at least one string")
     check_table(symbols, "input")

@@ -453,6 +453,8 @@ def test_what_is_no_string_or_table():
             gtn.string(wrong)
     with pytest.raises(GraphError, match="5 is no string"):
         gtn.strings(["a", 5])
+    with pytest.raises(GraphError, match=r"'act' is one text; .* several, as of \['act'\]"):
+        gtn.strings("act")
     with pytest.raises(GraphError, match=r"penalties must be a torch.Tensor, not list"):
         gtn.linear([[0.0, 1.0]])
 
