@@ -12,7 +12,7 @@ import numpy as np
 from gtn.construction import from_arrays
 from gtn.determinization import determinize
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_table
 from gtn.minimization import minimize
 from gtn.symbols import SymbolTable
 
@@ -102,6 +102,7 @@ def regex(
     >>> accepts(amount, "1250"), accepts(amount, "-3.5"), accepts(amount, "1.2.3")
     (True, True, False)
     """
+    check_table(symbols, "input")
     if alphabet is not None:
         characters = list(dict.fromkeys(alphabet))
     elif symbols is not None:
@@ -248,7 +249,11 @@ class _Positions:
         members = self._known[text, flags]
         if not members:
             shown = re.sub(r"\\U([0-9a-f]{8})", lambda m: chr(int(m[1], 16)), text)
-            self._refuse(f"{shown}, which matches no character of the alphabet")
+            raise GraphError(
+                f"the pattern {_short(self.pattern)} has {shown}, which matches no character of "
+                "the alphabet; the characters that exist are those of alphabet= or symbols=, or "
+                "printable ASCII"
+            )
         return self._reading(members)
 
     def _reading(self, members: frozenset[int]) -> _Part:

@@ -151,7 +151,7 @@ def test_dot_reads_newlines_only_if_asked():
         ("(a", "position 0"),
         ("a[b", "position 1"),
         ("*a", "position 0"),
-        ("é", r"\[é\], which matches no character of the alphabet"),
+        ("é", r"\[é\], which matches no character of the alphabet; .* those of alphabet="),
         ("[^ -~]", "no character of the alphabet"),
         ("(?:a|b)*a(?:a|b){20}", "more than 100000 nodes"),
         ("".join(f"[{c}]?" for c in "ab" * 1000), "neighbouring characters"),
@@ -167,6 +167,8 @@ def test_absurd_nesting_and_types_are_refused():
         regex("(?:" * 5000 + "a" + ")" * 5000)
     with pytest.raises(gtn.GraphError, match="a pattern is a string"):
         regex(b"a")
+    with pytest.raises(gtn.SymbolError, match="must be a SymbolTable, not str"):
+        regex("a", symbols="ab")
     with pytest.raises(gtn.GraphError, match="not one character"):
         regex("a", alphabet=["a", "bc"])
 
