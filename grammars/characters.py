@@ -49,9 +49,11 @@ def character_models(
     is ``torch.nn.functional.ctc_loss`` of the normalised outputs.
 
     Args:
-        characters: the characters of the classes in order, or their number (no symbol tables).
-        blank: the class of the blank, among the others; unless given the one after all of them.
-            Characters have the labels 0, 1, 2 … without that one.
+        characters: the characters of the classes in order, without the blank, as one string; or
+            their number (no symbol tables).
+        blank: the class of the blank, among the others; unless given the one after all of them
+            (that of :class:`gtn.nn.CTCLoss` is then 0: give both the same). Characters have the
+            labels 0, 1, 2 … without that one.
         at_least: outputs that a character takes at least, which drops shorter detections.
         begin: penalty of the first output of a character.
         repeat: of each further output of the same character.
@@ -61,8 +63,8 @@ def character_models(
         blank_symbol: what the table of the inputs calls the blank.
 
     Raises:
-        GraphError: no character, a blank that is no class, ``at_least`` below 1, penalties of a
-            wrong shape.
+        GraphError: no character, or the blank among them; a blank that is no class, ``at_least``
+            below 1, penalties of a wrong shape.
         SymbolError: a character named twice.
 
     >>> import gtn
@@ -82,7 +84,15 @@ def character_models(
       1 -> 1  a:ε  0.1
       1 -> 0  □:ε  0
     """
-    count = characters if isinstance(characters, int) else len(characters)
+    if not isinstance(characters, str | int | np.integer):
+        raise GraphError(
+            f"the characters are one string, or their number, not {type(characters).__name__}"
+        )
+    count = len(characters) if isinstance(characters, str) else int(characters)
+    if isinstance(characters, str) and blank_symbol in characters:
+        raise GraphError(
+            f"the blank {blank_symbol!r} is among the characters; blank= says which class it is"
+        )
     if count < 1:
         raise GraphError("character models need at least one character")
     if at_least < 1:

@@ -167,6 +167,9 @@ def test_penalties_are_those_given_and_have_gradients():
         (("ab",), {"begin": [1.0, 2.0, 3.0]}, r"shape \[3\]"),
         (("ab",), {"touch": torch.zeros(3, 3)}, r"shape \[3, 3\]"),
         (("aba",), {}, "'a' has labels"),
+        ((["a", "b"],), {}, "one string, or their number, not list"),
+        ((gtn.SymbolTable("ab"),), {}, "one string, or their number, not SymbolTable"),
+        (("_ab", 0), {"blank_symbol": "_"}, "the blank '_' is among the characters; blank="),
     ],
 )
 def test_wrong_arguments(arguments, options, message):
