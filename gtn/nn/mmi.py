@@ -10,6 +10,7 @@ import torch
 from gtn import dense
 from gtn.composition import compose
 from gtn.dense.problems import widened
+from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import difference
 from gtn.nn.losses import DiscriminativeForwardLoss
@@ -61,12 +62,14 @@ class MMILoss(DiscriminativeForwardLoss):
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
+            GraphError: the classes are not those that the denominator reads.
         """
         if isinstance(emissions, Graph):
             return super().forward(emissions, targets)
         emissions = widened(emissions)
         assert self.grammar is not None
         whole = current(self.grammar).without_data()
+        _check_classes(whole, emissions.shape[-1])
         count = len(emissions) if emissions.ndim == 3 else None
         target = acceptors(targets, whole.osymbols, whole.penalties, count)
         losses, feasible = difference(
@@ -74,3 +77,18 @@ class MMILoss(DiscriminativeForwardLoss):
             dense.forward_penalty_float64(emissions, whole, lengths=lengths),
         )
         return self.reduced(losses, feasible, targets, whole.osymbols).to(emissions)
+
+
+def _check_classes(denominator: Graph, classes: int) -> None:
+    """Raise where emissions and a denominator are made for different classes.
+
+    Its table says how many there are; without one, what its arcs read.
+    """
+    table = denominator.isymbols
+    read = (
+        int(denominator.ilabels.max(initial=-1)) if table is None else max(table.labels, default=-1)
+    )
+    if classes <= read or (table is not None and classes != read + 1):
+        raise GraphError(
+            f"emissions of {classes} classes, but the denominator reads those of {read + 1}"
+        )

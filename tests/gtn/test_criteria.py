@@ -469,6 +469,18 @@ def test_mmi_of_a_batch_and_of_recognition_graphs():
     assert shares.sum().item() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("classes", [1, 3])
+def test_mmi_of_other_classes_than_the_denominator_reads(classes):
+    with pytest.raises(GraphError, match=f"of {classes} classes, but .* reads those of 2"):
+        MMILoss(held_letters())(torch.zeros(4, classes), "ab")
+    without = held_letters().with_symbols(None)  # a class that no arc reads is no mistake then
+    if classes == 1:
+        with pytest.raises(GraphError, match=r"of 1 classes, but .* reads those of 2"):
+            MMILoss(without)(torch.zeros(4, classes), [0, 1])
+    else:
+        assert MMILoss(without)(torch.zeros(4, classes), [0, 1]).isfinite()
+
+
 def test_mmi_without_a_path_on_either_side():
     emissions = double(2, 3, 2)
     none = gtn.Graph.from_arcs([(0, 1, "a")], final=1, symbols=AB)  # one frame only
