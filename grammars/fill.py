@@ -49,11 +49,13 @@ def with_fill(
             table of ``text`` with the fill appended, if not given. The output table is that of
             ``text``.
         penalty: of one piece of fill, in nats; or a mapping from place to penalty (0 where it
-            names none). It is that of the loops, so learned penalties may differ by node.
+            names none). It is that of the loops, so penalties that :class:`gtn.nn.Learned` learns
+            of the result may differ by node.
         places: where fill may stand, of ``PLACES``.
 
     Raises:
-        GraphError: a batch; no table; fill that ``text`` reads; an unknown place.
+        GraphError: a batch; no table; fill that ``text`` reads; an unknown place; a penalty that
+            needs a gradient.
         SymbolError: a symbol of ``text``, or fill, that is not in ``symbols``.
 
     >>> from grammars.strings import any_string
@@ -148,6 +150,12 @@ def _loop_penalties(
 ) -> dict[str, float]:
     """Return the penalty of a piece of fill by place."""
     given = penalty if isinstance(penalty, Mapping) else dict.fromkeys(places, penalty)
+    learned = (x for x in given.values() if isinstance(x, torch.Tensor) and x.requires_grad)
+    if next(learned, None) is not None:
+        raise GraphError(
+            "a penalty of fill is a number, and this one needs a gradient; gtn.nn.Learned of the "
+            "result learns it, a penalty for each loop"
+        )
     unknown = next((place for place in (*places, *given) if place not in PLACES), None)
     if unknown is not None:
         raise GraphError(f"{unknown!r} is no place of fill; places are {', '.join(PLACES)}")

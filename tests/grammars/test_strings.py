@@ -139,6 +139,12 @@ def test_wrong_fill_is_refused():
         with_fill(text, places=["behind"])
     with pytest.raises(gtn.GraphError, match="'ahead' is no place"):
         with_fill(text, penalty={"ahead": 1.0})
+    learned = torch.nn.Parameter(torch.tensor(1.0))
+    for penalty in (learned, {"before": learned}):
+        with pytest.raises(
+            gtn.GraphError, match=r"needs a gradient; gtn\.nn\.Learned of the result"
+        ):
+            with_fill(text, penalty=penalty)
     with pytest.raises(gtn.GraphError, match="no table"):
         with_fill(gtn.string([1, 2]))
     with pytest.raises(gtn.GraphError, match="not to a batch"):
