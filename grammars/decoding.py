@@ -18,7 +18,7 @@ from gtn.best_paths import n_best
 from gtn.composition import compose
 from gtn.construction import linear
 from gtn.errors import GraphError
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.paths import path_labels
 from gtn.scoring import forward_penalty
 from gtn.streaming import PrunedStream
@@ -79,6 +79,9 @@ class Decoder:
     separator: str = ""
 
     def __post_init__(self) -> None:
+        if isinstance(self.readers, Graph):
+            raise GraphError("readers are a tuple of graphs; of one it is (graph,)")
+        check_graph(*self.readers)
         if not self.readers:
             raise GraphError("a decoder needs at least one graph to read with: a lexicon")
         for i, reader in enumerate(self.readers):
@@ -110,8 +113,21 @@ class Decoder:
             models: from the classes of a recognizer to letters, such as
                 :func:`grammars.characters.character_models`.
             failure, beam, max_active, separator: as the attributes.
+
+        Raises:
+            GraphError: what is no graph; a lexicon of which the models write no word.
         """
+        if not isinstance(lexicon, Graph):
+            raise GraphError(
+                f"the lexicon of a decoder is a graph, not {type(lexicon).__name__}; "
+                "grammars.lexicon.lexicon makes one of words"
+            )
         first = lexicon if models is None else compose(models, lexicon)
+        if first.num_nodes == 0 and models is not None:
+            raise GraphError(
+                f"the models write nothing that the lexicon reads: {models.osymbols!r} against "
+                f"{lexicon.isymbols!r}"
+            )
         graphs = (first,) if grammar is None else (first, grammar)
         # In the type that a search takes them in, so that none converts them again.
         readers = tuple(_plain(graph).double() for graph in graphs)
@@ -138,6 +154,7 @@ class Decoder:
         if isinstance(recognized, torch.Tensor):
             self._check_frames(recognized)
             recognized = linear(recognized, symbols=self.readers[0].isymbols)
+        check_graph(recognized)
         return pruned(
             [recognized, *self.readers],
             failure=self.failure,

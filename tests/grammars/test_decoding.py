@@ -266,6 +266,17 @@ def test_the_memory_is_that_of_the_beam():
     [
         (lambda d: Decoder(()), "at least one graph"),
         (lambda d: Decoder((gtn.empty(),)), "reader 0 has no path"),
+        (
+            lambda d: Decoder(lexicon(["ab"])),
+            r"readers are a tuple of graphs; of one it is \(graph,\)",
+        ),
+        (lambda d: Decoder(("ab",)), "a graph is needed, not str"),
+        (lambda d: Decoder.of(["ab"]), r"is a graph, not list; grammars\.lexicon\.lexicon makes"),
+        (
+            lambda d: Decoder.of(lexicon(["xy"]), models=character_models("ab")),
+            r"write nothing that the lexicon reads: SymbolTable\(2: a b\) against .*2: x y",
+        ),
+        (lambda d: d.read([[0.0, 1.0]]), "a graph is needed, not list"),
         (lambda d: Decoder((gtn.strings(["ab"]),)), "reader 0 is a batch"),
         (lambda d: d.search(torch.zeros(3)), r"\[T, C\], not \[3\]"),
         (lambda d: d.search(torch.zeros(3, 4)), "of 4 classes, but 5 are read"),
