@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gtn.data import ArcData, Column, Sources
 from gtn.errors import DataError, GraphError, SymbolError, bad_penalty
-from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, visible
 from gtn.topology import Topology
 
 __all__ = ["Graph", "check_graph", "check_penalties", "check_table"]
@@ -354,7 +354,7 @@ class Graph:
         )
         shown = min(self.num_arcs, 12)
         penalties = self.penalties.detach()[:shown].tolist()
-        labels = [self.symbol_pair(a) for a in range(shown)]
+        labels = [visible(self.symbol_pair(a)) for a in range(shown)]
         width = max((len(text) for text in labels), default=0)
         rows = [
             f"  {self.src[a]} -> {self.dst[a]}  {labels[a]:{width}}  {penalties[a]:.6g}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gtn.errors import SymbolError
 
-__all__ = ["EPSILON", "EPSILON_TEXT", "SymbolTable"]
+__all__ = ["EPSILON", "EPSILON_TEXT", "SymbolTable", "visible"]
 
 EPSILON = -1
 """The label that consumes nothing: null in the paper's words (section VIII)."""
@@ -188,5 +188,19 @@ class SymbolTable:
         return hash(frozenset(self._symbol_of.items()))
 
     def __repr__(self) -> str:
-        shown = " ".join(list(self)[:12]) + (" …" if len(self) > 12 else "")
-        return f"SymbolTable({len(self)}: {shown})"
+        first = " ".join(visible(symbol) for symbol in list(self)[:12])
+        return f"SymbolTable({len(self)}: {first}{' …' if len(self) > 12 else ''})"
+
+
+def visible(text: str, longest: int | None = None) -> str:
+    """Return a symbol as text that can be seen and written: blanks, controls, overlong symbols.
+
+    >>> visible(" "), visible("a\\tb"), visible(""), visible("abcd", 3)
+    ('␣', 'a\\\\tb', '""', 'ab…')
+    """
+    if not text:
+        return '""'
+    if longest is not None and len(text) > longest:
+        text = text[: longest - 1] + "…"
+    shown = [c if c.isprintable() else repr(c)[1:-1] for c in text]
+    return "".join(shown).replace(" ", "␣")

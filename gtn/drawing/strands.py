@@ -15,8 +15,9 @@ from gtn.drawing.colors import Ramp
 from gtn.drawing.pictures import Picture, pictures_of
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.symbols import visible
 
-__all__ = ["Row", "Strand", "Style", "number", "strands", "visible"]
+__all__ = ["Row", "Strand", "Style", "number", "strands"]
 
 Floats = NDArray[np.float64]
 LONGEST = 24  # characters of a symbol that are shown
@@ -124,7 +125,7 @@ class Style:
             color = self.ramp.color(self.colors[arc])
         return Row(
             arc,
-            visible(self.graph.symbol_pair(arc)),
+            visible(self.graph.symbol_pair(arc), LONGEST),
             number(self.penalties[arc]) if self.show_penalties else "",
             color,
             bool(self.highlighted[arc]),
@@ -154,7 +155,7 @@ class Style:
     def _title(self, src: int, dst: int, arcs: Sequence[int]) -> str:
         told = [f"{src} → {dst}"]
         for a in list(arcs)[:12]:
-            line = f"arc {a}: {visible(self.graph.symbol_pair(a), longest=200)}"
+            line = f"arc {a}: {visible(self.graph.symbol_pair(a), 200)}"
             line += f", penalty {self.penalties[a]:.6g}"
             line += "" if self.colors is None else f", value {self.colors[a]:.6g}"
             told.append(line)
@@ -193,20 +194,6 @@ def number(value: float, digits: int = 3) -> str:
         return "∞" if value > 0 else "−∞"
     text = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.{digits}g}"
     return "0" if float(text) == 0 else text.replace("-", "−")
-
-
-def visible(text: str, longest: int = LONGEST) -> str:
-    """Return a symbol as text that can be seen and written: blanks, controls, overlong symbols.
-
-    >>> visible(" "), visible("a\\tb"), visible("")
-    ('␣', 'a\\\\tb', '""')
-    """
-    if not text:
-        return '""'
-    if len(text) > longest:
-        text = text[: longest - 1] + "…"
-    shown = [c if c.isprintable() else repr(c)[1:-1] for c in text]
-    return "".join(shown).replace(" ", "␣")
 
 
 def _numbers(tensor: torch.Tensor) -> Floats:

@@ -138,6 +138,14 @@ def test_equal_tables_have_equal_hashes_and_copies(table):
     assert table != "abc"
 
 
+def test_what_leaves_no_mark_is_seen():
+    table = SymbolTable([" ", "\n", "\u00a0", "", "two words", "a"])
+    assert repr(table) == r'SymbolTable(6: ␣ \n \xa0 "" two␣words a)'
+    date = gtn.string("3 MAY")
+    assert repr(date).splitlines()[2] == "  1 -> 2  ␣  0"
+    assert gtn.path_text(date) == "3 MAY"
+
+
 def test_repr_is_short():
     assert repr(SymbolTable("ab")) == "SymbolTable(2: a b)"
     assert repr(SymbolTable(map(chr, range(65, 90)))).endswith("L …)")
