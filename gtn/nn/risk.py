@@ -32,10 +32,11 @@ Risk = Callable[[list[Labels], Labels], Any]
 def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     """Return the edit distance of each string to the target: O(L U) each.
 
-    A string is a sequence of labels or of symbols: a text, a list of words.
+    A string is a sequence of labels or of symbols: a text, a list of words. All are compared with
+    the one target; of pairs, take one at a time.
 
     Raises:
-        GraphError: one text in the place of several strings.
+        GraphError: one text in the place of several strings, or several in that of the target.
 
     >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
     array([1., 1., 2.])
@@ -44,6 +45,11 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     """
     if isinstance(found, str):
         raise GraphError(f"{found!r} is one text; several strings are compared, as in [{found!r}]")
+    texts = not isinstance(target, str) and any(isinstance(row, str) for row in found)
+    if texts and any(isinstance(x, str) and len(x) > 1 for x in target):
+        raise GraphError(
+            f"texts are compared with one text, not with {target!r}; of pairs, take one at a time"
+        )
     *rows, last = _as_labels([*found, target])
     offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
     labels = np.concatenate([np.empty(0, dtype=np.int32), *rows])

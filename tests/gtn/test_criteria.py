@@ -601,6 +601,9 @@ def test_edit_distances_of_texts_words_and_mixed_rows():
     assert edit_distances([list(torch.tensor([1, 2]))], [1, 2]).tolist() == [0]
     with pytest.raises(GraphError, match=r"'ab' is one text; .* as in \['ab'\]"):
         edit_distances("ab", "ab")
+    with pytest.raises(GraphError, match=r"one text, not with \['abd', 'x'\]; of pairs, take one"):
+        edit_distances(["abc", "x"], ["abd", "x"])
+    assert edit_distances(["ab", ["a", "c"]], ["a", "b"]).tolist() == [0, 1]
 
 
 @given(
