@@ -197,7 +197,9 @@ def linear(
             ``penalties[t, c]`` and label c. Of ``[B, T, C]`` a batch of B chains.
         lengths: how many positions each chain of a batch has, ``[B]``; unless given, all have T.
         symbols: the text of the classes.
-        data: one row per arc, ``[T * C, …]``; of a batch, of the arcs of all its chains.
+        data: one row per arc, ``[T * C, …]``; of a batch, of the arcs of all its chains. A row for
+            each position, such as its columns of a picture, is repeated for its classes:
+            ``columns.repeat_interleave(C, dim=0)``.
 
     Raises:
         GraphError: no tensor of two or three dimensions; lengths without a batch, not as many as
