@@ -67,11 +67,12 @@ class ASGLoss(Criterion):
                 f"{len(self.beginnings)} classes of this loss"
             )
         each, target_lengths = label_targets(targets, target_lengths, emissions)
+        every = self.every()  # which checks the parameters that both have
         graphs = self.correct(each, target_lengths)
         graph = graphs[0] if emissions.ndim == 2 else graphs
         losses, feasible = difference(
             dense.forward_penalty_float64(emissions, graph, lengths=lengths),
-            dense.forward_penalty_float64(emissions, self.every(), lengths=lengths),
+            dense.forward_penalty_float64(emissions, every, lengths=lengths),
         )
         named = targets if emissions.ndim == 2 else each
         return self.reduced(losses, feasible, named).to(emissions)

@@ -316,6 +316,12 @@ def test_asg_learns_transitions_and_beginnings():
     assert [name for name, _ in loss.named_parameters()] == names
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_parameters_of_asg_in_half_precision_are_told_to_be_widened(dtype):
+    with pytest.raises(GraphError, match=r"not torch\.b?float16; \.float\(\) widens them"):
+        asg(3).to(dtype)(double(4, 3), [0, 1])
+
+
 def test_asg_infeasible_targets():
     loss = asg(3, infeasible="infinity", reduction="none")
     emissions = double(4, 2, 3)
