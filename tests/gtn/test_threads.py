@@ -1,8 +1,11 @@
 """Slices of a batch over threads: each problem once, whatever fails."""
 
+import signal
+
 import pytest
 import torch
 
+import gtn
 from gtn.threads import in_slices
 
 
@@ -34,3 +37,23 @@ def test_an_error_in_a_slice_reaches_the_caller_and_the_threads_work_on(threads)
         in_slices(task, 64)
     assert sorted(done) == list(range(64))  # nobody is still at work when the error arrives
     assert sum(in_slices(lambda first, last: last - first, 64)) == 64
+
+
+def test_a_signal_handler_that_only_sets_a_flag_changes_nothing(threads):
+    torch.manual_seed(0)
+    emissions, topology = torch.randn(4, 30, 5), gtn.nn.ctc_topology(5)
+
+    def work():
+        lattice = gtn.linear(emissions) @ topology
+        best = gtn.n_best(lattice[0], 3, distinct=True)
+        return gtn.nn.CTCLoss()(emissions, [[1, 2]] * 4).item(), gtn.path_text(best)
+
+    wanted, came = work(), []
+    before = signal.signal(signal.SIGALRM, lambda *_: came.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+    try:
+        assert all(work() == wanted for _ in range(20))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert came
