@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gtn.beam import check_beam
 from gtn.cascade import Cascade
 from gtn.construction import linear
-from gtn.errors import GraphError
+from gtn.errors import GraphError, bad_penalty
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels.beam import Writer
@@ -91,10 +91,7 @@ class PrunedStream:
             raise GraphError(f"{classes} classes after frames of {self._room.classes} classes")
         values = penalties.detach().to(device="cpu", dtype=torch.float64).numpy()
         for t, c in np.argwhere(~(values > -np.inf))[:1].tolist():
-            raise GraphError(
-                f"frame {self.length + t} has penalty {values[t, c]} for class {c}; a penalty is "
-                "a finite number, or inf to forbid"
-            )
+            raise bad_penalty(f"class {c} in frame {self.length + t} has penalty", values[t, c])
         linear(penalties, symbols=self._readers[0].isymbols)  # what else may be wrong with them
         self._frames.append(penalties)
         if self.length + count > self._room.frames or classes != self._room.classes:

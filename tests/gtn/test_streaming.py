@@ -162,8 +162,8 @@ def test_wrong_frames_are_named_and_not_read():
     stream.add(torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
     before = stream.graph()
     for frames, message in (
-        (torch.tensor([[0.0, 0.0], [1.0, math.nan]]), "frame 3 has penalty nan for class 1"),
-        (torch.tensor([[-math.inf, 0.0]]), "frame 2 has penalty -inf for class 0"),
+        (torch.tensor([[0.0, 0.0], [1.0, math.nan]]), "class 1 in frame 3 has penalty nan"),
+        (torch.tensor([[-math.inf, 0.0]]), "class 0 in frame 2 has penalty -inf"),
         (torch.zeros(1, 3), "3 classes after frames of 2"),
         (torch.zeros(2), r"\[T, C\], not \[2\]"),
         ([[0.0, 0.0]], r"torch.Tensor \[T, C\]"),
