@@ -150,10 +150,11 @@ def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:
                 f"arcs that read nothing form a cycle: {t.describe_cycle(cycle)}; remove them "
                 f"first: gtn.remove_epsilon(gtn.project(graph, 'input'), semiring={semiring!r})"
             )
-    return arrange(
+    fields = arrange(
         t.node_offsets, t.arc_offsets, order, t.src, t.dst, labels, t.starts, t.finals,
         num_classes,
     )  # fmt: skip
+    return Layout(*fields)
 
 
 def check_emissions(emissions: Any) -> None:

@@ -120,8 +120,10 @@ def arrange(
     starts: Int32s,
     finals: Int32s,
     num_classes: int,
-) -> Layout:
+) -> tuple[Int32s, ...]:
     """Lay out G graphs whose arcs read classes below ``num_classes``: O(N + A + G + C).
+
+    Returns the fields of a :class:`Layout`.
 
     Arcs that read another label match nothing and are left out.
 
@@ -137,7 +139,7 @@ def arrange(
         if fine:
             start_offsets, start_places = _ends(node_offsets, order, starts)
             final_offsets, final_places = _ends(node_offsets, order, finals)
-            return Layout(
+            return (
                 node_offsets, entries, epsilons, same, source, column, arc, class_offsets,
                 classes, start_offsets, start_places, final_offsets, final_places,
             )  # fmt: skip
@@ -188,7 +190,7 @@ def arrange(
             source[e], column[e], arc[e] = place[src[a]], columns[a], a
     start_offsets, start_places = _ends(node_offsets, place, starts)
     final_offsets, final_places = _ends(node_offsets, place, finals)
-    return Layout(
+    return (
         node_offsets, entries, epsilons, same, source, column, arc, class_offsets,
         classes[:count], start_offsets, start_places, final_offsets, final_places,
     )  # fmt: skip
