@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,11 +30,11 @@ class PrunedStream:
     At every moment what :func:`gtn.beam.pruned` gives for ``gtn.linear(all frames)`` and the
     graphs, arc for arc; but the tokens stay where they are, and a further piece costs what is
     tried for its own frames. Memory grows with the arcs between tokens that were followed, so
-    begin anew where a text has ended.
+    begin anew where a text has ended. Copies and pickles read all frames again when they are made.
 
     Args:
         readers: graphs, at least one, each reading what the one before it writes; the first reads
-            the classes of the frames.
+            the classes of the frames. Their penalties stay as they are while frames come.
         failure, beam, max_active: as for :func:`gtn.beam.pruned`.
 
     Attributes:
@@ -68,6 +69,7 @@ class PrunedStream:
                 raise GraphError(f"reader {i} is a batch; a stream is read with single graphs")
         self.length = 0
         self._readers, self._failure = list(readers), failure
+        self._beam, self._max_active = beam, max_active
         self._frames: list[torch.Tensor] = []
         self._cascade = Cascade.of([self._chain(), *readers], "match", failure)
         self._search = self._cascade.search(1, filter_mode("sequence"), beam, max_active)
@@ -100,7 +102,7 @@ class PrunedStream:
         self._room.fill(self.length, values)
         self.length += count
         # Where the last frame ends tokens wait: what may follow there is known with the next.
-        self._search.advance(self._room.writer, *_nodes(self.length), more=True)
+        self._search.advance(self._room.writer, *self._room.nodes(self.length), more=True)
         self._cascade.check(self._search)
 
     def graph(self, *, finished: bool = True) -> Graph:
@@ -114,7 +116,7 @@ class PrunedStream:
                 is read before its end has come.
         """
         search = self._search.copy()
-        search.advance(self._room.writer, *_nodes(self.length + 1))
+        search.advance(self._room.writer, *self._room.nodes(self.length + 1))
         chain, cascade = self._chain(), self._cascade if finished else self._open
         cascade = replace(
             cascade,
@@ -122,6 +124,11 @@ class PrunedStream:
             written=[chain.olabels, *cascade.written[1:]],
         )
         return cascade.product(search).graph(cascade.graphs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Say how to make a copy: what is searched in has views of what it is filled by."""
+        made_with = self._readers, self._failure, self._beam, self._max_active
+        return _again, (*made_with, self._frames)
 
     def _chain(self) -> Graph:
         """Return the graph of all frames so far."""
@@ -143,6 +150,7 @@ class _Room:
         self._penalties = np.empty((frames, classes))
         self._alive = np.zeros(frames + 1, dtype=np.bool_)
         self._alive[0] = True
+        self._nodes = frozen(np.arange(frames + 1, dtype=np.int32))
         arcs = frames * classes
         offsets = np.minimum(np.arange(frames + 2) * classes, arcs)
         self.writer = Writer(
@@ -154,6 +162,10 @@ class _Room:
             frozen(np.full(frames + 1, -1, dtype=np.int32)),
             frozen(self._penalties.reshape(-1)),
         )
+
+    def nodes(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the first nodes in order, and their offsets."""
+        return self._nodes[:count], frozen(np.array([0, count], dtype=np.int32))
 
     def fill(self, first: int, values: NDArray[np.float64]) -> None:
         """Put penalties ``[T, C]`` of frames from the first on."""
@@ -169,10 +181,18 @@ class _Room:
         return larger
 
 
-def _nodes(count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return the first nodes of a chain in order, and their offsets."""
-    ends = np.array([0, count], dtype=np.int32)
-    return frozen(np.arange(count, dtype=np.int32)), frozen(ends)
+def _again(
+    readers: Sequence[Graph],
+    failure: int | str | None,
+    beam: float,
+    max_active: int | None,
+    frames: Sequence[torch.Tensor],
+) -> PrunedStream:
+    """Return a stream with all frames read."""
+    stream = PrunedStream(readers, failure=failure, beam=beam, max_active=max_active)
+    for piece in frames:
+        stream.add(piece)
+    return stream
 
 
 def _final_everywhere(graph: Graph) -> Graph:

@@ -1,6 +1,8 @@
 """Streams: after any pieces what pruned composition finds in all their frames at once."""
 
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -155,6 +157,28 @@ def test_reading_does_not_disturb_the_stream():
         for finished in (True, False, True):
             assert looked_at.graph(finished=finished).num_arcs > 0
     assert gtn.equal(looked_at.graph(), alone.graph())
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_a_copy_reads_on_by_itself(copied):
+    graphs = words_and_grammar()
+    frames = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    stream = PrunedStream(graphs, beam=5.0, max_active=3)
+    for piece in (frames[:9], frames[9:10]):
+        stream.add(piece)
+    before = stream.graph()
+    other = copied(stream)
+    assert other.length == 10
+    for piece in frames[10:].split(1):
+        other.add(piece)
+    whole = pruned([gtn.linear(frames), *graphs], beam=5.0, max_active=3)
+    assert whole.num_arcs > 0
+    assert gtn.equal(other.graph(), whole)
+    assert gtn.equal(stream.graph(), before)
 
 
 def test_wrong_frames_are_named_and_not_read():
