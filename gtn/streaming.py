@@ -80,6 +80,7 @@ class PrunedStream:
 
         Args:
             penalties: ``[T, C]`` of C classes in T frames, in nats; with or without gradients.
+                They are copied: a buffer may be filled again.
 
         Raises:
             GraphError: another shape, another number of classes than before, NaN or -inf; and
@@ -95,7 +96,7 @@ class PrunedStream:
         for t, c in np.argwhere(~(values > -np.inf))[:1].tolist():
             raise bad_penalty(f"class {c} in frame {self.length + t} has penalty", values[t, c])
         linear(penalties, symbols=self._readers[0].isymbols)  # what else may be wrong with them
-        self._frames.append(penalties)
+        self._frames.append(penalties.clone())
         if self.length + count > self._room.frames or classes != self._room.classes:
             self._room = self._room.for_frames(max(2 * self.length, self.length + count), classes)
             self._search.lengthen(self._room.frames + 1)

@@ -181,6 +181,15 @@ def test_a_copy_reads_on_by_itself(copied):
     assert gtn.equal(stream.graph(), before)
 
 
+def test_a_buffer_of_frames_may_be_filled_again():
+    graphs = words_and_grammar()
+    frames = torch.rand(8, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    stream, buffer = PrunedStream(graphs), torch.empty(2, 2, dtype=torch.float64)
+    for piece in frames.split(2):
+        stream.add(buffer.copy_(piece))
+    assert gtn.equal(stream.graph(), pruned([gtn.linear(frames), *graphs]))
+
+
 def test_wrong_frames_are_named_and_not_read():
     stream = PrunedStream([gtn.closure(gtn.string([0, 1]))])
     stream.add(torch.tensor([[1.0, 2.0], [2.0, 1.0]]))
