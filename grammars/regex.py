@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
@@ -84,7 +84,8 @@ def regex(
         alphabet: the characters that exist: what ``.``, ``\\w`` and ``[^…]`` range over. The
             characters of ``symbols`` unless given, else printable ASCII.
         begin, end: the symbols that anchors read, ``^`` at the beginning and ``$`` at the end,
-            where these are symbols of what is read; no dot and no class reads them.
+            where these are symbols of what is read, two or one for both; no dot and no class
+            reads them.
 
     Raises:
         GraphError: a pattern that Python refuses (with the position); back-references,
@@ -116,14 +117,16 @@ def regex(
     labels = symbols.encode(characters)
     order = np.argsort(labels)
     ends = {place: symbol for place, symbol in (("start", begin), ("end", end)) if symbol}
-    for symbol in ends.values():
+    marks = list(dict.fromkeys(ends.values()))
+    for symbol in marks:
         if symbol in characters:
             raise GraphError(
                 f"{symbol!r} is an end of the text, and so no character of the alphabet"
             )
-    symbols = symbols.merged(SymbolTable(ends.values())) if ends else symbols
-    labels = np.append(labels[order], symbols.encode(ends.values()))
-    positions = _Positions(pattern, [characters[i] for i in order], ends)
+    symbols = symbols.merged(SymbolTable(marks)) if ends else symbols
+    labels = np.append(labels[order], symbols.encode(marks))
+    numbers = {place: len(characters) + marks.index(symbol) for place, symbol in ends.items()}
+    positions = _Positions(pattern, [characters[i] for i in order], numbers)
     try:
         whole = positions.sequence(*_parsed(pattern), at_start=True, at_end=True)
     except RecursionError:
@@ -175,14 +178,14 @@ class _Positions:
     """The position automaton of Glushkov in the making: every position reads one of its members.
 
     ``members[p]`` are the indexes of the characters that position p reads, ``follow[p]`` the
-    positions that may come next. It has no epsilons, and one node per position. ``ends`` are the
-    places whose anchors read something, in the order of their indexes, after those of characters.
+    positions that may come next. It has no epsilons, and one node per position. ``ends`` are
+    the places whose anchors read something, and the index of what they read.
     """
 
-    def __init__(self, pattern: str, characters: list[str], ends: Iterable[str] = ()) -> None:
+    def __init__(self, pattern: str, characters: list[str], ends: Mapping[str, int]) -> None:
         self.pattern = pattern
         self.characters = characters
-        self.ends = list(ends)
+        self.ends = ends
         self.members: list[frozenset[int]] = []
         self.follow: list[set[int]] = []
         self._neighbours = 0
@@ -216,7 +219,7 @@ class _Positions:
                 self._refuse(f"an anchor ({text}) inside the pattern")
             if place not in self.ends:
                 return _EMPTY
-            return self._reading(frozenset([len(self.characters) + self.ends.index(place)]))
+            return self._reading(frozenset([self.ends[place]]))
         if code is _constants.SUBPATTERN:
             _, added, removed, items = value
             inner = (flags | added) & ~removed

@@ -209,3 +209,6 @@ def test_anchors_read_what_is_given_for_them():
         with pytest.raises(gtn.GraphError, match=r"an anchor .* inside the pattern"):
             regex(twice, alphabet="ab", begin="<s>", end="</s>")
     assert gtn.path_text(regex("^$", alphabet="a", begin="<s>", end="</s>")) == "<s></s>"
+    both = regex("^a|^$|b$|a", alphabet="ab", begin="#", end="#")
+    assert {gtn.path_text(p) for p in gtn.n_best(both, 9)} == {"#a", "##", "b#", "a"}
+    assert both.topology.is_deterministic
