@@ -239,14 +239,16 @@ def _symbols(words: list[str], spellings: list[Sequence[str]]) -> _Letters:
             raise GraphError(f"word {i}, {words[i]!r}, has an empty spelling; leave it out")
     lengths = np.fromiter(map(len, spellings), dtype=np.int64, count=len(words))
     letters = list(chain.from_iterable(spellings))
-    if not all(issubclass(kind, str) for kind in set(map(type, letters))):
+    if not all(issubclass(kind, str) for kind in set(map(type, letters))) or "" in letters:
         i, letter = next(
             (i, x)
             for i, spelling in enumerate(spellings)
             for x in spelling
-            if not isinstance(x, str)
+            if not isinstance(x, str) or not x
         )
-        raise GraphError(f"word {i}, {words[i]!r}, has the letter {letter!r}; letters are strings")
+        raise GraphError(
+            f"word {i}, {words[i]!r}, has the letter {letter!r}; letters are strings, none empty"
+        )
     different = sorted(set(letters))
     number = {letter: k for k, letter in enumerate(different)}
     which = np.fromiter(map(number.__getitem__, letters), dtype=np.int32, count=len(letters))

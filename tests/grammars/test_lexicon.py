@@ -319,6 +319,7 @@ def test_penalties_of_a_word_list_and_their_resolution():
         (["a"], {"spellings": [None]}, "word 0, 'a', has the spelling None"),
         (["a", "b"], {"spellings": [["X"], []]}, "word 1, 'b', has an empty spelling"),
         (["a", "b"], {"spellings": [["X"], ["Y", 3]]}, "word 1, 'b', has the letter 3"),
+        (["a", "b"], {"spellings": [["X"], ["Y", "", "Z"]]}, "word 1, 'b', has the letter ''"),
         (["a"], {"spellings": [[["X"], ["Y"]]]}, r"word 0, 'a', has the letter \['X'\]; letters"),
         (
             ["a", "b", "a", "a"],
