@@ -171,6 +171,7 @@ class Cascade:
             )
         for graph in self.graphs:
             check_penalties(graph.penalties, graph.num_arcs, "arc")
+        raise GraphError("the penalties of a path add up to less than float64 can hold")
 
     def _found(self, search: TokenPassing) -> _Found:
         """Return what a search has kept."""

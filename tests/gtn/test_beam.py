@@ -586,6 +586,12 @@ def test_penalties_that_are_none_are_named(bad):
         graph.penalties[1] = 0.0
 
 
+def test_a_sum_of_penalties_that_float64_cannot_hold_is_told():
+    least = gtn.from_arcs([(0, 1, 0, -1.7e308)], final=1, dtype=torch.float64)
+    with pytest.raises(GraphError, match="less than float64 can hold"):
+        gtn.compose(least, least, beam=1.0)
+
+
 @pytest.mark.parametrize("options", [{}, {"symbols": "ignore"}, {"failure": "#"}])
 def test_a_beam_that_loses_nothing_takes_the_other_arguments_too(options):
     tables = gtn.SymbolTable("xy#"), gtn.SymbolTable("yx#")
