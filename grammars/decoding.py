@@ -291,7 +291,7 @@ class DecodingStream:
     def read(
         self, count: int = 5, *, candidates: int | None = None, finished: bool = True
     ) -> list[Reading]:
-        """Return the likeliest readings of all frames so far: O(what lies within the beam).
+        """Return the likeliest readings of all frames so far: O(all that was followed in them).
 
         Args:
             count, candidates: as in :meth:`Decoder.read`.

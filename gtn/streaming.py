@@ -29,8 +29,9 @@ class PrunedStream:
 
     At every moment what :func:`gtn.beam.pruned` gives for ``gtn.linear(all frames)`` and the
     graphs, arc for arc; but the tokens stay where they are, and a further piece costs what is
-    tried for its own frames. Memory grows with the arcs between tokens that were followed, so
-    begin anew where a text has ended. Copies and pickles read all frames again when they are made.
+    tried for its own frames. Memory grows with the frames and with the arcs between tokens that
+    were followed, so begin anew where a text has ended. Copies and pickles read all frames again
+    when they are made.
 
     Args:
         readers: graphs, at least one, each reading what the one before it writes; the first reads
@@ -107,7 +108,7 @@ class PrunedStream:
         self._cascade.check(self._search)
 
     def graph(self, *, finished: bool = True) -> Graph:
-        """Return the interpretation graph of all frames so far: O(its arcs and all frames).
+        """Return the interpretation graph of all frames so far: O(all that was followed in them).
 
         Differentiable in the frames and in the penalties of the readers; a connected graph, whose
         ``sources`` are arcs of the frames and of each reader.
