@@ -76,7 +76,8 @@ def applications(
         for side in (parts.ilabels, parts.olabels)
     )
     part = acceptor(parts.topology, parts.ilabels)
-    with_letters = compose(_texts(count, at_least=1), part)
+    some_text = _from_rows([(node, 1, np.arange(count)) for node in (0, 1)], 0, 1)
+    with_letters = compose(some_text, part)
     without_letters = compose(string([]), part)
     ways = intersect(
         _turns(
@@ -213,12 +214,6 @@ def _watch(context: Graph, count: int, holds: list[int], fails: list[int], max_n
     for nodes, marks in ((np.flatnonzero(behind), holds), (np.flatnonzero(~behind), fails)):
         rows += [(nodes, nodes, mark) for mark in marks]
     return _from_rows(rows, read.starts, np.arange(read.num_nodes))
-
-
-def _texts(count: int, at_least: int) -> Graph:
-    """Return the acceptor of all texts of so many letters at least."""
-    rows = [(i, min(i + 1, at_least), np.arange(count)) for i in range(at_least + 1)]
-    return _from_rows(rows, 0, at_least)
 
 
 def _from_rows(rows: Iterable[tuple[Any, Any, Any]], start: Any, final: Any) -> Graph:
