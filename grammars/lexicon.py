@@ -23,7 +23,7 @@ from gtn.graph import Graph, check_table
 from gtn.indexes import frozen
 from gtn.kernels.minimization import breadth_first_blocks
 from gtn.kernels.string_sets import Automaton, minimal_automaton
-from gtn.symbols import SymbolTable
+from gtn.symbols import EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
 __all__ = ["lexicon"]
@@ -257,15 +257,12 @@ def _symbols(words: list[str], spellings: list[Sequence[str]]) -> _Letters:
 
 def _table(words: list[str], letters: _Letters, symbols: SymbolTable | None) -> SymbolTable:
     """Return the table of the letters, which has all of them."""
-    if symbols is None:
-        return SymbolTable(letters.different)
     for k, letter in enumerate(letters.different):
-        if letter not in symbols:
+        if letter == EPSILON_TEXT or (symbols is not None and letter not in symbols):
             i = letters.word_of(int(np.argmax(letters.which == k)))
-            raise GraphError(
-                f"word {i}, {words[i]!r}, has the letter {letter!r}, which is not in {symbols!r}"
-            )
-    return symbols
+            why = "is kept for epsilon" if letter == EPSILON_TEXT else f"is not in {symbols!r}"
+            raise GraphError(f"word {i}, {words[i]!r}, has the letter {letter!r}, which {why}")
+    return SymbolTable(letters.different) if symbols is None else symbols
 
 
 def _order(words: list[str], numbers: Int32s, keys: Sequence[str | bytes]) -> Int64s:

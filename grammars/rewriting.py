@@ -83,9 +83,10 @@ def rewrite(
         max_nodes: how many nodes a deterministic graph may have on the way.
 
     Raises:
-        GraphError: a batch; a change without a path; a context that is a transducer, has a penalty
-            or accepts nothing; a symbol that the alphabet lacks; an expression over symbols of
-            several characters; another direction; too many nodes.
+        GraphError: a batch; a change without a path, or of what is no text; a context that is a
+            transducer, has a penalty or accepts nothing; a symbol that the alphabet lacks; an
+            expression over symbols of several characters; another direction; too many nodes.
+        DivergentGraphError: a cycle of the change that reads and writes nothing, and costs nothing.
 
     German words end in no voiced plosive:
 
@@ -209,6 +210,8 @@ def _spelled(pairs: Mapping[str, str], table: SymbolTable) -> Graph:
     arcs: list[tuple[int, int, str | None, str | None]] = []
     nodes = 2
     for read, written in pairs.items():
+        if not (isinstance(read, str) and isinstance(written, str)):
+            raise GraphError(f"the change {read!r}: {written!r} is no pair of texts")
         both = list(zip_longest(read, written))
         lacking = next((symbol for symbol in (*read, *written) if symbol not in table), None)
         if lacking is not None:

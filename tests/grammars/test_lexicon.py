@@ -336,6 +336,7 @@ def test_penalties_of_a_word_list_and_their_resolution():
             {"spellings": [["X"], ["Y"]], "penalties": [1, -1]},
             "word 1, 'a', has the penalty -1",
         ),
+        (["a", "με"], {}, "word 1, 'με', has the letter 'ε', which is kept for epsilon"),
         (["a"], {"outputs": "both"}, "outputs='both'"),
         (["a"], {"resolution": 0.0}, "resolution=0.0"),
     ],

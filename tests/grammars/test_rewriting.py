@@ -302,6 +302,7 @@ def test_what_is_refused():
     a = gtn.string("a", symbols=LETTERS)
     refused(r"direction='rtl'; known are 'left-to-right'", direction="rtl")
     refused("'a': 'c' has 'c', which the alphabet lacks", {"a": "c"})
+    refused("'a': None is no pair of texts", {"a": None})
     refused("the change has no path", {"": ""})
     refused("the change has no path", {})
     refused("the change has no path", gtn.empty(symbols=LETTERS))
