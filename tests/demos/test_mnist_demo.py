@@ -29,8 +29,6 @@ from demos.mnist.results import (
 from demos.mnist.timing import measure_time
 from demos.mnist.train import Digits, _Loop, penalties_of, split, train_network
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 runner = CliRunner()
 
 

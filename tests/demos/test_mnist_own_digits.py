@@ -23,8 +23,6 @@ from demos.mnist.recipes import RECIPES
 from demos.mnist.train import Digits
 from recognizers.datasets.fields import FieldSetError, load_fields
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 call = CliRunner().invoke
 
 QUICK = replace(RECIPES["lenet-1"], passes=2, batch=8)

@@ -17,8 +17,6 @@ from recognizers.datasets.fields import FieldSetError
 from recognizers.online.ink_files import to_json
 from recognizers.online.unipen_trees import TreeError
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def unipen(*words):
     """A data file of these words."""

@@ -18,8 +18,6 @@ from grammars.words import word_list
 from recognizers.online.ink import Ink
 from recognizers.online.ink_files import to_json
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 WORDS = ["ink", "hand", "paper", "a", "in", "an", "it", "playground", "quickly", "z" * 200]
 HOSTILE = {
     "a point": Ink([[(3, 3)]]),

@@ -14,8 +14,6 @@ from recognizers.lenet import (
 )
 from recognizers.losses import discriminative_loss, maximum_likelihood_loss
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
