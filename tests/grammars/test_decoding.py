@@ -151,13 +151,13 @@ def test_tensors_and_graphs_read_alike():
     assert decoder.read_all([outputs, graph], 2) == [decoder.read(outputs, 2)] * 2
 
 
-@pytest.mark.parametrize("beam", [math.inf, 4.0])
-def test_a_stream_reads_what_the_decoder_reads(beam):
+@pytest.mark.parametrize(("beam", "max_active"), [(math.inf, None), (4.0, None), (math.inf, 3)])
+def test_a_stream_reads_what_the_decoder_reads(beam, max_active):
     for name, decoder, recognized, _ in systems():
         if "models" not in name:
             continue  # it reads no frames
         frames = recognized.penalties.reshape(9, 6)
-        decoder = decoder.with_beam(beam)
+        decoder = decoder.with_beam(beam, max_active)
         stream = decoder.stream()
         texts = []
         for piece in frames.split([1, 4, 0, 4]):

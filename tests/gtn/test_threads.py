@@ -7,6 +7,8 @@ import typing
 
 import pytest
 import torch
+from numba.core import types
+from numba.core.dispatcher import Dispatcher
 
 import gtn
 import gtn.kernels
@@ -65,12 +67,17 @@ def test_a_signal_handler_that_only_sets_a_flag_changes_nothing(threads):
 
 def test_no_kernel_returns_a_named_tuple():
     """Numba makes it by calling Python, where an interrupt ended the process."""
-    returned = {}
+    gtn.dense.forward_penalty(torch.rand(3, 2), gtn.string([0, 1]))
+    returned, made = {}, []
     for module in pkgutil.iter_modules(gtn.kernels.__path__, "gtn.kernels."):
         kernels = importlib.import_module(module.name)
         for name in kernels.__all__:
-            function = getattr(getattr(kernels, name), "py_func", None)
-            if function is not None:
-                returned[f"{module.name}.{name}"] = typing.get_type_hints(function)["return"]
+            kernel = getattr(kernels, name)
+            if isinstance(kernel, Dispatcher):
+                full = f"{module.name}.{name}"
+                returned[full] = typing.get_type_hints(kernel.py_func)["return"]
+                made += [(full, kind.return_type) for kind in kernel.nopython_signatures]
     assert len(returned) > 40
+    assert "gtn.kernels.layout.arrange" in dict(made)
+    assert not [name for name, kind in made if isinstance(kind, types.BaseNamedTuple)]
     assert not [name for name, kind in returned.items() if hasattr(kind, "_fields")]
