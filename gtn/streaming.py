@@ -19,7 +19,6 @@ from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels.beam import Writer
 from gtn.product import filter_mode
-from gtn.topology import Topology
 
 __all__ = ["PrunedStream"]
 
@@ -199,19 +198,8 @@ def _again(
 
 def _final_everywhere(graph: Graph) -> Graph:
     """Return the graph with all nodes final, at no penalty."""
-    t = graph.topology
-    topology = Topology(
-        t.num_nodes,
-        t.src,
-        t.dst,
-        t.ilabels,
-        None if t.is_acceptor else t.olabels,
-        starts=t.starts,
-        finals=np.arange(t.num_nodes),
-        check=False,
-    )
     return Graph(
-        topology,
+        graph.topology.ending(np.arange(graph.num_nodes, dtype=np.int32)),
         graph.penalties,
         start_penalties=graph.start_penalties,
         isymbols=graph.isymbols,

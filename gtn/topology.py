@@ -422,6 +422,11 @@ class Topology:
         """Return the same structure with other labels (``olabels=None``: an acceptor)."""
         return self._rebuilt(self.src, self.dst, ilabels, olabels, self.starts, self.finals)
 
+    def ending(self, finals: Int32s) -> Topology:
+        """Return the same structure with other final nodes."""
+        olabels = None if self.is_acceptor else self.olabels
+        return self._rebuilt(self.src, self.dst, self.ilabels, olabels, self.starts, finals)
+
     def only(self, arcs: Mask, starts: Mask, finals: Mask) -> Topology:
         """Return all nodes with some of the arcs, starts and finals: masks ``[A], [S], [F]``.
 
