@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.indexes import ArcIndex, frozen, grouped
+from gtn.indexes import ArcIndex, frozen, grouped, numbered
 from gtn.symbols import EPSILON
 from gtn.topology import Topology
 
@@ -32,12 +32,12 @@ def symbols_of(t: Topology) -> Symbols:
     else:
         base = int(t.olabels.max(initial=-1)) + 2
         keys = (t.ilabels.astype(np.int64) + 1) * base + (t.olabels.astype(np.int64) + 1)
-    pairs, of_arc = np.unique(keys, return_inverse=True)
+    pairs, of_arc = numbered(keys)
     shift = 1 if len(pairs) and pairs[0] == 0 else 0
     pairs = pairs[shift:]
     ilabels = (pairs // base - 1).astype(np.int32)
     olabels = ilabels if t.is_acceptor else (pairs % base - 1).astype(np.int32)
-    return Symbols(frozen((of_arc - shift).astype(np.int32)), ilabels, olabels)
+    return Symbols(frozen(of_arc - np.int32(shift)), ilabels, olabels)
 
 
 def arcs_by_symbol(symbols: Symbols) -> ArcIndex:

@@ -16,6 +16,7 @@ from gtn.determinization import determinize
 from gtn.distance import Semiring
 from gtn.errors import CyclicGraphError, GraphError
 from gtn.graph import Graph, check_graph, check_penalties
+from gtn.indexes import numbered
 from gtn.optimization import finite_part
 from gtn.paths import viterbi_penalty
 from gtn.product import common_length, relabelled, relabelling
@@ -283,7 +284,7 @@ def _same_walk(a: Graph, b: Graph, atol: float) -> bool:
     # Label pairs as single labels of acceptors.
     wide = np.int64(max(a.olabels.max(initial=0), b.olabels.max(initial=0))) + 2
     keys = [(g.ilabels.astype(np.int64) + 1) * wide + g.olabels + 1 for g in (a, b)]
-    numbers = np.unique(np.concatenate(keys), return_inverse=True)[1].astype(np.int32)
+    numbers = numbered(np.concatenate(keys))[1]
     labels = numbers[: a.num_arcs], numbers[a.num_arcs :]
     one, other = (
         g._with(topology=g.topology.relabelled(own, None)) for g, own in zip((a, b), labels)

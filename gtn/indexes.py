@@ -20,6 +20,7 @@ __all__ = [
     "frozen",
     "grouped",
     "integers",
+    "numbered",
 ]
 
 Int32s = NDArray[np.int32]
@@ -100,6 +101,21 @@ def grouped(keys: Int32s, groups: int, order: Int32s | None = None) -> ArcIndex:
         order = frozen(np.arange(len(keys), dtype=np.int32))
     offsets, arcs = group_by(keys, groups, order)
     return ArcIndex(frozen(offsets), frozen(arcs))
+
+
+def numbered(keys: NDArray[Any]) -> tuple[NDArray[Any], Int32s]:
+    """Return the different keys, whole numbers >= 0, in order; and for each key which it is.
+
+    Linear where there are no large gaps between the keys, otherwise they are sorted.
+    """
+    top = int(keys.max(initial=-1)) + 1
+    if top > 4 * len(keys) + 1024:
+        different, numbers = np.unique(keys, return_inverse=True)
+        return different, numbers.astype(np.int32)
+    occurs = np.zeros(top, dtype=np.bool_)
+    occurs[keys] = True
+    number = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(occurs), number[keys]
 
 
 def by_ends(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int32s, Int32s]:

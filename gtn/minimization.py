@@ -15,7 +15,7 @@ from gtn.determinization import Semiring, check_semiring, check_unweighted, tole
 from gtn.distance import distances_float64
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.indexes import frozen, grouped
+from gtn.indexes import frozen, grouped, numbered
 from gtn.kernels.minimization import breadth_first_blocks, coarsest_partition, windows
 from gtn.optimization import connect, finite_part
 from gtn.pushing import pushed_float64
@@ -205,7 +205,7 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
     nodes = np.arange(t.num_nodes, dtype=np.int32)
     # The first partition: by graph of the batch, and by final.
     kinds = int(final.max(initial=0)) + 1
-    first = _numbered(kinds * t.graph_of_nodes(nodes) + final)
+    first = numbered(kinds * t.graph_of_nodes(nodes) + final)[1]
     block = coarsest_partition(t.src, *t.incoming, *_groups(first), *_groups(kind))
     number = breadth_first_blocks(frozen(block), t.starts, t.dst, out.offsets, out.arcs)
     node = frozen(number[block])
@@ -216,7 +216,7 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
     is_head = np.r_[True, (keys[:, 1:] != keys[:, :-1]).any(axis=0)][: len(order)]
     arc = np.empty(t.num_arcs, dtype=np.int32)
     arc[order] = np.cumsum(is_head) - 1
-    finals, of_merged = np.unique(node[t.finals], return_inverse=True)
+    finals, of_merged = numbered(node[t.finals])
     heads = np.flatnonzero(is_head)
     return _Merged(
         node,
@@ -225,7 +225,7 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
         arc,
         order[heads],
         Sources(order, np.r_[heads, len(order)].astype(np.int32)),
-        of_merged.astype(np.int32),
+        of_merged,
         finals,
     )
 

@@ -157,13 +157,15 @@ def _subsets(
         order = _silent_order(t, silent)
         rank[order] = np.arange(t.num_nodes, dtype=np.int32)
     arcs, starts, _ = (p.detach() for p in float64_penalties(graph))
+    out = outgoing_by_symbol(t, symbols)
     machine = kernels.Machine(
         symbols.of_arc,
         t.olabels if outputs else frozen(np.full(t.num_arcs, EPSILON, dtype=np.int32)),
         t.src,
         t.dst,
         as_array(arcs),
-        *outgoing_by_symbol(t, symbols),
+        *out,
+        frozen(symbols.of_arc[out.arcs]),
         t.starts,
         as_array(starts),
         t.start_offsets,

@@ -32,6 +32,7 @@ class Machine(NamedTuple):
     penalties: Float64s
     out_offsets: Int32s  # arcs by node and symbol
     out_arcs: Int32s
+    out_symbols: Int32s
     starts: Int32s
     start_penalties: Float64s
     start_offsets: Int32s  # starts of graph i: [start_offsets[i], start_offsets[i + 1])
@@ -47,6 +48,13 @@ class Landing(NamedTuple):
     penalty: Float64s
     string: Int32s
     place: Int64s  # which element a node is
+
+
+class Read(NamedTuple):
+    """The symbols that arcs leaving a subset read."""
+
+    symbols: Int32s  # in order
+    ends: Int32s  # by symbol: where its arcs end in a list; 0 where none reads it
 
 
 class Strings(NamedTuple):
@@ -236,7 +244,10 @@ def _settle(
         else:
             others += 1
             elements[NODE, base + size - others] = node
-    elements[NODE, base : base + kept].sort()
+    for e in range(base + 1, base + kept):
+        if elements[NODE, e - 1] > elements[NODE, e]:
+            elements[NODE, base : base + kept].sort()
+            break
     for e in range(base, base + size):
         node = elements[NODE, e]
         landing.place[node] = e
@@ -324,9 +335,11 @@ def _find(
 @njit(cache=True, nogil=True)
 def _enter(slots: Int32s, states: Int64s, state: int) -> Int32s:
     """Put the state into the hash table; in a longer one all of them, where it gets full."""
-    first = state
-    if 2 * (state + 1) > len(slots):
-        slots = np.full(4 * len(slots), -1, dtype=np.int32)
+    first, size = state, len(slots)
+    while 2 * (state + 1) > size:
+        size *= 4
+    if size > len(slots):
+        slots = np.full(size, -1, dtype=np.int32)
         first = 0
     for s in range(first, state + 1):
         slot = states[CODE, s] & (len(slots) - 1)
@@ -338,23 +351,42 @@ def _enter(slots: Int32s, states: Int64s, state: int) -> Int32s:
 
 @njit(cache=True, nogil=True)
 def _leaving(
-    m: Machine, elements: Int64s, first: int, past: int, leaving: Int64s
+    m: Machine, elements: Int64s, first: int, past: int, leaving: Int64s, read: Read
 ) -> tuple[Int64s, int]:
-    """List the arcs that leave elements: symbol and place in the list, element, arc."""
-    count = 0
+    """List the arcs that leave elements, by symbol, and within a symbol by element.
+
+    Returns:
+        the list (rows: element, arc), and of how many symbols it is; which they are and where the
+        arcs of each end is left in ``read``.
+    """
+    found, count, in_order = 0, 0, True
     for e in range(first, past):
         node = elements[NODE, e]
-        more = m.out_offsets[node + 1] - m.out_offsets[node]
-        if count + more > leaving.shape[1]:
-            leaving = _with_room(leaving, count + more)
         for k in range(m.out_offsets[node], m.out_offsets[node + 1]):
-            arc = m.out_arcs[k]
-            if m.symbols[arc] >= 0:
-                leaving[0, count] = (np.int64(m.symbols[arc]) << 32) | count
-                leaving[1, count], leaving[2, count] = e, arc
+            symbol = m.out_symbols[k]
+            if symbol >= 0:
+                if read.ends[symbol] == 0:
+                    in_order &= found == 0 or read.symbols[found - 1] < symbol
+                    read.symbols[found] = symbol
+                    found += 1
+                read.ends[symbol] += 1
                 count += 1
-    leaving[0, :count].sort()
-    return leaving, count
+    if not in_order:
+        read.symbols[:found].sort()
+    if count > leaving.shape[1]:
+        leaving = _with_room(leaving, count)
+    before = 0
+    for symbol in read.symbols[:found]:
+        read.ends[symbol], before = before, before + read.ends[symbol]
+    for e in range(first, past):
+        node = elements[NODE, e]
+        for k in range(m.out_offsets[node], m.out_offsets[node + 1]):
+            symbol = m.out_symbols[k]
+            if symbol >= 0:
+                leaving[0, read.ends[symbol]] = e
+                leaving[1, read.ends[symbol]] = m.out_arcs[k]
+                read.ends[symbol] += 1
+    return leaving, found
 
 
 @njit(cache=True, nogil=True)
@@ -402,7 +434,12 @@ def weighted_subsets(
     elements, residuals = np.empty((2, some), dtype=np.int64), np.empty((1, some))
     steps, groups = np.empty((3, some), dtype=np.int64), np.zeros((7, some), dtype=np.int64)
     states, slots = np.empty((3, some), dtype=np.int64), np.full(64, -1, dtype=np.int32)
-    leaving, silent = np.empty((3, 16), dtype=np.int64), np.empty((1, 16), dtype=np.int64)
+    leaving, silent = np.empty((2, 16), dtype=np.int64), np.empty((1, 16), dtype=np.int64)
+    alone = np.full(num_nodes, -1, dtype=np.int32)  # the state that is one node and owes nothing
+    dst, penalties, olabels, final = m.dst, m.penalties, m.olabels, m.final
+    starts, start_penalties = m.starts, m.start_penalties
+    num_symbols = max(np.int32(0), m.symbols.max()) + 1 if len(m.symbols) else 1
+    read = Read(np.zeros(num_symbols, dtype=np.int32), np.zeros(num_symbols, dtype=np.int32))
     state_offsets = np.zeros(len(m.start_offsets), dtype=np.int32)
     status, where, stamp, num_states, group, state = 0, -1, 0, 0, 0, 0
     for graph in range(len(state_offsets) - 1):
@@ -413,32 +450,33 @@ def weighted_subsets(
                 count = m.start_offsets[graph + 1] - first
                 leaving = _with_room(leaving, count)
                 for i in range(count):
-                    leaving[0, i], leaving[1, i], leaving[2, i] = i, -1, first + i
+                    leaving[0, i], leaving[1, i] = -1, first + i
+                num_symbols, read.symbols[0], read.ends[0] = min(1, count), 0, count
             else:
                 first = groups[BASE, states[GROUP, state]]
                 past = first + groups[KEPT, states[GROUP, state]]
-                leaving, count = _leaving(m, elements, first, past, leaving)
+                leaving, num_symbols = _leaving(m, elements, first, past, leaving, read)
             done = 0
-            while status == 0 and done < count:
-                symbol, run = leaving[0, done] >> 32, done
+            for i in range(num_symbols):
+                if status:
+                    break
+                symbol, run = read.symbols[i], done
+                done = read.ends[symbol]
+                read.ends[symbol] = 0
                 stamp += 1
-                size = 0
-                while done < count and leaving[0, done] >> 32 == symbol:
-                    at = leaving[0, done] & 0xFFFFFFFF
-                    e, arc = leaving[1, at], leaving[2, at]
+                size, followed = 0, 0
+                for k in range(run, done):
+                    e, arc = leaving[0, k], leaving[1, k]
                     if seeding:
-                        node, way = m.starts[arc], m.start_penalties[arc]
-                        string = np.int32(0)
+                        node, way, string = starts[arc], start_penalties[arc], np.int32(0)
                     else:
-                        node, way = m.dst[arc], residuals[0, e] + m.penalties[arc]
+                        node, way = dst[arc], residuals[0, e] + penalties[arc]
                         string = np.int32(elements[STRING, e])
-                        if m.olabels[arc] >= 0:
-                            string, strings = _appended(strings, string, m.olabels[arc])
+                        if olabels[arc] >= 0:
+                            string, strings = _appended(strings, string, olabels[arc])
                     size, differ = _land(landing, size, stamp, node, way, string, tropical)
                     if differ:
                         status, where = OTHER_OUTPUT, node
-                    done += 1
-                followed = 0
                 if some_silent:
                     size, silent, followed, strings, other = _close(
                         m, landing, size, stamp, silent, strings, tropical
@@ -451,19 +489,27 @@ def weighted_subsets(
                 if base + size > elements.shape[1]:
                     elements = _with_room(elements, base + size)
                     residuals = _with_room(residuals, base + size)
-                kept = _settle(landing, size, keep, base, elements, residuals)
-                output, code, mean, length, strings = _normalize(
-                    elements, residuals, base, base + kept, strings, not seeding, tropical
-                )
-                if length > longest:
-                    status, where = TOO_LONG, elements[NODE, base]
-                found = -1
-                for near in (mean - delta, mean + delta):
-                    cell = code + _cell(near, delta)
-                    if found < 0 and slots[cell & (len(slots) - 1)] >= 0:
-                        found = _find(
-                            slots, cell, states, groups, elements, residuals, base, kept, delta
-                        )
+                if size == 1:  # what is done below, without its calls: most groups are of this kind
+                    node = landing.nodes[0]
+                    elements[NODE, base], elements[STRING, base], residuals[0, base] = node, 0, 0.0
+                    landing.place[node] = base
+                    kept, output, code, mean = 1, landing.string[node], _hash(node), 0.0
+                else:
+                    kept = _settle(landing, size, keep, base, elements, residuals)
+                    output, code, mean, length, strings = _normalize(
+                        elements, residuals, base, base + kept, strings, not seeding, tropical
+                    )
+                    if length > longest:
+                        status, where = TOO_LONG, elements[NODE, base]
+                single = kept == 1 and elements[STRING, base] == 0
+                found = alone[elements[NODE, base]] if single else -1
+                if not single:
+                    for near in (mean - delta, mean + delta):
+                        cell = code + _cell(near, delta)
+                        if found < 0 and slots[cell & (len(slots) - 1)] >= 0:
+                            found = _find(
+                                slots, cell, states, groups, elements, residuals, base, kept, delta
+                            )
                 if found < 0:
                     if num_states >= limit:
                         status = TOO_MANY
@@ -473,11 +519,14 @@ def weighted_subsets(
                     states[CODE, found], states[GROUP, found] = code + _cell(mean, delta), group
                     states[LAST, found] = -1
                     for e in range(base, base + kept):
-                        if m.final[elements[NODE, e]]:
+                        if final[elements[NODE, e]]:
                             if states[LAST, found] not in (-1, elements[STRING, e]):
                                 status, where = OTHER_END, elements[NODE, e]
                             states[LAST, found] = elements[STRING, e]
-                    slots = _enter(slots, states, found)
+                    if single:
+                        alone[elements[NODE, base]] = found
+                    else:
+                        slots = _enter(slots, states, found)
                     num_states += 1
                 groups[SRC, group], groups[DST, group] = -1 if seeding else state, found
                 groups[SYMBOL, group], groups[OUTPUT, group] = symbol, output
@@ -485,9 +534,8 @@ def weighted_subsets(
                 if step + done - run + followed > steps.shape[1]:
                     steps = _with_room(steps, step + done - run + followed)
                 for k in range(run, done):
-                    at = leaving[0, k] & 0xFFFFFFFF
-                    e, arc = leaving[1, at], leaving[2, at]
-                    node = m.starts[arc] if seeding else m.dst[arc]
+                    e, arc = leaving[0, k], leaving[1, k]
+                    node = starts[arc] if seeding else dst[arc]
                     steps[0, step], steps[1, step], steps[2, step] = e, landing.place[node], arc
                     step += 1
                 for k in range(followed):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from gtn import EPSILON, CyclicGraphError, GraphError, Topology
+from gtn.indexes import numbered
 from gtn.testing import batches, graphs
 
 ANY = graphs(acyclic=False, epsilons=True, acceptor=False)
@@ -295,3 +296,14 @@ def test_relabelled_shares_the_rest():
     assert other.olabels.tolist() == [3, 4]
     assert not other.is_acceptor
     assert repr(other) == "Topology(3 nodes, 2 arcs)"
+
+
+@pytest.mark.parametrize("top", [1, 40, 2**40], ids=["one key", "few gaps", "large gaps"])
+def test_keys_are_numbered_in_order_whatever_the_gaps(top):
+    keys = np.random.default_rng(top).integers(0, top, 300)
+    keys[5] = keys[250]
+    different, numbers = numbered(keys)
+    assert different.tolist() == sorted(set(keys.tolist()))
+    assert np.array_equal(different[numbers], keys)
+    assert numbers.dtype == np.int32
+    assert all(len(row) == 0 for row in numbered(keys[:0]))
