@@ -103,13 +103,11 @@ class GraphBatch(Graph):
         """Return the batch of no graphs that has the dtype, symbols and data keys of this one."""
         nothing = np.empty(0, dtype=np.int32)
         offsets = np.zeros(1, dtype=np.int32)
-        acceptor = self.topology.olabels is self.topology.ilabels
         topology = Topology(
             0,
             nothing,
             nothing,
-            nothing,
-            None if acceptor else nothing,
+            *self.topology.labels_of(nothing),
             starts=nothing,
             finals=nothing,
             node_offsets=offsets,
@@ -193,12 +191,12 @@ class GraphBatch(Graph):
             n1 - n0,
             t.src[a0:a1] - n0,
             t.dst[a0:a1] - n0,
-            t.ilabels[a0:a1],
-            None if t.olabels is t.ilabels else t.olabels[a0:a1],
+            *t.labels_of(slice(a0, a1)),
             starts=t.starts[s0 : s0 + len(starts)] - n0,
             finals=t.finals[f0 : f0 + len(finals)] - n0,
-            node_offsets=t.node_offsets[i : j + 1] - n0 if batch else None,
-            arc_offsets=t.arc_offsets[i : j + 1] - a0 if batch else None,
+            node_offsets=t.node_offsets[i : j + 1] - n0,
+            arc_offsets=t.arc_offsets[i : j + 1] - a0,
+            is_batch=batch,
             check=False,
         )
         arcs = Sources(np.arange(a0, a1, dtype=np.int32))
@@ -226,7 +224,7 @@ class GraphBatch(Graph):
             t.src,
             t.dst,
             t.ilabels,
-            None if t.olabels is t.ilabels else t.olabels,
+            t.olabels,
             starts=t.starts,
             finals=t.finals,
             check=False,

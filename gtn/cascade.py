@@ -213,7 +213,6 @@ class Cascade:
         graphs, offsets = self.graphs, found.offsets
         graph_of_arcs = np.searchsorted(offsets, found.ends[0], side="right")
         arc_offsets = np.cumsum(np.bincount(graph_of_arcs, minlength=len(offsets))[: len(offsets)])
-        batch = any(g.topology.is_batch for g in graphs)
         plain = all(labels is g.olabels for labels, g in zip(self.written, graphs, strict=False))
         same = self.acceptor or (plain and all(g.topology.is_acceptor for g in graphs))
         olabels = None if same else compose_index(graphs[-1].olabels, found.arcs[:, -1])
@@ -225,8 +224,9 @@ class Cascade:
             olabels,
             starts=found.starts,
             finals=found.finals,
-            node_offsets=offsets if batch else None,
-            arc_offsets=arc_offsets if batch else None,
+            node_offsets=offsets,
+            arc_offsets=arc_offsets,
+            is_batch=any(g.topology.is_batch for g in graphs),
             check=False,
         )
         sources = [Sources(frozen(np.ascontiguousarray(column))) for column in found.arcs.T]

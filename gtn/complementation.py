@@ -73,17 +73,16 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
     accepts[least.finals] = True
     finals = np.flatnonzero((final_of[pairs[0]] >= 0) & ~accepts[pairs[1]])
     by_node = np.argsort(starts[0])
-    batch = t.is_batch or least.is_batch
     topology = Topology(
         pairs.shape[1],
         arcs[0],
         arcs[1],
-        t.ilabels[arcs[2]],
-        None if t.is_acceptor else t.olabels[arcs[2]],
+        *t.labels_of(arcs[2]),
         starts=starts[0, by_node],
         finals=finals,
-        node_offsets=node_offsets if batch else None,
-        arc_offsets=arc_offsets if batch else None,
+        node_offsets=node_offsets,
+        arc_offsets=arc_offsets,
+        is_batch=t.is_batch or least.is_batch,
         check=False,
     )
     whole = rearranged(a, topology, arcs[2], starts[1, by_node], final_of[pairs[0, finals]])
@@ -146,7 +145,6 @@ def complement(
     is_final[number[least.finals]] = False
     starts = sinks.copy()
     starts[least.graph_of_nodes(least.starts)] = number[least.starts]
-    batch = least.is_batch
     topology = Topology(
         int(node_offsets[-1]),
         np.repeat(np.arange(node_offsets[-1]), len(labels)),
@@ -154,8 +152,9 @@ def complement(
         np.tile(labels, len(dst)),
         starts=starts,
         finals=np.flatnonzero(is_final),
-        node_offsets=node_offsets if batch else None,
-        arc_offsets=node_offsets * len(labels) if batch else None,
+        node_offsets=node_offsets,
+        arc_offsets=node_offsets * len(labels),
+        is_batch=least.is_batch,
         check=False,
     )
     zero = graph.penalties.new_zeros

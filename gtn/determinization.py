@@ -158,7 +158,6 @@ def unweighted(
 ) -> Graph:
     """Return the unweighted graph of arrays, whose arcs are grouped by node."""
     t = graph.topology
-    batch = t.is_batch
     topology = Topology(
         int(node_offsets[-1]),
         src,
@@ -167,8 +166,9 @@ def unweighted(
         None if t.is_acceptor else symbols.olabels[numbers],
         starts=starts,
         finals=finals,
-        node_offsets=node_offsets if batch else None,
-        arc_offsets=np.searchsorted(src, node_offsets) if batch else None,
+        node_offsets=node_offsets,
+        arc_offsets=np.searchsorted(src, node_offsets),
+        is_batch=t.is_batch,
         check=False,
     )
     zero = graph.penalties.new_zeros

@@ -132,12 +132,12 @@ def without_epsilons(
         len(roots),
         new_src,
         number[t.dst[arcs]],
-        t.ilabels[arcs],
-        None if t.is_acceptor else t.olabels[arcs],
+        *t.labels_of(arcs),
         starts=number[t.starts[starts]],
         finals=finals,
-        node_offsets=node_offsets if t.is_batch else None,
-        arc_offsets=np.searchsorted(arcs, t.arc_offsets) if t.is_batch else None,
+        node_offsets=node_offsets,
+        arc_offsets=np.searchsorted(arcs, t.arc_offsets),
+        is_batch=t.is_batch,
         check=False,
     )
     sources = Sources(arcs)

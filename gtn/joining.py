@@ -179,8 +179,9 @@ class Operands:
             None if acceptor else np.concatenate([*self.olabels, silent])[order],
             starts=start_nodes,
             finals=final_nodes,
-            node_offsets=nodes.offsets if self.is_batch else None,
-            arc_offsets=places.offsets if self.is_batch else None,
+            node_offsets=nodes.offsets,
+            arc_offsets=places.offsets,
+            is_batch=self.is_batch,
             check=False,
         )
         lengths = [*(g.num_arcs for g in graphs), len(owner)]

@@ -257,17 +257,16 @@ def _assembled(
 ) -> Graph:
     t = part.topology
     src = merged.node[t.src[merged.leaders]]
-    batch = t.is_batch
     topology = Topology(
         int(merged.node_offsets[-1]),
         src,
         merged.node[t.dst[merged.leaders]],
-        t.ilabels[merged.leaders],
-        None if t.is_acceptor else t.olabels[merged.leaders],
+        *t.labels_of(merged.leaders),
         starts=merged.node[t.starts],
         finals=merged.finals,
-        node_offsets=merged.node_offsets if batch else None,
-        arc_offsets=np.searchsorted(src, merged.node_offsets) if batch else None,
+        node_offsets=merged.node_offsets,
+        arc_offsets=np.searchsorted(src, merged.node_offsets),
+        is_batch=t.is_batch,
         check=False,
     )
     return assemble(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -79,11 +79,12 @@ def _part(graph: Graph, part: Finite) -> Graph:
         int(before[-1]),
         number[t.src[arcs]],
         number[t.dst[arcs]],
-        *_labels(t, arcs),
+        *t.labels_of(arcs),
         starts=number[t.starts[starts]],
         finals=number[t.finals[finals]],
-        node_offsets=before[t.node_offsets] if t.is_batch else None,
-        arc_offsets=np.searchsorted(arcs, t.arc_offsets) if t.is_batch else None,
+        node_offsets=before[t.node_offsets],
+        arc_offsets=np.searchsorted(arcs, t.arc_offsets),
+        is_batch=t.is_batch,
         check=False,
     )
     return rearranged(graph, topology, arcs, starts, finals)
@@ -123,18 +124,15 @@ def topsort(graph: Graph) -> Graph:
         t.num_nodes,
         src[arcs],
         number[t.dst[arcs]],
-        *_labels(t, arcs),
+        *t.labels_of(arcs),
         starts=number[t.starts[starts]],
         finals=number[t.finals[finals]],
-        node_offsets=t.node_offsets if t.is_batch else None,
-        arc_offsets=t.arc_offsets if t.is_batch else None,
+        node_offsets=t.node_offsets,
+        arc_offsets=t.arc_offsets,
+        is_batch=t.is_batch,
         check=False,
     )
     return rearranged(graph, topology, arcs, starts, finals)
-
-
-def _labels(t: Topology, arcs: Int32s) -> tuple[Any, Any]:
-    return t.ilabels[arcs], None if t.olabels is t.ilabels else t.olabels[arcs]
 
 
 def _all(count: int) -> Int32s:

@@ -182,17 +182,16 @@ def chains(
     node_offsets = np.concatenate(([0], np.cumsum(np.where(exists, lengths + 1, 0))))
     before = np.repeat(node_offsets[:-1] - offsets[:-1], lengths)
     src = np.arange(len(arcs)) + before
-    acceptor = graph.topology.olabels is graph.topology.ilabels
     topology = Topology(
         int(node_offsets[-1]),
         src,
         src + 1,
-        graph.ilabels[arcs],
-        None if acceptor else graph.olabels[arcs],
+        *graph.topology.labels_of(arcs),
         starts=node_offsets[:-1][exists],
         finals=node_offsets[1:][exists] - 1,
-        node_offsets=node_offsets if batch else None,
-        arc_offsets=offsets if batch else None,
+        node_offsets=node_offsets,
+        arc_offsets=offsets,
+        is_batch=batch,
         check=False,
     )
     return rearranged(graph, topology, arcs, starts, finals)

@@ -155,7 +155,6 @@ def trimmed(
         *found, left.final, right.final, a.ilabels, b.olabels, same
     )
     src, dst, of_a, arcs_b = arcs
-    batch = a.is_batch or b.is_batch
     topology = Topology(
         int(node_offsets[-1]),
         src,
@@ -164,8 +163,9 @@ def trimmed(
         None if same else labels[1],
         starts=starts[0],
         finals=finals[0],
-        node_offsets=node_offsets if batch else None,
-        arc_offsets=arc_offsets if batch else None,
+        node_offsets=node_offsets,
+        arc_offsets=arc_offsets,
+        is_batch=a.is_batch or b.is_batch,
         check=False,
     )
     of_b, backed_off = Sources(frozen(arcs_b)), None

@@ -16,7 +16,6 @@ from gtn.graph import Graph, check_graph
 from gtn.joining import Epsilons, Operands, spokes, taken
 from gtn.symbols import SymbolTable
 from gtn.texts import string
-from gtn.topology import Topology
 
 __all__ = ["closure", "concat", "invert", "project", "reverse", "union", "with_labels"]
 
@@ -193,21 +192,8 @@ def reverse(graph: Graph) -> Graph:
       2 -> 1  4  0
     """
     check_graph(graph)
-    t = graph.topology
-    topology = Topology(
-        t.num_nodes,
-        t.dst,
-        t.src,
-        t.ilabels,
-        None if t.olabels is t.ilabels else t.olabels,
-        starts=t.finals,
-        finals=t.starts,
-        node_offsets=t.node_offsets if t.is_batch else None,
-        arc_offsets=t.arc_offsets if t.is_batch else None,
-        check=False,
-    )
     return assemble(
-        topology,
+        graph.topology.reversed,
         graph.penalties,
         graph.final_penalties,
         graph.start_penalties,
@@ -230,8 +216,7 @@ def invert(graph: Graph) -> Graph:
     """
     check_graph(graph)
     t = graph.topology
-    olabels = None if t.olabels is t.ilabels else t.ilabels
-    return with_labels(graph, t.olabels, olabels, graph.osymbols, graph.isymbols)
+    return with_labels(graph, t.olabels, t.ilabels, graph.osymbols, graph.isymbols)
 
 
 def project(graph: Graph, side: Side = "input") -> Graph:

@@ -114,7 +114,6 @@ def determinized(
     chain = np.flatnonzero(~is_group)
     final_nodes[np.searchsorted(ends, walk[chain])] = first_new[chain] + num_new[chain] - 1
     by_node = np.argsort(final_nodes)
-    batch = graph.topology.is_batch
     topology = Topology(
         int(node_offsets[-1]),
         arc_src[order],
@@ -123,8 +122,9 @@ def determinized(
         None if acceptor else olabels[order],
         starts=number[found.dst[found.src < 0]],
         finals=final_nodes[by_node],
-        node_offsets=node_offsets if batch else None,
-        arc_offsets=np.searchsorted(arc_src[order], node_offsets) if batch else None,
+        node_offsets=node_offsets,
+        arc_offsets=np.searchsorted(arc_src[order], node_offsets),
+        is_batch=graph.topology.is_batch,
         check=False,
     )
     sources = Sources(found.step_arc, found.step_offsets).then(Sources(group))

@@ -60,6 +60,7 @@ class Topology:
         ilabels, olabels: labels >= 0, or ``EPSILON``; ``[A]``. ``olabels=None``: an acceptor.
         starts, finals: node numbers, strictly increasing, ``[S]`` and ``[F]``.
         node_offsets, arc_offsets: ``[B + 1]``, for a batch.
+        is_batch: whether it is a batch, which it is where offsets are given unless this says no.
         check: whether to check all of it; operations of the library know that theirs is right.
         known: values of properties that need not be looked for, as ``has_input_epsilons``.
 
@@ -96,6 +97,7 @@ class Topology:
         finals: ArrayLike,
         node_offsets: ArrayLike | None = None,
         arc_offsets: ArrayLike | None = None,
+        is_batch: bool | None = None,
         check: bool = True,
         known: Mapping[str, Any] | None = None,
     ) -> None:
@@ -106,7 +108,7 @@ class Topology:
         self.olabels = self.ilabels if olabels is None else integers(olabels, "olabels", check)
         self.starts = integers(starts, "starts", check)
         self.finals = integers(finals, "finals", check)
-        self.is_batch = node_offsets is not None
+        self.is_batch = node_offsets is not None if is_batch is None else is_batch
         if (node_offsets is None) != (arc_offsets is None):
             raise GraphError("a batch has both, node_offsets and arc_offsets; one is missing")
         if node_offsets is None or arc_offsets is None:
@@ -156,8 +158,10 @@ class Topology:
                     f"{name} must increase strictly, but {nodes[bad]} is followed by "
                     f"{nodes[bad + 1]}"
                 )
+        check_offsets(self.node_offsets, self.num_nodes, self.arc_offsets, self.num_arcs)
+        if not self.is_batch and self.batch_size != 1:
+            raise GraphError(f"offsets of {self.batch_size} graphs, which are no batch")
         if self.is_batch:
-            check_offsets(self.node_offsets, self.num_nodes, self.arc_offsets, self.num_arcs)
             owner = self.arc_graph
             for nodes in (self.src, self.dst):
                 bad = first_where(self.graph_of_nodes(nodes) != owner)
@@ -314,9 +318,9 @@ class Topology:
     @cached_property
     def reversed(self) -> Topology:
         """The same with every arc turned round: starts are finals; arcs keep their numbers."""
-        acceptor = self.olabels is self.ilabels
-        labels = self.ilabels, None if acceptor else self.olabels
-        turned = self._rebuilt(self.dst, self.src, *labels, self.finals, self.starts)
+        turned = self._rebuilt(
+            self.dst, self.src, self.ilabels, self.olabels, self.finals, self.starts
+        )
         turned.__dict__.update(_by_source=self._by_destination, _by_destination=self._by_source)
         return turned
 
@@ -424,8 +428,12 @@ class Topology:
 
     def ending(self, finals: Int32s) -> Topology:
         """Return the same structure with other final nodes."""
-        olabels = None if self.is_acceptor else self.olabels
-        return self._rebuilt(self.src, self.dst, self.ilabels, olabels, self.starts, finals)
+        ends = self.starts, finals
+        return self._rebuilt(self.src, self.dst, self.ilabels, self.olabels, *ends)
+
+    def labels_of(self, arcs: Int32s | slice) -> tuple[Int32s, Int32s | None]:
+        """Return the labels of some arcs, as a new topology takes them (of an acceptor, one)."""
+        return self.ilabels[arcs], None if self.is_acceptor else self.olabels[arcs]
 
     def only(self, arcs: Mask, starts: Mask, finals: Mask) -> Topology:
         """Return all nodes with some of the arcs, starts and finals: masks ``[A], [S], [F]``.
@@ -461,8 +469,9 @@ class Topology:
             olabels,
             starts=starts,
             finals=finals,
-            node_offsets=self.node_offsets if self.is_batch else None,
-            arc_offsets=self.arc_offsets if self.is_batch else None,
+            node_offsets=self.node_offsets,
+            arc_offsets=self.arc_offsets,
+            is_batch=self.is_batch,
             check=False,
         )
 

@@ -81,8 +81,9 @@ def expand(
         np.tile(named, g.num_arcs),
         starts=old.starts,
         finals=old.finals,
-        node_offsets=old.node_offsets if old.is_batch else None,
-        arc_offsets=old.arc_offsets * np.int32(classes) if old.is_batch else None,
+        node_offsets=old.node_offsets,
+        arc_offsets=old.arc_offsets * np.int32(classes),
+        is_batch=old.is_batch,
         check=False,
     )
     total = (g.penalties[:, None] + penalties).reshape(-1)
@@ -164,8 +165,9 @@ def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) 
         None if inner.is_acceptor else joined(EPSILON, inner.olabels, EPSILON),
         starts=outside[outer.starts],
         finals=outside[outer.finals],
-        node_offsets=outer.node_offsets + shift if outer.is_batch else None,
-        arc_offsets=np.searchsorted(owner[order], outer.arc_offsets) if outer.is_batch else None,
+        node_offsets=outer.node_offsets + shift,
+        arc_offsets=np.searchsorted(owner[order], outer.arc_offsets),
+        is_batch=outer.is_batch,
         check=False,
     )
     from_g = Sources(joined(entry, -1, -1))

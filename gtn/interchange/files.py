@@ -177,8 +177,8 @@ def _put_together(arrays: Arrays, about: dict[str, Any]) -> Graph:
         arrays.get("olabels"),
         starts=arrays["starts"],
         finals=arrays["finals"],
-        node_offsets=arrays["node_offsets"] if is_batch else None,
-        arc_offsets=arrays["arc_offsets"] if is_batch else None,
+        node_offsets=arrays.get("node_offsets"),
+        arc_offsets=arrays.get("arc_offsets"),
         check=not nothing,
     )
     isymbols = _table_from_json(about["isymbols"])
