@@ -320,8 +320,6 @@ def rearranged(
     arcs: np.ndarray[Any, np.dtype[np.int32]],
     starts: np.ndarray[Any, np.dtype[np.int32]],
     finals: np.ndarray[Any, np.dtype[np.int32]],
-    *,
-    swapped: bool = False,
 ) -> Graph:
     """Return a graph made of parts of one operand: penalties and data are gathered.
 
@@ -332,17 +330,15 @@ def rearranged(
         starts: for each start of the result, the operand's start entry (an index into
             ``graph.starts``), or -1 (penalty 0).
         finals: the same for finals.
-        swapped: input and output symbols change sides (inversion), and with them nothing else.
     """
     sources = Sources(arcs)
-    tables = (graph.osymbols, graph.isymbols) if swapped else (graph.isymbols, graph.osymbols)
     return assemble(
         topology,
         gather(graph.penalties, arcs),
         gather(graph.start_penalties, starts),
         gather(graph.final_penalties, finals),
-        isymbols=tables[0],
-        osymbols=tables[1],
+        isymbols=graph.isymbols,
+        osymbols=graph.osymbols,
         data=graph.data.take(sources),
         sources=(sources,),
     )

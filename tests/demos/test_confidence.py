@@ -22,7 +22,7 @@ from demos.checks.measuring.calibration import (
     fit_scale,
     reliability,
 )
-from demos.checks.measuring.confusions import NOTHING, aligned, confusions, edits_of
+from demos.checks.measuring.confusions import NOTHING, aligned, confusions
 from demos.checks.measuring.curves import error_reject_figure
 from demos.checks.measuring.evaluate import Outcome, edit_distance, threshold_for
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
@@ -187,7 +187,7 @@ def test_alignments_spell_both_and_have_the_fewest_edits(truth: str, read: str) 
     assert "".join(x for x, _ in pairs) == truth
     assert "".join(y for _, y in pairs) == read
     assert (NOTHING, NOTHING) not in pairs
-    assert edits_of(pairs) == edit_distance(truth, read)
+    assert sum(x != y for x, y in pairs) == edit_distance(truth, read)
 
 
 def test_confusions_are_counted_over_all_fields() -> None:

@@ -208,16 +208,6 @@ def test_rearranged_as_it_was(g):
     assert same.sources[0].index.tolist() == list(range(g.num_arcs))
 
 
-def test_rearranged_swaps_the_tables():
-    ins, outs = SymbolTable("ab"), SymbolTable("xy")
-    g = Graph.from_arcs([(0, 1, "a", "y", 2.0)], final=1, isymbols=ins, osymbols=outs)
-    turned = g.topology.relabelled(g.olabels, g.ilabels)
-    zero = np.zeros(1, dtype=np.int32)
-    swapped = rearranged(g, turned, zero, zero, zero, swapped=True)
-    assert swapped.isymbols is outs
-    assert swapped.symbol_pair(0) == "y:a"
-
-
 def test_assemble_makes_what_the_topology_is():
     batch = GraphBatch.from_graphs([gtn.string([1])])
     for g in (batch, batch[0]):

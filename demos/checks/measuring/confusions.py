@@ -9,7 +9,7 @@ import numpy as np
 
 from demos.checks.measuring.evaluate import Outcome
 
-__all__ = ["NOTHING", "aligned", "confusions", "edits_of"]
+__all__ = ["NOTHING", "aligned", "confusions"]
 
 NOTHING = ""
 """In the place of a character that was missed, or of one that was inserted."""
@@ -50,11 +50,6 @@ def aligned(truth: str, read: str) -> list[Pair]:
             j -= 1
             pairs.append((NOTHING, read[j]))
     return pairs[::-1]
-
-
-def edits_of(pairs: Iterable[Pair]) -> int:
-    """Return how many pairs are no agreement."""
-    return sum(x != y for x, y in pairs)
 
 
 def confusions(outcomes: Iterable[Outcome]) -> Counter[Pair]:
