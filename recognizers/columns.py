@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-__all__ = ["COLUMN", "HEIGHT", "MAPS", "column_layers", "convolution"]
+from recognizers.convolutions import convolution
+
+__all__ = ["COLUMN", "HEIGHT", "MAPS", "column_layers"]
 
 HEIGHT = 40
 """Height of a line in pixels."""
@@ -47,18 +49,3 @@ def column_layers(
         *convolution(d, e, 3, padding=edge),
         *convolution(e, column, (HEIGHT // 8, 1)),
     ]
-
-
-def convolution(
-    planes: int,
-    maps: int,
-    size: int | tuple[int, int],
-    *,
-    stride: int | tuple[int, int] = 1,
-    padding: int | tuple[int, int] = 0,
-    pool: int | tuple[int, int] = 1,
-) -> tuple[nn.Module, ...]:
-    """Return a convolution, perhaps pooled, with batch normalisation and rectification."""
-    convolved = nn.Conv2d(planes, maps, size, stride=stride, padding=padding, bias=False)
-    rest = (nn.BatchNorm2d(maps), nn.ReLU(inplace=True))
-    return (convolved, *rest) if pool == 1 else (convolved, nn.MaxPool2d(pool), *rest)

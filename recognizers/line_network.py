@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recognizers.classes import DIGITS, class_names
+from recognizers.convolutions import convolution, initialize_convolutions
 
 __all__ = ["LineNetwork"]
 
@@ -64,23 +65,17 @@ class LineNetwork(nn.Module):
         }
         first, second, third, column, near, far = maps
         self.layers = nn.Sequential(
-            *_convolution(1, first, 5, stride=2),  # 14 rows
-            *_convolution(first, second, 3),  # 12
+            *convolution(1, first, 5, stride=2),  # 14 rows
+            *convolution(first, second, 3),  # 12
             nn.MaxPool2d(2, stride=(2, 1)),  # 6
-            *_convolution(second, third, 3),  # 4
-            *_convolution(third, column, (4, 1)),  # 1
-            *_convolution(column, near, (1, 5)),
-            *_convolution(near, far, (1, 5)),
+            *convolution(second, third, 3),  # 4
+            *convolution(third, column, (4, 1)),  # 1
+            *convolution(column, near, (1, 5)),
+            *convolution(near, far, (1, 5)),
             nn.Dropout2d(dropout),
             nn.Conv2d(far, len(self.classes), 1),
         )
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, generator=generator)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-        # Maps beside each other in memory: faster on a CPU.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        initialize_convolutions(self, generator)
 
     @property
     def rubbish_index(self) -> int | None:
@@ -96,13 +91,3 @@ class LineNetwork(nn.Module):
             )
         penalties: Tensor = self.layers(images.contiguous(memory_format=torch.channels_last))
         return penalties
-
-
-def _convolution(
-    planes: int, maps: int, size: int | tuple[int, int], *, stride: int = 1
-) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(planes, maps, size, stride=stride, bias=False),
-        nn.BatchNorm2d(maps),
-        nn.ReLU(inplace=True),
-    )

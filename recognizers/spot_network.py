@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recognizers.classes import DIGITS, class_names
+from recognizers.convolutions import convolution, initialize_convolutions
 
 __all__ = ["SpotNetwork"]
 
@@ -54,24 +55,19 @@ class SpotNetwork(nn.Module):
         }
         first, second, third, fourth = maps
         self.layers = nn.Sequential(
-            *_convolution(1, first, 5, stride=2),  # 14 x 14
-            *_convolution(first, second, 3),  # 12 x 12
+            *convolution(1, first, 5, stride=2),  # 14 x 14
+            *convolution(first, second, 3),  # 12 x 12
             nn.MaxPool2d(2),  # 6 x 6
-            *_convolution(second, third, 3),  # 4 x 4
-            *_convolution(third, fourth, 4),  # 1 x 1
+            *convolution(second, third, 3),  # 4 x 4
+            *convolution(third, fourth, 4),  # 1 x 1
             nn.Dropout2d(dropout),
             nn.Conv2d(fourth, len(self.classes), 1),
         )
-        for layer in self.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, generator=generator)
+        initialize_convolutions(self, generator)
         last = self.layers[-1]
         with torch.no_grad():
             last.weight.mul_(0.1)
-            last.bias.zero_()
             last.bias[-1] = -rarity
-        # Maps beside each other in memory: faster on a CPU.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def rubbish_index(self) -> int:
@@ -86,11 +82,3 @@ class SpotNetwork(nn.Module):
             )
         penalties: Tensor = self.layers(images.contiguous(memory_format=torch.channels_last))
         return penalties
-
-
-def _convolution(planes: int, maps: int, size: int, *, stride: int = 1) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(planes, maps, size, stride=stride, bias=False),
-        nn.BatchNorm2d(maps),
-        nn.ReLU(inplace=True),
-    )

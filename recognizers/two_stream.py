@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recognizers.classes import DIGITS, class_names
+from recognizers.convolutions import convolution
 
 __all__ = ["TwoStream"]
 
@@ -84,24 +85,14 @@ def _stream(planes: int, sizes: Sequence[int], dropout: float) -> nn.Sequential:
     """Return the layers from ``[A, planes, 32, 32]`` to ``[A, units]``."""
     first, second, third, units = sizes
     return nn.Sequential(
-        *_convolution(planes, first, 5, stride=2),  # 14 x 14
-        *_convolution(first, second, 3),  # 12 x 12
+        *convolution(planes, first, 5, stride=2),  # 14 x 14
+        *convolution(first, second, 3),  # 12 x 12
         nn.MaxPool2d(2),  # 6 x 6
-        *_convolution(second, third, 3, padding=1),
-        *_convolution(third, third, 3),  # 4 x 4
+        *convolution(second, third, 3, padding=1),
+        *convolution(third, third, 3),  # 4 x 4
         nn.Flatten(),
         nn.Dropout(dropout),
         nn.Linear(16 * third, units, bias=False),
         nn.BatchNorm1d(units),
         nn.ReLU(),
-    )
-
-
-def _convolution(
-    planes: int, maps: int, size: int, *, stride: int = 1, padding: int = 0
-) -> tuple[nn.Module, ...]:
-    return (
-        nn.Conv2d(planes, maps, size, stride=stride, padding=padding, bias=False),
-        nn.BatchNorm2d(maps),
-        nn.ReLU(inplace=True),
     )
