@@ -11,6 +11,7 @@ For tests of operations on graphs, those of the library and your own. Four kinds
   :func:`penalty_by_closure`, :func:`posteriors_by_closure`, :func:`distances_by_closure` and
   :func:`string_penalties` are exact on cyclic graphs too;
 - :func:`assert_equivalent`: two graphs assign the same penalty to every pair of strings;
+  :func:`assert_derivatives`: an operation has the derivatives that finite differences say;
 - :mod:`gtn.testing.openfst`: graphs to OpenFst and back through pynini, many random graphs in
   bulk (:func:`~gtn.testing.openfst.random_graphs`), and a quick comparison of their languages.
 
@@ -48,6 +49,7 @@ AssertionError: the graphs differ on input 'a' -> output 'a': penalty 0.6867383 
 """
 
 from gtn.testing.comparison import assert_equivalent, penalty_by_closure, string_penalties
+from gtn.testing.derivatives import assert_derivatives
 from gtn.testing.enumeration import (
     Path,
     forward_penalty_by_enumeration,
@@ -61,6 +63,7 @@ from gtn.testing.strategies import batches, exact_penalties, graphs, transducer_
 
 __all__ = [
     "Path",
+    "assert_derivatives",
     "assert_equivalent",
     "batches",
     "distances_by_closure",

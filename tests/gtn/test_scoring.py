@@ -7,11 +7,11 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from torch.autograd import gradcheck, gradgradcheck
 
 import gtn
 from gtn.errors import GraphError
 from gtn.testing import (
+    assert_derivatives,
     batches,
     exact_penalties,
     forward_penalty_by_enumeration,
@@ -91,20 +91,6 @@ def test_forward_penalty_without_a_path_is_infinite_with_gradient_zero():
         assert gtn.viterbi_path(graph).num_nodes == 0
 
 
-def checked_function(graph, score):
-    """Return a function of all finite penalties of a graph, and their values."""
-    whole = [graph.penalties, graph.start_penalties, graph.final_penalties]
-    finite = [p.isfinite() for p in whole]
-
-    def function(*values):
-        parts = [p.masked_scatter(f, v) for p, f, v in zip(whole, finite, values)]
-        return score(
-            graph.with_penalties(parts[0], start_penalties=parts[1], final_penalties=parts[2])
-        )
-
-    return function, [p[f].clone().requires_grad_() for p, f in zip(whole, finite)]
-
-
 CHECKED = st.one_of(
     graphs(max_nodes=4, max_arcs=6, penalties=exact_penalties(-3, 3, infinite=True)),
     graphs(min_nodes=4, max_nodes=5, max_arcs=7, penalties=NEAR),
@@ -114,17 +100,13 @@ CHECKED = st.one_of(
 @given(CHECKED)
 @settings(max_examples=25)
 def test_forward_penalty_to_second_order(graph):
-    function, values = checked_function(graph, gtn.forward_penalty)
-    assert gradcheck(function, values)
-    assert gradgradcheck(function, values)
+    assert_derivatives(gtn.forward_penalty, graph)
 
 
 @given(CHECKED)
 @settings(max_examples=15)
 def test_arc_posteriors_to_second_order(graph):
-    function, values = checked_function(graph, gtn.arc_posteriors)
-    assert gradcheck(function, values)
-    assert gradgradcheck(function, values)
+    assert_derivatives(gtn.arc_posteriors, graph)
 
 
 def test_derivatives_with_parts_on_no_path_and_cycles_there():
@@ -132,9 +114,7 @@ def test_derivatives_with_parts_on_no_path_and_cycles_there():
             (4, 2, 1, 0.9), (4, 4, 1, 0.1), (0, 2, 2, 0.8)]  # fmt: skip
     graph = gtn.Graph.from_arcs(arcs, final={2: 0.5, 1: 0.25}, dtype=torch.float64)
     for score in (gtn.forward_penalty, gtn.arc_posteriors):
-        function, values = checked_function(graph, score)
-        assert gradcheck(function, values)
-        assert gradgradcheck(function, values)
+        assert_derivatives(score, graph)
 
 
 @given(st.one_of(ACYCLIC, batches(penalties=NEAR)))

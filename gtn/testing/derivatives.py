@@ -1,0 +1,64 @@
+"""Derivatives of what is made of graphs, against finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from gtn.graph import Graph
+
+__all__ = ["assert_derivatives"]
+
+_PENALTIES = ("penalties", "start_penalties", "final_penalties")
+
+
+def assert_derivatives(
+    operation: Callable[..., Any], *graphs: Graph, order: int = 2, fast: bool = False
+) -> None:
+    """Assert that an operation has the derivatives to all penalties of graphs that it should.
+
+    They are compared with finite differences (``torch.autograd.gradcheck`` and ``gradgradcheck``),
+    in float64. Infinite penalties stay as they are, and what is infinite in the result is left
+    out. Where the result has ties, as of two best paths, it has no derivative to compare.
+
+    Args:
+        operation: called with as many graphs; returns a tensor, several of them, or a graph, of
+            which all penalties count.
+        graphs: graphs or batches, at whose penalties it is tested.
+        order: 2, or 1 for the first derivatives alone.
+        fast: whether to compare along one random direction, and not for each penalty.
+
+    Raises:
+        torch.autograd.gradcheck.GradcheckError: another derivative than it should be.
+
+    >>> import gtn
+    >>> g = gtn.Graph.from_arcs([(0, 1, "a", 1.0), (0, 1, "b", 2.0)], final=1)
+    >>> assert_derivatives(gtn.forward_penalty, g)
+    >>> assert_derivatives(lambda g: gtn.forward_penalty(g.detach()), g)
+    Traceback (most recent call last):
+    torch.autograd.gradcheck.GradcheckError: Jacobian mismatch for output 0 ...
+    """
+    whole = [getattr(g, name).detach().double() for g in graphs for name in _PENALTIES]
+    finite = [penalties.isfinite() for penalties in whole]
+
+    def function(*values: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        parts = [p.masked_scatter(f, v) for p, f, v in zip(whole, finite, values, strict=True)]
+        made = operation(
+            *(
+                g.with_penalties(arcs, start_penalties=starts, final_penalties=finals)
+                for g, arcs, starts, finals in zip(graphs, parts[::3], parts[1::3], parts[2::3])
+            )
+        )
+        if isinstance(made, Graph):
+            made = tuple(getattr(made, name) for name in _PENALTIES)
+        tensors = (made,) if isinstance(made, torch.Tensor) else made
+        # What depends on no penalty has the derivative zero, which gradcheck would not take.
+        zero = sum(0 * value.sum() for value in values)
+        return tuple(tensor[tensor.isfinite()] + zero for tensor in tensors)
+
+    leaves = [p[f].clone().requires_grad_() for p, f in zip(whole, finite, strict=True)]
+    assert torch.autograd.gradcheck(function, leaves, fast_mode=fast)
+    if order > 1:
+        assert torch.autograd.gradgradcheck(function, leaves, fast_mode=fast)
