@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gtn.errors import DataError
 
-__all__ = ["ArcData", "Column", "JoinedSources", "Sources", "compose_index"]
+__all__ = ["ArcData", "Column", "JoinedSources", "Sources", "compose_index", "merged"]
 
 Table = torch.Tensor | NDArray[Any]
 Index = NDArray[np.int32]
@@ -350,20 +350,7 @@ class ArcData(Mapping[str, Any]):
         Raises:
             DataError: both have a key and no suffixes, or none that tell them apart, are given.
         """
-        shared = sorted(self._columns.keys() & other._columns.keys())
-        if shared and suffixes is None:
-            raise DataError(
-                f"both operands carry arc data {shared}; give suffixes=('_left', '_right'), say"
-            )
-        left, right = suffixes or ("", "")
-        columns: dict[str, Column] = {}
-        for suffix, operand in ((left, self), (right, other)):
-            for key, column in operand._columns.items():
-                name = key + suffix if key in shared else key
-                if name in columns:
-                    raise DataError(f"suffixes={suffixes!r} give two columns the name {name!r}")
-                columns[name] = column
-        return ArcData(columns)
+        return merged([self, other], suffixes)
 
     @staticmethod
     def concatenate(parts: Sequence[ArcData], lengths: Sequence[int]) -> ArcData:
@@ -388,3 +375,23 @@ class ArcData(Mapping[str, Any]):
     def __repr__(self) -> str:
         rows = (f"{k}: {len(c)} x {tuple(c.base.shape[1:])}" for k, c in self._columns.items())
         return f"ArcData({', '.join(rows)})"
+
+
+def merged(parts: Sequence[ArcData], suffixes: Sequence[str] | None) -> ArcData:
+    """Return the data of several operands, on the same arcs: see :meth:`ArcData.merged`."""
+    example = tuple(f"_{k}" for k in range(len(parts)))
+    for_each = f"give one suffix for each of the {len(parts)} operands: suffixes={example}, say"
+    if suffixes is not None and len(suffixes) != len(parts):
+        raise DataError(f"suffixes={suffixes!r}; {for_each}")
+    keys = [key for part in parts for key in part]
+    shared = sorted({key for key in keys if keys.count(key) > 1})
+    if shared and suffixes is None:
+        raise DataError(f"several operands carry arc data {shared}; {for_each}")
+    columns: dict[str, Column] = {}
+    for part, suffix in zip(parts, suffixes or [""] * len(parts), strict=True):
+        for key, column in part.columns().items():
+            name = key + suffix if key in shared else key
+            if name in columns:
+                raise DataError(f"suffixes={suffixes!r} give two columns the same name, {name!r}")
+            columns[name] = column
+    return ArcData(columns)

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import assemble
-from gtn.data import ArcData, Sources
-from gtn.errors import DataError, GraphError, SymbolError
+from gtn.data import Sources, merged
+from gtn.errors import GraphError, SymbolError
 from gtn.failure import FailureArcs
 from gtn.gathering import gathered_sums, sum_of, sums_of_sources
 from gtn.graph import Graph
@@ -101,35 +101,9 @@ class Product:
             final_penalties,
             isymbols=graphs[0].isymbols,
             osymbols=graphs[0].osymbols if self.acceptor else graphs[-1].osymbols,
-            data=_merged([g.data.take(s) for g, s in zip(graphs, self.sources)], suffixes),
+            data=merged([g.data.take(s) for g, s in zip(graphs, self.sources)], suffixes),
             sources=self.sources,
         )
-
-
-def _merged(parts: list[ArcData], suffixes: Sequence[str] | None) -> ArcData:
-    """Return the data of several operands, on the same arcs: see ``ArcData.merged``."""
-    if suffixes is not None and len(suffixes) != len(parts):
-        raise DataError(
-            f"suffixes={suffixes!r}; give one suffix for each of the {len(parts)} operands"
-        )
-    if len(parts) == 2:
-        return parts[0].merged(parts[1], None if suffixes is None else (suffixes[0], suffixes[1]))
-    keys = [key for part in parts for key in part]
-    shared = sorted({key for key in keys if keys.count(key) > 1})
-    if shared and suffixes is None:
-        raise DataError(
-            f"several operands carry arc data {shared}; give one suffix for each of the "
-            f"{len(parts)} operands"
-        )
-    names = [
-        (key + suffix if key in shared else key, column)
-        for part, suffix in zip(parts, suffixes or [""] * len(parts))
-        for key, column in part.columns().items()
-    ]
-    columns = dict(names)
-    if len(columns) < len(names):
-        raise DataError(f"suffixes={suffixes!r} give two columns the same name")
-    return ArcData(columns)
 
 
 def trimmed(

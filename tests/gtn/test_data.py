@@ -195,7 +195,7 @@ def test_data_by_key():
 def test_two_operands_with_one_key():
     left = ArcData({"time": np.array([1.0]), "ink": np.array([2.0])})
     right = ArcData({"time": np.array([3.0])})
-    with pytest.raises(DataError, match=r"both operands carry arc data \['time'\]; give suffixes"):
+    with pytest.raises(DataError, match=r"carry arc data \['time'\]; give one suffix for each"):
         left.merged(right, None)
     merged = left.merged(right, ("_l", "_r"))
     assert {key: merged[key].item() for key in merged} == {"time_l": 1.0, "ink": 2.0, "time_r": 3.0}
