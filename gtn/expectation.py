@@ -54,21 +54,20 @@ def expected(
             f"values have shape {list(values.shape)}; it is [{topology.num_arcs}] "
             f"or [{topology.num_arcs}, K]: one row for each arc"
         )
-    given = [("values", values, topology.num_arcs)]
+    parts = [values]
     for name, own, nodes in (
         ("start_values", start_values, topology.starts),
         ("final_values", final_values, topology.finals),
     ):
-        given.append((name, values.new_zeros(len(nodes), *shape[1:]) if own is None else own,
-                      len(nodes)))  # fmt: skip
-    for name, own, count in given[1:]:
-        if own.shape != (count, *shape[1:]):
+        wanted = [len(nodes), *shape[1:]]
+        parts.append(values.new_zeros(wanted) if own is None else own)
+        if list(parts[-1].shape) != wanted:
             raise GraphError(
-                f"{name} have shape {list(own.shape)}, not {[count, *shape[1:]]} "
+                f"{name} have shape {list(parts[-1].shape)}, not {wanted} "
                 f"beside values of shape {list(shape)}"
             )
     found = posteriors_float64(graph)
-    parts = [own.to(device="cpu", dtype=torch.float64) for _, own, _ in given]
+    parts = [own.to(device="cpu", dtype=torch.float64) for own in parts]
     return as_given(_sum(found, parts, topology), graph)
 
 

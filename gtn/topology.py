@@ -321,7 +321,9 @@ class Topology:
         turned = self._rebuilt(
             self.dst, self.src, self.ilabels, self.olabels, self.finals, self.starts
         )
-        turned.__dict__.update(_by_source=self._by_destination, _by_destination=self._by_source)
+        for own, other in (("_by_source", "_by_destination"), ("_by_destination", "_by_source")):
+            if own in self.__dict__:
+                turned.__dict__[other] = self.__dict__[own]
         return turned
 
     @cached_property
