@@ -5,23 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
+import recognizers
 from gtn import whole_files
 
 __all__ = [
+    "WEIGHTS",
     "CheckpointError",
     "load_checkpoint",
+    "restored",
     "save_checkpoint",
     "tensors_hash",
     "write_whole",
 ]
 
+M = TypeVar("M", bound=nn.Module)
+
 FORMAT = "graph-transformer-networks/checks/2"
+
+WEIGHTS = Path(recognizers.__file__).parent / "weights"
+"""The folder of the checkpoints that come with the package."""
 
 
 class CheckpointError(ValueError):
@@ -70,6 +80,20 @@ def load_checkpoint(
             f"{path}: format {metadata.get('format')!r}; this program reads {kind!r}"
         )
     return tensors, json.loads(metadata["about"])
+
+
+def restored(module: M, tensors: dict[str, torch.Tensor], path: str | Path) -> M:
+    """Return a module, in evaluation, with the tensors of the checkpoint at a path.
+
+    Raises:
+        CheckpointError: tensors that are missing, unknown or of another shape, naming them.
+    """
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        what = shorten(str(error), 400)
+        raise CheckpointError(f"{path}: of another architecture: {what}") from error
+    return module.eval()
 
 
 def write_whole(path: str | Path, content: bytes | str, errors: str = "strict") -> None:

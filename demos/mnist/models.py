@@ -11,7 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import (
+    WEIGHTS,
+    CheckpointError,
+    load_checkpoint,
+    restored,
+    save_checkpoint,
+)
 from recognizers.boosting import BoostedNetworks
 from recognizers.datasets.mnist import to_input
 from recognizers.lenet import LeNet5
@@ -31,8 +37,6 @@ __all__ = [
 ]
 
 KIND = "graph-transformer-networks/mnist/1"
-
-WEIGHTS = Path(__file__).resolve().parents[2] / "recognizers" / "weights"
 
 SHIPPED = "lenet-5-best"
 """The row whose LeNet-5 (seed 0) is used where no checkpoint is named."""
@@ -102,11 +106,7 @@ def load_model(path: str | Path) -> tuple[str, nn.Module, dict[str, Any]]:
     if name not in MODELS:
         raise CheckpointError(f"{path}: model {name!r} is none of {', '.join(MODELS)}")
     network = MODELS[name].build(**about["settings"])
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: not the parameters of {name} ({error})") from error
-    return name, network.eval(), about
+    return name, restored(network, tensors, path), about
 
 
 def shipped(row: str = SHIPPED) -> Path:

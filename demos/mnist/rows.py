@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from demos.checkpoint import write_whole
+from demos.checkpoint import WEIGHTS, write_whole
 from demos.mnist.boost import train_boosted
 from demos.mnist.evaluate import evaluate, load_digits
-from demos.mnist.models import WEIGHTS, save_model
+from demos.mnist.models import save_model
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import (
     RESULTS,

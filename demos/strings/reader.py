@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import gtn
-import recognizers
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import (
+    WEIGHTS,
+    CheckpointError,
+    load_checkpoint,
+    restored,
+    save_checkpoint,
+)
 from grammars.characters import character_models
 from recognizers.classes import DIGITS
 from recognizers.datasets.strings import HEIGHT, line_input
@@ -162,16 +167,15 @@ class StringReader(nn.Module):
         tensors, about = load_checkpoint(path, kind=KIND)
         try:
             reader = cls(**about["settings"])
-            reader.load_state_dict(tensors)
-        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: is no reader of lines ({error})") from error
         reader.report = about.get("report", {})
-        return reader.eval()
+        return restored(reader, tensors, path)
 
 
 def shipped_checkpoint() -> Path:
     """Return the path of the reader that comes with the package."""
-    return Path(recognizers.__file__).parent / "weights" / "strings.safetensors"
+    return WEIGHTS / "strings.safetensors"
 
 
 def _network(name: str, generator: torch.Generator) -> nn.Module:

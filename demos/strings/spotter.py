@@ -17,8 +17,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 import gtn
-import recognizers
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint, write_whole
+from demos.checkpoint import WEIGHTS, load_checkpoint, restored, save_checkpoint, write_whole
 from demos.figures import machine
 from demos.run_state import RunState, moments_of, restore_moments
 from recognizers.classes import DIGITS
@@ -120,17 +119,14 @@ class Spotter(nn.Module):
         """
         tensors, about = load_checkpoint(path, kind=KIND)
         spotter = cls()
-        try:
-            spotter.network.load_state_dict(tensors)
-        except RuntimeError as error:
-            raise CheckpointError(f"{path}: is no spotter ({error})") from error
+        restored(spotter.network, tensors, path)
         spotter.report = about.get("report", {})
         return spotter.eval()
 
 
 def shipped_spotter() -> Path:
     """Return the path of the spotter that comes with the package."""
-    return Path(recognizers.__file__).parent / "weights" / "strings-spotter.safetensors"
+    return WEIGHTS / "strings-spotter.safetensors"
 
 
 def loss_with_positions(penalties: Tensor, places: Places, pages: Pages) -> Tensor:

@@ -16,8 +16,13 @@ import torch
 from torch import nn
 
 import gtn
-import recognizers
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import (
+    WEIGHTS,
+    CheckpointError,
+    load_checkpoint,
+    restored,
+    save_checkpoint,
+)
 from demos.checks.reading.networks import reading_by
 from demos.checks.reading.texts import Texts, mean, scaled
 from demos.checks.reading.views import Views
@@ -208,21 +213,8 @@ class CheckReader(nn.Module):
             )
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: a reader of another architecture: {error}") from error
-        expected = reader.state_dict()
-        wrong = [f"{k} is missing" for k in expected.keys() - tensors.keys()]
-        wrong += [f"{k} is unknown" for k in tensors.keys() - expected.keys()]
-        wrong += [
-            f"{k} is {list(tensors[k].shape)}, not {list(expected[k].shape)}"
-            for k in expected.keys() & tensors.keys()
-            if tensors[k].shape != expected[k].shape
-        ]
-        if wrong:
-            raise CheckpointError(
-                f"{path}: a reader of another architecture: {'; '.join(sorted(wrong)[:5])}"
-            )
-        reader.load_state_dict(tensors)
         reader.training_facts = Training(about.get("seen", []), about.get("report", {}))
-        return reader.eval()
+        return restored(reader, tensors, path)
 
 
 def shipped_checkpoint(recognizer: str = SHIPPED) -> Path:
@@ -231,8 +223,7 @@ def shipped_checkpoint(recognizer: str = SHIPPED) -> Path:
     Raises:
         CheckpointError: none comes for that recognizer.
     """
-    folder = Path(recognizers.__file__).parent / "weights"
-    path = folder / f"checks-{recognizer}.safetensors"
+    path = WEIGHTS / f"checks-{recognizer}.safetensors"
     if not path.is_file():
         raise CheckpointError(f"{path}: no reader with the recognizer {recognizer!r} is shipped")
     return path

@@ -17,8 +17,13 @@ import torch
 from torch import nn
 
 import gtn
-import recognizers
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import (
+    WEIGHTS,
+    CheckpointError,
+    load_checkpoint,
+    restored,
+    save_checkpoint,
+)
 from demos.checks.reading.lines import LineReading, equally_wide, likely
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.reading.texts import Texts, texts_of
@@ -33,7 +38,7 @@ __all__ = ["KIND", "SHIPPED_WHOLE", "Prepared", "WholeReader", "prepare_check"]
 KIND = "graph-transformer-networks/whole-checks/1"
 """The kind of checkpoint that readers of whole checks are kept in."""
 
-SHIPPED_WHOLE = Path(recognizers.__file__).parent / "weights" / "whole-checks.safetensors"
+SHIPPED_WHOLE = WEIGHTS / "whole-checks.safetensors"
 """The reader of whole checks that comes with the package."""
 
 VIEWS = 5
@@ -236,18 +241,8 @@ class WholeReader(nn.Module):
         fields = CheckReader(about["grammar"], about["recognizer"])
         paths, views = about["paths"], about["views"]
         reader = cls(fields, paths=paths, threshold=about["threshold"], views=views)
-        expected = reader.state_dict()
-        wrong = expected.keys() ^ tensors.keys()
-        wrong |= {
-            k for k in expected.keys() & tensors.keys() if expected[k].shape != tensors[k].shape
-        }
-        if wrong:
-            raise CheckpointError(
-                f"{path}: a reader of another architecture: {', '.join(sorted(wrong)[:5])}"
-            )
-        reader.load_state_dict(tensors)
         reader.report = about.get("report", {})
-        return reader.eval()
+        return restored(reader, tensors, path)
 
 
 def prepare_check(fields: LocatedFields, reader: CheckReader) -> Prepared:

@@ -13,7 +13,13 @@ import torch
 from torch import nn
 
 import gtn
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import (
+    WEIGHTS,
+    CheckpointError,
+    load_checkpoint,
+    restored,
+    save_checkpoint,
+)
 from demos.words.reading.guesses import Layout, laid, layouts
 from demos.words.reading.letters import SYMBOLS
 from demos.words.reading.lexicon import free_strings, lexicon_graph
@@ -56,8 +62,6 @@ narrower ones cost."""
 FREE_BEAM = 8.0
 """The same where any letters are read, which are more; wider ones read the same words of the
 validation."""
-
-WEIGHTS = Path(__file__).resolve().parents[3] / "recognizers" / "weights"
 
 
 @dataclass(frozen=True)
@@ -219,11 +223,10 @@ class WordReader(nn.Module):
         tensors, about = load_checkpoint(path, kind=KIND)
         try:
             reader = cls(**about["settings"])
-            reader.load_state_dict(tensors)
             reader.seen = {str(word): int(count) for word, count in about.get("seen", {}).items()}
-        except (AttributeError, RuntimeError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: not the parameters of a reader ({error})") from error
-        return reader.eval()
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: is no reader of words ({error})") from error
+        return restored(reader, tensors, path)
 
 
 def costing(readings: Sequence[Reading], penalty: float) -> list[Reading]:

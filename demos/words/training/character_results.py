@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from demos.checkpoint import CheckpointError, write_whole
+from demos.checkpoint import WEIGHTS, CheckpointError, write_whole
 from demos.figures import load_figures, machine
 from demos.words.samples.characters import CLASSES, KINDS, Characters
 from demos.words.training.characters import Settings, errors_of
@@ -21,8 +21,6 @@ __all__ = ["NAME", "result_name", "shipped_network", "write_card", "write_charac
 
 NAME = "characters"
 """Name of the shipped network, and of its card."""
-
-WEIGHTS = Path(__file__).resolve().parents[3] / "recognizers" / "weights"
 
 PAPER = {"digit": 0.014, "upper": 0.0299, "lower": 0.0415}
 

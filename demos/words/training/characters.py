@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from demos.checkpoint import load_checkpoint, restored, save_checkpoint
 from demos.figures import keep_figures
 from demos.run_state import (
     RunState,
@@ -196,12 +196,7 @@ def load_network(path: str | Path) -> AmapNetwork:
         CheckpointError: missing, damaged, or of another program.
     """
     tensors, about = load_checkpoint(path, kind=KIND)
-    network = AmapNetwork(**about["settings"])
-    try:
-        network.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path}: not the parameters of the network ({error})") from error
-    return network.eval()
+    return restored(AmapNetwork(**about["settings"]), tensors, path)
 
 
 def penalties_of(network: AmapNetwork, characters: Characters, batch: int = 500) -> Tensor:
