@@ -15,7 +15,14 @@ from tqdm import tqdm
 from demos.checkpoint import write_whole
 from demos.mnist.models import KIND, MODELS
 from demos.mnist.recipes import Recipe
-from demos.run_state import RunState, in_order, moments_of, numbered, restore_moments
+from demos.run_state import (
+    RunState,
+    averaged,
+    in_order,
+    moments_of,
+    numbered,
+    restore_moments,
+)
 from recognizers.datasets.mnist import BACKGROUND
 from recognizers.distortion import Distortion
 from recognizers.sdlm import SDLM
@@ -186,13 +193,8 @@ class _Loop:
         """The network that is kept: with the running mean of the parameters, if there is one."""
         if not self.recipe.averaging:
             return self.network
-        kept = MODELS[self.recipe.model].build(**self.network.settings)
-        kept.load_state_dict(self.network.state_dict())
-        with torch.no_grad():
-            trained = [p for p in kept.parameters() if p.requires_grad]
-            for parameter, mean in zip(trained, self.average, strict=True):
-                parameter.copy_(mean)
-        return kept
+        like = MODELS[self.recipe.model].build(**self.network.settings)
+        return averaged(self.network, like, self.average)
 
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
