@@ -1,15 +1,15 @@
-"""How the command lines run: what is wrong with a user's files ends in one line; common options."""
+"""How the command lines run: what is wrong with a user's files or options ends in one line."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Mnist", "run", "run_command"]
+__all__ = ["Mnist", "echo_problems", "require_known", "run", "run_command"]
 
 Mnist = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
 """The option of what :func:`recognizers.datasets.fields.find_data` finds by the name ``mnist``."""
@@ -29,3 +29,15 @@ def run_command(command: Callable[..., Any]) -> None:
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command()(command)
     run(app)
+
+
+def require_known(value: str, known: Collection[str], option: str) -> None:
+    """Stop with the known values of an option if the given one is none of them."""
+    if value not in known:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(known)}", param_hint=option)
+
+
+def echo_problems(problems: Iterable[str]) -> None:
+    """Say on the error output what is left out, a line each."""
+    for problem in problems:
+        typer.echo(f"left out: {problem}", err=True)

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from demos.command_line import run_command
+from demos.command_line import require_known, run_command
 from demos.image_folders import save_labelled
 from recognizers.datasets.penned_amounts import PARTS, compose_field
 
@@ -42,8 +42,7 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
 ) -> None:
     """Compose amount fields of the small handwritten digits that scikit-learn carries."""
-    if part not in PARTS:
-        raise typer.BadParameter(f"{part!r} is none of {', '.join(PARTS)}", param_hint="--part")
+    require_known(part, PARTS, "--part")
     write_fields(out, part, count, seed)
     typer.echo(f"{count} fields and labels.csv in {out}")
 

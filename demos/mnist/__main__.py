@@ -10,7 +10,7 @@ import torch
 import typer
 
 from demos.checkpoint import write_whole
-from demos.command_line import Mnist, run
+from demos.command_line import Mnist, echo_problems, require_known, run
 from demos.figures import echo_figures, figures_folder, keep_figures, machine
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
@@ -83,8 +83,7 @@ def train(
     Of a folder with labels.csv (file,text) the digits are learned as the row's
     recipe says, beside MNIST's, and out/network.safetensors is written.
     """
-    if row not in RECIPES:
-        raise typer.BadParameter(f"{row!r} is none of {', '.join(RECIPES)}", param_hint="--row")
+    require_known(row, RECIPES, "--row")
     if data is not None and (data / "labels.csv").is_file():
         recipe = with_settings(RECIPES[row], setting or [])
         if validate or recipe.boosted or (alone and digits is not None):
@@ -133,8 +132,7 @@ def evaluate(
         figures, wrong, problems = evaluate_folder(
             DigitReader(checkpoint or shipped()), data, holdout=holdout
         )
-        for problem in problems:
-            typer.echo(f"left out: {problem}", err=True)
+        echo_problems(problems)
         for name, truth, text in wrong:
             typer.echo(f"{name}  {truth}  read {text}")
         if keep is not None:
@@ -333,12 +331,10 @@ def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
     rest, last = found.to_learn(holdout), found.held_out(holdout)[1]
     rows = [one for one in rest if one.split in ("", "train")]
     if len(rows) < len(rest):
-        count = len(rest) - len(rows)
-        typer.echo(f"left out: rows of the split validation, {count}", err=True)
+        echo_problems([f"rows of the split validation, {len(rest) - len(rows)}"])
     own, problems = own_digits(rows, found.problems)
     held_out, more = own_digits(last) if last else (None, [])
-    for problem in (*problems, *more):
-        typer.echo(f"left out: {problem}", err=True)
+    echo_problems([*problems, *more])
     return own, held_out
 
 

@@ -12,7 +12,7 @@ import typer
 from PIL import Image
 
 from demos.checkpoint import write_whole
-from demos.command_line import run_command
+from demos.command_line import echo_problems, run_command
 from demos.image_folders import load_each
 from recognizers.datasets.fields import find_data, load_fields, nothing_read
 from recognizers.images import ImageError, load_field
@@ -78,8 +78,7 @@ def command(
 ) -> None:
     """Cut the digits of amount fields out, each a picture of its own."""
     count, problems = cut_digits(find_data(data, "car"), out)
-    for problem in problems:
-        typer.echo(f"left out: {problem}", err=True)
+    echo_problems(problems)
     typer.echo(f"{count} digits and labels.csv in {out}")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import typer
 
-from demos.command_line import Mnist, run
+from demos.command_line import Mnist, echo_problems, require_known, run
 from demos.figures import echo_figures, figures_folder, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.strings.compose import compose_lines, compose_pages
@@ -79,9 +79,7 @@ def train(
     ] = None,
 ) -> None:
     """Train on characters among neighbours, then on whole strings; goes on where interrupted."""
-    if network not in NETWORKS:
-        known = ", ".join(NETWORKS)
-        raise typer.BadParameter(f"{network!r} is none of {known}", param_hint="--network")
+    require_known(network, NETWORKS, "--network")
     folder = find_data(digits, "mnist", option="--digits")
     settings = Settings(
         network=network, characters=characters, strings=strings, bfloat16=bfloat16, seed=seed
@@ -92,8 +90,7 @@ def train(
         found = load_fields(data)
         untrained = StringReader(network, step=settings.step)
         own, problems = lines_to_learn(found.to_learn(holdout), untrained, seed=seed)
-        for problem in (*found.problems, *problems):
-            typer.echo(f"left out: {problem}", err=True)
+        echo_problems([*found.problems, *problems])
     metrics = train_reader(load_mnist(folder, "train"), settings, out, own=own)
     if results is not None:
         test = load_mnist(folder, "test")
@@ -117,15 +114,12 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Measure a reader on strings that no training has seen, or on labelled images of lines."""
-    if recipe not in RECIPES:
-        known = ", ".join(RECIPES)
-        raise typer.BadParameter(f"{recipe!r} is none of {known}", param_hint="--recipe")
+    require_known(recipe, RECIPES, "--recipe")
     _check(data, holdout)
     reader = load(checkpoint)
     if data is not None:
         figures, wrong, problems = evaluate_folder(reader, data, holdout=holdout)
-        for problem in problems:
-            typer.echo(f"left out: {problem}", err=True)
+        echo_problems(problems)
         for name, truth, text in wrong:
             typer.echo(f"{name}  {truth}  read {text}")
     else:
@@ -192,14 +186,9 @@ def compose(
     digits: Mnist = None,
 ) -> None:
     """Write lines, or pages of scattered digits, as images: something to read, spot and learn."""
-    for value, known, option in (
-        (what, ("lines", "pages"), "what"),
-        (part, ("train", "test"), "--part"),
-        (recipe, tuple(RECIPES), "--recipe"),
-    ):
-        if value not in known:
-            wrong = f"{value!r} is none of {', '.join(known)}"
-            raise typer.BadParameter(wrong, param_hint=option)
+    require_known(what, ("lines", "pages"), "what")
+    require_known(part, ("train", "test"), "--part")
+    require_known(recipe, RECIPES, "--recipe")
     found = load_mnist(find_data(digits, "mnist", option="--digits"), part)
     if what == "lines":
         compose_lines(found, out, count, recipe=recipe, noise=noise, seed=seed)

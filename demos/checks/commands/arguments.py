@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +11,18 @@ from demos.checks.experiments.compare import name_of
 from demos.checks.reading.networks import RECOGNIZERS
 from demos.checks.reading.reader import SHIPPED, SHIPPED_READERS, CheckReader, shipped_checkpoint
 from demos.checks.training.train import LOSSES, Settings
+from demos.command_line import echo_problems, require_known
 from recognizers.datasets.fields import Field, FieldSet, find_data, load_fields
 
 __all__ = [
     "called",
     "checkpoint_of",
-    "echo_problems",
     "fields_in",
     "further_in",
     "load_reader",
     "measured_fields",
-    "require_known",
     "settings_of",
 ]
-
-
-def require_known(value: str, known: Sequence[str], option: str) -> None:
-    """Stop with the known values of an option if the given one is none of them."""
-    if value not in known:
-        raise typer.BadParameter(f"{value!r} is none of {', '.join(known)}", param_hint=option)
 
 
 def checkpoint_of(given: Path | None, recognizer: str | None) -> Path:
@@ -100,9 +92,3 @@ def called(reader: CheckReader) -> str:
         "no prior over lengths": reader.rules.name == "car:no-prior",
     }
     return ", ".join([name, *(what for what, is_so in further.items() if is_so)])
-
-
-def echo_problems(problems: Sequence[str]) -> None:
-    """Say on the error output what is left out, a line each."""
-    for problem in problems:
-        typer.echo(f"left out: {problem}", err=True)

@@ -10,10 +10,8 @@ import typer
 from demos.checks.commands.arguments import (
     called,
     checkpoint_of,
-    echo_problems,
     load_reader,
     measured_fields,
-    require_known,
 )
 from demos.checks.commands.whole import evaluate_whole
 from demos.checks.experiments.compare import keep_result
@@ -35,6 +33,7 @@ from demos.checks.options import (
 from demos.checks.reading.combination import WAYS, read_together
 from demos.checks.report.dataset import write_dataset_page
 from demos.checks.report.fields import write_report
+from demos.command_line import echo_problems, require_known
 from demos.figures import echo_figures
 
 __all__ = ["combine", "evaluate"]

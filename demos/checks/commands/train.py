@@ -9,11 +9,9 @@ from typing import Annotated
 import typer
 
 from demos.checks.commands.arguments import (
-    echo_problems,
     fields_in,
     further_in,
     load_reader,
-    require_known,
     settings_of,
 )
 from demos.checks.options import (
@@ -31,6 +29,7 @@ from demos.checks.reading.reader import SHIPPED, SHIPPED_READERS, shipped_checkp
 from demos.checks.training.recalibration import recalibrate
 from demos.checks.training.settings import Settings
 from demos.checks.training.train import train as train_fields
+from demos.command_line import echo_problems, require_known
 from grammars import NAMES
 
 __all__ = ["calibrate", "train"]

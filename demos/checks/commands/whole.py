@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from demos.checkpoint import CheckpointError
-from demos.checks.commands.arguments import echo_problems
 from demos.checks.experiments.compare import RESULTS, keep_result
 from demos.checks.reading.reader import CheckReader
 from demos.checks.report.whole import write_whole_report
@@ -19,7 +18,7 @@ from demos.checks.whole.evaluate import evaluate_checks
 from demos.checks.whole.loop import WholeSettings
 from demos.checks.whole.reader import SHIPPED_WHOLE, WholeReader
 from demos.checks.whole.train import train_whole
-from demos.command_line import Mnist
+from demos.command_line import Mnist, echo_problems
 from demos.figures import echo_figures, load_figures
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.check_layouts import FAMILIES

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from demos.checkpoint import write_whole
 from demos.checks.experiments.criteria import Budget, compare_criteria
 from demos.checks.training.segments import CRITERIA
+from demos.command_line import require_known
 from demos.figures import machine
 from demos.plots import as_svg
 from demos.tables import in_markdown, write_into
@@ -108,9 +109,7 @@ def command(
     """
     names: Sequence[str] = loss or tuple(CRITERIA)
     for name in names:
-        if name not in CRITERIA:
-            known = ", ".join(CRITERIA)
-            raise typer.BadParameter(f"{name!r} is none of {known}", param_hint="--loss")
+        require_known(name, CRITERIA, "--loss")
     budget = replace(
         Budget(),
         fields=fields,

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from demos.checks.options import Data
+from demos.command_line import require_known
 from demos.figures import keep_figures, load_figures, machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data
@@ -87,8 +88,7 @@ def _measure(folder: Path, cuts: Sequence[str], every: int) -> list[dict[str, An
     names = sorted(read_boxes(folder / "boxes.csv"))[::every]
     results = []
     for name in cuts:
-        if name not in CUTS:
-            raise typer.BadParameter(f"{name!r} is none of {', '.join(CUTS)}", param_hint="--cuts")
+        require_known(name, CUTS, "--cuts")
         segment = partial(segment_field, rules=CUTS[name])
         quality = measure_segmentation(folder, names, least_overlap=LEAST_OVERLAP, segment=segment)
         results.append(result_of(name, quality))

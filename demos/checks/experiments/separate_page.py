@@ -16,6 +16,7 @@ from demos.checks.experiments.separate import TOGETHER, Effort, compare_training
 from demos.checks.options import CORES, Data, Workers
 from demos.checks.reading.networks import RECOGNIZERS, SWEEPING
 from demos.checks.training.segments import CRITERIA
+from demos.command_line import require_known
 from demos.figures import machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data, load_fields
@@ -91,9 +92,8 @@ def command(
     of its own on the page. Needs boxes.csv in the data. Goes on where it was interrupted: a fold
     that is done is not trained again.
     """
-    if recognizer in SWEEPING or recognizer not in RECOGNIZERS:
-        known = ", ".join(name for name in RECOGNIZERS if name not in SWEEPING)
-        raise typer.BadParameter(f"{recognizer!r} is none of {known}", param_hint="--recognizer")
+    cutting = [name for name in RECOGNIZERS if name not in SWEEPING]
+    require_known(recognizer, cutting, "--recognizer")
     for name in loss or ():
         if name not in CRITERIA:
             raise typer.BadParameter(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from demos.command_line import require_known
 from demos.words.reading.lexicon import file_words, task_words
 from demos.words.reading.reader import BEAM, FREE_BEAM, SYSTEMS, WordReader, shipped_reader
 from demos.words.reading.spelling import SPELLING_ORDER
@@ -23,8 +24,6 @@ __all__ = [
     "Order",
     "Size",
     "System",
-    "echo_problems",
-    "known",
     "load_reader",
     "make_reader",
     "words_of_task",
@@ -60,17 +59,8 @@ Cache = Annotated[
 
 def load_reader(checkpoint: Path | None, system: str) -> WordReader:
     """The reader of a file, or the shipped one of a system."""
-    known(system)
+    require_known(system, SYSTEMS, "--system")
     return shipped_reader(system) if checkpoint is None else WordReader.load(checkpoint)
-
-
-def known(system: str) -> str:
-    """The name of a system, if it is one."""
-    if system not in SYSTEMS:
-        raise typer.BadParameter(
-            f"{system!r} is none of {', '.join(SYSTEMS)}", param_hint="--system"
-        )
-    return system
 
 
 def make_reader(
@@ -100,9 +90,3 @@ def words_of_task(lexicon: Path | None, labels: list[str]) -> WordList:
     if listed.problems:
         typer.echo(listed.summary(), err=True)
     return listed
-
-
-def echo_problems(problems: list[str]) -> None:
-    """Say what was left out, and why."""
-    for problem in problems:
-        typer.echo(f"left out: {problem}", err=True)

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from demos.command_line import echo_problems, require_known
 from demos.figures import echo_figures
 from demos.words.commands.arguments import (
     Cache,
-    echo_problems,
     load_reader,
     words_of_task,
 )
@@ -74,8 +74,8 @@ def evaluate(
     be read and texts of other characters than letters are reported and left out.
     Words that are not in the file of --lexicon are reported and count as errors.
     """
-    if side is not None and side not in SIDES:
-        raise typer.BadParameter(f"{side!r} is none of {', '.join(SIDES)}", param_hint="--side")
+    if side is not None:
+        require_known(side, SIDES, "--side")
     place = find_data(data, "unipen")
     if (place / "labels.csv").is_file():
         for option, given in (("--side", side), ("--characters", characters)):

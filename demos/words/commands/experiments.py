@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from demos.checkpoint import CheckpointError
+from demos.command_line import require_known
 from demos.figures import figures_folder
 from demos.words.commands.arguments import (
     RESULTS,
     Checkpoint,
     System,
-    known,
     load_reader,
     make_reader,
 )
@@ -100,7 +100,8 @@ def hands(
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/words"),
 ) -> None:
     """Adapt a shipped reader to each writer of the test with 200 words; measure what it brings."""
-    name = known(system) if rate == RATE else f"{known(system)}-rate{rate:g}"
+    require_known(system, SYSTEMS, "--system")
+    name = system if rate == RATE else f"{system}-rate{rate:g}"
     path, place = results / f"hands-{name}.json", find_data(data, "unipen")
     measure_hands(place, shipped_path(system), out / name, path, cache, rate=rate)
     typer.echo(f"figures: {path}")

@@ -10,12 +10,11 @@ from typing import Annotated
 
 import typer
 
+from demos.command_line import echo_problems, require_known
 from demos.words.commands.arguments import (
     RESULTS,
     Cache,
     System,
-    echo_problems,
-    known,
 )
 from demos.words.reading.lexicon import task_words
 from demos.words.reading.reader import SYSTEMS, shipped_path
@@ -118,8 +117,7 @@ def train(
     Of a folder with labels.csv (file,text) the words are learned beside those of
     UNIPEN, as of one more contributor, and those held out are measured.
     """
-    if task not in TASKS:
-        raise typer.BadParameter(f"{task!r} is none of {', '.join(TASKS)}", param_hint="--task")
+    require_known(task, TASKS, "--task")
     own = data if data is not None and (data / "labels.csv").is_file() else None
     if own is not None and task != "words":
         raise typer.BadParameter(f"{own} has labels.csv: of words", param_hint="--task")
@@ -239,8 +237,9 @@ def adapt(
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
     """Have a reader learn one's own hand from a folder of ink; goes on where it was interrupted."""
+    require_known(system, SYSTEMS, "--system")
     metrics, problems = adapt_folder(
-        data, start or shipped_path(known(system)), out, holdout=holdout, steps=steps, rate=rate,
+        data, start or shipped_path(system), out, holdout=holdout, steps=steps, rate=rate,
         seed=seed, progress=progress,
     )  # fmt: skip
     echo_problems(problems)
