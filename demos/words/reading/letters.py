@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 import gtn
+from recognizers.online.amap import PLANES
+from recognizers.online.network import AmapNetwork
 
-__all__ = ["LETTERS", "NETWORK_CLASSES", "SYMBOLS", "folded", "letter_penalties"]
+__all__ = [
+    "LETTERS",
+    "NETWORK_CLASSES",
+    "SYMBOLS",
+    "folded",
+    "letter_network",
+    "letter_penalties",
+]
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """What words are read as; a capital counts as its small letter, in labels and in lexicons."""
@@ -26,6 +37,22 @@ def folded(label: str) -> str | None:
     """
     text = label.strip('"').lower()
     return text if text and all(letter in LETTERS for letter in text) else None
+
+
+def letter_network(
+    output: str, maps: Sequence[int], seed: int, planes: int = PLANES
+) -> AmapNetwork:
+    """The network of a word reader, untrained: its classes are letters, and rubbish."""
+    return AmapNetwork(
+        NETWORK_CLASSES,
+        output,
+        adaptive=output == "rbf",
+        rubbish=True,
+        maps=(maps[0], maps[1]),
+        planes=planes,
+        initialization="unit-variance",
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 def letter_penalties(penalties: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from demos.words.reading.letters import LETTERS, NETWORK_CLASSES, letter_penalties
+from demos.words.reading.letters import LETTERS, letter_network, letter_penalties
 from recognizers.online.amap import COLUMNS, ROWS, amaps_of
 from recognizers.online.hmm import CharacterModels
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import InkBatch
-from recognizers.online.network import MAPS, AmapNetwork
+from recognizers.online.network import MAPS
 
 __all__ = ["MARGIN", "HmmReading"]
 
@@ -33,15 +33,7 @@ class HmmReading(nn.Module):
         self, output: str = "softmax", *, states: int = 1, maps: Sequence[int] = MAPS, seed: int = 0
     ) -> None:
         super().__init__()
-        self.network = AmapNetwork(
-            NETWORK_CLASSES,
-            output,
-            adaptive=output == "rbf",
-            rubbish=True,
-            maps=(maps[0], maps[1]),
-            initialization="unit-variance",
-            generator=torch.Generator().manual_seed(seed),
-        )
+        self.network = letter_network(output, maps, seed)
         self.models = CharacterModels(LETTERS, states=states)
         self.halved = False
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 import gtn
-from demos.words.reading.letters import LETTERS, NETWORK_CLASSES, SYMBOLS, letter_penalties
+from demos.words.reading.letters import LETTERS, SYMBOLS, letter_network, letter_penalties
 from recognizers.online.amap import PLANES
 from recognizers.online.ink import Ink
-from recognizers.online.network import MAPS, AmapNetwork
+from recognizers.online.network import MAPS
 from recognizers.online.segmentation import (
     FEATURES,
     MOST_WIDTH,
@@ -45,16 +45,7 @@ class SegmentReading(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.network = AmapNetwork(
-            NETWORK_CLASSES,
-            output,
-            adaptive=output == "rbf",
-            rubbish=True,
-            maps=(maps[0], maps[1]),
-            planes=2 * PLANES if context else PLANES,
-            initialization="unit-variance",
-            generator=torch.Generator().manual_seed(seed),
-        )
+        self.network = letter_network(output, maps, seed, 2 * PLANES if context else PLANES)
         self.geometry = nn.Parameter(torch.zeros(len(FEATURES), len(LETTERS)))
         self.halved, self.width, self.context = False, width, context
 
