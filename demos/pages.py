@@ -13,7 +13,7 @@ __all__ = ["fill_file", "fill_text"]
 def fill_file(folder: Path, template: str, /, **values: Any) -> str:
     """Return a template file with values put in; what goes into ``.html`` is escaped.
 
-    The template, and what it includes, are named from ``folder``.
+    The template, and what it includes, are named from ``folder``, or stand beside this file.
 
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.
@@ -26,7 +26,7 @@ def fill_file(folder: Path, template: str, /, **values: Any) -> str:
     """
     html = template.endswith(".html")
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, Path(__file__).parent]),
         autoescape=html,
         undefined=StrictUndefined,
         trim_blocks=True,
