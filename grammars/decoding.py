@@ -20,12 +20,12 @@ from gtn.construction import linear
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.paths import path_labels
+from gtn.rational import project
 from gtn.scoring import forward_penalty
 from gtn.streaming import PrunedStream
 from gtn.symbols import SymbolTable
 from gtn.tensors import as_index
 from gtn.texts import strings
-from gtn.topology import Topology
 
 __all__ = ["Decoder", "DecodingStream", "Reading"]
 
@@ -203,7 +203,7 @@ class Decoder:
         labels = path_labels(paths)
         total = forward_penalty(found)
         spelled = strings(labels, symbols=found.osymbols, dtype=torch.float64)
-        each = forward_penalty(compose(_output(found), spelled))
+        each = forward_penalty(compose(project(found, "output"), spelled))
         best = torch.zeros(len(paths), dtype=torch.float64)
         best.index_add_(0, as_index(paths.topology.arc_graph), paths.penalties)
         best += paths.start_penalties + paths.final_penalties
@@ -309,23 +309,6 @@ def _plain(graph: Graph) -> Graph:
         start_penalties=graph.start_penalties.detach(),
         final_penalties=graph.final_penalties.detach(),
         isymbols=graph.isymbols,
-        osymbols=graph.osymbols,
-        check=False,
-    )
-
-
-def _output(graph: Graph) -> Graph:
-    """Return the acceptor of what a graph writes."""
-    t = graph.topology
-    topology = Topology(
-        t.num_nodes, t.src, t.dst, t.olabels, starts=t.starts, finals=t.finals, check=False
-    )
-    return Graph(
-        topology,
-        graph.penalties,
-        start_penalties=graph.start_penalties,
-        final_penalties=graph.final_penalties,
-        isymbols=graph.osymbols,
         osymbols=graph.osymbols,
         check=False,
     )

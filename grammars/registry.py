@@ -16,6 +16,7 @@ from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.paths import viterbi_penalty
+from gtn.rational import with_labels
 from gtn.symbols import SymbolTable
 from gtn.texts import strings
 
@@ -129,11 +130,4 @@ def _narrow(acceptor: Graph) -> Graph:
     if len(used) == 0:
         raise GraphError("the grammar reads no character at all")
     table = SymbolTable(acceptor.isymbols.decode(used.tolist()))
-    return Graph(
-        acceptor.topology.relabelled(labels.astype(np.int32), None),
-        acceptor.penalties,
-        start_penalties=acceptor.start_penalties,
-        final_penalties=acceptor.final_penalties,
-        isymbols=table,
-        osymbols=table,
-    )
+    return with_labels(acceptor, labels.astype(np.int32), None, table, table)

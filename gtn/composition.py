@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.batch import assemble
 from gtn.beam import pruned
 from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
@@ -181,16 +180,8 @@ def intersect(
                 f"{graph.symbol_pair(arc)}; use compose, or project first"
             )
     result = compose(a, b, filter=filter, symbols=symbols, suffixes=suffixes)
-    return assemble(
-        result.topology.relabelled(result.ilabels, None),
-        result.penalties,
-        result.start_penalties,
-        result.final_penalties,
-        isymbols=result.isymbols,
-        osymbols=result.isymbols,
-        data=result.data,
-        sources=result.sources,
-    )
+    topology = result.topology.relabelled(result.ilabels, None)
+    return result._with(topology=topology, osymbols=result.isymbols)
 
 
 class ComposePlan:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.batch import GraphBatch, assemble, repeat
+from gtn.batch import GraphBatch, repeat
 from gtn.data import JoinedSources, Sources, compose_index
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
@@ -192,14 +192,10 @@ def reverse(graph: Graph) -> Graph:
       2 -> 1  4  0
     """
     check_graph(graph)
-    return assemble(
-        graph.topology.reversed,
-        graph.penalties,
-        graph.final_penalties,
-        graph.start_penalties,
-        isymbols=graph.isymbols,
-        osymbols=graph.osymbols,
-        data=graph.data,
+    return graph._with(
+        topology=graph.topology.reversed,
+        start_penalties=graph.final_penalties,
+        final_penalties=graph.start_penalties,
         sources=(_same_arcs(graph),),
     )
 
@@ -250,14 +246,10 @@ def with_labels(
     osymbols: SymbolTable | None,
 ) -> Graph:
     """Return a graph with other labels and tables (``olabels=None``: an acceptor)."""
-    return assemble(
-        graph.topology.relabelled(ilabels, olabels),
-        graph.penalties,
-        graph.start_penalties,
-        graph.final_penalties,
+    return graph._with(
+        topology=graph.topology.relabelled(ilabels, olabels),
         isymbols=isymbols,
         osymbols=osymbols,
-        data=graph.data,
         sources=(_same_arcs(graph),),
     )
 

@@ -198,12 +198,5 @@ def _again(
 
 def _final_everywhere(graph: Graph) -> Graph:
     """Return the graph with all nodes final, at no penalty."""
-    return Graph(
-        graph.topology.ending(np.arange(graph.num_nodes, dtype=np.int32)),
-        graph.penalties,
-        start_penalties=graph.start_penalties,
-        isymbols=graph.isymbols,
-        osymbols=graph.osymbols,
-        data=graph.data,
-        check=False,
-    )
+    every = np.arange(graph.num_nodes, dtype=np.int32)
+    return graph._with(topology=graph.topology.ending(every), final_penalties=None)
