@@ -307,3 +307,25 @@ def test_keys_are_numbered_in_order_whatever_the_gaps(top):
     assert np.array_equal(different[numbers], keys)
     assert numbers.dtype == np.int32
     assert all(len(row) == 0 for row in numbered(keys[:0]))
+
+
+def test_whether_it_is_a_batch_can_be_said_beside_offsets():
+    def made(**options):
+        return Topology(2, [0], [1], [7], starts=[0], finals=[1], **options)
+
+    offsets = {"node_offsets": [0, 2], "arc_offsets": [0, 1]}
+    assert [made(**offsets).is_batch, made().is_batch] == [True, False]
+    single, of_one = made(**offsets, is_batch=False), made(is_batch=True)
+    assert [single.is_batch, of_one.is_batch] == [False, True]
+    assert single.node_offsets.tolist() == of_one.node_offsets.tolist() == [0, 2]
+    with pytest.raises(GraphError, match="offsets of 2 graphs, which are no batch"):
+        made(node_offsets=[0, 2, 2], arc_offsets=[0, 1, 1], is_batch=False)
+
+
+def test_labels_of_some_arcs():
+    t = Topology(2, [0, 0], [1, 1], [7, 8], [5, 6], starts=[0], finals=[1])
+    assert [labels.tolist() for labels in t.labels_of(np.array([1, 0], np.int32))] == [
+        [8, 7],
+        [6, 5],
+    ]
+    assert t.relabelled(t.ilabels, None).labels_of(slice(1))[1] is None
