@@ -66,24 +66,11 @@ def sample(
     seeds = torch.randint(-(2**63), 2**63 - 1, (len(chosen),), generator=generator).numpy()
     drawn, offsets, origins = _draw(sums, topology.finals[chosen], seeds)
     origins = np.searchsorted(topology.starts, origins).astype(np.int32)
-    samples: list[GraphBatch] = []
-    done = 0
-    for group in groups:
-        mine = slice(done, done + len(group))
-        own = offsets[done : done + len(group) + 1]
-        paths = chains(
-            graph,
-            drawn[own[0] : own[-1]],
-            own - own[0],
-            origins[mine],
-            chosen[mine],
-            exists=np.ones(len(group), dtype=np.bool_),
-            batch=True,
-        )
-        assert isinstance(paths, GraphBatch)
-        samples.append(paths)
-        done += len(group)
-    return samples if topology.is_batch else samples[0]
+    exists = np.ones(len(chosen), dtype=np.bool_)
+    paths = chains(graph, drawn, offsets, origins, chosen, exists=exists, batch=True)
+    assert isinstance(paths, GraphBatch)
+    bounds = np.cumsum([0, *map(len, groups)])
+    return list(paths._parts(bounds)) if topology.is_batch else paths
 
 
 def _ends(ways: NDArray[np.float64], count: int, generator: torch.Generator | None) -> Int32s:
