@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gtn.construction import Label, end_penalty, from_arcs
+from gtn.construction import Label, arc_of, end_penalty, from_arcs
 from gtn.data import ArcData
 from gtn.errors import DataError, GraphError
 from gtn.graph import Graph
@@ -58,15 +58,16 @@ class Builder:
         dst: int,
         label: Label,
         olabel: Any = ...,
-        *,
         penalty: float = 0.0,
         **data: Any,
     ) -> int:
         """Add an arc and return its number; keywords are its arc data.
 
+        The forms are those of :func:`from_arcs`: after one label, a float is the penalty.
+
         Raises:
-            GraphError: a node that was not added; a penalty that needs a gradient, which goes in
-                with ``with_penalties`` instead.
+            GraphError: a node that was not added; an arc of another form; a penalty that needs a
+                gradient, which goes in with ``with_penalties`` instead.
         """
         arc = len(self._arcs)
         if getattr(penalty, "requires_grad", False):
@@ -74,14 +75,17 @@ class Builder:
                 f"arc {arc} has a penalty that needs a gradient; build the graph, then give it all "
                 "penalties as one tensor, with_penalties(…)"
             )
+        given = (src, dst, label) if olabel is ... else (src, dst, label, olabel)
+        *row, own = arc_of(arc, given)
+        if own and penalty:
+            raise GraphError(f"arc {arc} has two penalties, {own} and {penalty}; give one of them")
         for end, node in (("source", src), ("destination", dst)):
             if not 0 <= node < self._num_nodes:
                 raise GraphError(
                     f"arc {arc} has {end} node {node}, which was not added: "
                     f"there are {self._num_nodes} nodes"
                 )
-        output = label if olabel is ... else olabel
-        self._arcs.append((src, dst, label, output, float(penalty)))
+        self._arcs.append((*row, own or float(penalty)))
         self._rows.append(data)
         return arc
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import assemble, rearranged, traced
 from gtn.data import ArcData, Sources
-from gtn.determinization import determinize
+from gtn.determinization import check_unweighted, determinize
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import ArcIndex
@@ -54,6 +54,7 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
     """
     check_graph(a, b)
     _check_acceptor(b, "the second operand of a difference")
+    check_unweighted(b, "the second operand of a difference")
     if symbols == "match":
         a, b = in_common_tables(a, b)
     relabel = relabelling(a.osymbols, b.isymbols, symbols)
@@ -125,6 +126,7 @@ def complement(
     """
     check_graph(graph)
     _check_acceptor(graph, "a complement")
+    check_unweighted(graph, "what a complement is taken of")
     table, labels = _alphabet(graph, alphabet)
     least = determinize(graph, semiring="boolean", max_nodes=max_nodes).topology
     lacking = ~np.isin(least.ilabels, labels)

@@ -22,6 +22,7 @@ from gtn.topology import Topology
 
 __all__ = [
     "Label",
+    "arc_of",
     "check_no_numbers",
     "empty",
     "end_penalty",
@@ -142,7 +143,7 @@ def from_arcs(
       0 -> 1  a:b  0.5
       1 -> 1  b:ε  0
     """
-    rows = [_arc(i, arc) for i, arc in enumerate(arcs)]
+    rows = [arc_of(i, arc) for i, arc in enumerate(arcs)]
     src, dst, inputs, outputs, numbers = zip(*rows, strict=True) if rows else ((),) * 5
     isymbols = symbols if isymbols is None else isymbols
     osymbols = symbols if osymbols is None else osymbols
@@ -329,8 +330,8 @@ def _node(node: Any, name: str) -> int:
         ) from None
 
 
-def _arc(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
-    """Return (src, dst, input, output, penalty) of an arc in one of its four forms."""
+def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
+    """Return (src, dst, input, output, penalty) of arc i in one of its four forms."""
     if not isinstance(arc, tuple | list) or not 3 <= len(arc) <= 5:
         raise GraphError(f"arc {i} is {arc!r}; an arc is (src, dst, label[, olabel][, penalty])")
     src, dst, label, *rest = arc

@@ -90,7 +90,7 @@ def determinize(
     delta = tolerance(graph, delta)
     pairs = side == "both" or graph.topology.is_acceptor
     if semiring == "boolean":
-        check_unweighted(graph, "determinize")
+        check_unweighted(graph, "a boolean determinize")
         if pairs:
             return _boolean(graph, max_nodes)
     sums: Literal["log", "tropical"] = "log" if semiring == "log" else "tropical"
@@ -199,7 +199,7 @@ def check_semiring(semiring: str) -> None:
         raise GraphError(f"semiring={semiring!r}; known are 'log', 'tropical' and 'boolean'")
 
 
-def check_unweighted(graph: Graph, verb: str) -> None:
+def check_unweighted(graph: Graph, whole: str) -> None:
     """Check that all penalties are zero; raises ``GraphError`` naming one that is not."""
     for what, penalties in (
         ("arc", graph.penalties),
@@ -210,6 +210,6 @@ def check_unweighted(graph: Graph, verb: str) -> None:
         if len(wrong):
             first = int(wrong[0])
             raise GraphError(
-                f"{what} {first} has penalty {penalties.detach()[first].item():g}; a boolean "
-                f"{verb} is unweighted: all penalties have to be zero, as with_penalties makes them"
+                f"{what} {first} has penalty {penalties.detach()[first].item():g}; {whole} is "
+                "unweighted: all penalties have to be zero, as with_penalties makes them"
             )

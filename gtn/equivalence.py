@@ -104,8 +104,8 @@ def isomorphic(a: Graph, b: Graph, *, rtol: float = 0.0, atol: float = 0.0) -> b
 def equivalent(
     a: Graph,
     b: Graph,
-    *,
     semiring: Semiring = "log",
+    *,
     atol: float | None = None,
     max_nodes: int = 1_000_000,
 ) -> Any:
@@ -159,8 +159,8 @@ def equivalent(
 def random_equivalent(
     a: Graph,
     b: Graph,
-    *,
     semiring: Semiring = "log",
+    *,
     n: int = 100,
     generator: torch.Generator | None = None,
     atol: float | None = None,

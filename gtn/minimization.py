@@ -119,7 +119,7 @@ def minimize(
 
 
 def _boolean(graph: Graph) -> Graph:
-    check_unweighted(graph, "minimize")
+    check_unweighted(graph, "a boolean minimize")
     part = connect(graph)
     t = part.topology
     if t.num_nodes == 0:

@@ -308,6 +308,28 @@ def test_builder():
     assert_equivalent(b.build(), expected)
 
 
+def test_builder_takes_arcs_in_the_forms_of_from_arcs():
+    b = Builder()
+    b.add_node(start=True), b.add_node(final=True)
+    arcs = [
+        (0, 1, "a"),
+        (0, 1, "a", 0.5),
+        (0, 1, "a", "b"),
+        (0, 1, "a", None, 2.0),
+        (0, 1, "b", 0.0),
+    ]
+    for arc in arcs:
+        b.add_arc(*arc)
+    assert repr(b.build()) == repr(Graph.from_arcs(arcs, final=1))
+    with pytest.raises(GraphError, match=r"arc 5 has two penalties, 0\.5 and 2\.0"):
+        b.add_arc(0, 1, "a", 0.5, penalty=2.0)
+    with pytest.raises(GraphError, match=r"arc 5 is .*: 1 after a symbol is no output label"):
+        b.add_arc(0, 1, "a", 1)
+    with pytest.raises(GraphError, match="arc 5 has source 'a'"):
+        b.add_arc("a", 1, "a")
+    assert b.build().num_arcs == 5
+
+
 def test_builder_keeps_zero_apart_from_none():
     b = Builder()
     b.add_node(start=0.0, final=0)

@@ -191,6 +191,13 @@ def test_cyclic_and_deterministic(semiring):
         assert equivalent(a, moved, semiring=semiring)
 
 
+@pytest.mark.parametrize("compared", [equivalent, random_equivalent])
+def test_the_semiring_may_come_third(compared):
+    once = gtn.from_arcs([(0, 1, 7, 1.0)], final=1)
+    assert compared(once, union(once, once), "tropical")
+    assert not compared(once, union(once, once), "log")
+
+
 def test_semirings_differ():
     once = gtn.from_arcs([(0, 1, 7, 1.0)], final=1).double()
     twice = gtn.from_arcs([(0, 1, 7, 1.0), (0, 1, 7, 2.0)], final=1).double()
