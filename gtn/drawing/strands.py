@@ -204,7 +204,13 @@ def _values(values: Any, graph: Graph, name: str) -> Floats:
     """Return per-arc values as an array ``[A]``, checked."""
     if isinstance(values, torch.Tensor):
         values = _numbers(values)
-    array = np.asarray(values, dtype=np.float64)
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise GraphError(
+            f"{name} must be numbers, one per arc, as arc_posteriors(graph) and a gradient of "
+            f"penalties are, not {values!r}"
+        ) from error
     if array.shape != (graph.num_arcs,):
         raise GraphError(
             f"{name} must have one value per arc, shape [{graph.num_arcs}], not {list(array.shape)}"

@@ -424,6 +424,7 @@ def test_missing_images_are_not_drawn():
         ({"images": np.zeros((3, 2, 2))}, r"must be \[10, H, W\]"),
         ({"images": np.full((10, 2, 2), np.nan)}, "image of arc 0"),
         ({"images": np.zeros((10, 2, 2)), "ink": "dark"}, "'high' or 'low'"),
+        ({"color": "posterior"}, "color must be numbers, one per arc"),
         ({"color": [1.0]}, r"shape \[10\], not \[1\]"),
         ({"color": [*range(9), np.nan]}, "color of arc 9 is NaN"),
         ({"width": torch.ones(10, 2)}, r"shape \[10\], not \[10, 2\]"),
