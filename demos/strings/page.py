@@ -40,7 +40,7 @@ python -m demos.strings train --data DIR --holdout 128 --strings 12000 --out run
 python -m demos.strings evaluate --data DIR --holdout 128 --checkpoint runs/own/strings.safetensors
 python -m demos.strings compose lines lines      # something to read, of MNIST's test digits
 python -m demos.strings read lines --pictures pictures --grammar '[0-9]{1,10}'
-python -m demos.strings train-spotter --steps 500 --out runs/spotter-0 --results results/strings
+python -m demos.strings train-spotter --out runs/spotter-0 --results results/strings
 python -m demos.strings train-spotter --steps 500 --no-positions --out runs/weak-0 \\
     --results results/strings
 python -m demos.strings compose pages pages

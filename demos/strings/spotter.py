@@ -49,6 +49,8 @@ KIND = "graph-transformer-networks/spotter/1"
 STATE = "graph-transformer-networks/spotter-state/1"
 SMALL = PageRecipe(side=64, digits=(1, 2), size=(1.0, 1.6), clutter=(0, 2), waves=(0, 0))
 """Pages on which a digit may be in few places."""
+WITH_SMALLER = PageRecipe(size=(0.8, 2.5))
+"""Pages with digits smaller than are asked for, or else many of the smallest are missed."""
 
 TEST_PAGES = 500
 TEST_SEED = 1998
@@ -192,7 +194,8 @@ def train_spotter(
         if share < settings.small and not settings.positions:
             pages = draw_pages(*digits, SMALL, 4 * settings.pages, rng)
         else:
-            pages = draw_pages(*digits, PageRecipe(), settings.pages, rng)
+            recipe = WITH_SMALLER if settings.positions else PageRecipe()
+            pages = draw_pages(*digits, recipe, settings.pages, rng)
         penalties = spotter.penalties(pages.images)
         if settings.positions:
             places = spotter.pyramid.places(*pages.images.shape[1:])

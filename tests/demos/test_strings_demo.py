@@ -37,12 +37,13 @@ from demos.strings.train import BLOCK, Settings, _Run, train
 from grammars.strings import fixed_length
 from recognizers.classes import DIGITS
 from recognizers.datasets.fields import FieldSetError, load_fields
+from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.pages import PageRecipe, draw_pages
 from recognizers.datasets.strings import draw_lines
 from recognizers.images import ImageError, load_field
 from recognizers.line_distortion import LineDistortion
 from recognizers.sdnn import LineError
-from recognizers.spotting import IGNORED, Detection, targets_of
+from recognizers.spotting import IGNORED, Detection, hits, targets_of
 
 
 @pytest.fixture(scope="module")
@@ -538,6 +539,19 @@ def test_the_shipped_reader_and_spotter_can_be_loaded():
     spotter = Spotter.load(shipped_spotter())
     blank = np.zeros((64, 64), np.uint8)
     assert [one for one in spotter.spot(blank) if math.exp(one.score) > 0.5] == []
+
+
+def test_the_shipped_spotter_finds_digits_of_the_size_they_come_in(data_dir):
+    images, labels = load_mnist(data_dir / "mnist", "test")
+    recipe = PageRecipe(size=(1.0, 1.0))  # the least that is promised: 20 pixels
+    pages = draw_pages(images, labels, recipe, 60, np.random.default_rng(3))
+    spotter = Spotter.load(shipped_spotter())
+    found = 0
+    for i, page in enumerate(pages.images):
+        here = pages.owner == i
+        sure = spotter.spot(page, least=math.log(0.5))
+        found += hits(sure, pages.labels[here], pages.boxes[here]).sum()
+    assert found > 0.8 * len(pages.labels)  # 0.7 by one that saw none smaller, 0.88 by this one
 
 
 def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_path):
