@@ -86,37 +86,15 @@ class GraphBatch(Graph):
         return self.topology.batch_size
 
     def __iter__(self) -> Iterator[Graph]:
-        return self._graphs(range(len(self)))
-
-    def _graphs(self, numbers: Iterable[int]) -> Iterator[Graph]:
-        """Return some of the graphs; their gradients together are as large as the batch's."""
+        # Their gradients together are as large as the batch's.
         t = self.topology
-        owners = (t.arc_graph, t.graph_of_nodes(t.starts), t.graph_of_nodes(t.finals))
+        offsets = (t.arc_offsets, t.start_offsets, t.final_offsets)
         penalties = (self.penalties, self.start_penalties, self.final_penalties)
         parts = [
-            torch.split(own, np.bincount(owner, minlength=len(self)).tolist())
-            for own, owner in zip(penalties, owners, strict=True)
+            torch.split(own, np.diff(cuts).tolist())
+            for own, cuts in zip(penalties, offsets, strict=True)
         ]
-        return (self._graph(i, *(part[i] for part in parts)) for i in numbers)
-
-    def _none(self) -> GraphBatch:
-        """Return the batch of no graphs that has the dtype, symbols and data keys of this one."""
-        nothing = np.empty(0, dtype=np.int32)
-        offsets = np.zeros(1, dtype=np.int32)
-        topology = Topology(
-            0,
-            nothing,
-            nothing,
-            *self.topology.labels_of(nothing),
-            starts=nothing,
-            finals=nothing,
-            node_offsets=offsets,
-            arc_offsets=offsets,
-            check=False,
-        )
-        none = rearranged(self, topology, nothing, nothing, nothing)
-        assert isinstance(none, GraphBatch)
-        return none
+        return (self._part(i, i + 1, *part) for i, part in enumerate(zip(*parts, strict=True)))
 
     @overload
     def __getitem__(self, i: int) -> Graph: ...
@@ -137,9 +115,7 @@ class GraphBatch(Graph):
         if isinstance(i, slice) or (not isinstance(i, int) and np.ndim(i) == 1):
             # An empty list would be an array of floats.
             which = i if isinstance(i, slice) else np.asarray(i, dtype=None if len(i) else np.int64)
-            numbers = np.arange(len(self))[which]
-            chosen = list(self._graphs(numbers.tolist()))
-            return GraphBatch.from_graphs(chosen) if chosen else self._none()
+            return self._chosen(np.arange(len(self))[which])
         i = operator.index(i)
         if not -len(self) <= i < len(self):
             raise IndexError(f"graph {i} of a batch of {len(self)}")
@@ -148,15 +124,32 @@ class GraphBatch(Graph):
         a0, a1 = t.arc_offsets[i : i + 2].tolist()
         s0, s1 = np.searchsorted(t.starts, t.node_offsets[i : i + 2]).tolist()
         f0, f1 = np.searchsorted(t.finals, t.node_offsets[i : i + 2]).tolist()
-        return self._graph(
-            i, self.penalties[a0:a1], self.start_penalties[s0:s1], self.final_penalties[f0:f1]
-        )
+        parts = self.penalties[a0:a1], self.start_penalties[s0:s1], self.final_penalties[f0:f1]
+        return self._part(i, i + 1, *parts)
 
-    def _graph(
-        self, i: int, penalties: torch.Tensor, starts: torch.Tensor, finals: torch.Tensor
-    ) -> Graph:
-        """Return graph i, with its part of the penalties."""
-        return self._part(i, i + 1, penalties, starts, finals)
+    def _chosen(self, numbers: np.ndarray[Any, Any]) -> GraphBatch:
+        """Return the batch of some of the graphs, in the order of their numbers: O(its size)."""
+        t = self.topology
+        node_offsets = _offsets(t.node_offsets, numbers)
+        arcs, arc_offsets = _members(t.arc_offsets, numbers)
+        starts, start_offsets = _members(t.start_offsets, numbers)
+        finals, final_offsets = _members(t.final_offsets, numbers)
+        shift = (node_offsets[:-1] - t.node_offsets[numbers]).astype(np.int32)
+        arc_shift = np.repeat(shift, np.diff(arc_offsets))
+        topology = Topology(
+            int(node_offsets[-1]),
+            t.src[arcs] + arc_shift,
+            t.dst[arcs] + arc_shift,
+            *t.labels_of(arcs),
+            starts=t.starts[starts] + np.repeat(shift, np.diff(start_offsets)),
+            finals=t.finals[finals] + np.repeat(shift, np.diff(final_offsets)),
+            node_offsets=node_offsets,
+            arc_offsets=arc_offsets,
+            check=False,
+        )
+        batch = rearranged(self, topology, arcs, starts, finals)
+        assert isinstance(batch, GraphBatch)
+        return batch
 
     def _parts(self, bounds: np.ndarray[Any, Any]) -> Iterator[GraphBatch]:
         """Return the batches of the graphs from each bound to the next, with the sources of this.
@@ -246,6 +239,25 @@ class GraphBatch(Graph):
         sizes = ", ".join(str(n) for n in np.diff(self.topology.arc_offsets)[:8])
         more = ", …" if len(self) > 8 else ""
         return "\n".join([f"{head}", f"  {len(self)} graphs of {sizes}{more} arcs", *rows])
+
+
+def _offsets(offsets: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> Any:
+    """Return where the members of some graphs begin when these stand one after the other.
+
+    Raises:
+        GraphError: more of them than a batch can number.
+    """
+    found = np.concatenate(([0], np.cumsum(np.diff(offsets)[numbers], dtype=np.int64)))
+    if found[-1] > np.iinfo(np.int32).max:
+        raise GraphError(f"{len(numbers)} graphs with {found[-1]} nodes or arcs are too many")
+    return found.astype(np.int32)
+
+
+def _members(offsets: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> tuple[Any, Any]:
+    """Return the members of some graphs, one graph after the other, and where those begin."""
+    found = _offsets(offsets, numbers)
+    first = np.repeat(offsets[numbers] - found[:-1], np.diff(found))
+    return first + np.arange(found[-1], dtype=np.int32), found
 
 
 def disjoint(topologies: Sequence[Topology]) -> Topology:
@@ -356,7 +368,7 @@ def repeat(graph: Graph, times: int) -> GraphBatch:
     if times < 0:
         raise GraphError(f"a batch has no {times} graphs")
     if times == 0:
-        return GraphBatch.from_graphs([graph])._none()
+        return GraphBatch.from_graphs([graph])[:0]
     arcs, starts, finals = (
         np.tile(np.arange(n, dtype=np.int32), times)
         for n in (graph.num_arcs, len(graph.starts), len(graph.finals))

@@ -273,6 +273,26 @@ def test_several_indexes_and_masks():
             batch[wrong]
 
 
+@given(SEVERAL, st.data())
+def test_chosen_graphs_are_those_one_by_one(several, data):
+    batch = GraphBatch.from_graphs(several)
+    batch = batch.with_data(number=np.arange(batch.num_arcs))
+    numbers = data.draw(st.lists(st.integers(-len(several), len(several) - 1), max_size=6))
+    chosen, one_by_one = batch[numbers], [batch[i] for i in numbers]
+    assert len(chosen) == len(numbers)
+    for graph, expected in zip(chosen, one_by_one, strict=True):
+        assert gtn.equal(graph, expected)
+        assert graph.data["number"].tolist() == expected.data["number"].tolist()
+    arcs = [arc for one in one_by_one for arc in one.sources[0].index.tolist()]
+    assert [sources.index.tolist() for sources in chosen.sources] == [arcs]
+
+
+def test_more_graphs_are_chosen_than_a_batch_can_number():
+    batch = GraphBatch.from_graphs([gtn.linear(torch.zeros(1000, 1000))])
+    with pytest.raises(GraphError, match="3000 graphs with 3000000000 nodes or arcs are too many"):
+        batch[np.zeros(3000, dtype=int)]
+
+
 @given(SEVERAL)
 def test_a_batch_is_united(several):
     batch = GraphBatch.from_graphs(several)
