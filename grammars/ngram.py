@@ -141,7 +141,8 @@ class NGrams:
         Args:
             symbols: words as the graph before this one writes them, such as
                 ``lexicon.osymbols``; the vocabulary unless given. Words of the model that are not
-                among them are left out. A new symbol, ``back_off``, is added.
+                among them are left out. The symbol ``back_off`` is added, unless they have it, as
+                those of what was composed with another model do.
             scale: all penalties are multiplied with it.
             unknown: words of the symbols that the model does not know: ``"forbid"`` has no arc
                 for them, ``"share"`` gives each an equal share of the probability of ``<unk>``
@@ -150,7 +151,7 @@ class NGrams:
             dtype: of the penalties (torch's default dtype, unless given).
 
         Raises:
-            GraphError: an unknown choice; symbols that have the back-off symbol already.
+            GraphError: an unknown choice; a word of the model that is the back-off symbol.
 
         >>> import gtn
         >>> from grammars.ngram_counts import counted_ngrams
@@ -226,9 +227,9 @@ class NGrams:
         given = symbols
         if given is None:
             given = SymbolTable([w for w in self.words if w not in (BEGIN, END)])
-        table = given.merge(SymbolTable([back_off]))[0]
-        if back_off in given:
-            raise GraphError(f"the symbols have {back_off!r} already; choose another back_off")
+        if back_off in self.number:
+            raise GraphError(f"{back_off!r} is a word of the model; choose another back_off")
+        table = given.merged(SymbolTable([back_off]))
         known = set(self.words) - {BEGIN, END}
         label = np.array(
             [given.label(w) if w in known and w in given else EPSILON for w in self.words],
@@ -236,7 +237,7 @@ class NGrams:
         )
         strangers = []
         if unknown == "share":
-            strangers = [given.label(w) for w in given if w not in known]
+            strangers = [given.label(w) for w in given if w not in known and w != back_off]
         if strangers and label[self.number[UNKNOWN]] >= 0:
             # The word itself and those it stands for: which is meant is not known.
             raise GraphError(

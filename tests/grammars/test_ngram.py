@@ -113,6 +113,25 @@ def test_unknown_words_share_what_is_left_for_them():
     )
 
 
+def test_a_graph_is_scored_again_with_another_model():
+    """What a composition with one model writes, the graph of another reads."""
+    sentences = [s.split() for s in ("the cat sat", "the dog sat", "a cat", "a dog ran")]
+    first, other = counted_ngrams(sentences, order=3), counted_ngrams(sentences[2:], order=2)
+    said = gtn.string(["a", "cat", "sat"], symbols=gtn.SymbolTable(first.words[3:])).double()
+
+    def composed(graph, model, scale, unknown="forbid"):
+        grammar = model.graph(graph.osymbols, scale=scale, unknown=unknown, dtype=torch.float64)
+        return gtn.compose(graph, grammar, failure=BACK_OFF)
+
+    scored = composed(said, first, 1.0)
+    unscored = composed(scored, first, -1.0)
+    assert gtn.forward_penalty(unscored).item() == pytest.approx(0, abs=1e-9)
+    again = composed(unscored, other, 0.5, "share")
+    text = [BEGIN, "a", "cat", "sat", END]
+    expected = sum(other.penalty(text[i], text[:i]) for i in range(1, 5)) + math.log(2)  # the, sat
+    assert gtn.forward_penalty(again).item() == pytest.approx(0.5 * expected, abs=1e-9)
+
+
 def test_counts_by_hand():
     """Witten-Bell on two sentences, method C."""
     model = counted_ngrams(["ab", "aa"], order=2)
@@ -454,8 +473,8 @@ def test_what_cannot_be_a_graph():
     model = counted_ngrams(["ab"], order=2)
     with pytest.raises(GraphError, match="unknown='skip'"):
         model.graph(unknown="skip")
-    with pytest.raises(GraphError, match="already"):
-        model.graph(gtn.SymbolTable(["a", BACK_OFF]))
+    with pytest.raises(GraphError, match="'a' is a word of the model; choose another back_off"):
+        model.graph(back_off="a")
     with pytest.raises(GraphError, match="one or the other"):
         model.graph(gtn.SymbolTable(["a", "z", UNKNOWN]), unknown="share")
     with pytest.raises(GraphError, match="lacks <unk>"):
