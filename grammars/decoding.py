@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import torch
 
+from grammars.ngram import BACK_OFF
 from gtn.batch import GraphBatch
-from gtn.beam import pruned
+from gtn.beam import check_beam, pruned
 from gtn.best_paths import n_best
 from gtn.composition import compose
 from gtn.construction import linear
 from gtn.errors import GraphError
+from gtn.failure import failure_label
 from gtn.graph import Graph, check_graph
 from gtn.paths import path_labels
 from gtn.rational import project
@@ -61,6 +63,11 @@ class Decoder:
         max_active: how many tokens are followed at one place.
         separator: between what is written, in the text of a reading.
 
+    Raises:
+        GraphError: no reader, or one that is no single graph with a path; a wrong beam; failure
+            arcs of an n-gram grammar (``"<backoff>"``) that no ``failure`` follows.
+        SymbolError: a failure symbol that the last reader has not.
+
     >>> import gtn
     >>> from grammars.lexicon import lexicon
     >>> decoder = Decoder.of(lexicon(["cap", "cat", "cut"]), beam=8.0)
@@ -89,6 +96,9 @@ class Decoder:
                 raise GraphError(f"reader {i} is a batch; a decoder reads with single graphs")
             if reader.num_nodes == 0:
                 raise GraphError(f"reader {i} has no path: nothing can be read with it")
+        failure_label(self.readers[-1], self.failure)
+        check_beam(self.beam, self.max_active)
+        self._check_followed()
 
     @classmethod
     def of(
@@ -148,13 +158,17 @@ class Decoder:
                 frames.
 
         Raises:
-            GraphError: as :func:`gtn.beam.pruned`, and a tensor whose classes are not those that
-                the first reader reads.
+            GraphError: as :func:`gtn.beam.pruned`; what is neither; a tensor whose classes are not
+                those that the first reader reads.
         """
         if isinstance(recognized, torch.Tensor):
             self._check_frames(recognized)
             recognized = linear(recognized, symbols=self.readers[0].isymbols)
-        check_graph(recognized)
+        if not isinstance(recognized, Graph):
+            raise GraphError(
+                "what is read is a recognition graph or a torch.Tensor of penalties [T, C], not "
+                f"{type(recognized).__name__}"
+            )
         return pruned(
             [recognized, *self.readers],
             failure=self.failure,
@@ -190,6 +204,18 @@ class Decoder:
     def stream(self) -> DecodingStream:
         """Return a stream, which reads frames as they come."""
         return DecodingStream(self)
+
+    def _check_followed(self) -> None:
+        """Check that failure arcs of an n-gram are followed: what backs off would be lost."""
+        followed = self.failure is not None
+        for i, reader in enumerate(self.readers[: len(self.readers) - followed]):
+            table = reader.isymbols
+            if table is None or BACK_OFF not in table:
+                continue
+            if (reader.ilabels == table.label(BACK_OFF)).any():
+                last = i + 1 == len(self.readers)
+                right = f"failure={BACK_OFF!r} follows them" if last else "the last reader may"
+                raise GraphError(f"reader {i} has arcs that read {BACK_OFF!r}; {right}")
 
     def _readings(self, found: Graph, count: int, candidates: int | None) -> list[Reading]:
         """Return the likeliest readings of an interpretation graph, as :meth:`read` does."""

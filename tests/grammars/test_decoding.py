@@ -276,7 +276,21 @@ def test_the_memory_is_that_of_the_beam():
             lambda d: Decoder.of(lexicon(["xy"]), models=character_models("ab")),
             r"write nothing that the lexicon reads: SymbolTable\(2: a b\) against .*2: x y",
         ),
-        (lambda d: d.read([[0.0, 1.0]]), "a graph is needed, not list"),
+        (
+            lambda d: d.read(np.zeros((3, 5))),
+            r"recognition graph or a torch.Tensor of penalties \[T, C\], not ndarray",
+        ),
+        (lambda d: d.with_beam(-1.0), "beam=-1.0"),
+        (lambda d: d.with_beam(1.0, 0), "max_active=0"),
+        (
+            lambda d: Decoder.of(*spelled_words_and_grammar()),
+            "reader 1 has arcs that read '<backoff>'; failure='<backoff>' follows them",
+        ),
+        (
+            lambda d: Decoder(spelled_words_and_grammar()[::-1], failure="DH"),
+            "reader 0 has arcs that read '<backoff>'; the last reader may",
+        ),
+        (lambda d: Decoder.of(lexicon(["ab"]), failure="#"), "symbol '#' is not in SymbolTable"),
         (lambda d: Decoder((gtn.strings(["ab"]),)), "reader 0 is a batch"),
         (lambda d: d.search(torch.zeros(3)), r"\[T, C\], not \[3\]"),
         (lambda d: d.search(torch.zeros(3, 4)), "of 4 classes, but 5 are read"),
