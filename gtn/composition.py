@@ -228,6 +228,11 @@ class ComposePlan:
         if relabel is not None:
             read = b.relabelled(relabelled(b.ilabels, relabel), b.olabels)
         failures = None
+        if isinstance(failure, str):
+            raise GraphError(
+                f"failure={failure!r} is a symbol, and topologies have none; its label is "
+                f"graph.isymbols.label({failure!r})"
+            )
         if failure is not None:
             failures = FailureArcs.of(b, failure)
             label = np.array([failure], dtype=np.int32)

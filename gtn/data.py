@@ -32,8 +32,9 @@ class Sources:
         offsets: ``int32 [A + 1]``; the sources of arc ``a`` are
             ``index[offsets[a]:offsets[a + 1]]``.
 
-    >>> Sources(np.array([2, -1], np.int32)).of(0)
-    array([2], dtype=int32)
+    >>> sources = Sources(np.array([2, -1], np.int32))
+    >>> sources, sources.of(0)
+    (Sources(2 arcs: 2, None), array([2], dtype=int32))
     """
 
     __slots__ = ("index", "offsets")
@@ -44,6 +45,11 @@ class Sources:
 
     def __len__(self) -> int:
         return len(self.index) if self.offsets is None else len(self.offsets) - 1
+
+    def __repr__(self) -> str:
+        rows = (self.of(arc).tolist() for arc in range(min(len(self), 8)))
+        shown = (str(row[0] if len(row) == 1 else row or None) for row in rows)
+        return f"Sources({len(self)} arcs: {', '.join(shown)}{', …' if len(self) > 8 else ''})"
 
     def of(self, arc: int) -> Index:
         """Return the sources of one arc."""

@@ -39,7 +39,7 @@ def expected(
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
-        GraphError: values of another shape; a NaN or -inf penalty.
+        GraphError: values that are no tensors, or of another shape; a NaN or -inf penalty.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 1.0), (1, 2, 9)], final=2)
@@ -48,6 +48,13 @@ def expected(
     """
     check_graph(graph)
     topology = graph.topology
+    for name, own in (
+        ("values", values),
+        ("start_values", start_values),
+        ("final_values", final_values),
+    ):
+        if not isinstance(own, torch.Tensor) and (own is not None or name == "values"):
+            raise GraphError(f"{name} must be a torch.Tensor, not {type(own).__name__}")
     shape = (topology.num_arcs, *values.shape[1:])
     if values.ndim not in (1, 2) or tuple(values.shape) != shape:
         raise GraphError(

@@ -43,7 +43,7 @@ def sample(
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
-        GraphError: a count below one; a NaN or -inf penalty.
+        GraphError: a count below one; another generator; a NaN or -inf penalty.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 0, "a", 1.0), (0, 1, "b", 0.5)], final=1)
@@ -54,6 +54,11 @@ def sample(
     count = operator.index(count)
     if count < 1:
         raise GraphError(f"a sample of {count} paths; at least one can be drawn")
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise GraphError(
+            f"generator={generator!r} is no torch.Generator; torch.Generator().manual_seed(0) "
+            "makes one of a seed"
+        )
     arcs, starts, finals = float64_penalties(graph)
     topology = graph.topology
     sums = path_sums(topology, arcs, starts, finals)

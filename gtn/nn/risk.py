@@ -59,7 +59,7 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
 
 def _as_labels(rows: Sequence[Any]) -> list[Labels]:
     """Return rows of labels; where there are others, equal symbols get equal numbers."""
-    if all(isinstance(row, np.ndarray) and row.dtype == np.int32 for row in rows):
+    if all(isinstance(r, np.ndarray) and r.dtype == np.int32 and r.ndim == 1 for r in rows):
         return [*rows]
     numbers: dict[int | str, int] = {}
     each = (row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row for row in rows)
@@ -70,8 +70,19 @@ def _as_labels(rows: Sequence[Any]) -> list[Labels]:
 
 
 def _item(one: Any) -> Any:
-    """Return a label or symbol; a tensor becomes its value, as equal tensors are unequal keys."""
-    return one.item() if isinstance(one, torch.Tensor) else one
+    """Return a label or symbol; a tensor becomes its value, as equal tensors are unequal keys.
+
+    Raises:
+        GraphError: a row in its place.
+    """
+    if isinstance(one, np.ndarray | torch.Tensor) and one.ndim == 0:
+        return one.item()
+    if isinstance(one, np.ndarray | torch.Tensor | list):
+        raise GraphError(
+            f"{one!r} stands where a label or symbol should; strings are compared with one "
+            "string, so of pairs take one at a time"
+        )
+    return one
 
 
 class ExpectedRiskLoss(Criterion):

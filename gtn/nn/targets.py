@@ -293,9 +293,11 @@ def label_rows(
 
 
 def _hint(targets: LabelTargets, target_lengths: Any, b: int, row: NDArray[Any]) -> str:
-    """Return what to do about a target that is a text, or padded."""
+    """Return what to do about a target of symbols, or a padded one."""
     if isinstance(targets[b], str):
         return "; a SymbolTable makes them of a text: table.encode(text)"
+    if row.dtype.kind == "U":
+        return "; a SymbolTable makes them of symbols: table.encode(symbols)"
     return padding_hint(targets, target_lengths) if row.dtype.kind == "i" else ""
 
 

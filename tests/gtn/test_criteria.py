@@ -344,6 +344,8 @@ def test_what_would_be_right_for_wrong_targets_of_emissions(loss):
     for texts in (["ab", "c"], "ab"):
         with pytest.raises(GraphError, match=r"sample 0 is 'ab?'; labels .* table\.encode\(text\)"):
             loss(emissions, texts)
+    with pytest.raises(GraphError, match=r"sample 1 is \['c', 'a'\]; .* table\.encode\(symbols\)"):
+        loss(emissions, [[1], ["c", "a"]])
     for fill in (-1, -100):
         padded = torch.tensor([[1, 2], [1, fill]])
         with pytest.raises(GraphError, match=r"sample 1 .*; target_lengths says where padding"):
@@ -610,6 +612,11 @@ def test_edit_distances_of_texts_words_and_mixed_rows():
     with pytest.raises(GraphError, match=r"one text, not with \['abd', 'x'\]; of pairs, take one"):
         edit_distances(["abc", "x"], ["abd", "x"])
     assert edit_distances(["ab", ["a", "c"]], ["a", "b"]).tolist() == [0, 1]
+    for rows in ([[1, 2], [1]], np.array([[1, 2]], dtype=np.int32), torch.tensor([[1, 2]])):
+        with pytest.raises(
+            GraphError, match=r"stands where a label .* of pairs take one at a time"
+        ):
+            edit_distances([np.array([1, 2], dtype=np.int32)], rows)
 
 
 @given(

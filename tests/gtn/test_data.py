@@ -45,6 +45,12 @@ def test_sources_compose(chain):
     assert composed.index.dtype == np.int32
 
 
+def test_sources_are_shown():
+    assert repr(Sources(np.array([4, -1], dtype=np.int32))) == "Sources(2 arcs: 4, None)"
+    assert repr(ragged([[1, 2], [], [3]])) == "Sources(3 arcs: [1, 2], None, 3)"
+    assert repr(Sources(np.arange(9, dtype=np.int32))).endswith("6, 7, …)")
+
+
 @given(CHAINS, st.sampled_from(["first", "sum", "mean", "min", "max"]), st.booleans())
 def test_columns_read_what_lists_read(chain, reduce, as_tensor):
     base = np.array([[1.0, 2.0], [10.0, -20.0], [0.5, 0.25], [7.0, 7.0]])

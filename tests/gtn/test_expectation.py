@@ -175,6 +175,10 @@ def test_what_has_no_expectation_is_refused():
         gtn.expected(graph, torch.ones(2), start_values=torch.ones(2))
     with pytest.raises(GraphError, match="final_values"):
         gtn.expected(graph, torch.ones(2, 3), final_values=torch.ones(1))
+    with pytest.raises(GraphError, match=r"^values must be a torch.Tensor, not list"):
+        gtn.expected(graph, [1.0, 2.0])
+    with pytest.raises(GraphError, match=r"^final_values must be a torch.Tensor, not float"):
+        gtn.expected(graph, torch.ones(2), final_values=1.0)
     loop = gtn.Graph.from_arcs([(0, 0, 1)], final=0)
     for verb in (gtn.entropy, lambda g: gtn.expected(g, torch.ones(1))):
         with pytest.raises(DivergentGraphError):

@@ -236,6 +236,8 @@ def test_a_plan_with_failure_arcs():
     expected = gtn.compose(a, heavier, failure=FAILURE)
     assert gtn.equal(plan(a, heavier), expected)
     assert plan.sources[1].of(2).tolist() == [1, 3, 6]
+    with pytest.raises(GraphError, match=r"'#' is a symbol, .* graph\.isymbols\.label\('#'\)"):
+        gtn.ComposePlan(a.topology, b.topology, failure="#")
 
 
 @pytest.mark.parametrize("beam", [None, 1e9])

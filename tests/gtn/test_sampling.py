@@ -174,6 +174,11 @@ def test_mean_penalty_of_a_sample_is_the_expected_one():
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(GraphError, match="at least one"):
         gtn.sample(gtn.string([1]), 0)
+    for generator in (0, np.random.default_rng(0)):
+        with pytest.raises(
+            GraphError, match=r"no torch.Generator; torch.Generator\(\).manual_seed"
+        ):
+            gtn.sample(gtn.string([1]), 1, generator)
     with pytest.raises(DivergentGraphError):
         gtn.sample(gtn.Graph.from_arcs([(0, 0, 1)], final=0), 1)
     assert len(gtn.sample(gtn.empty(), 3)) == 0
