@@ -68,7 +68,7 @@ Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with re
 Kaldi has them, too, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from
 `grammars.lexicon` and `grammars.spellings`: minimal, its penalties pushed, and without the symbols
 (`#1`) that tell homophones apart there. Its closure is decoded with an n-gram grammar by
-`grammars.decoding`.
+`grammars.decoding`; [a recipe](speech.md) goes from pronunciations to lattices.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|

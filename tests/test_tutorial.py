@@ -1,4 +1,4 @@
-"""The tutorial runs as it stands."""
+"""The pages that teach run as they stand."""
 
 import doctest
 from pathlib import Path
@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
-TUTORIAL = Path(__file__).parents[1] / "docs" / "tutorial.md"
+DOCS = Path(__file__).parents[1] / "docs"
 
 
-def test_the_tutorial_runs() -> None:
-    pytest.importorskip("sklearn", reason="the digits of scikit-learn")
+@pytest.mark.parametrize(("page", "examples"), [("tutorial", 40), ("speech", 60)])
+def test_the_page_runs(page: str, examples: int) -> None:
+    if page == "tutorial":
+        pytest.importorskip("sklearn", reason="the digits of scikit-learn")
     options = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     state = torch.random.get_rng_state()
-    found = doctest.testfile(str(TUTORIAL), module_relative=False, optionflags=options)
+    found = doctest.testfile(str(DOCS / f"{page}.md"), module_relative=False, optionflags=options)
     torch.random.set_rng_state(state)
     assert found.failed == 0
-    assert found.attempted > 40
+    assert found.attempted > examples
