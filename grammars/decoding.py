@@ -26,7 +26,7 @@ from gtn.rational import project
 from gtn.scoring import forward_penalty
 from gtn.streaming import PrunedStream
 from gtn.symbols import SymbolTable
-from gtn.tensors import as_index
+from gtn.tensors import Lengths, as_index, checked_lengths
 from gtn.texts import strings
 
 __all__ = ["Decoder", "DecodingStream", "Reading"]
@@ -196,9 +196,27 @@ class Decoder:
             return self._readings(self.search(recognized), count, candidates)
 
     def read_all(
-        self, recognized: Iterable[Graph | torch.Tensor], count: int = 1
+        self,
+        recognized: Iterable[Graph | torch.Tensor] | torch.Tensor,
+        count: int = 1,
+        *,
+        lengths: Lengths = None,
     ) -> list[list[Reading]]:
-        """Return the readings of several graphs, one after the other."""
+        """Return the readings of several graphs, one after the other.
+
+        Args:
+            recognized: each as in :meth:`read`; or penalties ``[B, T, C]``.
+            count: how many readings of each.
+            lengths: of penalties ``[B, T, C]``, the frames of each, ``[B]``; all T unless given.
+
+        Raises:
+            GraphError: as :meth:`read`; lengths of what is no such tensor, or that do not fit it.
+        """
+        if lengths is not None:
+            if not isinstance(recognized, torch.Tensor) or recognized.ndim != 3:
+                raise GraphError("lengths are those of one tensor of penalties [B, T, C]")
+            frames = checked_lengths(lengths, *recognized.shape[:2])
+            recognized = [one[:n] for one, n in zip(recognized, frames.tolist())]
         return [self.read(one, count) for one in recognized]
 
     def stream(self) -> DecodingStream:
@@ -244,7 +262,8 @@ class Decoder:
     def _check_frames(self, penalties: torch.Tensor) -> None:
         """Check that penalties are ``[T, C]`` of the classes that the first reader reads."""
         if penalties.ndim != 2:
-            raise GraphError(f"penalties must be [T, C], not {list(penalties.shape)}")
+            batch = "; read_all takes [B, T, C]" if penalties.ndim == 3 else ""
+            raise GraphError(f"penalties must be [T, C], not {list(penalties.shape)}{batch}")
         symbols = self.readers[0].isymbols
         if symbols is not None and penalties.shape[1] != max(symbols.labels, default=-1) + 1:
             raise GraphError(

@@ -149,6 +149,10 @@ def test_tensors_and_graphs_read_alike():
     graph = gtn.linear(outputs, symbols=models.isymbols)
     assert decoder.read(outputs) == decoder.read(graph)
     assert decoder.read_all([outputs, graph], 2) == [decoder.read(outputs, 2)] * 2
+    batch = torch.stack([outputs, outputs.flip(0), torch.full_like(outputs, torch.nan)])
+    expected = [decoder.read(outputs, 1), decoder.read(outputs.flip(0)[:7], 1), []]
+    assert decoder.read_all(batch, lengths=[12, 7, 0]) == expected
+    assert decoder.read_all(batch[:2], 2)[0] == decoder.read(outputs, 2)
 
 
 @pytest.mark.parametrize(("beam", "max_active"), [(math.inf, None), (4.0, None), (math.inf, 3)])
@@ -292,6 +296,9 @@ def test_the_memory_is_that_of_the_beam():
         ),
         (lambda d: Decoder.of(lexicon(["ab"]), failure="#"), "symbol '#' is not in SymbolTable"),
         (lambda d: Decoder((gtn.strings(["ab"]),)), "reader 0 is a batch"),
+        (lambda d: d.read(torch.zeros(2, 3, 5)), r"not \[2, 3, 5\]; read_all takes \[B, T, C\]"),
+        (lambda d: d.read_all([torch.zeros(3, 5)], lengths=[3]), r"one tensor of .* \[B, T, C\]"),
+        (lambda d: d.read_all(torch.zeros(1, 3, 5), lengths=[4]), "length 4, but there are 3"),
         (lambda d: d.search(torch.zeros(3)), r"\[T, C\], not \[3\]"),
         (lambda d: d.search(torch.zeros(3, 4)), "of 4 classes, but 5 are read"),
         (lambda d: d.read(gtn.GraphBatch.from_graphs([lattice(0)])), "one graph is read"),
