@@ -71,7 +71,8 @@ class MMILoss(DiscriminativeForwardLoss):
         whole = current(self.grammar).without_data()
         _check_classes(whole, emissions.shape[-1])
         count = len(emissions) if emissions.ndim == 3 else None
-        target = acceptors(targets, whole.osymbols, whole.penalties, count)
+        batch = f"a batch of {count}, emissions of shape {list(emissions.shape)}, [B, T, C],"
+        target = acceptors(targets, whole.osymbols, whole.penalties, count, batch)
         losses, feasible = difference(
             dense.forward_penalty_float64(emissions, compose(whole, target), lengths=lengths),
             dense.forward_penalty_float64(emissions, whole, lengths=lengths),

@@ -43,6 +43,7 @@ def acceptors(
     table: SymbolTable | None,
     like: torch.Tensor,
     count: int | None = None,
+    batch: str = "",
 ) -> Graph:
     """Return the acceptor of one target, or a batch of ``count`` of them.
 
@@ -53,6 +54,7 @@ def acceptors(
             for a batch a list of such, or a batch of acceptors.
         table: symbols of the output that is to be constrained.
         like: gives the acceptors their dtype and device.
+        batch: what the targets belong to, in messages, if no batch of graphs.
 
     Raises:
         GraphError: a wrong number of targets; symbols where there is no table.
@@ -60,7 +62,7 @@ def acceptors(
     """
     if count is None:
         return _acceptor(targets, table, like)
-    each = one_for_each(targets, count)
+    each = one_for_each(targets, count, batch)
     if not each:
         return _nothing(table, like)
     if any(isinstance(target, Graph) for target in each):
@@ -69,20 +71,19 @@ def acceptors(
     return strings(rows, symbols=table, dtype=like.dtype).to(like.device)
 
 
-def one_for_each(targets: Any, count: int) -> list[Any]:
-    """Return the targets of a batch of ``count`` graphs.
+def one_for_each(targets: Any, count: int, batch: str = "") -> list[Any]:
+    """Return the targets of a batch of ``count`` graphs, or of what else it is called.
 
     Raises:
         GraphError: one target in the place of several, or another number of them.
     """
     alone = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
+    needs = f"{batch or f'a batch of {count} graphs'} needs a list of as many targets"
     if alone or not hasattr(targets, "__iter__"):
-        raise GraphError(f"a batch of {count} graphs needs a list of as many targets, not one")
+        raise GraphError(f"{needs}, not one")
     each = list(targets)
     if len(each) != count:
-        raise GraphError(
-            f"a batch of {count} graphs needs a list of as many targets, not {len(each)}"
-        )
+        raise GraphError(f"{needs}, not {len(each)}")
     return each
 
 

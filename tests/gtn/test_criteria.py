@@ -489,6 +489,13 @@ def test_mmi_of_other_classes_than_the_denominator_reads(classes):
         assert MMILoss(without)(torch.zeros(4, classes), [0, 1]).isfinite()
 
 
+@pytest.mark.parametrize(("targets", "count"), [(["ab", "a"], "2"), ("ab", "one")])
+def test_mmi_of_other_targets_than_there_are_emissions(targets, count):
+    message = rf"of 4, .* \[4, 3, 2\], \[B, T, C\], needs .* targets, not {count}"
+    with pytest.raises(GraphError, match=message):
+        MMILoss(held_letters())(torch.zeros(4, 3, 2), targets)
+
+
 def test_mmi_without_a_path_on_either_side():
     emissions = double(2, 3, 2)
     none = gtn.Graph.from_arcs([(0, 1, "a")], final=1, symbols=AB)  # one frame only
