@@ -184,9 +184,11 @@ def widened(emissions: torch.Tensor) -> torch.Tensor:
 
 def _check_graph(graph: Any) -> None:
     if not isinstance(graph, Graph):
+        right = "give the emissions, then the graph"
+        if isinstance(graph, list | tuple):
+            right = "GraphBatch.from_graphs makes a batch of several"
         raise GraphError(
-            f"what reads the emissions must be a graph, not {type(graph).__name__}; "
-            "give the emissions, then the graph"
+            f"what reads the emissions must be a graph, not {type(graph).__name__}; {right}"
         )
 
 

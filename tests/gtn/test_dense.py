@@ -734,6 +734,8 @@ def test_the_graph_comes_after_the_emissions():
     for score in SCORES:
         with pytest.raises(GraphError, match=r"not (Tensor; give the emissions, then|Graph)"):
             score(graph, emissions)
+        with pytest.raises(GraphError, match=r"not list; GraphBatch\.from_graphs makes a batch"):
+            score(emissions.expand(2, 1, 1), [graph, graph])
 
 
 def test_bad_emissions_are_named():
