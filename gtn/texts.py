@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
 from gtn.construction import check_no_numbers, label_of
-from gtn.errors import GraphError
+from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_table
 from gtn.symbols import EPSILON_TEXT, SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["String", "check_text", "string", "strings"]
+__all__ = ["String", "check_text", "string", "strings", "words_hint"]
 
 Item = TypeVar("Item")
 Row = list[Any] | NDArray[Any]
@@ -53,7 +53,10 @@ def string(
         for i, item in enumerate(items):
             check_no_numbers(i, [item])
         symbols = SymbolTable(list(dict.fromkeys(x for x in texts if x != EPSILON_TEXT)))
-    numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
+    try:
+        numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
+    except SymbolError as error:
+        raise SymbolError(f"{error}{words_hint(labels, symbols)}") from None
     nodes = np.arange(len(items), dtype=np.int32)
     topology = Topology(len(items) + 1, nodes, nodes + 1, numbers, starts=[0], finals=[len(items)])
     penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
@@ -172,6 +175,20 @@ def check_text(text: str) -> None:
             f"the text {text!r} has {EPSILON_TEXT!r} at {text.index(EPSILON_TEXT)}, which is how "
             "epsilon is shown, and no symbol; for an epsilon give a list, with None in its place"
         )
+
+
+def words_hint(text: Any, table: SymbolTable | None) -> str:
+    """Return what to do about a text whose letters are not in a table, where its words are.
+
+    >>> words_hint("the cat", SymbolTable(["cat", "the"]))
+    "; a text is taken letter by letter, a list of words is ['the', 'cat']"
+    """
+    if not isinstance(text, str) or table is None or all(letter in table for letter in text):
+        return ""
+    words = text.split()
+    if not words or not all(word in table for word in words):
+        return ""
+    return f"; a text is taken letter by letter, a list of words is {words!r}"
 
 
 def _named(b: int, read: Callable[[int, Any], Item], row: Row) -> list[Item]:

@@ -11,6 +11,7 @@ from gtn.errors import InfeasibleTargetError
 from gtn.graph import Graph
 from gtn.nn.targets import unknown_symbol
 from gtn.symbols import SymbolTable
+from gtn.texts import words_hint
 
 __all__ = ["Criterion", "difference"]
 
@@ -57,7 +58,8 @@ class Criterion(nn.Module):
                 for i, target in zip(wrong, named, strict=False)
             )
             more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-            raise InfeasibleTargetError(f"no path spells the target of {samples}{more}")
+            hint = words_hint(named[0], table)
+            raise InfeasibleTargetError(f"no path spells the target of {samples}{more}{hint}")
         instead = torch.inf if self.infeasible == "infinity" else 0.0
         losses = torch.where(feasible, losses, losses.new_tensor(instead))
         if self.reduction == "none" or losses.ndim == 0:

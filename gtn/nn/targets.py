@@ -16,7 +16,7 @@ from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
 from gtn.paths import path_labels
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
-from gtn.texts import check_text, string, strings
+from gtn.texts import check_text, string, strings, words_hint
 from gtn.topology import Topology
 
 __all__ = [
@@ -184,6 +184,7 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
     if unknown is not None:
         raise SymbolError(
             f"target {target!r} has the symbol {unknown!r}, which is not in {table!r}"
+            + words_hint(target, table)
         )
     labels = [
         table.label(x) if table is not None and isinstance(x, str) else _label(x, target)

@@ -511,6 +511,23 @@ def test_mmi_without_a_path_on_either_side():
         MMILoss(held_letters())(emissions, ["a", "az"])
 
 
+def test_a_text_in_the_place_of_its_words_is_told():
+    graph = gtn.string(["the", "cat"])
+    assert gtn.nn.ViterbiLoss()(graph, ["the", "cat"]) == 0
+    hint = r"'t'.* not in SymbolTable.*; a text .* letter by letter, a list .* \['the', 'cat'\]$"
+    with pytest.raises(InfeasibleTargetError, match=hint):
+        gtn.nn.ViterbiLoss()(graph, "the cat")
+    with pytest.raises(SymbolError, match=hint):
+        ExpectedRiskLoss()(graph, "the cat")
+    with pytest.raises(SymbolError, match=hint):
+        gtn.string("the cat", symbols=graph.osymbols)
+    for other in ("the dog", " ", ["the", "dog"]):
+        with pytest.raises(SymbolError, match=r"SymbolTable\(2: the cat\)$"):
+            gtn.string(other, symbols=graph.osymbols)
+    with pytest.raises(InfeasibleTargetError, match=r"sample 0 \('a'\)$"):
+        gtn.nn.ViterbiLoss()(gtn.string("b", symbols=gtn.SymbolTable("ab")), "a")
+
+
 # -- hinge ---------------------------------------------------------------------------------------
 
 
