@@ -123,8 +123,8 @@ def equivalent(
         a, b: graphs, or batches of the same length; a single graph goes with each of a batch.
             Symbols are compared where both have tables.
         semiring: ``"log"``: all paths of a string count; ``"tropical"``: the least.
-        atol: how far apart pushed penalties may be, in nats; unless given, 1e-6 for penalties in
-            float64 and 1e-3 for float32.
+        atol: how far apart pushed penalties may be, in nats (of penalties above 1, relative to
+            them); unless given, 1e-6 for penalties in float64 and 1e-3 for float32.
         max_nodes: how many nodes a deterministic form may have.
 
     Returns:

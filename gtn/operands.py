@@ -19,19 +19,17 @@ Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Bounds = tuple[Int32s, Int32s]
 _LARGE = 256  # arcs
-_MUCH, _THIN = 16, 2  # times as many arcs; arcs for each node
+_MUCH = 16  # times as many arcs
 
 
 def is_lookup(a: Topology, read: Topology) -> bool:
-    """Whether one side is a few strings, or not much more, that are looked up in a large one.
+    """Whether one side is a few strings, or a lattice, that are looked up in a large one.
 
     What is found is then mostly much smaller than the large side, which should not be gone through
     each time.
     """
-    few, many = sorted((a, read), key=lambda t: t.num_arcs)
-    return (
-        many.num_arcs >= _MUCH * max(few.num_arcs, _LARGE) and few.num_arcs <= _THIN * few.num_nodes
-    )
+    few, many = sorted((a.num_arcs, read.num_arcs))
+    return many >= _MUCH * max(few, _LARGE)
 
 
 def operands(
@@ -44,28 +42,27 @@ def operands(
     of nodes at which the other has more labels left than it can have, as in the middle of a word
     at the end of a lattice, or at the end of a word in the middle of a lattice.
 
-    What is looked up (:func:`is_lookup`) and where are taken as they are, and laid out once.
+    What is looked up (:func:`is_lookup`) and where are taken as they are, and laid out once; so are
+    two sides of which no arc is left out.
 
     Args:
         a, b: topologies.
         read: ``b`` with the input labels that are to be matched.
         failures: of ``b``, if it has any.
     """
-    if is_lookup(a, read):
-        return _writing(a), _reading(read, failures)
-    of_a = of_b = None
-    labels_a, labels_b = a.olabels, read.ilabels
-    if failures is None and a.num_arcs + b.num_arcs >= _LARGE:
+    if failures is None and not is_lookup(a, read) and a.num_arcs + b.num_arcs >= _LARGE:
         *found, fewer = shared_labels(a.olabels, read.ilabels)
         if fewer:
             of_a, of_b, labels_a, labels_b = map(frozen, found)
-    index_a = a.outgoing_by_olabel if of_a is None else _by_label(of_a, a, labels_a)
-    index_b = read.outgoing_by_ilabel if of_b is None else _by_label(of_b, b, labels_b)
-    written, counts = _counting(labels_a, None), _counting(labels_b, failures)
-    return (
-        operand(a, labels_a, index_a, bounds=_bounds(a, index_a, written, of_a)),
-        operand(b, labels_b, index_b, failures, bounds=_bounds(b, index_b, counts, of_b)),
-    )
+            return _matching(a, of_a, labels_a), _matching(b, of_b, labels_b)
+    return _writing(a), _reading(read, failures)
+
+
+def _matching(topology: Topology, arcs: Int32s, labels: Int32s) -> Operand:
+    """Return a side without the arcs that can not match; ``labels``: those that are matched."""
+    index = _by_label(arcs, topology, labels)
+    bounds = _bounds(topology, index, _counting(labels, None), arcs)
+    return operand(topology, labels, index, bounds=bounds)
 
 
 def _writing(topology: Topology) -> Operand:

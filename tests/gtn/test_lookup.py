@@ -1,4 +1,4 @@
-"""Strings looked up in a large graph: found as in any composition, and the graph laid out once."""
+"""Strings and lattices looked up in a large graph: as in any composition, but laid out once."""
 
 from __future__ import annotations
 
@@ -168,6 +168,26 @@ def test_the_large_graph_is_laid_out_once(failure, monkeypatch):
     if failure is not None:
         label = graph.isymbols.label(failure)
         assert FailureArcs.of(graph.topology, label) is FailureArcs.of(graph.topology, label)
+
+
+@pytest.mark.parametrize(("positions", "looked_up"), [(6, True), (120, False)])
+def test_the_large_graph_is_laid_out_once_for_lattices(positions, looked_up, monkeypatch):
+    graph, _ = large()
+    letters = graph.isymbols
+    graph |= gtn.string("h", symbols=letters)  # a letter that is in both
+    laid_out = []
+
+    def recorded(topology, *given, function=gtn.operands._bounds):
+        laid_out.append(topology.num_arcs)
+        return function(topology, *given)
+
+    monkeypatch.setattr("gtn.operands._bounds", recorded)
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        lattice = gtn.linear(torch.rand(positions, 8, generator=generator), symbols=letters)
+        assert is_lookup(lattice.topology, graph.topology) == looked_up
+        compose(lattice, graph)
+    assert laid_out.count(graph.num_arcs) == 1
 
 
 def test_what_grows_larger_than_the_large_graph_is_matched(monkeypatch):
