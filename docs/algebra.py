@@ -61,7 +61,8 @@ Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(righ
 semiring="tropical")`. `cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l,
 after=r, alphabet=symbols)`, whose penalties can be learned. A word is looked up in a large graph by
 `gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one costs what
-it finds. Many at once are `gtn.strings(words) @ graph`.
+it finds. Many at once are `gtn.strings(words) @ graph`. Of `paths()`, `gtn.n_best(a, count)` gives
+as many as are asked for, best first, all if there are fewer.
 
 Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
 `Decoder.stream()` of `grammars.decoding`. A lexicon of words spelled in phones or word pieces, as

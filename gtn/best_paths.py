@@ -56,7 +56,9 @@ def n_best(
 
     Returns:
         A batch of chains, as :func:`viterbi_path` makes them (fewer, if the graph has fewer
-        paths); for a batch, a list of them. Penalties are differentiable.
+        paths); for a batch, a list of them. Penalties are differentiable. The arcs of path i in the
+        graph are ``paths.sources[0].then(paths[i].sources[0])``, as those of ``paths[i]`` itself
+        are in the batch of paths.
 
     Raises:
         NegativeCycleError: a cycle of negative penalty lies on a path.

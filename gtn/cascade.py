@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gtn.data import Sources, compose_index
-from gtn.errors import GraphError, NegativeCycleError
+from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import frozen, grouped
@@ -138,7 +138,13 @@ class Cascade:
             CyclicGraphError: a cycle lies on a path.
         """
         topology = self.graphs[0].topology
-        order = topology.path_order
+        try:
+            order = topology.path_order
+        except CyclicGraphError as error:
+            raise CyclicGraphError(
+                f"a search goes through its first graph once, and {error}; put a graph without "
+                "cycles in front of it, or compose them without a beam"
+            ) from error
         if not topology.is_batch:
             # A single graph goes with each of a batch: its nodes are taken again and again.
             ends = np.arange(length + 1) * len(order)

@@ -16,7 +16,7 @@ from gtn.batch import GraphBatch
 from gtn.data import Column
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_table
-from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, check_new
 from gtn.tensors import Lengths, checked_lengths
 from gtn.topology import Topology
 
@@ -135,8 +135,8 @@ def from_arcs(
 
     Raises:
         GraphError: an arc of another form; a node that does not exist; a bad penalty.
-        SymbolError: a symbol that is not in the given table; integer labels beside symbols, and no
-            table.
+        SymbolError: a symbol that is not in the given table; and, without a table, integer labels
+            beside symbols, or "" and "<eps>", which are epsilon elsewhere.
 
     >>> from_arcs([(0, 1, "a", "b", 0.5), (1, 1, "b", None)], final={1: 2.0})
     Graph: 2 nodes, 2 arcs, start 0, final 1 (2)
@@ -154,6 +154,9 @@ def from_arcs(
     if texts and isymbols is None and osymbols is None:
         for i, pair in enumerate(zip(inputs, outputs, strict=True)):
             check_no_numbers(i, pair)
+            for symbol in pair:
+                if isinstance(symbol, str):
+                    check_new(symbol, f"arc {i}")
         isymbols = osymbols = SymbolTable(dict(enumerate(dict.fromkeys(texts))))
     if penalties is None:
         penalties = torch.tensor(numbers, dtype=dtype or torch.get_default_dtype())

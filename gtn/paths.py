@@ -226,7 +226,10 @@ def path_labels(path: Graph | list[Any], side: str = "output") -> Any:
         counts = np.bincount(ends, minlength=topology.num_nodes)
         if (counts > 1).any():
             node = int(np.argmax(counts > 1))
-            raise GraphError(f"{counts[node]} arcs {name} node {node}: not a single path")
+            raise GraphError(
+                f"{counts[node]} arcs {name} node {node}: not a single path; viterbi_path and "
+                "n_best choose paths of a graph"
+            )
         outermost.append(np.flatnonzero(counts == 0))
     chains = np.diff(topology.node_offsets) - np.diff(topology.arc_offsets)
     if (chains > 1).any() or not topology.is_acyclic:

@@ -13,7 +13,7 @@ from gtn.construction import Label
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_graph
 from gtn.rational import concat, with_labels
-from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, check_new
 
 __all__ = ["cross", "relabel"]
 
@@ -35,7 +35,8 @@ def relabel(graph: Graph, ilabels: Labels = None, olabels: Labels = None) -> Gra
 
     Raises:
         GraphError: not as many labels as arcs, or what is no label.
-        SymbolError: a symbol where the side has no table; a label that its table lacks.
+        SymbolError: a symbol where the side has no table; a label that its table lacks; "" or
+            "<eps>", which are epsilon elsewhere, and its table lacks them.
 
     >>> import gtn
     >>> relabel(gtn.string("ab#"), olabels={"#": None, "b": "c"})
@@ -86,7 +87,10 @@ def _changed(
         return _checked(change, labels, table, side), table
     texts = [x for x in change.values() if isinstance(x, str) and x != EPSILON_TEXT]
     if table is not None:
-        table = table.merged(SymbolTable([x for x in dict.fromkeys(texts) if x not in table]))
+        added = [x for x in dict.fromkeys(texts) if x not in table]
+        for symbol in added:
+            check_new(symbol, side)
+        table = table.merged(SymbolTable(added))
     found = {_label(old, table, side): _label(new, table, side) for old, new in change.items()}
     old = np.array(sorted(found), dtype=np.int64)
     new = np.array([found[label] for label in old.tolist()], dtype=np.int32)

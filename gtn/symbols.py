@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from gtn.errors import SymbolError
 
-__all__ = ["EPSILON", "EPSILON_TEXT", "SymbolTable", "visible"]
+__all__ = ["EPSILON", "EPSILON_TEXT", "SymbolTable", "check_new", "visible"]
 
 EPSILON = -1
 """The label that consumes nothing: null in the paper's words (section VIII)."""
 
 EPSILON_TEXT = "ε"
 """How epsilon is shown, whatever the symbol table."""
+
+_WRITTEN_ELSEWHERE = ("", "<eps>", "<epsilon>")
+"""How pynini and OpenFst write epsilon."""
 
 _LARGEST = int(np.iinfo(np.int32).max)
 
@@ -190,6 +193,19 @@ class SymbolTable:
     def __repr__(self) -> str:
         first = " ".join(visible(symbol) for symbol in list(self)[:12])
         return f"SymbolTable({len(self)}: {first}{' …' if len(self) > 12 else ''})"
+
+
+def check_new(symbol: str, where: str) -> None:
+    """Check that a symbol that is to be added to a table is not meant as epsilon.
+
+    Raises:
+        SymbolError: it is how others write epsilon. A table that is given may have it.
+    """
+    if symbol in _WRITTEN_ELSEWHERE:
+        raise SymbolError(
+            f"{where} has the symbol {symbol!r}; epsilon is None here (where this is a symbol like "
+            "others, give a table that has it)"
+        )
 
 
 def visible(text: str, longest: int | None = None) -> str:

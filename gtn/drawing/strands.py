@@ -247,7 +247,9 @@ def _check_part(part: Graph, graph: Graph) -> None:
             f"the graph to highlight is no part of this one: its arc {own[first]} "
             f"({part.symbol_pair(own[first])}) cannot be arc {arcs[first]} "
             f"({graph.symbol_pair(arcs[first])}); of a batch, give a path found in one, "
-            "viterbi_path(batch[i]), or say by highlight=path.sources[0] that these arcs are meant"
+            "viterbi_path(batch[i]); of several paths of one graph, as of n_best, "
+            "highlight=paths.sources[0].then(paths[i].sources[0]); or say by "
+            "highlight=path.sources[0] that these arcs are meant"
         )
 
 

@@ -120,6 +120,13 @@ def test_one_symbol_with_two_labels_makes_a_transducer():
         ([(0, 1, 2)], {"start": torch.tensor([False])}, GraphError, r"np.flatnonzero\(mask\)"),
         ([(0, 1, "x"), (1, 2, 0)], {}, SymbolError, "arc 1 has label 0, other arcs have symbols"),
         ([(0, 1, "x", 0, 0.5)], {}, SymbolError, "arc 0 has label 0, other arcs have symbols"),
+        (
+            [(0, 1, "a"), (0, 1, "a", "")],
+            {},
+            SymbolError,
+            "arc 1 has the symbol ''; epsilon is None",
+        ),
+        ([(0, 1, "<eps>", "a")], {}, SymbolError, "arc 0 has the symbol '<eps>'; epsilon is None"),
         ([(0, 1, "a", np.int64(2))], {}, GraphError, "a penalty is written as a float, 2.0"),
         ([(0, 1, 2**31)], {}, GraphError, "does not fit 32 bits"),
     ],
@@ -573,3 +580,10 @@ def test_lengths_that_chains_cannot_have():
         gtn.linear(penalties[0], lengths=[3])
     with pytest.raises(GraphError, match=r"\[T, C\] or \[B, T, C\], not of shape \[3\]"):
         gtn.linear(torch.zeros(3))
+
+
+def test_a_table_may_have_symbols_that_are_epsilon_elsewhere():
+    table = SymbolTable(["", "<eps>", "a"])
+    g = Graph.from_arcs([(0, 1, ""), (1, 2, "<eps>", "a")], final=2, symbols=table)
+    assert g.ilabels.tolist() == [0, 1]
+    assert g.olabels.tolist() == [0, 2]

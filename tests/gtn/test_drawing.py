@@ -601,6 +601,13 @@ def test_a_path_of_a_batch_of_paths_is_not_taken_for_one_of_a_graph_of_the_batch
             to_svg(batch[i], highlight=paths[i], engine="layered")
     right = to_svg(batch[1], highlight=gtn.viterbi_path(batch[1]), engine="layered")
     assert right == to_svg(graphs[0], highlight=[1, 3], engine="layered")
+    # Of several paths of one graph each can be shown, as the message says.
+    several = gtn.n_best(graphs[0], 3)
+    with pytest.raises(gtn.GraphError, match=r"highlight=paths.sources\[0\].then\(paths\[i\]"):
+        to_svg(graphs[0], highlight=several[1], engine="layered")
+    second = several.sources[0].then(several[1].sources[0])
+    marked = to_svg(graphs[0], highlight=second, engine="layered")
+    assert marked == to_svg(graphs[0], highlight=[0, 3], engine="layered")
     # Labels agree, and the arcs lie elsewhere.
     turned = gtn.from_arcs([(1, 2, 1), (0, 1, 0)], final=2)
     with pytest.raises(gtn.GraphError, match="no part of this one"):

@@ -66,6 +66,15 @@ def test_symbols_and_tables():
             gtn.relabel(bare, olabels=wrong)
 
 
+def test_what_is_epsilon_elsewhere_is_added_to_no_table():
+    for meant in ("", "<eps>", "<epsilon>"):
+        with pytest.raises(SymbolError, match=f"olabels has the symbol '{meant}'; epsilon is None"):
+            gtn.relabel(gtn.string("ab"), olabels={"b": meant})
+    table = gtn.SymbolTable(["a", "b", "<eps>"])
+    kept = gtn.relabel(gtn.string("ab", symbols=table), olabels={"b": "<eps>"})
+    assert kept.olabels.tolist() == [0, 2]
+
+
 @given(graphs(**SMALL | {"acceptor": True}), graphs(**SMALL | {"acceptor": True}))
 def test_cross_has_one_path_for_each_pair(a, b):
     pairs = [(p.inputs, q.outputs, p.penalty + q.penalty) for p in paths(a) for q in paths(b)]
