@@ -84,8 +84,9 @@ def rewrite(
 
     Raises:
         GraphError: a batch; a change without a path, or of what is no text; a context that is a
-            transducer, has a penalty or accepts nothing; a symbol that the alphabet lacks; an
-            expression over symbols of several characters; another direction; too many nodes.
+            transducer, has a penalty or accepts nothing; a symbol that the alphabet lacks, or an
+            alphabet that is a graph; an expression over symbols of several characters, or with
+            ``[BOS]`` or ``[EOS]``; another direction; too many nodes.
         DivergentGraphError: a cycle of the change that reads and writes nothing, and costs nothing.
 
     German words end in no voiced plosive:
@@ -154,6 +155,11 @@ class _Letters:
 
     @staticmethod
     def of(alphabet: SymbolTable | Iterable[str]) -> _Letters:
+        if isinstance(alphabet, Graph):
+            raise GraphError(
+                "the alphabet is a graph; it is the symbols that texts are made of, such as the "
+                "table of a graph, graph.isymbols"
+            )
         table = alphabet if isinstance(alphabet, SymbolTable) else SymbolTable(alphabet)
         for symbol in (BEGIN, END):
             if symbol in table:
@@ -197,7 +203,11 @@ def _change(given: Graph | Mapping[str, str], letters: _Letters) -> Graph:
     """Return the change, its letters numbered."""
     if isinstance(given, Mapping):
         given = _spelled(given, letters.table)
-    check_graph(given)
+    if not isinstance(given, Graph):
+        raise GraphError(
+            "a change is a graph, or a mapping from texts to what becomes of them, "
+            f"as of dict(pairs); not {type(given).__name__}"
+        )
     if given.topology.is_batch:
         raise GraphError("a change is a single graph, not a batch; make it one with united()")
     inputs = letters.numbers(given.ilabels, given.isymbols, "the input of the change", {})
@@ -229,6 +239,12 @@ def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph |
     if given is None:
         return None
     if isinstance(given, str):
+        for end, sign in ((BEGIN, "^"), (END, "$")):
+            if end in given:
+                raise GraphError(
+                    f"{name} is an expression, in which {end!r} is one of the letters in brackets; "
+                    f"that end of the text is {sign!r}"
+                )
         wide = next((symbol for symbol in letters.table if len(symbol) != 1), None)
         if wide is not None:
             raise GraphError(

@@ -300,6 +300,11 @@ def test_what_is_refused():
             rewrite({"a": "b"} if change is None else change, **{"alphabet": "ab"} | options)
 
     a = gtn.string("a", symbols=LETTERS)
+    refused("the alphabet is a graph; .*graph.isymbols", alphabet=gtn.closure(a))
+    refused(r"a mapping from texts .*dict\(pairs\); not list", [("a", "b")])
+    letters = "BEOSab"  # of which "[BOS]" would be a class
+    refused(r"before .*'\[BOS\]' is one of the letters .*'\^'", before="[BOS]a", alphabet=letters)
+    refused(r"after .*'\[EOS\]' is one of the letters .*'\$'", after="[EOS]", alphabet=letters)
     refused(r"direction='rtl'; known are 'left-to-right'", direction="rtl")
     refused("'a': 'c' has 'c', which the alphabet lacks", {"a": "c"})
     refused("'a': None is no pair of texts", {"a": None})
