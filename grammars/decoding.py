@@ -265,10 +265,9 @@ class Decoder:
             batch = "; read_all takes [B, T, C]" if penalties.ndim == 3 else ""
             raise GraphError(f"penalties must be [T, C], not {list(penalties.shape)}{batch}")
         symbols = self.readers[0].isymbols
-        if symbols is not None and penalties.shape[1] != max(symbols.labels, default=-1) + 1:
+        if symbols is not None and penalties.shape[1] != symbols.largest + 1:
             raise GraphError(
-                f"penalties of {penalties.shape[1]} classes, but "
-                f"{max(symbols.labels, default=-1) + 1} are read"
+                f"penalties of {penalties.shape[1]} classes, but {symbols.largest + 1} are read"
             )
 
     def _text(self, table: SymbolTable | None, labels: Sequence[int]) -> str:

@@ -100,15 +100,18 @@ class Graph:
             check_penalties(penalties, topology.num_arcs, "arc")
         if start_penalties is None:
             start_penalties = penalties.new_zeros(len(topology.starts))
+        elif check:
+            check_penalties(start_penalties, len(topology.starts), "start", like=penalties)
         if final_penalties is None:
             final_penalties = penalties.new_zeros(len(topology.finals))
+        elif check:
+            check_penalties(final_penalties, len(topology.finals), "final", like=penalties)
         if not isinstance(data, ArcData):
             data = _NO_DATA if data is None else ArcData(data)
         if check:
-            check_penalties(start_penalties, len(topology.starts), "start", like=penalties)
-            check_penalties(final_penalties, len(topology.finals), "final", like=penalties)
             _check_labels(topology.ilabels, isymbols, "input")
-            _check_labels(topology.olabels, osymbols, "output")
+            if osymbols is not isymbols or not topology.is_acceptor:
+                _check_labels(topology.olabels, osymbols, "output")
             for key, column in data.columns().items():
                 if len(column) != topology.num_arcs:
                     raise DataError(
@@ -450,7 +453,7 @@ def _check_labels(labels: NDArray[np.int32], table: SymbolTable | None, side: st
     if table is None:
         return
     check_table(table, side)
-    bad = ~np.isin(labels, np.array([EPSILON, *table.labels]))
+    bad = ~table.known(labels)
     if bad.any():
         arc = int(np.argmax(bad))
         known = sorted(table.labels)

@@ -26,6 +26,8 @@ __all__ = [
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
+_LEAST, _LARGEST = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+
 
 class ArcIndex(NamedTuple):
     """Arcs grouped by node: those of node n are ``arcs[offsets[n]:offsets[n + 1]]``."""
@@ -66,9 +68,10 @@ def integers(values: ArrayLike, name: str, check: bool = True) -> Int32s:
             f"{name} must be a one-dimensional array of integers, "
             f"not of shape {given.shape} and type {given.dtype}"
         )
-    bad = first_where((given > np.iinfo(np.int32).max) | (given < np.iinfo(np.int32).min))
-    if bad is not None:
-        raise GraphError(f"{name}[{bad}] is {given[bad]}, which does not fit 32 bits")
+    if given.dtype != np.int32:
+        bad = first_where((given > _LARGEST) | (given < _LEAST))
+        if bad is not None:
+            raise GraphError(f"{name}[{bad}] is {given[bad]}, which does not fit 32 bits")
     copied: Int32s = frozen(np.array(given, dtype=np.int32))
     return copied
 

@@ -240,9 +240,8 @@ def _joined_labels(
     first = tables[one]
     if symbols == "ignore":
         if first is not None:
-            known = np.array([EPSILON, *first.labels])
             for k, row in enumerate(labels):
-                unknown = row[~np.isin(row, known)]
+                unknown = row[~first.known(row)]
                 if len(unknown):
                     raise SymbolError(
                         f"operand {k} has {side} label {unknown[0]}, which is not in the table "

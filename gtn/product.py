@@ -217,7 +217,7 @@ def relabelling(
     if written == read:
         return None
     table, other = (written, read) if of == "read" else (read, written)
-    if max(other.labels, default=-1) <= _SPREAD * len(other) + _ROOM:
+    if other.largest <= _SPREAD * len(other) + _ROOM:
         return table.relabelling(other)
     old, new = table.changes(other)
     order = np.argsort(old)

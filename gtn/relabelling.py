@@ -137,7 +137,7 @@ def _checked(given: ArrayLike, like: Int32s, table: SymbolTable | None, side: st
         arc = int(np.argmax(wrong))
         raise GraphError(f"{side}: {labels[arc]} of arc {arc} is no label")
     if table is not None:
-        lacking = ~np.isin(labels, [EPSILON, *table.labels])
+        lacking = ~table.known(labels)
         if lacking.any():
             arc = int(np.argmax(lacking))
             raise SymbolError(f"{side}: {labels[arc]} of arc {arc} is not in {table!r}")

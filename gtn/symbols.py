@@ -48,7 +48,7 @@ class SymbolTable:
     ['cat', 'the']
     """
 
-    __slots__ = ("_label_of", "_symbol_of")
+    __slots__ = ("_label_of", "_largest", "_symbol_of")
 
     def __init__(self, symbols: Iterable[str] | Mapping[int, str]) -> None:
         pairs = symbols.items() if isinstance(symbols, Mapping) else enumerate(symbols)
@@ -77,6 +77,7 @@ class SymbolTable:
                 )
             self._symbol_of[int(label)] = symbol
             self._label_of[symbol] = int(label)
+        self._largest = max(self._symbol_of, default=-1)
 
     def label(self, symbol: str) -> int:
         """Return the label of a symbol (of ``"ε"``: -1); raises ``SymbolError`` if it has none."""
@@ -111,6 +112,22 @@ class SymbolTable:
         """The labels, in the order in which they were given."""
         return list(self._symbol_of)
 
+    @property
+    def largest(self) -> int:
+        """The largest label; -1 where there is none."""
+        return self._largest
+
+    def known(self, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which labels are epsilon or have a symbol: O(labels), if the table has no gaps.
+
+        >>> SymbolTable("ab").known(np.array([-1, 0, 1, 2, -2]))
+        array([ True,  True,  True, False, False])
+        """
+        within = (labels >= EPSILON) & (labels <= self.largest)
+        if self.largest + 1 == len(self) or not within.any():
+            return within
+        return within & np.isin(labels, [EPSILON, *self._symbol_of])
+
     def merge(self, other: SymbolTable) -> tuple[SymbolTable, NDArray[np.int32]]:
         """Return a table with the symbols of both, and what becomes of the other's labels.
 
@@ -137,11 +154,10 @@ class SymbolTable:
 
         The second result of :meth:`merge`, without the table.
         """
-        top = max(other._symbol_of, default=-1)
         if self == other:
-            return np.arange(-1, top + 1, dtype=np.int32)
+            return np.arange(-1, other.largest + 1, dtype=np.int32)
         old, new = self.changes(other)
-        relabel = np.full(top + 2, -2, dtype=np.int32)
+        relabel = np.full(other.largest + 2, -2, dtype=np.int32)
         relabel[0] = EPSILON
         relabel[old + 1] = new
         return relabel
@@ -149,7 +165,7 @@ class SymbolTable:
     def changes(self, other: SymbolTable) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the other's labels, and what becomes of each in the merged table: O(other)."""
         new = []
-        first = max(self._symbol_of, default=-1) + 1
+        first = self.largest + 1
         if first + len(other) > _LARGEST:  # then those that are free
             first = 0
         fresh = (n for n in count(first) if n not in self._symbol_of)

@@ -86,9 +86,7 @@ def _check_classes(denominator: Graph, classes: int) -> None:
     Its table says how many there are; without one, what its arcs read.
     """
     table = denominator.isymbols
-    read = (
-        int(denominator.ilabels.max(initial=-1)) if table is None else max(table.labels, default=-1)
-    )
+    read = int(denominator.ilabels.max(initial=-1)) if table is None else table.largest
     if classes <= read or (table is not None and classes != read + 1):
         raise GraphError(
             f"emissions of {classes} classes, but the denominator reads those of {read + 1}"

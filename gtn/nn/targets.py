@@ -110,7 +110,7 @@ def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
             raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
         return items
     labels = {_label(x, target) for x in items if not isinstance(x, str)}
-    known = labels <= {EPSILON, *table.labels} if labels else True
+    known = table.known(np.array(list(labels))).all()
     texts = (x for x in items if isinstance(x, str))
     return items if known and all(x == EPSILON_TEXT or x in table for x in texts) else None
 
@@ -151,7 +151,7 @@ def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
             "(with_symbols)"
         )
     labels = table.relabelled(own, target.ilabels)
-    kept = np.flatnonzero(np.isin(labels, [EPSILON, *table.labels])).astype(np.int32)
+    kept = np.flatnonzero(table.known(labels)).astype(np.int32)
     topology = Topology(
         target.num_nodes,
         target.src[kept],

@@ -149,3 +149,11 @@ def test_what_leaves_no_mark_is_seen():
 def test_repr_is_short():
     assert repr(SymbolTable("ab")) == "SymbolTable(2: a b)"
     assert repr(SymbolTable(map(chr, range(65, 90)))).endswith("L …)")
+
+
+@given(st.sets(st.integers(0, 40)), st.lists(st.integers(-3, 45)))
+def test_known_are_epsilon_and_the_labels_of_the_table(labels, asked):
+    table = SymbolTable({label: f"s{label}" for label in labels})
+    known = table.known(np.array(asked, dtype=np.int32))
+    assert known.tolist() == [x == EPSILON or x in labels for x in asked]
+    assert table.largest == max(labels, default=-1)
