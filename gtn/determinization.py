@@ -64,8 +64,8 @@ def determinize(
             symbol each, for any transducer.
         delta: how far apart residuals may be, in nats, to count as equal; unless given, 1e-9 for
             penalties in float64 and 1e-5 for float32.
-        max_nodes: how many nodes the result may have. A graph without a deterministic form is
-            found out by this bound.
+        max_nodes: how many nodes the result may have, all graphs of a batch together. A graph
+            without a deterministic form is found out by this bound.
 
     Raises:
         GraphError: too many nodes; a transducer that is not functional, naming a node; with
