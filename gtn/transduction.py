@@ -224,7 +224,7 @@ def transduce(
 ) -> Graph:
     """Return the composition of two graphs whose arcs pair up, and cost, as functions say.
 
-    The paper's generalized transduction (section VIII-B), in blocks: ``check`` builds the
+    The paper's generalized transduction (section VIII-C), in blocks: ``check`` builds the
     structure, ``fprop`` computes all created arcs in one differentiable call; autograd is the
     paper's ``bprop``. Plain composition is the case "labels equal, penalties add". Epsilons,
     batches, starts and finals are as in :func:`gtn.compose`; labels are integers here, symbols
