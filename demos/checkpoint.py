@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeVar
@@ -82,15 +83,21 @@ def load_checkpoint(
     return tensors, json.loads(metadata["about"])
 
 
-def restored(module: M, tensors: dict[str, torch.Tensor], path: str | Path) -> M:
+def restored(build: Callable[[], M], tensors: dict[str, torch.Tensor], path: str | Path) -> M:
     """Return a module, in evaluation, with the tensors of the checkpoint at a path.
 
+    ``build`` makes it, untrained, by the settings that the checkpoint has.
+
     Raises:
-        CheckpointError: tensors that are missing, unknown or of another shape, naming them.
+        CheckpointError: settings that are missing or that no such module has; tensors that are
+            missing, unknown or of another shape, naming them.
     """
     try:
+        module = build()
         module.load_state_dict(tensors)
-    except RuntimeError as error:
+    except KeyError as error:
+        raise CheckpointError(f"{path}: of another architecture: no {error}") from error
+    except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         what = shorten(str(error), 400)
         raise CheckpointError(f"{path}: of another architecture: {what}") from error
     return module.eval()

@@ -105,8 +105,8 @@ def load_model(path: str | Path) -> tuple[str, nn.Module, dict[str, Any]]:
     name = about.get("model")
     if name not in MODELS:
         raise CheckpointError(f"{path}: model {name!r} is none of {', '.join(MODELS)}")
-    network = MODELS[name].build(**about["settings"])
-    return name, restored(network, tensors, path), about
+    network = restored(lambda: MODELS[name].build(**about["settings"]), tensors, path)
+    return name, network, about
 
 
 def shipped(row: str = SHIPPED) -> Path:

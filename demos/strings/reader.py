@@ -15,7 +15,6 @@ from torch import Tensor, nn
 import gtn
 from demos.checkpoint import (
     WEIGHTS,
-    CheckpointError,
     load_checkpoint,
     restored,
     save_checkpoint,
@@ -165,12 +164,9 @@ class StringReader(nn.Module):
             CheckpointError: no such file, or not one of these.
         """
         tensors, about = load_checkpoint(path, kind=KIND)
-        try:
-            reader = cls(**about["settings"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: is no reader of lines ({error})") from error
+        reader = restored(lambda: cls(**about["settings"]), tensors, path)
         reader.report = about.get("report", {})
-        return restored(reader, tensors, path)
+        return reader
 
 
 def shipped_checkpoint() -> Path:

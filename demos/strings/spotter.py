@@ -121,7 +121,7 @@ class Spotter(nn.Module):
         """
         tensors, about = load_checkpoint(path, kind=KIND)
         spotter = cls()
-        restored(spotter.network, tensors, path)
+        restored(lambda: spotter.network, tensors, path)
         spotter.report = about.get("report", {})
         return spotter.eval()
 

@@ -1,14 +1,28 @@
-"""Checkpoints of the check reader: written whole, read back, or refused."""
+"""Checkpoints: written whole, read back, or refused."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 
-from demos.checkpoint import CheckpointError, save_checkpoint, write_whole
+from demos.checkpoint import (
+    WEIGHTS,
+    CheckpointError,
+    load_checkpoint,
+    save_checkpoint,
+    write_whole,
+)
 from demos.checks.reading.reader import CheckReader, shipped_checkpoint
+from demos.checks.whole.reader import WholeReader
+from demos.mnist.models import load_model
+from demos.strings.reader import StringReader
+from demos.words.reading.reader import WordReader
+from demos.words.training.characters import load_network
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +66,31 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_whole(tmp_path / "a.txt", 5)  # type: ignore[arg-type]
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("name", "load", "setting"),
+    [
+        ("checks-two-stream", CheckReader.load, "recognizer"),
+        ("whole-checks", WholeReader.load, "recognizer"),
+        ("lenet-1", load_model, "settings"),
+        ("strings", StringReader.load, "settings"),
+        ("words-sdnn", WordReader.load, "settings"),
+        ("characters", load_network, "settings"),
+    ],
+)
+def test_settings_that_no_module_has(
+    name: str, load: Callable[[Path], Any], setting: str, tmp_path: Path
+) -> None:
+    shipped = WEIGHTS / f"{name}.safetensors"
+    with safe_open(shipped, framework="pt") as file:
+        kind = file.metadata()["format"]
+    tensors, about = load_checkpoint(shipped, kind=kind)
+    strange: Any = {"strange": 1} if setting == "settings" else "strange"
+    path = tmp_path / "later.safetensors"
+    save_checkpoint(path, tensors, about | {setting: strange}, kind=kind)
+    with pytest.raises(CheckpointError, match=r"later\.safetensors: .*strange"):
+        load(path)
+    save_checkpoint(path, tensors, {k: about[k] for k in about if k != setting}, kind=kind)
+    with pytest.raises(CheckpointError, match=rf"later\.safetensors: .*{setting}"):
+        load(path)

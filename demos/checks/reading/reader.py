@@ -203,18 +203,19 @@ class CheckReader(nn.Module):
         missing = {"grammar", "recognizer", "threshold", "views"} - about.keys()
         if missing:
             raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
-        try:
-            reader = cls(
+
+        def build() -> CheckReader:
+            return cls(
                 about["grammar"],
                 about["recognizer"],
                 threshold=about["threshold"],
                 views=about["views"],
                 scale=about.get("scale", 1.0),
             )
-        except (TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: a reader of another architecture: {error}") from error
+
+        reader = restored(build, tensors, path)
         reader.training_facts = Training(about.get("seen", []), about.get("report", {}))
-        return restored(reader, tensors, path)
+        return reader
 
 
 def shipped_checkpoint(recognizer: str = SHIPPED) -> Path:

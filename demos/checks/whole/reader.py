@@ -238,11 +238,15 @@ class WholeReader(nn.Module):
         missing = {"grammar", "recognizer", "threshold", "paths", "views"} - about.keys()
         if missing:
             raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
-        fields = CheckReader(about["grammar"], about["recognizer"])
-        paths, views = about["paths"], about["views"]
-        reader = cls(fields, paths=paths, threshold=about["threshold"], views=views)
+
+        def build() -> WholeReader:
+            fields = CheckReader(about["grammar"], about["recognizer"])
+            paths, views = about["paths"], about["views"]
+            return cls(fields, paths=paths, threshold=about["threshold"], views=views)
+
+        reader = restored(build, tensors, path)
         reader.report = about.get("report", {})
-        return restored(reader, tensors, path)
+        return reader
 
 
 def prepare_check(fields: LocatedFields, reader: CheckReader) -> Prepared:

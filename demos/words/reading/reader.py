@@ -15,7 +15,6 @@ from torch import nn
 import gtn
 from demos.checkpoint import (
     WEIGHTS,
-    CheckpointError,
     load_checkpoint,
     restored,
     save_checkpoint,
@@ -221,12 +220,13 @@ class WordReader(nn.Module):
             CheckpointError: missing, damaged, or of another program.
         """
         tensors, about = load_checkpoint(path, kind=KIND)
-        try:
+
+        def build() -> WordReader:
             reader = cls(**about["settings"])
             reader.seen = {str(word): int(count) for word, count in about.get("seen", {}).items()}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: is no reader of words ({error})") from error
-        return restored(reader, tensors, path)
+            return reader
+
+        return restored(build, tensors, path)
 
 
 def costing(readings: Sequence[Reading], penalty: float) -> list[Reading]:

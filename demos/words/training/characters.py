@@ -196,7 +196,7 @@ def load_network(path: str | Path) -> AmapNetwork:
         CheckpointError: missing, damaged, or of another program.
     """
     tensors, about = load_checkpoint(path, kind=KIND)
-    return restored(AmapNetwork(**about["settings"]), tensors, path)
+    return restored(lambda: AmapNetwork(**about["settings"]), tensors, path)
 
 
 def penalties_of(network: AmapNetwork, characters: Characters, batch: int = 500) -> Tensor:
