@@ -149,17 +149,17 @@ pass is {{ "%.1f" | format(speed.sweep.multiply_adds / 1e6) }} million multiply-
 
 A small network, digits and rubbish, is swept over a page at four resolutions, half an octave
 apart: digits from 20 to about 55 pixels high among dots, dashes, crosses, polygons and wavy
-lines. With positions each window has a class. Without, it is only known which digits are
-somewhere on the page: for each digit all windows at all resolutions are parallel arcs between
-two nodes, beside an arc "nowhere", and the loss is eq. 17 of what is there (the paper's proposal
-for faces).
+lines. With positions each window has a class, and digits down to 16 pixels are learned, too.
+Without, it is only known which digits are somewhere on the page: for each digit all windows at all
+resolutions are parallel arcs between two nodes, beside an arc "nowhere", and the loss is eq. 17 of
+what is there (the paper's proposal for faces).
 
 ![A page, the digits found, and where they are probable](strings/page.svg)
 
-| trained | average precision | least of a digit | seeds | minutes |
-|---|---|---|---|---|
+| trained | average precision | least of a digit | seeds | steps | minutes |
+|---|---|---|---|---|---|
 {% for spotter in spotters if spotter.seeds %}
-| {{ spotter.name }} | {{ spotter.precision }} | {{ "%.3f" | format(spotter.least) }} ({{ spotter.worst }}) | {{ spotter.seeds }} | {{ "%.1f" | format(spotter.minutes) }} |
+| {{ spotter.name }} | {{ spotter.precision }} | {{ "%.3f" | format(spotter.least) }} ({{ spotter.worst }}) | {{ spotter.seeds }} | {{ spotter.steps }} | {{ "%.1f" | format(spotter.minutes) }} |
 {% endfor %}
 
 500 fixed pages of MNIST's test digits; the mean over the ten digits. A find counts if its middle

@@ -142,6 +142,7 @@ def _spotter(name: str, runs: Sequence[Run]) -> dict[str, Any]:
     return {
         "name": name,
         "seeds": len(runs),
+        "steps": " or ".join(sorted({str(run["settings"]["steps"]) for run in runs})),
         "precision": _spread(runs, lambda run: run["figures"]["average_precision"], digits=3),
         "worst": worst,
         "least": statistics.mean(e[worst] for e in each) if each else 0.0,
