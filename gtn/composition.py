@@ -241,19 +241,23 @@ class ComposePlan:
         left, right = operands(a, b, read, failures)
         # Where one side has no epsilons, every filter allows every move.
         free = failures is None and not (a.has_output_epsilons and read.has_input_epsilons)
-        lookup = free and is_lookup(a, read)
-        if lookup or not free:
-            # What grows larger than the large side is found sooner by the other way.
-            most = max(a.num_arcs, b.num_arcs) if lookup else _LIMIT
-            *rows, too_many = explore(
-                left, right, graphs, FILTERS["trivial"] if free else mode, _ROOM, most
-            )
+        mode = FILTERS["trivial"] if free else mode
+        lookup, too_many = failures is None and is_lookup(a, read), True
+        if lookup:
+            most = max(a.num_arcs, b.num_arcs) // 2
+            *rows, too_many = explore(left, right, graphs, mode, _ROOM, most)
             found = columns(*rows)
-        if free and (not lookup or too_many):
+        if lookup and too_many:
+            # What grows so large is found sooner without the arcs that can not match.
+            left, right = operands(a, b, read, whole=False)
+        if too_many and free:
             nodes, arcs, starts, offsets, too_many = match(
                 left, right, graphs, _ROOM + a.num_arcs + b.num_arcs, _LIMIT
             )
             found = nodes, arcs, starts, offsets
+        elif too_many:
+            *rows, too_many = explore(left, right, graphs, mode, _ROOM, _LIMIT)
+            found = columns(*rows)
         if too_many:
             raise GraphError(
                 f"the composition has more than {_LIMIT} nodes or arcs; prune the operands, or "

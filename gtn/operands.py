@@ -33,7 +33,12 @@ def is_lookup(a: Topology, read: Topology) -> bool:
 
 
 def operands(
-    a: Topology, b: Topology, read: Topology, failures: FailureArcs | None = None
+    a: Topology,
+    b: Topology,
+    read: Topology,
+    failures: FailureArcs | None = None,
+    *,
+    whole: bool | None = None,
 ) -> tuple[Operand, Operand]:
     """Return the two sides of a composition.
 
@@ -49,8 +54,10 @@ def operands(
         a, b: topologies.
         read: ``b`` with the input labels that are to be matched.
         failures: of ``b``, if it has any.
+        whole: whether both are taken as they are; unless given, where one is looked up.
     """
-    if failures is None and not is_lookup(a, read) and a.num_arcs + b.num_arcs >= _LARGE:
+    whole = is_lookup(a, read) if whole is None else whole
+    if failures is None and not whole and a.num_arcs + b.num_arcs >= _LARGE:
         *found, fewer = shared_labels(a.olabels, read.ilabels)
         if fewer:
             of_a, of_b, labels_a, labels_b = map(frozen, found)

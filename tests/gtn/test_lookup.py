@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from functools import partial
 
 import numpy as np
 import pytest
@@ -209,6 +210,33 @@ def test_what_grows_larger_than_the_large_graph_is_matched(monkeypatch):
     assert found.num_arcs > graph.num_arcs
     never(monkeypatch)
     assert gtn.equal(found, compose(long, graph))
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_what_grows_larger_is_found_without_the_labels_of_one_side(silent, monkeypatch):
+    # With all arcs of the large graph, the same took twice as long and more.
+    rng = np.random.default_rng(5)
+    graph = random_graph(rng, 1000, 8000, silent=0.2, labels=8)
+    arcs = [(i, i + 1, label) for i in range(100) for label in (0, 1)]
+    lattice = gtn.Graph.from_arcs(
+        [*arcs, (0, 1, None)] if silent else arcs, final=100, dtype=torch.float64
+    )
+    sides = []
+
+    def recorded(left, right, *given, function):
+        sides.append((len(left.arcs), len(right.arcs)))
+        return function(left, right, *given)
+
+    for name in ("match", "explore"):
+        kernel = partial(recorded, function=getattr(gtn.composition, name))
+        monkeypatch.setattr(f"gtn.composition.{name}", kernel)
+    assert is_lookup(lattice.topology, graph.topology)
+    found = compose(lattice, graph)
+    (_, first), (_, last) = sides
+    assert first == graph.num_arcs > 2 * last
+    assert found.num_arcs > graph.num_arcs
+    never(monkeypatch)
+    assert gtn.equal(found, compose(lattice, graph))
 
 
 def test_what_is_kept_of_a_graph_does_not_keep_it():

@@ -24,7 +24,7 @@ FIELDS = ("src", "dst", "ilabels", "olabels", "starts", "finals", "node_offsets"
 def plainly(monkeypatch):
     """All arcs of both sides, and every pair that is reached, from now on."""
 
-    def sides(a, b, read, failures=None):
+    def sides(a, b, read, failures=None, whole=True):
         return (
             operand(a, a.olabels, a.outgoing_by_olabel),
             operand(read, read.ilabels, read.outgoing_by_ilabel, failures),
