@@ -96,9 +96,8 @@ class Decoder:
                 raise GraphError(f"reader {i} is a batch; a decoder reads with single graphs")
             if reader.num_nodes == 0:
                 raise GraphError(f"reader {i} has no path: nothing can be read with it")
-        failure_label(self.readers[-1], self.failure)
         check_beam(self.beam, self.max_active)
-        self._check_followed()
+        self._check_followed(failure_label(self.readers[-1], self.failure))
 
     @classmethod
     def of(
@@ -223,15 +222,14 @@ class Decoder:
         """Return a stream, which reads frames as they come."""
         return DecodingStream(self)
 
-    def _check_followed(self) -> None:
+    def _check_followed(self, failure: int | None) -> None:
         """Check that failure arcs of an n-gram are followed: what backs off would be lost."""
-        followed = self.failure is not None
-        for i, reader in enumerate(self.readers[: len(self.readers) - followed]):
-            table = reader.isymbols
+        for i, reader in enumerate(self.readers):
+            table, last = reader.isymbols, i + 1 == len(self.readers)
             if table is None or BACK_OFF not in table:
                 continue
-            if (reader.ilabels == table.label(BACK_OFF)).any():
-                last = i + 1 == len(self.readers)
+            label = table.label(BACK_OFF)
+            if (reader.ilabels == label).any() and not (last and failure == label):
                 right = f"failure={BACK_OFF!r} follows them" if last else "the last reader may"
                 raise GraphError(f"reader {i} has arcs that read {BACK_OFF!r}; {right}")
 

@@ -291,6 +291,10 @@ def test_the_memory_is_that_of_the_beam():
             "reader 1 has arcs that read '<backoff>'; failure='<backoff>' follows them",
         ),
         (
+            lambda d: Decoder.of(*spelled_words_and_grammar(), failure=0),
+            "reader 1 has arcs that read '<backoff>'; failure='<backoff>' follows them",
+        ),
+        (
             lambda d: Decoder(spelled_words_and_grammar()[::-1], failure="DH"),
             "reader 0 has arcs that read '<backoff>'; the last reader may",
         ),
