@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from torch.autograd.gradcheck import GradcheckError
 
 import gtn
 from gtn import (
@@ -25,6 +26,7 @@ from gtn import (
 )
 from gtn.testing import (
     Path,
+    assert_derivatives,
     assert_equivalent,
     batches,
     exact_penalties,
@@ -439,3 +441,43 @@ def test_examples_of_the_documentation():
     done = doctest.testfile(str(docs), module_relative=False, optionflags=flags, encoding="utf-8")
     assert done.attempted > 10
     assert done.failed == 0
+
+
+def changed(g, which, change):
+    """The graph with one kind of its penalties changed."""
+    names = ("penalties", "start_penalties", "final_penalties")
+    parts = {name: getattr(g, name) for name in names}
+    parts[which] = change(parts[which])
+    return g.with_penalties(parts.pop("penalties"), **parts)
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("which", ["penalties", "start_penalties", "final_penalties"])
+def test_wrong_derivatives_are_found(which, fast):
+    g = Graph.from_arcs([(0, 1, 7, 0.5), (0, 1, 8, 1.0), (1, 2, 7)], start={0: 1.0}, final={2: 0.5})
+
+    def scorer(change):
+        return lambda g: gtn.forward_penalty(changed(g, which, change))
+
+    def little_off(p):  # the same penalties, whose derivatives are a hundredth too large
+        return 1.01 * p - 0.01 * p.detach()
+
+    def wrong_second(p):  # p², whose first derivative is right
+        return p.detach() ** 2 + 2 * p.detach() * (p - p.detach())
+
+    assert_derivatives(scorer(torch.square), g, fast=fast)
+    assert_derivatives(scorer(wrong_second), g, order=1, fast=fast)
+    for wrong, order in ((little_off, 1), (wrong_second, 2)):
+        with pytest.raises(GradcheckError):
+            assert_derivatives(scorer(wrong), g, order=order, fast=fast)
+
+
+def test_a_result_that_is_no_number_has_no_derivative():
+    g = gtn.string("ab")
+    with pytest.raises(GradcheckError):
+        assert_derivatives(
+            lambda g: torch.stack([gtn.forward_penalty(g), torch.tensor(math.nan)]), g
+        )
+    for order in (0, 3):
+        with pytest.raises(gtn.GraphError, match="1 or 2"):
+            assert_derivatives(gtn.forward_penalty, g, order=order)
