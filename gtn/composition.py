@@ -12,7 +12,7 @@ from gtn.failure import FailureArcs, check_never_asked, failure_label
 from gtn.graph import Graph, check_graph
 from gtn.kernels.composition import FILTERS, explore
 from gtn.kernels.matching import match
-from gtn.operands import is_lookup, operands
+from gtn.operands import is_lookup, most_looked_up, operands
 from gtn.product import (
     Relabelling,
     as_read,
@@ -244,11 +244,11 @@ class ComposePlan:
         mode = FILTERS["trivial"] if free else mode
         lookup, too_many = failures is None and is_lookup(a, read), True
         if lookup:
-            most = max(a.num_arcs, b.num_arcs) // 2
+            most = most_looked_up(a, read)
             *rows, too_many = explore(left, right, graphs, mode, _ROOM, most)
             found = columns(*rows)
         if lookup and too_many:
-            # What grows so large is found sooner without the arcs that can not match.
+            # What grows larger is found sooner without the arcs that can not match.
             left, right = operands(a, b, read, whole=False)
         if too_many and free:
             nodes, arcs, starts, offsets, too_many = match(

@@ -13,13 +13,13 @@ from gtn.kernels.reachability import topological_order
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
 from gtn.topology import Topology
 
-__all__ = ["is_lookup", "operand", "operands"]
+__all__ = ["is_lookup", "most_looked_up", "operand", "operands"]
 
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Bounds = tuple[Int32s, Int32s]
 _LARGE = 256  # arcs
-_MUCH = 16  # times as many arcs
+_MUCH, _THIN = 16, 2  # times as many arcs; arcs for each node
 
 
 def is_lookup(a: Topology, read: Topology) -> bool:
@@ -30,6 +30,16 @@ def is_lookup(a: Topology, read: Topology) -> bool:
     """
     few, many = sorted((a.num_arcs, read.num_arcs))
     return many >= _MUCH * max(few, _LARGE)
+
+
+def most_looked_up(a: Topology, read: Topology) -> int:
+    """Return after how many arcs a look-up is given up, and the large side gone through.
+
+    Half of that side, if strings are looked up; an eighth for lattices, which often find more, so
+    that little is lost where they do.
+    """
+    few, many = sorted((a, read), key=lambda t: t.num_arcs)
+    return many.num_arcs // (2 if few.num_arcs <= _THIN * few.num_nodes else 8)
 
 
 def operands(
