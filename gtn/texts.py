@@ -14,7 +14,7 @@ from gtn.batch import GraphBatch
 from gtn.construction import check_no_numbers, label_of
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_table
-from gtn.symbols import EPSILON_TEXT, SymbolTable
+from gtn.symbols import EPSILON_TEXT, SymbolTable, check_new
 from gtn.topology import Topology
 
 __all__ = ["String", "check_text", "string", "strings", "words_hint"]
@@ -52,6 +52,7 @@ def string(
     if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
         for i, item in enumerate(items):
             check_no_numbers(i, [item])
+            check_new(item, f"arc {i}")
         symbols = SymbolTable(list(dict.fromkeys(x for x in texts if x != EPSILON_TEXT)))
     try:
         numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
@@ -132,6 +133,8 @@ def _table(rows: Sequence[Row], texts: bool) -> SymbolTable | None:
         for b, row in enumerate(rows):
             _named(b, lambda i, item: check_no_numbers(i, [item]), row)
     symbols = dict.fromkeys(x for x in items if isinstance(x, str))
+    for symbol in symbols:
+        check_new(symbol, "a string")
     return SymbolTable([x for x in symbols if x != EPSILON_TEXT])
 
 

@@ -583,7 +583,13 @@ def test_lengths_that_chains_cannot_have():
 
 
 def test_a_table_may_have_symbols_that_are_epsilon_elsewhere():
+    for items in (["a", "<eps>"], ["a", "", "b"]):
+        with pytest.raises(SymbolError, match=f"^arc 1 has the symbol '{items[1]}'; epsilon is"):
+            gtn.string(items)
+        with pytest.raises(SymbolError, match=f"a string has the symbol '{items[1]}'"):
+            gtn.strings([["b"], items])
     table = SymbolTable(["", "<eps>", "a"])
+    assert gtn.string(["<eps>", ""], symbols=table).ilabels.tolist() == [1, 0]
     g = Graph.from_arcs([(0, 1, ""), (1, 2, "<eps>", "a")], final=2, symbols=table)
     assert g.ilabels.tolist() == [0, 1]
     assert g.olabels.tolist() == [0, 2]
