@@ -19,7 +19,8 @@ Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Bounds = tuple[Int32s, Int32s]
 _LARGE = 256  # arcs
-_MUCH, _THIN = 16, 2  # times as many arcs; arcs for each node
+_MUCH, _MUCH_MORE = 16, 128  # times as many arcs as a string has, as a lattice has
+_THIN = 2  # arcs for each node
 
 
 def is_lookup(a: Topology, read: Topology) -> bool:
@@ -28,8 +29,9 @@ def is_lookup(a: Topology, read: Topology) -> bool:
     What is found is then mostly much smaller than the large side, which should not be gone through
     each time.
     """
-    few, many = sorted((a.num_arcs, read.num_arcs))
-    return many >= _MUCH * max(few, _LARGE)
+    few, many = sorted((a, read), key=lambda t: t.num_arcs)
+    much = _MUCH if _is_thin(few) else _MUCH_MORE
+    return many.num_arcs >= max(much * few.num_arcs, _MUCH * _LARGE)
 
 
 def most_looked_up(a: Topology, read: Topology) -> int:
@@ -39,7 +41,12 @@ def most_looked_up(a: Topology, read: Topology) -> int:
     that little is lost where they do.
     """
     few, many = sorted((a, read), key=lambda t: t.num_arcs)
-    return many.num_arcs // (2 if few.num_arcs <= _THIN * few.num_nodes else 8)
+    return many.num_arcs // (2 if _is_thin(few) else 8)
+
+
+def _is_thin(topology: Topology) -> bool:
+    """Whether it is a few strings, or not much more."""
+    return topology.num_arcs <= _THIN * topology.num_nodes
 
 
 def operands(

@@ -23,6 +23,7 @@ def lookups(monkeypatch):
     """Whatever is at least twice as large is large enough to be looked up in, from now on."""
     monkeypatch.setattr("gtn.operands._LARGE", 0)
     monkeypatch.setattr("gtn.operands._MUCH", 2)
+    monkeypatch.setattr("gtn.operands._MUCH_MORE", 2)
 
 
 def never(monkeypatch):
