@@ -172,7 +172,7 @@ def test_the_large_graph_is_laid_out_once(failure, monkeypatch):
         assert FailureArcs.of(graph.topology, label) is FailureArcs.of(graph.topology, label)
 
 
-@pytest.mark.parametrize(("positions", "looked_up"), [(6, True), (120, False)])
+@pytest.mark.parametrize(("positions", "looked_up"), [(6, True), (20, False), (120, False)])
 def test_the_large_graph_is_laid_out_once_for_lattices(positions, looked_up, monkeypatch):
     graph, _ = large()
     letters = graph.isymbols
