@@ -238,18 +238,18 @@ class ComposePlan:
             label = np.array([failure], dtype=np.int32)
             asked = label if relabel is None else relabelled(label, relabel)
             check_never_asked(a.olabels, int(asked[0]), "a")
-        left, right = operands(a, b, read, failures)
+        lookup, too_many = failures is None and is_lookup(a, read), True
+        left, right = operands(a, b, read, failures, whole=lookup)
         # Where one side has no epsilons, every filter allows every move.
         free = failures is None and not (a.has_output_epsilons and read.has_input_epsilons)
         mode = FILTERS["trivial"] if free else mode
-        lookup, too_many = failures is None and is_lookup(a, read), True
         if lookup:
             most = most_looked_up(a, read)
             *rows, too_many = explore(left, right, graphs, mode, _ROOM, most)
             found = columns(*rows)
         if lookup and too_many:
             # What grows larger is found sooner without the arcs that can not match.
-            left, right = operands(a, b, read, whole=False)
+            left, right = operands(a, b, read)
         if too_many and free:
             nodes, arcs, starts, offsets, too_many = match(
                 left, right, graphs, _ROOM + a.num_arcs + b.num_arcs, _LIMIT

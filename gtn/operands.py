@@ -55,7 +55,7 @@ def operands(
     read: Topology,
     failures: FailureArcs | None = None,
     *,
-    whole: bool | None = None,
+    whole: bool = False,
 ) -> tuple[Operand, Operand]:
     """Return the two sides of a composition.
 
@@ -64,16 +64,14 @@ def operands(
     of nodes at which the other has more labels left than it can have, as in the middle of a word
     at the end of a lattice, or at the end of a word in the middle of a lattice.
 
-    What is looked up (:func:`is_lookup`) and where are taken as they are, and laid out once; so are
-    two sides of which no arc is left out.
+    Two sides of which no arc is left out are laid out once.
 
     Args:
         a, b: topologies.
         read: ``b`` with the input labels that are to be matched.
         failures: of ``b``, if it has any.
-        whole: whether both are taken as they are; unless given, where one is looked up.
+        whole: whether both are taken as they are, and laid out once, as for a look-up.
     """
-    whole = is_lookup(a, read) if whole is None else whole
     if failures is None and not whole and a.num_arcs + b.num_arcs >= _LARGE:
         *found, fewer = shared_labels(a.olabels, read.ilabels)
         if fewer:
