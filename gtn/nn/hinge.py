@@ -15,6 +15,7 @@ from gtn.graph import Graph
 from gtn.nn.losses import DiscriminativeViterbiLoss
 from gtn.nn.transformers import Grammar
 from gtn.paths import path_labels
+from gtn.product import relabelled, relabelling
 
 __all__ = ["HingeLoss"]
 
@@ -46,13 +47,16 @@ class HingeLoss(DiscriminativeViterbiLoss):
         """Return the whole graph with the margin taken off at every error."""
         rows = path_labels(target)
         written = np.unique(whole.olabels[whole.olabels >= 0])
+        # An acceptor keeps the table of what came in, which need not be that of the target.
+        relabel = relabelling(whole.osymbols, target.isymbols, "match")
         each = [
-            self._errors(row, written) for row in (rows if target.topology.is_batch else [rows])
+            self._errors(row if relabel is None else relabelled(row, relabel), written)
+            for row in (rows if target.topology.is_batch else [rows])
         ]
         if not each:
             return whole
         errors = GraphBatch.from_graphs(each) if target.topology.is_batch else each[0]
-        return compose(whole, errors.with_symbols(target.isymbols).to(whole.penalties))
+        return compose(whole, errors.with_symbols(whole.osymbols).to(whole.penalties))
 
     def _errors(self, target: NDArray[np.int32], written: NDArray[np.int32]) -> Graph:
         """Return the acceptor of all that is written, -margin for each place that is not right."""

@@ -571,6 +571,16 @@ def test_hinge_to_second_order():
     assert gradgradcheck(value, [penalties, rules])
 
 
+@pytest.mark.parametrize("table", ["xyz", "yxz", "zyx", "yx"])
+def test_hinge_where_the_grammar_numbers_its_symbols_in_another_way(table):
+    graph = gtn.linear(torch.tensor([[0.5, 0.75, 0.25]]), symbols=gtn.SymbolTable("xyz"))
+    grammar = gtn.Graph.from_arcs(
+        [(0, 1, "x", 0.25), (0, 1, "y", 3.5)], final=1, symbols=gtn.SymbolTable(table)
+    )
+    # x 0.75 and y 4.25; the other one is one error.
+    assert [HingeLoss(grammar)(graph, target).item() for target in "xy"] == [0.0, 4.5]
+
+
 def test_hinge_of_a_batch_with_a_grammar_and_symbols():
     torch.manual_seed(0)
     batch = gtn.GraphBatch.from_graphs(
