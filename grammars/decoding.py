@@ -12,14 +12,13 @@ from typing import NamedTuple
 
 import torch
 
-from grammars.ngram import BACK_OFF
 from gtn.batch import GraphBatch
 from gtn.beam import check_beam, pruned
 from gtn.best_paths import n_best
 from gtn.composition import compose
 from gtn.construction import linear
 from gtn.errors import GraphError
-from gtn.failure import failure_label
+from gtn.failure import check_reads_none, check_writes_none, failure_label
 from gtn.graph import Graph, check_graph
 from gtn.paths import path_labels
 from gtn.rational import project
@@ -58,14 +57,14 @@ class Decoder:
     Attributes:
         readers: such as character models, a lexicon, an n-gram grammar; at least one. Character
             models and a lexicon are faster in one, see :meth:`of`.
-        failure: symbol of the failure arcs of the last reader.
+        failure: symbol of the failure arcs of the last reader, unless it is ``gtn.BACK_OFF``.
         beam: tokens further than this behind the best at the same place are dropped, in nats.
         max_active: how many tokens are followed at one place.
         separator: between what is written, in the text of a reading.
 
     Raises:
         GraphError: no reader, or one that is no single graph with a path; a wrong beam; failure
-            arcs of an n-gram grammar (``"<backoff>"``) that no ``failure`` follows.
+            arcs in another reader than the last.
         SymbolError: a failure symbol that the last reader has not.
 
     >>> import gtn
@@ -97,7 +96,10 @@ class Decoder:
             if reader.num_nodes == 0:
                 raise GraphError(f"reader {i} has no path: nothing can be read with it")
         check_beam(self.beam, self.max_active)
-        self._check_followed(failure_label(self.readers[-1], self.failure))
+        for i, reader in enumerate(self.readers[:-1]):
+            check_writes_none(reader, f"reader {i}")
+            check_reads_none(reader, f"reader {i}", "only the last reader may have some")
+        failure_label(self.readers[-1], self.failure)
 
     @classmethod
     def of(
@@ -221,17 +223,6 @@ class Decoder:
     def stream(self) -> DecodingStream:
         """Return a stream, which reads frames as they come."""
         return DecodingStream(self)
-
-    def _check_followed(self, failure: int | None) -> None:
-        """Check that failure arcs of an n-gram are followed: what backs off would be lost."""
-        for i, reader in enumerate(self.readers):
-            table, last = reader.isymbols, i + 1 == len(self.readers)
-            if table is None or BACK_OFF not in table:
-                continue
-            label = table.label(BACK_OFF)
-            if (reader.ilabels == label).any() and not (last and failure == label):
-                right = f"failure={BACK_OFF!r} follows them" if last else "the last reader may"
-                raise GraphError(f"reader {i} has arcs that read {BACK_OFF!r}; {right}")
 
     def _readings(self, found: Graph, count: int, candidates: int | None) -> list[Reading]:
         """Return the likeliest readings of an interpretation graph, as :meth:`read` does."""

@@ -19,16 +19,13 @@ from numpy.typing import NDArray
 
 from gtn.errors import GraphError
 from gtn.graph import Graph
-from gtn.symbols import EPSILON, SymbolTable
+from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.topology import Topology
 
 __all__ = ["BACK_OFF", "BEGIN", "END", "UNKNOWN", "NGrams", "Order"]
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 """Words of every vocabulary: before the first, after the last, and any that is not known."""
-
-BACK_OFF = "<backoff>"
-"""The symbol of failure arcs."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -133,7 +130,7 @@ class NGrams:
         back_off: str = BACK_OFF,
         dtype: torch.dtype | None = None,
     ) -> Graph:
-        """Return the acceptor of sentences, to be read with ``failure="<backoff>"``.
+        """Return the acceptor of sentences, with failure arcs: compositions back off along them.
 
         A sentence begins after ``<s>``, and ends with the final penalty of ``</s>``. The penalty
         of a sentence is minus log of its probability, exactly, as the failure arcs have it.
@@ -147,7 +144,8 @@ class NGrams:
             unknown: words of the symbols that the model does not know: ``"forbid"`` has no arc
                 for them, ``"share"`` gives each an equal share of the probability of ``<unk>``
                 (so that the sum stays one).
-            back_off: the symbol of failure arcs.
+            back_off: the symbol of failure arcs. Of another one than ``gtn.BACK_OFF`` compositions
+                and decoders have to be told: ``failure=``.
             dtype: of the penalties (torch's default dtype, unless given).
 
         Raises:
@@ -157,7 +155,7 @@ class NGrams:
         >>> from grammars.ngram_counts import counted_ngrams
         >>> model = counted_ngrams(["abab", "abb"], order=2)
         >>> grammar = model.graph()
-        >>> read = gtn.compose(gtn.string("ab"), grammar, failure=BACK_OFF)
+        >>> read = gtn.string("ab") @ grammar
         >>> bigrams = [model.penalty("a", ["<s>"]), model.penalty("b", ["a"]),
         ...            model.penalty("</s>", ["b"])]
         >>> abs(gtn.viterbi_penalty(read).item() - sum(bigrams)) < 1e-5

@@ -41,7 +41,7 @@ from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.relabelling import cross, relabel
 from gtn.sampling import sample
 from gtn.scoring import arc_posteriors, forward_penalty
-from gtn.symbols import EPSILON, SymbolTable
+from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.texts import string, strings
 from gtn.topology import Topology
 from gtn.transduction import ArcTable, expand, replace, transduce
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BACK_OFF",
     "EPSILON",
     "ArcData",
     "ArcTable",

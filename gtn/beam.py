@@ -45,8 +45,8 @@ def pruned(
         graphs: at least two graphs or batches; the first acyclic.
         filter, symbols: as in :func:`gtn.compose`, between each graph and the next.
         suffixes: one ending per graph, for keys of arc data that several have.
-        failure: input label (or symbol) of failure arcs of the last graph; see
-            :func:`gtn.compose`.
+        failure: input label (or symbol) of failure arcs of the last graph, unless they read
+            ``gtn.BACK_OFF``; see :func:`gtn.compose`.
         beam: in nats, >= 0.
         max_active: how many tokens to follow at each node of the first graph.
 

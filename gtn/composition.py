@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gtn.beam import pruned
 from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
-from gtn.failure import FailureArcs, check_never_asked, failure_label
+from gtn.failure import FailureArcs, check_never_asked, check_writes_none, failure_label
 from gtn.graph import Graph, check_graph
 from gtn.kernels.composition import FILTERS, explore
 from gtn.kernels.matching import match
@@ -25,6 +25,7 @@ from gtn.product import (
     relabelling,
     trimmed,
 )
+from gtn.symbols import BACK_OFF
 from gtn.topology import Topology
 
 __all__ = ["ComposePlan", "compose", "intersect"]
@@ -64,14 +65,15 @@ def compose(
             without labels and without a table goes with any); ``"ignore"`` compares labels as
             integers.
         suffixes: two endings for keys of arc data that both operands have.
-        failure: the input label (or symbol) of the failure arcs of ``b``. Such an arc reads
-            nothing and is followed only where no arc of its node carries the label that ``a``
-            writes; the label is then looked up at its destination, and so on: exact n-gram
-            back-off. Likewise, a string that stops at a node that is not final ends at the first
-            final node on the way of failure arcs. Penalties along the way add. The way and the
-            arc that is found are one arc of the result with several sources in ``b`` (so that
-            reading ``b``'s arc data needs a ``reduce``). What a node has is decided by its arcs
-            alone: an arc of penalty ``inf``, or one that leads nowhere, forbids the label.
+        failure: the input label (or symbol) of the failure arcs of ``b``; unless given, arcs that
+            read the symbol ``gtn.BACK_OFF`` are failure arcs. Such an arc reads nothing and is
+            followed only where no arc of its node carries the label that ``a`` writes; the label
+            is then looked up at its destination, and so on: exact n-gram back-off. Likewise, a
+            string that stops at a node that is not final ends at the first final node on the way
+            of failure arcs. Penalties along the way add. The way and the arc that is found are one
+            arc of the result with several sources in ``b`` (so that reading ``b``'s arc data needs
+            a ``reduce``). What a node has is decided by its arcs alone: an arc of penalty ``inf``,
+            or one that leads nowhere, forbids the label.
         beam, max_active: explore on the fly and follow only what is likely: see
             :func:`gtn.beam.pruned`. ``a`` must be acyclic then, and what is lost is lost.
 
@@ -126,6 +128,7 @@ def compose(
             max_active=max_active,
         )
     if symbols == "match":
+        check_writes_none(a, "a")
         a, b = in_common_tables(a, b)
     acceptor = symbols == "match" and is_acceptor(a) and is_acceptor(b)
     relabel = relabelling(a.osymbols, b.isymbols, symbols)
@@ -139,7 +142,7 @@ def compose(
         b.topology,
         filter=filter,
         relabel=relabel,
-        failure=failure_label(b, failure),
+        failure=failure_label(b, failure, symbols),
         acceptor=acceptor,
     )
     return plan(a, b, suffixes=suffixes, symbols="ignore")  # compared above, where they are to be
@@ -264,6 +267,7 @@ class ComposePlan:
                 "search it without building it"
             )
         self.a, self.b = a, b
+        self._failure = failure
         self._relabels = relabel is not None
         self._product = trimmed(
             a,
@@ -314,11 +318,19 @@ class ComposePlan:
                 )
         if symbols not in ("match", "ignore"):
             raise SymbolError(f"symbols={symbols!r}; known are 'match' and 'ignore'")
-        if symbols == "match" and not self._relabels and a.osymbols != b.isymbols:
-            raise SymbolError(
-                "a writes symbols of another table than b reads; plan with relabel=, the second "
-                'result of a.osymbols.merge(b.isymbols), or call with symbols="ignore"'
-            )
+        if symbols == "match":
+            if not self._relabels and a.osymbols != b.isymbols:
+                raise SymbolError(
+                    "a writes symbols of another table than b reads; plan with relabel=, the "
+                    "second result of a.osymbols.merge(b.isymbols), or call with "
+                    'symbols="ignore"'
+                )
+            check_writes_none(a, "a")
+            own = failure_label(b, self._failure)
+            if own != self._failure:
+                raise GraphError(
+                    f"b has failure arcs that read {BACK_OFF!r}; plan with failure={own}, its label"
+                )
         return self._product.graph([a, b], suffixes)
 
     def __repr__(self) -> str:

@@ -18,10 +18,16 @@ from gtn.graph import Graph
 from gtn.indexes import frozen, grouped
 from gtn.kernels import failure as kernels
 from gtn.kernels.reachability import find_cycle
-from gtn.symbols import EPSILON
+from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.topology import Topology
 
-__all__ = ["FailureArcs", "check_never_asked", "failure_label"]
+__all__ = [
+    "FailureArcs",
+    "check_never_asked",
+    "check_reads_none",
+    "check_writes_none",
+    "failure_label",
+]
 
 Int32s = NDArray[np.int32]
 
@@ -113,20 +119,64 @@ def _check_cycles(t: Topology, found: Int32s) -> None:
         )
 
 
-def failure_label(graph: Graph, failure: int | str | None) -> int | None:
+def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match") -> int | None:
     """Return the failure label of a graph, given as a label or as one of its input symbols.
+
+    Unless given, it is that of ``BACK_OFF``, where arcs of the graph read that symbol and symbols
+    are not to be ignored.
 
     Raises:
         SymbolError: a symbol that the graph has not.
+        GraphError: arcs that read ``BACK_OFF``, but another label is given.
         TypeError: neither a symbol nor a whole number.
     """
+    own = None if symbols == "ignore" else _used(graph.isymbols, graph.topology, "ilabels")
     if failure is None:
-        return None
+        return own
     if not isinstance(failure, str):
-        return operator.index(failure)
-    if graph.isymbols is None:
+        label = operator.index(failure)
+    elif graph.isymbols is None:
         raise SymbolError(f"failure={failure!r} is a symbol, but the graph that reads has no table")
-    return graph.isymbols.label(failure)
+    else:
+        label = graph.isymbols.label(failure)
+    if own not in (None, label):
+        raise GraphError(
+            f"failure={failure!r}, but the graph that reads has failure arcs for {BACK_OFF!r}, "
+            "too; without failure= these are followed"
+        )
+    return label
+
+
+def check_reads_none(graph: Graph, name: str, instead: str) -> None:
+    """Check that no arc reads ``BACK_OFF``, where it would not be followed.
+
+    Raises:
+        GraphError: naming the arc, and ending with what to do ``instead``.
+    """
+    label = _used(graph.isymbols, graph.topology, "ilabels")
+    if label is not None:
+        arc = int(np.argmax(graph.ilabels == label))
+        raise GraphError(f"arc {arc} of {name} is a failure arc, it reads {BACK_OFF!r}; {instead}")
+
+
+def check_writes_none(graph: Graph, name: str) -> None:
+    """Check that no arc writes ``BACK_OFF``, as the failure arcs of an acceptor do.
+
+    Raises:
+        GraphError: naming the arc.
+    """
+    label = _used(graph.osymbols, graph.topology, "olabels")
+    if label is not None:
+        check_never_asked(graph.olabels, label, name)
+
+
+def _used(table: SymbolTable | None, topology: Topology, side: str) -> int | None:
+    """Return the label of ``BACK_OFF`` if a table has it and arcs of the topology use it."""
+    if table is None or BACK_OFF not in table:
+        return None
+    label = table.label(BACK_OFF)
+    labels = getattr(topology, side)
+    return label if topology.once((side, label), lambda: bool((labels == label).any())) else None
 
 
 def check_never_asked(written: Int32s, failure: int, name: str) -> None:
@@ -139,5 +189,6 @@ def check_never_asked(written: Int32s, failure: int, name: str) -> None:
     if asking.any():
         raise GraphError(
             f"arc {int(np.argmax(asking))} of {name} writes the failure label; failure arcs are "
-            "followed where a label is missing and cannot be asked for"
+            "followed where a label is missing and cannot be asked for: they belong to the graph "
+            "that reads, the second one of a composition"
         )

@@ -15,13 +15,16 @@ from numpy.typing import NDArray
 
 from gtn.errors import SymbolError
 
-__all__ = ["EPSILON", "EPSILON_TEXT", "SymbolTable", "check_new", "visible"]
+__all__ = ["BACK_OFF", "EPSILON", "EPSILON_TEXT", "SymbolTable", "check_new", "visible"]
 
 EPSILON = -1
 """The label that consumes nothing: null in the paper's words (section VIII)."""
 
 EPSILON_TEXT = "ε"
 """How epsilon is shown, whatever the symbol table."""
+
+BACK_OFF = "<backoff>"
+"""The symbol of failure arcs, which compositions follow where nothing else fits."""
 
 _WRITTEN_ELSEWHERE = ("", "<eps>", "<epsilon>")
 """How pynini and OpenFst write epsilon."""

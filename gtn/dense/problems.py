@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gtn.distance import Semiring
 from gtn.epsilons import remove_epsilon
 from gtn.errors import CyclicGraphError, GraphError, bad_penalty
+from gtn.failure import check_reads_none
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import frozen, grouped
 from gtn.kernels import dense as kernels
@@ -61,9 +62,11 @@ class Problems:
         Raises:
             CyclicGraphError: naming a cycle on a path of arcs that read nothing, and how to remove
                 them in the semiring.
+            GraphError: emissions, graph or lengths that do not fit; failure arcs.
         """
         check_emissions(emissions)
         _check_graph(graph)
+        check_reads_none(graph, "the graph", "gtn.compose(gtn.linear(emissions), graph) follows it")
         topology = graph.topology
         count = len(emissions) if emissions.ndim == 3 else topology.batch_size
         if topology.is_batch and topology.batch_size != count:

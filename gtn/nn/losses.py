@@ -10,6 +10,7 @@ import torch
 from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.errors import GraphError
+from gtn.failure import failure_label
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import Target, acceptors
@@ -30,7 +31,8 @@ class GraphLoss(Criterion):
     """What the four criteria of section VI share: constraining a graph to its target.
 
     The constrained graph holds exactly the paths whose output, after the grammar, is the target;
-    it is ``graph @ (grammar @ string(target))``, the right part first.
+    it is ``graph @ (grammar @ string(target))``, the right part first, but for grammars with
+    failure arcs.
 
     Args:
         grammar: composed with what comes in; a graph, or a module that returns one. ``None``:
@@ -65,9 +67,12 @@ class GraphLoss(Criterion):
         table = (graph if grammar is None else grammar).osymbols
         count = len(graph) if isinstance(graph, GraphBatch) else None
         target = acceptors(targets, table, graph.penalties, count)
-        constraint = target if grammar is None else compose(grammar, target)
-        constrained = compose(graph, constraint)
         whole = graph if grammar is None else compose(graph, grammar)
+        if grammar is None or failure_label(grammar, None) is not None:
+            # What a target leaves of a grammar would back off where the whole grammar does not.
+            constrained = compose(whole, target)
+        else:
+            constrained = compose(graph, compose(grammar, target))
         losses, feasible = self.penalties(constrained, self.compared(whole, target))
         return self.reduced(losses, feasible, targets, table).to(graph.penalties)
 

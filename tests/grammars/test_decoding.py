@@ -10,7 +10,6 @@ import gtn
 from grammars.characters import character_models
 from grammars.decoding import Decoder
 from grammars.lexicon import lexicon
-from grammars.ngram import BACK_OFF
 from grammars.ngram_counts import counted_ngrams
 from gtn.errors import GraphError
 
@@ -48,6 +47,11 @@ def words_and_grammar():
     return words, grammar.graph(words.osymbols, dtype=torch.float64)
 
 
+def silenced(grammar):
+    """The grammar with failure arcs that write nothing."""
+    return gtn.relabel(grammar, olabels={gtn.BACK_OFF: None})
+
+
 def spelled_words_and_grammar():
     """Words of phones, two of them of several spellings, and what follows what."""
     names, spellings = zip(*SPELLED)
@@ -77,17 +81,17 @@ def systems():
     yield "words", Decoder.of(words, beam=math.inf), lattice(1), lambda g: g @ words
     yield (
         "grammar",
-        Decoder.of(many, grammar, failure=BACK_OFF, beam=math.inf, separator=" "),
+        Decoder.of(many, grammar, beam=math.inf, separator=" "),
         lattice(2),
-        lambda g: gtn.compose(g @ many, grammar, failure=BACK_OFF),
+        lambda g: (g @ many) @ grammar,
     )
     spelled, follows = spelled_words_and_grammar()
     spoken = gtn.closure(spelled)
     yield (
         "spelled words and a grammar",
-        Decoder.of(spoken, follows, failure=BACK_OFF, beam=math.inf, separator=" "),
+        Decoder.of(spoken, follows, beam=math.inf, separator=" "),
         lattice(4, pieces=5, symbols=PHONES),
-        lambda g: gtn.compose(g @ spoken, follows, failure=BACK_OFF),
+        lambda g: (g @ spoken) @ follows,
     )
     yield (
         "models",
@@ -97,9 +101,9 @@ def systems():
     )
     yield (
         "models on the fly, and a grammar",
-        Decoder((models, many, grammar), failure=BACK_OFF, beam=math.inf, separator=" "),
+        Decoder((models, many, grammar), beam=math.inf, separator=" "),
         frames,
-        lambda g: gtn.compose((g @ models) @ many, grammar, failure=BACK_OFF),
+        lambda g: ((g @ models) @ many) @ grammar,
     )
 
 
@@ -131,7 +135,7 @@ def test_with_an_infinite_beam_it_is_full_composition(name, decoder, recognized,
 
 def test_a_grammar_tells_words_that_sound_alike_apart():
     words, grammar = spelled_words_and_grammar()
-    decoder = Decoder.of(gtn.closure(words), grammar, failure=BACK_OFF, separator=" ")
+    decoder = Decoder.of(gtn.closure(words), grammar, separator=" ")
     for sounds, text in (
         ("S IY DH IY S IY", "see the sea"),
         ("S IY AH S IY", "see a sea"),
@@ -287,16 +291,16 @@ def test_the_memory_is_that_of_the_beam():
         (lambda d: d.with_beam(-1.0), "beam=-1.0"),
         (lambda d: d.with_beam(1.0, 0), "max_active=0"),
         (
-            lambda d: Decoder.of(*spelled_words_and_grammar()),
-            "reader 1 has arcs that read '<backoff>'; failure='<backoff>' follows them",
-        ),
-        (
             lambda d: Decoder.of(*spelled_words_and_grammar(), failure=0),
-            "reader 1 has arcs that read '<backoff>'; failure='<backoff>' follows them",
+            "failure=0, but the graph that reads has failure arcs for '<backoff>', too",
         ),
         (
-            lambda d: Decoder(spelled_words_and_grammar()[::-1], failure="DH"),
-            "reader 0 has arcs that read '<backoff>'; the last reader may",
+            lambda d: Decoder(spelled_words_and_grammar()[::-1]),
+            r"arc \d+ of reader 0 writes the failure label; .* the graph that reads",
+        ),
+        (
+            lambda d: Decoder((silenced(spelled_words_and_grammar()[1]), lexicon(["ab"]))),
+            r"arc \d+ of reader 0 is a failure arc, it reads '<backoff>'; only the last reader",
         ),
         (lambda d: Decoder.of(lexicon(["ab"]), failure="#"), "symbol '#' is not in SymbolTable"),
         (lambda d: Decoder((gtn.strings(["ab"]),)), "reader 0 is a batch"),

@@ -259,6 +259,64 @@ def test_symbols_of_different_tables(beam):
         gtn.compose(gtn.string([1]), gtn.string([1]), failure="#", beam=beam)
 
 
+def reading_back_off():
+    """A model that has seen x after the start, and backs off for y."""
+    return gtn.Graph.from_arcs(
+        [(0, 2, "x", 0.25), (0, 1, gtn.BACK_OFF, 0.5), (1, 2, "x", 2.0), (1, 2, "y", 3.0)], final=2
+    )
+
+
+@pytest.mark.parametrize("beam", [None, math.inf])
+def test_arcs_that_read_the_back_off_symbol_are_failure_arcs_without_being_named(beam):
+    model = reading_back_off()
+    written = gtn.Graph.from_arcs([(0, 1, "x"), (0, 1, "y")], final=1)
+    expected = gtn.compose(written, model, failure=gtn.BACK_OFF, beam=beam)
+    assert expected.penalties.tolist() == [0.25, 3.5]
+    assert gtn.equal(gtn.compose(written, model, beam=beam), expected)
+    assert gtn.viterbi_path(written, model, beam=beam).num_arcs == 1
+    if beam is None:
+        assert gtn.equal(written @ model, expected)
+        assert gtn.equal(written & model, expected)
+        assert gtn.equal(gtn.nn.Compose(model)(written), expected)
+    with pytest.raises(GraphError, match=r"failure=0, but the .* failure arcs for '<backoff>'"):
+        gtn.compose(written, model, failure=0, beam=beam)
+
+
+def test_labels_as_numbers_have_no_back_off_symbol():
+    model = reading_back_off()
+    label = model.isymbols.label(gtn.BACK_OFF)
+    asking = gtn.string([label, model.isymbols.label("y")])
+    assert gtn.compose(asking, model, symbols="ignore").penalties.tolist() == [0.5, 3.0]
+
+
+@pytest.mark.parametrize("beam", [None, math.inf])
+def test_failure_arcs_that_would_not_be_followed_are_refused(beam):
+    model = reading_back_off()
+    letters = gtn.string("y", symbols=model.isymbols)
+    with pytest.raises(GraphError, match=r"arc 1 of .* writes the failure label; .* that reads"):
+        gtn.compose(model, letters, beam=beam)
+    silent = gtn.relabel(model, olabels={gtn.BACK_OFF: None})
+    with pytest.raises(GraphError, match="arc 1 of graph 1 is a failure arc, it reads '<backoff>'"):
+        pruned([letters, silent, letters])
+    with pytest.raises(GraphError, match="arc 1 of the graph is a failure arc"):
+        gtn.dense.forward_penalty(torch.zeros(1, 4), model)
+    plan = gtn.ComposePlan(letters.topology, model.topology)
+    with pytest.raises(GraphError, match="plan with failure=1, its label"):
+        plan(letters, model)
+
+
+@pytest.mark.parametrize("loss", [gtn.nn.DiscriminativeForwardLoss, gtn.nn.HingeLoss])
+@pytest.mark.parametrize("silent", [False, True])
+def test_losses_whose_grammar_has_failure_arcs(loss, silent):
+    model = reading_back_off()
+    graph = gtn.linear(torch.tensor([[0.5, 0.75, 0.25]]), symbols=gtn.SymbolTable("xyz"))
+    backed_off = gtn.Graph.from_arcs([(0, 1, "x", 0.25), (0, 1, "y", 3.5)], final=1)
+    if silent:
+        model = gtn.relabel(model, olabels={gtn.BACK_OFF: None})
+    for target in "xy":
+        assert loss(model)(graph, target) == loss(backed_off)(graph, target)
+
+
 def test_data_of_both_sides_follow():
     model = backing_off()
     model = model.with_data(name=np.arange(model.num_arcs))

@@ -26,7 +26,6 @@ from demos.words.reading.sdnn import HmmReading
 from demos.words.reading.segments import SegmentReading
 from demos.words.reading.spelling import SPELLING_ORDER, spelling_graph
 from grammars.decoding import Decoder, Reading
-from grammars.ngram import BACK_OFF
 from grammars.words import WordList
 from recognizers.online.amap import amap
 from recognizers.online.hmm import REST
@@ -164,11 +163,10 @@ class WordReader(nn.Module):
         if isinstance(self.recognize, HmmReading):
             models = self.recognize.models().detach()
         words = free_strings() if lexicon is None else lexicon
-        if words.isymbols is None or BACK_OFF not in words.isymbols:
-            return Decoder.of(words, models=models, beam=beam)
-        # Failure arcs have to be in the last graph, so models and spelling stay two.
-        graphs = (words, None) if models is None else (models, words)
-        return Decoder.of(*graphs, failure=BACK_OFF, beam=beam)
+        if models is not None and words.isymbols is not None and gtn.BACK_OFF in words.isymbols:
+            # Composed with models, each node would have all the letters that it backs off to.
+            return Decoder.of(models, words, beam=beam)
+        return Decoder.of(words, models=models, beam=beam)
 
     @torch.no_grad()
     def recognized(self, ink: Ink) -> tuple[InkSegmentation | None, gtn.Graph, gtn.Graph]:

@@ -17,7 +17,7 @@ import torch
 import gtn
 from demos.words.reading.letters import SYMBOLS
 from demos.words.reading.lexicon import known_words
-from grammars.ngram import BACK_OFF, NGrams
+from grammars.ngram import NGrams
 from grammars.ngram_counts import counted_ngrams
 
 __all__ = ["SPELLING_ORDER", "letter_ngrams", "spelling_graph"]
@@ -74,15 +74,14 @@ def spelling_graph(
 ) -> gtn.Graph:
     """The graph of all strings of letters, each as likely as its letters follow each other.
 
-    It has failure arcs: it is read with `failure=BACK_OFF`, as `WordReader.decoder` does. `seen` is
-    that of a reader.
+    It has failure arcs, which compositions and decoders follow. `seen` is that of a reader.
 
     >>> graph = spelling_graph(order=3)
-    >>> read = gtn.compose(gtn.strings(["their", "hteir"]), graph, failure=BACK_OFF)
+    >>> read = gtn.strings(["their", "hteir"]) @ graph
     >>> likely, unlikely = gtn.forward_penalty(read).tolist()
     >>> unlikely > likely + 5
     True
     """
     graph = letter_ngrams(seen or {}, order).graph(SYMBOLS, scale=scale)
-    is_letter = torch.from_numpy(graph.ilabels != graph.isymbols.label(BACK_OFF))
+    is_letter = torch.from_numpy(graph.ilabels != graph.isymbols.label(gtn.BACK_OFF))
     return graph.with_penalties(graph.penalties - letter * is_letter)
