@@ -107,11 +107,11 @@ class GraphBatch(Graph):
 
         A slice, several indexes or a mask ``[B]`` make a batch again (of copies).
         """
-        if isinstance(i, bool | tuple):
+        i = i.cpu() if isinstance(i, torch.Tensor) else i
+        if isinstance(i, tuple) or (np.ndim(i) == 0 and np.asarray(i).dtype == np.bool_):
             raise IndexError(
                 f"{i!r} is no index of a batch: give a number, a slice, a list or mask"
             )
-        i = i.cpu() if isinstance(i, torch.Tensor) else i
         if isinstance(i, slice) or (not isinstance(i, int) and np.ndim(i) == 1):
             # An empty list would be an array of floats.
             which = i if isinstance(i, slice) else np.asarray(i, dtype=None if len(i) else np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,8 @@ class Builder:
         The forms are those of :func:`from_arcs`: after one label, a float is the penalty.
 
         Raises:
-            GraphError: a node that was not added; an arc of another form; a penalty that needs a
-                gradient, which goes in with ``with_penalties`` instead.
+            GraphError: a node that was not added; an arc of another form; a penalty that is no
+                number, or that needs a gradient, which goes in with ``with_penalties`` instead.
         """
         arc = len(self._arcs)
         if getattr(penalty, "requires_grad", False):
@@ -75,6 +76,8 @@ class Builder:
                 f"arc {arc} has a penalty that needs a gradient; build the graph, then give it all "
                 "penalties as one tensor, with_penalties(…)"
             )
+        if not isinstance(penalty, Real | torch.Tensor):
+            raise GraphError(f"arc {arc} has penalty {penalty!r}; a penalty is a number")
         given = (src, dst, label) if olabel is ... else (src, dst, label, olabel)
         *row, own = arc_of(arc, given)
         if own and penalty:

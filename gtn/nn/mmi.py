@@ -57,7 +57,8 @@ class MMILoss(DiscriminativeForwardLoss):
         Args:
             emissions: penalties ``[B, T, C]`` with a list of targets, or ``[T, C]`` with one; or
                 a recognition graph or a batch of them.
-            targets: strings, sequences of symbols or of labels, or acceptors.
+            targets: strings, sequences of symbols or of labels, or acceptors; a tensor
+                ``[B, U]`` is padded with -1, which is epsilon.
             lengths: frames of each, ``[B]``.
 
         Raises:

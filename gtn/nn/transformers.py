@@ -23,7 +23,8 @@ class Learned(nn.Module):
     Args:
         graph: a single graph; its penalties are the initial values. An infinite penalty (a
             forbidden arc) stays infinite whatever an optimizer does: it is put back at each call,
-            and the parameter in its place is a zero without a gradient.
+            and the parameter in its place is a zero without a gradient. A ``state_dict`` holds
+            penalties by arc, and is one of graphs with the same arcs in the same order.
 
     >>> import gtn
     >>> grammar = Learned(gtn.string("34"))

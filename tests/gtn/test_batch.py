@@ -268,7 +268,7 @@ def test_several_indexes_and_masks():
         batch[[True, False]]
     with pytest.raises(TypeError):
         batch["a"]
-    for wrong in (True, (), (0, 1)):
+    for wrong in (True, np.True_, torch.tensor(True), (), (0, 1)):
         with pytest.raises(IndexError, match="no index of a batch"):
             batch[wrong]
 

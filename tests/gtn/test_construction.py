@@ -330,6 +330,8 @@ def test_builder_takes_arcs_in_the_forms_of_from_arcs():
     assert repr(b.build()) == repr(Graph.from_arcs(arcs, final=1))
     with pytest.raises(GraphError, match=r"arc 5 has two penalties, 0\.5 and 2\.0"):
         b.add_arc(0, 1, "a", 0.5, penalty=2.0)
+    with pytest.raises(GraphError, match="arc 5 has penalty None; a penalty is a number"):
+        b.add_arc(0, 1, "a", penalty=None)
     with pytest.raises(GraphError, match=r"arc 5 is .*: 1 after a symbol is no output label"):
         b.add_arc(0, 1, "a", 1)
     with pytest.raises(GraphError, match="arc 5 has source 'a'"):
