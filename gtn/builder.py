@@ -59,7 +59,7 @@ class Builder:
         dst: int,
         label: Label,
         olabel: Any = ...,
-        penalty: float = 0.0,
+        penalty: Any = 0.0,
         **data: Any,
     ) -> int:
         """Add an arc and return its number; keywords are its arc data.

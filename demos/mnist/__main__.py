@@ -254,13 +254,14 @@ def robustness(
         Path | None,
         typer.Option(
             help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
-            "checkpoint."
+            "checkpoint; none for some of the digits."
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Measure scaled, shifted, turned and noisy test digits (section III-E)."""
-    folder = figures_folder(results, checkpoint, [shipped()], RESULTS)
+    some = digits is not None and results is None
+    folder = None if some else figures_folder(results, checkpoint, [shipped()], RESULTS)
     figures = measure_changes(checkpoint or shipped(), data, folder, digits)
     if as_json:
         typer.echo(json.dumps(figures))

@@ -86,9 +86,15 @@ def measure_robustness(
 
 
 def robustness(
-    checkpoint: Path, data: Path | None = None, folder: Path = RESULTS, most: int | None = None
+    checkpoint: Path,
+    data: Path | None = None,
+    folder: Path | None = RESULTS,
+    most: int | None = None,
 ) -> dict[str, Any]:
-    """Measure a checkpoint on changed test digits (the first ``most`` of them), write the JSON."""
+    """Measure a checkpoint on changed test digits (the first ``most`` of them), write the JSON.
+
+    ``folder=None`` writes none.
+    """
     name, network, about = load_model(checkpoint)
     test = load_digits(name, "test", data)
     part = slice(0, most)
@@ -100,7 +106,8 @@ def robustness(
         "machine": machine(),
         "curves": measure_robustness(network, test.inputs[part], test.labels[part]),
     }
-    write_whole(Path(folder) / ROBUSTNESS_FILE, json.dumps(figures) + "\n")
+    if folder is not None:
+        write_whole(Path(folder) / ROBUSTNESS_FILE, json.dumps(figures) + "\n")
     return figures
 
 

@@ -60,3 +60,10 @@ def test_figures_of_another_checkpoint_stand_beside_it(command, kept, tmp_path):
         done = CliRunner().invoke(APP[command], [command, *given])
         assert done.exit_code == 0, done.output
     assert kept == [FOLDER[command], FOLDER[command], tmp_path, Path("figures")]
+
+
+def test_figures_of_some_of_the_digits_are_kept_only_where_a_folder_is_given(kept):
+    for given in (["--digits", "100"], ["--digits", "100", "--results", "figures"]):
+        done = CliRunner().invoke(mnist.app, ["robustness", *given])
+        assert done.exit_code == 0, done.output
+    assert kept == [None, Path("figures")]
