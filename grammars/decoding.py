@@ -18,7 +18,7 @@ from gtn.best_paths import n_best
 from gtn.composition import compose
 from gtn.construction import linear
 from gtn.errors import GraphError
-from gtn.failure import check_reads_none, check_writes_none, failure_label
+from gtn.failure import check_left, failure_label
 from gtn.graph import Graph, check_graph
 from gtn.paths import path_labels
 from gtn.rational import project
@@ -97,8 +97,7 @@ class Decoder:
                 raise GraphError(f"reader {i} has no path: nothing can be read with it")
         check_beam(self.beam, self.max_active)
         for i, reader in enumerate(self.readers[:-1]):
-            check_writes_none(reader, f"reader {i}")
-            check_reads_none(reader, f"reader {i}", "only the last reader may have some")
+            check_left(reader, f"reader {i}")
         failure_label(self.readers[-1], self.failure)
 
     @classmethod

@@ -12,13 +12,7 @@ from numpy.typing import NDArray
 
 from gtn.data import Sources, compose_index
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
-from gtn.failure import (
-    FailureArcs,
-    check_never_asked,
-    check_reads_none,
-    check_writes_none,
-    failure_label,
-)
+from gtn.failure import FailureArcs, check_left, check_never_asked, failure_label
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import frozen, grouped
 from gtn.kernels.beam import FINE, NEGATIVE, TOO_MANY, Readers, Writer
@@ -80,9 +74,7 @@ class Cascade:
         graphs = list(graphs)
         if symbols == "match":
             for i, graph in enumerate(graphs[:-1]):
-                check_writes_none(graph, f"graph {i}")
-                if i > 0:
-                    check_reads_none(graph, f"graph {i}", "only the last graph may have some")
+                check_left(graph, f"graph {i}")
                 graphs[i : i + 2] = in_common_tables(graphs[i], graphs[i + 1])
         written = [as_read(a, b, symbols) for a, b in pairwise(graphs)]
         failures, label = None, failure_label(graphs[-1], failure, symbols)

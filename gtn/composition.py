@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gtn.beam import pruned
 from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
-from gtn.failure import FailureArcs, check_never_asked, check_writes_none, failure_label
+from gtn.failure import FailureArcs, check_left, check_never_asked, failure_label
 from gtn.graph import Graph, check_graph
 from gtn.kernels.composition import FILTERS, explore
 from gtn.kernels.matching import match
@@ -128,7 +128,7 @@ def compose(
             max_active=max_active,
         )
     if symbols == "match":
-        check_writes_none(a, "a")
+        check_left(a, "a")
         a, b = in_common_tables(a, b)
     acceptor = symbols == "match" and is_acceptor(a) and is_acceptor(b)
     relabel = relabelling(a.osymbols, b.isymbols, symbols)
@@ -325,7 +325,7 @@ class ComposePlan:
                     "second result of a.osymbols.merge(b.isymbols), or call with "
                     'symbols="ignore"'
                 )
-            check_writes_none(a, "a")
+            check_left(a, "a")
             own = failure_label(b, self._failure)
             if own != self._failure:
                 raise GraphError(

@@ -23,9 +23,9 @@ from gtn.topology import Topology
 
 __all__ = [
     "FailureArcs",
+    "check_left",
     "check_never_asked",
     "check_reads_none",
-    "check_writes_none",
     "failure_label",
 ]
 
@@ -159,8 +159,11 @@ def check_reads_none(graph: Graph, name: str, instead: str) -> None:
         raise GraphError(f"arc {arc} of {name} is a failure arc, it reads {BACK_OFF!r}; {instead}")
 
 
-def check_writes_none(graph: Graph, name: str) -> None:
-    """Check that no arc writes ``BACK_OFF``, as the failure arcs of an acceptor do.
+def check_left(graph: Graph, name: str) -> None:
+    """Check that a graph that another one reads has no failure arcs itself.
+
+    They would be arcs of the result, beside less than what their nodes had: some that are followed
+    there would not have been before.
 
     Raises:
         GraphError: naming the arc.
@@ -168,6 +171,7 @@ def check_writes_none(graph: Graph, name: str) -> None:
     label = _used(graph.osymbols, graph.topology, "olabels")
     if label is not None:
         check_never_asked(graph.olabels, label, name)
+    check_reads_none(graph, name, "what it reads has to be composed with it first")
 
 
 def _used(table: SymbolTable | None, topology: Topology, side: str) -> int | None:

@@ -296,6 +296,8 @@ def test_failure_arcs_that_would_not_be_followed_are_refused(beam):
     with pytest.raises(GraphError, match=r"arc 1 of .* writes the failure label; .* that reads"):
         gtn.compose(model, letters, beam=beam)
     silent = gtn.relabel(model, olabels={gtn.BACK_OFF: None})
+    with pytest.raises(GraphError, match=r"arc 1 of .* is a failure arc, it reads '<backoff>'"):
+        gtn.compose(silent, letters, beam=beam)
     with pytest.raises(GraphError, match="arc 1 of graph 1 is a failure arc, it reads '<backoff>'"):
         pruned([letters, silent, letters])
     with pytest.raises(GraphError, match="arc 1 of the graph is a failure arc"):
