@@ -14,14 +14,14 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from recognizers.binarization import (
+from recognizers.images import MIN_SIDE, reduce_to
+from recognizers.segmentation.binarization import (
     estimate_background,
     ink_mask,
     ink_threshold,
     is_light_on_dark,
     remove_specks,
 )
-from recognizers.images import MIN_SIDE, reduce_to
 
 __all__ = ["frame_digit", "framed"]
 

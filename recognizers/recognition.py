@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 import gtn
-from recognizers.segment_features import FEATURES
-from recognizers.segmentation_graph import SegmentPenalty
+from recognizers.segmentation.features import FEATURES
+from recognizers.segmentation.graph import SegmentPenalty
 
 __all__ = ["ClassGeometry", "RecognitionTransformer"]
 
@@ -51,7 +51,7 @@ class RecognitionTransformer(nn.Module):
     >>> import numpy as np
     >>> from recognizers.lenet import LeNet5
     >>> from recognizers.segmentation import segment_field
-    >>> from recognizers.segmentation_graph import segmentation_graph
+    >>> from recognizers.segmentation.graph import segmentation_graph
     >>> field = np.full((40, 80), 230, np.uint8)
     >>> field[8:32, 15:19] = field[8:32, 45:49] = 30
     >>> read = RecognitionTransformer(LeNet5(rubbish=True), gtn.SymbolTable("0123456789□"))

@@ -19,9 +19,9 @@ class TwoStream(nn.Module):
 
     One stream of convolutions sees the size-normalised ink, as LeNet-5 does; the other sees the
     segment where it stands on the line, and the ink around it in a plane of its own
-    (:mod:`recognizers.segment_surroundings`). Two full vectors meet in the last layer. So a point
-    is no zero, and the upstroke of a one is a part of what stands beside it. Batch normalisation
-    and drop-out; 242,075 parameters with eleven classes.
+    (:mod:`recognizers.segmentation.surroundings`). Two full vectors meet in the last layer. So a
+    point is no zero, and the upstroke of a one is a part of what stands beside it. Batch
+    normalisation and drop-out; 242,075 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
     - `rubbish`: append one class, named "rubbish", as the last output.

@@ -16,7 +16,7 @@ from demos.command_line import echo_problems, run_command
 from demos.image_folders import load_each
 from recognizers.datasets.fields import find_data, load_fields, nothing_read
 from recognizers.images import ImageError, load_field
-from recognizers.segmentation_quality import read_boxes
+from recognizers.segmentation.quality import read_boxes
 
 __all__ = ["cut_digits"]
 

@@ -15,9 +15,9 @@ from demos.checks.reading.reader import CheckReader
 from recognizers.datasets.fields import load_fields
 from recognizers.images import load_field
 from recognizers.recognition import RecognitionTransformer
-from recognizers.segment_rules import CUTS
 from recognizers.segmentation import segment_field
-from recognizers.segmentation_graph import segmentation_graph
+from recognizers.segmentation.graph import segmentation_graph
+from recognizers.segmentation.rules import CUTS
 
 
 @pytest.mark.parametrize("recognizer", ["two-stream", "lenet5", "residual", "bilinear"])

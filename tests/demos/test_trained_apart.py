@@ -26,7 +26,7 @@ from demos.checks.experiments.separate import (
 from demos.checks.experiments.separate_page import table_of
 from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.segmentation import segment_field
-from recognizers.segmentation_quality import read_boxes
+from recognizers.segmentation.quality import read_boxes
 
 QUICK = Effort(apart=1, longer=1, together=1, digits="small", digit_steps=2, folds=2, block=2)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from recognizers.cuts import (
+from recognizers.segmentation.cuts import (
     USUAL_SLANT,
     candidate_cuts,
     choose_cuts,
@@ -12,15 +12,15 @@ from recognizers.cuts import (
     hit_and_deflect_from_below,
     straight_cuts,
 )
-from recognizers.pieces import (
+from recognizers.segmentation.features import FEATURES, geometric_features, line_middle
+from recognizers.segmentation.pieces import (
     cut_components,
     group_pieces,
     larger_components,
     merge_fragments,
     strip_numbers,
 )
-from recognizers.segment_features import FEATURES, geometric_features, line_middle
-from recognizers.segment_rules import Rules
+from recognizers.segmentation.rules import Rules
 
 
 def chosen(ink, columns, **options):

@@ -14,8 +14,10 @@ from PIL import Image, ImageDraw
 
 import gtn
 from grammars import RUBBISH, named
-from recognizers.binarization import dark_on_light
-from recognizers.cuts import (
+from recognizers.images import load_field
+from recognizers.segmentation import Segmentation, ink_image, segment_field
+from recognizers.segmentation.binarization import dark_on_light
+from recognizers.segmentation.cuts import (
     estimate_slant,
     hit_and_deflect,
     hit_and_deflect_from_below,
@@ -23,19 +25,17 @@ from recognizers.cuts import (
     shear,
     unshear,
 )
-from recognizers.images import load_field
-from recognizers.segment_features import FEATURES
-from recognizers.segment_images import normalise_segment, to_input
-from recognizers.segment_rules import CUTS, THOROUGH, Rules
-from recognizers.segment_surroundings import segment_surroundings
-from recognizers.segmentation import Segmentation, ink_image, segment_field
-from recognizers.segmentation_graph import INK, SegmentPenalty, segmentation_graph
-from recognizers.segmentation_quality import (
+from recognizers.segmentation.features import FEATURES
+from recognizers.segmentation.graph import INK, SegmentPenalty, segmentation_graph
+from recognizers.segmentation.images import normalise_segment, to_input
+from recognizers.segmentation.quality import (
     has_path,
     measure_segmentation,
     overlap,
     read_boxes,
 )
+from recognizers.segmentation.rules import CUTS, THOROUGH, Rules
+from recognizers.segmentation.surroundings import segment_surroundings
 
 DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[3] / "shared" / "data")) / "car"
 needs_data = pytest.mark.skipif(

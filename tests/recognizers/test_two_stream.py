@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from recognizers.segment_surroundings import LINE_HEIGHT, VIEW, segment_surroundings
 from recognizers.segmentation import segment_field
+from recognizers.segmentation.surroundings import LINE_HEIGHT, VIEW, segment_surroundings
 from recognizers.two_stream import TwoStream
 
 

@@ -30,7 +30,7 @@ from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.lenet import LeNet5
 from recognizers.recognition import RecognitionTransformer
 from recognizers.segmentation import segment_field
-from recognizers.segmentation_graph import segmentation_graph
+from recognizers.segmentation.graph import segmentation_graph
 
 __all__ = ["Budget", "compare_criteria", "spread_of"]
 

@@ -14,9 +14,9 @@ from demos.command_line import require_known
 from demos.figures import keep_figures, load_figures, machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data
-from recognizers.segment_rules import CUTS
 from recognizers.segmentation import segment_field
-from recognizers.segmentation_quality import SegmentationQuality, measure_segmentation, read_boxes
+from recognizers.segmentation.quality import SegmentationQuality, measure_segmentation, read_boxes
+from recognizers.segmentation.rules import CUTS
 
 __all__ = ["command", "result_of", "table_of"]
 

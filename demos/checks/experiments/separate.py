@@ -41,8 +41,8 @@ from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
 from recognizers.segmentation import Segmentation
-from recognizers.segmentation_graph import segmentation_graph
-from recognizers.segmentation_quality import overlap
+from recognizers.segmentation.graph import segmentation_graph
+from recognizers.segmentation.quality import overlap
 
 __all__ = [
     "STAGES",

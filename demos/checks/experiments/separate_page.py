@@ -20,7 +20,7 @@ from demos.command_line import require_known
 from demos.figures import machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data, load_fields
-from recognizers.segmentation_quality import read_boxes
+from recognizers.segmentation.quality import read_boxes
 
 __all__ = ["command", "cut_in_errors", "table_of"]
 

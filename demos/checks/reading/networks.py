@@ -18,7 +18,7 @@ from recognizers.crnn import CRNN
 from recognizers.field_network import FieldNetwork, sweeping
 from recognizers.lenet import LeNet5
 from recognizers.residual import ResidualNet
-from recognizers.segment_rules import CUTS
+from recognizers.segmentation.rules import CUTS
 from recognizers.two_stream import TwoStream
 
 __all__ = ["RECOGNIZERS", "SWEEPING", "Reads", "reading_by"]

@@ -10,9 +10,9 @@ from torch import nn
 import gtn
 from demos.checks.reading.texts import CANDIDATES, Texts, texts_of
 from recognizers.recognition import RecognitionTransformer
-from recognizers.segment_rules import USUAL, Rules
 from recognizers.segmentation import Segmentation, segment_field
-from recognizers.segmentation_graph import segmentation_graph
+from recognizers.segmentation.graph import segmentation_graph
+from recognizers.segmentation.rules import USUAL, Rules
 
 __all__ = ["SegmentReading"]
 
@@ -22,7 +22,7 @@ class SegmentReading(RecognitionTransformer):
 
     Args:
         network, symbols: as those of :class:`recognizers.recognition.RecognitionTransformer`.
-        rules: by which fields are cut (:data:`recognizers.segment_rules.CUTS`).
+        rules: by which fields are cut (:data:`recognizers.segmentation.rules.CUTS`).
     """
 
     views = 5

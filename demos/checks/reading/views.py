@@ -14,8 +14,8 @@ import numpy as np
 from scipy import ndimage
 from skimage import transform
 
-from recognizers.binarization import dark_on_light
 from recognizers.images import ImageError, load_field
+from recognizers.segmentation.binarization import dark_on_light
 
 __all__ = ["Prepare", "Views", "prepare_files", "variant"]
 

@@ -17,8 +17,8 @@ from demos.checks.report.page import FileCard, cards_of, write_page
 from demos.checks.report.pictures import LEAST_POSTERIOR, MOST_ARCS, Character, data_uri
 from demos.checks.report.segments import segment_pictures
 from grammars import RUBBISH
-from recognizers.binarization import dark_on_light
 from recognizers.images import ImageError, load_field
+from recognizers.segmentation.binarization import dark_on_light
 
 __all__ = ["write_report"]
 

@@ -14,7 +14,7 @@ from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.reading.segments import SegmentReading
 from demos.checks.report.pictures import Character, data_uri, draw, likely_part
 from recognizers.segmentation import Segmentation
-from recognizers.segmentation_graph import INK, segmentation_graph
+from recognizers.segmentation.graph import INK, segmentation_graph
 
 __all__ = ["Steps", "segment_pictures", "segment_steps"]
 

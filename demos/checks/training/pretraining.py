@@ -15,7 +15,7 @@ from tqdm import tqdm
 from recognizers.datasets.mnist import load_mnist
 from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
-from recognizers.segment_images import normalise_segment, to_input
+from recognizers.segmentation.images import normalise_segment, to_input
 
 __all__ = ["DIGIT_BATCH", "Draw", "digit_images", "drawer", "pretrain", "small_digits"]
 

@@ -18,7 +18,7 @@ from demos.checks.training.samples import Sample, rethicken
 from demos.checks.training.settings import Settings
 from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
-from recognizers.segmentation_graph import segmentation_graph
+from recognizers.segmentation.graph import segmentation_graph
 
 __all__ = ["CRITERIA", "SegmentTraining"]
 

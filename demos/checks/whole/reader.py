@@ -31,7 +31,7 @@ from demos.checks.reading.views import variant
 from recognizers.field_candidates import ROLES
 from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
 from recognizers.line_images import as_batch
-from recognizers.segmentation_graph import segmentation_graph
+from recognizers.segmentation.graph import segmentation_graph
 
 __all__ = ["KIND", "SHIPPED_WHOLE", "Prepared", "WholeReader", "prepare_check"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from recognizers.pieces import piece_spans
-from recognizers.segment_features import line_middle
+from recognizers.segmentation.features import line_middle
+from recognizers.segmentation.pieces import piece_spans
 
 __all__ = ["LINE_HEIGHT", "VIEW", "segment_surroundings"]
 

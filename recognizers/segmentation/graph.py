@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 import gtn
-from recognizers.segment_features import FEATURES
-from recognizers.segment_images import to_input
-from recognizers.segmentation import Segmentation
+from recognizers.segmentation.features import FEATURES
+from recognizers.segmentation.images import to_input
+from recognizers.segmentation.oversegmentation import Segmentation
 
 INK = 0
 """Label of every arc of a segmentation graph: a piece of ink, not yet read."""

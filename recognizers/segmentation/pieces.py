@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from recognizers.cuts import candidate_cuts, choose_cuts
-from recognizers.segment_rules import Rules
+from recognizers.segmentation.cuts import candidate_cuts, choose_cuts
+from recognizers.segmentation.rules import Rules
 
 
 def cut_components(

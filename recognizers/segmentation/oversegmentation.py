@@ -1,11 +1,12 @@
 """Heuristic over-segmentation of a field image into a segmentation graph.
 
 A field is taken apart into pieces of ink, smaller than characters and ordered from left to right
-(:mod:`recognizers.binarization`, :mod:`recognizers.cuts`). A node stands before, between and after
-the pieces; an arc carries a group of 1 to 8 successive pieces that could be one character. Every
-complete path uses every piece exactly once (LeCun et al. 1998, section V, and ``T_seg`` of
-section X). By several :class:`Rules` a field is taken apart several times, and the graphs are put
-side by side between the same two ends (:data:`recognizers.segment_rules.THOROUGH`).
+(:mod:`recognizers.segmentation.binarization`, :mod:`recognizers.segmentation.cuts`). A node stands
+before, between and after the pieces; an arc carries a group of 1 to 8 successive pieces that could
+be one character. Every complete path uses every piece exactly once (LeCun et al. 1998, section V,
+and ``T_seg`` of section X). By several :class:`Rules` a field is taken apart several times, and the
+graphs are put side by side between the same two ends
+(:data:`recognizers.segmentation.rules.THOROUGH`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from recognizers.binarization import (
+from recognizers.segmentation.binarization import (
     ink_levels,
     ink_mask,
     ink_threshold,
@@ -27,23 +28,23 @@ from recognizers.binarization import (
     stroke_width,
     subtract_rules,
 )
-from recognizers.cuts import (
+from recognizers.segmentation.cuts import (
     estimate_slant,
     row_shifts,
     shear,
     unshear,
 )
-from recognizers.pieces import (
+from recognizers.segmentation.features import FEATURES, geometric_features
+from recognizers.segmentation.images import SIZE, normalise_segment
+from recognizers.segmentation.pieces import (
     cut_components,
     group_boxes,
     group_pieces,
     piece_boxes,
     piece_spans,
 )
-from recognizers.segment_features import FEATURES, geometric_features
-from recognizers.segment_images import SIZE, normalise_segment
-from recognizers.segment_rules import Rules
-from recognizers.segment_surroundings import VIEW, segment_surroundings
+from recognizers.segmentation.rules import Rules
+from recognizers.segmentation.surroundings import VIEW, segment_surroundings
 
 WORKING_HEIGHT = 128
 """Fields that are higher are reduced to this height before they are segmented, in pixels."""

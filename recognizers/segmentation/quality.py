@@ -12,7 +12,7 @@ import numpy as np
 
 from recognizers.datasets.fields import FieldSetError
 from recognizers.images import load_field
-from recognizers.segmentation import Segmentation, segment_field
+from recognizers.segmentation.oversegmentation import Segmentation, segment_field
 
 
 @dataclass(frozen=True)
