@@ -12,10 +12,10 @@ import gtn
 from recognizers.datasets.check_printing import draw_line, draw_text
 from recognizers.datasets.checks import CheckComposer
 from recognizers.datasets.mnist import load_mnist
-from recognizers.field_candidates import ROLES, beside_each_other, split_off_cents, words
-from recognizers.field_features import FEATURES, likeness_to_sign, sign_glyphs
-from recognizers.field_ink import horizontal_lines, ink_of_check, paper_levels
 from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
+from recognizers.fields.candidates import ROLES, beside_each_other, split_off_cents, words
+from recognizers.fields.features import FEATURES, likeness_to_sign, sign_glyphs
+from recognizers.fields.ink import horizontal_lines, ink_of_check, paper_levels
 
 DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 

@@ -25,8 +25,8 @@ from demos.checks.report.pictures import LEAST_POSTERIOR, data_uri, draw, likely
 from demos.checks.report.segments import segment_pictures
 from demos.checks.whole.reader import BEAM, Prepared, WholeReader
 from grammars import RUBBISH
-from recognizers.field_candidates import ROLES
 from recognizers.fields import field_graph, locate_fields
+from recognizers.fields.candidates import ROLES
 from recognizers.images import ImageError, load_field
 
 __all__ = ["write_whole_report"]

@@ -28,8 +28,8 @@ from demos.checks.reading.lines import LineReading, equally_wide, likely
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.reading.texts import Texts, texts_of
 from demos.checks.reading.views import variant
-from recognizers.field_candidates import ROLES
 from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
+from recognizers.fields.candidates import ROLES
 from recognizers.line_images import as_batch
 from recognizers.segmentation.graph import segmentation_graph
 

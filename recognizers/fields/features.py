@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from recognizers.datasets.check_printing import text_ink
-from recognizers.field_candidates import GAPS, Candidates
-from recognizers.field_ink import CheckInk
+from recognizers.fields.candidates import GAPS, Candidates
+from recognizers.fields.ink import CheckInk
 
 __all__ = ["FEATURES", "field_features", "likeness_to_sign"]
 

@@ -18,9 +18,9 @@ from scipy import ndimage
 from torch import nn
 
 import gtn
-from recognizers.field_candidates import ROLES, Candidates, candidate_fields
-from recognizers.field_features import FEATURES, field_features
-from recognizers.field_ink import CheckInk, ink_of_check
+from recognizers.fields.candidates import ROLES, Candidates, candidate_fields
+from recognizers.fields.features import FEATURES, field_features
+from recognizers.fields.ink import CheckInk, ink_of_check
 
 __all__ = ["FieldPenalty", "LocatedFields", "field_graph", "likeliest", "locate_fields"]
 

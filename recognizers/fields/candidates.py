@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from recognizers.field_ink import CheckInk
+from recognizers.fields.ink import CheckInk
 
 __all__ = ["ROLES", "Candidates", "candidate_fields"]
 
@@ -50,7 +50,7 @@ class Candidates:
 def candidate_fields(ink: CheckInk) -> Candidates:
     """Return the candidate fields of a check's ink, from left to right; O(C²) for C components.
 
-    >>> from recognizers.field_ink import ink_of_check
+    >>> from recognizers.fields.ink import ink_of_check
     >>> grey = np.full((200, 400), 220, np.uint8)
     >>> for x in (50, 58, 66, 300, 308):
     ...     grey[40:60, x : x + 4] = 40
