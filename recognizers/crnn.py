@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from recognizers.classes import DIGITS, class_names
-from recognizers.columns import COLUMN, MAPS, column_layers
 from recognizers.convolutions import initialize_convolutions
+from recognizers.lines.columns import COLUMN, MAPS, column_layers
 
 __all__ = ["CRNN"]
 
@@ -23,8 +23,8 @@ __all__ = ["CRNN"]
 class CRNN(nn.Module):
     """Lines ``[B, 1, 40, W]`` (0 paper, 1 ink) to penalties ``[B, T, C]`` of T = W / 4 columns.
 
-    Convolutions make a vector of each column (:func:`recognizers.columns.column_layers`), an LSTM
-    reads those in both directions, and one full layer reads its states. The penalties are not
+    Convolutions make a vector of each column (:func:`recognizers.lines.columns.column_layers`), an
+    LSTM reads those in both directions, and one full layer reads its states. The penalties are not
     normalised. 199,067 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.

@@ -16,8 +16,8 @@ from recognizers.classes import DIGITS
 from recognizers.datasets.fields import Field, file_hash, nothing_read
 from recognizers.datasets.strings import Lines
 from recognizers.images import ImageError
-from recognizers.line_distortion import LineDistortion
-from recognizers.line_images import as_batch
+from recognizers.lines.distortion import LineDistortion
+from recognizers.lines.images import as_batch
 
 __all__ = ["LabelledLines", "lines_to_learn", "what_is_odd"]
 

@@ -15,7 +15,7 @@ from strings alone. This page is written by `python -m demos.strings report` fro
 
 | step | what it does | where |
 |---|---|---|
-| network | any LeNet-5, or a network for lines, at every position: penalties `[B, T, C]` | `recognizers/sdnn.py`, `lenet.py`, `line_network.py` |
+| network | any LeNet-5, or a network for lines, at every position: penalties `[B, T, C]` | `recognizers/sdnn.py`, `lenet.py`, `lines/network.py` |
 | character models | neighbouring outputs of one class are one character; blanks between; different characters on contiguous outputs are forbidden; 31 learned penalties | `grammars/characters.py` |
 | grammar | none, or any: a regular expression, amounts, a fixed length | `grammars/` |
 | Viterbi | the best path, frame by frame; its string's posterior exp(-E_dforw) is the confidence | `gtn.dense` |

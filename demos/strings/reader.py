@@ -23,7 +23,7 @@ from grammars.characters import character_models
 from recognizers.classes import DIGITS
 from recognizers.datasets.strings import HEIGHT, line_input
 from recognizers.lenet import LeNet5
-from recognizers.line_network import LineNetwork
+from recognizers.lines.network import LineNetwork
 from recognizers.sdnn import LineError, SpaceDisplacementNetwork
 
 __all__ = ["NETWORKS", "Output", "Reading", "StringReader", "shipped_checkpoint"]

@@ -39,7 +39,7 @@ from demos.checks.training.train import train
 from demos.tables import write_into
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.images import load_field
-from recognizers.line_images import as_batch, normalise_line
+from recognizers.lines.images import as_batch, normalise_line
 
 run = CliRunner()
 ROOT = Path(__file__).parents[2]

@@ -41,7 +41,7 @@ from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.pages import PageRecipe, draw_pages
 from recognizers.datasets.strings import draw_lines
 from recognizers.images import ImageError, load_field
-from recognizers.line_distortion import LineDistortion
+from recognizers.lines.distortion import LineDistortion
 from recognizers.sdnn import LineError
 from recognizers.spotting import IGNORED, Detection, hits, targets_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from recognizers.columns import column_layers
-from recognizers.field_network import FieldNetwork, sweeping
+from recognizers.lines.columns import column_layers
+from recognizers.lines.field_network import FieldNetwork, sweeping
 
 
 def _used(seed: int) -> FieldNetwork:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from recognizers.line_distortion import LineDistortion
-from recognizers.line_images import HEIGHT, LEAST_CONTRAST, STEP, WIDEST, normalise_line, placement
+from recognizers.lines.distortion import LineDistortion
+from recognizers.lines.images import HEIGHT, LEAST_CONTRAST, STEP, WIDEST, normalise_line, placement
 
 NOTHING = {
     "stretch": 0.0,

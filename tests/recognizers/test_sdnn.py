@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from recognizers.lenet import LeNet5, parameters
-from recognizers.line_network import LineNetwork
+from recognizers.lines.network import LineNetwork
 from recognizers.sdnn import LineError, SpaceDisplacementNetwork, multiply_adds_of
 
 

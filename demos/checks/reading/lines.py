@@ -17,7 +17,7 @@ from torch import nn
 import gtn
 from demos.checks.reading.texts import CANDIDATES, Texts, posteriors_of
 from grammars.characters import character_models
-from recognizers.line_images import as_batch, normalise_line
+from recognizers.lines.images import as_batch, normalise_line
 
 __all__ = ["LineReading", "decoded", "edges", "equally_wide", "likely"]
 

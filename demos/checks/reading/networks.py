@@ -15,8 +15,8 @@ from demos.checks.reading.segments import SegmentReading
 from grammars import RUBBISH
 from recognizers.bilinear import BilinearNet
 from recognizers.crnn import CRNN
-from recognizers.field_network import FieldNetwork, sweeping
 from recognizers.lenet import LeNet5
+from recognizers.lines.field_network import FieldNetwork, sweeping
 from recognizers.residual import ResidualNet
 from recognizers.segmentation.rules import CUTS
 from recognizers.two_stream import TwoStream

@@ -12,7 +12,7 @@ import gtn
 from demos.checks.reading.lines import LineReading, decoded, edges
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.report.pictures import LEAST_POSTERIOR, Character, data_uri, draw, likely_part
-from recognizers.line_images import as_batch, normalise_line, placement
+from recognizers.lines.images import as_batch, normalise_line, placement
 
 __all__ = ["line_pictures"]
 

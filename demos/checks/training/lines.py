@@ -17,8 +17,8 @@ from demos.checks.training.settings import Settings
 from demos.checks.training.splicing import Splicer, cuts_between
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import acceptors
-from recognizers.line_distortion import LineDistortion
-from recognizers.line_images import as_batch
+from recognizers.lines.distortion import LineDistortion
+from recognizers.lines.images import as_batch
 
 __all__ = ["LineTraining"]
 

@@ -17,7 +17,7 @@ import torch
 import gtn
 from demos.checks.reading.lines import LineReading, edges, equally_wide
 from demos.checks.training.samples import Sample
-from recognizers.line_images import as_batch
+from recognizers.lines.images import as_batch
 
 __all__ = ["Splicer", "cuts_between"]
 

@@ -27,8 +27,8 @@ from demos.checks.whole.reader import Prepared, WholeReader
 from demos.checks.whole.samples import LocatedCheck, WrittenLine
 from demos.run_state import RunState, moments_of, move_average, restore_moments
 from recognizers.fields import field_graph
-from recognizers.line_distortion import LineDistortion
-from recognizers.line_images import as_batch
+from recognizers.lines.distortion import LineDistortion
+from recognizers.lines.images import as_batch
 
 __all__ = ["WholeLoop", "WholeSettings", "field_batches", "places_of"]
 

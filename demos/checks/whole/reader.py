@@ -30,7 +30,7 @@ from demos.checks.reading.texts import Texts, texts_of
 from demos.checks.reading.views import variant
 from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
 from recognizers.fields.candidates import ROLES
-from recognizers.line_images import as_batch
+from recognizers.lines.images import as_batch
 from recognizers.segmentation.graph import segmentation_graph
 
 __all__ = ["KIND", "SHIPPED_WHOLE", "Prepared", "WholeReader", "prepare_check"]

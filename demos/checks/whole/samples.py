@@ -21,7 +21,7 @@ from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import MnistFields
 from recognizers.fields import MARGIN, LocatedFields, locate_fields
 from recognizers.images import ImageError, load_field
-from recognizers.line_images import normalise_line
+from recognizers.lines.images import normalise_line
 
 __all__ = ["LocatedCheck", "WrittenLine", "composed_lines", "lines_of", "locate_all", "right_paths"]
 

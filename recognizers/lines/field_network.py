@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from recognizers.classes import DIGITS, class_names
-from recognizers.columns import COLUMN, MAPS, column_layers
 from recognizers.convolutions import convolution, initialize_convolutions
+from recognizers.lines.columns import COLUMN, MAPS, column_layers
 from recognizers.sdnn import SpaceDisplacementNetwork
 
 __all__ = ["FieldNetwork", "sweeping"]
@@ -18,7 +18,7 @@ __all__ = ["FieldNetwork", "sweeping"]
 class FieldNetwork(nn.Module):
     """Windows ``[B, 1, 40, W]`` (0 paper, 1 ink) to penalties ``[B, C, 1, columns]``.
 
-    Convolutions make a vector of each column (:func:`recognizers.columns.column_layers`), and
+    Convolutions make a vector of each column (:func:`recognizers.lines.columns.column_layers`), and
     three along the line, five columns wide each, see it among its neighbours. So a window is 83
     pixels wide, three or four characters: what stands beside a stroke tells a one from a part of
     a four, and a point from a zero. The image is as high as the window, so the network is swept
