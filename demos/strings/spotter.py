@@ -23,7 +23,6 @@ from demos.run_state import RunState, moments_of, restore_moments
 from recognizers.classes import DIGITS
 from recognizers.datasets.pages import PageRecipe, Pages, draw_pages, present
 from recognizers.datasets.strings import line_input
-from recognizers.spot_network import SpotNetwork
 from recognizers.spotting import (
     IGNORED,
     Detection,
@@ -35,6 +34,7 @@ from recognizers.spotting import (
     somewhere,
     targets_of,
 )
+from recognizers.spotting.network import SpotNetwork
 
 __all__ = [
     "TEST_PAGES",

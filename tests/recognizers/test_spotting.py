@@ -10,7 +10,6 @@ from torch import nn
 import gtn
 from recognizers.datasets.pages import PageRecipe, draw_pages, present
 from recognizers.sdnn import LineError
-from recognizers.spot_network import SpotNetwork
 from recognizers.spotting import (
     IGNORED,
     Detection,
@@ -22,6 +21,7 @@ from recognizers.spotting import (
     somewhere,
     targets_of,
 )
+from recognizers.spotting.network import SpotNetwork
 
 
 @pytest.fixture(scope="module")
