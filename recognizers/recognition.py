@@ -43,9 +43,9 @@ class RecognitionTransformer(nn.Module):
     Args:
         network: ``[A, 1, 32, 32]`` to penalties ``[A, C]``: LeNet-5, or any module. A network
             that is called with other arc data names it in its attribute ``reads``:
-            :class:`recognizers.two_stream.TwoStream` reads ``("image", "surroundings")``. One
-            that says how many classes it has, or names them, in its attribute ``classes`` is
-            checked against the symbols.
+            :class:`recognizers.segment_networks.two_stream.TwoStream` reads
+            ``("image", "surroundings")``. One that says how many classes it has, or names them, in
+            its attribute ``classes`` is checked against the symbols.
         symbols: the text of the C classes.
 
     >>> import numpy as np

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from recognizers.segment_networks.two_stream import TwoStream
 from recognizers.segmentation import segment_field
 from recognizers.segmentation.surroundings import LINE_HEIGHT, VIEW, segment_surroundings
-from recognizers.two_stream import TwoStream
 
 
 def digits_and_a_point() -> np.ndarray:

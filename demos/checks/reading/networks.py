@@ -13,13 +13,13 @@ import gtn
 from demos.checks.reading.lines import LineReading
 from demos.checks.reading.segments import SegmentReading
 from grammars import RUBBISH
-from recognizers.bilinear import BilinearNet
 from recognizers.crnn import CRNN
 from recognizers.lenet import LeNet5
 from recognizers.lines.field_network import FieldNetwork, sweeping
-from recognizers.residual import ResidualNet
+from recognizers.segment_networks.bilinear import BilinearNet
+from recognizers.segment_networks.residual import ResidualNet
+from recognizers.segment_networks.two_stream import TwoStream
 from recognizers.segmentation.rules import CUTS
-from recognizers.two_stream import TwoStream
 
 __all__ = ["RECOGNIZERS", "SWEEPING", "Reads", "reading_by"]
 

@@ -16,10 +16,10 @@ __all__ = ["BilinearNet"]
 class BilinearNet(nn.Module):
     """Segments ``[A, 1, 32, 32]`` and their surroundings ``[A, 2, 32, 32]`` to ``[A, C]``.
 
-    Two streams of convolutions, as in :class:`recognizers.two_stream.TwoStream`, but what one of
-    them sees changes what the other's means: a vector of the ink, x, and a vector of where it
-    stands, y, meet as the penalty ``x W_c y`` of class c. With a one in both, what either says
-    alone is part of it. Batch normalisation; 38,387 parameters with eleven classes.
+    Two streams of convolutions, as in :class:`recognizers.segment_networks.two_stream.TwoStream`,
+    but what one of them sees changes what the other's means: a vector of the ink, x, and a vector
+    of where it stands, y, meet as the penalty ``x W_c y`` of class c. With a one in both, what
+    either says alone is part of it. Batch normalisation; 38,387 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
     - `rubbish`: append one class, named "rubbish", as the last output.
