@@ -41,9 +41,9 @@ from recognizers.baselines.support_vectors import SupportVectors, VirtualSupport
 from recognizers.baselines.tangent import TangentNeighbours
 from recognizers.datasets.fields import find_data
 from recognizers.datasets.mnist import load_mnist
-from recognizers.deslanting import deslant
+from recognizers.digits.deslanting import deslant
+from recognizers.digits.reduction import to_16x16
 from recognizers.distortion import Distortion
-from recognizers.reduction import to_16x16
 from recognizers.small_lenets import LeNet4
 
 __all__ = ["BASELINES", "Row", "run_baseline", "validate_baseline"]

@@ -20,8 +20,8 @@ from demos.checkpoint import (
 )
 from recognizers.boosting import BoostedNetworks
 from recognizers.datasets.mnist import to_input
+from recognizers.digits.reduction import shrunk
 from recognizers.lenet import LeNet5
-from recognizers.reduction import shrunk
 from recognizers.small_lenets import LeNet1, LeNet4
 
 __all__ = [

@@ -20,7 +20,7 @@ from demos.mnist.recipes import Recipe
 from demos.mnist.train import Digits, penalties_of, train_network
 from recognizers.classes import DIGITS
 from recognizers.datasets.fields import Field, nothing_read
-from recognizers.digit_frames import frame_digit
+from recognizers.digits.frames import frame_digit
 from recognizers.images import ImageError, load_field
 
 __all__ = ["SHARE", "OwnDigits", "load_digit", "own_digits", "train_on_own"]

@@ -16,7 +16,7 @@ from demos.mnist.read import DigitReader, evaluate_folder
 from demos.mnist.recipes import RECIPES
 from recognizers.datasets.fields import FieldSetError
 from recognizers.datasets.mnist import load_mnist
-from recognizers.digit_frames import frame_digit
+from recognizers.digits.frames import frame_digit
 from recognizers.images import ImageError
 
 call = CliRunner().invoke

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from recognizers.deslanting import deslant, slants
-from recognizers.reduction import crop, shrunk, to_16x16
+from recognizers.digits.deslanting import deslant, slants
+from recognizers.digits.reduction import crop, shrunk, to_16x16
 
 
 def leaning(slope, height=28, width=28):

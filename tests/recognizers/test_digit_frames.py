@@ -9,7 +9,7 @@ from PIL import Image
 from recognizers.classes import DIGITS
 from recognizers.codes import codes
 from recognizers.datasets.mnist import load_mnist
-from recognizers.digit_frames import frame_digit, framed
+from recognizers.digits.frames import frame_digit, framed
 
 GLYPHS = [np.kron(one > 0, np.ones((4, 4))) * 255 for one in codes(DIGITS).reshape(10, 12, 7)]
 GLYPHS = [np.pad(one.astype(np.uint8), 6) for one in GLYPHS]

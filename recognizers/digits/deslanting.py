@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recognizers.reduction import check_images, crop
+from recognizers.digits.reduction import check_images, crop
 
 BLOCK = 4096
 """Images that are sheared at once: an index per pixel is 25 MB then."""
