@@ -30,7 +30,6 @@ from gtn.errors import (
     NegativeCycleError,
     SymbolError,
 )
-from gtn.expectation import entropy, expected
 from gtn.graph import Graph
 from gtn.minimization import minimize
 from gtn.optimization import connect, topsort
@@ -41,6 +40,7 @@ from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.relabelling import cross, relabel
 from gtn.sampling import sample
 from gtn.scoring import arc_posteriors, forward_penalty
+from gtn.scoring.expectation import entropy, expected
 from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.texts import string, strings
 from gtn.topology import Topology

@@ -14,7 +14,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.kernels.sampling import draw_paths, running_shares
 from gtn.paths import chains
-from gtn.recursion import PathSums, path_sums
+from gtn.scoring.recursion import PathSums, path_sums
 from gtn.tensors import as_array, float64_penalties
 
 __all__ = ["sample"]

@@ -6,7 +6,7 @@ import torch
 
 import gtn
 from gtn.kernels.masses import _exp_minus, forward_masses, forward_potentials
-from gtn.recursion import AcyclicSums, shares
+from gtn.scoring.recursion import AcyclicSums, shares
 
 
 def test_the_exponential_is_numpys():

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gtn
-from gtn import cyclic
 from gtn.errors import DivergentGraphError
+from gtn.scoring import cycles
 from gtn.testing import (
     exact_penalties,
     forward_penalty_by_enumeration,
@@ -25,7 +25,7 @@ FREE = {"epsilons": True, "acceptor": False}
 @pytest.fixture(params=["dense", "sparse"])
 def solver(request, monkeypatch):
     """Solve all components, of two nodes up, by the one or the other solver."""
-    monkeypatch.setattr(cyclic, "SMALL_COMPONENT", 1000 if request.param == "dense" else 1)
+    monkeypatch.setattr(cycles, "SMALL_COMPONENT", 1000 if request.param == "dense" else 1)
 
 
 def learning(graph):
@@ -153,7 +153,7 @@ def test_many_small_masses_that_sum_to_one_diverge():
 
 def test_many_components_of_both_solvers_in_one_batch():
     rng = np.random.default_rng(5)
-    parts, largest = [], cyclic.SMALL_COMPONENT
+    parts, largest = [], cycles.SMALL_COMPONENT
     for size in (3, largest + 20, 1, largest - 1, largest + 1, 2 * largest, 2):
         src = np.concatenate([np.arange(size), rng.integers(0, size, 2 * size)])
         dst = np.concatenate([(np.arange(size) + 1) % size, rng.integers(0, size, 2 * size)])

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 
 import gtn
-from gtn import cyclic
 from gtn.errors import CyclicGraphError, DivergentGraphError
+from gtn.scoring import cycles
 from gtn.testing import (
     assert_derivatives,
     batches,
@@ -26,7 +26,7 @@ CONVERGING = exact_penalties(2.1, 8, infinite=True)
 @pytest.fixture(params=["dense", "sparse"])
 def solver(request, monkeypatch):
     """Solve all components, of two nodes up, by the one or the other solver."""
-    monkeypatch.setattr(cyclic, "SMALL_COMPONENT", 1000 if request.param == "dense" else 1)
+    monkeypatch.setattr(cycles, "SMALL_COMPONENT", 1000 if request.param == "dense" else 1)
 
 
 def random_graph(rng, low=-1.0, high=5.0, infinite=0.1, nodes=6, arcs=12):

@@ -6,7 +6,7 @@ import torch
 
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.scoring import Posteriors, posteriors_float64
+from gtn.scoring.all_paths import Posteriors, posteriors_float64
 from gtn.tensors import as_given, as_index
 from gtn.topology import Topology
 

@@ -1,7 +1,8 @@
 """Scoring over all paths: forward penalty and arc posteriors (paper, section VI-C).
 
 Both are exact, on graphs with cycles too, and differentiable to arc, start and final penalties,
-to any order (:mod:`gtn.recursion`). The arithmetic is float64 whatever the dtype of the penalties.
+to any order (:mod:`gtn.scoring.recursion`). The arithmetic is float64 whatever the dtype of the
+penalties.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import torch
 
 from gtn.graph import Graph, check_graph
 from gtn.kernels import masses as kernels
-from gtn.recursion import exp_minus, path_sums, potentials, shares, solve
+from gtn.scoring.recursion import exp_minus, path_sums, potentials, shares, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 

@@ -3,7 +3,8 @@
 Potentials (eq. 13) turn penalties into sums; the linear solve turns shares of those sums into
 derivatives, and is closed under differentiation: the derivative of a solve is the same solve
 along the reversed graph. So gradients of any order come from the two. On acyclic graphs both are
-one pass over the arcs; on graphs with cycles, :mod:`gtn.cyclic` solves component by component.
+one pass over the arcs; on graphs with cycles, :mod:`gtn.scoring.cycles` solves component by
+component.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.cyclic import CyclicSums
 from gtn.graph import check_penalties
 from gtn.kernels import masses as kernels
+from gtn.scoring.cycles import CyclicSums
 from gtn.tensors import as_array, as_index, check_untransformed
 from gtn.topology import Topology
 
