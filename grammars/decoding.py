@@ -18,9 +18,9 @@ from gtn.best_paths import n_best
 from gtn.composition import compose
 from gtn.construction import linear
 from gtn.errors import GraphError
-from gtn.failure import check_left, failure_label
 from gtn.graph import Graph, check_graph
 from gtn.paths import path_labels
+from gtn.product.failure import check_left, failure_label
 from gtn.rational import project
 from gtn.scoring import forward_penalty
 from gtn.streaming import PrunedStream

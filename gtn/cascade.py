@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from gtn.data import Sources, compose_index
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
-from gtn.failure import FailureArcs, check_left, check_never_asked, failure_label
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import frozen, grouped
 from gtn.kernels.beam import FINE, NEGATIVE, TOO_MANY, Readers, Writer
 from gtn.kernels.reachability import reach
 from gtn.product import Product, as_read, in_common_tables, is_acceptor
+from gtn.product.failure import FailureArcs, check_left, check_never_asked, failure_label
 from gtn.tensors import as_array, float64_penalties
 from gtn.token_passing import Starts, TokenPassing
 from gtn.topology import Topology

@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 from gtn.beam import pruned
 from gtn.data import Sources
 from gtn.errors import GraphError, SymbolError
-from gtn.failure import FailureArcs, check_left, check_never_asked, failure_label
 from gtn.graph import Graph, check_graph
 from gtn.kernels.composition import FILTERS, explore
 from gtn.kernels.matching import match
-from gtn.operands import is_lookup, most_looked_up, operands
 from gtn.product import (
     Relabelling,
     as_read,
@@ -25,6 +23,8 @@ from gtn.product import (
     relabelling,
     trimmed,
 )
+from gtn.product.failure import FailureArcs, check_left, check_never_asked, failure_label
+from gtn.product.sides import is_lookup, most_looked_up, operands
 from gtn.symbols import BACK_OFF
 from gtn.topology import Topology
 

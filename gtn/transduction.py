@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 from gtn.batch import assemble, gather, traced
 from gtn.data import ArcData, Column, Sources
 from gtn.errors import GraphError, bad_penalty
-from gtn.exploration import Check, explored
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import integers
 from gtn.optimization import only_arcs
+from gtn.product.exploration import Check, explored
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.tensors import as_mask
 from gtn.topology import Topology

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from gtn.distance import Semiring
 from gtn.epsilons import remove_epsilon
 from gtn.errors import CyclicGraphError, GraphError, bad_penalty
-from gtn.failure import check_reads_none
 from gtn.graph import Graph, check_penalties
 from gtn.indexes import frozen, grouped
 from gtn.kernels import dense as kernels
 from gtn.kernels.layout import Layout, arrange
 from gtn.kernels.reachability import find_cycle, topological_order
+from gtn.product.failure import check_reads_none
 from gtn.rational import project
 from gtn.symbols import EPSILON
 from gtn.tensors import Lengths, as_array, check_untransformed, checked_lengths

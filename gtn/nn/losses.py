@@ -10,12 +10,12 @@ import torch
 from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.errors import GraphError
-from gtn.failure import failure_label
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import Target, acceptors
 from gtn.nn.transformers import Grammar, current
 from gtn.paths import viterbi_penalty_float64
+from gtn.product.failure import failure_label
 from gtn.scoring import forward_penalty_float64
 
 __all__ = [

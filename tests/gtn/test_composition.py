@@ -16,8 +16,8 @@ import gtn
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.errors import DataError, GraphError, SymbolError
 from gtn.kernels import composition as kernels
-from gtn.operands import operand
 from gtn.product import columns
+from gtn.product.sides import operand
 from gtn.symbols import EPSILON
 from gtn.testing import assert_derivatives
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst

@@ -10,7 +10,7 @@ import torch
 import gtn
 from gtn.beam import pruned
 from gtn.errors import DataError, GraphError, SymbolError
-from gtn.failure import FailureArcs
+from gtn.product.failure import FailureArcs
 from gtn.symbols import EPSILON
 from gtn.testing import assert_derivatives, path_penalties_by_string
 from gtn.testing.openfst import random_graphs

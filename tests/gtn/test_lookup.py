@@ -12,8 +12,8 @@ import torch
 
 import gtn
 from gtn.composition import compose
-from gtn.failure import FailureArcs
-from gtn.operands import is_lookup
+from gtn.product.failure import FailureArcs
+from gtn.product.sides import is_lookup
 
 FIELDS = ("src", "dst", "ilabels", "olabels", "starts", "finals", "node_offsets", "arc_offsets")
 
@@ -21,9 +21,9 @@ FIELDS = ("src", "dst", "ilabels", "olabels", "starts", "finals", "node_offsets"
 @pytest.fixture
 def lookups(monkeypatch):
     """Whatever is at least twice as large is large enough to be looked up in, from now on."""
-    monkeypatch.setattr("gtn.operands._LARGE", 0)
-    monkeypatch.setattr("gtn.operands._MUCH", 2)
-    monkeypatch.setattr("gtn.operands._MUCH_MORE", 2)
+    monkeypatch.setattr("gtn.product.sides._LARGE", 0)
+    monkeypatch.setattr("gtn.product.sides._MUCH", 2)
+    monkeypatch.setattr("gtn.product.sides._MUCH_MORE", 2)
 
 
 def never(monkeypatch):
@@ -152,14 +152,14 @@ def test_the_large_graph_is_laid_out_once(failure, monkeypatch):
             graph, graph.isymbols.label(failure), np.zeros(graph.num_nodes - 1, dtype=int)
         )
     laid_out, found = [], []
-    kept = {name: getattr(gtn.operands, name) for name in ("_bounds", "operand")}
+    kept = {name: getattr(gtn.product.sides, name) for name in ("_bounds", "operand")}
     for name, function in kept.items():
 
         def recorded(topology, *given, name=name, function=function, **options):
             laid_out.append((name, topology.num_arcs))
             return function(topology, *given, **options)
 
-        monkeypatch.setattr(f"gtn.operands.{name}", recorded)
+        monkeypatch.setattr(f"gtn.product.sides.{name}", recorded)
     for word in words[:3]:
         found.append(compose(gtn.string(word), graph, failure=failure))
     each = [("_bounds", 6), ("operand", 6)]
@@ -178,11 +178,11 @@ def test_the_large_graph_is_laid_out_once_for_lattices(positions, looked_up, mon
     graph |= gtn.string("h", symbols=letters)  # a letter that is in both
     laid_out = []
 
-    def recorded(topology, *given, function=gtn.operands._bounds):
+    def recorded(topology, *given, function=gtn.product.sides._bounds):
         laid_out.append(topology.num_arcs)
         return function(topology, *given)
 
-    monkeypatch.setattr("gtn.operands._bounds", recorded)
+    monkeypatch.setattr("gtn.product.sides._bounds", recorded)
     for seed in range(3):
         generator = torch.Generator().manual_seed(seed)
         lattice = gtn.linear(torch.rand(positions, 8, generator=generator), symbols=letters)

@@ -10,13 +10,13 @@ import torch
 
 import gtn
 from gtn.composition import compose
-from gtn.failure import FailureArcs
 from gtn.kernels import composition as kernels
 from gtn.kernels.lookahead import ENDLESS, FAR
 from gtn.kernels.matching import match
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
-from gtn.operands import operand, operands
 from gtn.product import columns
+from gtn.product.failure import FailureArcs
+from gtn.product.sides import operand, operands
 
 FIELDS = ("src", "dst", "ilabels", "olabels", "starts", "finals", "node_offsets", "arc_offsets")
 
@@ -109,7 +109,7 @@ LABELS = {
 def test_the_same_nodes_and_arcs_as_by_exploring(kind, name, monkeypatch):
     rng = np.random.default_rng(0)
     mine, theirs = LABELS[name]
-    monkeypatch.setattr("gtn.operands._LARGE", 0)
+    monkeypatch.setattr("gtn.product.sides._LARGE", 0)
     pairs, arcs = [], 0
     for round in range(12):
         lefts = [kind(rng, mine) for _ in range(3)]

@@ -82,7 +82,7 @@ def test_candidates_are_asked_in_blocks(block, monkeypatch):
     rng = np.random.default_rng(100)
     a, b = (random_graph(rng, nodes=8, arcs=40, labels=3, full=True) for _ in range(2))
     expected = transduce(a, b, check=equal_labels, fprop=add)
-    monkeypatch.setattr("gtn.exploration._BLOCK", block)
+    monkeypatch.setattr("gtn.product.exploration._BLOCK", block)
     sizes = []
 
     def check(left, right):

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gtn.errors import GraphError
 from gtn.kernels.composition import FILTERS, Operand, number
-from gtn.operands import operand
-from gtn.product import Product, columns, common_length, filter_mode, trimmed
+from gtn.product.sides import operand
+from gtn.product.tuples import Product, columns, common_length, filter_mode, trimmed
 from gtn.symbols import EPSILON
 from gtn.topology import Topology
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.failure import FailureArcs
 from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.composition import Operand
 from gtn.kernels.lookahead import ENDLESS, FAR, ends, label_bounds, least_labels
 from gtn.kernels.reachability import topological_order
 from gtn.kernels.shared_labels import by_node_and_label, shared_labels
+from gtn.product.failure import FailureArcs
 from gtn.topology import Topology
 
 __all__ = ["is_lookup", "most_looked_up", "operand", "operands"]

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from gtn.batch import assemble
 from gtn.data import Sources, merged
 from gtn.errors import GraphError, SymbolError
-from gtn.failure import FailureArcs
-from gtn.gathering import gathered_sums, sum_of, sums_of_sources
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels import shared_labels
 from gtn.kernels.composition import FILTERS, Operand
 from gtn.kernels.trimming import trim
+from gtn.product.failure import FailureArcs
+from gtn.product.gathering import gathered_sums, sum_of, sums_of_sources
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 
