@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.beam import check_beam
-from gtn.cascade import Cascade
+from gtn.beam.cascade import Cascade
 from gtn.construction import linear
 from gtn.errors import GraphError, bad_penalty
 from gtn.graph import Graph

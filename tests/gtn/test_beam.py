@@ -366,10 +366,10 @@ def test_buffers_grow_from_nothing(filter, monkeypatch):
     large = pruned([a, b, c], filter=filter, max_active=40)
     assert large.num_arcs > 1000
     for room in (1, 3):
-        monkeypatch.setattr("gtn.token_passing._ROOM", room)
+        monkeypatch.setattr("gtn.beam.token_passing._ROOM", room)
         assert gtn.equal(pruned([a, b, c], filter=filter, max_active=40), large)
     for limit in (1, 5, 400):
-        monkeypatch.setattr("gtn.token_passing._LIMIT", limit)
+        monkeypatch.setattr("gtn.beam.token_passing._LIMIT", limit)
         with pytest.raises(GraphError, match="too many tokens or arcs"):
             pruned([a, b, c], filter=filter, max_active=40)
 

@@ -72,7 +72,7 @@ def test_after_any_pieces_it_is_the_pruned_composition(beam, max_active):
 def test_a_stream_grows_from_nothing(monkeypatch):
     words, grammar = words_and_grammar()
     frames = torch.rand(40, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    monkeypatch.setattr("gtn.token_passing._ROOM", 1)
+    monkeypatch.setattr("gtn.beam.token_passing._ROOM", 1)
     stream = PrunedStream([words, grammar], beam=3.0)
     for frame in frames:
         stream.add(frame[None])

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gtn.beam.token_passing import Starts, TokenPassing
 from gtn.data import Sources, compose_index
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.graph import Graph, check_penalties
@@ -19,7 +20,6 @@ from gtn.kernels.reachability import reach
 from gtn.product import Product, as_read, in_common_tables, is_acceptor
 from gtn.product.failure import FailureArcs, check_left, check_never_asked, failure_label
 from gtn.tensors import as_array, float64_penalties
-from gtn.token_passing import Starts, TokenPassing
 from gtn.topology import Topology
 
 __all__ = ["Cascade"]

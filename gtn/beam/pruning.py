@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gtn.cascade import Cascade
+from gtn.beam.cascade import Cascade
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.product import common_length, filter_mode
