@@ -14,12 +14,12 @@ import torch
 
 from gtn.batch import GraphBatch
 from gtn.beam import check_beam, pruned
-from gtn.best_paths import n_best
 from gtn.composition import compose
 from gtn.construction import linear
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.paths import path_labels
+from gtn.paths.ranking import n_best
 from gtn.product.failure import check_left, failure_label
 from gtn.rational import project
 from gtn.scoring import forward_penalty

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 from gtn import dense, nn
 from gtn.ambiguity import is_functional, is_unambiguous
 from gtn.batch import GraphBatch
-from gtn.best_paths import n_best
 from gtn.builder import Builder
 from gtn.complementation import complement, difference
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.construction import empty, from_arcs, from_arrays, linear
 from gtn.data import ArcData, Column, Sources
 from gtn.determinization import determinize
-from gtn.distance import shortest_distance
 from gtn.epsilons import remove_epsilon
 from gtn.errors import (
     CyclicGraphError,
@@ -34,11 +32,13 @@ from gtn.graph import Graph
 from gtn.minimization import minimize
 from gtn.optimization import connect, topsort
 from gtn.paths import path_labels, path_text, viterbi_path, viterbi_penalty
-from gtn.pruning import prune
+from gtn.paths.distance import shortest_distance
+from gtn.paths.pruning import prune
+from gtn.paths.ranking import n_best
+from gtn.paths.sampling import sample
 from gtn.pushing import push
 from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.relabelling import cross, relabel
-from gtn.sampling import sample
 from gtn.scoring import arc_posteriors, forward_penalty
 from gtn.scoring.expectation import entropy, expected
 from gtn.symbols import BACK_OFF, EPSILON, SymbolTable

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from gtn.batch import assemble, gather
 from gtn.data import Sources
-from gtn.distance import Semiring, distances_float64
 from gtn.errors import CyclicGraphError, GraphError
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.epsilons import closures
 from gtn.optimization import finite, finite_part
+from gtn.paths.distance import Semiring, distances_float64
 from gtn.symbols import EPSILON
 from gtn.tensors import as_given, as_index, float64_penalties
 from gtn.topology import Topology

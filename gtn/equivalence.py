@@ -13,16 +13,16 @@ from gtn.ambiguity import is_functional
 from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.determinization import determinize
-from gtn.distance import Semiring
 from gtn.errors import CyclicGraphError, GraphError
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import numbered
 from gtn.optimization import finite_part
 from gtn.paths import viterbi_penalty
+from gtn.paths.distance import Semiring
+from gtn.paths.sampling import sample
 from gtn.product import common_length, relabelled, relabelling
 from gtn.pushing import push
 from gtn.rational import project, union
-from gtn.sampling import sample
 from gtn.scoring import forward_penalty
 from gtn.symbols import SymbolTable
 from gtn.tensors import as_index

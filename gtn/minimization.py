@@ -12,12 +12,12 @@ from gtn.batch import assemble, gather
 from gtn.data import Sources
 from gtn.determinism import Symbols, arcs_by_symbol, nondeterminism, outgoing_by_symbol, symbols_of
 from gtn.determinization import Semiring, check_semiring, check_unweighted, tolerance, unweighted
-from gtn.distance import distances_float64
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen, grouped, numbered
 from gtn.kernels.minimization import breadth_first_blocks, coarsest_partition, windows
 from gtn.optimization import connect, finite_part
+from gtn.paths.distance import distances_float64
 from gtn.pushing import pushed_float64
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology

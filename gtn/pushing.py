@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from gtn.distance import Semiring, distances_float64
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.optimization import finite
+from gtn.paths.distance import Semiring, distances_float64
 from gtn.tensors import as_given, as_index, float64_penalties
 
 __all__ = ["push", "pushed_float64"]

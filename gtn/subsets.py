@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from gtn.batch import assemble, gather
 from gtn.data import Sources
 from gtn.determinism import Symbols, outgoing_by_symbol
-from gtn.distance import Semiring, distances_float64
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels import weighted_subsets as kernels
+from gtn.paths.distance import Semiring, distances_float64
 from gtn.symbols import EPSILON
 from gtn.tensors import as_array, as_given, float64_penalties
 from gtn.topology import Topology

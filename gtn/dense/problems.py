@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.distance import Semiring
 from gtn.epsilons import remove_epsilon
 from gtn.errors import CyclicGraphError, GraphError, bad_penalty
 from gtn.graph import Graph, check_penalties
@@ -17,6 +16,7 @@ from gtn.indexes import frozen, grouped
 from gtn.kernels import dense as kernels
 from gtn.kernels.layout import Layout, arrange
 from gtn.kernels.reachability import find_cycle, topological_order
+from gtn.paths.distance import Semiring
 from gtn.product.failure import check_reads_none
 from gtn.rational import project
 from gtn.symbols import EPSILON

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
-from gtn.best_paths import best_of_each
 from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
@@ -19,6 +18,7 @@ from gtn.nn.criterion import Criterion
 from gtn.nn.targets import Target, one_for_each, target_labels
 from gtn.nn.transformers import Grammar, current
 from gtn.paths import path_labels
+from gtn.paths.ranking import best_of_each
 from gtn.scoring import forward_penalty_float64
 from gtn.tensors import as_index
 

@@ -234,7 +234,7 @@ def test_distances_are_those_of_openfst(semiring, acyclic, least):
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_a_cycle_in_one_graph_of_a_batch_is_searched_alone(direction, monkeypatch):
     searched = []
-    kept = gtn.least_ways.kernels.shortest_from
+    kept = gtn.paths.ways.kernels.shortest_from
 
     def recorded(allowed, *given):
         searched.extend(np.flatnonzero(allowed).tolist())
@@ -244,7 +244,7 @@ def test_a_cycle_in_one_graph_of_a_batch_is_searched_alone(direction, monkeypatc
     cyclic = gtn.from_arcs([(0, 1, 1, 0.25), (1, 0, 2, 0.5), (1, 2, 3), (1, 3, 4, 2.0)], final=2)
     graphs = [gtn.linear(torch.rand(3, 2)), cyclic, gtn.empty(), gtn.string([7, 8])]
     alone = [gtn.shortest_distance(graph, direction, "tropical") for graph in graphs]
-    monkeypatch.setattr("gtn.least_ways.kernels.shortest_from", recorded)
+    monkeypatch.setattr("gtn.paths.ways.kernels.shortest_from", recorded)
     batch = gtn.GraphBatch.from_graphs(graphs)
     assert torch.equal(gtn.shortest_distance(batch, direction, "tropical"), torch.cat(alone))
     assert searched == [4, 5, 6, 7]

@@ -97,7 +97,7 @@ def test_a_batch_gives_a_list(batch, count):
 @pytest.mark.parametrize("distinct", [False, "input", "output"])
 def test_a_batch_is_laid_out_once_whatever_its_length(distinct, monkeypatch):
     made = []
-    kept = gtn.best_paths.chains
+    kept = gtn.paths.ranking.chains
 
     def counted(*given, **options):
         made.append(len(given[2]) - 1)
@@ -106,7 +106,7 @@ def test_a_batch_is_laid_out_once_whatever_its_length(distinct, monkeypatch):
     graphs = [gtn.linear(torch.rand(2, 3)) for _ in range(5)]
     graphs[3:3] = [gtn.empty(), gtn.from_arrays([0], [1], [10**9], penalties=[0.5], final=1)]
     batch = gtn.GraphBatch.from_graphs(graphs)
-    monkeypatch.setattr("gtn.best_paths.chains", counted)
+    monkeypatch.setattr("gtn.paths.ranking.chains", counted)
     assert [len(paths) for paths in gtn.n_best(batch, 4, distinct=distinct)] == [
         4,
         4,
@@ -123,7 +123,7 @@ def test_a_batch_is_laid_out_once_whatever_its_length(distinct, monkeypatch):
 @pytest.mark.parametrize("distinct", [False, "output"])
 def test_a_cycle_in_one_graph_of_a_batch_costs_the_others_nothing(distinct, monkeypatch):
     searched = []
-    kept = gtn.least_ways.kernels.shortest_from
+    kept = gtn.paths.ways.kernels.shortest_from
 
     def recorded(allowed, *given):
         searched.extend(np.flatnonzero(allowed).tolist())
@@ -135,7 +135,7 @@ def test_a_cycle_in_one_graph_of_a_batch_costs_the_others_nothing(distinct, monk
     graphs.append(gtn.string([7, 8]))
     batch = gtn.GraphBatch.from_graphs(graphs)
     alone = [gtn.n_best(graph, 3, distinct=distinct) for graph in graphs]
-    monkeypatch.setattr("gtn.least_ways.kernels.shortest_from", recorded)
+    monkeypatch.setattr("gtn.paths.ways.kernels.shortest_from", recorded)
     together = gtn.n_best(batch, 3, distinct=distinct)
     assert searched == [4, 5, 6, 7, 8]
     best = gtn.viterbi_path(batch)

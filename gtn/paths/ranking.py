@@ -15,8 +15,8 @@ from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import ArcIndex, frozen
 from gtn.kernels.n_best import n_best_paths
 from gtn.kernels.n_best_strings import n_best_strings
-from gtn.least_ways import least_ways
-from gtn.paths import chains, together
+from gtn.paths.viterbi import chains, together
+from gtn.paths.ways import least_ways
 from gtn.symbols import EPSILON
 from gtn.tensors import as_array, float64_penalties
 from gtn.topology import Topology

@@ -19,7 +19,7 @@ from gtn.beam import pruned
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.kernels import scoring as kernels
-from gtn.least_ways import least_ways
+from gtn.paths.ways import least_ways
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 

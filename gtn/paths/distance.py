@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.least_ways import least_ways
+from gtn.paths.ways import least_ways
 from gtn.scoring.recursion import AcyclicSums, as_shares, path_sums, potentials, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology

@@ -13,7 +13,7 @@ from gtn.batch import GraphBatch
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.kernels.sampling import draw_paths, running_shares
-from gtn.paths import chains
+from gtn.paths.viterbi import chains
 from gtn.scoring.recursion import PathSums, path_sums
 from gtn.tensors import as_array, float64_penalties
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from gtn.batch import traced
-from gtn.distance import distances_float64
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.optimization import finite_part
+from gtn.paths.distance import distances_float64
 from gtn.scoring import posteriors_float64
 from gtn.tensors import as_index, float64_penalties
 
