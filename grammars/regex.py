@@ -11,9 +11,9 @@ import numpy as np
 
 from gtn.construction import from_arrays
 from gtn.determinization import determinize
+from gtn.determinization.minimization import minimize
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_table
-from gtn.minimization import minimize
 from gtn.symbols import SymbolTable
 
 __all__ = ["MAX_POSITIONS", "PRINTABLE_ASCII", "accepts", "regex"]

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.ambiguity import is_unambiguous
 from gtn.composition import compose, intersect
 from gtn.construction import from_arrays
 from gtn.determinization import determinize
+from gtn.determinization.ambiguity import is_unambiguous
+from gtn.determinization.minimization import minimize
 from gtn.graph import Graph
-from gtn.minimization import minimize
 from gtn.rational import concat, project, reverse
 from gtn.relabelling import relabel
 from gtn.symbols import EPSILON

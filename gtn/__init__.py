@@ -10,14 +10,15 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 from gtn import dense, nn
-from gtn.ambiguity import is_functional, is_unambiguous
 from gtn.batch import GraphBatch
 from gtn.builder import Builder
-from gtn.complementation import complement, difference
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.construction import empty, from_arcs, from_arrays, linear
 from gtn.data import ArcData, Column, Sources
 from gtn.determinization import determinize
+from gtn.determinization.ambiguity import is_functional, is_unambiguous
+from gtn.determinization.complementation import complement, difference
+from gtn.determinization.minimization import minimize
 from gtn.epsilons import remove_epsilon
 from gtn.errors import (
     CyclicGraphError,
@@ -29,7 +30,6 @@ from gtn.errors import (
     SymbolError,
 )
 from gtn.graph import Graph
-from gtn.minimization import minimize
 from gtn.optimization import connect, topsort
 from gtn.paths import path_labels, path_text, viterbi_path, viterbi_penalty
 from gtn.paths.distance import shortest_distance

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.ambiguity import is_functional
 from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.determinization import determinize
+from gtn.determinization.ambiguity import is_functional
 from gtn.errors import CyclicGraphError, GraphError
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import numbered

@@ -298,7 +298,7 @@ class Graph:
     def __sub__(self, other: Graph) -> Graph:
         if not isinstance(other, Graph):
             return NotImplemented
-        from gtn.complementation import difference
+        from gtn.determinization.complementation import difference
 
         return difference(self, other)
 

@@ -13,7 +13,7 @@ import gtn
 from grammars.amounts import FILLS, FORMATS, amounts, courtesy_digits
 from grammars.fill import RUBBISH, with_fill
 from grammars.registry import NAMES, named
-from gtn.ambiguity import is_unambiguous
+from gtn.determinization.ambiguity import is_unambiguous
 
 FILL = f"[{re.escape(''.join(FILLS))}]*"
 LEAD = rf"{FILL}\$?{FILL}"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gtn
 from grammars.regex import MAX_POSITIONS, PRINTABLE_ASCII, accepts, regex
-from gtn.ambiguity import is_unambiguous
+from gtn.determinization.ambiguity import is_unambiguous
 
 ALPHABET = "ab.1 "
 STRINGS = ["".join(s) for n in range(5) for s in product("ab1", repeat=n)]

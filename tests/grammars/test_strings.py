@@ -9,7 +9,7 @@ import gtn
 from grammars.fill import PLACES, RUBBISH, with_fill
 from grammars.regex import accepts, regex
 from grammars.strings import any_string, fixed_length
-from gtn.ambiguity import is_unambiguous
+from gtn.determinization.ambiguity import is_unambiguous
 
 
 def readings(graph, text):

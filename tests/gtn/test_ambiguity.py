@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gtn
-from gtn.ambiguity import is_functional, is_unambiguous
 from gtn.composition import compose
 from gtn.determinization import determinize
-from gtn.minimization import minimize
+from gtn.determinization.ambiguity import is_functional, is_unambiguous
+from gtn.determinization.minimization import minimize
 from gtn.rational import closure, union
 from gtn.testing import batches, graphs, paths
 from gtn.testing.openfst import language, random_graphs

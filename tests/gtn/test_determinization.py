@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gtn
-from gtn.determinism import nondeterminism
 from gtn.determinization import determinize
+from gtn.determinization.determinism import nondeterminism
+from gtn.determinization.minimization import minimize
 from gtn.equivalence import equal
-from gtn.minimization import minimize
 from gtn.rational import concat, reverse, union
 from gtn.testing import batches, graphs
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 
 import gtn
-from gtn.determinism import nondeterminism
+from gtn.determinization.determinism import nondeterminism
 from gtn.testing import assert_derivatives, assert_equivalent, batches, exact_penalties, graphs
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 

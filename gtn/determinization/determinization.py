@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from gtn.batch import assemble, traced
 from gtn.data import Sources
-from gtn.determinism import Symbols, outgoing_by_symbol, symbols_of
+from gtn.determinization.determinism import Symbols, outgoing_by_symbol, symbols_of
+from gtn.determinization.subsets import determinized
 from gtn.epsilons import without_epsilons
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen
 from gtn.kernels.determinization import subset_construction
 from gtn.optimization import finite_part
-from gtn.subsets import determinized
 from gtn.topology import Topology
 
 __all__ = ["check_semiring", "check_unweighted", "determinize", "tolerance", "unweighted"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import assemble, gather
 from gtn.data import Sources
-from gtn.determinism import Symbols, outgoing_by_symbol
+from gtn.determinization.determinism import Symbols, outgoing_by_symbol
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.indexes import frozen

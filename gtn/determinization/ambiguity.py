@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gtn.composition import compose
-from gtn.determinism import nondeterminism, symbols_of
+from gtn.determinization.determinism import nondeterminism, symbols_of
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen

@@ -10,8 +10,20 @@ from numpy.typing import NDArray
 
 from gtn.batch import assemble, gather
 from gtn.data import Sources
-from gtn.determinism import Symbols, arcs_by_symbol, nondeterminism, outgoing_by_symbol, symbols_of
-from gtn.determinization import Semiring, check_semiring, check_unweighted, tolerance, unweighted
+from gtn.determinization.determinism import (
+    Symbols,
+    arcs_by_symbol,
+    nondeterminism,
+    outgoing_by_symbol,
+    symbols_of,
+)
+from gtn.determinization.determinization import (
+    Semiring,
+    check_semiring,
+    check_unweighted,
+    tolerance,
+    unweighted,
+)
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen, grouped, numbered

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import assemble, rearranged, traced
 from gtn.data import ArcData, Sources
-from gtn.determinization import check_unweighted, determinize
+from gtn.determinization.determinization import check_unweighted, determinize
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import ArcIndex
