@@ -20,7 +20,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.optimization import connect
 from gtn.rational import reverse
-from gtn.relabelling import relabel
+from gtn.rational.relabelling import relabel
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.topology import Topology
 

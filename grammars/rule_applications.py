@@ -20,7 +20,7 @@ from gtn.determinization.ambiguity import is_unambiguous
 from gtn.determinization.minimization import minimize
 from gtn.graph import Graph
 from gtn.rational import concat, project, reverse
-from gtn.relabelling import relabel
+from gtn.rational.relabelling import relabel
 from gtn.symbols import EPSILON
 from gtn.texts import string
 from gtn.topology import Topology

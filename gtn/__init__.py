@@ -38,7 +38,7 @@ from gtn.paths.ranking import n_best
 from gtn.paths.sampling import sample
 from gtn.pushing import push
 from gtn.rational import closure, concat, invert, project, reverse, union
-from gtn.relabelling import cross, relabel
+from gtn.rational.relabelling import cross, relabel
 from gtn.scoring import arc_posteriors, forward_penalty
 from gtn.scoring.expectation import entropy, expected
 from gtn.symbols import BACK_OFF, EPSILON, SymbolTable

@@ -13,7 +13,7 @@ from gtn.batch import GraphBatch, repeat
 from gtn.data import JoinedSources, Sources, compose_index
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.joining import Epsilons, Operands, spokes, taken
+from gtn.rational.joining import Epsilons, Operands, spokes, taken
 from gtn.symbols import SymbolTable
 from gtn.texts import string
 

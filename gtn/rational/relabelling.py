@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gtn.construction import Label
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_graph
-from gtn.rational import concat, with_labels
+from gtn.rational.operations import concat, with_labels
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, check_new
 
 __all__ = ["cross", "relabel"]
