@@ -124,6 +124,7 @@ def test_files_are_found():
         ("gtn.graph", "gtn.composition", False),
         ("gtn.scoring", "gtn.construction", True),
         ("gtn.scoring", "gtn.nn", False),
+        ("gtn.scoring.recursion", "gtn.nn", False),
         ("gtn.nn", "gtn.scoring", True),
         ("gtn.scoring", "gtn", False),
         ("gtn", "gtn.nn", True),
@@ -164,11 +165,48 @@ def test_imports_stand_at_the_top_of_their_file():
     assert not wrong, "\n".join(wrong)
 
 
-def test_no_circles():
-    links = nx.DiGraph([(i.importer, i.imported) for i in IMPORTS if not i.inside])
+def loaded_by(importer: str, imported: str) -> list[str]:
+    """The modules that an import runs: the packages that a module lies in go before it.
+
+    Those that the importer lies in, too, are running already.
+    """
+    parts = imported.split(".")
+    packages = [".".join(parts[:n]) for n in range(1, len(parts))]
+    return [p for p in packages if not f"{importer}.".startswith(f"{p}.")] + [imported]
+
+
+def circles_of(links: nx.DiGraph) -> list[set[str]]:
     circles = [c for c in nx.strongly_connected_components(links) if len(c) > 1]
-    circles += [{module} for module in nx.nodes_with_selfloops(links)]
-    assert not circles, circles
+    return circles + [{name} for name in nx.nodes_with_selfloops(links)]
+
+
+def test_packages_are_loaded_before_their_modules():
+    assert loaded_by("gtn.batch", "gtn.graph") == ["gtn.graph"]
+    assert loaded_by("gtn.pushing", "gtn.paths.distance") == ["gtn.paths", "gtn.paths.distance"]
+    assert loaded_by("gtn.paths.ranking", "gtn.paths.ways") == ["gtn.paths.ways"]
+    assert loaded_by("gtn.paths", "gtn.paths.viterbi") == ["gtn.paths.viterbi"]
+
+
+def test_no_circles():
+    links = nx.DiGraph(
+        (i.importer, module)
+        for i in IMPORTS
+        if not i.inside
+        for module in loaded_by(i.importer, i.imported)
+    )
+    assert not circles_of(links), circles_of(links)
+
+
+def test_folders_of_gtn_go_round_no_more_than_files():
+    links = nx.DiGraph(
+        (a[1], b[1])
+        for i in IMPORTS
+        if not i.inside
+        for a, b in [(i.importer.split("."), i.imported.split("."))]
+        if a[0] == b[0] == "gtn" and len(a) > 1 and len(b) > 1 and a[1] != b[1]
+    )
+    assert {"product", "beam", "paths", "composition"} <= set(links)
+    assert not circles_of(links), circles_of(links)
 
 
 @pytest.mark.parametrize(

@@ -600,6 +600,24 @@ def test_workers_may_not_send_gradients_as_torch_has_it():
     assert pickle.loads(ForkingPickler.dumps(g.detach())).penalties.tolist() == [2.0]
 
 
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        ("gtn.batch", "GraphBatch"),
+        ("gtn.composition", "ComposePlan"),
+        ("gtn.data", "ArcData Column JoinedSources Sources"),
+        ("gtn.graph", "Graph _rebuild"),
+        ("gtn.product", "Product"),  # in a plan
+        ("gtn.streaming", "PrunedStream _again"),
+        ("gtn.symbols", "SymbolTable"),
+        ("gtn.topology", "Topology"),
+    ],
+)
+def test_what_was_pickled_is_found_by_the_name_it_had(module, names):
+    for name in names.split():
+        assert pickle.loads(f"c{module}\n{name}\n.".encode()).__name__ == name
+
+
 def test_equal_numbers_of_two_tables_are_no_acceptor():
     tables = {"isymbols": gtn.SymbolTable("a"), "osymbols": gtn.SymbolTable("b")}
     with pytest.raises(GraphError, match="different tables: this is no acceptor"):
