@@ -1,7 +1,7 @@
 """Graph transformer networks: weighted transducers as differentiable values.
 
-Drawing, interchange and comparison rest on networkx, which takes as long to import as all the
-rest of the library: they are loaded when one of their names is first used.
+What a program may never use is loaded when one of its names is first used: a third of the
+modules, and with drawing, interchange and comparison networkx, which takes as long as all of them.
 """
 
 from importlib import import_module
@@ -9,16 +9,11 @@ from importlib.metadata import PackageNotFoundError as _NotInstalled
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
-from gtn import dense, nn
 from gtn.batch import GraphBatch
 from gtn.builder import Builder
 from gtn.composition import ComposePlan, compose, intersect
 from gtn.construction import empty, from_arcs, from_arrays, linear
 from gtn.data import ArcData, Column, Sources
-from gtn.determinization import determinize
-from gtn.determinization.ambiguity import is_functional, is_unambiguous
-from gtn.determinization.complementation import complement, difference
-from gtn.determinization.minimization import minimize
 from gtn.epsilons import remove_epsilon
 from gtn.errors import (
     CyclicGraphError,
@@ -34,8 +29,6 @@ from gtn.optimization import connect, topsort
 from gtn.paths import path_labels, path_text, viterbi_path, viterbi_penalty
 from gtn.paths.distance import shortest_distance
 from gtn.paths.pruning import prune
-from gtn.paths.ranking import n_best
-from gtn.paths.sampling import sample
 from gtn.pushing import push
 from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.rational.relabelling import cross, relabel
@@ -44,9 +37,13 @@ from gtn.scoring.expectation import entropy, expected
 from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.texts import string, strings
 from gtn.topology import Topology
-from gtn.transduction import ArcTable, expand, replace, transduce
 
 if TYPE_CHECKING:
+    from gtn import dense, nn
+    from gtn.determinization import determinize
+    from gtn.determinization.ambiguity import is_functional, is_unambiguous
+    from gtn.determinization.complementation import complement, difference
+    from gtn.determinization.minimization import minimize
     from gtn.drawing import draw, to_dot, to_svg
     from gtn.equivalence import equal, equivalent, isomorphic, random_equivalent
     from gtn.interchange import (
@@ -59,6 +56,9 @@ if TYPE_CHECKING:
         to_openfst_symbols,
         to_openfst_text,
     )
+    from gtn.paths.ranking import n_best
+    from gtn.paths.sampling import sample
+    from gtn.transduction import ArcTable, expand, replace, transduce
 
 __all__ = [
     "BACK_OFF",
@@ -141,6 +141,10 @@ __all__ = [
 ]
 
 _LATER = {
+    "gtn.determinization": ("determinize",),
+    "gtn.determinization.ambiguity": ("is_functional", "is_unambiguous"),
+    "gtn.determinization.complementation": ("complement", "difference"),
+    "gtn.determinization.minimization": ("minimize",),
     "gtn.drawing": ("draw", "to_dot", "to_svg"),
     "gtn.equivalence": ("equal", "equivalent", "isomorphic", "random_equivalent"),
     "gtn.interchange": (
@@ -153,8 +157,14 @@ _LATER = {
         "to_openfst_symbols",
         "to_openfst_text",
     ),
+    "gtn.paths.ranking": ("n_best",),
+    "gtn.paths.sampling": ("sample",),
+    "gtn.transduction": ("ArcTable", "expand", "replace", "transduce"),
 }
 """Which public names are loaded with which module, when they are first used."""
+
+_PACKAGES = ("dense", "nn")
+"""Which packages are loaded when they are first used."""
 
 
 def __getattr__(name: str) -> Any:
@@ -164,6 +174,8 @@ def __getattr__(name: str) -> Any:
         except _NotInstalled as error:  # run from its sources; hasattr() then says there is none
             raise AttributeError(f"{error}: only an installed package has a version") from error
         return value
+    if name in _PACKAGES:
+        return import_module(f"gtn.{name}")
     module = next((module for module, names in _LATER.items() if name in names), None)
     if module is None:
         raise AttributeError(f"module 'gtn' has no attribute {name!r}")
