@@ -19,7 +19,9 @@ from gtn.nn.targets import Target, one_for_each, target_labels
 from gtn.nn.transformers import Grammar, current
 from gtn.paths import path_labels
 from gtn.paths.ranking import best_of_each
+from gtn.product import relabelled, relabelling
 from gtn.scoring import forward_penalty_float64
+from gtn.symbols import SymbolTable
 from gtn.tensors import as_index
 
 __all__ = ["ExpectedRiskLoss", "edit_distances"]
@@ -97,7 +99,7 @@ class ExpectedRiskLoss(Criterion):
         distinct: whether to take the best path of each of the n best strings; otherwise the n
             best paths, of which several may spell one string.
         risk: from the label sequences that the paths write, and that of the target, to their
-            risks ``[n]``, finite.
+            risks ``[n]``, finite; labels as in the output table of the grammar, if there is one.
         infeasible, reduction: as in :class:`gtn.nn.Criterion`; infeasible is a graph without a
             path.
 
@@ -131,21 +133,33 @@ class ExpectedRiskLoss(Criterion):
             SymbolError: a symbol of a target that the graph does not know.
         """
         check_graph(graph)
-        whole = graph.without_data()
+        whole, table = graph.without_data(), None
         if self.grammar is not None:
-            whole = compose(whole, current(self.grammar).without_data())
+            grammar = current(self.grammar).without_data()
+            whole, table = compose(whole, grammar), grammar.osymbols
         many = isinstance(whole, GraphBatch)
         each = one_for_each(targets, whole.topology.batch_size) if many else [targets]
-        losses = self._expected(whole, each)
+        losses = self._expected(whole, whole.osymbols if table is None else table, each)
         feasible = losses.isfinite()
         losses = losses if many else losses.squeeze(0)
-        return self.reduced(losses, feasible.reshape(losses.shape), targets).to(graph.penalties)
+        return self.reduced(losses, feasible.reshape(losses.shape), each if many else targets).to(
+            graph.penalties
+        )
 
-    def _expected(self, graph: Graph, targets: Sequence[Target]) -> torch.Tensor:
-        """Return the expected risk of each graph, ``[B]``; infinite where there is no path."""
+    def _expected(
+        self, graph: Graph, table: SymbolTable | None, targets: Sequence[Target]
+    ) -> torch.Tensor:
+        """Return the expected risk of each graph, ``[B]``; infinite where there is no path.
+
+        ``table``: of the labels that risks are of, and targets.
+        """
         paths, offsets = best_of_each(graph, self.count, "output" if self.distinct else None)
         counts = np.diff(offsets)
         rows = path_labels(paths)
+        # With an acceptor for a grammar, paths write in the table of what came in.
+        relabel = relabelling(table, graph.osymbols, "match")
+        if relabel is not None:
+            rows = [relabelled(row, relabel) for row in rows]
         # One row for each graph, as long as the most paths of one.
         shape = len(counts), int(counts.max(initial=0))
         owner = np.repeat(np.arange(len(counts)), counts)
@@ -156,7 +170,7 @@ class ExpectedRiskLoss(Criterion):
         risks = torch.zeros(shape, dtype=torch.float64)
         for g in np.flatnonzero(counts).tolist():
             found = rows[offsets[g] : offsets[g + 1]]
-            given = torch.as_tensor(self.risk(found, target_labels(targets[g], graph.osymbols)))
+            given = torch.as_tensor(self.risk(found, target_labels(targets[g], table)))
             if given.shape != (len(found),) or not given.isfinite().all():
                 raise GraphError(
                     f"the risks of {len(found)} paths are as many finite numbers, not {given}"

@@ -722,6 +722,27 @@ def test_expected_risk_of_a_batch_and_other_risks():
         wrong(batch, ["a"])
 
 
+@pytest.mark.parametrize("table", ["xy", "yx", "zyx"])
+def test_risks_are_of_labels_as_the_grammar_numbers_them(table):
+    graph = gtn.linear(torch.tensor([[0.0, 0.0, 9.0]]), symbols=gtn.SymbolTable("xya"))
+    symbols = gtn.SymbolTable(table)
+    grammar = gtn.Graph.from_arcs([(0, 1, "x"), (0, 1, "y", math.log(3))], final=1, symbols=symbols)
+    seen = []
+
+    def risk(found, target):
+        seen.append([symbols.decode(row) for row in (*found, target)])
+        return edit_distances(found, target)
+
+    # x three times of four: what is no x is at risk of y, and the other way round.
+    for target, expected in (("x", 0.25), ("y", 0.75)):
+        for same in (target, symbols.encode(target).tolist(), gtn.string(target)):
+            value = ExpectedRiskLoss(grammar, risk=risk)(graph, same)
+            assert value.item() == pytest.approx(expected)
+            assert seen.pop() == [["x"], ["y"], [target]]
+    if "z" in table:  # of which the graph knows nothing
+        assert ExpectedRiskLoss(grammar)(graph, "z") == 1
+
+
 @pytest.mark.parametrize("risks", [[1.0], [[1.0], [2.0]], [1.0, math.inf], [math.nan, 0.0]])
 def test_risks_are_a_finite_number_for_each_path(risks):
     loss = ExpectedRiskLoss(count=2, risk=lambda found, target: risks, infeasible="skip")
