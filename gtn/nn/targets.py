@@ -14,6 +14,7 @@ from gtn.batch import GraphBatch, rearranged
 from gtn.construction import empty
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
+from gtn.optimization import connect
 from gtn.paths import path_labels
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.texts import check_text, string, strings, words_hint
@@ -140,7 +141,10 @@ def unknown_symbol(target: Any, table: SymbolTable | None) -> str | None:
 
 
 def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
-    """Return an acceptor with the labels of a table, without arcs of symbols that it lacks."""
+    """Return an acceptor with the labels of a table, without arcs of symbols that it lacks.
+
+    What is then on no path is left out, too, so that a target that can not be written has no node.
+    """
     own = target.isymbols
     if own == table:
         return target
@@ -162,7 +166,8 @@ def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
         check=False,
     )
     starts, finals = (np.arange(len(n), dtype=np.int32) for n in (target.starts, target.finals))
-    return rearranged(target.with_symbols(None), topology, kept, starts, finals).with_symbols(table)
+    left = rearranged(target.with_symbols(None), topology, kept, starts, finals)
+    return (left if len(kept) == target.num_arcs else connect(left)).with_symbols(table)
 
 
 def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:

@@ -581,6 +581,19 @@ def test_hinge_where_the_grammar_numbers_its_symbols_in_another_way(table):
     assert [HingeLoss(grammar)(graph, target).item() for target in "xy"] == [0.0, 4.5]
 
 
+def test_hinge_of_an_acceptor_with_a_symbol_that_the_graph_lacks():
+    graph = gtn.linear(torch.zeros(2, 2), symbols=AB)
+    for target in ("ac", "ca", "aca"):  # as of the text
+        for same in (target, gtn.string(target)):
+            assert HingeLoss(infeasible="infinity")(graph, same) == math.inf
+            with pytest.raises(InfeasibleTargetError, match="no path spells the target"):
+                HingeLoss()(graph, same)
+    batch = gtn.GraphBatch.from_graphs([graph, graph])
+    loss = HingeLoss(infeasible="skip", reduction="none")
+    assert loss(batch, gtn.strings(["ac", "aa"])).tolist() == [0, 2]
+    assert loss.skipped == 1
+
+
 def test_hinge_of_a_batch_with_a_grammar_and_symbols():
     torch.manual_seed(0)
     batch = gtn.GraphBatch.from_graphs(
