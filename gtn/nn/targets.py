@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch, rearranged
 from gtn.construction import empty
 from gtn.errors import GraphError, SymbolError
+from gtn.failure import failure_label
 from gtn.graph import Graph
 from gtn.optimization import connect
 from gtn.paths import path_labels
-from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
+from gtn.symbols import BACK_OFF, EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.texts import check_text, string, strings, words_hint
 from gtn.topology import Topology
 
@@ -62,11 +63,12 @@ def acceptors(
         SymbolError: an acceptor without a table where there is one, or the reverse.
     """
     if count is None:
-        return _acceptor(targets, table, like)
+        return _acceptor(targets, _with_failures([targets], table), like)
     each = one_for_each(targets, count, batch)
     if not each:
         return _nothing(table, like)
     if any(isinstance(target, Graph) for target in each):
+        table = _with_failures(each, table)
         return GraphBatch.from_graphs([_acceptor(target, table, like) for target in each])
     rows = [_items(target, table) for target in each]
     return strings(rows, symbols=table, dtype=like.dtype).to(like.device)
@@ -140,10 +142,17 @@ def unknown_symbol(target: Any, table: SymbolTable | None) -> str | None:
     return next((x for x in symbols if x not in table), None)
 
 
+def _with_failures(targets: Sequence[Any], table: SymbolTable | None) -> SymbolTable | None:
+    """Return the table with ``BACK_OFF``, too, if a target has failure arcs, which read it."""
+    back_off = any(isinstance(t, Graph) and failure_label(t, None) is not None for t in targets)
+    return table.merged(SymbolTable([BACK_OFF])) if back_off and table is not None else table
+
+
 def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
     """Return an acceptor with the labels of a table, without arcs of symbols that it lacks.
 
-    What is then on no path is left out, too, so that a target that can not be written has no node.
+    What is then on no path is left out, too, so that a target that can not be written has no node;
+    but not of one with failure arcs.
     """
     own = target.isymbols
     if own == table:
@@ -167,7 +176,10 @@ def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
     )
     starts, finals = (np.arange(len(n), dtype=np.int32) for n in (target.starts, target.finals))
     left = rearranged(target.with_symbols(None), topology, kept, starts, finals)
-    return (left if len(kept) == target.num_arcs else connect(left)).with_symbols(table)
+    # With failure arcs, what leads nowhere forbids a label, and stays.
+    if len(kept) < target.num_arcs and failure_label(target, None) is None:
+        left = connect(left)
+    return left.with_symbols(table)
 
 
 def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:

@@ -594,6 +594,26 @@ def test_hinge_of_an_acceptor_with_a_symbol_that_the_graph_lacks():
     assert loss.skipped == 1
 
 
+@pytest.mark.parametrize("table", ["x y z", "z y x", "x", "<backoff> x y"])
+def test_a_target_with_failure_arcs_is_read_whatever_the_table(table):
+    graph = gtn.Graph.from_arcs(
+        [(0, 1, "x", 0.5), *[(0, 1, label, 0.75) for label in table.split() if label in "yz"]],
+        final=1,
+        symbols=gtn.SymbolTable(table.split()),
+    ).double()
+    target = gtn.Graph.from_arcs(
+        [(0, 2, "x", 0.25), (0, 1, "<backoff>", 0.5), (1, 2, "x", 2.0), (1, 2, "y", 3.0)], final=2
+    ).double()
+    expected = gtn.forward_penalty(graph @ target)
+    assert expected.item() == pytest.approx(log_sum([0.75, 4.25] if "y" in table else [0.75]))
+    assert gtn.nn.ForwardLoss()(graph, target) == expected
+    anything = gtn.closure(gtn.Graph.from_arcs([(0, 1, c) for c in "yx"], final=1)).double()
+    assert gtn.nn.ForwardLoss(anything)(graph, target).item() == pytest.approx(expected.item())
+    batch = gtn.GraphBatch.from_graphs([graph, graph])
+    values = gtn.nn.ForwardLoss(reduction="none")(batch, [target, "x"])
+    assert values.tolist() == [expected.item(), 0.5]
+
+
 def test_hinge_of_a_batch_with_a_grammar_and_symbols():
     torch.manual_seed(0)
     batch = gtn.GraphBatch.from_graphs(
