@@ -12,7 +12,7 @@ from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import Criterion, difference
-from gtn.nn.targets import Target, acceptors
+from gtn.nn.targets import Target, acceptors, one_for_each
 from gtn.nn.transformers import Grammar, current
 from gtn.paths import viterbi_penalty_float64
 from gtn.product.failure import failure_label
@@ -66,6 +66,8 @@ class GraphLoss(Criterion):
         grammar = None if self.grammar is None else current(self.grammar).without_data()
         table = (graph if grammar is None else grammar).osymbols
         count = len(graph) if isinstance(graph, GraphBatch) else None
+        if count is not None:
+            targets = one_for_each(targets, count)
         target = acceptors(targets, table, graph.penalties, count)
         whole = graph if grammar is None else compose(graph, grammar)
         if grammar is None or failure_label(grammar, None) is not None:

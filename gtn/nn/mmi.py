@@ -14,7 +14,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.nn.criterion import difference
 from gtn.nn.losses import DiscriminativeForwardLoss
-from gtn.nn.targets import Target, acceptors
+from gtn.nn.targets import Target, acceptors, one_for_each
 from gtn.nn.transformers import Grammar, current
 
 __all__ = ["MMILoss"]
@@ -73,6 +73,8 @@ class MMILoss(DiscriminativeForwardLoss):
         _check_classes(whole, emissions.shape[-1])
         count = len(emissions) if emissions.ndim == 3 else None
         batch = f"a batch of {count}, emissions of shape {list(emissions.shape)}, [B, T, C],"
+        if count is not None:
+            targets = one_for_each(targets, count, batch)
         target = acceptors(targets, whole.osymbols, whole.penalties, count, batch)
         losses, feasible = difference(
             dense.forward_penalty_float64(emissions, compose(whole, target), lengths=lengths),

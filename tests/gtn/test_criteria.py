@@ -614,6 +614,19 @@ def test_a_target_with_failure_arcs_is_read_whatever_the_table(table):
     assert values.tolist() == [expected.item(), 0.5]
 
 
+def test_infeasible_targets_that_come_one_by_one_are_named():
+    graph = gtn.linear(torch.zeros(2, 2), symbols=AB)
+    batch = gtn.GraphBatch.from_graphs([graph, graph])
+    for loss in (DiscriminativeForwardLoss(), HingeLoss(), MMILoss(gtn.string("ab"))):
+        with pytest.raises(InfeasibleTargetError, match=r"sample 1 \('b'\)"):
+            loss(batch, (target for target in ["ab", "b"]))
+    with pytest.raises(InfeasibleTargetError, match=r"sample 1 \('b'\)"):
+        MMILoss(gtn.string("ab"))(torch.zeros(2, 2, 2), iter(["ab", "b"]))
+    nothing = gtn.GraphBatch.from_graphs([graph, gtn.empty(symbols=AB)])
+    with pytest.raises(InfeasibleTargetError, match=r"sample 1 \('b'\)"):
+        ExpectedRiskLoss()(nothing, iter(["ab", "b"]))
+
+
 def test_hinge_of_a_batch_with_a_grammar_and_symbols():
     torch.manual_seed(0)
     batch = gtn.GraphBatch.from_graphs(
