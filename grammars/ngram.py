@@ -143,7 +143,7 @@ class NGrams:
             scale: all penalties are multiplied with it.
             unknown: words of the symbols that the model does not know: ``"forbid"`` has no arc
                 for them, ``"share"`` gives each an equal share of the probability of ``<unk>``
-                (so that the sum stays one).
+                (so that the sum stays one); ``<s>``, ``</s>`` and back-off symbols are no words.
             back_off: the symbol of failure arcs. Of another one than ``gtn.BACK_OFF`` compositions
                 and decoders have to be told: ``failure=``.
             dtype: of the penalties (torch's default dtype, unless given).
@@ -235,7 +235,9 @@ class NGrams:
         )
         strangers = []
         if unknown == "share":
-            strangers = [given.label(w) for w in given if w not in known and w != back_off]
+            # Where sentences begin and end, and back-off symbols, are no words.
+            others = {*self.words, back_off, BACK_OFF}
+            strangers = [given.label(w) for w in given if w not in others]
         if strangers and label[self.number[UNKNOWN]] >= 0:
             # The word itself and those it stands for: which is meant is not known.
             raise GraphError(

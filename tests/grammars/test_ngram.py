@@ -89,6 +89,23 @@ def test_next_words_of_the_graph_sum_to_one(order, smoothing):
         assert next_in_graph(grammar, seen) == pytest.approx(1.0, abs=1e-9), history
 
 
+@pytest.mark.parametrize("table", ["a b q", "<s> </s> a b q", "q </s> <backoff> b a <s>"])
+def test_the_ends_of_sentences_are_no_words_that_are_not_known(table):
+    model = counted_ngrams([["a", "b"], ["b"]], order=2)
+    symbols = gtn.SymbolTable(table.split())
+    for back_off in ("#", gtn.BACK_OFF):
+        grammar = model.graph(symbols, unknown="share", back_off=back_off, dtype=torch.float64)
+        read = gtn.compose(gtn.string(["a", "q"]).double(), grammar, failure=back_off)
+        words = zip(("a", UNKNOWN, "</s>"), (["<s>"], ["a"], [UNKNOWN]))
+        expected = sum(model.penalty(word, after) for word, after in words)
+        assert gtn.viterbi_penalty(read).item() == pytest.approx(expected)
+        read = set(grammar.isymbols.decode(grammar.ilabels))
+        assert read == {"a", "b", "q", back_off}
+    # All of another model's symbols are known, but for its back-off symbol.
+    again = model.graph(grammar.isymbols, unknown="share", back_off="##")
+    assert gtn.BACK_OFF not in again.isymbols.decode(again.ilabels)
+
+
 def test_unknown_words_share_what_is_left_for_them():
     sentences = [s.split() for s in ("the cat sat", "the dog ran", "a cat ran")]
     model = counted_ngrams(sentences, order=3, vocabulary=["the", "cat", "ran", "a", "sat"])
