@@ -21,7 +21,7 @@ from gtn.graph import Graph, check_graph
 from gtn.optimization import connect
 from gtn.rational import reverse
 from gtn.rational.relabelling import relabel
-from gtn.symbols import EPSILON, SymbolTable
+from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.topology import Topology
 
 __all__ = ["BEGIN", "END", "rewrite"]
@@ -74,7 +74,7 @@ def rewrite(
             of the text and ``$`` its end, as in ``before="^|[aeiou]"``; in a graph, the symbols
             ``BEGIN`` and ``END`` are. None is any context.
         alphabet: the symbols of texts, read or written: a table (its labels are kept), or the
-            symbols of labels 0, 1, 2 …
+            symbols of labels 0, 1, 2 …; ``gtn.BACK_OFF``, which failure arcs read, is none of them.
         direction: ``"left-to-right"``: the rule sees in front of a part what it has written,
             behind it what is still to be read; ``"right-to-left"``: the other way round, and of
             parts that overlap the last counts; ``"simultaneous"``: it sees what is read on both
@@ -164,7 +164,7 @@ class _Letters:
         for symbol in (BEGIN, END):
             if symbol in table:
                 raise GraphError(f"the alphabet has {symbol!r}, which is kept for contexts")
-        return _Letters(table, np.sort(np.array(table.labels, dtype=np.int32)))
+        return _Letters(table, np.sort(table.encode(x for x in table if x != BACK_OFF)))
 
     @property
     def count(self) -> int:
@@ -181,7 +181,7 @@ class _Letters:
             if table is None:
                 raise GraphError(f"{what} has no symbol table; give it one with with_symbols")
             symbol = table.symbol(used[i])
-            if symbol in self.table:
+            if symbol in self.table and symbol != BACK_OFF:
                 found[i] = np.searchsorted(self.labels, self.table.label(symbol))
             elif symbol in beside:
                 found[i] = beside[symbol]
@@ -245,7 +245,7 @@ def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph |
                     f"{name} is an expression, in which {end!r} is one of the letters in brackets; "
                     f"that end of the text is {sign!r}"
                 )
-        wide = next((symbol for symbol in letters.table if len(symbol) != 1), None)
+        wide = next((x for x in letters.table if len(x) != 1 and x != BACK_OFF), None)
         if wide is not None:
             raise GraphError(
                 f"{name} is an expression over characters, but the alphabet has {wide!r}; give a "

@@ -18,7 +18,7 @@ from gtn.indexes import ArcIndex
 from gtn.kernels.difference import Side, avoid
 from gtn.optimization import connect
 from gtn.product import common_length, in_common_tables, relabelled, relabelling
-from gtn.symbols import EPSILON, SymbolTable
+from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.topology import Topology
 
 __all__ = ["complement", "difference"]
@@ -106,7 +106,8 @@ def complement(
         graph: acceptor or batch of acceptors; cycles, epsilons, several starts are fine.
         alphabet: what strings are made of: a symbol table, or symbols, or labels. Unless given,
             all symbols of the graph's table; without one, the labels that the graph has. Symbols
-            that the graph's table lacks get labels of their own, as by composition.
+            that the graph's table lacks get labels of their own, as by composition. The symbol of
+            failure arcs, ``gtn.BACK_OFF``, is in no string.
         max_nodes: how many nodes the deterministic form may have.
 
     Raises:
@@ -180,9 +181,9 @@ def _alphabet(
     table = graph.isymbols
     if alphabet is None:
         alphabet = table if table is not None else graph.ilabels[graph.ilabels != EPSILON].tolist()
+    given: list[Any] = [item for item in alphabet if item != BACK_OFF]
     if isinstance(alphabet, SymbolTable) and table is None:
-        return alphabet, np.unique(np.array(alphabet.labels, dtype=np.int32))
-    given: list[Any] = list(alphabet)
+        return alphabet, np.unique(alphabet.encode(given))
     if table is not None:
         new = dict.fromkeys(item for item in given if isinstance(item, str) and item not in table)
         table = table.merged(SymbolTable(list(new)))

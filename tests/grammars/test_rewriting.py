@@ -22,6 +22,16 @@ BEFORE = ("", "a", "b", "ab|bb", "^", "^a|b", "a*b", "^[ab]", "b(ab)*", "^(a|bb)
 AFTER = ("", "a", "b", "ab|bb", "$", "a$|b", "ba*", "[ab]$", "(ba)*b", "(a|bb)*$", "b(a|$)")
 
 
+def test_the_symbol_of_failure_arcs_is_no_letter():
+    alphabet = gtn.SymbolTable(["a", gtn.BACK_OFF, "b"])
+    rule = rewrite({"a": "b"}, after="b", alphabet=alphabet)
+    assert gtn.path_text(gtn.viterbi_path(gtn.string("aab") @ rule)) == "abb"
+    assert rule.isymbols == alphabet
+    model = gtn.Graph.from_arcs([(0, 1, gtn.BACK_OFF), (1, 0, "a")], final=0)
+    with pytest.raises(gtn.GraphError, match="has '<backoff>', which the alphabet lacks"):
+        rewrite(model, alphabet=alphabet)
+
+
 def random_rule(rng, *, insertions):
     """Change (what is read, what is written, penalty), and contexts."""
 

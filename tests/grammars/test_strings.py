@@ -56,6 +56,14 @@ def test_any_string_keeps_the_labels_of_a_table():
     assert accepts(graph, ["<y>", "x"])
 
 
+def test_the_symbol_of_failure_arcs_is_in_no_string():
+    table = gtn.SymbolTable(["a", gtn.BACK_OFF, "b"])
+    pairs = fixed_length(table, 2)
+    assert [(gtn.string(text) @ pairs).num_nodes > 0 for text in ("a", "ab", "")] == [0, 1, 0]
+    assert gtn.path_text(gtn.viterbi_path(gtn.string("ab") @ any_string(table))) == "ab"
+    assert pairs.isymbols == table
+
+
 def test_wrong_lengths_are_refused():
     with pytest.raises(gtn.GraphError, match="min_length is -1"):
         any_string("a", min_length=-1)

@@ -153,6 +153,14 @@ def test_alphabets():
         gtn.complement(gtn.string([1]), alphabet=[-1, 1])
 
 
+def test_the_symbol_of_failure_arcs_is_in_no_alphabet():
+    table = gtn.SymbolTable(["a", gtn.BACK_OFF, "b"])
+    for own, alphabet in ((table, None), (table, table), (gtn.SymbolTable("a"), table)):
+        others = gtn.complement(gtn.string("a", symbols=own), alphabet=alphabet)
+        found = [(gtn.string(text) @ others).num_nodes > 0 for text in ("", "a", "b", "aa")]
+        assert found == [1, 0, 1, 1]
+
+
 def test_what_is_refused():
     g = gtn.string([1])
     with pytest.raises(gtn.GraphError, match="arc 0 reads and writes 1:2; project it first"):
