@@ -13,6 +13,7 @@ from gtn.batch import assemble, rearranged, traced
 from gtn.data import ArcData, Sources
 from gtn.determinization.determinization import check_unweighted, determinize
 from gtn.errors import GraphError, SymbolError
+from gtn.failure import check_reads_none, check_writes_none
 from gtn.graph import Graph, check_graph
 from gtn.indexes import ArcIndex
 from gtn.kernels.difference import Side, avoid
@@ -24,6 +25,7 @@ from gtn.topology import Topology
 __all__ = ["complement", "difference"]
 
 Int32s = NDArray[np.int32]
+_INSTEAD = "the acceptor of all strings, composed with this graph, follows it"
 
 
 def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1_000_000) -> Graph:
@@ -42,8 +44,8 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
         max_nodes: how many nodes the deterministic form of ``b`` may have.
 
     Raises:
-        GraphError: ``b`` is no acceptor or has a penalty, naming the arc; batches of different
-            lengths; too many nodes.
+        GraphError: ``b`` is no acceptor or has a penalty, naming the arc; failure arcs of either;
+            batches of different lengths; too many nodes.
         SymbolError: a table on one side and none on the other.
 
     >>> import gtn
@@ -56,6 +58,8 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
     _check_acceptor(b, "the second operand of a difference")
     check_unweighted(b, "the second operand of a difference")
     if symbols == "match":
+        check_writes_none(a, "a")
+        check_reads_none(b, "the second operand of a difference", _INSTEAD)
         a, b = in_common_tables(a, b)
     relabel = relabelling(a.osymbols, b.isymbols, symbols)
     least = determinize(b, semiring="boolean", max_nodes=max_nodes).topology
@@ -111,7 +115,8 @@ def complement(
         max_nodes: how many nodes the deterministic form may have.
 
     Raises:
-        GraphError: not an acceptor, a penalty, a label that the alphabet lacks; too many nodes.
+        GraphError: not an acceptor, a penalty, failure arcs, a label that the alphabet lacks; too
+            many nodes.
         SymbolError: a label of the alphabet that the graph's table lacks; a symbol, and the graph
             has no table.
 
@@ -128,6 +133,7 @@ def complement(
     check_graph(graph)
     _check_acceptor(graph, "a complement")
     check_unweighted(graph, "what a complement is taken of")
+    check_reads_none(graph, "what a complement is taken of", _INSTEAD)
     table, labels = _alphabet(graph, alphabet)
     least = determinize(graph, semiring="boolean", max_nodes=max_nodes).topology
     lacking = ~np.isin(least.ilabels, labels)

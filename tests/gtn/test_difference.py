@@ -161,6 +161,19 @@ def test_the_symbol_of_failure_arcs_is_in_no_alphabet():
         assert found == [1, 0, 1, 1]
 
 
+def test_failure_arcs_are_refused_and_followed_before():
+    model = gtn.from_arcs([(0, 2, "x"), (0, 1, gtn.BACK_OFF), (1, 2, "y")], final=2)
+    letters = gtn.from_arcs([(0, 1, label, float(k)) for k, label in enumerate("xyz")], final=1)
+    with pytest.raises(gtn.GraphError, match=r"arc 1 of the second .* is a failure arc.*all str"):
+        gtn.difference(letters, model)
+    with pytest.raises(gtn.GraphError, match=r"arc 1 of what a complement .* is a failure arc"):
+        gtn.complement(model)
+    with pytest.raises(gtn.GraphError, match="arc 1 of a writes the failure label"):
+        gtn.difference(model, letters.with_penalties(torch.zeros(3)))
+    followed = gtn.closure(unweighted(letters)) @ model
+    assert gtn.path_text(gtn.n_best(gtn.difference(letters, followed), 3)) == ["z"]
+
+
 def test_what_is_refused():
     g = gtn.string([1])
     with pytest.raises(gtn.GraphError, match="arc 0 reads and writes 1:2; project it first"):
