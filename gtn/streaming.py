@@ -15,6 +15,7 @@ from gtn.beam import check_beam
 from gtn.beam.cascade import Cascade
 from gtn.construction import linear
 from gtn.errors import GraphError, bad_penalty
+from gtn.failure import check_never_asked, check_writes_none, failure_label
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels.beam import Writer
@@ -74,6 +75,8 @@ class PrunedStream:
         self._cascade = Cascade.of([self._chain(), *readers], "match", failure)
         self._search = self._cascade.search(1, filter_mode("sequence"), beam, max_active)
         self._room = _Room(0, 0)
+        # The label that no class may have: frames are seen by the first reader only.
+        self._asked = failure_label(readers[0], failure) if len(readers) == 1 else None
 
     def add(self, penalties: torch.Tensor) -> None:
         """Read on: further frames.
@@ -83,8 +86,8 @@ class PrunedStream:
                 They are copied: a buffer may be filled again.
 
         Raises:
-            GraphError: another shape, another number of classes than before, NaN or -inf; and
-                what :func:`gtn.beam.pruned` may come upon.
+            GraphError: another shape, another number of classes than before, NaN or -inf; a class
+                that is the failure symbol; and what :func:`gtn.beam.pruned` may come upon.
         """
         if not isinstance(penalties, torch.Tensor) or penalties.ndim != 2:
             shape = list(penalties.shape) if isinstance(penalties, torch.Tensor) else penalties
@@ -95,7 +98,10 @@ class PrunedStream:
         values = penalties.detach().to(device="cpu", dtype=torch.float64).numpy()
         for t, c in np.argwhere(~(values > -np.inf))[:1].tolist():
             raise bad_penalty(f"class {c} in frame {self.length + t} has penalty", values[t, c])
-        linear(penalties, symbols=self._readers[0].isymbols)  # what else may be wrong with them
+        chain = linear(penalties, symbols=self._readers[0].isymbols)  # or what else may be wrong
+        check_writes_none(chain, "the frames")
+        if self._asked is not None:
+            check_never_asked(chain.olabels, self._asked, "the frames")
         self._frames.append(penalties.clone())
         if self.length + count > self._room.frames or classes != self._room.classes:
             self._room = self._room.for_frames(max(2 * self.length, self.length + count), classes)

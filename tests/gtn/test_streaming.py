@@ -212,6 +212,21 @@ def test_wrong_frames_are_named_and_not_read():
         PrunedStream([gtn.string("ab")]).add(torch.zeros(1, 3))
 
 
+def test_no_class_is_the_failure_symbol():
+    arcs = [(0, 2, 0, 0.25), (0, 1, 2, 0.5), (1, 2, 1, 2.0)]
+    symbols = gtn.SymbolTable(["a", "b", gtn.BACK_OFF])
+    plain = gtn.Graph.from_arcs(arcs, final=2)
+    for reader, failure in ((plain, 2), (plain.with_symbols(symbols), None)):
+        stream = PrunedStream([reader], failure=failure)
+        with pytest.raises(GraphError, match="arc 2 of the frames writes the failure label"):
+            stream.add(torch.zeros(1, 3))
+        stream.add(torch.zeros(1, 2))  # nothing of the others was read
+        assert stream.length == 1
+        assert sorted(path_penalties_by_string(stream.graph())) == [((0,), (0,)), ((1,), (1,))]
+    after = PrunedStream([gtn.string([2]), plain.with_penalties(plain.penalties)], failure=1)
+    after.add(torch.zeros(1, 3))  # what the first reader reads is no matter of the last one's
+
+
 def test_wrong_readers_are_told():
     letters = gtn.string("ab")
     with pytest.raises(GraphError, match="at least one graph"):
