@@ -24,7 +24,7 @@ from gtn.product.failure import check_left, failure_label
 from gtn.rational import project
 from gtn.scoring import forward_penalty
 from gtn.streaming import PrunedStream
-from gtn.symbols import SymbolTable
+from gtn.symbols import BACK_OFF, SymbolTable
 from gtn.tensors import Lengths, as_index, checked_lengths
 from gtn.texts import strings
 
@@ -253,10 +253,15 @@ class Decoder:
             batch = "; read_all takes [B, T, C]" if penalties.ndim == 3 else ""
             raise GraphError(f"penalties must be [T, C], not {list(penalties.shape)}{batch}")
         symbols = self.readers[0].isymbols
-        if symbols is not None and penalties.shape[1] != symbols.largest + 1:
-            raise GraphError(
-                f"penalties of {penalties.shape[1]} classes, but {symbols.largest + 1} are read"
-            )
+        if symbols is None:
+            return
+        last, classes = symbols.largest, symbols.largest + 1
+        # What failure arcs read is no class.
+        none = (BACK_OFF, self.failure) if len(self.readers) == 1 else (BACK_OFF,)
+        if last in none or symbols.symbol(last) in none:
+            classes = 1 + max((n for n in symbols.labels if n < last), default=-1)
+        if penalties.shape[1] != classes:
+            raise GraphError(f"penalties of {penalties.shape[1]} classes, but {classes} are read")
 
     def _text(self, table: SymbolTable | None, labels: Sequence[int]) -> str:
         if table is None:

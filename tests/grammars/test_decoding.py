@@ -316,3 +316,23 @@ def test_what_is_wrong_is_said(call, message):
     decoder = Decoder.of(lexicon(WORDS, symbols=LETTERS))
     with pytest.raises(GraphError, match=message):
         call(decoder)
+
+
+@pytest.mark.parametrize("back_off", [gtn.BACK_OFF, "#"])
+def test_frames_have_no_class_for_what_failure_arcs_read(back_off):
+    model = counted_ngrams(["ab", "aab", "ba"], order=2)
+    failure = None if back_off == gtn.BACK_OFF else back_off
+    grammar = model.graph(gtn.SymbolTable("ab"), back_off=back_off, dtype=torch.float64)
+    decoder = Decoder((grammar,), failure=failure, beam=math.inf)
+    frames = torch.tensor([[0.5, 1.0], [0.25, 0.75]], dtype=torch.float64)
+    read = {reading.text: reading.penalty for reading in decoder.read(frames)}
+    for text in ("aa", "ab", "ba", "bb"):
+        words = ["<s>", *text, "</s>"]
+        expected = sum(model.penalty(words[i], words[:i]) for i in range(1, 4))
+        expected += sum(frames[t, "ab".index(letter)].item() for t, letter in enumerate(text))
+        assert read[text] == pytest.approx(expected)
+    stream = decoder.stream()
+    stream.add(frames)
+    assert {reading.text: reading.penalty for reading in stream.read()} == read
+    with pytest.raises(GraphError, match="penalties of 3 classes, but 2 are read"):
+        decoder.read(torch.zeros(2, 3))
