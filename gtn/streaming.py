@@ -15,11 +15,11 @@ from gtn.beam import check_beam
 from gtn.beam.cascade import Cascade
 from gtn.construction import linear
 from gtn.errors import GraphError, bad_penalty
-from gtn.failure import check_never_asked, check_writes_none, failure_label
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels.beam import Writer
 from gtn.product import filter_mode
+from gtn.product.failure import check_left, check_never_asked, failure_label
 
 __all__ = ["PrunedStream"]
 
@@ -99,7 +99,7 @@ class PrunedStream:
         for t, c in np.argwhere(~(values > -np.inf))[:1].tolist():
             raise bad_penalty(f"class {c} in frame {self.length + t} has penalty", values[t, c])
         chain = linear(penalties, symbols=self._readers[0].isymbols)  # or what else may be wrong
-        check_writes_none(chain, "the frames")
+        check_left(chain, "the frames")
         if self._asked is not None:
             check_never_asked(chain.olabels, self._asked, "the frames")
         self._frames.append(penalties.clone())

@@ -13,12 +13,12 @@ from gtn.batch import assemble, rearranged, traced
 from gtn.data import ArcData, Sources
 from gtn.determinization.determinization import check_unweighted, determinize
 from gtn.errors import GraphError, SymbolError
-from gtn.failure import check_reads_none, check_writes_none
 from gtn.graph import Graph, check_graph
 from gtn.indexes import ArcIndex
 from gtn.kernels.difference import Side, avoid
 from gtn.optimization import connect
 from gtn.product import common_length, in_common_tables, relabelled, relabelling
+from gtn.product.failure import check_left, check_reads_none
 from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.topology import Topology
 
@@ -58,7 +58,7 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
     _check_acceptor(b, "the second operand of a difference")
     check_unweighted(b, "the second operand of a difference")
     if symbols == "match":
-        check_writes_none(a, "a")
+        check_left(a, "a")
         check_reads_none(b, "the second operand of a difference", _INSTEAD)
         a, b = in_common_tables(a, b)
     relabel = relabelling(a.osymbols, b.isymbols, symbols)

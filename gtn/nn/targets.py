@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch, rearranged
 from gtn.construction import empty
 from gtn.errors import GraphError, SymbolError
-from gtn.failure import failure_label
 from gtn.graph import Graph
 from gtn.optimization import connect
 from gtn.paths import path_labels
+from gtn.product.failure import failure_label
 from gtn.symbols import BACK_OFF, EPSILON, EPSILON_TEXT, SymbolTable
 from gtn.texts import check_text, string, strings, words_hint
 from gtn.topology import Topology

@@ -12,12 +12,14 @@ import operator
 import numpy as np
 from numpy.typing import NDArray
 
+from gtn.batch import gather
 from gtn.data import Sources, compose_index
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
 from gtn.indexes import frozen, grouped
 from gtn.kernels import failure as kernels
 from gtn.kernels.reachability import find_cycle
+from gtn.product.gathering import sums_of_sources
 from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
 from gtn.topology import Topology
 
@@ -27,6 +29,7 @@ __all__ = [
     "check_never_asked",
     "check_reads_none",
     "failure_label",
+    "with_ends",
 ]
 
 Int32s = NDArray[np.int32]
@@ -145,6 +148,22 @@ def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match
             "too; without failure= these are followed"
         )
     return label
+
+
+def with_ends(graph: Graph) -> Graph:
+    """Return a graph whose strings end where they may by backing off, without doing so.
+
+    The first final node on the way of failure arcs gives each node before it a final penalty, with
+    those of the arcs, so that what is put behind a final is behind these, too.
+    """
+    label = failure_label(graph, None)
+    if label is None:
+        return graph
+    failures = FailureArcs.of(graph.topology, label)
+    ends = np.flatnonzero(failures.final >= 0).astype(np.int32)
+    way = sums_of_sources(graph.penalties, failures.final_sources(ends))
+    penalties = gather(graph.final_penalties, failures.final[ends]) + way
+    return graph._with(topology=graph.topology.ending(frozen(ends)), final_penalties=penalties)
 
 
 def check_reads_none(graph: Graph, name: str, instead: str) -> None:

@@ -13,6 +13,7 @@ from gtn.batch import GraphBatch, repeat
 from gtn.data import JoinedSources, Sources, compose_index
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
+from gtn.product.failure import with_ends
 from gtn.rational.joining import Epsilons, Operands, spokes, taken
 from gtn.symbols import SymbolTable
 from gtn.texts import string
@@ -61,7 +62,8 @@ def concat(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
 
     Epsilon arcs lead from each final of one operand to each start of the next and carry the
     penalties of both; where both are several they meet in a new node, so that there are not as
-    many arcs as pairs. To each choice of one path per operand belongs exactly one path.
+    many arcs as pairs. To each choice of one path per operand belongs exactly one path. Where an
+    operand has failure arcs, they lead from the nodes, too, that end by backing off.
 
     Arguments, order of nodes and arcs (new ones last), batches and errors as in :func:`union`.
 
@@ -81,7 +83,7 @@ def _in_turn(given: Sequence[Graph], symbols: str, first_end: int) -> Graph:
     The finals of the result are those of the graphs from ``first_end`` on.
     """
     operands = Operands(given, symbols)
-    graphs = operands.graphs
+    graphs = [*map(with_ends, operands.graphs[:-1]), operands.graphs[-1]]
     others = given[1:]
     finals = [np.diff(g.topology.final_offsets) for g in graphs]
     starts = [np.diff(g.topology.start_offsets) for g in graphs]
@@ -140,6 +142,7 @@ def closure(
             raise GraphError("plus is lower=1; give one of them")
         return _repeated(graph, index(lower or 0), None if upper is None else index(upper))
     operands = Operands([graph], "match")
+    graph = with_ends(graph)
     nodes = operands.place_nodes(np.ones(operands.length, dtype=np.int64))
     everywhere = np.ones(operands.length, dtype=bool)
     ends, begins = nodes.of(0, graph.finals), nodes.of(0, graph.starts)

@@ -307,6 +307,39 @@ def test_failure_arcs_that_would_not_be_followed_are_refused(beam):
         plan(letters, model)
 
 
+def backing_off_to_the_end():
+    """Two nodes back off to the end, which is one for what stops there; xz ends by itself."""
+    return gtn.Graph.from_arcs(
+        [(0, 1, "x", 0.25), (1, 2, gtn.BACK_OFF, 0.5), (1, 3, "z", 1.0), (3, 1, gtn.BACK_OFF, 2.0)],
+        final={2: 0.125, 3: 0.75},
+        dtype=torch.float64,
+    )
+
+
+def test_what_follows_a_graph_follows_where_it_ends_by_backing_off():
+    g = backing_off_to_the_end()
+    ends = {"x": 0.875, "xz": 2.0}
+    after = gtn.Graph.from_arcs([(0, 1, "y", 4.0)], final=1, dtype=torch.float64)
+    pairs = {a + b: ends[a] + ends[b] for a in ends for b in ends}
+    for graph, expected in (
+        (g + after, {text + "y": p + 4.0 for text, p in ends.items()}),
+        (after + g, {"y" + text: p + 4.0 for text, p in ends.items()}),
+        (gtn.closure(g), {"": 0.0, **ends, **pairs}),
+        (gtn.closure(g, plus=True), {"": math.inf, **ends, **pairs}),
+        (gtn.closure(g, lower=2, upper=2), {"": math.inf, "x": math.inf, **pairs}),
+    ):
+        for text, penalty in expected.items():
+            read = gtn.string(text, symbols=gtn.SymbolTable("xyz"), dtype=torch.float64) @ graph
+            assert gtn.forward_penalty(read).item() == pytest.approx(penalty), text
+
+
+def test_derivatives_of_ends_that_are_reached_by_backing_off():
+    g = backing_off_to_the_end()
+    text = gtn.string("xxz", symbols=gtn.SymbolTable("xz"), dtype=torch.float64)
+    assert_derivatives(lambda graph: gtn.forward_penalty(text @ gtn.closure(graph)), g)
+    assert_derivatives(lambda graph: gtn.forward_penalty(text @ (graph + graph)), g)
+
+
 @pytest.mark.parametrize("loss", [gtn.nn.DiscriminativeForwardLoss, gtn.nn.HingeLoss])
 @pytest.mark.parametrize("silent", [False, True])
 def test_losses_whose_grammar_has_failure_arcs(loss, silent):
