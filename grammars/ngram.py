@@ -133,7 +133,9 @@ class NGrams:
         """Return the acceptor of sentences, with failure arcs: compositions back off along them.
 
         A sentence begins after ``<s>``, and ends with the final penalty of ``</s>``. The penalty
-        of a sentence is minus log of its probability, exactly, as the failure arcs have it.
+        of a sentence is minus log of its probability, exactly, as the failure arcs have it. Sums,
+        best paths and samples are of what is composed with it: of all sentences, that is
+        ``any_string(letters) @ model.graph(letters)`` (:func:`grammars.strings.any_string`).
 
         Args:
             symbols: words as the graph before this one writes them, such as

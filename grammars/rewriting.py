@@ -21,7 +21,7 @@ from gtn.graph import Graph, check_graph
 from gtn.optimization import connect
 from gtn.rational import reverse
 from gtn.rational.relabelling import relabel
-from gtn.symbols import BACK_OFF, EPSILON, SymbolTable
+from gtn.symbols import BACK_OFF, EPSILON, SymbolTable, letter_labels
 from gtn.topology import Topology
 
 __all__ = ["BEGIN", "END", "rewrite"]
@@ -164,7 +164,7 @@ class _Letters:
         for symbol in (BEGIN, END):
             if symbol in table:
                 raise GraphError(f"the alphabet has {symbol!r}, which is kept for contexts")
-        return _Letters(table, np.sort(table.encode(x for x in table if x != BACK_OFF)))
+        return _Letters(table, letter_labels(table))
 
     @property
     def count(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from gtn.construction import from_arrays
 from gtn.errors import GraphError
 from gtn.graph import Graph
-from gtn.symbols import BACK_OFF, SymbolTable
+from gtn.symbols import SymbolTable, letter_labels
 
 __all__ = ["any_string", "fixed_length"]
 
@@ -46,7 +46,7 @@ def any_string(
         raise GraphError(f"min_length is {min_length}; a length is 0 or more")
     if max_length is not None and max_length < min_length:
         raise GraphError(f"max_length is {max_length}, below min_length, {min_length}")
-    labels = np.sort(table.encode(symbol for symbol in table if symbol != BACK_OFF))
+    labels = letter_labels(table)
     last = min_length if max_length is None else max_length
     steps = last + 1 if max_length is None else last
     src = np.repeat(np.arange(steps, dtype=np.int32), len(labels))

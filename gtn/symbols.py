@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from gtn.errors import SymbolError
 
-__all__ = ["BACK_OFF", "EPSILON", "EPSILON_TEXT", "SymbolTable", "check_new", "visible"]
+__all__ = [
+    "BACK_OFF",
+    "EPSILON",
+    "EPSILON_TEXT",
+    "SymbolTable",
+    "check_new",
+    "letter_labels",
+    "visible",
+]
 
 EPSILON = -1
 """The label that consumes nothing: null in the paper's words (section VIII)."""
@@ -225,6 +233,16 @@ def check_new(symbol: str, where: str) -> None:
             f"{where} has the symbol {symbol!r}; epsilon is None here (where this is a symbol like "
             "others, give a table that has it)"
         )
+
+
+def letter_labels(table: SymbolTable) -> NDArray[np.int32]:
+    """Return the labels of which strings are made, increasing: all of a table but ``BACK_OFF``.
+
+    >>> letter_labels(SymbolTable(["a", BACK_OFF, "b"]))
+    array([0, 2], dtype=int32)
+    """
+    labels = np.array([n for n in table.labels if table.symbol(n) != BACK_OFF], dtype=np.int32)
+    return np.sort(labels)
 
 
 def visible(text: str, longest: int | None = None) -> str:

@@ -16,6 +16,8 @@ from gtn.nn.criterion import difference
 from gtn.nn.losses import DiscriminativeForwardLoss
 from gtn.nn.targets import Target, acceptors, one_for_each
 from gtn.nn.transformers import Grammar, current
+from gtn.product.failure import check_reads_none
+from gtn.symbols import letter_labels
 
 __all__ = ["MMILoss"]
 
@@ -63,13 +65,16 @@ class MMILoss(DiscriminativeForwardLoss):
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: the classes are not those that the denominator reads.
+            GraphError: the classes are not those that the denominator reads; it has failure arcs.
         """
         if isinstance(emissions, Graph):
             return super().forward(emissions, targets)
         emissions = widened(emissions)
         assert self.grammar is not None
         whole = current(self.grammar).without_data()
+        check_reads_none(
+            whole, "the denominator", "compose the topology of the labels with it first"
+        )
         _check_classes(whole, emissions.shape[-1])
         count = len(emissions) if emissions.ndim == 3 else None
         batch = f"a batch of {count}, emissions of shape {list(emissions.shape)}, [B, T, C],"
@@ -89,7 +94,8 @@ def _check_classes(denominator: Graph, classes: int) -> None:
     Its table says how many there are; without one, what its arcs read.
     """
     table = denominator.isymbols
-    read = int(denominator.ilabels.max(initial=-1)) if table is None else table.largest
+    labels = denominator.ilabels if table is None else letter_labels(table)
+    read = int(labels.max(initial=-1))
     if classes <= read or (table is not None and classes != read + 1):
         raise GraphError(
             f"emissions of {classes} classes, but the denominator reads those of {read + 1}"

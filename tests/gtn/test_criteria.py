@@ -877,3 +877,11 @@ def test_graphs_of_targets_pass_the_checks_of_a_graph(graphs_of):
     )  # fmt: skip
     assert checked.starts.tolist() == t.node_offsets[:-1].tolist()
     assert checked.batch_size == 3
+
+
+def test_the_back_off_symbol_is_no_class_of_a_denominator():
+    table = gtn.SymbolTable(["x", "y", gtn.BACK_OFF])
+    held = gtn.Graph.from_arcs([(0, 1, "x"), (0, 1, "y", 1.0)], final=1, symbols=table)
+    right = gtn.nn.MMILoss(held.with_symbols(gtn.SymbolTable("xy")))
+    frames = torch.tensor([[0.5, 0.25]])
+    assert gtn.nn.MMILoss(held)(frames, "x") == right(frames, "x")
