@@ -66,7 +66,8 @@ def compose(
             integers.
         suffixes: two endings for keys of arc data that both operands have.
         failure: the input label (or symbol) of the failure arcs of ``b``; unless given, arcs that
-            read the symbol ``gtn.BACK_OFF`` are failure arcs. Such an arc reads nothing and is
+            read the symbol ``gtn.BACK_OFF`` are failure arcs (but not where symbols are ignored;
+            and of ``a``, they are refused). Such an arc reads nothing and is
             followed only where no arc of its node carries the label that ``a`` writes; the label
             is then looked up at its destination, and so on: exact n-gram back-off. Likewise, a
             string that stops at a node that is not final ends at the first final node on the way

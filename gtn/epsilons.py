@@ -16,6 +16,7 @@ from gtn.indexes import ArcIndex, frozen, grouped
 from gtn.kernels.epsilons import closures
 from gtn.optimization import finite, finite_part
 from gtn.paths.distance import Semiring, distances_float64
+from gtn.product.failure import check_reads_none
 from gtn.symbols import EPSILON
 from gtn.tensors import as_given, as_index, float64_penalties
 from gtn.topology import Topology
@@ -51,7 +52,8 @@ def remove_epsilon(
         DivergentGraphError: log, and a cycle of epsilons that lies on a path of finite penalty
             has an infinite sum.
         NegativeCycleError: tropical, and such a cycle has a negative penalty.
-        GraphError: a NaN or -inf penalty; another semiring; too many arcs.
+        GraphError: a NaN or -inf penalty; another semiring; too many arcs; failure arcs
+            beside epsilons.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, None, 1.0), (0, 2, 7, 0.5), (1, 2, 8, 2.0)], final=2)
@@ -73,6 +75,8 @@ def without_epsilons(
     check_penalties(graph.penalties, graph.num_arcs, "arc")
     t = graph.topology
     is_silent = (t.ilabels == EPSILON) & (t.olabels == EPSILON)
+    if is_silent.any():  # what backs off would do so beside the arcs of other nodes
+        check_reads_none(graph, "the graph")
     if not is_silent.any():
         return finite_part(graph)
     part = finite(graph)

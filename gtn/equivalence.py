@@ -21,6 +21,7 @@ from gtn.paths import viterbi_penalty
 from gtn.paths.distance import Semiring
 from gtn.paths.sampling import sample
 from gtn.product import common_length, relabelled, relabelling
+from gtn.product.failure import check_reads_none
 from gtn.pushing import push
 from gtn.rational import project, union
 from gtn.scoring import forward_penalty
@@ -215,8 +216,9 @@ def _side_by_side(a: Graph, b: Graph, semiring: Semiring) -> list[tuple[Graph, G
     """Return the pairs of graphs to compare: finite parts, float64, labels that mean the same."""
     if semiring not in ("log", "tropical"):
         raise GraphError(f"semiring={semiring!r}; it is 'log' or 'tropical'")
-    for graph in (a, b):
+    for name, graph in (("a", a), ("b", b)):
         check_penalties(graph.penalties, graph.num_arcs, "arc")
+        check_reads_none(graph, name)
     sides = [(b.ilabels, a.isymbols, b.isymbols), (b.olabels, a.osymbols, b.osymbols)]
     labels = []
     for own, table, other in sides:

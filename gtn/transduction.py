@@ -17,6 +17,7 @@ from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import integers
 from gtn.optimization import only_arcs
 from gtn.product.exploration import Check, explored
+from gtn.product.failure import check_left, check_reads_none, with_ends
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.tensors import as_mask
 from gtn.topology import Topology
@@ -135,6 +136,7 @@ def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) 
       4 -> 1  ε  0
     """
     check_graph(g, batch)
+    batch = with_ends(batch)
     outer, inner = g.topology, batch.topology
     if inner.batch_size != g.num_arcs:
         raise GraphError(
@@ -242,7 +244,8 @@ def transduce(
         suffixes: two endings for keys of arc data that both operands have.
 
     Raises:
-        GraphError: answers of the wrong length; penalties that are NaN or -inf.
+        GraphError: answers of the wrong length; penalties that are NaN or -inf; failure arcs
+            (``gtn.BACK_OFF``), which only :func:`gtn.compose` follows.
         DataError: a key of arc data on both sides and neither suffixes nor a new column for it.
 
     Digits pair with digits that are at most 1 off, at a penalty for the distance:
@@ -258,6 +261,8 @@ def transduce(
       1 -> 2  7  0
     """
     check_graph(g1, g2)
+    check_left(g1, "g1")
+    check_reads_none(g2, "g2", "gtn.compose follows it, transduce does not")
     made = explored(g1.topology, g2.topology, check, filter)
     tables = _table(g1, made.sources[0]), _table(g2, made.sources[1])
     answer = fprop(*tables)

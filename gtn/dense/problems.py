@@ -66,7 +66,8 @@ class Problems:
         """
         check_emissions(emissions)
         _check_graph(graph)
-        check_reads_none(graph, "the graph", "gtn.compose(gtn.linear(emissions), graph) follows it")
+        composed = "gtn.compose(gtn.linear(emissions, symbols=graph.isymbols), graph)"
+        check_reads_none(graph, "the graph", f"{composed} follows it")
         topology = graph.topology
         count = len(emissions) if emissions.ndim == 3 else topology.batch_size
         if topology.is_batch and topology.batch_size != count:

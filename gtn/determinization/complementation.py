@@ -58,6 +58,7 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
     _check_acceptor(b, "the second operand of a difference")
     check_unweighted(b, "the second operand of a difference")
     if symbols == "match":
+        check_reads_none(a, "a", _INSTEAD)
         check_left(a, "a")
         check_reads_none(b, "the second operand of a difference", _INSTEAD)
         a, b = in_common_tables(a, b)

@@ -18,6 +18,7 @@ from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen
 from gtn.kernels.determinization import subset_construction
 from gtn.optimization import finite_part
+from gtn.product.failure import check_reads_none, failure_label
 from gtn.topology import Topology
 
 __all__ = ["check_semiring", "check_unweighted", "determinize", "tolerance", "unweighted"]
@@ -68,8 +69,9 @@ def determinize(
             without a deterministic form is found out by this bound.
 
     Raises:
-        GraphError: too many nodes; a transducer that is not functional, naming a node; with
-            ``"boolean"``, a penalty that is not zero, naming the arc, start or final.
+        GraphError: too many nodes; a transducer that is not functional, naming a node; failure
+            arcs in a graph that is not deterministic; with ``"boolean"``, a penalty that is not
+            zero, naming the arc, start or final.
         DivergentGraphError, NegativeCycleError: as :func:`gtn.remove_epsilon`.
 
     >>> import gtn
@@ -87,6 +89,9 @@ def determinize(
     check_semiring(semiring)
     if side not in ("input", "both"):
         raise GraphError(f"side={side!r}; it is 'input' or 'both'")
+    if failure_label(graph, None) is not None and not graph.topology.is_deterministic:
+        # Of several nodes that are one, some would have to back off where others do not.
+        check_reads_none(graph, "the graph")
     delta = tolerance(graph, delta)
     pairs = side == "both" or graph.topology.is_acceptor
     if semiring == "boolean":

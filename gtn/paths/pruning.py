@@ -12,6 +12,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.optimization import finite_part
 from gtn.paths.distance import distances_float64
+from gtn.product.failure import check_reads_none
 from gtn.scoring import posteriors_float64
 from gtn.tensors import as_index, float64_penalties
 
@@ -37,7 +38,8 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     Raises:
         NegativeCycleError: by beam, and a cycle on a path has a negative penalty.
         DivergentGraphError: by posterior, and the sum over all paths is infinite.
-        GraphError: none or both criteria, or one out of range; a NaN or -inf penalty.
+        GraphError: none or both criteria, or one out of range; a NaN or -inf penalty;
+            a failure arc.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 2.0), (0, 1, 9, 5.0)], final=1)
@@ -45,6 +47,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     (array([7, 8], dtype=int32), array([7], dtype=int32))
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     if (posterior is None) == (beam is None):
         raise GraphError("prune by posterior=… or by beam=…; exactly one is given")
     if posterior is not None and not posterior > 0:

@@ -17,6 +17,7 @@ from gtn.kernels.n_best import n_best_paths
 from gtn.kernels.n_best_strings import n_best_strings
 from gtn.paths.viterbi import chains, together
 from gtn.paths.ways import least_ways
+from gtn.product.failure import check_reads_none
 from gtn.symbols import EPSILON
 from gtn.tensors import as_array, float64_penalties
 from gtn.topology import Topology
@@ -62,7 +63,7 @@ def n_best(
 
     Raises:
         NegativeCycleError: a cycle of negative penalty lies on a path.
-        GraphError: a count below one; a NaN or -inf penalty; an unknown side.
+        GraphError: a count below one; a NaN or -inf penalty; an unknown side; a failure arc.
 
     >>> import gtn, torch
     >>> g = gtn.linear(torch.tensor([[0.0, 1.0], [0.0, 0.5]]), symbols=gtn.SymbolTable("ab"))
@@ -96,6 +97,7 @@ def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch
         count: how many paths of each.
         side: None, or of which labels paths are to differ: ``"input"`` or ``"output"``.
     """
+    check_reads_none(graph, "the graph")
     topology = graph.topology
     check_penalties(graph.penalties, graph.num_arcs, "arc")
     penalties, starts, finals = (as_array(p) for p in float64_penalties(graph))

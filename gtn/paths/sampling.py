@@ -14,6 +14,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.kernels.sampling import draw_paths, running_shares
 from gtn.paths.viterbi import chains
+from gtn.product.failure import check_reads_none
 from gtn.scoring.recursion import PathSums, path_sums
 from gtn.tensors import as_array, float64_penalties
 
@@ -43,7 +44,8 @@ def sample(
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
-        GraphError: a count below one; another generator; a NaN or -inf penalty.
+        GraphError: a count below one; another generator; a NaN or -inf penalty; a failure
+            arc.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 0, "a", 1.0), (0, 1, "b", 0.5)], final=1)
@@ -51,6 +53,7 @@ def sample(
     ['b', 'aab', 'aaab', 'b', 'ab']
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     count = operator.index(count)
     if count < 1:
         raise GraphError(f"a sample of {count} paths; at least one can be drawn")

@@ -20,6 +20,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.kernels import scoring as kernels
 from gtn.paths.ways import least_ways
+from gtn.product.failure import check_reads_none
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
 
@@ -85,6 +86,7 @@ def viterbi_path(
         joint = together(graph, others, beam, max_active, failure, symbols, suffixes)
         return traced(viterbi_path(joint), joint)
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     topology = graph.topology
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
     best, entry = least_ways(topology, arcs, starts, finals)

@@ -166,8 +166,13 @@ def with_ends(graph: Graph) -> Graph:
     return graph._with(topology=graph.topology.ending(frozen(ends)), final_penalties=penalties)
 
 
-def check_reads_none(graph: Graph, name: str, instead: str) -> None:
+def check_reads_none(
+    graph: Graph, name: str, instead: str = "compose what it reads with it first"
+) -> None:
     """Check that no arc reads ``BACK_OFF``, where it would not be followed.
+
+    Which paths there are depends on what is asked for: a graph with failure arcs by itself has
+    none that could be added up, ranked, drawn or turned round.
 
     Raises:
         GraphError: naming the arc, and ending with what to do ``instead``.

@@ -13,7 +13,7 @@ from gtn.batch import GraphBatch, repeat
 from gtn.data import JoinedSources, Sources, compose_index
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.product.failure import with_ends
+from gtn.product.failure import check_reads_none, with_ends
 from gtn.rational.joining import Epsilons, Operands, spokes, taken
 from gtn.symbols import SymbolTable
 from gtn.texts import string
@@ -188,6 +188,9 @@ def reverse(graph: Graph) -> Graph:
 
     Nodes and arcs keep their numbers. On a batch, graph by graph.
 
+    Raises:
+        GraphError: a failure arc, which does not back off the other way round.
+
     >>> import gtn
     >>> reverse(gtn.string([3, 4]))
     Graph: 3 nodes, 2 arcs, start 2, final 0
@@ -195,6 +198,7 @@ def reverse(graph: Graph) -> Graph:
       2 -> 1  4  0
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     return graph._with(
         topology=graph.topology.reversed,
         start_penalties=graph.final_penalties,

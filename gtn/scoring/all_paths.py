@@ -13,6 +13,7 @@ import torch
 
 from gtn.graph import Graph, check_graph
 from gtn.kernels import masses as kernels
+from gtn.product.failure import check_reads_none
 from gtn.scoring.recursion import exp_minus, path_sums, potentials, shares, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
@@ -40,7 +41,7 @@ def forward_penalty(graph: Graph) -> torch.Tensor:
     Raises:
         DivergentGraphError: the sum is infinite (or so near to it that its distance is lost in
             rounding); the message names the component that does not converge.
-        GraphError: a NaN or -inf penalty; the message names the arc.
+        GraphError: a NaN or -inf penalty, or a failure arc; the message names the arc.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 2.0)], final=1).double()
@@ -51,6 +52,7 @@ def forward_penalty(graph: Graph) -> torch.Tensor:
     -0.45867514538708193
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     return as_given(forward_penalty_float64(graph), graph)
 
 
@@ -77,6 +79,7 @@ def arc_posteriors(graph: Graph) -> torch.Tensor:
     tensor([0.7311, 0.2689])
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     return as_given(posteriors_float64(graph).arcs, graph)
 
 

@@ -6,6 +6,7 @@ import torch
 
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
+from gtn.product.failure import check_reads_none
 from gtn.scoring.all_paths import Posteriors, posteriors_float64
 from gtn.tensors import as_given, as_index
 from gtn.topology import Topology
@@ -39,7 +40,8 @@ def expected(
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
-        GraphError: values that are no tensors, or of another shape; a NaN or -inf penalty.
+        GraphError: values that are no tensors, or of another shape; a NaN or -inf penalty,
+            or a failure arc.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 1.0), (1, 2, 9)], final=2)
@@ -47,6 +49,7 @@ def expected(
     tensor(11.5000)
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     topology = graph.topology
     for name, own in (
         ("values", values),
@@ -108,13 +111,14 @@ def entropy(graph: Graph) -> torch.Tensor:
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
-        GraphError: a NaN or -inf penalty; the message names the arc.
+        GraphError: a NaN or -inf penalty, or a failure arc; the message names the arc.
 
     >>> import gtn
     >>> entropy(gtn.Graph.from_arcs([(0, 1, 7), (0, 1, 8), (1, 2, 9)], final=2))  # log 2
     tensor(0.6931)
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     found = posteriors_float64(graph)
     parts = [_surprise(share) for share in (found.arc_shares, found.start_shares, found.finals)]
     return as_given(_sum(found, parts, graph.topology), graph)

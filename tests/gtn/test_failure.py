@@ -307,37 +307,85 @@ def test_failure_arcs_that_would_not_be_followed_are_refused(beam):
         plan(letters, model)
 
 
-def backing_off_to_the_end():
-    """Two nodes back off to the end, which is one for what stops there; xz ends by itself."""
+ALONE = {
+    "forward_penalty": gtn.forward_penalty,
+    "viterbi_penalty": gtn.viterbi_penalty,
+    "viterbi_path": gtn.viterbi_path,
+    "n_best": lambda g: gtn.n_best(g, 2),
+    "sample": lambda g: gtn.sample(g, 2),
+    "arc_posteriors": gtn.arc_posteriors,
+    "entropy": gtn.entropy,
+    "expected": lambda g: gtn.expected(g, torch.ones(g.num_arcs)),
+    "prune": lambda g: gtn.prune(g, beam=1.0),
+    "reverse": gtn.reverse,
+    "complement": lambda g: gtn.complement(g.with_penalties(0 * g.penalties)),
+    "difference of": lambda g: gtn.difference(g, gtn.string("y", symbols=g.isymbols)),
+    "difference": lambda g: gtn.difference(gtn.string("y"), g.with_penalties(0 * g.penalties)),
+    "equivalent": lambda g: gtn.equivalent(g, g),
+    "random_equivalent": lambda g: gtn.random_equivalent(g, g),
+    "determinize": lambda g: gtn.determinize(g | g),
+    "remove_epsilon": lambda g: gtn.remove_epsilon(g + g),
+    "risk": lambda g: gtn.nn.ExpectedRiskLoss()(g, "y"),
+    "MMI": lambda g: gtn.nn.MMILoss(g)(torch.zeros(1, 3), "y"),
+    "transduce": lambda g: gtn.transduce(
+        gtn.string("y"), g, check=np.equal, fprop=lambda a, b: a.penalties + b.penalties
+    ),
+}
+
+
+@pytest.mark.parametrize("ask", ALONE.values(), ids=ALONE)
+def test_failure_arcs_by_themselves_are_no_paths(ask):
+    with pytest.raises(GraphError, match=r"arc \d+ of .* is a failure arc, it reads '<backoff>'"):
+        ask(reading_back_off())
+
+
+@pytest.mark.parametrize("verb", [gtn.connect, gtn.push, gtn.minimize, gtn.determinize])
+def test_failure_arcs_of_a_deterministic_graph_stay_what_they_are(verb):
+    model = reading_back_off()
+    written = gtn.Graph.from_arcs([(0, 1, "x"), (0, 1, "y")], final=1)
+    assert gtn.equivalent(written @ verb(model), written @ model)
+
+
+def ending_by_back_off():
+    """A model that ends after x by backing off, at 0.25 + 0.5, and after y at 1.0."""
     return gtn.Graph.from_arcs(
-        [(0, 1, "x", 0.25), (1, 2, gtn.BACK_OFF, 0.5), (1, 3, "z", 1.0), (3, 1, gtn.BACK_OFF, 2.0)],
-        final={2: 0.125, 3: 0.75},
-        dtype=torch.float64,
-    )
+        [(0, 1, "x"), (0, 2, "y"), (1, 0, gtn.BACK_OFF, 0.25), (2, 0, gtn.BACK_OFF, 8.0)],
+        final={0: 0.5, 2: 1.0},
+    ).double()
 
 
-def test_what_follows_a_graph_follows_where_it_ends_by_backing_off():
-    g = backing_off_to_the_end()
-    ends = {"x": 0.875, "xz": 2.0}
-    after = gtn.Graph.from_arcs([(0, 1, "y", 4.0)], final=1, dtype=torch.float64)
-    pairs = {a + b: ends[a] + ends[b] for a in ends for b in ends}
-    for graph, expected in (
-        (g + after, {text + "y": p + 4.0 for text, p in ends.items()}),
-        (after + g, {"y" + text: p + 4.0 for text, p in ends.items()}),
-        (gtn.closure(g), {"": 0.0, **ends, **pairs}),
-        (gtn.closure(g, plus=True), {"": math.inf, **ends, **pairs}),
-        (gtn.closure(g, lower=2, upper=2), {"": math.inf, "x": math.inf, **pairs}),
-    ):
-        for text, penalty in expected.items():
-            read = gtn.string(text, symbols=gtn.SymbolTable("xyz"), dtype=torch.float64) @ graph
-            assert gtn.forward_penalty(read).item() == pytest.approx(penalty), text
+JOINED = {
+    "concat": lambda g: g + g,
+    "closure": lambda g: gtn.closure(g, lower=2, upper=2),
+    "plus": lambda g: gtn.closure(g, plus=True),
+    "star": lambda g: gtn.closure(gtn.GraphBatch.from_graphs([g, g]))[1],
+    "replace": lambda g: gtn.replace(gtn.string([0, 0]), gtn.GraphBatch.from_graphs([g, g])),
+}
 
 
-def test_derivatives_of_ends_that_are_reached_by_backing_off():
-    g = backing_off_to_the_end()
-    text = gtn.string("xxz", symbols=gtn.SymbolTable("xz"), dtype=torch.float64)
-    assert_derivatives(lambda graph: gtn.forward_penalty(text @ gtn.closure(graph)), g)
-    assert_derivatives(lambda graph: gtn.forward_penalty(text @ (graph + graph)), g)
+@pytest.mark.parametrize("join", JOINED.values(), ids=JOINED)
+def test_where_a_graph_ends_by_failure_arcs_another_may_begin(join):
+    model = ending_by_back_off()
+    # Of the same strings at the same penalties, without failure arcs.
+    plain = gtn.Graph.from_arcs(
+        [(i, j, "xy"[j - 1], 0.25 * (i == 1) + 8.0 * (i == 2)) for i in range(3) for j in (1, 2)],
+        final={0: 0.5, 1: 0.75, 2: 1.0},
+        symbols=model.isymbols,
+    ).double()
+    for text in ("x", "y", "xy", "yx", "xxy"):
+        written = gtn.string(text, symbols=model.isymbols)
+        # Every way to take it apart, but those into endlessly many empty strings, which do end:
+        # together they are 1 / (1 - exp(-0.5)).
+        found, right = (gtn.forward_penalty(written @ join(g)) for g in (model, plain))
+        assert right.isfinite()
+        assert found.item() == pytest.approx(right.item(), abs=1e-9)
+
+
+def test_penalties_of_what_ends_by_failure_arcs_have_derivatives():
+    model = ending_by_back_off()
+    written = gtn.string("xx", symbols=model.isymbols)
+
+    assert_derivatives(lambda g: gtn.forward_penalty(written @ (g + g)), model)
 
 
 @pytest.mark.parametrize("loss", [gtn.nn.DiscriminativeForwardLoss, gtn.nn.HingeLoss])
