@@ -24,10 +24,14 @@ bench: $(VENV)/dev
 	$(BIN)/python -m benchmarks --json docs/benchmarks.json --plot docs/benchmarks.svg \
 		--page docs/performance.md $(PEERS)
 
+# Modules of packages that name what can be imported from them, which hides the modules themselves.
+NAMED := grammars recognizers/segmentation recognizers/fields recognizers/spotting
+HIDDEN := $(subst /,.,$(basename $(wildcard $(addsuffix /[a-z]*.py,$(NAMED)))))
+
 docs: $(VENV)/dev
 	$(BIN)/python docs/algebra.py
 	$(BIN)/python -m pdoc --docformat google --output-directory docs/_build \
-		gtn gtn.testing gtn.testing.openfst grammars recognizers demos
+		gtn gtn.testing gtn.testing.openfst grammars recognizers $(HIDDEN) demos
 
 $(VENV)/readers: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[readers]'

@@ -1,6 +1,7 @@
 """The API reference: generated from the docstrings, with every public name in it."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,26 @@ def test_the_reference_has_every_public_name(tmp_path: Path) -> None:
         assert set(names) - modules <= found, set(names) - modules - found
     for name in ("dense", "nn"):
         assert (tmp_path / "gtn" / f"{name}.html").exists()
+
+
+def test_modules_of_packages_that_name_what_they_have_are_asked_for_themselves() -> None:
+    if shutil.which("make") is None:
+        pytest.skip("the Makefile is read by make")
+    root = MAKEFILE.parent
+    done = subprocess.run(
+        ["make", "--dry-run", "docs"], cwd=root, capture_output=True, text=True, check=True
+    )
+    asked = set(done.stdout.split())
+    hiding = [
+        package.parent
+        for top in ("recognizers", "grammars", "demos")
+        for package in (root / top).rglob("__init__.py")
+        if "__all__" in package.read_text(encoding="utf-8")
+    ]
+    hidden = {
+        ".".join(module.relative_to(root).with_suffix("").parts)
+        for folder in hiding
+        for module in folder.glob("[a-z]*.py")
+    }
+    assert "recognizers.segmentation.cuts" in hidden
+    assert hidden <= asked, hidden - asked
