@@ -115,7 +115,9 @@ class Decoder:
         """Return a decoder with a lexicon and, around it, character models and a grammar.
 
         The models are composed with the lexicon once, here: a few times the lexicon's arcs, and
-        what is tried for a token are then its own arcs, not every class of the models.
+        what is tried for a token are then its own arcs, not every class of the models. Arc data
+        of the graphs are left out; gradients reach learned penalties of any of them, which are
+        those of now: while they learn, make the decoder anew at each step.
 
         Args:
             lexicon: from letters to letters or words.
@@ -151,7 +153,7 @@ class Decoder:
         """Return the interpretation graph: all that lies within the beam.
 
         Time and memory are those of the tokens followed, whatever the size of the readers;
-        differentiable in the penalties of what was recognized.
+        differentiable in the penalties of what was recognized and of the readers.
 
         Args:
             recognized: a recognition graph, or batch; or penalties ``[T, C]`` of C classes in T
@@ -339,12 +341,12 @@ class DecodingStream:
 
 
 def _plain(graph: Graph) -> Graph:
-    """Return a graph without data, sources and gradients: what a search needs of it."""
+    """Return a graph without data and sources: what a search needs of it."""
     return Graph(
         graph.topology,
-        graph.penalties.detach(),
-        start_penalties=graph.start_penalties.detach(),
-        final_penalties=graph.final_penalties.detach(),
+        graph.penalties,
+        start_penalties=graph.start_penalties,
+        final_penalties=graph.final_penalties,
         isymbols=graph.isymbols,
         osymbols=graph.osymbols,
         check=False,

@@ -240,6 +240,29 @@ def test_gradients_reach_the_recognizer():
     )
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_gradients_reach_what_is_learned_of_a_lexicon_and_a_grammar(streamed):
+    words, grammar = words_and_grammar()
+    words, grammar = words.closure().detach(), silenced(grammar)
+    models = character_models("".join(LETTERS)).double().detach()
+    frames = torch.from_numpy(np.random.default_rng(3).uniform(0, 4, (6, 6)))
+    learned = [g.penalties.clone().requires_grad_() for g in (models, words, grammar)]
+    three = [g.with_penalties(p) for g, p in zip((models, words, grammar), learned)]
+    decoder = Decoder.of(three[1], three[2], models=three[0], beam=math.inf)
+    if streamed:
+        stream = decoder.stream()
+        stream.add(frames)
+        found = stream.search()
+    else:
+        found = decoder.search(frames)
+    whole = gtn.linear(frames, symbols=models.isymbols) @ three[0] @ three[1] @ three[2]
+    given = torch.autograd.grad(gtn.forward_penalty(found), learned)
+    expected = torch.autograd.grad(gtn.forward_penalty(whole), learned)
+    for one, other in zip(given, expected, strict=True):
+        assert other.abs().sum() > 0.1
+        torch.testing.assert_close(one, other)
+
+
 def test_where_nothing_can_be_read():
     decoder = Decoder.of(lexicon(["s" * 200], symbols=LETTERS))
     assert decoder.read(lattice(0)) == []
