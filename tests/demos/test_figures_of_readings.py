@@ -24,6 +24,7 @@ from demos.checks.reading.reader import Reading
 from demos.strings.evaluate import evaluate_folder
 from demos.strings.reader import StringReader
 from recognizers.datasets.fields import Field, FieldSetError, file_hash
+from recognizers.images import ImageError
 
 run = CliRunner()
 
@@ -69,6 +70,11 @@ def test_shares_by_hand(tmp_path: Path) -> None:
     figures = figures_of(results, fields, seen)
     assert (figures["n_seen_in_training"], figures["exact"]) == (1, 1.0)
     assert figures["outcomes"][1].name == "b.png"
+    # A file that could not be read is no field that was seen, though its hash was kept.
+    torn = [results[0], (fields[1].path, ImageError("b.png: torn"))]
+    figures = figures_of(torn, fields, seen)
+    assert (figures["n"], figures["n_seen_in_training"]) == (1, 0)
+    assert figures["problems"] == ["b.png: torn"]
 
 
 def test_nothing_but_certainty_is_accepted_where_no_confidence_is_good_enough() -> None:

@@ -131,9 +131,10 @@ def combine(
 def _show(figures: dict[str, Any], as_json: bool) -> None:
     """Print what was read wrong, and the figures."""
     echo_problems(figures["problems"])
-    for o in figures["outcomes"]:
-        if not o.exact:
-            read = o.reading
-            typer.echo(f"{o.name}  {o.truth:>9}  read {read.text:>9}  {read.confidence:.3f}")
+    wrong = [o for o in figures["outcomes"] if not o.exact]
+    longest = max((len(o.name) for o in wrong), default=0)
+    for o in wrong:
+        read = o.reading
+        typer.echo(f"{o.name:<{longest}}  {o.truth:>9}  read {read.text:>9}  {read.confidence:.3f}")
     kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
     echo_figures(kept, as_json)

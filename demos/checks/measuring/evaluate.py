@@ -51,29 +51,29 @@ def figures_of(
     accepts, and ``accepted_error`` the share of those that is wrong; ``accepted_at_1pct_error``
     the largest share that can be accepted, most confident first, with at most one in a hundred of
     them wrong; ``fields_per_second`` includes loading and preparing; ``n_seen_in_training``
-    counts fields whose file, by its hash, is among ``seen``. Files that cannot be read are under
-    ``problems`` and count nowhere else.
+    counts those read whose file, by its hash, is among ``seen``. Files that cannot be read are
+    under ``problems`` and count nowhere else.
 
     Raises:
         FieldSetError: no file can be read; the message says what is wrong with the first.
     """
     started = time.perf_counter()
     by_path = {one.path: one for one in fields}
-    outcomes, problems = [], []
+    outcomes, problems, read = [], [], []
     for path, result in results:
         if isinstance(result, ImageError):
             problems.append(str(result))
         else:
+            read.append(path)
             outcomes.append(Outcome(by_path[path].name, by_path[path].text, result))
     if not outcomes:
         raise nothing_read(problems)
     seconds = time.perf_counter() - started
     known = set(seen)
-    readable = [by_path[p] for p in by_path if p.exists()]
     return {
         **shares_of(outcomes),
         "fields_per_second": len(outcomes) / seconds,
-        "n_seen_in_training": sum(file_hash(one.path) in known for one in readable),
+        "n_seen_in_training": sum(file_hash(path) in known for path in read),
         "problems": problems,
         "outcomes": outcomes,
     }

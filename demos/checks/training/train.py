@@ -165,7 +165,8 @@ def _writable(
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise FieldSetError(
             f"the grammar {name!r} does not write the text of {named}{more}; "
-            f"its characters are {characters!r}"
+            f"its characters are {characters!r}; correct the labels, give another grammar, or "
+            "leave these fields out (--infeasible skip)"
         )
     problems = [f"{one.path}: the grammar {name!r} does not write {one.text!r}" for one in wrong]
     return [one for one in fields if writes[one.text]], problems
