@@ -61,8 +61,29 @@ class Sources:
     def then(self, later: Sources) -> Sources:
         """Return the sources, in this operand, of the arcs of a later operation.
 
-        ``later`` holds, for each of its arcs, sources among the arcs that ``self`` describes.
+        ``later`` holds, for each of its arcs, sources among the arcs that ``self`` describes: the
+        earlier operation stands in front.
+
+        Raises:
+            DataError: ``later`` names an arc that ``self`` does not describe.
+
+        >>> import gtn
+        >>> lattice = gtn.from_arcs([(0, 1, "a", 2.0), (0, 1, "b", 0.5), (1, 2, "c")], final=2)
+        >>> found = lattice @ (gtn.string("bc") | gtn.string("ac"))
+        >>> best = gtn.viterbi_path(found)  # its arcs in found, and those of found in the lattice
+        >>> found.sources[0].then(best.sources[0])
+        Sources(2 arcs: 1, 2)
         """
+        try:
+            return self._then(later)
+        except IndexError as error:
+            raise DataError(
+                f"arc {later.index.max()} is named as a source, but these are the sources of "
+                f"{len(self)} arcs; the earlier operation stands in front: "
+                "made.sources[k].then(path.sources[0])"
+            ) from error
+
+    def _then(self, later: Sources) -> Sources:
         if self.offsets is None and later.offsets is None:
             return Sources(compose_index(self.index, later.index))
         groups = later.index if later.offsets is not None else later.index[later.index >= 0]

@@ -221,6 +221,12 @@ def _values(values: Any, graph: Graph, name: str) -> Floats:
     return np.clip(array, -largest, largest)
 
 
+_OF_WHAT_WAS_MADE = (
+    "of a path through what was made of this graph, as made = graph @ grammar, "
+    "highlight=made.sources[0].then(path.sources[0])"
+)
+
+
 def _check_part(part: Graph, graph: Graph) -> None:
     """Check that the arcs of a graph lie as those that they are made of, and have their labels.
 
@@ -248,8 +254,8 @@ def _check_part(part: Graph, graph: Graph) -> None:
             f"({part.symbol_pair(own[first])}) cannot be arc {arcs[first]} "
             f"({graph.symbol_pair(arcs[first])}); of a batch, give a path found in one, "
             "viterbi_path(batch[i]); of several paths of one graph, as of n_best, "
-            "highlight=paths.sources[0].then(paths[i].sources[0]); or say by "
-            "highlight=path.sources[0] that these arcs are meant"
+            f"highlight=paths.sources[0].then(paths[i].sources[0]); {_OF_WHAT_WAS_MADE}; or say "
+            "by highlight=path.sources[0] that these arcs are meant"
         )
 
 
@@ -286,6 +292,9 @@ def _highlighted(highlight: Any, graph: Graph) -> NDArray[np.bool_]:
             raise GraphError(f"highlight must be indexes of arcs, not {arcs.dtype} values")
     bad = arcs[(arcs < 0) | (arcs >= len(mask))] if arcs.size else arcs
     if bad.size:
-        raise GraphError(f"arc {bad[0]} to highlight does not exist: arcs are 0 to {len(mask) - 1}")
+        hint = f"; {_OF_WHAT_WAS_MADE}" if isinstance(highlight, Sources) else ""
+        raise GraphError(
+            f"arc {bad[0]} to highlight does not exist: arcs are 0 to {len(mask) - 1}{hint}"
+        )
     mask[arcs.astype(np.int64)] = True
     return mask

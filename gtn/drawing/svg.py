@@ -50,7 +50,8 @@ def to_svg(
         highlight: arcs to emphasise: indexes, a mask ``[A]``, or a path made from this graph
             (``viterbi_path``), whose sources say which arcs it takes; of a path through several
             graphs, as of ``gtn.dense``, the sources in the one that is drawn: ``path.sources[1]``
-            in the second.
+            in the second; of a path through what was made of this graph, say ``made = graph @
+            grammar``, the sources of both: ``made.sources[0].then(path.sources[0])``.
         color: values ``[A]`` to colour arcs by, as posteriors (pale to dark blue) or gradients
             (values of both signs: blue over grey to red).
         width: values ``[A]`` for the width of the curves.

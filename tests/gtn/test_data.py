@@ -45,6 +45,14 @@ def test_sources_compose(chain):
     assert composed.index.dtype == np.int32
 
 
+@pytest.mark.parametrize("later", [Sources(np.array([0, 2], np.int32)), ragged([[0], [1, 2]])])
+def test_sources_in_the_wrong_order_are_told(later):
+    first = Sources(np.array([5, 7], np.int32))
+    for one in (first, ragged([[5], [7, 8]])):
+        with pytest.raises(DataError, match=r"arc 2 is named .* of 2 arcs; the earlier"):
+            one.then(later)
+
+
 def test_sources_are_shown():
     assert repr(Sources(np.array([4, -1], dtype=np.int32))) == "Sources(2 arcs: 4, None)"
     assert repr(ragged([[1, 2], [], [3]])) == "Sources(3 arcs: [1, 2], None, 3)"

@@ -608,6 +608,15 @@ def test_a_path_of_a_batch_of_paths_is_not_taken_for_one_of_a_graph_of_the_batch
     second = several.sources[0].then(several[1].sources[0])
     marked = to_svg(graphs[0], highlight=second, engine="layered")
     assert marked == to_svg(graphs[0], highlight=[0, 3], engine="layered")
+    # A path through what was made of the graph is found in it through the sources of both.
+    made = graphs[0] @ gtn.string([0, 2])
+    path = gtn.viterbi_path(made)
+    with pytest.raises(gtn.GraphError, match=r"made = graph @ grammar, highlight=made"):
+        to_svg(graphs[0], highlight=path, engine="layered")
+    marked = to_svg(graphs[0], highlight=made.sources[0].then(path.sources[0]), engine="layered")
+    assert marked == to_svg(graphs[0], highlight=[0, 5], engine="layered")
+    with pytest.raises(gtn.GraphError, match=r"does not exist: arcs are 0 to 1; .*made.sources"):
+        to_svg(graphs[1], highlight=made.sources[0], engine="layered")
     # Labels agree, and the arcs lie elsewhere.
     turned = gtn.from_arcs([(1, 2, 1), (0, 1, 0)], final=2)
     with pytest.raises(gtn.GraphError, match="no part of this one"):
