@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -88,3 +89,21 @@ def test_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert blocks
     for block in blocks:
         exec(compile(block, "docs/recognizers.md", "exec"), {})
+
+
+def test_the_graphs_of_a_reading_are_drawn_as_the_page_on_checks_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    (block,) = re.findall(r"```python\n(.*?)```", (docs / "checks.md").read_text(), re.DOTALL)
+    (tmp_path / "demos").symlink_to(docs.parent / "demos")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(block, "docs/checks.md", "exec"), names)
+    assert names["reader"].read([names["field"]])[0].text == gtn.path_text(names["best"])
+    segments, taken = names["segments"], names["in_segments"].index
+    assert segments.src[taken].tolist() == [0, *segments.dst[taken].tolist()[:-1]]
+    ink = segments.data["image"][taken.tolist()]
+    assert torch.equal(ink, names["best"].data["image"])
+    for name in ("segments", "recognized", "best", "likely"):
+        assert (tmp_path / f"{name}.svg").read_text().count("<image") >= len(taken)
