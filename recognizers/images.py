@@ -21,6 +21,9 @@ MAX_PIXELS = 50_000_000
 MAX_SIDE = 4096
 """Most pixels of the longer side of what is returned; larger images are reduced to it."""
 
+DEPTHS = (8, 10, 12, 14, 16)
+"""Bits of a grey level that scanners and cameras write into files of more than eight."""
+
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm"}
 )
@@ -100,8 +103,9 @@ def check_size(path: str | Path, size: tuple[int, int], max_pixels: int = MAX_PI
 def to_grey(image: Image.Image) -> np.ndarray:
     """Convert any Pillow image to ``uint8 [H, W]``, transparent pixels laid on white.
 
-    Integers beyond 8 bits are taken as 16-bit full scale (0..65535), unless no value passes 255;
-    floats as 0..1, unless a value passes 1, then as 0..255.
+    Integers beyond 8 bits are taken as of the fewest bits, of 8, 10, 12, 14 and 16, that hold the
+    largest: scanners write 12 into files of 16. Floats are 0..1, unless a value passes 1, then
+    0..255.
 
     Example:
         >>> to_grey(Image.new("RGBA", (5, 4), (0, 0, 0, 0)))[0, 0]
@@ -113,7 +117,8 @@ def to_grey(image: Image.Image) -> np.ndarray:
         if image.mode == "F":
             scale = 255.0 if top <= 1.0 else 1.0
         else:
-            scale = 1.0 if top <= 255.0 and image.mode == "I" else 255.0 / 65535.0
+            full = min((2.0**bits - 1 for bits in DEPTHS if 2**bits > top), default=65535.0)
+            scale = 255.0 / full
         return np.clip(np.rint(values * scale), 0, 255).astype(np.uint8)
     if image.has_transparency_data:
         layer = image.convert("RGBA")

@@ -64,10 +64,15 @@ def test_transparent_palette_entry_is_white(tmp_path):
     assert (load_field(file) == 255).all()
 
 
-def test_16_bit_keeps_the_contrast(tmp_path, pattern):
-    file = tmp_path / "deep.png"
-    Image.fromarray(pattern.astype(np.uint16) * 257).save(file)
-    assert np.abs(load_field(file).astype(int) - pattern).max() <= 1
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", [np.uint16, np.int32])
+def test_files_of_16_bits_keep_the_contrast_of_the_bits_that_are_used(
+    tmp_path, pattern, bits, kind
+):
+    file = tmp_path / "deep.tif"
+    white = np.where(pattern == pattern.max(), 255, pattern)
+    Image.fromarray(np.rint(white / 255 * (2**bits - 1)).astype(kind)).save(file)
+    assert np.abs(load_field(file).astype(int) - white).max() <= 1
 
 
 def test_float_image_of_unit_range(tmp_path, pattern):
