@@ -252,8 +252,12 @@ class Decoder:
     def _check_frames(self, penalties: torch.Tensor) -> None:
         """Check that penalties are ``[T, C]`` of the classes that the first reader reads."""
         if penalties.ndim != 2:
-            batch = "; read_all takes [B, T, C]" if penalties.ndim == 3 else ""
-            raise GraphError(f"penalties must be [T, C], not {list(penalties.shape)}{batch}")
+            batch = (
+                "; read_all takes [B, T, C], and search the batch that gtn.linear(penalties, "
+                "symbols=decoder.readers[0].isymbols, lengths=lengths) makes of them"
+            )
+            more = batch if penalties.ndim == 3 else ""
+            raise GraphError(f"penalties must be [T, C], not {list(penalties.shape)}{more}")
         symbols = self.readers[0].isymbols
         if symbols is None:
             return

@@ -263,6 +263,30 @@ def test_gradients_reach_what_is_learned_of_a_lexicon_and_a_grammar(streamed):
         torch.testing.assert_close(one, other)
 
 
+def test_a_batch_of_frames_is_searched_as_the_message_says():
+    """The loss of all is the sum of those of each, and so are its gradients."""
+    words, grammar = words_and_grammar()
+    penalties = silenced(grammar).penalties.clone().requires_grad_()
+    grammar = silenced(grammar).with_penalties(penalties)
+    decoder = Decoder.of(words.closure(), grammar, beam=6.0)
+    frames = torch.from_numpy(np.random.default_rng(3).uniform(0, 4, (3, 6, 5))).requires_grad_()
+    lengths = [6, 4, 5]
+    with pytest.raises(GraphError, match=r"gtn.linear\(penalties, symbols=.*, lengths=lengths\)"):
+        decoder.search(frames)
+    symbols = decoder.readers[0].isymbols
+    found = decoder.search(gtn.linear(frames, symbols=symbols, lengths=lengths))
+    total = gtn.forward_penalty(found).sum()
+    each = sum(gtn.forward_penalty(decoder.search(one[:n])) for one, n in zip(frames, lengths))
+    given, expected = (torch.autograd.grad(loss, [frames, penalties]) for loss in (total, each))
+    for one, other in zip(given, expected, strict=True):
+        torch.testing.assert_close(one, other)
+    wide = decoder.with_beam(math.inf).search(gtn.linear(frames, symbols=symbols, lengths=lengths))
+    targets = [["cab", "bad"], ["a", "bad"], ["cabs", "a"]]
+    right = gtn.forward_penalty(wide @ gtn.strings(targets, symbols=wide.osymbols))
+    assert (right > gtn.forward_penalty(wide)).all()
+    assert right.isfinite().all()
+
+
 def test_where_nothing_can_be_read():
     decoder = Decoder.of(lexicon(["s" * 200], symbols=LETTERS))
     assert decoder.read(lattice(0)) == []
@@ -327,7 +351,7 @@ def test_the_memory_is_that_of_the_beam():
         ),
         (lambda d: Decoder.of(lexicon(["ab"]), failure="#"), "symbol '#' is not in SymbolTable"),
         (lambda d: Decoder((gtn.strings(["ab"]),)), "reader 0 is a batch"),
-        (lambda d: d.read(torch.zeros(2, 3, 5)), r"not \[2, 3, 5\]; read_all takes \[B, T, C\]"),
+        (lambda d: d.read(torch.zeros(2, 3, 5)), r"not \[2, 3, 5\]; read_all takes \[B, T, C\],"),
         (lambda d: d.read_all([torch.zeros(3, 5)], lengths=[3]), r"one tensor of .* \[B, T, C\]"),
         (lambda d: d.read_all(torch.zeros(1, 3, 5), lengths=[4]), "length 4, but there are 3"),
         (lambda d: d.search(torch.zeros(3)), r"\[T, C\], not \[3\]"),
