@@ -239,6 +239,8 @@ def test_the_page_of_the_errors_says_what_is_written(tmp_path):
     assert done.exit_code == 0, done.output
     text = Page((tmp_path / "report" / "report.html").read_text(encoding="utf-8")).text
     assert "written: 987" in text
+    assert "Read wrong: 1 of 1." in " ".join(text.split())
+    assert "exactly right" not in text  # which would be said of the errors alone
 
 
 def test_the_demo_shows_every_step_of_the_paper(tmp_path, monkeypatch):

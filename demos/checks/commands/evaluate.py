@@ -33,6 +33,7 @@ from demos.checks.options import (
 from demos.checks.reading.combination import WAYS, read_together
 from demos.checks.report.dataset import write_dataset_page
 from demos.checks.report.fields import write_report
+from demos.checks.report.page import MOST_SHOWN, shown_of
 from demos.command_line import echo_problems, require_known
 from demos.figures import echo_figures
 
@@ -86,9 +87,11 @@ def evaluate(
     if report is not None:
         by_name = {one.name: one.path for one in fields}
         wrong = [o for o in outcomes if not o.exact]
-        worst = sorted(wrong, key=lambda o: -o.reading.confidence)[:24]
+        worst = sorted(wrong, key=lambda o: -o.reading.confidence)[:MOST_SHOWN]
         truths = [o.truth for o in worst]
-        written_to = write_report(reader, [by_name[o.name] for o in worst], report, truths)
+        paths = [by_name[o.name] for o in worst]
+        chosen = shown_of(len(wrong), len(outcomes), "Read wrong")
+        written_to = write_report(reader, paths, report, truths, chosen)
         typer.echo(f"report: {written_to}", err=as_json)
     if plots is not None:
         write_plots(outcomes, reader.threshold, plots)

@@ -12,6 +12,7 @@ import typer
 from demos.checkpoint import CheckpointError
 from demos.checks.experiments.compare import RESULTS, keep_result
 from demos.checks.reading.reader import CheckReader
+from demos.checks.report.page import MOST_SHOWN, shown_of
 from demos.checks.report.whole import write_whole_report
 from demos.checks.whole.data import KnownCheck, known_checks, write_checks
 from demos.checks.whole.evaluate import evaluate_checks
@@ -176,9 +177,8 @@ def evaluate_whole(
     if report is not None:
         by_name = {one.name: one for one in checks}
         worst = [o for o in figures["outcomes"] if not o.exact or not o.reading.accepted]
-        worst = sorted(worst, key=lambda o: -o.reading.confidence)[:24]
-        chosen = [by_name[o.name] for o in worst]
-        page = write_whole_report(
-            reader, [c.path for c in chosen], report, [o.truth for o in worst]
-        )
+        chosen = shown_of(len(worst), len(figures["outcomes"]), "Read wrong or rejected")
+        worst = sorted(worst, key=lambda o: -o.reading.confidence)[:MOST_SHOWN]
+        paths = [by_name[o.name].path for o in worst]
+        page = write_whole_report(reader, paths, report, [o.truth for o in worst], chosen)
         typer.echo(f"report: {page}", err=as_json)

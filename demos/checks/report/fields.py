@@ -46,6 +46,7 @@ def write_report(
     paths: Sequence[Path],
     directory: Path,
     truths: Sequence[str] | None = None,
+    chosen: str = "",
 ) -> Path:
     """Read the files and write ``directory/report.html``, which needs no other file; return it.
 
@@ -56,6 +57,7 @@ def write_report(
         paths: image files, in the order of the page.
         directory: made where it does not exist.
         truths: the right text of each file, where it is known.
+        chosen: of what these files are a part, in place of how many of them are right.
 
     Raises:
         ValueError: not as many truths as files.
@@ -66,6 +68,7 @@ def write_report(
         directory,
         cards,
         judged=truths is not None,
+        chosen=chosen,
         threshold=reader.threshold,
         views=reader.views,
         grammar=reader.rules.name,

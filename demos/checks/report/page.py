@@ -10,7 +10,10 @@ from typing import Any, TypeVar
 from demos.checkpoint import write_whole
 from demos.pages import fill_file
 
-__all__ = ["FileCard", "cards_of", "write_page"]
+__all__ = ["MOST_SHOWN", "FileCard", "cards_of", "shown_of", "write_page"]
+
+MOST_SHOWN = 24
+"""Most files on a page of what was measured."""
 
 Card = TypeVar("Card")
 
@@ -59,6 +62,16 @@ def cards_of(
     ]
 
 
+def shown_of(found: int, measured: int, what: str) -> str:
+    """Return of what the files on a page are a part: those that were measured and found so.
+
+    >>> shown_of(5, 29, "Read wrong"), shown_of(40, 128, "Read wrong")
+    ('Read wrong: 5 of 29', 'Read wrong: 40 of 128, here the 24 most confident')
+    """
+    cut = f", here the {MOST_SHOWN} most confident" if found > MOST_SHOWN else ""
+    return f"{what}: {found} of {measured}{cut}"
+
+
 def write_page(
     template: str, directory: Path, cards: Sequence[FileCard], *, judged: bool, **facts: Any
 ) -> Path:
@@ -69,7 +82,7 @@ def write_page(
         directory: made where it does not exist.
         cards: what is shown of each file.
         judged: whether the truths are known.
-        facts: what else the template names.
+        facts: what else the template names; ``chosen`` says of what the files are a part.
     """
     readable = [card for card in cards if not card.error]
     page = fill_file(

@@ -69,10 +69,12 @@ def write_whole_report(
     paths: Sequence[Path],
     directory: Path,
     truths: Sequence[str] | None = None,
+    chosen: str = "",
 ) -> Path:
     """Read checks and write ``directory/report.html``, which needs no other file; return it.
 
-    A file that cannot be read gets a line that says why; the others are shown.
+    A file that cannot be read gets a line that says why; the others are shown. The arguments are
+    those of :func:`demos.checks.report.fields.write_report`.
 
     Raises:
         ValueError: not as many truths as files.
@@ -83,6 +85,7 @@ def write_whole_report(
         directory,
         cards,
         judged=truths is not None,
+        chosen=chosen,
         threshold=reader.threshold,
         grammar=reader.reader.rules.name,
         rubbish=RUBBISH,
