@@ -24,7 +24,7 @@ from gtn.product.failure import check_left, failure_label
 from gtn.rational import project
 from gtn.scoring import forward_penalty
 from gtn.streaming import PrunedStream
-from gtn.symbols import BACK_OFF, SymbolTable
+from gtn.symbols import BACK_OFF, SymbolTable, count_classes
 from gtn.tensors import Lengths, as_index, checked_lengths
 from gtn.texts import strings
 
@@ -261,11 +261,10 @@ class Decoder:
         symbols = self.readers[0].isymbols
         if symbols is None:
             return
-        last, classes = symbols.largest, symbols.largest + 1
         # What failure arcs read is no class.
-        none = (BACK_OFF, self.failure) if len(self.readers) == 1 else (BACK_OFF,)
-        if last in none or symbols.symbol(last) in none:
-            classes = 1 + max((n for n in symbols.labels if n < last), default=-1)
+        classes = count_classes(
+            symbols, (BACK_OFF, self.failure) if len(self.readers) == 1 else (BACK_OFF,)
+        )
         if penalties.shape[1] != classes:
             raise GraphError(f"penalties of {penalties.shape[1]} classes, but {classes} are read")
 

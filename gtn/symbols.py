@@ -6,7 +6,7 @@ Text lives in tables beside the graph.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from operator import index
 
@@ -21,6 +21,7 @@ __all__ = [
     "EPSILON_TEXT",
     "SymbolTable",
     "check_new",
+    "count_classes",
     "letter_labels",
     "visible",
 ]
@@ -233,6 +234,21 @@ def check_new(symbol: str, where: str) -> None:
             f"{where} has the symbol {symbol!r}; epsilon is None here (where this is a symbol like "
             "others, give a table that has it)"
         )
+
+
+def count_classes(table: SymbolTable, none: Collection[int | str | None] = (BACK_OFF,)) -> int:
+    """Return how many classes frames have that are in the labels of a table: O(1).
+
+    One more than the largest label; if ``none``, symbols or labels that are no class, has that,
+    than the next smaller one, O(labels).
+
+    >>> count_classes(SymbolTable("ab")), count_classes(SymbolTable(["a", "b", BACK_OFF]))
+    (2, 2)
+    """
+    last = table.largest
+    if last in none or table.symbol(last) in none:
+        last = max((label for label in table.labels if label < last), default=-1)
+    return last + 1
 
 
 def letter_labels(table: SymbolTable) -> NDArray[np.int32]:

@@ -17,7 +17,7 @@ from gtn.nn.losses import DiscriminativeForwardLoss
 from gtn.nn.targets import Target, acceptors, one_for_each
 from gtn.nn.transformers import Grammar, current
 from gtn.product.failure import check_reads_none
-from gtn.symbols import letter_labels
+from gtn.symbols import count_classes
 
 __all__ = ["MMILoss"]
 
@@ -94,9 +94,8 @@ def _check_classes(denominator: Graph, classes: int) -> None:
     Its table says how many there are; without one, what its arcs read.
     """
     table = denominator.isymbols
-    labels = denominator.ilabels if table is None else letter_labels(table)
-    read = int(labels.max(initial=-1))
-    if classes <= read or (table is not None and classes != read + 1):
+    read = int(denominator.ilabels.max(initial=-1)) + 1 if table is None else count_classes(table)
+    if classes < read or (table is not None and classes != read):
         raise GraphError(
-            f"emissions of {classes} classes, but the denominator reads those of {read + 1}"
+            f"emissions of {classes} classes, but the denominator reads those of {read}"
         )
