@@ -67,7 +67,8 @@ def _in_order(
     That is, if arcs are grouped by destination as they are and all read a class; whether that is
     so comes first.
     """
-    graphs, num_nodes, num_arcs = len(node_offsets) - 1, node_offsets[-1], len(src)
+    graphs, num_arcs = len(node_offsets) - 1, len(src)
+    num_nodes = node_offsets[graphs]
     entries = np.empty(num_nodes + 1, dtype=np.int32)
     same = np.full(num_nodes, -1, dtype=np.int32)
     source = np.empty(num_arcs, dtype=np.int32)
@@ -131,7 +132,8 @@ def arrange(
         order: nodes, one graph after the other, with epsilon arcs leading forward; empty: as
             they are.
     """
-    graphs, num_nodes, num_arcs = len(node_offsets) - 1, node_offsets[-1], len(src)
+    graphs, num_arcs = len(node_offsets) - 1, len(src)
+    num_nodes = node_offsets[graphs]
     if len(order) == 0:
         fine, entries, epsilons, same, source, column, arc, class_offsets, classes = _in_order(
             node_offsets, arc_offsets, src, dst, labels, num_classes

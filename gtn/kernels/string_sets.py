@@ -36,7 +36,7 @@ class Automaton(NamedTuple):
 @njit(cache=True, nogil=True)
 def _mixed(mixed: np.uint64, value: int) -> np.uint64:
     """Return a hash with one more number in it."""
-    mixed = (mixed ^ np.uint64(value)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ np.uint64(np.int64(value))) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))
 
 

@@ -45,7 +45,7 @@ def _useful(src: Int32s, dst: Int32s, alive: Mask) -> None:
         offsets[dst[k] + 1] += 1
     for n in range(num_nodes):
         offsets[n + 1] += offsets[n]
-    place = offsets[:-1].copy()
+    place = offsets[: len(offsets) - 1].copy()
     before = np.empty(num_arcs, dtype=np.int32)
     for k in range(num_arcs):
         to = dst[k]

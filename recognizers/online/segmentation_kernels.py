@@ -25,7 +25,7 @@ def even_strokes(points, offsets, step):
             )
         steps = min(MOST_STEPS, math.ceil(lengths[s] / step)) if lengths[s] > 0.0 else 0
         counts[s + 1] = counts[s] + steps + 1
-    found = np.empty((counts[-1], 2))
+    found = np.empty((counts[len(lengths)], 2))
     for s in range(len(lengths)):
         first, last = offsets[s], offsets[s + 1]
         steps = counts[s + 1] - counts[s] - 1

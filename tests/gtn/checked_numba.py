@@ -1,0 +1,97 @@
+"""Kernels as plain Python, over arrays that refuse negative indexes.
+
+A kernel that numba compiles reads and writes beyond its arrays unseen, and so does one that is told
+to check indexes where an index of -1 wraps around. Interpreted, numpy checks the upper end and
+:class:`Checked` the lower one; and nothing is compiled, which took longer than all of this.
+
+With ``numba.njit = interpreted`` what is imported afterwards has such kernels: for a process of its
+own.
+"""
+
+import functools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+compiled: set[str] = set()
+ran: set[str] = set()
+
+
+class Checked(np.ndarray):
+    """An array whose negative indexes are errors, as are those of all arrays made of it."""
+
+    def __getitem__(self, index: Any) -> Any:
+        refuse_negative(index)
+        return super().__getitem__(index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        refuse_negative(index)
+        super().__setitem__(index, value)
+
+
+def refuse_negative(index: Any) -> None:
+    for part in index if index.__class__ is tuple else (index,):
+        if part.__class__ is slice:
+            bounds: tuple[Any, ...] = (part.start or 0, part.stop or 0)
+        else:
+            bounds = () if isinstance(part, np.ndarray) else (part,)
+        for bound in bounds:
+            if bound < 0:
+                raise IndexError(f"negative index {index}")
+
+
+def each_array(value: Any, kind: type[np.ndarray]) -> Any:
+    """Return a value, and what tuples hold, with arrays seen as of this kind."""
+    if isinstance(value, np.ndarray):
+        return value.view(kind)
+    if isinstance(value, tuple):
+        parts = [each_array(part, kind) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+def checked_numpy() -> SimpleNamespace:
+    """Return numpy, as kernels see it: what makes arrays makes checked ones."""
+
+    def checked(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*of: Any, **options: Any) -> Any:
+            return each_array(function(*each_array(of, np.ndarray), **options), Checked)
+
+        return call
+
+    names = {name: getattr(np, name) for name in dir(np) if not name.startswith("_")}
+    for name, value in names.items():
+        if callable(value) and not isinstance(value, type | np.ufunc):
+            names[name] = checked(value)
+    return SimpleNamespace(**names)
+
+
+def interpreted(*given: Callable[..., Any], **options: Any) -> Any:
+    """Stand in the place of ``numba.njit``: note that a kernel ran, and run it as it is written."""
+
+    def decorate(kernel: Callable[..., Any]) -> Callable[..., Any]:
+        name = f"{kernel.__module__}.{kernel.__name__}"
+        compiled.add(name)
+        kernel.__globals__["np"] = numpy
+
+        @functools.wraps(kernel)
+        def run(*arguments: Any) -> Any:
+            ran.add(name)
+            outermost = not running
+            if not outermost:
+                return kernel(*arguments)
+            running.append(name)
+            try:
+                return each_array(kernel(*each_array(arguments, Checked)), np.ndarray)
+            finally:
+                running.pop()
+
+        return run
+
+    return decorate(given[0]) if given else decorate
+
+
+running: list[str] = []  # the kernel that Python called, if any
+numpy = checked_numpy()
