@@ -75,10 +75,9 @@ def without_epsilons(
     check_penalties(graph.penalties, graph.num_arcs, "arc")
     t = graph.topology
     is_silent = (t.ilabels == EPSILON) & (t.olabels == EPSILON)
-    if is_silent.any():  # what backs off would do so beside the arcs of other nodes
-        check_reads_none(graph, "the graph")
     if not is_silent.any():
         return finite_part(graph)
+    check_reads_none(graph, "the graph")  # it would back off beside the arcs of other nodes
     part = finite(graph)
     on_path = part.nodes[t.src] & part.nodes[t.dst] & part.arcs
     silent = np.flatnonzero(is_silent & on_path).astype(np.int32)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import rearranged
 from gtn.graph import Graph, check_graph
+from gtn.product.failure import FailureArcs, failure_label
 from gtn.tensors import as_mask
 from gtn.topology import Topology
 
@@ -22,7 +23,8 @@ Mask = NDArray[np.bool_]
 def connect(graph: Graph) -> Graph:
     """Return the graph without the nodes and arcs that no path from start to final goes through.
 
-    Nodes and arcs keep their order. An arc counts whatever its penalty, infinity included. On a
+    Nodes and arcs keep their order. An arc counts whatever its penalty, infinity included. Beside
+    a failure arc (``gtn.BACK_OFF``) an arc that leads nowhere forbids its label, and stays. On a
     batch, graph by graph. O(N + A).
 
     >>> import gtn
@@ -41,7 +43,7 @@ def only_arcs(graph: Graph, arcs: Mask) -> Graph:
     """Return the graph of some of its arcs, ``bool [A]``, connected: O(N + A)."""
     t = graph.topology
     starts, finals = (np.ones(len(n), dtype=np.bool_) for n in (t.starts, t.finals))
-    return _part(graph, Finite(t.only(arcs, starts, finals).on_paths, arcs, starts, finals))
+    return _part(graph, Finite(t.only(arcs, starts, finals).on_paths, arcs, starts, finals))[0]
 
 
 class Finite(NamedTuple):
@@ -64,13 +66,18 @@ def finite(graph: Graph) -> Finite:
 
 def finite_part(graph: Graph) -> tuple[Graph, Int32s]:
     """Return the graph of its paths of finite penalty, connected, and its nodes' old numbers."""
-    part = finite(graph)
-    return _part(graph, part), np.flatnonzero(part.nodes).astype(np.int32)
+    return _part(graph, finite(graph))
 
 
-def _part(graph: Graph, part: Finite) -> Graph:
+def _part(graph: Graph, part: Finite) -> tuple[Graph, Int32s]:
     t, kept = graph.topology, part.nodes
-    arcs = np.flatnonzero(kept[t.src] & kept[t.dst] & part.arcs).astype(np.int32)
+    label = failure_label(graph, None)
+    stays = part.arcs
+    if label is not None:  # what leads nowhere, or is forbidden, keeps its label from backing off
+        forbids = (kept & (FailureArcs.of(t, label).arcs >= 0))[t.src]
+        kept, stays = kept.copy(), stays | forbids
+        kept[t.dst[forbids]] = True
+    arcs = np.flatnonzero(kept[t.src] & kept[t.dst] & stays).astype(np.int32)
     number = np.cumsum(kept, dtype=np.int32) - np.int32(1)
     starts = np.flatnonzero(kept[t.starts] & part.starts).astype(np.int32)
     finals = np.flatnonzero(kept[t.finals] & part.finals).astype(np.int32)
@@ -87,7 +94,7 @@ def _part(graph: Graph, part: Finite) -> Graph:
         is_batch=t.is_batch,
         check=False,
     )
-    return rearranged(graph, topology, arcs, starts, finals)
+    return rearranged(graph, topology, arcs, starts, finals), np.flatnonzero(kept).astype(np.int32)
 
 
 def topsort(graph: Graph) -> Graph:

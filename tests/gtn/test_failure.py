@@ -282,6 +282,24 @@ def test_arcs_that_read_the_back_off_symbol_are_failure_arcs_without_being_named
         gtn.compose(written, model, failure=0, beam=beam)
 
 
+def test_what_forbids_a_label_stays():
+    random = random_graphs(COUNT, seed=8, labels=LABELS, max_arcs=8, acyclic=True)
+    table = gtn.SymbolTable(["a", "b", "c", gtn.BACK_OFF])
+    models = with_failures(random, 9).with_symbols(table)
+    forbidden = torch.from_numpy(np.random.default_rng(10).random(models.num_arcs) < 0.2)
+    models = models.with_penalties(models.penalties.masked_fill(forbidden, torch.inf))
+    connected = gtn.connect(models)
+    assert models.num_arcs > connected.num_arcs > gtn.connect(models.with_symbols(None)).num_arcs
+    silent = gtn.GraphBatch.from_graphs([g for g in models if not (g.ilabels == EPSILON).any()])
+    finite = gtn.remove_epsilon(silent)
+    assert silent.num_arcs > finite.num_arcs
+    for text in ("", "a", "b", "ab", "ca", "bca"):
+        word = gtn.string(text, symbols=table).double()
+        for before, after in ((models, connected), (silent, finite)):
+            given, found = (gtn.forward_penalty(gtn.compose(word, m)) for m in (before, after))
+            torch.testing.assert_close(found, given, rtol=0, atol=1e-12)
+
+
 def test_labels_as_numbers_have_no_back_off_symbol():
     model = reading_back_off()
     label = model.isymbols.label(gtn.BACK_OFF)
