@@ -121,8 +121,9 @@ def minimize(
     )
     mass = _shares(as_array(distances_float64(pushed, "forward", semiring)), merged, semiring)
     t = part.topology
+    shares = torch.where(arcs.isfinite(), arcs * torch.from_numpy(mass[t.src]), arcs)  # not 0 inf
     arcs = torch.zeros(len(merged.leaders), dtype=torch.float64).index_add(
-        0, as_index(merged.arc), arcs * torch.from_numpy(mass[t.src])
+        0, as_index(merged.arc), shares
     )
     finals = torch.zeros(len(merged.finals), dtype=torch.float64).index_add(
         0, as_index(merged.final), finals * torch.from_numpy(mass[t.finals])
@@ -252,14 +253,15 @@ def _shares(distance: NDArray[np.float64], merged: _Merged, semiring: str) -> Ar
     """Return the share of each node in the mass of the node that it becomes."""
     least = np.full(int(merged.node_offsets[-1]), np.inf)
     np.minimum.at(least, merged.node, distance)
-    above = distance - least[merged.node]
+    least = least[merged.node]
+    above = np.subtract(distance, least, out=np.zeros_like(distance), where=least < np.inf)
     if semiring == "tropical":
         best = np.flatnonzero(above == 0)
         mass = np.zeros(len(distance))
         mass[best[np.unique(merged.node[best], return_index=True)[1]]] = 1.0
         return mass
     mass = np.exp(-above)
-    total: Array = np.bincount(merged.node, mass, minlength=len(least))
+    total: Array = np.bincount(merged.node, mass, minlength=int(merged.node_offsets[-1]))
     shares: Array = mass / total[merged.node]
     return shares
 

@@ -300,6 +300,22 @@ def test_what_forbids_a_label_stays():
             torch.testing.assert_close(found, given, rtol=0, atol=1e-12)
 
 
+def test_minimize_keeps_what_forbids_a_label():
+    random = random_graphs(COUNT, seed=11, labels=LABELS, max_arcs=8, acyclic=True)
+    table = gtn.SymbolTable(["a", "b", "c", gtn.BACK_OFF])
+    models = with_failures(gtn.determinize(gtn.project(random)), 12)
+    models = models[[m.topology.is_acyclic for m in models]].with_symbols(table)
+    forbidden = torch.from_numpy(np.random.default_rng(10).random(models.num_arcs) < 0.2)
+    models = models.with_penalties(models.penalties.masked_fill(forbidden, torch.inf))
+    for semiring in ("log", "tropical"):
+        minimal = gtn.minimize(models, semiring=semiring)
+        assert minimal.num_nodes < models.num_nodes
+        for text in ("", "a", "b", "ab", "ca", "bca"):
+            word = gtn.string(text, symbols=table).double()
+            given, found = (gtn.forward_penalty(gtn.compose(word, m)) for m in (models, minimal))
+            torch.testing.assert_close(found, given, rtol=0, atol=1e-8)
+
+
 def test_labels_as_numbers_have_no_back_off_symbol():
     model = reading_back_off()
     label = model.isymbols.label(gtn.BACK_OFF)
