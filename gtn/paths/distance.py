@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.paths.ways import least_ways
+from gtn.product.failure import check_reads_none
 from gtn.scoring.recursion import AcyclicSums, as_shares, path_sums, potentials, solve
 from gtn.tensors import as_array, as_given, as_index, float64_penalties
 from gtn.topology import Topology
@@ -48,7 +49,7 @@ def shortest_distance(
         DivergentGraphError: log, and the sum at a node that can be reached is infinite; the
             message names the component that does not converge.
         NegativeCycleError: tropical, and a cycle that can be reached has a negative penalty.
-        GraphError: a NaN or -inf penalty; the message names the arc.
+        GraphError: a NaN or -inf penalty, or a failure arc; the message names the arc.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 2, 8, 0.5), (2, 1, 9, 0.25)], final=1)
@@ -58,6 +59,7 @@ def shortest_distance(
     tensor([0.7500, 0.0000, 0.2500])
     """
     check_graph(graph)
+    check_reads_none(graph, "the graph")
     return as_given(distances_float64(graph, direction, semiring), graph)
 
 

@@ -343,6 +343,7 @@ def test_failure_arcs_that_would_not_be_followed_are_refused(beam):
 
 ALONE = {
     "forward_penalty": gtn.forward_penalty,
+    "shortest_distance": gtn.shortest_distance,
     "viterbi_penalty": gtn.viterbi_penalty,
     "viterbi_path": gtn.viterbi_path,
     "n_best": lambda g: gtn.n_best(g, 2),
