@@ -56,8 +56,9 @@ pynini epsilon is 0 (`gtn.from_openfst_text` shifts labels), and k2's label -1, 
 into its one final state, has no counterpart: any node can be final. There is nothing to sort, trim
 or flag before an operation. A dash: no such operation.
 
-Of gtn, `add`, `subtract`, `negate` and `backward` are torch's, since scores are tensors; one call
-on a `GraphBatch` takes the place of `parallel_for`. `forward_score(intersect(linear_graph,
+Of gtn, whose scripts share our import name, each name that is not here says in its error what takes
+its place. `add`, `subtract`, `negate` and `backward` are torch's, since scores are tensors; one
+call on a `GraphBatch` takes the place of `parallel_for`. `forward_score(intersect(linear_graph,
 alignments))` is `gtn.dense.forward_penalty(emissions, alignments)`, sign changed, without the
 product. What is built there by hand for CTC is `gtn.nn.CTCLoss`, for auto segmentation
 `gtn.nn.ASGLoss`, for word pieces with several decompositions [a section on

@@ -24,6 +24,8 @@ from gtn.errors import (
     NegativeCycleError,
     SymbolError,
 )
+from gtn.foreign_names import FUNCTIONS as _FUNCTIONS
+from gtn.foreign_names import told as _told
 from gtn.graph import Graph
 from gtn.optimization import connect, topsort
 from gtn.paths import path_labels, path_text, viterbi_path, viterbi_penalty
@@ -178,7 +180,7 @@ def __getattr__(name: str) -> Any:
         return import_module(f"gtn.{name}")
     module = next((module for module, names in _LATER.items() if name in names), None)
     if module is None:
-        raise AttributeError(f"module 'gtn' has no attribute {name!r}")
+        raise AttributeError(f"module 'gtn' has no attribute {name!r}{_told(name, _FUNCTIONS)}")
     value = globals()[name] = getattr(import_module(module), name)
     return value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gtn.data import ArcData, Column, Sources
 from gtn.errors import DataError, GraphError, SymbolError, bad_penalty
+from gtn.foreign_names import METHODS, told
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, visible
 from gtn.topology import Topology
 
@@ -92,7 +93,8 @@ class Graph:
         if check and not isinstance(topology, Topology):
             raise GraphError(
                 f"the structure of a graph is a Topology, not {type(topology).__name__}; "
-                "from_arcs makes a graph of a list of arcs, GraphBatch.from_graphs a batch"
+                "from_arcs makes a graph of a list of arcs, Builder one arc by arc, "
+                "GraphBatch.from_graphs a batch"
             )
         if penalties is None:
             penalties = torch.zeros(topology.num_arcs)
@@ -329,6 +331,12 @@ class Graph:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError("a graph does not change")
+
+    if not TYPE_CHECKING:  # to which this would say that graphs have all names
+
+        def __getattr__(self, name: str) -> Any:
+            kind = type(self).__name__
+            raise AttributeError(f"{kind!r} object has no attribute {name!r}{told(name, METHODS)}")
 
     def __copy__(self) -> Self:
         return self

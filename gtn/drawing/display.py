@@ -63,6 +63,11 @@ def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: An
     ...     file.read_text(encoding="utf-8") == drawing.svg
     True
     """
+    if tables := sorted(options.keys() & {"isymbols", "osymbols"}):
+        raise GraphError(
+            f"no option {tables[0]!r}: labels are drawn as the symbols of the graph, which "
+            "graph.with_symbols(gtn.SymbolTable(…)) gives it"
+        )
     drawing = Drawing(graph, **options)
     if path is None:
         drawing.svg  # noqa: B018 - what is wrong shows here, not when the notebook displays it

@@ -63,7 +63,7 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
         path: ``*.npz``, or ``*.safetensors`` (needs ``pip install safetensors``).
 
     Raises:
-        GraphError: another suffix.
+        GraphError: another suffix; the path before the graph.
         DataError: arc data of Python objects, which would take a pickle.
         OSError: the file cannot be written; what stood there still stands.
 
@@ -75,6 +75,8 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
       0 -> 1  a  0
       1 -> 2  b  0
     """
+    if isinstance(path, Graph):
+        raise GraphError("the graph comes before the path: gtn.save(graph, path)")
     check_graph(graph)
     path = Path(path)
     arrays, about = _taken_apart(graph)
