@@ -19,7 +19,7 @@ from demos.strings.compose import compose_lines, compose_pages
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, TEST_STRINGS, evaluate_folder, held_out_strings
 from demos.strings.evaluate import evaluate as evaluate_lines
-from demos.strings.labelled_lines import lines_to_learn
+from demos.strings.labelled_lines import lines_to_learn, what_is_odd
 from demos.strings.lines import ink_of, load_line
 from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
 from demos.strings.report import write_page, write_pictures
@@ -120,6 +120,9 @@ def evaluate(
     if data is not None:
         figures, wrong, problems = evaluate_folder(reader, data, holdout=holdout)
         echo_problems(problems)
+        for name, truth, _ in wrong:
+            if odd := what_is_odd(truth):
+                typer.echo(f"{name}: {odd}; it counts as an error", err=True)
         for name, truth, text in wrong:
             typer.echo(f"{name}  {truth}  read {text}")
     else:

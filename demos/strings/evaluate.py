@@ -18,7 +18,6 @@ from demos.strings.labelled_lines import what_is_odd
 from demos.strings.lines import load_line
 from demos.strings.reader import StringReader
 from gtn.nn import edit_distances
-from recognizers.datasets.fields import nothing_read
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings
 
 __all__ = ["TEST_STRINGS", "Figures", "evaluate", "evaluate_folder", "held_out_strings"]
@@ -87,23 +86,18 @@ def evaluate_folder(
 ) -> tuple[Figures, list[tuple[str, str, str]], list[str]]:
     """Return the figures on the lines of a folder with ``labels.csv``, the errors, the problems.
 
-    An error is (file, truth, what was read); a problem a row or a file that was left out. With
-    ``holdout`` the last so many by file name are measured only.
+    An error is (file, truth, what was read); a problem a row or a file that was left out, of which
+    ``left_out`` is the number. A text that the reader cannot write, of other characters than
+    digits, is an error like others, so that no figure is the better for it; ``not_written`` says
+    how many there are. With ``holdout`` the last so many by file name are measured only.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer lines than are held out, or no file that
             can be read.
     """
-    found, problems = load_labelled(folder, load_line, holdout=holdout)
-    lines = []
-    for one in found:
-        if odd := what_is_odd(one.text):
-            problems.append(f"{one.name}: {odd}")
-        else:
-            lines.append(one)
-    if not lines:
-        raise nothing_read(problems)
+    lines, problems = load_labelled(folder, load_line, holdout=holdout)
     figures, texts = evaluate(reader, [(one.image, one.text) for one in lines], grammar)
     rows = zip(lines, texts, strict=True)
+    figures["not_written"] = sum(bool(what_is_odd(one.text)) for one in lines)
     figures["left_out"] = len(problems)
     return figures, [(one.name, one.text, read) for one, read in rows if read != one.text], problems

@@ -107,7 +107,9 @@ other work.
 
 With `train --data DIR` half of the batches of lines are drawn from a folder with `labels.csv`,
 another variant of each line every time; what cannot be learned (other characters than digits, a
-text too long for its line, a broken file) is named and left out.
+text too long for its line, a broken file) is named and left out. `evaluate` leaves out only what
+is no image (`left_out` in its line of JSON); a text of other characters is an error, named, too,
+and counted under `not_written`: the figures are not the better for what the reader cannot write.
 
 {% for run in own %}
 Here {{ run.own_lines }} lines of the folder `{{ run.data }}`

@@ -24,10 +24,11 @@ from demos.checks.measuring.calibration import (
 )
 from demos.checks.measuring.confusions import NOTHING, aligned, confusions
 from demos.checks.measuring.curves import error_reject_figure
-from demos.checks.measuring.evaluate import Outcome, edit_distance, threshold_for
+from demos.checks.measuring.evaluate import Outcome, edit_distance, not_written, threshold_for
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.reading.texts import mean, rest, scaled
 from demos.checks.training.recalibration import recalibrate
+from grammars import named
 from recognizers.datasets.fields import Field, FieldSetError, load_fields
 from recognizers.images import load_field
 
@@ -263,4 +264,13 @@ def test_texts_that_no_reading_can_match_are_named(tmp_path: Path) -> None:
     named = f"{fields[1].name}: the grammar 'car' does not write '12.50'; it counts as an error"
     assert named in result.stderr
     assert fields[0].name not in result.stderr
-    assert json.loads(result.stdout.splitlines()[-1])["n"] == 2
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert (found["n"], found["not_written"]) == (2, 1)
+    assert found["exact"] <= 0.5
+
+
+def test_what_readers_together_cannot_write(tmp_path: Path) -> None:
+    digits, points = named("car"), named("regex:[0-9]*[.][0-9]*")
+    fields = [Field(tmp_path / text, text) for text in ("12", "1.2", "x")]
+    assert [one.text for one in not_written([digits, points], fields)] == ["12", "1.2", "x"]
+    assert [one.text for one in not_written([digits, points], fields, by="every")] == ["x"]

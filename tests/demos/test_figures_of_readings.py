@@ -68,11 +68,13 @@ def test_shares_by_hand(tmp_path: Path) -> None:
     results = [(one.path, Reading("1", 0.9, True)) for one in fields]
     seen = [file_hash(fields[1].path), "another"]
     figures = figures_of(results, fields, seen)
+    assert figures["not_written"] == 0
     assert (figures["n_seen_in_training"], figures["exact"]) == (1, 1.0)
     assert figures["outcomes"][1].name == "b.png"
     # A file that could not be read is no field that was seen, though its hash was kept.
     torn = [results[0], (fields[1].path, ImageError("b.png: torn"))]
-    figures = figures_of(torn, fields, seen)
+    figures = figures_of(torn, fields, seen, odd=fields)
+    assert figures["not_written"] == 1
     assert (figures["n"], figures["n_seen_in_training"]) == (1, 0)
     assert figures["problems"] == ["b.png: torn"]
 
@@ -105,6 +107,7 @@ def test_evaluate_ends_with_one_line_of_json() -> None:
         "accepted_at_1pct_error",
         "fields_per_second",
         "n_seen_in_training",
+        "not_written",
     }
     assert figures["n"] == 4
 

@@ -275,12 +275,15 @@ def test_a_folder_of_lines(folder, run):
     assert figures["left_out"] == 2
     labels = folder / "labels.csv"
     labels.write_text(labels.read_text().replace("0.png,", "0.png,1-"))
-    figures, _, problems = evaluate_folder(reader, folder)
-    assert (figures["n"], figures["left_out"]) == (2, 3)
-    assert any("0.png" in p and "has '-'" in p for p in problems)
+    figures, wrong, _ = evaluate_folder(reader, folder)
+    assert (figures["n"], figures["left_out"], figures["not_written"]) == (3, 2, 1)
+    assert "0.png" in {name for name, _, _ in wrong}
     labels.write_text("file,text\n0.png,1-2\n")
-    with pytest.raises(FieldSetError, match="has '-'"):
-        evaluate_folder(reader, folder)
+    figures, _, problems = evaluate_folder(reader, folder)
+    assert (figures["string_error"], figures["not_written"], problems) == (1.0, 1, [])
+    done = CliRunner().invoke(app, ["evaluate", "--data", str(folder), "--json"])
+    assert "0.png: '1-2' has '-'; texts are of the digits 0123456789; it counts as" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["not_written"] == 1
 
 
 def test_lines_that_cannot_be_learned_are_named(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +19,7 @@ from demos.checks.experiments.compare import keep_result
 from demos.checks.measuring.calibration import expected_calibration_error
 from demos.checks.measuring.curves import write_plots
 from demos.checks.measuring.evaluate import evaluate as evaluate_fields
-from demos.checks.measuring.evaluate import figures_of
+from demos.checks.measuring.evaluate import figures_of, not_written
 from demos.checks.options import (
     CORES,
     Checkpoint,
@@ -36,6 +37,7 @@ from demos.checks.report.fields import write_report
 from demos.checks.report.page import MOST_SHOWN, shown_of
 from demos.command_line import echo_problems, require_known
 from demos.figures import echo_figures
+from recognizers.datasets.fields import Field
 
 __all__ = ["combine", "evaluate"]
 
@@ -69,10 +71,7 @@ def evaluate(
         return
     fields, on = measured_fields(data, holdout)
     reader = load_reader(checkpoint_of(checkpoint, recognizer), views)
-    writes = reader.rules.writes_each([one.text for one in fields])
-    for one in (one for one, can_be_right in zip(fields, writes) if not can_be_right):
-        where = f"{one.name}: the grammar {reader.rules.name!r} does not write {one.text!r}"
-        typer.echo(f"{where}; it counts as an error", err=True)
+    _echo_odd(not_written([reader.rules], fields), f"the grammar {reader.rules.name!r} does not")
     figures = evaluate_fields(reader, fields, workers=workers)
     if keep is not None:
         more = {
@@ -123,12 +122,25 @@ def combine(
     paths = [one.path for one in fields]
     results = read_together(readers, paths, way, scales=scales, workers=workers)
     seen = [name for reader in readers for name in reader.training_facts.seen]
-    figures = figures_of(results, fields, seen)
+    # What one does not write is in no intersection; the union lacks what none of them writes.
+    odd = not_written(
+        [reader.rules for reader in readers],
+        fields,
+        by="any" if way == "intersection" else "every",
+    )
+    _echo_odd(odd, f"the {way} of the grammars does not")
+    figures = figures_of(results, fields, seen, odd)
     if keep is not None:
         name = f"{way} of {' and '.join(map(called, readers))}"
         parameters = sum(p.numel() for reader in readers for p in reader.parameters())
         keep_result(keep, name, on, figures, parameters=parameters, scales=scales)
     _show(figures, as_json)
+
+
+def _echo_odd(odd: Iterable[Field], why: str) -> None:
+    """Say of which fields no reading can be right, whatever is read."""
+    for one in odd:
+        typer.echo(f"{one.name}: {why} write {one.text!r}; it counts as an error", err=True)
 
 
 def _show(figures: dict[str, Any], as_json: bool) -> None:

@@ -12,11 +12,20 @@ import numpy as np
 
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.reading.volume import read_files
+from grammars.registry import Grammar
 from gtn.nn import edit_distances
 from recognizers.datasets.fields import Field, file_hash, nothing_read
 from recognizers.images import ImageError
 
-__all__ = ["Outcome", "edit_distance", "evaluate", "figures_of", "read_files", "threshold_for"]
+__all__ = [
+    "Outcome",
+    "edit_distance",
+    "evaluate",
+    "figures_of",
+    "not_written",
+    "read_files",
+    "threshold_for",
+]
 
 
 @dataclass(frozen=True)
@@ -36,13 +45,31 @@ class Outcome:
 def evaluate(reader: CheckReader, fields: Sequence[Field], *, workers: int = 1) -> dict[str, Any]:
     """Return the figures of a reader on labelled fields (:func:`figures_of`)."""
     results = read_files(reader, [one.path for one in fields], workers=workers)
-    return figures_of(results, fields, reader.training_facts.seen)
+    odd = not_written([reader.rules], fields)
+    return figures_of(results, fields, reader.training_facts.seen, odd)
+
+
+def not_written(
+    grammars: Sequence[Grammar], fields: Sequence[Field], *, by: str = "any"
+) -> list[Field]:
+    """Return the fields whose text ``"any"`` of the grammars does not write, or ``"every"`` one.
+
+    >>> from grammars import named
+    >>> one, two = Field(Path("a.png"), "12"), Field(Path("b.png"), "1.2")
+    >>> [field.text for field in not_written([named("car")], [one, two])]
+    ['1.2']
+    """
+    texts = [one.text for one in fields]
+    written = zip(*(grammar.writes_each(texts) for grammar in grammars), strict=True)
+    enough = all if by == "any" else any
+    return [one for one, each in zip(fields, written, strict=True) if not enough(each)]
 
 
 def figures_of(
     results: Iterable[tuple[Path, Reading | ImageError]],
     fields: Sequence[Field],
     seen: Iterable[str],
+    odd: Iterable[Field] = (),
 ) -> dict[str, Any]:
     """Return the figures of readings of labelled fields, and the outcomes under ``outcomes``.
 
@@ -51,8 +78,10 @@ def figures_of(
     accepts, and ``accepted_error`` the share of those that is wrong; ``accepted_at_1pct_error``
     the largest share that can be accepted, most confident first, with at most one in a hundred of
     them wrong; ``fields_per_second`` includes loading and preparing; ``n_seen_in_training``
-    counts those read whose file, by its hash, is among ``seen``. Files that cannot be read are
-    under ``problems`` and count nowhere else.
+    counts those read whose file, by its hash, is among ``seen``, and ``not_written`` those that
+    are ``odd``: no reading can have their text, so each of them is an error in all of these
+    figures, lest they be the better for what the reader cannot read. Files that cannot be read
+    are under ``problems`` and count nowhere else.
 
     Raises:
         FieldSetError: no file can be read; the message says what is wrong with the first.
@@ -69,11 +98,12 @@ def figures_of(
     if not outcomes:
         raise nothing_read(problems)
     seconds = time.perf_counter() - started
-    known = set(seen)
+    known, of_odd = set(seen), {one.path for one in odd}
     return {
         **shares_of(outcomes),
         "fields_per_second": len(outcomes) / seconds,
         "n_seen_in_training": sum(file_hash(path) in known for path in read),
+        "not_written": sum(path in of_odd for path in read),
         "problems": problems,
         "outcomes": outcomes,
     }
