@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from demos.checks.__main__ import app
 from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.measuring.calibration import (
+    FEWEST,
     calibrate,
     error_reject,
     expected_calibration_error,
@@ -154,6 +155,14 @@ def test_calibrating_sets_scale_and_threshold_and_keeps_what_is_read(
     again = CheckReader.load(tmp_path / "reader.safetensors")
     assert (again.scale, again.threshold) == (reader.scale, reader.threshold)
     assert again.read_prepared(views) == after
+    # One that was begun with another keeps its scale and threshold, where the fields are few.
+    begun = CheckReader("car", "sdnn", scale=0.5, threshold=0.75)
+    kept, few = calibrate(reader, views, names, truths, begun_with=begun)
+    assert (reader.scale, reader.threshold) == (few["scale"], few["threshold"]) == (0.5, 0.75)
+    assert [o.reading.accepted for o in kept] == [o.reading.confidence >= 0.75 for o in kept]
+    twice = (views * 2, names * 2, truths * 2)
+    assert len(twice[0]) == FEWEST
+    assert calibrate(reader, *twice, begun_with=begun)[1] == calibrate(reader, *twice)[1]
     # Without a field nothing is known, and nothing but certainty accepted.
     _, figures = calibrate(reader, [], [], [])
     assert (figures["scale"], figures["threshold"]) == (1.0, 1.0)

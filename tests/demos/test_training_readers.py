@@ -165,7 +165,8 @@ def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_pat
     assert json.loads((tmp_path / "settings.json").read_text())["seed"] == 0
     kept = json.loads((tmp_path / "metrics.json").read_text())
     assert kept["validation_fields"] == 0
-    assert [problem[:26] for problem in kept["problems"]] == ["no field is for validation"]
+    assert kept["problems"] == []
+    assert [remark[:26] for remark in kept["remarks"]] == ["no field is for validation"]
     # Nor is one of other labels, or of fields that are further ones now.
     other = [Field(composed[0].path, "1"), *composed[1:6]]
     with pytest.raises(CheckpointError, match="other settings"):
@@ -240,7 +241,11 @@ def test_training_begins_with_another_reader(composed: list[Field], tmp_path: Pa
     options = ["--grammar", "regex:[0-9]*", "--start", "sdnn", "--out", str(tmp_path / "own")]
     done = call(app, [*given, *options])
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout.splitlines()[-1])["training_fields"] <= 6
+    metrics = json.loads(done.stdout.splitlines()[-1])
+    assert metrics["training_fields"] <= 6
+    # The few validation fields leave the threshold, and the scale that it goes with, as they were.
+    assert (metrics["threshold"], metrics["scale"]) == (start.threshold, start.scale)
+    assert f"it stays at {start.threshold:.3f}, that of the reader that this one" in done.stderr
     wrong = call(app, [*given, "--start", "two-stream", "--out", str(tmp_path / "no")])
     assert "sdnn cannot begin with one with two-stream" in str(wrong.exception)
     assert not (tmp_path / "no").exists()

@@ -78,6 +78,8 @@ def train(
         infeasible=infeasible,
     )
     echo_problems(metrics["problems"])
+    for remark in metrics["remarks"]:
+        typer.echo(remark, err=True)
     typer.echo(json.dumps(metrics))
 
 

@@ -22,6 +22,7 @@ from demos.checks.reading.texts import Texts, scaled
 from demos.checks.reading.texts import rest as mass_of_others
 
 __all__ = [
+    "FEWEST",
     "Bin",
     "calibrate",
     "error_reject",
@@ -36,6 +37,10 @@ LEAST_SCALE, MOST_SCALE = 0.05, 5.0
 
 SPREAD = math.log(2.0)
 """Standard deviation of the logarithm of the scale, as expected before any field is seen."""
+
+
+FEWEST = 24
+"""Validation fields, at least, of which a threshold can be chosen: a block of successive names."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +131,14 @@ def calibrate(
     *,
     wrong_labels: float = 0.0,
     most_errors: float = 0.01,
+    begun_with: CheckReader | None = None,
 ) -> tuple[list[Outcome], dict[str, float]]:
     """Fit a reader's scale and threshold on validation fields; return their outcomes and figures.
 
     The threshold is the least confidence, after scaling, at which at most ``most_errors`` of what
     is accepted of these fields is wrong (:func:`demos.checks.measuring.evaluate.threshold_for`).
+    Fewer than ``FEWEST`` fields say too little of either: of a reader that another was
+    ``begun_with``, they leave scale and threshold as they are there.
 
     Args:
         reader: gets the ``scale`` and the ``threshold``.
@@ -138,6 +146,7 @@ def calibrate(
         names, truths: of the fields.
         wrong_labels: share of the truths that is reckoned to be wrong.
         most_errors: of what is accepted.
+        begun_with: the reader whose parameters this one's training began with, if any.
     """
     found: list[Texts] = []
     for i in range(0, len(fields), 32):
@@ -149,8 +158,13 @@ def calibrate(
 
     reader.scale = 1.0
     before = expected_calibration_error(outcomes())
-    reader.scale = fit_scale(found, truths, wrong_labels)
-    reader.threshold = threshold_for(outcomes(), most_errors=most_errors, wrong_labels=wrong_labels)
+    if begun_with is not None and len(found) < FEWEST:
+        reader.scale, reader.threshold = begun_with.scale, begun_with.threshold
+    else:
+        reader.scale = fit_scale(found, truths, wrong_labels)
+        reader.threshold = threshold_for(
+            outcomes(), most_errors=most_errors, wrong_labels=wrong_labels
+        )
     final = outcomes()
     return final, {
         "scale": reader.scale,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from demos.checkpoint import tensors_hash, write_whole
-from demos.checks.measuring.calibration import calibrate
+from demos.checks.measuring.calibration import FEWEST, calibrate
 from demos.checks.measuring.curves import write_curves
 from demos.checks.measuring.evaluate import Outcome
 from demos.checks.reading.reader import CheckReader
@@ -59,7 +59,7 @@ def train(
     Of the ``further`` fields, composed ones for instance, ``settings.further`` are drawn in each
     pass; none of them is used for validation. A field whose text the grammar does not write is
     an error; or, where ``infeasible`` is ``"skip"``, left out and named among the ``problems`` of
-    the metrics.
+    the metrics. Their ``remarks`` say where the validation fields were too few for a threshold.
 
     Raises:
         FieldSetError: a text that the grammar does not write, naming the file; no field left.
@@ -91,8 +91,6 @@ def train(
     problems += others_left_out + bad + more + most
     if not training:
         raise FieldSetError("no field is left to train on")
-    if not validation:
-        problems.append("no field is for validation, so only certain readings will be accepted")
     mixed = Mixture(training, extra, settings.further)
     loop = FieldLoop(reader, settings, run, out, len(mixed))
     if not loop.resume(training):
@@ -110,17 +108,18 @@ def train(
         "training_fields": len(training),
         "further_fields": len(mixed.further),
         "validation_fields": len(validation),
-        **_calibrated(reader, loop.average, validation, settings),
+        **_calibrated(reader, loop.average, validation, settings, start),
         "passes": settings.passes,
         "start": run["start"],
         "seconds": loop.seconds_before + time.perf_counter() - began,
         "problems": problems,
+        "remarks": _remarks(reader, len(validation), start),
         "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
     }
     reader.training_facts.report = metrics | {"settings": asdict(settings)}
     reader.save(out / "reader.safetensors")
     if loop.best:
-        best = metrics | _calibrated(reader, loop.best, validation, settings)
+        best = metrics | _calibrated(reader, loop.best, validation, settings, start)
         best["passes"] = loop.best_pass
         reader.training_facts.report = best | {"settings": asdict(settings)}
         reader.save(out / "best.safetensors")
@@ -137,6 +136,7 @@ def _calibrated(
     parameters: dict[str, torch.Tensor],
     validation: Sequence[Sample],
     settings: Settings,
+    start: CheckReader | None,
 ) -> dict[str, Any]:
     """Give the reader its parameters, and fit scale and threshold; return what came of it."""
     reader.load_state_dict(parameters)
@@ -147,8 +147,31 @@ def _calibrated(
         [one.name for one in validation],
         [one.text for one in validation],
         wrong_labels=settings.wrong_labels,
+        begun_with=start,
     )
     return {"validation_exact": _share(outcomes), **calibration}
+
+
+def _remarks(reader: CheckReader, validation: int, start: CheckReader | None) -> list[str]:
+    """Return what is to be said of a threshold for which there were few validation fields, or none.
+
+    >>> _remarks(CheckReader(threshold=0.75), 2, None)
+    ['of 2 validation fields the threshold 0.750 says little: mark 24 or more (column split)']
+    """
+    if validation >= FEWEST:
+        return []
+    fields = "1 validation field" if validation == 1 else f"{validation or 'no'} validation fields"
+    if start is not None:
+        return [
+            f"of {fields} no threshold can be chosen: it stays at {reader.threshold:.3f}, that of "
+            f"the reader that this one began with; mark {FEWEST} or more (column split)"
+        ]
+    if not validation:
+        return ["no field is for validation, so only certain readings will be accepted"]
+    return [
+        f"of {fields} the threshold {reader.threshold:.3f} says little: mark {FEWEST} or more "
+        "(column split)"
+    ]
 
 
 def _writable(
