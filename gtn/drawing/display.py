@@ -15,11 +15,17 @@ from gtn.whole_files import write_whole
 
 __all__ = ["Drawing", "draw", "notebook_html"]
 
+NOTEBOOK = 900.0
+"""Pixels that are seen of a picture in a notebook."""
+
 _DOT_OPTIONS = {"highlight", "color", "width", "show_penalties", "max_parallel", "max_graphs"}
 
 
 class Drawing:
     """A graph and how to draw it; in a notebook it shows itself.
+
+    There it is drawn in rows that a page has room for, unless ``max_width`` or the dot engine is
+    among the options.
 
     >>> import gtn
     >>> Drawing(gtn.string([1, 2]), engine="layered").svg[:4]
@@ -41,7 +47,9 @@ class Drawing:
         return str(to_dot(self.graph, **self.options).source)
 
     def _repr_svg_(self) -> str:
-        return self.svg
+        if self.options.get("engine") == "dot":
+            return self.svg
+        return to_svg(self.graph, **({"max_width": NOTEBOOK} | self.options))
 
 
 def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: Any) -> Drawing:
@@ -100,4 +108,4 @@ def notebook_html(graph: Graph, max_arcs: int = 100) -> str:
     shown = graph.topology.arc_offsets[min(graph.topology.batch_size, 4)]
     if shown > max_arcs:
         return f"<pre>{escape(repr(graph))}</pre>"
-    return to_svg(graph, engine="layered", max_arcs=max_arcs)
+    return to_svg(graph, engine="layered", max_arcs=max_arcs, max_width=NOTEBOOK)

@@ -28,6 +28,7 @@ HEAD = 6.0  # length of an arrow head
 LOOP = 20.0  # how far a self loop rises above its node
 GAP = 9.0  # least vertical distance between two items
 MARGIN = 8.0
+CUT = 8.0  # how much of the curves beyond a layer is seen where a row is cut there
 
 
 class Link(NamedTuple):
@@ -49,6 +50,8 @@ class Layout:
         tips: the point of each link's arrow head, on the circle of its destination, ``[M, 2]``.
         labels: the point of each link's label, on its curve; of a self loop above it; ``[M, 2]``.
         layers: the layer of each node, ``[N]``.
+        rooms: how far to the left and to the right each layer goes, with the labels of its self
+            loops, ``[L, 2]``. What is between two layers lies outside of both.
     """
 
     nodes: Floats
@@ -56,8 +59,30 @@ class Layout:
     tips: Floats
     labels: Floats
     layers: list[int]
+    rooms: Floats
     width: float
     height: float
+
+    def rows(self, max_width: float | None) -> list[tuple[float, float]]:
+        """Return where the drawing is cut into rows: from which x to which each of them goes.
+
+        A layer at which it is cut ends one row and begins the next. Rows are not wider than
+        ``max_width``, unless two neighbouring layers take more; ``None``: one row.
+
+        >>> nodes, links = [Box(0, 0, 0, 0)] * 3, [Link(i, i + 1, Box(9, 9, 9, 9)) for i in (0, 1)]
+        >>> drawn = layered(nodes, links, [0])
+        >>> drawn.rows(150.0), drawn.width
+        ([(0.0, 126.0), (76.0, 202.0)], 202.0)
+        """
+        if max_width is None:
+            return [(0.0, self.width)]
+        rows, begin, cut = [], 0.0, 0
+        while self.width - begin > max_width and cut + 1 < len(self.rooms) - 1:
+            ends = self.rooms[cut + 1 : -1, 1] + CUT
+            cut += max(1, int(np.searchsorted(ends, begin + max_width, side="right")))
+            rows.append((begin, float(self.rooms[cut, 1]) + CUT))
+            begin = float(self.rooms[cut, 0]) - CUT
+        return [*rows, (begin, self.width)]
 
 
 def layers(num_nodes: int, pairs: Sequence[tuple[int, int]], starts: Sequence[int]) -> list[int]:
@@ -146,6 +171,7 @@ def layered(nodes: Sequence[Box], links: Sequence[Link], starts: Sequence[int] =
         tips=np.array(tips).reshape(-1, 2) - low,
         labels=np.array(labels).reshape(-1, 2) - low,
         layers=layer,
+        rooms=np.stack([x - left, x + right], axis=1)[::2] - low[0],
         width=float(high[0] - low[0]),
         height=float(high[1] - low[1]),
     )

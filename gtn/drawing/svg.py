@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from math import inf
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -39,6 +40,7 @@ def to_svg(
     max_parallel: int | None = 4,
     max_arcs: int = 300,
     max_graphs: int = 4,
+    max_width: float | None = None,
     background: str | None = "white",
 ) -> str:
     """Return the graph as an SVG picture, the same text for the same graph.
@@ -46,7 +48,7 @@ def to_svg(
     Args:
         graph: a graph, or a batch, whose first graphs are drawn one above the other.
         engine: ``"dot"`` (the binary of Graphviz), ``"layered"`` (needs nothing), or ``"auto"``:
-            dot where it is installed and no images are asked for.
+            dot where it is installed and neither images nor rows are asked for.
         highlight: arcs to emphasise: indexes, a mask ``[A]``, or a path made from this graph
             (``viterbi_path``), whose sources say which arcs it takes; of a path through several
             graphs, as of ``gtn.dense``, the sources in the one that is drawn: ``path.sources[1]``
@@ -63,6 +65,8 @@ def to_svg(
             and ``+12``, say, for the rest; ``None``: never.
         max_arcs: more arcs than that are refused.
         max_graphs: how many graphs of a batch to draw.
+        max_width: in pixels; what is wider goes on in rows below, each of which begins with the
+            nodes that end the one before; layered only. ``None``: one row, however wide.
         background: a colour, or ``None``: transparent, with the page's own text colour.
 
     Raises:
@@ -75,6 +79,8 @@ def to_svg(
     check_graph(graph)
     if engine not in ("auto", "dot", "layered"):
         raise GraphError(f"engine={engine!r}; it is 'auto', 'dot' or 'layered'")
+    if max_width is not None and not (isinstance(max_width, int | float) and max_width > 0):
+        raise GraphError(f"max_width={max_width!r}; it is a number of pixels, or None")
     drawn = list(views(graph, max_graphs))
     arcs = sum(len(view.arcs) for view in drawn)
     if arcs > max_arcs:
@@ -84,10 +90,12 @@ def to_svg(
             "or pass max_arcs"
         )
     if engine == "auto":
-        engine = "dot" if images is None and shutil.which("dot") else "layered"
+        plain = images is None and max_width is None
+        engine = "dot" if plain and shutil.which("dot") else "layered"
     if engine == "dot":
-        if images is not None:
-            raise GraphError("the dot engine draws no images; use engine='layered'")
+        for given, what in ((images, "images"), (max_width, "rows")):
+            if given is not None:
+                raise GraphError(f"the dot engine draws no {what}; use engine='layered'")
         dot = to_dot(
             graph,
             highlight=highlight,
@@ -110,7 +118,7 @@ def to_svg(
         show_penalties=show_penalties,
         max_parallel=max_parallel,
     )
-    return _stacked(drawn, style, image_height, background)
+    return _stacked(drawn, style, image_height, max_width, background)
 
 
 def piped(dot: Any, form: str) -> bytes:
@@ -132,21 +140,34 @@ def piped(dot: Any, form: str) -> bytes:
 
 
 def _stacked(
-    drawn: Sequence[View], style: Style, image_height: float, background: str | None
+    drawn: Sequence[View],
+    style: Style,
+    image_height: float,
+    max_width: float | None,
+    background: str | None,
 ) -> str:
     pieces = [(view, *piece(view, style, image_height)) for view in drawn]
-    width = max([100.0 if style.ramp else 60.0, *(layout.width for _, layout, _ in pieces)])
+    rows = [layout.rows(max_width) for _, layout, _ in pieces]
+    widths = [right - left for of_piece in rows for left, right in of_piece]
+    width = max([100.0 if style.ramp else 60.0, *widths])
     parts = ElementTree.Element("g")
     top = 0.0
-    for view, layout, own in pieces:
+    for (view, layout, own), of_piece in zip(pieces, rows, strict=True):
         if view.caption:
             _text(parts, 8, top + 14, view.caption, SMALL, GREY, anchor="start")
             top += 18
-        group = _add(parts, "g", transform=f"translate(0 {_n(top)})")
-        _graph(group, view, layout, own, image_height)
-        if not view.nodes:
-            _text(group, width / 2, layout.height / 2 + 3, "no nodes", SMALL, GREY)
-        top += layout.height
+        if len(of_piece) == 1:
+            group = _add(parts, "g", transform=f"translate(0 {_n(top)})")
+            _graph(group, view, layout, own, image_height)
+            if not view.nodes:
+                _text(group, width / 2, layout.height / 2 + 3, "no nodes", SMALL, GREY)
+            top += layout.height
+            continue
+        for row in of_piece:
+            place = {"x": 0.0, "y": top, "width": row[1] - row[0], "height": layout.height}
+            box = f"{_n(row[0])} 0 {_n(place['width'])} {_n(layout.height)}"
+            _graph(_add(parts, "svg", viewBox=box, **place), view, layout, own, image_height, row)
+            top += layout.height
     if style.ramp:
         _legend(parts, style.ramp, width, top)
         top += 22
@@ -170,11 +191,23 @@ def _adapt(parts: Element) -> None:
                 element.set(name, instead[value])
 
 
-def _graph(parent: Element, view: View, layout: Layout, drawn: list[Strand], high: float) -> None:
+def _graph(
+    parent: Element,
+    view: View,
+    layout: Layout,
+    drawn: list[Strand],
+    high: float,
+    row: tuple[float, float] = (-inf, inf),
+) -> None:
+    """Draw what is seen of a graph from one x to another."""
     for i in sorted(range(len(drawn)), key=lambda i: drawn[i].highlighted):
-        _arc(parent, drawn[i], layout, i, high)
+        ends = np.append(layout.curves[i][:, 0], layout.tips[i][0])
+        if ends.max() >= row[0] and ends.min() <= row[1]:
+            _arc(parent, drawn[i], layout, i, high)
     entered = {s.dst for s in drawn if s.src != s.dst}
     for node, (x, y) in zip(view.nodes, layout.nodes, strict=True):
+        if not row[0] <= x <= row[1]:
+            continue
         group = _add(parent, "g")
         start, final = view.starts.get(node), view.finals.get(node)
         from_below = start is not None and node in entered

@@ -22,7 +22,7 @@ import gtn
 from gtn.drawing import Box, Drawing, Link, draw, layered, notebook_html, to_dot, to_svg
 from gtn.drawing.colors import ACCENT, Ramp
 from gtn.drawing.columns import Columns, crossings, isotonic, reduce_crossings
-from gtn.drawing.layout import GAP, RADIUS, layers
+from gtn.drawing.layout import CUT, GAP, RADIUS, layers
 from gtn.drawing.pictures import png
 from gtn.testing import batches, graphs
 
@@ -136,6 +136,27 @@ def test_nothing_overlaps_and_everything_is_inside(problem):
         ends = np.array([drawn.nodes[link.src], drawn.nodes[link.dst]])
         assert np.hypot(*(curve[0] - ends[0])) == pytest.approx(RADIUS, abs=1e-6)
         assert np.hypot(*(drawn.tips[i] - ends[1])) == pytest.approx(RADIUS, abs=1e-6)
+
+
+@given(problems(), st.floats(10, 500))
+def test_rows_show_every_node_and_label_whole(problem, max_width):
+    nodes, links, starts = problem
+    drawn = layered(nodes, links, starts)
+    rows = drawn.rows(max_width)
+    assert (rows[0][0], rows[-1][1]) == (0.0, drawn.width)
+    spans = [(x - max(b.left, RADIUS), x + max(b.right, RADIUS))
+             for (x, _), b in zip(drawn.nodes, nodes, strict=True)]  # fmt: skip
+    spans += [(x - k.box.left, x + k.box.right)
+              for (x, _), k in zip(drawn.labels, links, strict=True)]  # fmt: skip
+    for left, right in spans:
+        assert any(a <= left and right <= b for a, b in rows)
+    # A layer ends a row and begins the next; a row wider than asked for is from one to the next.
+    cuts = [int(np.flatnonzero(drawn.rooms[:, 1] + CUT == b)[0]) for _, b in rows[:-1]]
+    assert [a for a, _ in rows[1:]] == [drawn.rooms[k, 0] - CUT for k in cuts]
+    ends = [0, *cuts, len(drawn.rooms) - 1]
+    for (a, b), (first, last) in zip(rows, pairwise(ends), strict=True):
+        assert b - a <= max_width or last - first <= 1
+    assert drawn.rows(None) == drawn.rows(drawn.width) == [(0.0, drawn.width)]
 
 
 @given(problems())
@@ -436,6 +457,9 @@ def test_missing_images_are_not_drawn():
         ({"max_parallel": 0}, "max_parallel is 0"),
         ({"max_graphs": 0}, "max_graphs is 0"),
         ({"max_arcs": 9}, r"10 arcs are too many .*max_arcs"),
+        ({"max_width": 0}, "max_width=0; it is a number of pixels"),
+        ({"max_width": "wide"}, "max_width='wide'"),
+        ({"engine": "dot", "max_width": 900}, "dot engine draws no rows"),
         ({"engine": "dot", "images": np.zeros((10, 2, 2))}, "dot engine draws no images"),
     ],
 )
@@ -455,6 +479,45 @@ def test_many_arcs_are_refused_politely():
     ET.fromstring(to_svg(most, engine="layered"))
     assert notebook_html(graph).startswith("<pre>Graph: 44 nodes, 301 arcs")
     assert notebook_html(graph) == graph._repr_html_()
+
+
+def test_what_is_wide_goes_on_in_rows():
+    graph = gtn.string([*range(20)])
+    one, rows = to_svg(graph, engine="layered"), to_svg(graph, max_width=300)
+    assert float(ET.fromstring(one).get("width")) > 900
+    drawn = ET.fromstring(rows)
+    assert float(drawn.get("width")) <= 300
+    inside = list(drawn.iter(f"{SVG}svg"))[1:]
+    # Nodes and labels that are seen: the last nodes of a row are the first of the next.
+    seen, nodes = [], []
+    for row in inside:
+        left, _, width, height = map(float, row.get("viewBox").split())
+        assert (float(row.get("width")), float(row.get("height"))) == (width, height)
+        for text in row.iter(f"{SVG}text"):
+            if left <= float(text.get("x")) <= left + width:
+                (seen if text.get("font-size") == "11" else nodes).append(text.text)
+    assert seen == symbols(one)
+    assert sorted(set(nodes), key=int) == [str(i) for i in range(21)]
+    assert len(nodes) == 21 + len(inside) - 1
+    assert [float(row.get("y")) for row in inside] == [
+        float(row.get("height")) * i for i, row in enumerate(inside)
+    ]
+
+
+def test_a_notebook_gets_rows(fig20):
+    wide = gtn.string([*range(60)])
+    assert float(ET.fromstring(wide._repr_html_()).get("width")) <= 900
+    drawing = draw(wide)
+    assert drawing._repr_svg_() == wide._repr_html_()
+    unbroken = draw(wide, engine="layered", max_width=None)
+    assert unbroken._repr_svg_() == unbroken.svg
+    assert len(list(ET.fromstring(fig20._repr_html_()).iter(f"{SVG}svg"))) == 1
+
+
+@needs_dot
+def test_the_dot_engine_draws_one_row_in_a_notebook(fig20):
+    drawing = draw(fig20, engine="dot")
+    assert drawing._repr_svg_() == drawing.svg
 
 
 def test_a_table_in_a_notebook_is_escaped():
