@@ -38,7 +38,7 @@ def any_string(
       1 -> 2  a  0
       1 -> 2  b  0
     >>> any_string("a")
-    Graph: 1 nodes, 1 arcs, start 0, final 0
+    Graph: 1 node, 1 arc, start 0, final 0
       0 -> 0  a  0
     """
     table = symbols if isinstance(symbols, SymbolTable) else SymbolTable(symbols)

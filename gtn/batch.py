@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from gtn.data import ArcData, Sources
-from gtn.errors import GraphError, SymbolError
+from gtn.errors import GraphError, SymbolError, counted
 from gtn.graph import Graph
 from gtn.symbols import SymbolTable
 from gtn.topology import Topology
@@ -237,8 +237,8 @@ class GraphBatch(Graph):
     def __repr__(self) -> str:
         head, *rows = super().__repr__().split("\n")
         sizes = ", ".join(str(n) for n in np.diff(self.topology.arc_offsets)[:8])
-        more = ", …" if len(self) > 8 else ""
-        return "\n".join([f"{head}", f"  {len(self)} graphs of {sizes}{more} arcs", *rows])
+        more = ", … arcs" if len(self) > 8 else " arc" if sizes == "1" else " arcs"
+        return "\n".join([head, f"  {counted(len(self), 'graph')} of {sizes}{more}", *rows])
 
 
 def _offsets(offsets: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> Any:

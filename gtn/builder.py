@@ -25,7 +25,7 @@ class Builder:
     >>> b.add_arc(first, last, "a", penalty=1.0)
     0
     >>> b.build()
-    Graph: 2 nodes, 1 arcs, start 0, final 1 (0.5)
+    Graph: 2 nodes, 1 arc, start 0, final 1 (0.5)
       0 -> 1  a  1
     """
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.errors import DataError
+from gtn.errors import DataError, counted
 
 __all__ = ["ArcData", "Column", "JoinedSources", "Sources", "compose_index", "merged"]
 
@@ -49,7 +49,8 @@ class Sources:
     def __repr__(self) -> str:
         rows = (self.of(arc).tolist() for arc in range(min(len(self), 8)))
         shown = (str(row[0] if len(row) == 1 else row or None) for row in rows)
-        return f"Sources({len(self)} arcs: {', '.join(shown)}{', …' if len(self) > 8 else ''})"
+        more = ", …" if len(self) > 8 else ""
+        return f"Sources({counted(len(self), 'arc')}: {', '.join(shown)}{more})"
 
     def of(self, arc: int) -> Index:
         """Return the sources of one arc."""

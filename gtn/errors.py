@@ -13,6 +13,7 @@ __all__ = [
     "NegativeCycleError",
     "SymbolError",
     "bad_penalty",
+    "counted",
 ]
 
 
@@ -52,3 +53,12 @@ def bad_penalty(what: str, value: float) -> GraphError:
     """
     hint = "" if isnan(value) else ": minus a log-probability, which is inf for one of zero"
     return GraphError(f"{what} {value}; a penalty is a finite number, or inf to forbid{hint}")
+
+
+def counted(count: int, what: str) -> str:
+    """Return how many there are of something, whose plural takes an s.
+
+    >>> counted(1, "arc"), counted(2, "arc"), counted(0, "arc")
+    ('1 arc', '2 arcs', '0 arcs')
+    """
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.data import ArcData, Column, Sources
-from gtn.errors import DataError, GraphError, SymbolError, bad_penalty
+from gtn.errors import DataError, GraphError, SymbolError, bad_penalty, counted
 from gtn.foreign_names import METHODS, told
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, visible
 from gtn.topology import Topology
@@ -117,7 +117,8 @@ class Graph:
             for key, column in data.columns().items():
                 if len(column) != topology.num_arcs:
                     raise DataError(
-                        f"arc data {key!r} has {len(column)} rows for {topology.num_arcs} arcs"
+                        f"arc data {key!r} has {counted(len(column), 'row')} for "
+                        f"{counted(topology.num_arcs, 'arc')}"
                     )
         put = object.__setattr__
         put(self, "topology", topology)
@@ -225,7 +226,8 @@ class Graph:
         """Return the graph with arc data added or replaced, one row per arc."""
         for key, column in columns.items():
             if len(column) != self.num_arcs:
-                raise DataError(f"arc data {key!r} has {len(column)} rows for {self.num_arcs} arcs")
+                rows, arcs = counted(len(column), "row"), counted(self.num_arcs, "arc")
+                raise DataError(f"arc data {key!r} has {rows} for {arcs}")
         return self._with(data=ArcData(self.data.columns() | columns))
 
     def without_data(self, *keys: str) -> Self:
@@ -360,8 +362,8 @@ class Graph:
             )
         }
         head = (
-            f"{type(self).__name__}: {self.num_nodes} nodes, {self.num_arcs} arcs, "
-            f"start {named['start']}, final {named['final']}"
+            f"{type(self).__name__}: {counted(self.num_nodes, 'node')}, "
+            f"{counted(self.num_arcs, 'arc')}, start {named['start']}, final {named['final']}"
         )
         shown = min(self.num_arcs, 12)
         penalties = self.penalties.detach()[:shown].tolist()
@@ -371,7 +373,8 @@ class Graph:
             f"  {self.src[a]} -> {self.dst[a]}  {labels[a]:{width}}  {penalties[a]:.6g}"
             for a in range(shown)
         ]
-        more = [f"  … {self.num_arcs - shown} more arcs"] if self.num_arcs > shown else []
+        hidden = self.num_arcs - shown
+        more = [f"  … {counted(hidden, 'more arc')}"] if hidden else []
         return "\n".join([head, *rows, *more])
 
     def _repr_html_(self) -> str:

@@ -29,7 +29,7 @@ def connect(graph: Graph) -> Graph:
 
     >>> import gtn
     >>> connect(gtn.Graph.from_arcs([(0, 1, 7), (0, 2, 8), (3, 2, 9)], final=2))
-    Graph: 2 nodes, 1 arcs, start 0, final 1
+    Graph: 2 nodes, 1 arc, start 0, final 1
       0 -> 1  8  0
     """
     check_graph(graph)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gtn.errors import CyclicGraphError, GraphError
+from gtn.errors import CyclicGraphError, GraphError, counted
 from gtn.indexes import (
     ArcIndex,
     Components,
@@ -492,5 +492,6 @@ class Topology:
         super().__setattr__(name, value)
 
     def __repr__(self) -> str:
-        batch = f", {self.batch_size} graphs" if self.is_batch else ""
-        return f"Topology({self.num_nodes} nodes, {self.num_arcs} arcs{batch})"
+        batch = f", {counted(self.batch_size, 'graph')}" if self.is_batch else ""
+        nodes, arcs = counted(self.num_nodes, "node"), counted(self.num_arcs, "arc")
+        return f"Topology({nodes}, {arcs}{batch})"

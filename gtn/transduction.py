@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gtn.batch import assemble, gather, traced
 from gtn.data import ArcData, Column, Sources
-from gtn.errors import GraphError, bad_penalty
+from gtn.errors import GraphError, bad_penalty, counted
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import integers
 from gtn.optimization import only_arcs
@@ -140,7 +140,8 @@ def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) 
     outer, inner = g.topology, batch.topology
     if inner.batch_size != g.num_arcs:
         raise GraphError(
-            f"{inner.batch_size} graphs cannot replace {g.num_arcs} arcs; give one graph per arc"
+            f"{counted(inner.batch_size, 'graph')} cannot replace {counted(g.num_arcs, 'arc')}; "
+            "give one graph per arc"
         )
     # Each graph of the result has its nodes of g first, then those of the graphs of its arcs.
     shift = inner.node_offsets[outer.arc_offsets]

@@ -51,7 +51,7 @@ def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1
     >>> import gtn
     >>> a = gtn.Graph.from_arcs([(0, 1, "x", 1.0), (0, 1, "y", 2.0)], final=1)
     >>> difference(a, gtn.string("x"))
-    Graph: 2 nodes, 1 arcs, start 0, final 1
+    Graph: 2 nodes, 1 arc, start 0, final 1
       0 -> 1  y  2
     """
     check_graph(a, b)

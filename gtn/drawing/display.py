@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gtn.drawing.dot import to_dot
-from gtn.drawing.svg import piped, to_svg
+from gtn.drawing.svg import LESS, MAX_ARCS, piped, to_svg
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.whole_files import write_whole
@@ -105,7 +105,9 @@ def notebook_html(graph: Graph, max_arcs: int = 100) -> str:
     >>> notebook_html(gtn.string([1, 2]))[:4]
     '<svg'
     """
-    shown = graph.topology.arc_offsets[min(graph.topology.batch_size, 4)]
+    shown = int(graph.topology.arc_offsets[min(graph.topology.batch_size, 4)])
     if shown > max_arcs:
-        return f"<pre>{escape(repr(graph))}</pre>"
+        hint = f"{shown} arcs are too many for a picture here: {LESS}, or gtn.draw(graph)"
+        more = f"{hint[:-1]}, max_arcs={shown})" if shown > MAX_ARCS else hint
+        return f"<pre>{escape(repr(graph))}\n\n{escape(more)}</pre>"
     return to_svg(graph, engine="layered", max_arcs=max_arcs, max_width=NOTEBOOK)

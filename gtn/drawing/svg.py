@@ -23,6 +23,11 @@ from gtn.graph import Graph, check_graph
 __all__ = ["piped", "to_svg"]
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
+MAX_ARCS = 300
+LESS = (
+    "draw less of the graph (connect it, prune it, keep its n best paths, pick one graph of a "
+    "batch)"
+)
 INK, PEN, GREY = "#1a1a1a", "#4a4a4a", "#7a7a7a"
 
 
@@ -38,7 +43,7 @@ def to_svg(
     image_height: float = 30,
     show_penalties: bool | None = None,
     max_parallel: int | None = 4,
-    max_arcs: int = 300,
+    max_arcs: int = MAX_ARCS,
     max_graphs: int = 4,
     max_width: float | None = None,
     background: str | None = "white",
@@ -85,8 +90,7 @@ def to_svg(
     arcs = sum(len(view.arcs) for view in drawn)
     if arcs > max_arcs:
         raise GraphError(
-            f"{arcs} arcs are too many for a readable drawing (max_arcs={max_arcs}); draw less of "
-            "the graph (connect it, prune it, keep its n best paths, pick one graph of a batch), "
+            f"{arcs} arcs are too many for a readable drawing (max_arcs={max_arcs}); {LESS}, "
             "or pass max_arcs"
         )
     if engine == "auto":

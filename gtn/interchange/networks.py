@@ -108,7 +108,7 @@ def from_networkx(
     >>> network = nx.DiGraph()
     >>> network.add_edge("here", "there", label="a", weight=0.5)
     >>> gtn.from_networkx(network, penalty="weight", start="here", final="there")
-    Graph: 2 nodes, 1 arcs, start 0, final 1
+    Graph: 2 nodes, 1 arc, start 0, final 1
       0 -> 1  a  0.5
     """
     if not network.is_directed():

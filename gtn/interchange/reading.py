@@ -52,7 +52,7 @@ def from_openfst_text(
 
     >>> import gtn
     >>> gtn.from_openfst_text("0 1 a b 0.5\\n1", symbols="<eps> 0\\na 1\\nb 2")
-    Graph: 2 nodes, 1 arcs, start 0, final 1
+    Graph: 2 nodes, 1 arc, start 0, final 1
       0 -> 1  a:b  0.5
     """
     content, file = _content(text, "text")

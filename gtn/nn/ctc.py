@@ -96,7 +96,7 @@ def any_labels(num_classes: int) -> Graph:
     """Return the graph that reads any class in any number of frames.
 
     >>> any_labels(2)
-    Graph: 1 nodes, 2 arcs, start 0, final 0
+    Graph: 1 node, 2 arcs, start 0, final 0
       0 -> 0  0  0
       0 -> 0  1  0
     """

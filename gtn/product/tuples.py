@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import assemble
 from gtn.data import Sources, merged
-from gtn.errors import GraphError, SymbolError
+from gtn.errors import GraphError, SymbolError, counted
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels import shared_labels
@@ -181,7 +181,7 @@ def common_length(*topologies: Topology) -> int:
     for size in sizes[1:]:
         if size != sizes[0]:
             raise GraphError(
-                f"a batch of {sizes[0]} graphs meets a batch of {size}; batches must be "
+                f"a batch of {counted(sizes[0], 'graph')} meets a batch of {size}; batches must be "
                 "equally long (a single graph goes with each)"
             )
     return sizes[0] if sizes else 1

@@ -214,7 +214,7 @@ def invert(graph: Graph) -> Graph:
 
     >>> import gtn
     >>> invert(gtn.Graph.from_arcs([(0, 1, "a", "b", 0.5)], final=1))
-    Graph: 2 nodes, 1 arcs, start 0, final 1
+    Graph: 2 nodes, 1 arc, start 0, final 1
       0 -> 1  b:a  0.5
     """
     check_graph(graph)
@@ -234,7 +234,7 @@ def project(graph: Graph, side: Side = "input") -> Graph:
 
     >>> import gtn
     >>> project(gtn.Graph.from_arcs([(0, 1, "a", "b", 0.5)], final=1), "output")
-    Graph: 2 nodes, 1 arcs, start 0, final 1
+    Graph: 2 nodes, 1 arc, start 0, final 1
       0 -> 1  b  0.5
     """
     check_graph(graph)

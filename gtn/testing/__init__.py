@@ -59,10 +59,12 @@ from gtn.testing.enumeration import (
     viterbi_by_enumeration,
 )
 from gtn.testing.kleene import distances_by_closure, posteriors_by_closure
+from gtn.testing.notation import as_code
 from gtn.testing.strategies import batches, exact_penalties, graphs, transducer_pairs
 
 __all__ = [
     "Path",
+    "as_code",
     "assert_derivatives",
     "assert_equivalent",
     "batches",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
+from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError, counted
 from gtn.graph import Graph
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.testing.enumeration import Plain, Strings
@@ -108,7 +108,7 @@ def _shown(text: tuple[str, ...]) -> str:
 
 def _kind(graph: Graph) -> str:
     size = graph.topology.batch_size
-    return f"a batch of {size} graphs" if graph.topology.is_batch else "a single graph"
+    return f"a batch of {counted(size, 'graph')}" if graph.topology.is_batch else "a single graph"
 
 
 def _compare_tables(a: Graph, b: Graph) -> None:

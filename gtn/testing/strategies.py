@@ -14,6 +14,7 @@ from gtn.construction import from_arcs
 from gtn.graph import Graph
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.testing.enumeration import paths
+from gtn.testing.notation import as_code
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -25,14 +26,24 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def _hypothesis() -> Any:
-    """Return hypothesis' strategies; not imported before one is wanted, as it may be missing."""
+    """Return hypothesis' strategies; not imported before one is wanted, as it may be missing.
+
+    Those that are wanted draw graphs, which hypothesis is told to write as Python.
+    """
     try:
+        printing = importlib.import_module("hypothesis.vendor.pretty")
+        printing.for_type_by_name("gtn.graph", "Graph", _printed)  # and so subclasses
         return importlib.import_module("hypothesis.strategies")
     except ImportError as error:
         raise ImportError(
             "the strategies of gtn.testing need hypothesis: "
             "pip install 'graph-transformer-networks[testing]' or 'PATH_TO_THE_CLONE[testing]'"
         ) from error
+
+
+def _printed(graph: Graph, printer: Any, _: bool) -> None:
+    """Write a graph of a failing test as Python, to be pasted into a test of its own."""
+    printer.text(as_code(graph).replace("\n", "\n" + " " * printer.indentation))
 
 
 def exact_penalties(
@@ -294,5 +305,9 @@ def batches(*, max_graphs: int = 4, **options: Any) -> SearchStrategy[GraphBatch
     """
     st = _hypothesis()
     several = st.lists(graphs(**options), min_size=1, max_size=max_graphs)
-    drawn: SearchStrategy[GraphBatch] = several.map(GraphBatch.from_graphs)
+
+    def draw_batch(draw: Any) -> GraphBatch:  # what is mapped is printed as a call of what maps it
+        return GraphBatch.from_graphs(draw(several))
+
+    drawn: SearchStrategy[GraphBatch] = st.composite(draw_batch)()
     return drawn

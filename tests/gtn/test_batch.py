@@ -149,6 +149,11 @@ def test_repr():
     assert head == "GraphBatch: 5 nodes, 3 arcs, start 0, 3, final 2, 4"
     assert sizes == "  2 graphs of 2, 1 arcs"
     assert len(arcs) == 3
+    one = GraphBatch.from_graphs([gtn.string([3])])
+    assert repr(one).split("\n")[:2] == [
+        "GraphBatch: 2 nodes, 1 arc, start 0, final 1",
+        "  1 graph of 1 arc",
+    ]
     assert "1, … arcs" in repr(GraphBatch.from_graphs([gtn.string([1])] * 9))
 
 

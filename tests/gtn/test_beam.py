@@ -643,7 +643,7 @@ def test_arguments_are_checked():
             with pytest.raises(GraphError, match="several graphs"):
                 decode(a, **option)
     batches = [gtn.GraphBatch.from_graphs([a] * n) for n in (1, 2)]
-    with pytest.raises(GraphError, match="batch of 1 graphs meets a batch of 2"):
+    with pytest.raises(GraphError, match="batch of 1 graph meets a batch of 2"):
         gtn.compose(*batches, beam=1.0)
 
 

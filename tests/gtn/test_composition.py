@@ -251,7 +251,7 @@ def test_batches_equal_single_graphs(seed, filter, which):
 
 def test_batches_of_different_lengths_raise():
     batches = [gtn.GraphBatch.from_graphs([gtn.string([1])] * n) for n in (1, 2)]
-    with pytest.raises(GraphError, match="batch of 1 graphs meets a batch of 2"):
+    with pytest.raises(GraphError, match="batch of 1 graph meets a batch of 2"):
         compose(*batches)
 
 

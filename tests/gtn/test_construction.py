@@ -102,7 +102,7 @@ def test_one_symbol_with_two_labels_makes_a_transducer():
         ([(0, 1, 2)], {"start": 4, "num_nodes": 2}, GraphError, "start node 4 does not exist"),
         ([(0, 1, 2)], {"start": -1}, GraphError, "start node -1 does not exist"),
         ([(0, 1, 2)], {"start": {0: math.nan}}, GraphError, "start 0 has penalty nan"),
-        ([(0, 1, 2)], {"data": {"t": np.zeros(2)}}, DataError, "'t' has 2 rows for 1 arcs"),
+        ([(0, 1, 2)], {"data": {"t": np.zeros(2)}}, DataError, "'t' has 2 rows for 1 arc"),
         ([(0, 1, 2)], {"penalties": torch.zeros(2)}, GraphError, r"shape \[1\], not \[2\]"),
         ([(0, 1, 2)], {"start": [0, 1.7]}, GraphError, "start node 1.7 is no integer"),
         (

@@ -478,6 +478,10 @@ def test_many_arcs_are_refused_politely():
     most = gtn.from_arcs([(i % 40, (i * 7 + 1) % 41, i % 10, 0.5) for i in range(300)], final=40)
     ET.fromstring(to_svg(most, engine="layered"))
     assert notebook_html(graph).startswith("<pre>Graph: 44 nodes, 301 arcs")
+    assert notebook_html(graph).endswith(
+        "one graph of a batch), or gtn.draw(graph, max_arcs=301)</pre>"
+    )
+    assert notebook_html(gtn.linear(torch.zeros(43, 6))).endswith("or gtn.draw(graph)</pre>")
     assert notebook_html(graph) == graph._repr_html_()
 
 

@@ -26,6 +26,7 @@ from gtn import (
 )
 from gtn.testing import (
     Path,
+    as_code,
     assert_derivatives,
     assert_equivalent,
     batches,
@@ -481,3 +482,47 @@ def test_a_result_that_is_no_number_has_no_derivative():
     for order in (0, 3):
         with pytest.raises(gtn.GraphError, match="1 or 2"):
             assert_derivatives(gtn.forward_penalty, g, order=order)
+
+
+# -- graphs as Python ------------------------------------------------------------------------------
+
+LETTERS = SymbolTable("abc")
+
+
+def assert_made_again(graph):
+    made = eval(as_code(graph), {"gtn": gtn, "torch": torch})
+    assert type(made) is type(graph)
+    assert gtn.equal(made, graph)
+    assert made.penalties.dtype == graph.penalties.dtype
+    assert (made.isymbols, made.osymbols) == (graph.isymbols, graph.osymbols)
+
+
+@given(graphs(acyclic=False, epsilons=True, acceptor=False, infinite=True, isymbols=LETTERS))
+def test_code_makes_the_graph_again(graph):
+    assert_made_again(graph)
+
+
+@given(batches(dtype=torch.float32, isymbols=SymbolTable({0: "x", 2: "y", 1: "'", 7: "ö"})))
+def test_code_makes_the_batch_again(batch):
+    assert_made_again(batch)
+
+
+@pytest.mark.parametrize("strategy", [graphs(acceptor=False), batches(), transducer_pairs()])
+def test_what_hypothesis_found_can_be_pasted(strategy):
+    """One after the other: what is printed is evaluated, and is again what was found."""
+    found = []
+
+    @given(strategy)
+    @settings(database=None, phases=[Phase.generate, Phase.shrink])
+    def always_wrong(given):
+        found.append(given)
+        one = given[0] if isinstance(given, tuple) else given
+        assert one.num_arcs < 1
+
+    with pytest.raises(AssertionError) as caught:
+        always_wrong()
+    (note,) = [text for text in caught.value.__notes__ if "always_wrong(" in text]
+    call = note[note.index("always_wrong(") :]
+    again = eval(call, {"gtn": gtn, "torch": torch, "always_wrong": lambda given: given})
+    pairs = zip(again, found[-1]) if isinstance(again, tuple) else [(again, found[-1])]
+    assert all(gtn.equal(one, other) for one, other in pairs)

@@ -365,7 +365,7 @@ def test_replacement_in_a_batch():
 
 
 def test_wrong_replacement_raises():
-    with pytest.raises(GraphError, match="1 graphs cannot replace 2 arcs"):
+    with pytest.raises(GraphError, match="1 graph cannot replace 2 arcs"):
         replace(gtn.string([0, 1]), gtn.GraphBatch.from_graphs([gtn.string([1])]))
 
 
