@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeVar
 
 import torch
@@ -22,12 +24,16 @@ from demos.checkpoint import (
 __all__ = [
     "RunState",
     "averaged",
+    "differences",
     "in_order",
     "moments_of",
     "move_average",
     "numbered",
     "restore_moments",
 ]
+
+_NAMED = 6
+"""Differences between two runs that are named."""
 
 Part = Mapping[str, Tensor]
 M = TypeVar("M", bound=nn.Module)
@@ -55,7 +61,8 @@ class RunState:
     ({'network': {'weight': tensor([1.])}}, 3)
     >>> RunState(Path(folder.name), {"rate": 0.2}, "another rate").load()
     Traceback (most recent call last):
-    demos.checkpoint.CheckpointError: ...: belongs to a run of another rate; choose another --out...
+    demos.checkpoint.CheckpointError: ...: belongs to a run of another rate (rate is 0.1 there, 0.2
+    here); choose another --out, or remove it
     >>> folder.cleanup()
     """
 
@@ -75,16 +82,18 @@ class RunState:
         ``None`` where no state was saved: the run begins, and a log that is there is of another.
 
         Raises:
-            CheckpointError: the file is of another run, or no state at all.
+            CheckpointError: the file is of another run, naming what differs with both values; or
+                no state at all.
         """
         if not self._file.exists():
             self._log.unlink(missing_ok=True)
             return None
         tensors, about = load_checkpoint(self._file, kind=self.kind)
         run = json.loads(json.dumps(dict(self.run)))  # which makes lists of tuples
-        if {key: about.get(key) for key in run} != run:
+        there = {key: about.get(key) for key in run}
+        if there != run:
             raise CheckpointError(
-                f"{self._file}: belongs to a run of {self.others}; "
+                f"{self._file}: belongs to a run of {self.others} ({differences(there, run)}); "
                 "choose another --out, or remove it"
             )
         parts: dict[str, dict[str, Tensor]] = {}
@@ -118,6 +127,40 @@ class RunState:
     @property
     def _log(self) -> Path:
         return self.out / "log.jsonl"
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return what differs between two runs, each as JSON has it: by name, with both values.
+
+    >>> differences({"settings": {"seed": 0, "kept": 1}}, {"settings": {"seed": 1, "kept": 1}})
+    'seed is 0 there, 1 here'
+    >>> differences({"fields": [["a", "12"], ["b", "7"]]}, {"fields": [["a", "12"]]})
+    'fields: 2 there, 1 here, 1 in both'
+    """
+    found = list(_differences(there, here))
+    more = [f"and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
+    return "; ".join([*found[:_NAMED], *more])
+
+
+def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
+    if there == here:
+        return
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in there | here:
+            inside = key if name in ("", "run", "settings") else f"{name}.{key}"
+            yield from _differences(there.get(key), here.get(key), inside)
+    elif isinstance(there, list) and isinstance(here, list) and _is_long(there + here):
+        rows = [Counter(map(json.dumps, one)) for one in (there, here)]
+        both = (rows[0] & rows[1]).total()
+        yield f"{name}: {len(there)} there, {len(here)} here, {both} in both"
+    else:
+        values = (shorten(json.dumps(one), 60, placeholder=" …") for one in (there, here))
+        yield "{} is {} there, {} here".format(name, *values)
+
+
+def _is_long(values: list[Any]) -> bool:
+    """Whether these are rows of a data set rather than the few numbers of a setting."""
+    return len(values) > 16 or any(isinstance(one, list) for one in values)
 
 
 def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -325,7 +325,7 @@ def test_cross_validation_goes_on_where_it_was(composed: list[Field], tmp_path: 
     assert again["exact"] == first["exact"]
     assert (tmp_path / "fold-0.json").stat().st_mtime_ns == kept
     other = Settings.of("sdnn", passes=2, validation=0.2)
-    with pytest.raises(FieldSetError, match="other settings"):
+    with pytest.raises(FieldSetError, match=r"other settings or other fields \(\w+ is \S+ there"):
         crossvalidate(composed[:6], other, tmp_path, **options)
     changed = [Field(composed[0].path, "1"), *composed[1:6]]
     for fields, further in ((changed, []), (composed[:6], composed[6:7])):

@@ -45,8 +45,36 @@ def test_another_run_is_refused_and_a_new_one_begins_its_log(tmp_path):
     assert state.load() is None
     assert not log.exists()
     state.save({}, done=0)
-    with pytest.raises(CheckpointError, match="run of another seed; choose another --out, or"):
+    with pytest.raises(CheckpointError, match=r"seed \(seed is 1 there, 2 here\); choose another"):
         RunState(tmp_path, {"seed": 2}, "another seed").load()
+
+
+def test_what_differs_is_named_with_both_values(tmp_path):
+    fields = [[str(i), "12", ""] for i in range(20)]
+    settings = {"rate": 0.1, "maps": [1, 2], "kept": None, "deep": {"noise": 0.5}}
+    run = {"settings": settings, "fields": fields, "start": None}
+    RunState(tmp_path, run, "other settings").save({})
+    other = {
+        "settings": settings | {"maps": (1, 3), "deep": {"noise": 0.25}, "new": True},
+        "fields": [*fields[:18], ["x", "7", ""]],
+        "start": "0123",
+    }
+    with pytest.raises(CheckpointError) as caught:
+        RunState(tmp_path, other, "other settings").load()
+    said_first = "of other settings (maps is [1, 2] there, [1, 3] here; "
+    assert said_first in str(caught.value)
+    for said in (
+        "deep.noise is 0.5 there, 0.25 here",
+        "new is null there, true here",
+        "fields: 20 there, 19 here, 18 in both",
+        'start is null there, "0123" here',
+    ):
+        assert said in str(caught.value)
+    assert "rate" not in str(caught.value)
+    many = {str(i): 1 for i in range(9)}
+    RunState(tmp_path / "b", many, "others").save({})
+    with pytest.raises(CheckpointError, match=r"5 is 1 there, 2 here; and 3 more\)"):
+        RunState(tmp_path / "b", dict.fromkeys(many, 2), "others").load()
 
 
 def test_lines_that_the_state_knows_nothing_of_leave_the_log(tmp_path):

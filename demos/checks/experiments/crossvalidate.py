@@ -18,6 +18,7 @@ from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.training.settings import Settings
 from demos.checks.training.train import train
 from demos.figures import keep_figures, load_figures
+from demos.run_state import differences
 from recognizers.datasets.fields import Field, FieldSetError, fingerprints
 
 __all__ = ["crossvalidate", "doubtful_names", "folds_of", "operating_point", "summary", "without"]
@@ -96,7 +97,8 @@ def crossvalidate(
         found = load_figures(result)
         if found["run"] != about:
             raise FieldSetError(
-                f"{result}: a fold of other settings or other fields; choose another --out"
+                f"{result}: a fold of other settings or other fields "
+                f"({differences(found['run'], about)}); choose another --out"
             )
         done.append(found)
     total = summary(done) | {"run": about}
