@@ -9,6 +9,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from demos.plots import count_passes
+
 __all__ = ["bars", "changes", "curves", "passes", "sizes"]
 
 PAPER, OURS, OTHER = "#b9b4a7", "#1f5fa8", "#c8371b"
@@ -87,6 +89,7 @@ def passes(lines: Sequence[Mapping[str, Any]]) -> Figure:
     axes.plot(number, [100 * line["test_wrong"] for line in lines], color=OURS, label="test")
     axes.set_ylim(0, 1.1 * max(3.0, 100 * max(line["test_wrong"] for line in lines)))
     axes.set_xlabel("passes over the training digits")
+    count_passes(axes)
     axes.set_ylabel("wrong, %")
     axes.legend(fontsize=8, frameon=False)
     _plain(axes)

@@ -24,7 +24,7 @@ from demos.checks.measuring.calibration import (
     reliability,
 )
 from demos.checks.measuring.confusions import NOTHING, aligned, confusions
-from demos.checks.measuring.curves import error_reject_figure
+from demos.checks.measuring.curves import error_reject_figure, training_figure
 from demos.checks.measuring.evaluate import Outcome, edit_distance, not_written, threshold_for
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.reading.texts import mean, rest, scaled
@@ -127,6 +127,18 @@ def test_the_error_reject_curve() -> None:
     (marked,) = [line for line in axes.lines if line.get_marker() == "o"]
     assert marked.get_xdata() == pytest.approx([100 * rejected[place]])
     assert marked.get_ydata() == pytest.approx([100 * wrong[place]])
+
+
+@pytest.mark.parametrize("passes", [1, 2, 3, 20, 100])
+def test_no_pass_is_named_in_part(passes: int) -> None:
+    lines = [{"pass": i + 1, "loss": 1.0 / (i + 1), "validation_exact": 0.5} for i in range(passes)]
+    for axes in training_figure([{"stage": "digits"}, *lines]).axes:
+        low, high = axes.get_xlim()
+        named = [float(x) for x in axes.get_xticks() if low <= x <= high]
+        assert named
+        assert all(x.is_integer() for x in named)
+        assert passes > 3 or named == [*range(1, passes + 1)]
+        assert (axes.lines[0].get_marker() == "o") == (passes == 1)  # else nothing is seen
 
 
 # -- calibrating a reader ----------------------------------------------------------------------

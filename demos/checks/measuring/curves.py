@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from demos.checkpoint import write_whole
 from demos.checks.measuring.calibration import error_reject, expected_calibration_error, reliability
 from demos.checks.measuring.evaluate import Outcome
-from demos.plots import as_svg
+from demos.plots import as_svg, count_passes
 
 __all__ = [
     "error_reject_figure",
@@ -37,17 +37,19 @@ def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(9.6, 3.4) if validated else (5.2, 3.4), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, 2 if validated else 1))
     losses = np.array([line["loss"] for line in lines])
-    panels[0].plot([line["pass"] for line in lines], losses, color=BLUE, linewidth=1.8)
+    style = {"color": BLUE, "linewidth": 1.8, "marker": "o" if len(lines) == 1 else ""}
+    panels[0].plot([line["pass"] for line in lines], losses, **style)
     panels[0].set_ylabel("loss, nats")
     if len(losses) and losses.min() > 0:
         panels[0].set_yscale("log")
     if validated:
         wrong = [100 * (1 - line["validation_exact"]) for line in validated]
-        panels[1].plot([line["pass"] for line in validated], wrong, color=BLUE, linewidth=1.8)
+        panels[1].plot([line["pass"] for line in validated], wrong, **style)
         panels[1].set_ylim(bottom=0)
         panels[1].set_ylabel("wrong, % of the validation fields")
     for axes in panels:
         axes.set_xlabel("passes")
+        count_passes(axes)
         axes.spines[["top", "right"]].set_visible(False)
     return figure
 
