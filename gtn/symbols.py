@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from operator import index
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,6 +201,14 @@ class SymbolTable:
             np.searchsorted(keys, labels)
         ]
         return found
+
+    def __getitem__(self, key: object) -> NoReturn:
+        # Both ways would be known by the type; but in a table of digits, 3 and "3" are easily
+        # taken for each other, and neither is an error.
+        raise TypeError(
+            f"a symbol table is not subscripted, here with {key!r}: table.label('a') is the label "
+            "of a symbol, table.symbol(3) the symbol of a label"
+        )
 
     def __contains__(self, symbol: object) -> bool:
         return symbol in self._label_of

@@ -25,6 +25,14 @@ def test_forms_of_construction():
     assert len(SymbolTable([])) == 0
 
 
+@pytest.mark.parametrize("key", ["a", 0, slice(1)])
+def test_a_table_is_not_subscripted(key):
+    table = SymbolTable("ab")
+    with pytest.raises(TypeError, match=r"table\.label\('a'\) is .* table\.symbol\(3\) the"):
+        table[key]
+    assert (list(table), "a" in table, 0 in table) == (["a", "b"], True, False)
+
+
 @pytest.mark.parametrize(
     ("symbols", "message"),
     [
