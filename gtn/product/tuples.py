@@ -62,8 +62,8 @@ class Product:
     sources: tuple[Sources, ...]
     starts: tuple[Int32s, ...]
     finals: tuple[Int32s, ...]
-    backed_off: Sources | None = None
-    acceptor: bool = False
+    backed_off: Sources | None
+    acceptor: bool
 
     def end_penalties(self, *graphs: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the start and final penalties of the result, sums of those of all operands."""
@@ -84,7 +84,7 @@ class Product:
         Raises:
             DataError: a key of arc data on several sides, and no suffixes.
         """
-        if self.backed_off is None and all(s.offsets is None for s in self.sources):
+        if self.backed_off is None:
             of_arcs = [g.penalties for g in graphs], [s.index for s in self.sources]
             penalties, start_penalties, final_penalties = gathered_sums(
                 of_arcs, *self._ends(graphs)

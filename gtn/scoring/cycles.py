@@ -235,15 +235,13 @@ def _masses(
         masses = np.exp(scales[dst] - (arcs[inner] + scales[src]))
     size = len(nodes)
     every = np.arange(size)
-    matrix = scipy.sparse.csc_array(
+    return scipy.sparse.csc_array(
         (
             np.concatenate((np.ones(size), -masses)),
             (np.concatenate((every, place[dst])), np.concatenate((every, place[src]))),
         ),
         shape=(size, size),
     )
-    matrix.sum_duplicates()
-    return matrix
 
 
 def _factored(matrix: Any, rounding: float) -> Any:

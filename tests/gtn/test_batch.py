@@ -298,6 +298,16 @@ def test_more_graphs_are_chosen_than_a_batch_can_number():
         batch[np.zeros(3000, dtype=int)]
 
 
+@pytest.mark.parametrize(
+    "together", [gtn.union, gtn.concat, lambda *graphs: GraphBatch.from_graphs(graphs)]
+)
+def test_more_nodes_than_can_be_numbered(together):
+    """Before memory is taken for them: they are of no arcs, which cost nothing until then."""
+    large = gtn.from_arcs([], start=0, final=0, num_nodes=2**30)
+    with pytest.raises(GraphError, match=r"2147483648 nodes .* too many for one"):
+        together(large, large)
+
+
 @given(SEVERAL)
 def test_a_batch_is_united(several):
     batch = GraphBatch.from_graphs(several)

@@ -63,8 +63,9 @@ def add(left, right):
 
 
 def assert_same(c, expected):
-    """Both are trimmed, with one path for each path of the other."""
+    """Both are trimmed and as large, with one path for each path of the other."""
     assert c.topology.is_connected
+    assert (c.num_nodes, c.num_arcs) == (expected.num_nodes, expected.num_arcs)
     assert readings(c) == readings(expected)
 
 
