@@ -69,7 +69,7 @@ class SymbolTable:
         self._label_of: dict[str, int] = {}
         for label, symbol in pairs:
             if not isinstance(symbol, str):
-                turned = isinstance(label, str) and not isinstance(symbol, str)
+                turned = isinstance(label, str)
                 hint = ", and a mapping leads from label to symbol" if turned else ""
                 raise SymbolError(
                     f"symbol of label {label!r} is {symbol!r}; symbols are strings{hint}"

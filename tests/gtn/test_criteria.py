@@ -126,6 +126,7 @@ def test_ctc_of_unnormalised_emissions_has_a_right_gradient():
 @pytest.mark.parametrize("blank", [0, 2])
 @pytest.mark.parametrize("target", [(), (1,), (1, 3), (3, 3), (1, 1, 3)])
 def test_the_ctc_graph_is_the_topology_composed_with_the_target(blank, target):
+    assert ctc_topology(2, symbols=AB).isymbols is ctc_topology(2, symbols=AB).osymbols is AB
     composed = gtn.compose(ctc_topology(4, blank), gtn.string(list(target)))
     direct = ctc_graphs([target], blank)[0]
     assert_equivalent(composed, direct, max_length=5)

@@ -212,6 +212,10 @@ def test_symbols_of_acceptor_and_transducer():
     assert both.symbol_pair(0) == "3:d"
     transducer = Graph.from_arcs([(0, 1, 1, 2, 0.0)], final=1).with_symbols(digits)
     assert transducer.osymbols is None
+    for tables, side in (((letters, digits), "input"), ((digits, letters), "output")):
+        wrong = Graph.from_arcs([(0, 1, *((7, 1) if side == "input" else (1, 7)), 0.0)], final=1)
+        with pytest.raises(SymbolError, match=f"arc 0 has {side} label 7"):
+            wrong.with_symbols(*tables)
 
 
 @given(ANY)
@@ -385,6 +389,8 @@ def test_penalties_of_an_expansion_and_a_number_of_samples_are_of_their_types():
         gtn.expand(gtn.string([1, 2]), np.zeros((2, 2)))
     with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
         gtn.sample(gtn.string([1]), 1.5)
+    with pytest.raises(TypeError, match="'float' object cannot be interpreted as an integer"):
+        gtn.n_best(gtn.string([1]), 1.5)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ def test_a_batch_is_laid_out_once_whatever_its_length(distinct, monkeypatch):
     assert gtn.n_best(batch[[]], 4, distinct=distinct) == []
 
 
+def test_the_best_paths_of_operands_are_those_of_their_composition():
+    a = gtn.linear(torch.tensor([[0.0, 1.0], [0.5, 0.25]]))
+    b = gtn.union(gtn.string([0, 1]), gtn.string([1, 1]))
+    found = gtn.n_best(a, 3, b)
+    assert found.topology.batch_size == 2
+    assert gtn.equal(found, gtn.n_best(gtn.compose(a, b), 3))
+
+
 @pytest.mark.parametrize("distinct", [False, "output"])
 def test_a_cycle_in_one_graph_of_a_batch_costs_the_others_nothing(distinct, monkeypatch):
     searched = []

@@ -161,6 +161,8 @@ def test_wrong_arguments_say_what_is_right():
     for options in ({}, {"beam": 1.0, "posterior": 0.5}):
         with pytest.raises(GraphError, match="exactly one"):
             gtn.prune(graph, **options)
+    with pytest.raises(GraphError, match="a graph is needed, not str"):
+        gtn.prune("ab", beam=1.0)
     with pytest.raises(GraphError, match="0 or more nats"):
         gtn.prune(graph, beam=-1.0)
     for posterior in (0.0, math.nan):

@@ -68,7 +68,9 @@ def test_closure_has_one_path_per_sequence_of_paths(g, plus):
 @given(graphs(**SMALL))
 def test_reverse_reads_backwards(g):
     backwards = Counter({(i[::-1], o[::-1], p): n for (i, o, p), n in spelled(g).items()})
-    assert spelled(reverse(g)) == backwards
+    turned = reverse(g)
+    assert spelled(turned) == backwards
+    assert [sources.index.tolist() for sources in turned.sources] == [[*range(g.num_arcs)]]
 
 
 @given(graphs(**SMALL))

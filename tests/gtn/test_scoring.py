@@ -260,8 +260,9 @@ def test_bad_penalties_that_appear_in_place_are_named(bad, cyclic, dtype):
         ("start", graph.start_penalties),
         ("final", graph.final_penalties),
     ):
-        tensor[1] = bad
-        for verb in verbs:
-            with pytest.raises(GraphError, match=f"^{what} 1 has penalty -?(nan|inf)"):
-                verb(graph)
-        tensor[1] = 0.0
+        for at in (0, 1):
+            tensor[at] = bad
+            for verb in verbs:
+                with pytest.raises(GraphError, match=f"^{what} {at} has penalty -?(nan|inf)"):
+                    verb(graph)
+            tensor[at] = 0.0
