@@ -1,6 +1,7 @@
 """Reading ink of files: words, posteriors, one page of pictures; and whatever ink there may be."""
 
 import json
+import os
 import time
 
 import numpy as np
@@ -83,6 +84,18 @@ def test_words_of_files_and_a_page_that_needs_no_other(checkpoint, lexicon, tmp_
     assert "Best words" in parsed.text
     assert "cannot be read" in parsed.text
     assert ("Segmentation graph" in parsed.text) == ("segments" in checkpoint.name)
+
+
+def test_a_page_shows_a_file_whose_name_is_no_utf8(checkpoint, lexicon, tmp_path):
+    name = os.fsdecode(b"\xff.json")
+    try:
+        (tmp_path / name).write_text((OWN_INK / "hand.json").read_text())
+    except OSError:
+        pytest.skip("file names are UTF-8 here")
+    page = tmp_path / "page.html"
+    options = "--checkpoint", checkpoint, "--lexicon", lexicon, "--page", page
+    assert run(tmp_path / name, *options, "--json").exit_code == 0
+    assert "?.json" in page.read_text()
 
 
 def test_lines_of_text_and_no_page(checkpoint, lexicon):

@@ -160,5 +160,5 @@ def write_report(cards: Sequence[Card], reader: Reader, path: Path, left_out: in
         sweeping=reader.reader.system == "sdnn",
         left_out=left_out,
     )
-    write_whole(path, page)
+    write_whole(path, page, errors="replace")
     return path
