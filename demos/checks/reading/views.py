@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 from skimage import transform
 
+from demos.processes import processes
 from recognizers.images import ImageError, load_field
 from recognizers.segmentation.binarization import dark_on_light
 
@@ -41,7 +40,7 @@ def prepare_files(
     if workers <= 1 or len(paths) < 16:
         yield from ((path, work(path)) for path in paths)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         yield from zip(paths, pool.map(work, paths, chunksize=4), strict=True)
 
 

@@ -12,16 +12,15 @@ import pickle
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
-from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.image_folders import load_each
+from demos.processes import processes
 from recognizers.images import ImageError, load_field
 
 __all__ = ["Result", "read_files"]
@@ -43,7 +42,7 @@ def read_files(reader: CheckReader, paths: Iterable[Path], *, workers: int = 1) 
             one group of files (``reader.recognize.together``).
 
     Raises:
-        ImageError: another process ended by itself, as for want of memory.
+        ChildProcessError: another process ended by itself, as for want of memory.
     """
     reader = reader.for_reading()
     left = iter(paths)
@@ -54,19 +53,8 @@ def read_files(reader: CheckReader, paths: Iterable[Path], *, workers: int = 1) 
         for group in ahead:
             yield from read_group(reader, group)
         return
-    pool = ProcessPoolExecutor(
-        workers - 1, get_context("spawn"), initializer=_start, initargs=(pickle.dumps(reader),)
-    )
-    try:
-        with _one_thread():
-            yield from _shared(reader, pool, ahead, workers)
-    except BrokenProcessPool as error:
-        raise ImageError(
-            "a process that reads ended by itself, perhaps for want of memory; fewer --workers may "
-            "do"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with processes(workers - 1, _start, pickle.dumps(reader)) as pool, _one_thread():
+        yield from _shared(reader, pool, ahead, workers)
 
 
 def read_group(reader: CheckReader, paths: Sequence[Path]) -> list[Result]:

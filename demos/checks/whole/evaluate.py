@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from demos.checks.measuring.evaluate import Outcome, accepted_share, edit_distan
 from demos.checks.reading.reader import Reading
 from demos.checks.whole.data import KnownCheck
 from demos.checks.whole.reader import WholeReader
+from demos.processes import processes
 from recognizers.datasets.fields import nothing_read
 from recognizers.fields import LocatedFields, locate_fields
 from recognizers.folding import folded
@@ -122,7 +121,7 @@ def _located(
         yield from ((path, _locate(path)) for path in paths)
         return
     every = iter(paths)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         while block := list(islice(every, BLOCK)):
             yield from zip(block, pool.map(_locate, block, chunksize=2), strict=True)
 
