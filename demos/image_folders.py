@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,8 @@ __all__ = [
     "image_files",
     "load_each",
     "load_labelled",
+    "make_way",
+    "numbered_names",
     "save_labelled",
 ]
 
@@ -98,21 +100,57 @@ def echo_bad(
         raise typer.Exit(1)
 
 
+def make_way(folder: Path, names: Collection[str]) -> None:
+    """Take away the ``labels.csv`` of a folder whose files are all written anew, under these names.
+
+    So no text of before stands beside an image of now, wherever the writing ends.
+
+    Raises:
+        ValueError: it has other files, whose texts would be lost; it is left as it is.
+    """
+    labels = folder / "labels.csv"
+    if not labels.exists():
+        return
+    with labels.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+        others = [row.get("file") for row in csv.DictReader(lines) if row.get("file") not in names]
+    if others:
+        raise ValueError(
+            f"{labels} has the text of {others[0] or 'other files'}, which is not written now, and "
+            "would be lost; choose another folder"
+        )
+    labels.unlink()
+
+
 def save_labelled(
     folder: Path, images: Iterable[tuple[np.ndarray, str]], prefix: str, count: int
 ) -> list[str]:
-    """Write ``count`` images as ``PREFIX_NNN.png``, and ``labels.csv``; return their names."""
-    names, rows = [], io.StringIO()
+    """Write ``count`` images as ``PREFIX_NNN.png``, and ``labels.csv``; return their names.
+
+    Raises:
+        ValueError: the folder's ``labels.csv`` has other files, too.
+    """
+    names = numbered_names(prefix, count)
+    make_way(folder, names)
+    rows = io.StringIO()
     table = csv.writer(rows, lineterminator="\n")
     table.writerow(("file", "text"))
-    for i, (image, text) in enumerate(images):
+    for name, (image, text) in zip(names, images, strict=True):
         picture = io.BytesIO()
         Image.fromarray(image).save(picture, "PNG", optimize=True)
-        names.append(f"{prefix}_{i:0{max(3, len(str(count - 1)))}d}.png")
-        write_whole(folder / names[-1], picture.getvalue())
-        table.writerow((names[-1], text))
+        write_whole(folder / name, picture.getvalue())
+        table.writerow((name, text))
     write_whole(folder / "labels.csv", rows.getvalue())
     return names
+
+
+def numbered_names(prefix: str, count: int) -> list[str]:
+    """Return the names of so many images, which stand in their order.
+
+    >>> numbered_names("line", 2)
+    ['line_000.png', 'line_001.png']
+    """
+    digits = max(3, len(str(count - 1)))
+    return [f"{prefix}_{i:0{digits}d}.png" for i in range(count)]
 
 
 def load_labelled(

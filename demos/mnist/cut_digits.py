@@ -13,8 +13,8 @@ from PIL import Image
 
 from demos.checkpoint import write_whole
 from demos.command_line import echo_problems, run_command
-from demos.image_folders import load_each
-from recognizers.datasets.fields import find_data, load_fields, nothing_read
+from demos.image_folders import load_each, make_way
+from recognizers.datasets.fields import Field, find_data, load_fields, nothing_read
 from recognizers.images import ImageError, load_field
 from recognizers.segmentation.quality import read_boxes
 
@@ -38,9 +38,12 @@ def cut_digits(fields: Path, out: Path) -> tuple[int, list[str]]:
 
     Raises:
         FieldSetError: no usable ``labels.csv`` or ``boxes.csv``, or no field is left.
+        ValueError: ``labels.csv`` of ``out`` has other files, too.
     """
     boxes, found = read_boxes(fields / "boxes.csv"), load_fields(fields)
     by_path, problems = {one.path: one for one in found.fields}, list(found.problems)
+    every = {_name(one, place) for one in found.fields for place in range(len(one.text))}
+    make_way(out, every)
     (out / "images").mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -60,7 +63,7 @@ def cut_digits(fields: Path, out: Path) -> tuple[int, list[str]]:
         ):
             top, left = max(math.floor(y) - ROOM, 0), max(math.floor(x) - ROOM, 0)
             cut = image[top : math.ceil(y + height) + ROOM, left : math.ceil(x + width) + ROOM]
-            name = f"{field.name.replace('/', '-')}-{place}.png"  # a/1.png and b/1.png are two
+            name = _name(field, place)
             Image.fromarray(cut).save(out / "images" / name)
             rows.writerow([name, digit])
             count += 1
@@ -68,6 +71,10 @@ def cut_digits(fields: Path, out: Path) -> tuple[int, list[str]]:
         raise nothing_read(problems)
     write_whole(out / "labels.csv", text.getvalue())
     return count, problems
+
+
+def _name(field: Field, place: int) -> str:
+    return f"{field.name.replace('/', '-')}-{place}.png"  # a/1.png and b/1.png are two
 
 
 def command(

@@ -145,3 +145,15 @@ def test_wrong_part_and_count_are_refused(tmp_path):
         compose_field("both", np.random.default_rng(0))
     with pytest.raises(ValueError, match="nothing to write"):
         write_fields(tmp_path, "test", 0)
+
+
+def test_texts_of_files_that_are_not_written_are_not_lost(tmp_path):
+    write_fields(tmp_path, "test", 2, seed=1)
+    write_fields(tmp_path, "test", 2, seed=2)  # the same names: another set in the same place
+    labels = (tmp_path / "labels.csv").read_text()
+    with pytest.raises(ValueError, match=r"has the text of test_001\.png, .* another folder"):
+        write_fields(tmp_path, "test", 1, seed=3)
+    assert (tmp_path / "labels.csv").read_text() == labels
+    (tmp_path / "labels.csv").write_text("something else\nof mine\n")
+    with pytest.raises(ValueError, match=r"has the text of other files"):
+        write_fields(tmp_path, "test", 2)

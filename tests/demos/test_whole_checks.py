@@ -181,6 +181,14 @@ def test_folders_are_written_and_read(folder):
         known_checks(again)
 
 
+def test_checks_of_another_seed_are_all_of_that_seed(folder, tmp_path):
+    write_checks(tmp_path, "train", 2, seed=5, digits=MNIST)
+    write_checks(tmp_path, "train", 2, seed=4, digits=MNIST)
+    for check, other in zip(known_checks(tmp_path)[0], known_checks(folder)[0], strict=False):
+        assert (check.name, check.text) == (other.name, other.text)
+        assert check.path.read_bytes() == other.path.read_bytes()
+
+
 def test_checks_without_the_truth_of_their_fields_cannot_be_trained_on(tmp_path):
     some = [KnownCheck(tmp_path / f"{k}.png", "1.00", layout=f"f{k % 3} 0") for k in range(6)]
     with pytest.raises(FieldSetError, match=r"truth\.jsonl says where"):

@@ -19,6 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from demos.checkpoint import write_whole
+from demos.image_folders import make_way, numbered_names
 from recognizers.datasets.check_amounts import Part
 from recognizers.datasets.check_layouts import FAMILIES
 from recognizers.datasets.checks import Check, CheckComposer
@@ -79,18 +80,21 @@ def write_checks(
 ) -> None:
     """Write checks as PNG files, ``labels.csv`` and ``truth.jsonl`` to a folder.
 
-    A folder that was begun is gone on with: files that are there are not written again.
+    Raises:
+        ValueError: an unknown part; no folder of MNIST; the folder's ``labels.csv`` has other
+            files, too.
     """
     rows, lines = io.StringIO(), []
     table = csv.writer(rows, lineterminator="\n")
     table.writerow(("file", "text"))
     checks = composed_checks(part, count, seed, digits)
-    for i, check in enumerate(tqdm(checks, total=count, desc="composing", unit="check")):
-        name = f"{part}_{i:0{max(3, len(str(count - 1)))}d}.png"
-        if not (out / name).exists():
-            picture = io.BytesIO()
-            Image.fromarray(check.image).save(picture, "PNG", compress_level=3)
-            write_whole(out / name, picture.getvalue())
+    names = numbered_names(part, count)
+    make_way(out, names)
+    bar = tqdm(checks, total=count, desc="composing", unit="check")
+    for name, check in zip(names, bar, strict=True):
+        picture = io.BytesIO()
+        Image.fromarray(check.image).save(picture, "PNG", compress_level=3)
+        write_whole(out / name, picture.getvalue())
         table.writerow((name, check.text))
         truth: dict[str, Any] = {k: v for k, v in asdict(check).items() if k != "image"}
         lines.append(json.dumps({"file": name, **truth}) + "\n")
