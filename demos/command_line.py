@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import io
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -9,14 +12,42 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["Mnist", "echo_problems", "require_known", "run", "run_command"]
+__all__ = [
+    "Mnist",
+    "Seed",
+    "TablePage",
+    "checkpoint_to_write",
+    "echo_problems",
+    "figures_to_write",
+    "file_to_write",
+    "folder_to_write",
+    "page_to_write",
+    "refuse_given",
+    "require_known",
+    "run",
+    "run_command",
+]
 
 Mnist = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
 """The option of what :func:`recognizers.datasets.fields.find_data` finds by the name ``mnist``."""
 
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
+"""The option of what all that is random is drawn by; numbers of batches are added to a multiple."""
+
+TablePage = Annotated[
+    Path | None,
+    typer.Option(exists=True, dir_okay=False, help="Page of which the table is to be rewritten."),
+]
+
 
 def run(app: typer.Typer) -> None:
-    """Run a command line; errors of the user's files end in one line, not in a traceback."""
+    """Run a command line; errors of the user's files end in one line, not in a traceback.
+
+    Names of files that are no text in the encoding of the output come out as they are.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
     try:
         app()
     except (OSError, ValueError) as error:  # of files and of graphs: all of ours are one of them
@@ -35,6 +66,69 @@ def require_known(value: str, known: Collection[str], option: str) -> None:
     """Stop with the known values of an option if the given one is none of them."""
     if value not in known:
         raise typer.BadParameter(f"{value!r} is none of {', '.join(known)}", param_hint=option)
+
+
+def refuse_given(context: typer.Context, names: Collection[str], why: str) -> None:
+    """Stop if one of some options was given, which has no effect beside others, and say why."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name != "DEFAULT":
+            option = max(parameter.opts, key=len)
+            raise typer.BadParameter(f"has no effect here: {why}", param_hint=option)
+
+
+def folder_to_write(path: Path | None) -> Path | None:
+    """Stop, before anything is done, if what an option names can be no folder to write to."""
+    if path is not None:
+        if path.exists() and not path.is_dir():
+            raise typer.BadParameter(f"{path} is a file; a folder is written to")
+        _require_writable(path)
+    return path
+
+
+def file_to_write(path: Path | None) -> Path | None:
+    """Stop, before anything is done, if what an option names can be no file to write."""
+    if path is not None:
+        if path.is_dir():
+            raise typer.BadParameter(f"{path} is a folder; a file is written")
+        _require_writable(path.parent)
+    return path
+
+
+def page_to_write(path: Path | None) -> Path | None:
+    """Stop as :func:`file_to_write`, and if there is a file that is no page of HTML."""
+    return _to_replace(path, "page of HTML", lambda start: start.lstrip()[:5].lower() == b"<!doc")
+
+
+def figures_to_write(path: Path | None) -> Path | None:
+    """Stop as :func:`file_to_write`, and if there is a file that holds no figures, in JSON."""
+    return _to_replace(path, "file of figures", lambda start: start.lstrip()[:1] == b"{")
+
+
+def checkpoint_to_write(path: Path | None) -> Path | None:
+    """Stop as :func:`file_to_write`, and if there is a file that is no checkpoint."""
+    return _to_replace(path, "checkpoint", lambda start: start[8:9] == b"{")  # safetensors
+
+
+def _to_replace(path: Path | None, kind: str, is_of_kind: Callable[[bytes], bool]) -> Path | None:
+    """Stop where a file of another kind would be lost, such as one that the command reads."""
+    file_to_write(path)
+    if path is not None and path.is_file():
+        with path.open("rb") as file:
+            start = file.read(64)
+        if start and not is_of_kind(start):
+            raise typer.BadParameter(f"{path} is there, and no {kind}: it would be lost")
+    return path
+
+
+def _require_writable(folder: Path) -> None:
+    """Stop if a folder, or the nearest one above it that is there, cannot be written to."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise typer.BadParameter(f"{folder} is a file; a folder is needed there")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{folder} cannot be written to")
 
 
 def echo_problems(problems: Iterable[str]) -> None:

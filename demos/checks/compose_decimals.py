@@ -13,7 +13,7 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
-from demos.command_line import Mnist, run_command
+from demos.command_line import Mnist, Seed, folder_to_write, run_command
 from demos.image_folders import save_labelled
 from recognizers.datasets.fields import find_data
 from recognizers.datasets.mnist import load_mnist
@@ -86,11 +86,14 @@ def compose_decimal(composer: MnistFields, rng: np.random.Generator) -> Composed
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Folder for the pictures and labels.csv.")],
+    out: Annotated[
+        Path,
+        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 1000,
     part: Annotated[str, typer.Option(help="Whose digits: train or test, of MNIST.")] = "train",
     digits: Mnist = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Compose fields with decimal numbers of the digits of MNIST and drawn signs."""
     if part not in ("train", "test"):

@@ -13,7 +13,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from demos.command_line import require_known, run_command
+from demos.command_line import Seed, folder_to_write, require_known, run_command
 from demos.image_folders import save_labelled
 from recognizers.datasets.penned_amounts import PARTS, compose_field
 
@@ -36,10 +36,13 @@ def write_fields(out: Path, part: str, count: int, seed: int = 0) -> None:
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Folder for the pictures and labels.csv.")],
+    out: Annotated[
+        Path,
+        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+    ],
     part: Annotated[str, typer.Option(help=f"One of {', '.join(PARTS)}.")] = "test",
     count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Compose amount fields of the small handwritten digits that scikit-learn carries."""
     require_known(part, PARTS, "--part")

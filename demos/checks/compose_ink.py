@@ -14,7 +14,7 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
-from demos.command_line import run_command
+from demos.command_line import Seed, folder_to_write, run_command
 from demos.image_folders import save_labelled
 from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.datasets.fields import find_data
@@ -72,12 +72,15 @@ def digit_images(root: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Folder for the pictures and labels.csv.")],
+    out: Annotated[
+        Path,
+        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 6000,
     data: Annotated[
         Path | None, typer.Option(help="Folder of UNIPEN; default: unipen in $GTN_DATA.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Compose amount fields of the pen-written digits of UNIPEN."""
     images, labels = digit_images(find_data(data, "unipen"), seed)

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from demos.command_line import Mnist, run_command
+from demos.command_line import Mnist, Seed, folder_to_write, run_command
 from demos.image_folders import save_labelled
 from recognizers.datasets.cropped_amounts import CroppedFields
 from recognizers.datasets.fields import find_data
@@ -19,10 +19,13 @@ __all__ = ["command"]
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Folder for the pictures and labels.csv.")],
+    out: Annotated[
+        Path,
+        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 3000,
     digits: Mnist = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     cropped: Annotated[
         bool, typer.Option(help="Fields as they are cut out of checks, hardly higher than digits.")
     ] = False,

@@ -11,6 +11,7 @@ import typer
 from demos.checks.reading.networks import RECOGNIZERS
 from demos.checks.reading.reader import SHIPPED_READERS
 from demos.checks.training.train import LOSSES
+from demos.command_line import figures_to_write
 
 __all__ = [
     "CORES",
@@ -62,6 +63,8 @@ Passes = Annotated[
 ]
 Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")]
 Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
-Keep = Annotated[Path | None, typer.Option(help="File for the result, for compare.")]
+Keep = Annotated[
+    Path | None, typer.Option(callback=figures_to_write, help="File for the result, for compare.")
+]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare and read.")]
 Whole = Annotated[bool, typer.Option("--whole", help="Whole checks, not fields.")]

@@ -10,7 +10,16 @@ import torch
 import typer
 
 from demos.checkpoint import write_whole
-from demos.command_line import Mnist, echo_problems, require_known, run
+from demos.command_line import (
+    Mnist,
+    Seed,
+    echo_problems,
+    figures_to_write,
+    file_to_write,
+    folder_to_write,
+    require_known,
+    run,
+)
 from demos.figures import echo_figures, figures_folder, keep_figures, machine
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.mnist.baselines import BASELINES, run_baseline, validate_baseline
@@ -46,13 +55,14 @@ Holdout = Annotated[
     int, typer.Option(min=0, help="The last N names of labels.csv are not learned, but measured.")
 ]
 Checkpoint = Annotated[Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")]
-Results = Annotated[Path, typer.Option(help="Folder of the results.")]
+Kept = Annotated[Path, typer.Option(help="Folder of the results.")]
+Results = Annotated[Path, typer.Option(callback=folder_to_write, help="Folder of the results.")]
 
 
 @app.command()
 def train(
     row: Annotated[str, typer.Option(help=f"One of {', '.join(RECIPES)}.")] = "lenet-5",
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     validate: Annotated[
         bool, typer.Option(help="Train on 55,000, validate on 5,000; write no result but a line.")
     ] = False,
@@ -73,7 +83,10 @@ def train(
     alone: Annotated[bool, typer.Option("--alone", help="Only digits of one's own.")] = False,
     holdout: Holdout = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default: runs/mnist/ROW-seedN.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="Folder of the run; default: runs/mnist/ROW-seedN."
+        ),
     ] = None,
     results: Results = RESULTS,
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
@@ -123,7 +136,9 @@ def evaluate(
     holdout: Holdout = 0,
     checkpoint: Checkpoint = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
-    keep: Annotated[Path | None, typer.Option(help="File for the figures.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(callback=figures_to_write, help="File for the figures.")
+    ] = None,
 ) -> None:
     """Measure a network on the 10,000 test digits, or on labelled images of digits."""
     if data is not None and not (data / "labels.csv").is_file() and not has_mnist(data, "test"):
@@ -176,7 +191,7 @@ def read(
 @app.command()
 def baseline(
     row: Annotated[str, typer.Argument(help=f"One of {', '.join(BASELINES)}.")],
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     validate: Annotated[
         bool, typer.Option(help="Fit on 55,000, validate on 5,000; write no result but a line.")
     ] = False,
@@ -189,7 +204,10 @@ def baseline(
     ] = None,
     data: Mnist = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default: runs/mnist/ROW-seedN.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="Folder of the run; default: runs/mnist/ROW-seedN."
+        ),
     ] = None,
     results: Results = RESULTS,
 ) -> None:
@@ -217,9 +235,11 @@ def _setting(text: str) -> tuple[str, Any]:
 
 @app.command(rich_help_panel=PAGE)
 def compare(
-    page: Annotated[Path, typer.Option(help="The page that is written.")] = Path("docs/mnist.md"),
+    page: Annotated[
+        Path, typer.Option(callback=file_to_write, help="The page that is written.")
+    ] = Path("docs/mnist.md"),
     data: Mnist = None,
-    results: Results = RESULTS,
+    results: Kept = RESULTS,
 ) -> None:
     """Write the table and the plots of all results (Figs. 5, 6 and 9 to 12)."""
     typer.echo(str(write_comparison(results, page, data)))
@@ -230,9 +250,11 @@ def train_on_parts(
     sizes: Annotated[
         str, typer.Option(help="Numbers of training digits, with commas between.")
     ] = ",".join(map(str, SIZES)),
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     data: Mnist = None,
-    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/mnist/sizes"),
+    out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder of the runs.")] = Path(
+        "runs/mnist/sizes"
+    ),
     results: Results = RESULTS,
 ) -> None:
     """Train LeNet-5 on parts of the training digits (Figs. 5 and 6); goes on where it stopped."""
@@ -253,8 +275,9 @@ def robustness(
     results: Annotated[
         Path | None,
         typer.Option(
+            callback=folder_to_write,
             help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
-            "checkpoint; none for some of the digits."
+            "checkpoint; none for some of the digits.",
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
@@ -275,7 +298,9 @@ def pictures(
     checkpoint: Checkpoint = None,
     digit: Annotated[int, typer.Option(min=0, help="Test digit whose maps are shown.")] = 0,
     data: Mnist = None,
-    out: Annotated[Path, typer.Option(help="Folder of the page.")] = Path("runs/mnist/pictures"),
+    out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder of the page.")] = Path(
+        "runs/mnist/pictures"
+    ),
     seed: Annotated[int, typer.Option(min=0, help="Of the map of states.")] = 0,
 ) -> None:
     """Draw filters, feature maps, codes, saliency, the map of F6 and the missed digits (Fig. 8)."""
@@ -298,7 +323,7 @@ def download(
 @app.command("ship", rich_help_panel=PAGE)
 def ship_rows(
     rows: Annotated[list[str], typer.Argument(help="Rows whose seed 0 comes with the package.")],
-    results: Results = RESULTS,
+    results: Kept = RESULTS,
 ) -> None:
     """Put the weights of finished rows into recognizers/weights, with cards from the results."""
     for row in rows:
@@ -311,7 +336,10 @@ def time_training(
     steps: Annotated[int, typer.Option(min=10, help="Batches that are timed.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
     write: Annotated[
-        Path | None, typer.Option(help="File for the figures, such as results/mnist/time.json.")
+        Path | None,
+        typer.Option(
+            callback=figures_to_write, help="File for the figures, such as results/mnist/time.json."
+        ),
     ] = None,
 ) -> None:
     """Time a pass of LeNet-5 beside a plain torch LeNet, in turns; and the evaluation."""

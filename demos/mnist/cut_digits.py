@@ -12,7 +12,7 @@ import typer
 from PIL import Image
 
 from demos.checkpoint import write_whole
-from demos.command_line import echo_problems, run_command
+from demos.command_line import echo_problems, folder_to_write, run_command
 from demos.image_folders import load_each, make_way
 from recognizers.datasets.fields import Field, find_data, load_fields, nothing_read
 from recognizers.images import ImageError, load_field
@@ -78,7 +78,10 @@ def _name(field: Field, place: int) -> str:
 
 
 def command(
-    out: Annotated[Path, typer.Argument(help="Folder for the pictures and labels.csv.")],
+    out: Annotated[
+        Path,
+        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+    ],
     data: Annotated[
         Path | None, typer.Option(help="Folder with labels.csv and boxes.csv; default: car.")
     ] = None,

@@ -12,7 +12,15 @@ import numpy as np
 import torch
 import typer
 
-from demos.command_line import Mnist, echo_problems, require_known, run
+from demos.command_line import (
+    Mnist,
+    Seed,
+    echo_problems,
+    file_to_write,
+    folder_to_write,
+    require_known,
+    run,
+)
 from demos.figures import echo_figures, figures_folder, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
 from demos.strings.compose import compose_lines, compose_pages
@@ -47,6 +55,7 @@ app = typer.Typer(
 )
 
 RESULTS = Path("results/strings")
+FORMS = ("svg", "png")
 
 Holdout = Annotated[
     int,
@@ -61,7 +70,12 @@ Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the sh
 
 @app.command()
 def train(
-    out: Annotated[Path, typer.Option(help="Folder for the readers, the log and the state.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the readers, the log and the state."
+        ),
+    ],
     data: Annotated[
         Path | None, typer.Option(help="Folder with labels.csv: lines to learn from, too.")
     ] = None,
@@ -73,9 +87,12 @@ def train(
     bfloat16: Annotated[
         bool, typer.Option(help="Whether the network learns with products in half precision.")
     ] = Settings.bfloat16,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     results: Annotated[
-        Path | None, typer.Option(help="Folder for the figures of all stages on the fixed test.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the figures of all stages on the fixed test."
+        ),
     ] = None,
 ) -> None:
     """Train on characters among neighbours, then on whole strings; goes on where interrupted."""
@@ -141,12 +158,16 @@ def read(
         str | None, typer.Option(help="A regular expression that the string matches.")
     ] = None,
     pictures: Annotated[
-        Path | None, typer.Option(help="Folder for a picture of each line and its outputs.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="Folder for a picture of each line and its outputs."
+        ),
     ] = None,
-    form: Annotated[str, typer.Option(help="Of the pictures: svg or png.")] = "svg",
+    form: Annotated[str, typer.Option(help=f"Of the pictures: {' or '.join(FORMS)}.")] = "svg",
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
 ) -> None:
     """Read lines of digits: string and confidence, and a picture of how they were read."""
+    require_known(form, FORMS, "--form")
     reader = load(checkpoint)
     constraint = None if grammar is None else regex(grammar.removeprefix("regex:"))
     taken = {path.resolve() for path in paths}  # what is read is no place for a picture
@@ -180,12 +201,14 @@ def _around(folder: Path) -> list[Path]:
 @app.command()
 def compose(
     what: Annotated[str, typer.Argument(help="lines or pages.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the images and labels.csv.")],
+    out: Annotated[
+        Path, typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv.")
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 12,
     part: Annotated[str, typer.Option(help="Of MNIST's digits: train or test.")] = "test",
     recipe: Annotated[str, typer.Option(help="Of lines: paper or free.")] = "paper",
     noise: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of inverted pixels.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     digits: Mnist = None,
 ) -> None:
     """Write lines, or pages of scattered digits, as images: something to read, spot and learn."""
@@ -207,9 +230,14 @@ def spot(
     checkpoint: Annotated[Path | None, typer.Option(help="A spotter; default: shipped.")] = None,
     least: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least probability.")] = 0.5,
     tallest: Annotated[
-        float, typer.Option(min=20.0, help="Pixels of the highest digits; the lowest have 20.")
+        float,
+        typer.Option(
+            min=20.0, max=2000.0, help="Pixels of the highest digits; the lowest have 20."
+        ),
     ] = 56.0,
-    picture: Annotated[Path | None, typer.Option(help="A .svg or .png of what is found.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(callback=file_to_write, help="A .svg or .png of what is found.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each find.")] = False,
 ) -> None:
     """Find a digit anywhere on a page, in several sizes; with a heat map of where it may be."""
@@ -217,6 +245,8 @@ def spot(
         raise typer.BadParameter(f"{what!r} is no digit", param_hint="--what")
     if picture is not None and picture.resolve() == path.resolve():
         raise typer.BadParameter(f"{picture} is the page itself", param_hint="--picture")
+    if picture is not None and picture.suffix.lower()[1:] not in FORMS:
+        raise typer.BadParameter(f"{picture} is no .svg or .png file", param_hint="--picture")
     spotter = Spotter.load(checkpoint or shipped_spotter())
     octaves = np.arange(0, math.log2(tallest / 20.0) + 0.01, 0.5)
     spotter.pyramid.octaves = tuple(octaves.tolist())
@@ -260,15 +290,21 @@ def evaluate_spotter_command(
 
 @app.command("train-spotter", rich_help_panel=PAGES)
 def train_spotter_command(
-    out: Annotated[Path, typer.Option(help="Folder for the spotter, its log and its state.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the spotter, its log and its state."
+        ),
+    ],
     digits: Mnist = None,
     positions: Annotated[
         bool, typer.Option(help="Whether to learn from positions, or only from what is on a page.")
     ] = True,
     steps: Annotated[int, typer.Option(min=1, help="Steps on pages.")] = SpotSettings.steps,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     results: Annotated[
-        Path | None, typer.Option(help="Folder for the figures on the fixed pages.")
+        Path | None,
+        typer.Option(callback=folder_to_write, help="Folder for the figures on the fixed pages."),
     ] = None,
 ) -> None:
     """Train what finds digits on pages of digits and clutter; goes on where interrupted."""
@@ -286,8 +322,9 @@ def speed(
     results: Annotated[
         Path | None,
         typer.Option(
+            callback=folder_to_write,
             help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
-            "checkpoint."
+            "checkpoint.",
         ),
     ] = None,
 ) -> None:
@@ -301,7 +338,9 @@ def speed(
 @app.command(rich_help_panel=PAGE)
 def report(
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
-    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/strings.md"),
+    page: Annotated[Path, typer.Option(callback=file_to_write, help="The page to write.")] = Path(
+        "docs/strings.md"
+    ),
     digits: Mnist = None,
     pictures: Annotated[bool, typer.Option(help="Whether to draw them, too.")] = True,
 ) -> None:

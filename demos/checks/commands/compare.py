@@ -20,6 +20,7 @@ from demos.checks.experiments.crossvalidate import crossvalidate as crossvalidat
 from demos.checks.experiments.crossvalidate import doubtful_names
 from demos.checks.options import CORES, Data, Further, Keep, Loss, Passes, Recognizer, Workers
 from demos.checks.reading.reader import SHIPPED
+from demos.command_line import Seed, TablePage, folder_to_write
 from demos.tables import write_into
 from grammars import NAMES
 
@@ -27,7 +28,12 @@ __all__ = ["compare", "crossvalidate"]
 
 
 def crossvalidate(
-    out: Annotated[Path, typer.Option(help="Folder for the readers and figures of all folds.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the readers and figures of all folds."
+        ),
+    ],
     folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5,
     block: Annotated[int, typer.Option(min=1, help="Successive names that stay together.")] = 24,
     data: Data = None,
@@ -36,7 +42,7 @@ def crossvalidate(
     loss: Loss = "discriminative-forward",
     recognizer: Recognizer = SHIPPED,
     passes: Passes = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     doubtful: Annotated[
         Path | None, typer.Option(help="Table of fields (file) that are not to count.")
     ] = None,
@@ -69,9 +75,7 @@ def crossvalidate(
 
 def compare(
     folder: Annotated[Path, typer.Argument(help="Folder of results.")] = RESULTS,
-    page: Annotated[
-        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
-    ] = None,
+    page: TablePage = None,
 ) -> None:
     """Table the results that evaluate, combine and crossvalidate kept."""
     content = table(read_results(folder))

@@ -35,7 +35,7 @@ from demos.checks.reading.combination import WAYS, read_together
 from demos.checks.report.dataset import write_dataset_page
 from demos.checks.report.fields import write_report
 from demos.checks.report.page import MOST_SHOWN, shown_of
-from demos.command_line import echo_problems, require_known
+from demos.command_line import echo_problems, folder_to_write, page_to_write, require_known
 from demos.figures import echo_figures
 from recognizers.datasets.fields import Field
 
@@ -48,12 +48,20 @@ def evaluate(
     recognizer: ShippedReader = None,
     holdout: Holdout = 0,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Folder for a page of the errors.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(callback=folder_to_write, help="Folder for a page of the errors.")
+    ] = None,
     page: Annotated[
-        Path | None, typer.Option(help="File for a page over all fields: curves, confusions.")
+        Path | None,
+        typer.Option(
+            callback=page_to_write, help="File for a page over all fields: curves, confusions."
+        ),
     ] = None,
     plots: Annotated[
-        Path | None, typer.Option(help="Folder for error-reject.svg and reliability.svg.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="Folder for error-reject.svg and reliability.svg."
+        ),
     ] = None,
     keep: Keep = None,
     views: Views = None,

@@ -20,6 +20,7 @@ from demos.checks.report.fields import write_report
 from demos.checks.report.whole import write_whole_report
 from demos.checks.whole.evaluate import read_checks
 from demos.checks.whole.reader import SHIPPED_WHOLE
+from demos.command_line import file_to_write, folder_to_write
 from demos.image_folders import image_files
 from recognizers.datasets.fields import file_hash, load_fields
 from recognizers.images import ImageError
@@ -38,9 +39,14 @@ def read(
     as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
     out: Annotated[
         Path | None,
-        typer.Option(help="File for the lines of JSON; files that it has a line of are skipped."),
+        typer.Option(
+            callback=file_to_write,
+            help="File for the lines of JSON; files that it has a line of are skipped.",
+        ),
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Folder for one page of pictures.")] = None,
+    report: Annotated[
+        Path | None, typer.Option(callback=folder_to_write, help="Folder for one page of pictures.")
+    ] = None,
     views: Views = None,
     whole: Whole = False,
     workers: Workers = CORES,
@@ -82,7 +88,9 @@ def _shown(reading: Reading) -> str:
 
 
 def demo(
-    report: Annotated[Path, typer.Option(help="Folder for the page of pictures.")] = Path("report"),
+    report: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder for the page of pictures.")
+    ] = Path("report"),
     recognizer: ShippedReader = "two-stream",
 ) -> None:
     """Read the fields that come with the package, which no training has seen.

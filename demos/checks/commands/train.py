@@ -29,14 +29,25 @@ from demos.checks.reading.reader import SHIPPED, SHIPPED_READERS, shipped_checkp
 from demos.checks.training.recalibration import recalibrate
 from demos.checks.training.settings import Settings
 from demos.checks.training.train import train as train_fields
-from demos.command_line import echo_problems, require_known
+from demos.command_line import (
+    Seed,
+    checkpoint_to_write,
+    echo_problems,
+    folder_to_write,
+    require_known,
+)
 from grammars import NAMES
 
 __all__ = ["calibrate", "train"]
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the reader, its log and its state."
+        ),
+    ],
     data: Data = None,
     further: Further = None,
     grammar: Annotated[str, typer.Option(help=f"One of {', '.join(NAMES)}.")] = "car",
@@ -56,7 +67,7 @@ def train(
     infeasible: Annotated[
         str, typer.Option(help="A text that the grammar does not write: raise, or skip.")
     ] = "raise",
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
     workers: Workers = CORES,
 ) -> None:
     """Train a reader from fields and their texts alone; goes on where it was interrupted."""
@@ -85,7 +96,9 @@ def train(
 
 def calibrate(
     checkpoint: Annotated[Path, typer.Argument(help="A reader that was trained by train.")],
-    out: Annotated[Path, typer.Option(help="File for the calibrated reader.")],
+    out: Annotated[
+        Path, typer.Option(callback=checkpoint_to_write, help="File for the calibrated reader.")
+    ],
     data: Data = None,
     holdout: Holdout = 0,
     views: Views = None,

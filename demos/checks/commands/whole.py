@@ -19,7 +19,7 @@ from demos.checks.whole.evaluate import evaluate_checks
 from demos.checks.whole.loop import WholeSettings
 from demos.checks.whole.reader import SHIPPED_WHOLE, WholeReader
 from demos.checks.whole.train import train_whole
-from demos.command_line import Mnist, echo_problems
+from demos.command_line import Mnist, Seed, TablePage, echo_problems, folder_to_write
 from demos.figures import echo_figures, load_figures
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.check_layouts import FAMILIES
@@ -29,10 +29,15 @@ __all__ = ["compose_checks", "evaluate_whole", "load_whole", "train_fields", "wh
 
 
 def compose_checks(
-    out: Annotated[Path, typer.Argument(help="Folder for the images, labels.csv and the truth.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            callback=folder_to_write, help="Folder for the images, labels.csv and the truth."
+        ),
+    ],
     part: Annotated[str, typer.Option(help=f"One of {', '.join(FAMILIES)}.")] = "train",
     count: Annotated[int, typer.Option(min=1, help="How many checks.")] = 450,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     digits: Mnist = None,
 ) -> None:
     """Compose whole checks; the layouts of the part test are in no other part."""
@@ -42,7 +47,12 @@ def compose_checks(
 
 def train_fields(
     data: Annotated[Path, typer.Option(help="Folder of composed checks.")],
-    out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the reader, its log and its state."
+        ),
+    ],
     start: Annotated[
         Path | None,
         typer.Option(help="A reader whose network is begun with."),
@@ -65,7 +75,7 @@ def train_fields(
         int, typer.Option(min=0, help="Passes of the small parameters over whole checks.")
     ] = WholeSettings.global_passes,
     digits: Mnist = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Train a reader of whole checks; goes on where it was interrupted."""
     found, problems = known_checks(data)
@@ -96,9 +106,7 @@ def _reader_of_fields(path: Path) -> CheckReader:
 def whole_table(
     result: Annotated[Path, typer.Argument(help="What evaluate --whole kept.")] = RESULTS
     / "whole.json",
-    page: Annotated[
-        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
-    ] = None,
+    page: TablePage = None,
 ) -> None:
     """Table what evaluate --whole kept."""
     figures = load_figures(result)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from demos.checkpoint import write_whole
 from demos.checks.experiments.criteria import Budget, compare_criteria
 from demos.checks.training.segments import CRITERIA
-from demos.command_line import require_known
+from demos.command_line import Seed, TablePage, folder_to_write, require_known
 from demos.figures import machine
 from demos.plots import as_svg
 from demos.tables import in_markdown, write_into
@@ -84,7 +84,9 @@ def curves_of(criteria: dict[str, list[dict[str, float]]]) -> Figure:
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder for the figures and the plot.")],
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder for the figures and the plot.")
+    ],
     data: Annotated[
         Path | None, typer.Option(help="Folder with labels.csv; default: car or checks.")
     ] = None,
@@ -98,10 +100,8 @@ def command(
     loss: Annotated[
         list[str] | None, typer.Option(help="Criteria; default: all there are.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    page: Annotated[
-        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
-    ] = None,
+    seed: Seed = 0,
+    page: TablePage = None,
 ) -> None:
     """Train one network by each criterion, with adaptive RBF centres, and show what becomes of it.
 

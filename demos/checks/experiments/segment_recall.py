@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from demos.checks.options import Data
-from demos.command_line import require_known
+from demos.command_line import TablePage, figures_to_write, require_known
 from demos.figures import keep_figures, load_figures, machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data
@@ -60,13 +60,13 @@ def command(
         list[str] | None, typer.Option(help=f"Of {', '.join(CUTS)}; default: all.")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Measure every so many-th field.")] = 1,
-    keep: Annotated[Path | None, typer.Option(help="File for the measurements.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(callback=figures_to_write, help="File for the measurements.")
+    ] = None,
     measured: Annotated[
         Path | None, typer.Option(help="File that --keep wrote: it is tabled, nothing is measured.")
     ] = None,
-    page: Annotated[
-        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
-    ] = None,
+    page: TablePage = None,
 ) -> None:
     """Measure the segmenter against boxes.csv: digits with an arc that overlaps by 0.7 or more."""
     if measured is not None:

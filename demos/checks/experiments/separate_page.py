@@ -16,7 +16,7 @@ from demos.checks.experiments.separate import TOGETHER, Effort, compare_training
 from demos.checks.options import CORES, Data, Workers
 from demos.checks.reading.networks import RECOGNIZERS, SWEEPING
 from demos.checks.training.segments import CRITERIA
-from demos.command_line import require_known
+from demos.command_line import Seed, TablePage, folder_to_write, require_known
 from demos.figures import machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data, load_fields
@@ -66,7 +66,9 @@ def _share(values: Sequence[float]) -> str:
 
 
 def command(
-    out: Annotated[Path, typer.Option(help="Folder for the figures of the folds.")],
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder for the figures of the folds.")
+    ],
     data: Data = None,
     recognizer: Annotated[str, typer.Option(help="One that reads segments.")] = Effort.recognizer,
     folds: Annotated[int, typer.Option(min=2, help="How many.")] = Effort.folds,
@@ -80,10 +82,8 @@ def command(
         list[str] | None,
         typer.Option(help="Show what this other criterion makes of it; may be given again."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    page: Annotated[
-        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
-    ] = None,
+    seed: Seed = 0,
+    page: TablePage = None,
     workers: Workers = CORES,
 ) -> None:
     """Train a system part by part, and then as a whole, and measure both in each fold.

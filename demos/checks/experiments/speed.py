@@ -14,6 +14,7 @@ import typer
 from demos.checks.options import CORES, Data, Views
 from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 from demos.checks.reading.volume import read_files
+from demos.command_line import TablePage, figures_to_write
 from demos.figures import keep_figures, machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data, load_fields
@@ -74,10 +75,10 @@ def command(
         list[int] | None, typer.Option(min=1, help="Processes; default: 1, and all cores.")
     ] = None,
     views: Views = None,
-    keep: Annotated[Path | None, typer.Option(help="File for the measurements.")] = None,
-    page: Annotated[
-        Path | None, typer.Option(help="Page of which the table is to be rewritten.")
+    keep: Annotated[
+        Path | None, typer.Option(callback=figures_to_write, help="File for the measurements.")
     ] = None,
+    page: TablePage = None,
 ) -> None:
     """Measure how many fields are read in a second."""
     paths = [one.path for one in load_fields(find_data(data, "car", "checks")).fields]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from demos.command_line import require_known
+from demos.command_line import folder_to_write, require_known
 from demos.words.reading.lexicon import file_words, task_words
 from demos.words.reading.reader import BEAM, FREE_BEAM, SYSTEMS, WordReader, shipped_reader
 from demos.words.reading.spelling import SPELLING_ORDER
@@ -53,7 +53,10 @@ Beam = Annotated[
     float | None, typer.Option(min=0.0, help=f"In nats; default {BEAM:g}, --free {FREE_BEAM:g}.")
 ]
 Cache = Annotated[
-    Path | None, typer.Option(help="A folder that keeps what was read, for the next time.")
+    Path | None,
+    typer.Option(
+        callback=folder_to_write, help="A folder that keeps what was read, for the next time."
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from demos.checkpoint import CheckpointError
-from demos.command_line import require_known
+from demos.command_line import file_to_write, folder_to_write, require_known
 from demos.figures import figures_folder
 from demos.words.commands.arguments import (
     RESULTS,
@@ -31,7 +31,9 @@ Unipen = Annotated[Path | None, typer.Option(help="UNIPEN data; default: unipen 
 Results = Annotated[
     Path | None,
     typer.Option(
-        help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another checkpoint."
+        callback=folder_to_write,
+        help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
+        "checkpoint.",
     ),
 ]
 
@@ -44,7 +46,10 @@ def beam(
         list[int] | None, typer.Option(min=1, help="Words of a lexicon; default 25000, 250000.")
     ] = None,
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
-    cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
+    ] = None,
     results: Results = None,
 ) -> None:
     """Measure error and time of decoding words of the test against the width of the beam."""
@@ -61,7 +66,10 @@ def spelling(
     checkpoint: Checkpoint = None,
     system: System = SYSTEMS[0],
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
-    cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
+    ] = None,
     results: Results = None,
 ) -> None:
     """Measure reading of test words without a list, by n-grams of letters of each order."""
@@ -75,7 +83,9 @@ def spelling(
 def report(
     checkpoint: Checkpoint = None,
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
-    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/words.md"),
+    page: Annotated[Path, typer.Option(callback=file_to_write, help="The page to write.")] = Path(
+        "docs/words.md"
+    ),
 ) -> None:
     """Write the page of figures and pictures from what the runs left; our own ink alone."""
     if not any(results.glob("*.json")):
@@ -92,12 +102,19 @@ def report(
 
 
 def hands(
-    out: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs/words/hands"),
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder for the runs.")
+    ] = Path("runs/words/hands"),
     data: Unipen = None,
     system: System = SYSTEMS[0],
-    cache: Annotated[Path | None, typer.Option(help="A folder that keeps what was read.")] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
+    ] = None,
     rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,
-    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = Path("results/words"),
+    results: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder of the figures.")
+    ] = Path("results/words"),
 ) -> None:
     """Adapt a shipped reader to each writer of the test with 200 words; measure what it brings."""
     require_known(system, SYSTEMS, "--system")

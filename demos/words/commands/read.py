@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from demos.command_line import folder_to_write, page_to_write
 from demos.words.commands.arguments import (
     Beam,
     Checkpoint,
@@ -31,7 +32,7 @@ __all__ = ["OWN_INK", "demo", "pad", "read"]
 OWN_INK = Path(__file__).parents[1] / "ink"
 """Words written by code, which come with the package."""
 
-Page = Annotated[Path, typer.Option(help="The page of pictures to write.")]
+Page = Annotated[Path, typer.Option(callback=page_to_write, help="The page of pictures to write.")]
 
 
 def read(
@@ -105,7 +106,10 @@ def pad(
     beam: Beam = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8123,
     keep: Annotated[
-        Path | None, typer.Option(help="Folder for what is written, with labels.csv, for adapt.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="Folder for what is written, with labels.csv, for adapt."
+        ),
     ] = None,
 ) -> None:
     """Serve a page on this machine on which one writes and is read, until interrupted."""

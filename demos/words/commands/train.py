@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from demos.command_line import echo_problems, require_known
+from demos.command_line import Seed, echo_problems, folder_to_write, require_known
 from demos.words.commands.arguments import (
     RESULTS,
     Cache,
@@ -61,7 +61,11 @@ def train(
         typer.Option(min=0, help="The last N names of labels.csv are not learned, but measured."),
     ] = 0,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; default: runs/words/TASK-OUTPUT-seedN.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write,
+            help="Folder of the run; default: runs/words/TASK-OUTPUT-seedN.",
+        ),
     ] = None,
     output: Annotated[
         str | None, typer.Option(help="rbf or softmax; default: rbf for characters, else softmax.")
@@ -104,11 +108,16 @@ def train(
             min=0.0, max=1.0, help="Share of the passes with fixed RBF centres (characters)."
         ),
     ] = Settings.fixed,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = Settings.seed,
+    seed: Seed = Settings.seed,
     cache: Cache = None,
-    results: Annotated[Path, typer.Option(help="Folder of the results.")] = RESULTS,
+    results: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder of the results.")
+    ] = RESULTS,
     weights: Annotated[
-        Path | None, typer.Option(help="Folder for the network with its card, to be shipped.")
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the network with its card, to be shipped."
+        ),
     ] = None,
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
@@ -222,7 +231,12 @@ def adapt(
     data: Annotated[
         Path, typer.Option(help="Folder with labels.csv (file,text) and files of ink, a word each.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the reader, its log and its state.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the reader, its log and its state."
+        ),
+    ],
     start: Start = None,
     system: System = SYSTEMS[0],
     holdout: Annotated[
@@ -233,7 +247,7 @@ def adapt(
         int, typer.Option(min=1, help=f"Steps of {WordSettings.word_batch} words.")
     ] = STEPS,
     rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Seed = 0,
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
     """Have a reader learn one's own hand from a folder of ink; goes on where it was interrupted."""

@@ -1,0 +1,102 @@
+"""What the command lines make of their options before anything is done."""
+
+import io
+import sys
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import demos.checks.__main__ as checks
+import demos.mnist.__main__ as mnist
+import demos.strings.__main__ as strings
+import demos.words.__main__ as words
+from demos.checks.commands.read import DEMO_FIELDS
+from demos.command_line import run
+from demos.words.commands.read import OWN_INK
+
+FIELD, INK = DEMO_FIELDS / "test_000.png", OWN_INK / "hand.json"
+
+
+def said(app, *arguments):
+    """What a command says of options that it refuses, in one line."""
+    done = CliRunner().invoke(app, list(map(str, arguments)), terminal_width=200)
+    assert done.exit_code == 2, (done.output, done.exception)
+    return " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A file of something else."""
+    path = tmp_path / "mine.csv"
+    path.write_text("file,text\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("app", "command"),
+    [
+        (checks.app, ["evaluate", "--data", DEMO_FIELDS, "--keep"]),
+        (checks.app, ["evaluate", "--data", DEMO_FIELDS, "--page"]),
+        (checks.app, ["calibrate", "reader.safetensors", "--out"]),
+        (mnist.app, ["evaluate", "--keep"]),
+        (mnist.app, ["time", "--write"]),
+        (words.app, ["read", INK, "--page"]),
+    ],
+)
+def test_a_file_of_something_else_is_not_overwritten(app, command, mine):
+    assert "is there, and no" in said(app, *command, mine)
+    assert "is a folder; a file is written" in said(app, *command, mine.parent)
+    assert "mine.csv is a file; a folder is needed" in said(app, *command, mine / "x")
+    assert mine.read_text() == "file,text\n"
+
+
+@pytest.mark.parametrize(
+    ("app", "command"),
+    [
+        (checks.app, ["evaluate", "--data", DEMO_FIELDS, "--report"]),
+        (checks.app, ["train", "--data", DEMO_FIELDS, "--out"]),
+        (checks.app, ["read", FIELD, "--report"]),
+        (strings.app, ["compose", "lines"]),
+        (strings.app, ["train", "--out", "out", "--results"]),
+        (mnist.app, ["train", "--out"]),
+        (words.app, ["adapt", "--data", OWN_INK, "--out"]),
+    ],
+)
+def test_a_folder_that_cannot_be_one_is_told_before_anything_is_done(app, command, mine):
+    assert "mine.csv is a file; a folder is" in said(app, *command, mine)
+    assert "mine.csv is a file; a folder is" in said(app, *command, mine / "x")
+
+
+def test_ink_is_not_overwritten_by_the_page_of_its_readings(tmp_path):
+    ink = tmp_path / "hand.json"
+    ink.write_text(INK.read_text())
+    assert "no page of HTML" in said(words.app, "read", ink, "--page", ink)
+    assert ink.read_text() == INK.read_text()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize(
+    ("app", "command"),
+    [
+        (checks.app, ["train", "--out", "x"]),
+        (checks.app, ["crossvalidate", "--out", "x"]),
+        (strings.app, ["train", "--out", "x"]),
+        (strings.app, ["train-spotter", "--out", "x"]),
+        (mnist.app, ["train"]),
+        (words.app, ["train"]),
+    ],
+)
+def test_a_seed_has_32_bits(app, command, seed):
+    assert "--seed" in said(app, *command, "--seed", seed)
+
+
+def test_a_name_that_is_no_utf8_is_shown_as_it_is(monkeypatch):
+    app, shown = typer.Typer(), io.BytesIO()
+    app.command()(lambda: typer.echo("\udcff.png"))
+    monkeypatch.setattr(sys, "argv", ["x"])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, "utf-8"))
+    with pytest.raises(SystemExit) as ended:
+        run(app)
+    sys.stdout.flush()
+    assert (ended.value.code, shown.getvalue()) == (0, b"\xff.png\n")
