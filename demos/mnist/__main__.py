@@ -17,6 +17,7 @@ from demos.command_line import (
     figures_to_write,
     file_to_write,
     folder_to_write,
+    refuse_given,
     require_known,
     run,
 )
@@ -61,6 +62,7 @@ Results = Annotated[Path, typer.Option(callback=folder_to_write, help="Folder of
 
 @app.command()
 def train(
+    context: typer.Context,
     row: Annotated[str, typer.Option(help=f"One of {', '.join(RECIPES)}.")] = "lenet-5",
     seed: Seed = 0,
     validate: Annotated[
@@ -98,6 +100,8 @@ def train(
     """
     require_known(row, RECIPES, "--row")
     if data is not None and (data / "labels.csv").is_file():
+        why = "what is measured of digits of one's own is in metrics.json of --out"
+        refuse_given(context, ["results"], why)
         recipe = with_settings(RECIPES[row], setting or [])
         if validate or recipe.boosted or (alone and digits is not None):
             raise typer.BadParameter(
@@ -190,6 +194,7 @@ def read(
 
 @app.command()
 def baseline(
+    context: typer.Context,
     row: Annotated[str, typer.Argument(help=f"One of {', '.join(BASELINES)}.")],
     seed: Seed = 0,
     validate: Annotated[
@@ -213,6 +218,7 @@ def baseline(
 ) -> None:
     """Fit and measure a method that LeNet-5 is compared with (Fig. 9)."""
     if validate:
+        refuse_given(context, ["out"], "--validate writes no more than a line of --results")
         given = dict(_setting(text) for text in setting or [])
         wrong = validate_baseline(row, seed, data, results, settings=given, digits=digits)
         typer.echo(json.dumps({"row": row, "seed": seed, "validation_error": wrong}))

@@ -18,6 +18,7 @@ from demos.command_line import (
     echo_problems,
     file_to_write,
     folder_to_write,
+    refuse_given,
     require_known,
     run,
 )
@@ -117,6 +118,7 @@ def train(
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     data: Annotated[
         Path | None, typer.Option(help="Folder with labels.csv; default: the synthetic test.")
     ] = None,
@@ -133,6 +135,9 @@ def evaluate(
     """Measure a reader on strings that no training has seen, or on labelled images of lines."""
     require_known(recipe, RECIPES, "--recipe")
     _check(data, holdout)
+    if data is not None:
+        others = ["digits", "count", "noise", "recipe"]
+        refuse_given(context, others, "--data has the lines that are read")
     reader = load(checkpoint)
     if data is not None:
         figures, wrong, problems = evaluate_folder(reader, data, holdout=holdout)
@@ -152,6 +157,7 @@ def evaluate(
 
 @app.command()
 def read(
+    context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Images of lines, or folders of images.")],
     checkpoint: Checkpoint = None,
     grammar: Annotated[
@@ -168,6 +174,8 @@ def read(
 ) -> None:
     """Read lines of digits: string and confidence, and a picture of how they were read."""
     require_known(form, FORMS, "--form")
+    if pictures is None:
+        refuse_given(context, ["form"], "no --pictures are drawn")
     reader = load(checkpoint)
     constraint = None if grammar is None else regex(grammar.removeprefix("regex:"))
     taken = {path.resolve() for path in paths}  # what is read is no place for a picture
@@ -200,6 +208,7 @@ def _around(folder: Path) -> list[Path]:
 
 @app.command()
 def compose(
+    context: typer.Context,
     what: Annotated[str, typer.Argument(help="lines or pages.")],
     out: Annotated[
         Path, typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv.")
@@ -215,6 +224,8 @@ def compose(
     require_known(what, ("lines", "pages"), "what")
     require_known(part, ("train", "test"), "--part")
     require_known(recipe, RECIPES, "--recipe")
+    if what == "pages":
+        refuse_given(context, ["recipe", "noise"], "it is of lines")
     found = load_mnist(find_data(digits, "mnist", option="--digits"), part)
     if what == "lines":
         compose_lines(found, out, count, recipe=recipe, noise=noise, seed=seed)
@@ -337,6 +348,7 @@ def speed(
 
 @app.command(rich_help_panel=PAGE)
 def report(
+    context: typer.Context,
     results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS,
     page: Annotated[Path, typer.Option(callback=file_to_write, help="The page to write.")] = Path(
         "docs/strings.md"
@@ -345,6 +357,8 @@ def report(
     pictures: Annotated[bool, typer.Option(help="Whether to draw them, too.")] = True,
 ) -> None:
     """Write the page of figures and pictures from what the runs left."""
+    if not pictures:
+        refuse_given(context, ["digits"], "--no-pictures has none drawn")
     typer.echo(f"page: {write_page(results, page)}")
     if pictures:
         test = load_mnist(find_data(digits, "mnist", option="--digits"), "test")

@@ -91,6 +91,60 @@ def test_a_seed_has_32_bits(app, command, seed):
     assert "--seed" in said(app, *command, "--seed", seed)
 
 
+@pytest.mark.parametrize(
+    ("app", "command", "option"),
+    [
+        (checks.app, ["train", "--out", "x", "--digits", "small"], "--digits"),
+        (checks.app, ["read", FIELD, "--out", "x", "--json"], "--json"),
+        (checks.app, ["segmentation", "--measured", "x", "--every", 2], "--every"),
+        (checks.app, ["segmentation", "--measured", "x", "--data", "x"], "--data"),
+        (
+            checks.app,
+            [
+                "train-fields",
+                "--data",
+                "x",
+                "--out",
+                "x",
+                "--recognizer",
+                "two-stream",
+                "--drawn",
+                "2",
+            ],
+            "--drawn",
+        ),
+        (checks.app, ["separate", "--out", "x", "--folds", 3, "--fold", 3], "--fold"),
+        (strings.app, ["evaluate", "--data", "x", "--noise", 0.1], "--noise"),
+        (strings.app, ["evaluate", "--data", "x", "--count", 10_000], "--count"),
+        (strings.app, ["evaluate", "--data", "x", "--digits", "x"], "--digits"),
+        (strings.app, ["read", FIELD, "--form", "png"], "--form"),
+        (strings.app, ["compose", "pages", "x", "--recipe", "free"], "--recipe"),
+        (strings.app, ["report", "--no-pictures", "--digits", "x"], "--digits"),
+        (mnist.app, ["train", "--data", DEMO_FIELDS, "--results", "x"], "--results"),
+        (mnist.app, ["baseline", "linear", "--validate", "--out", "x"], "--out"),
+        (words.app, ["train", "--steps", 3], "--steps"),
+        (words.app, ["train", "--no-normaliser"], "--normaliser"),
+        (words.app, ["train", "--context"], "--context"),
+        (words.app, ["train", "--until", 9], "--until"),
+        (words.app, ["train", "--task", "words", "--passes", 3], "--passes"),
+        (words.app, ["train", "--task", "words", "--system", "sdnn", "--context"], "--context"),
+        (words.app, ["train", "--task", "words", "--holdout", 3], "--holdout"),
+        (words.app, ["evaluate", "--data", DEMO_FIELDS, "--cache", "x"], "--cache"),
+        (words.app, ["read", INK, "--no-pictures", "--page", "x.html"], "--page"),
+        (words.app, ["read", INK, "--lexicon", "x", "--words", 9], "--words"),
+        (words.app, ["read", INK, "--free", "--words", 9], "--words"),
+        (words.app, ["read", INK, "--checkpoint", "x", "--system", "sdnn"], "--system"),
+        (
+            words.app,
+            ["adapt", "--data", "x", "--out", "x", "--start", "x", "--system", "sdnn"],
+            "--system",
+        ),
+    ],
+)
+def test_an_option_without_effect_is_refused_by_its_name(app, command, option):
+    assert f"Invalid value for {option}: " in said(app, *command)
+
+
 def test_a_name_that_is_no_utf8_is_shown_as_it_is(monkeypatch):
     app, shown = typer.Typer(), io.BytesIO()
     app.command()(lambda: typer.echo("\udcff.png"))

@@ -20,7 +20,7 @@ from demos.checks.report.fields import write_report
 from demos.checks.report.whole import write_whole_report
 from demos.checks.whole.evaluate import read_checks
 from demos.checks.whole.reader import SHIPPED_WHOLE
-from demos.command_line import file_to_write, folder_to_write
+from demos.command_line import file_to_write, folder_to_write, refuse_given
 from demos.image_folders import image_files
 from recognizers.datasets.fields import file_hash, load_fields
 from recognizers.images import ImageError
@@ -33,6 +33,7 @@ DEMO_FIELDS = Path(__file__).parents[1] / "fields"
 
 
 def read(
+    context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     checkpoint: Checkpoint = None,
     recognizer: ShippedReader = None,
@@ -54,6 +55,8 @@ def read(
     """Read amounts from images: text, confidence, accepted or rejected."""
     if whole and recognizer is not None:
         raise typer.BadParameter("--recognizer is for fields, not for --whole")
+    if out is not None:
+        refuse_given(context, ["as_json"], "--out has the lines of JSON written to a file")
     checkpoint = (checkpoint or SHIPPED_WHOLE) if whole else checkpoint_of(checkpoint, recognizer)
     reader: Any = (load_whole if whole else load_reader)(checkpoint, views)
     read_each: Any = read_checks if whole else read_files

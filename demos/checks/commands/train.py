@@ -34,6 +34,7 @@ from demos.command_line import (
     checkpoint_to_write,
     echo_problems,
     folder_to_write,
+    refuse_given,
     require_known,
 )
 from grammars import NAMES
@@ -42,6 +43,7 @@ __all__ = ["calibrate", "train"]
 
 
 def train(
+    context: typer.Context,
     out: Annotated[
         Path,
         typer.Option(
@@ -72,6 +74,9 @@ def train(
 ) -> None:
     """Train a reader from fields and their texts alone; goes on where it was interrupted."""
     require_known(infeasible, ("raise", "skip"), "--infeasible")
+    if not recognizer.startswith("lenet5"):
+        why = f"{recognizer} does not read single digits, so it is not pretrained on them"
+        refuse_given(context, ["digits"], why)
     settings = settings_of(recognizer, passes, grammar=grammar, loss=loss, digits=digits, seed=seed)
     # The held-out files are never opened.
     fields = fields_in(data).to_learn(holdout)

@@ -11,6 +11,7 @@ import typer
 
 from demos.checkpoint import CheckpointError
 from demos.checks.experiments.compare import RESULTS, keep_result
+from demos.checks.reading.networks import SWEEPING
 from demos.checks.reading.reader import CheckReader
 from demos.checks.report.page import MOST_SHOWN, shown_of
 from demos.checks.report.whole import write_whole_report
@@ -19,7 +20,7 @@ from demos.checks.whole.evaluate import evaluate_checks
 from demos.checks.whole.loop import WholeSettings
 from demos.checks.whole.reader import SHIPPED_WHOLE, WholeReader
 from demos.checks.whole.train import train_whole
-from demos.command_line import Mnist, Seed, TablePage, echo_problems, folder_to_write
+from demos.command_line import Mnist, Seed, TablePage, echo_problems, folder_to_write, refuse_given
 from demos.figures import echo_figures, load_figures
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.check_layouts import FAMILIES
@@ -46,6 +47,7 @@ def compose_checks(
 
 
 def train_fields(
+    context: typer.Context,
     data: Annotated[Path, typer.Option(help="Folder of composed checks.")],
     out: Annotated[
         Path,
@@ -78,6 +80,9 @@ def train_fields(
     seed: Seed = 0,
 ) -> None:
     """Train a reader of whole checks; goes on where it was interrupted."""
+    if recognizer not in SWEEPING:
+        why = f"{recognizer} reads segments, and is taken as it is"
+        refuse_given(context, ["composed", "drawn", "line_passes"], why)
     found, problems = known_checks(data)
     checks = [one for one in found if one.split != "test"]
     echo_problems(problems)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from demos.checks.options import Data
-from demos.command_line import TablePage, figures_to_write, require_known
+from demos.command_line import TablePage, figures_to_write, refuse_given, require_known
 from demos.figures import keep_figures, load_figures, machine
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.fields import find_data
@@ -55,6 +55,7 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
 
 
 def command(
+    context: typer.Context,
     data: Data = None,
     cuts: Annotated[
         list[str] | None, typer.Option(help=f"Of {', '.join(CUTS)}; default: all.")
@@ -70,6 +71,8 @@ def command(
 ) -> None:
     """Measure the segmenter against boxes.csv: digits with an arc that overlaps by 0.7 or more."""
     if measured is not None:
+        others = ["data", "cuts", "every", "keep"]
+        refuse_given(context, others, "--measured has nothing measured")
         kept = load_figures(measured)
         if "results" not in kept:
             raise ValueError(f"{measured}: not what --keep of this command writes")

@@ -94,6 +94,8 @@ def command(
     """
     cutting = [name for name in RECOGNIZERS if name not in SWEEPING]
     require_known(recognizer, cutting, "--recognizer")
+    if any(number >= folds for number in fold or ()):
+        raise typer.BadParameter(f"of {folds} folds, the last is {folds - 1}", param_hint="--fold")
     for name in loss or ():
         if name not in CRITERIA:
             raise typer.BadParameter(

@@ -7,21 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from demos.command_line import echo_problems, require_known
+from demos.command_line import echo_problems, refuse_given, require_known
 from demos.figures import echo_figures
 from demos.words.commands.arguments import (
     Cache,
+    System,
     load_reader,
     words_of_task,
 )
 from demos.words.measuring.folder import evaluate_folder, labels_of, load_folder
 from demos.words.measuring.words import word_errors
-from demos.words.reading.reader import SYSTEMS
 from demos.words.samples.characters import load_characters
 from demos.words.samples.words import evenly, load_words, word_labels
 from demos.words.training.character_results import shipped_network
 from demos.words.training.characters import errors_of, load_network
-from demos.words.training.words import Settings as WordSettings
 from recognizers.datasets.fields import find_data, load_fields
 from recognizers.online.unipen_trees import TreeError
 from recognizers.online.writers import SIDES, UNLISTED
@@ -30,6 +29,7 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
+    context: typer.Context,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -44,9 +44,7 @@ def evaluate(
         Path | None,
         typer.Option(help="A network of single characters (UNIPEN); default: the shipped one."),
     ] = None,
-    system: Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")] = (
-        WordSettings.system
-    ),
+    system: System = None,
     lexicon: Annotated[
         Path | None,
         typer.Option(help="A file of words; default: all labels of the data and frequent English."),
@@ -78,12 +76,8 @@ def evaluate(
         require_known(side, SIDES, "--side")
     place = find_data(data, "unipen")
     if (place / "labels.csv").is_file():
-        for option, given in (("--side", side), ("--characters", characters)):
-            if given is not None:
-                raise typer.BadParameter(
-                    f"{place} has labels.csv: all of its words are read, by --checkpoint",
-                    param_hint=option,
-                )
+        why = f"{place} has labels.csv: all of its words are read, by --checkpoint"
+        refuse_given(context, ["side", "characters", "cache"], why)
         echo_figures(_folder_figures(place, checkpoint, system, lexicon, most, holdout), as_json)
         return
     if holdout:
@@ -106,7 +100,7 @@ def evaluate(
 def _word_figures(
     data: Path,
     path: Path | None,
-    system: str,
+    system: str | None,
     lexicon: Path | None,
     sides: tuple[str, ...],
     most: int | None,
@@ -126,7 +120,7 @@ def _word_figures(
 def _folder_figures(
     folder: Path,
     path: Path | None,
-    system: str,
+    system: str | None,
     lexicon: Path | None,
     most: int | None,
     holdout: int,

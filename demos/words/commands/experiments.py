@@ -41,7 +41,7 @@ Results = Annotated[
 def beam(
     data: Unipen = None,
     checkpoint: Checkpoint = None,
-    system: System = SYSTEMS[0],
+    system: System = None,
     size: Annotated[
         list[int] | None, typer.Option(min=1, help="Words of a lexicon; default 25000, 250000.")
     ] = None,
@@ -64,7 +64,7 @@ def beam(
 def spelling(
     data: Unipen = None,
     checkpoint: Checkpoint = None,
-    system: System = SYSTEMS[0],
+    system: System = None,
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000,
     cache: Annotated[
         Path | None,
@@ -91,7 +91,7 @@ def report(
     if not any(results.glob("*.json")):
         raise FileNotFoundError(f"{results}: no figures (*.json) to write the page of")
     try:
-        reader = make_reader(checkpoint, SYSTEMS[0], None, 25_000, False, 15.0)
+        reader = make_reader(checkpoint, None, None, None, False, 15.0)
     except CheckpointError as error:
         if checkpoint is not None:
             raise
@@ -106,7 +106,9 @@ def hands(
         Path, typer.Option(callback=folder_to_write, help="Folder for the runs.")
     ] = Path("runs/words/hands"),
     data: Unipen = None,
-    system: System = SYSTEMS[0],
+    system: Annotated[
+        str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")
+    ] = SYSTEMS[0],
     cache: Annotated[
         Path | None,
         typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),

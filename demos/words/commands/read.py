@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from demos.command_line import folder_to_write, page_to_write
+from demos.command_line import folder_to_write, page_to_write, refuse_given
 from demos.words.commands.arguments import (
     Beam,
     Checkpoint,
@@ -22,7 +22,7 @@ from demos.words.commands.arguments import (
 )
 from demos.words.pad.kept_ink import KeptInk
 from demos.words.pad.server import PadServer
-from demos.words.reading.reader import SYSTEMS, WordReading
+from demos.words.reading.reader import WordReading
 from demos.words.report.page import MOST_SHOWN, Card, Reader, card, write_report
 from demos.words.samples.files import NamedInk, inks_of
 from recognizers.online.ink import InkError
@@ -36,13 +36,14 @@ Page = Annotated[Path, typer.Option(callback=page_to_write, help="The page of pi
 
 
 def read(
+    context: typer.Context,
     paths: Annotated[
         list[Path], typer.Argument(help="Ink (JSON strokes, InkML, UNIPEN), or folders of it.")
     ],
     checkpoint: Checkpoint = None,
-    system: System = SYSTEMS[0],
+    system: System = None,
     lexicon: Lexicon = None,
-    size: Size = 25_000,
+    size: Size = None,
     free: Free = False,
     order: Order = None,
     beam: Beam = None,
@@ -52,6 +53,8 @@ def read(
     pictures: Annotated[bool, typer.Option(help="Whether to write the page.")] = True,
 ) -> None:
     """Read pen-written words: the likeliest five with posteriors, and a page of how."""
+    if not pictures:
+        refuse_given(context, ["page"], "--no-pictures has none written")
     reader = make_reader(checkpoint, system, lexicon, size, free, beam, order)
     cards: list[Card] = []
     failed = left_out = 0
@@ -98,9 +101,9 @@ def _line(one: NamedInk, reading: WordReading, as_json: bool) -> str:
 
 def pad(
     checkpoint: Checkpoint = None,
-    system: System = SYSTEMS[0],
+    system: System = None,
     lexicon: Lexicon = None,
-    size: Size = 25_000,
+    size: Size = None,
     free: Free = False,
     order: Order = None,
     beam: Beam = None,
@@ -124,12 +127,12 @@ def pad(
 
 def demo(
     checkpoint: Checkpoint = None,
-    system: System = SYSTEMS[0],
+    system: System = None,
     page: Page = Path("report/words.html"),
 ) -> None:
     """Read the words that come with the package, which are written by code."""
     started = time.perf_counter()
-    reader = make_reader(checkpoint, system, None, 25_000, False, 15.0)
+    reader = make_reader(checkpoint, system, None, None, False, 15.0)
     cards = []
     for name, found in inks_of([OWN_INK]):
         if isinstance(found, InkError):

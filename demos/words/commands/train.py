@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
-from demos.command_line import Seed, echo_problems, folder_to_write, require_known
+from demos.command_line import Seed, echo_problems, folder_to_write, refuse_given, require_known
 from demos.words.commands.arguments import (
     RESULTS,
     Cache,
     System,
+    system_of,
 )
 from demos.words.reading.lexicon import task_words
 from demos.words.reading.reader import SYSTEMS, shipped_path
@@ -37,11 +38,29 @@ from recognizers.online.writers import SIDES
 __all__ = ["adapt", "train"]
 
 TASKS = ("characters", "words")
+OUTPUTS = ("rbf", "softmax")
+OF_CHARACTERS = ("passes", "fixed")
+OF_WORDS = (
+    "unipen",
+    "holdout",
+    "system",
+    "normaliser",
+    "strings",
+    "steps",
+    "maps",
+    "context_",
+    "distortion",
+    "rate",
+    "start",
+    "most",
+    "until",
+)
 
 Start = Annotated[Path | None, typer.Option(help="A reader to begin with; default: the shipped.")]
 
 
 def train(
+    context: typer.Context,
     task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}.")] = "characters",
     data: Annotated[
         Path | None,
@@ -64,13 +83,15 @@ def train(
         Path | None,
         typer.Option(
             callback=folder_to_write,
-            help="Folder of the run; default: runs/words/TASK-OUTPUT-seedN.",
+            help="Folder of the run; default: one of runs/words, called by task and seed.",
         ),
     ] = None,
     output: Annotated[
         str | None, typer.Option(help="rbf or softmax; default: rbf for characters, else softmax.")
     ] = None,
-    system: Annotated[str, typer.Option(help="segments or sdnn (words).")] = WordSettings.system,
+    system: Annotated[
+        str, typer.Option(help=f"{' or '.join(SYSTEMS)} (words).")
+    ] = WordSettings.system,
     normaliser: Annotated[
         bool, typer.Option(help="Lay words on their lines; without: scale them by their height.")
     ] = True,
@@ -81,8 +102,11 @@ def train(
     maps: Annotated[
         tuple[int, int] | None, typer.Option(help="Of the network (words); the paper's are 8 25.")
     ] = None,
-    context: Annotated[
-        bool, typer.Option(help="Also show what is beside a segment (words, segments).")
+    context_: Annotated[
+        bool,
+        typer.Option(
+            "--context/--no-context", help="Also show what is beside a segment (words, segments)."
+        ),
     ] = WordSettings.context,
     distortion: Annotated[
         float, typer.Option(min=0.0, help="Strength of distortions of the ink (words).")
@@ -127,15 +151,22 @@ def train(
     UNIPEN, as of one more contributor, and those held out are measured.
     """
     require_known(task, TASKS, "--task")
+    if output is not None:
+        require_known(output, OUTPUTS, "--output")
+    if task == "words":
+        refuse_given(context, OF_CHARACTERS, "it is of --task characters")
+    else:
+        refuse_given(context, OF_WORDS, "it is of --task words")
+    require_known(system, SYSTEMS, "--system")
+    if system != "segments":
+        refuse_given(context, ["context_"], f"{system} has no segments")
     own = data if data is not None and (data / "labels.csv").is_file() else None
     if own is not None and task != "words":
         raise typer.BadParameter(f"{own} has labels.csv: of words", param_hint="--task")
-    for option, given in (("--most", most), ("--weights", weights)):
-        if own is not None and given is not None:
-            raise typer.BadParameter("only with UNIPEN data", param_hint=option)
-    for option, given in (("--unipen", unipen), ("--holdout", holdout or None)):
-        if own is None and given is not None:
-            raise typer.BadParameter("only with a folder that has labels.csv", param_hint=option)
+    if own is not None:
+        refuse_given(context, ["most", "weights", "results"], "--data has labels.csv")
+    else:
+        refuse_given(context, ["unipen", "holdout"], "no --data with labels.csv is given")
     if task == "words":
         word_settings = WordSettings(
             system=system,
@@ -146,7 +177,7 @@ def train(
             word_rate=rate,
             start=str(start or ""),
             maps=maps or WordSettings.maps,
-            context=context,
+            context=context_,
             distortion=distortion,
             seed=seed,
         )
@@ -238,7 +269,7 @@ def adapt(
         ),
     ],
     start: Start = None,
-    system: System = SYSTEMS[0],
+    system: System = None,
     holdout: Annotated[
         int,
         typer.Option(min=0, help="The last N file names: not learned, but read before and after."),
@@ -251,9 +282,9 @@ def adapt(
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
     """Have a reader learn one's own hand from a folder of ink; goes on where it was interrupted."""
-    require_known(system, SYSTEMS, "--system")
+    shipped = shipped_path(system_of(system, start, "--start"))
     metrics, problems = adapt_folder(
-        data, start or shipped_path(system), out, holdout=holdout, steps=steps, rate=rate,
+        data, start or shipped, out, holdout=holdout, steps=steps, rate=rate,
         seed=seed, progress=progress,
     )  # fmt: skip
     echo_problems(problems)
