@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import typer
 from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.checks.__main__ import app
 from demos.checks.commands.arguments import further_in
+from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.compose_fields import write_fields
 from demos.checks.measuring.evaluate import (
     evaluate,
@@ -260,4 +262,8 @@ def test_further_fields_marked_as_test_are_left_out(tmp_path: Path) -> None:
         *(f"{row},{split}" for row, split in zip(rows, ("test", "", "train"), strict=True)),
     ]
     labels.write_text("\n".join(marked) + "\n")
-    assert [one.name for one in further_in([tmp_path])] == [row.split(",")[0] for row in rows[1:]]
+    beside = load_fields(DEMO_FIELDS)
+    learned = further_in([tmp_path], beside)
+    assert [one.name for one in learned] == [row.split(",")[0] for row in rows[1:]]
+    with pytest.raises(typer.BadParameter, match=r"has test_000\.png of --data, too"):
+        further_in([tmp_path, DEMO_FIELDS], beside)

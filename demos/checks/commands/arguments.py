@@ -63,13 +63,23 @@ def fields_in(data: Path | None) -> FieldSet:
     return found
 
 
-def further_in(folders: list[Path] | None) -> list[Field]:
-    """Return the fields of further folders that may be learned; say what is left out."""
+def further_in(folders: list[Path] | None, beside: FieldSet) -> list[Field]:
+    """Return the fields of further folders that may be learned; say what is left out.
+
+    None of them is among the fields ``beside`` which they stand: some of those are held out, or
+    for validation, and further ones are all learned.
+    """
+    ours = {one.path.resolve() for one in beside.fields}
     others: list[Field] = []
     for folder in folders or []:
         composed = load_fields(folder)
         echo_problems(composed.problems)
         others += composed.to_learn(0)
+        if both := [one for one in composed.fields if one.path.resolve() in ours]:
+            raise typer.BadParameter(
+                f"{folder} has {both[0].name} of --data, too, where it may be held out",
+                param_hint="--further",
+            )
     return others
 
 

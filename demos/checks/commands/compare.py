@@ -51,7 +51,8 @@ def crossvalidate(
 ) -> None:
     """Train and measure a reader for each fold; goes on where it was interrupted."""
     settings = settings_of(recognizer, passes, grammar=grammar, loss=loss, seed=seed)
-    fields = fields_in(data).to_learn(0)
+    found = fields_in(data)
+    fields = found.to_learn(0)
     left_out = set() if doubtful is None else doubtful_names(doubtful, fields)
     figures = crossvalidate_fields(
         fields,
@@ -59,7 +60,7 @@ def crossvalidate(
         out,
         folds=folds,
         block=block,
-        further=further_in(further),
+        further=further_in(further, found),
         doubtful=left_out,
         workers=workers,
     )

@@ -79,8 +79,9 @@ def train(
         refuse_given(context, ["digits"], why)
     settings = settings_of(recognizer, passes, grammar=grammar, loss=loss, digits=digits, seed=seed)
     # The held-out files are never opened.
-    fields = fields_in(data).to_learn(holdout)
-    others = further_in(further)
+    found = fields_in(data)
+    fields = found.to_learn(holdout)
+    others = further_in(further, found)
     begun = None
     if start is not None:
         begun = load_reader(shipped_checkpoint(start) if start in SHIPPED_READERS else Path(start))
