@@ -51,7 +51,9 @@ ShippedReader = Annotated[
 ]
 Views = Annotated[
     int | None,
-    typer.Option(min=1, help="In how many versions a field is read; default: the reader's."),
+    typer.Option(
+        min=1, max=1000, help="In how many versions a field is read; default: the reader's."
+    ),
 ]
 Further = Annotated[
     list[Path] | None,

@@ -7,6 +7,7 @@ are in ``results/mnist/choices.jsonl``), with the method trained on the other 55
 from __future__ import annotations
 
 import inspect
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +66,10 @@ class Row:
         """The classifier with its settings, and the seed and state file where it takes one."""
         given = dict(self.settings) | settings
         if "distortion" in given:
-            given["distortion"] = Distortion(**given["distortion"])
+            try:
+                given["distortion"] = Distortion(**given["distortion"])
+            except TypeError as error:
+                raise ValueError(f"distortion: {error}") from error
         if "hidden" in given:
             given["hidden"] = tuple(given["hidden"])
         if self.seeded:
@@ -199,9 +203,7 @@ def validate_baseline(
     """
     row = _row(name)
     settings = settings or {}
-    unknown = sorted(set(settings) - set(inspect.signature(row.method).parameters))
-    if unknown:
-        raise ValueError(f"{name} has no setting {unknown[0]!r}")
+    _require_of_kind(name, row, settings)
     read = _reader(name, row, seed, folder)
     images, labels = (part.numpy() for part in load_mnist(find_data(data, "mnist"), "train"))
     cut = max(1, len(labels) - VALIDATION)
@@ -235,6 +237,22 @@ def _row(name: str) -> Row:
     if name not in BASELINES:
         raise ValueError(f"row {name!r} is none of {', '.join(BASELINES)}")
     return BASELINES[name]
+
+
+def _require_of_kind(name: str, row: Row, settings: dict[str, Any]) -> None:
+    """Raise ValueError for a setting that the row has not, and for one that is of another kind."""
+    parameters = inspect.signature(row.method).parameters
+    for key, value in settings.items():
+        if key not in parameters:
+            raise ValueError(f"{name} has no setting {key!r}")
+        usual = row.settings.get(key, parameters[key].default)
+        kinds: tuple[type, ...] = (
+            (list, tuple) if isinstance(usual, list | tuple) else (type(usual),)
+        )
+        if isinstance(usual, float):
+            kinds = (float, int)
+        if usual not in (None, inspect.Parameter.empty) and type(value) not in kinds:
+            raise ValueError(f"{name}: {key} is of the kind of {json.dumps(usual)}, not {value!r}")
 
 
 def _reader(name: str, row: Row, seed: int, folder: Path) -> Callable[[np.ndarray], np.ndarray]:

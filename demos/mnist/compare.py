@@ -53,12 +53,14 @@ def compare(
     ``data`` has the test digits, and kept in ``error-reject.json``.
 
     Raises:
-        ResultError: a file that is no result, or no folder.
+        ResultError: a file that is no result, or no folder, or one without a result.
     """
     folder, page = Path(folder), Path(page)
     if not folder.is_dir():
         raise ResultError(f"{folder}: no such folder")
     results = by_row(read_results(folder))
+    if not results:
+        raise ResultError(f"{folder}: no result to write the page of")
     rows = rows_of(results)
     pictures = page.with_suffix("")
     drawn = {"errors": plots.bars([(p.label, p.error, _errors(r)) for p, r in rows], "wrong, %")}

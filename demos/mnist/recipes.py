@@ -12,6 +12,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
+from demos.mnist.models import MODELS
+from recognizers.distortion import Distortion
 from recognizers.losses import discriminative_loss, maximum_likelihood_loss
 from recognizers.sdlm import PUBLISHED_RATES
 
@@ -19,6 +21,17 @@ __all__ = ["PAPERS_FAMILY", "RECIPES", "Recipe", "with_settings"]
 
 PAPERS_FAMILY = {"translation": 1.5, "scaling": 0.12, "squeezing": 0.12, "shearing": 0.2}
 """Translation (pixels), scaling, squeezing and shearing, in ranges of our own (section III-B)."""
+
+
+_KNOWN = {
+    "model": tuple(MODELS),
+    "optimizer": ("sdlm", "adamw"),
+    "loss": ("discriminative", "maximum-likelihood"),
+    "curvature": ("paper", "gauss-newton"),
+    "curvature_loss": ("discriminative", "maximum-likelihood", "bound"),
+    "output": ("rbf", "softmax"),
+    "initialization": ("paper", "unit-variance"),
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +82,26 @@ class Recipe:
     boosted_passes: int = 0
     stream: dict[str, float] | None = None
     cost: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what no training can be done by."""
+        for key in ("passes", "batch", "samples"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} is {getattr(self, key)}; 1 is the least")
+        for key, known in _KNOWN.items():
+            if getattr(self, key) not in known:
+                raise ValueError(f"{key} {getattr(self, key)!r} is none of {', '.join(known)}")
+        if not self.rates or not all(type(r) is float and 0.0 < r < math.inf for r in self.rates):
+            raise ValueError(f"rates {self.rates}; positive numbers, one for each pass or fewer")
+        if not 0.0 <= self.averaging <= 1.0 or not 0.0 <= self.originals <= 1.0:
+            raise ValueError("averaging and originals are shares, from 0 to 1")
+        if not 0.0 < self.scale < math.inf or not 0.0 <= self.decay < math.inf:
+            raise ValueError("scale is above 0, decay is not below")
+        for ranges in filter(None, (self.distortion, self.stream)):
+            try:
+                Distortion(**ranges)
+            except TypeError as error:
+                raise ValueError(f"no distortion: {error}") from error
 
     def loss_function(self, name: str | None = None) -> Callable[[Tensor, Tensor], Tensor]:
         """The loss of penalties [B, C] and labels [B], a mean over the batch.
@@ -165,7 +198,8 @@ RECIPES = {
 def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """The recipe with other values, each given as KEY=JSON.
 
-    Raises ValueError for what is not KEY=JSON, an unknown key, and a value of another kind.
+    Raises ValueError for what is not KEY=JSON, an unknown key, a value of another kind, and one
+    that no training can be done by.
 
     >>> with_settings(RECIPES["lenet-5"], ["passes=3", 'loss="maximum-likelihood"']).passes
     3
@@ -180,14 +214,15 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
                 f"{setting!r} is not KEY=JSON with a key of {known} ({error})"
             ) from error
         if isinstance(given, list):
-            given = tuple(given)
+            given = tuple(float(one) if type(one) is int else one for one in given)
         if float in kinds and type(given) is int:
             given = float(given)
         if type(given) not in kinds:
             raise ValueError(f"{setting!r}: {key} is of type {Recipe.__annotations__[key]}")
-        if key == "passes" and given < 1:
-            raise ValueError(f"{setting!r}: at least one pass")
-        recipe = replace(recipe, **{key: given})
+        try:
+            recipe = replace(recipe, **{key: given})
+        except ValueError as error:
+            raise ValueError(f"{setting!r}: {error}") from error
     return recipe
 
 

@@ -1,9 +1,11 @@
 """What the command lines make of their options before anything is done."""
 
 import io
+import re
 import sys
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
@@ -13,6 +15,8 @@ import demos.strings.__main__ as strings
 import demos.words.__main__ as words
 from demos.checks.commands.read import DEMO_FIELDS
 from demos.command_line import run
+from demos.mnist import baselines
+from demos.mnist.recipes import RECIPES, with_settings
 from demos.words.commands.read import OWN_INK
 
 FIELD, INK = DEMO_FIELDS / "test_000.png", OWN_INK / "hand.json"
@@ -89,6 +93,59 @@ def test_ink_is_not_overwritten_by_the_page_of_its_readings(tmp_path):
 )
 def test_a_seed_has_32_bits(app, command, seed):
     assert "--seed" in said(app, *command, "--seed", seed)
+
+
+@pytest.mark.parametrize(
+    ("setting", "wrong"),
+    [
+        ("batch=0", "batch is 0"),
+        ("samples=-3", "samples is -3"),
+        ('optimizer="adam"', "optimizer 'adam' is none of sdlm, adamw"),
+        ('model="lenet-6"', "model 'lenet-6' is none of"),
+        ('output="sigmoid"', "output 'sigmoid' is none of"),
+        ("rates=[]", "rates"),
+        ('rates=["fast"]', "rates"),
+        ("rates=[NaN]", "rates"),
+        ("averaging=5", "shares"),
+        ("scale=0", "scale is above 0"),
+        ('distortion={"blur": 1}', "no distortion: .*blur"),
+    ],
+)
+def test_a_recipe_that_nothing_can_be_trained_by_is_refused(setting, wrong):
+    with pytest.raises(ValueError, match=f"^{re.escape(repr(setting))}: .*{wrong}"):
+        with_settings(RECIPES["lenet-5"], [setting])
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "wrong"),
+    [
+        ("knn", {"k": "three"}, "knn: k is of the kind of 3, not 'three'"),
+        ("knn", {"m": 3}, "no setting 'm'"),
+        ("mlp-300", {"hidden": 3}, "hidden is of the kind of"),
+        ("mlp-300-distortions", {"distortion": {"blur": 1}}, "distortion: .*blur"),
+    ],
+)
+def test_settings_of_a_baseline_are_of_its_kinds(row, settings, wrong, tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "load_mnist", lambda *_: (torch.zeros(9, 28, 28),) * 2)
+    with pytest.raises(ValueError, match=wrong):
+        baselines.validate_baseline(row, data=tmp_path, folder=tmp_path, settings=settings)
+
+
+@pytest.mark.parametrize(
+    ("app", "command", "option"),
+    [
+        (words.app, ["adapt", "--data", OWN_INK, "--out", "x", "--rate", "inf"], "--rate"),
+        (words.app, ["hands", "--rate", "nan"], "--rate"),
+        (words.app, ["train", "--task", "words", "--until", "nan"], "--until"),
+        (words.app, ["train", "--task", "words", "--distortion", "inf"], "--distortion"),
+        (checks.app, ["combine", "--checkpoint", "x", "--scale", "nan"], "--scale"),
+        (checks.app, ["combine", "--checkpoint", "x", "--scale", "-1"], "--scale"),
+        (checks.app, ["read", FIELD, "--views", 10**30], "--views"),
+        (strings.app, ["spot", FIELD, "--what", 1, "--tallest", "inf"], "--tallest"),
+    ],
+)
+def test_a_number_that_nothing_can_be_done_by_is_refused(app, command, option):
+    assert f"Invalid value for '{option}': " in said(app, *command)
 
 
 @pytest.mark.parametrize(

@@ -179,11 +179,10 @@ def test_digits_are_cut_out_of_fields(tmp_path):
     assert not (tmp_path / "none" / "labels.csv").exists()
 
 
-def test_a_file_in_the_place_of_a_folder_is_one_line(folder, tmp_path, monkeypatch, capsys):
+def test_a_file_that_is_no_network_is_one_line(tmp_path, monkeypatch, capsys):
     file = tmp_path / "file"
     file.write_text("")
-    options = ["--row", "lenet-1", "--data", str(folder), "--alone", "--out", str(file)]
-    monkeypatch.setattr("sys.argv", ["mnist", "train", *options])
+    monkeypatch.setattr("sys.argv", ["mnist", "read", str(file), "--checkpoint", str(file)])
     with pytest.raises(SystemExit) as end:
         run(app)
     assert end.value.code == 2

@@ -111,7 +111,10 @@ def combine(
     checkpoint: Annotated[list[Path], typer.Option(help="A reader; give two or more.")],
     way: Annotated[str, typer.Option(help=f"One of {', '.join(WAYS)}.")] = WAYS[0],
     scale: Annotated[
-        list[float] | None, typer.Option(help="How much each reader's penalties count; default 1.")
+        list[float] | None,
+        typer.Option(
+            min=0.0, max=1000.0, help="How much each reader's penalties count; default 1."
+        ),
     ] = None,
     data: Data = None,
     holdout: Holdout = 0,

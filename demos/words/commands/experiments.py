@@ -113,7 +113,7 @@ def hands(
         Path | None,
         typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,
+    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE,
     results: Annotated[
         Path, typer.Option(callback=folder_to_write, help="Folder of the figures.")
     ] = Path("results/words"),

@@ -109,10 +109,10 @@ def train(
         ),
     ] = WordSettings.context,
     distortion: Annotated[
-        float, typer.Option(min=0.0, help="Strength of distortions of the ink (words).")
+        float, typer.Option(min=0.0, max=10.0, help="Strength of distortions of the ink (words).")
     ] = WordSettings.distortion,
     rate: Annotated[
-        float, typer.Option(min=0.0, help="Of learning from words.")
+        float, typer.Option(min=0.0, max=1.0, help="Of learning from words.")
     ] = WordSettings.word_rate,
     start: Annotated[
         Path | None, typer.Option(help="A reader that the steps on words begin with (words).")
@@ -121,7 +121,10 @@ def train(
         int | None, typer.Option(min=1, help="Measure on so many test words (words).")
     ] = None,
     until: Annotated[
-        float, typer.Option(help="Stop after so many seconds; go on with the same command (words).")
+        float,
+        typer.Option(
+            min=0.0, help="Stop after so many seconds; go on with the same command (words)."
+        ),
     ] = math.inf,
     passes: Annotated[
         int, typer.Option(min=1, help="Over the characters (characters).")
@@ -277,7 +280,7 @@ def adapt(
     steps: Annotated[
         int, typer.Option(min=1, help=f"Steps of {WordSettings.word_batch} words.")
     ] = STEPS,
-    rate: Annotated[float, typer.Option(min=0.0, help="Of learning.")] = RATE,
+    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE,
     seed: Seed = 0,
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True,
 ) -> None:
