@@ -221,3 +221,16 @@ def test_reading_leaves_the_reader_as_it_is(reader: CheckReader) -> None:
     assert before.keys() == after.keys()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert all(p.requires_grad for p in reader.recognize.network.parameters())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are those of POSIX")
+def test_two_readings_do_not_write_to_one_file_at_once(tmp_path: Path) -> None:
+    results = [(tmp_path / f"{i}.png", ImageError(f"{i}.png: bad")) for i in range(2)]
+    first = read_into(tmp_path / "out.jsonl", results, "1f")
+    next(first)
+    with pytest.raises(LinesError, match=r"out\.jsonl: another process"):
+        next(read_into(tmp_path / "out.jsonl", results, "1f"))
+    with pytest.raises(LinesError, match=r"out\.jsonl: another process"):
+        written(tmp_path / "out.jsonl", "1f")  # which would cut off what the other has begun
+    assert len(list(first)) == 1
+    assert len(list(read_into(tmp_path / "out.jsonl", [], "1f"))) == 0

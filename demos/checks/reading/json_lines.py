@@ -9,7 +9,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +17,9 @@ from tqdm import tqdm
 from demos.checks.reading.reader import Reading
 from demos.checks.reading.volume import Result
 from recognizers.images import ImageError
+
+if os.name == "posix":
+    import fcntl
 
 __all__ = ["LinesError", "appended", "line_of", "read_into", "unread", "written"]
 
@@ -56,12 +59,14 @@ def written(path: Path, reader: str) -> Callable[[Path], bool]:
 
     Raises:
         LinesError: a line that is no JSON object with ``file``, so that the file is of something
-            else, or one of another reader. The file is left as it is.
+            else, or one of another reader; another process appends to the file now. The file is
+            left as it is.
     """
     if not path.exists():
         return lambda file: False
     numbers, good = array("Q"), 0
-    with path.open("rb") as lines:
+    with path.open("rb+") as lines:
+        _keep_others_from(lines, path)
         for count, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 if line[: len(BEGINNING)] != BEGINNING[: len(line)]:
@@ -69,8 +74,7 @@ def written(path: Path, reader: str) -> Callable[[Path], bool]:
                 break
             numbers.append(_number(_file_of(line, reader, f"{path}:{count}")))
             good += len(line)
-    with path.open("rb+") as file:
-        file.truncate(good)
+        lines.truncate(good)
     known = np.unique(np.frombuffer(numbers, dtype=np.uint64))
 
     def is_written(file: Path) -> bool:
@@ -91,9 +95,13 @@ def read_into(path: Path, results: Iterable[Result], reader: str) -> Iterator[Re
 
     The lines of what came in one go reach the file together; a reading that is killed loses the
     last few, and they are read again.
+
+    Raises:
+        LinesError: another process appends to the file now, so files would have two lines.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as lines:
+        _keep_others_from(lines, path)
         for result in results:
             lines.write(json.dumps(line_of(result, reader)) + "\n")
             yield result
@@ -115,6 +123,17 @@ def appended(path: Path, results: Iterable[Result], reader: str) -> dict[str, fl
         counts["errors"] += isinstance(found, ImageError)
         counts["accepted"] += isinstance(found, Reading) and found.accepted
     return {**counts, "per second": counts["lines more"] / (time.perf_counter() - started)}
+
+
+def _keep_others_from(lines: IO[Any], path: Path) -> None:
+    """Keep other processes from a file while it is open, where the system has locks."""
+    if os.name == "posix":
+        try:
+            fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LinesError(
+                f"{path}: another process writes its lines there; choose another --out"
+            ) from None
 
 
 def _file_of(line: bytes, reader: str, where: str) -> str:
