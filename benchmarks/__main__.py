@@ -23,6 +23,7 @@ from benchmarks.plot import plot
 from benchmarks.race import Patience, run_race
 from benchmarks.record import machine, row
 from benchmarks.report import lines, with_tables
+from gtn.whole_files import write_whole
 
 PATIENCE = {
     "full": Patience(least=5, most=25, seconds=6.0),
@@ -84,6 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for place in filter(None, (options.json, options.plot, options.page)):
         if not place.parent.is_dir():  # before minutes of measuring
             parser.error(f"there is no folder {place.parent} to write {place.name} to")
+        if place.is_dir():
+            parser.error(f"{place} is a folder, not a file to write")
+    if options.plot and options.plot.suffix not in (".svg", ".png"):
+        parser.error(f"--plot: {options.plot} is no .svg or .png file")
     if options.page and not options.page.is_file():
         parser.error(f"there is no page {options.page} whose tables could be renewed")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -96,11 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             parser.error(f"--peer: {error}")
         found = record(cases, "quick" if options.quick else "full", peers)
     if options.json:
-        options.json.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        content = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+        write_whole(options.json, content.encode())
     if options.plot:
         plot(found, options.plot)
     if options.page:
-        options.page.write_text(with_tables(options.page.read_text(), found))
+        write_whole(options.page, with_tables(options.page.read_text(), found).encode())
 
 
 if __name__ == "__main__":

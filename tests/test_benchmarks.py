@@ -266,6 +266,8 @@ def test_command_writes_json_plot_and_page(tmp_path, monkeypatch, capsys):
     [
         ("--json=gone/f.json", "there is no folder gone"),
         ("--plot=gone/f.svg", "there is no folder gone"),
+        ("--json=.", "is a folder"),
+        ("--plot=f.txt", "no .svg or .png"),
         ("--page=gone.md", "there is no page gone.md"),
         ("--peer=unknown=python", "there is no adapter"),
         ("--peer=facebook_gtn=/gone/python", "/gone/python"),
