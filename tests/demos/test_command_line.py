@@ -183,6 +183,7 @@ def test_a_number_that_nothing_can_be_done_by_is_refused(app, command, option):
         (words.app, ["train", "--no-normaliser"], "--normaliser"),
         (words.app, ["train", "--context"], "--context"),
         (words.app, ["train", "--until", 9], "--until"),
+        (words.app, ["train", "--output", "softmax", "--fixed", 0.5], "--fixed"),
         (words.app, ["train", "--task", "words", "--passes", 3], "--passes"),
         (words.app, ["train", "--task", "words", "--system", "sdnn", "--context"], "--context"),
         (words.app, ["train", "--task", "words", "--holdout", 3], "--holdout"),

@@ -212,6 +212,8 @@ def train(
         )
         return
     output = output or Settings.output
+    if output != "rbf":
+        refuse_given(context, ["fixed"], f"{output} has no RBF centres")
     settings = Settings(output=output, passes=passes, fixed=fixed, seed=seed)
     out = out or Path("runs") / "words" / result_name(asdict(settings))
     found = load_characters(
