@@ -370,6 +370,8 @@ class ArcData(Mapping[str, Any]):
 
     def take(self, sources: Sources) -> ArcData:
         """Return the data of an operation's result."""
+        if not self._columns:
+            return self
         return ArcData({key: column.take(sources) for key, column in self._columns.items()})
 
     def merged(self, other: ArcData, suffixes: tuple[str, str] | None) -> ArcData:
@@ -407,14 +409,19 @@ class ArcData(Mapping[str, Any]):
 
 def merged(parts: Sequence[ArcData], suffixes: Sequence[str] | None) -> ArcData:
     """Return the data of several operands, on the same arcs: see :meth:`ArcData.merged`."""
-    example = tuple(f"_{k}" for k in range(len(parts)))
-    for_each = f"give one suffix for each of the {len(parts)} operands: suffixes={example}, say"
-    if suffixes is not None and len(suffixes) != len(parts):
-        raise DataError(f"suffixes={suffixes!r}; {for_each}")
     keys = [key for part in parts for key in part]
     shared = sorted({key for key in keys if keys.count(key) > 1})
-    if shared and suffixes is None:
-        raise DataError(f"several operands carry arc data {shared}; {for_each}")
+    if len(parts) != len(suffixes) if suffixes is not None else shared:
+        example = tuple(f"_{k}" for k in range(len(parts)))
+        problem = (
+            f"several operands carry arc data {shared}" if suffixes is None else f"{suffixes=!r}"
+        )
+        raise DataError(
+            f"{problem}; give one suffix for each of the {len(parts)} operands: "
+            f"suffixes={example}, say"
+        )
+    if not keys:
+        return ArcData()
     columns: dict[str, Column] = {}
     for part, suffix in zip(parts, suffixes or [""] * len(parts), strict=True):
         for key, column in part.columns().items():

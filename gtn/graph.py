@@ -15,7 +15,7 @@ from gtn.foreign_names import METHODS, told
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, visible
 from gtn.topology import Topology
 
-__all__ = ["Graph", "check_graph", "check_penalties", "check_table"]
+__all__ = ["Graph", "check_graph", "check_penalties", "check_symbols", "check_table"]
 
 Table = torch.Tensor | NDArray[Any]
 _NO_DATA = ArcData()
@@ -111,9 +111,9 @@ class Graph:
         if not isinstance(data, ArcData):
             data = _NO_DATA if data is None else ArcData(data)
         if check:
-            _check_labels(topology.ilabels, isymbols, "input")
+            check_symbols(topology.ilabels, isymbols, "input")
             if osymbols is not isymbols or not topology.is_acceptor:
-                _check_labels(topology.olabels, osymbols, "output")
+                check_symbols(topology.olabels, osymbols, "output")
             for key, column in data.columns().items():
                 if len(column) != topology.num_arcs:
                     raise DataError(
@@ -253,8 +253,8 @@ class Graph:
         """
         if osymbols is None and self.topology.is_acceptor:
             osymbols = isymbols
-        _check_labels(self.ilabels, isymbols, "input")
-        _check_labels(self.olabels, osymbols, "output")
+        check_symbols(self.ilabels, isymbols, "input")
+        check_symbols(self.olabels, osymbols, "output")
         return self._with(isymbols=isymbols, osymbols=osymbols)
 
     def _with_tensors(self, change: Any) -> Self:
@@ -437,10 +437,10 @@ def check_penalties(
             f"{plural} are {penalties.dtype} on {penalties.device}, those of the arcs "
             f"{like.dtype} on {like.device}; convert one, as with tensor.to(…)"
         )
-    wrong = ~(penalties.detach() > -torch.inf)
-    if wrong.any():
-        first = int(wrong.nonzero()[0])
-        raise bad_penalty(f"{what} {first} has penalty", penalties.detach()[first].item())
+    values = penalties.detach()
+    if count and not values.min() > -torch.inf:  # so is NaN
+        first = int((~(values > -torch.inf)).nonzero()[0])
+        raise bad_penalty(f"{what} {first} has penalty", values[first].item())
 
 
 def _check_dtype(penalties: torch.Tensor, plural: str) -> None:
@@ -460,13 +460,14 @@ def check_table(table: Any, side: str) -> None:
         )
 
 
-def _check_labels(labels: NDArray[np.int32], table: SymbolTable | None, side: str) -> None:
+def check_symbols(labels: NDArray[np.int32], table: SymbolTable | None, side: str) -> None:
+    """Check that the labels of a side have symbols in its table; raises ``SymbolError``."""
     if table is None:
         return
     check_table(table, side)
-    bad = ~table.known(labels)
-    if bad.any():
-        arc = int(np.argmax(bad))
+    has_symbol = table.known(labels)
+    if not has_symbol.all():
+        arc = int(np.argmin(has_symbol))
         known = sorted(table.labels)
         whose = f", whose labels are {known[0]} to {known[-1]}" if known else ""
         raise SymbolError(

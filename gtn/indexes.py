@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gtn.errors import GraphError
-from gtn.kernels.reachability import by_node, group_by
+from gtn.kernels.reachability import by_node, group_by, offsets_in_order
 
 __all__ = [
     "ArcIndex",
@@ -129,23 +129,15 @@ def by_ends(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int3
 
 def by_label(src: Int32s, labels: Int32s, num_nodes: int) -> ArcIndex:
     """Return arcs grouped by source, within a node by label (epsilon first), then by arc."""
-    if _in_order(src, labels):
-        offsets = np.searchsorted(src, np.arange(num_nodes + 1, dtype=np.int32))
-        every = np.arange(len(src), dtype=np.int32)
-        return ArcIndex(frozen(offsets.astype(np.int32)), frozen(every))
+    offsets, in_order = offsets_in_order(src, labels, num_nodes)
+    if in_order:  # as the arcs of strings and of emissions are
+        return ArcIndex(frozen(offsets), frozen(np.arange(len(src), dtype=np.int32)))
     top = int(labels.max(initial=-1)) + 2
     if top <= 4 * len(labels) + 1024:
-        in_order = grouped(frozen(labels + np.int32(1)), top).arcs
+        arcs = grouped(frozen(labels + np.int32(1)), top).arcs
     else:
-        in_order = frozen(np.argsort(labels, kind="stable").astype(np.int32))
-    return grouped(src, num_nodes, in_order)
-
-
-def _in_order(src: Int32s, labels: Int32s) -> bool:
-    """Whether arcs stand by source, within a node by label already, as those of emissions do."""
-    if not (src[1:] >= src[:-1]).all():
-        return False
-    return bool(((labels[1:] >= labels[:-1]) | (src[1:] > src[:-1])).all())
+        arcs = frozen(np.argsort(labels, kind="stable").astype(np.int32))
+    return grouped(src, num_nodes, arcs)
 
 
 def first_where(wrong: Mask) -> int | None:

@@ -23,6 +23,7 @@ __all__ = [
     "checked_lengths",
     "float64_penalties",
     "is_transformed",
+    "needs_gradient",
 ]
 
 Lengths = torch.Tensor | NDArray[Any] | Sequence[int] | int | None
@@ -43,9 +44,7 @@ def float64_penalties(graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.T
         GraphError: a start or final penalty that is NaN or -inf.
     """
     parts = (graph.penalties, graph.start_penalties, graph.final_penalties)
-    if not all(p.dtype is torch.float64 and p.is_cpu for p in parts):
-        parts = tuple(p.to(device="cpu", dtype=torch.float64) for p in parts)  # type: ignore[assignment]
-    arcs, starts, finals = parts
+    arcs, starts, finals = (part.cpu().double() for part in parts)
     for what, ends in (("start", starts), ("final", finals)):
         if not as_array(ends).min(initial=0.0) > -np.inf:  # so is NaN
             check_penalties(ends, len(ends), what)
@@ -123,6 +122,14 @@ def is_transformed(*tensors: torch.Tensor) -> bool:
         return False
     tangent_of: Any = forward_ad.unpack_dual
     return any(tangent_of(part).tangent is not None for part in tensors)
+
+
+def needs_gradient(*tensors: torch.Tensor) -> bool:
+    """Whether what is made of some tensors will be differentiated, so that autograd has to know.
+
+    Its way through a function of our own costs more than that function on a small graph.
+    """
+    return torch.is_grad_enabled() and any(part.requires_grad for part in tensors)
 
 
 def check_untransformed(*tensors: torch.Tensor) -> None:

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch
 from gtn.construction import check_no_numbers, label_of
 from gtn.errors import GraphError, SymbolError
-from gtn.graph import Graph, check_table
+from gtn.graph import Graph, check_symbols, check_table
+from gtn.indexes import integers
 from gtn.symbols import EPSILON_TEXT, SymbolTable, check_new
-from gtn.topology import Topology
+from gtn.topology import Topology, check_labels
 
 __all__ = ["String", "check_text", "string", "strings", "words_hint"]
 
@@ -58,10 +59,17 @@ def string(
         numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
     except SymbolError as error:
         raise SymbolError(f"{error}{words_hint(labels, symbols)}") from None
-    nodes = np.arange(len(items), dtype=np.int32)
-    topology = Topology(len(items) + 1, nodes, nodes + 1, numbers, starts=[0], finals=[len(items)])
-    penalties = torch.zeros(len(items), dtype=dtype or torch.get_default_dtype())
-    return Graph(topology, penalties, isymbols=symbols, osymbols=symbols)
+    given = integers(numbers, "ilabels")
+    check_labels(given, "ilabels")
+    check_symbols(given, symbols, "input")
+    count = len(items)
+    nodes = np.arange(count + 1, dtype=np.int32)
+    # The rest of a chain is right as it is made.
+    topology = Topology(
+        count + 1, nodes[:-1], nodes[1:], given, starts=nodes[:1], finals=nodes[-1:], check=False
+    )
+    penalties = torch.zeros(count, dtype=dtype or torch.get_default_dtype())
+    return Graph(topology, penalties, isymbols=symbols, osymbols=symbols, check=False)
 
 
 def strings(

@@ -24,7 +24,7 @@ from gtn.indexes import (
 from gtn.kernels.reachability import find_cycle, reach, strong_components, topological_order
 from gtn.symbols import EPSILON
 
-__all__ = ["Topology"]
+__all__ = ["Topology", "check_labels"]
 
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -41,6 +41,15 @@ _FIELDS = (
     "arc_offsets",
     "is_batch",
 )
+
+
+def check_labels(labels: Int32s, name: str) -> None:
+    """Raise ``GraphError`` for the first label that is neither >= 0 nor epsilon."""
+    bad = first_where(labels < EPSILON)
+    if bad is not None:
+        raise GraphError(
+            f"arc {bad} has {name[:-1]} {labels[bad]}; labels are >= 0, or EPSILON == -1"
+        )
 
 
 class Topology:
@@ -101,20 +110,21 @@ class Topology:
         check: bool = True,
         known: Mapping[str, Any] | None = None,
     ) -> None:
-        self.num_nodes = int(num_nodes)
-        self.src = integers(src, "src", check)
-        self.dst = integers(dst, "dst", check)
-        self.ilabels = integers(ilabels, "ilabels", check)
-        self.olabels = self.ilabels if olabels is None else integers(olabels, "olabels", check)
-        self.starts = integers(starts, "starts", check)
-        self.finals = integers(finals, "finals", check)
-        self.is_batch = node_offsets is not None if is_batch is None else is_batch
         if (node_offsets is None) != (arc_offsets is None):
             raise GraphError("a batch has both, node_offsets and arc_offsets; one is missing")
+        part = self.__dict__
+        part["num_nodes"] = int(num_nodes)
+        part["src"] = integers(src, "src", check)
+        part["dst"] = integers(dst, "dst", check)
+        part["ilabels"] = read = integers(ilabels, "ilabels", check)
+        part["olabels"] = read if olabels is None else integers(olabels, "olabels", check)
+        part["starts"] = integers(starts, "starts", check)
+        part["finals"] = integers(finals, "finals", check)
+        part["is_batch"] = node_offsets is not None if is_batch is None else is_batch
         if node_offsets is None or arc_offsets is None:
             node_offsets, arc_offsets = [0, self.num_nodes], [0, len(self.src)]
-        self.node_offsets = integers(node_offsets, "node_offsets", check)
-        self.arc_offsets = integers(arc_offsets, "arc_offsets", check)
+        part["node_offsets"] = integers(node_offsets, "node_offsets", check)
+        part["arc_offsets"] = integers(arc_offsets, "arc_offsets", check)
         if check:
             self._check()
         if known is not None:
@@ -138,12 +148,7 @@ class Topology:
                     f"nodes are 0 to {self.num_nodes - 1}"
                 )
         for name in ("ilabels", "olabels"):
-            labels = getattr(self, name)
-            bad = first_where(labels < EPSILON)
-            if bad is not None:
-                raise GraphError(
-                    f"arc {bad} has {name[:-1]} {labels[bad]}; labels are >= 0, or EPSILON == -1"
-                )
+            check_labels(getattr(self, name), name)
         for name in ("starts", "finals"):
             nodes = getattr(self, name)
             bad = first_where((nodes < 0) | (nodes >= self.num_nodes))
@@ -257,8 +262,13 @@ class Topology:
         return self.outgoing_by_ilabel
 
     @cached_property
+    def is_ascending(self) -> bool:
+        """Whether every arc leads to a node of a larger number, as those of products mostly do."""
+        return bool((self.src < self.dst).all())
+
+    @cached_property
     def _kahn(self) -> tuple[Int32s, int]:
-        if (self.src < self.dst).all():  # numbered so already, as products mostly are
+        if self.is_ascending:
             return frozen(np.arange(self.num_nodes, dtype=np.int32)), self.num_nodes
         order, found = topological_order(self.num_nodes, self.dst, *self.outgoing)
         return frozen(order), int(found)

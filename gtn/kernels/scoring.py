@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Int32s = NDArray[np.int32]
 Float64s = NDArray[np.float64]
 
-__all__ = ["shortest_from", "trace_back", "viterbi"]
+__all__ = ["best_paths", "chain_order", "chains", "shortest_from", "viterbi"]
 
 
 @njit(cache=True, nogil=True)
@@ -183,29 +183,136 @@ def _lowest_entries(
 
 
 @njit(cache=True, nogil=True)
-def trace_back(ends: Int32s, entry: Int32s, src: Int32s) -> tuple[Int32s, Int32s, Int32s]:
-    """Follow entry arcs from each end (-1: no path) to its start: O(length of the paths).
+def best_paths(
+    best: Float64s,
+    entry: Int32s,
+    src: Int32s,
+    starts: Int32s,
+    finals: Int32s,
+    final_penalties: Float64s,
+    node_offsets: Int32s,
+) -> tuple[Int32s, Int32s, Int32s, Int32s, NDArray[np.bool_]]:
+    """Follow entry arcs from the best final of each graph: O(F + length of the paths · log S).
+
+    Args:
+        best, entry: as of :func:`viterbi`.
+        src: source of each arc.
+        starts, finals: nodes, increasing.
+        node_offsets: ``[B + 1]``, the nodes of each graph.
 
     Returns:
-        The arcs of all paths, each in its order; ``offsets [E + 1]`` of the paths; the first
-        node of each, ``[E]``.
+        The arcs of all paths, each in its order; ``offsets [B + 1]`` of the paths; of each path
+        that there is, which start and which final it has, ``[P]``; and whether each graph has one,
+        ``[B]``. Ties go to the lowest final.
     """
-    offsets = np.zeros(len(ends) + 1, dtype=np.int32)
-    first = np.full(len(ends), -1, dtype=np.int32)
-    for e in range(len(ends)):
-        n = ends[e]
+    graphs = len(node_offsets) - 1
+    ends = np.full(graphs, -1, dtype=np.int32)  # the final, among `finals`
+    begins = np.empty(graphs, dtype=np.int32)
+    offsets = np.zeros(graphs + 1, dtype=np.int32)
+    graph = 0
+    least = np.inf
+    for f in range(len(finals)):
+        while finals[f] >= node_offsets[graph + 1]:
+            graph += 1
+            least = np.inf
+        total = best[finals[f]] + final_penalties[f]
+        if total < least:
+            least = total
+            ends[graph] = f
+    for graph in range(graphs):
         count = 0
-        while n >= 0 and entry[n] >= 0:
+        if ends[graph] >= 0:
+            n = finals[ends[graph]]
+            while entry[n] >= 0:
+                count += 1
+                n = src[entry[n]]
+            begins[graph] = np.searchsorted(starts, n)
+        offsets[graph + 1] = offsets[graph] + count
+    arcs = np.empty(offsets[graphs], dtype=np.int32)
+    for graph in range(graphs):
+        if ends[graph] >= 0:
+            n = finals[ends[graph]]
+            for place in range(offsets[graph + 1] - 1, offsets[graph] - 1, -1):
+                arcs[place] = entry[n]
+                n = src[entry[n]]
+    exists = ends >= 0
+    return arcs, offsets, begins[exists], ends[exists], exists
+
+
+@njit(cache=True, nogil=True)
+def chains(
+    offsets: Int32s, exists: NDArray[np.bool_]
+) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s]:
+    """Lay out chains of arcs that come one after the other: O(arcs).
+
+    Args:
+        offsets: of the arcs of each chain, ``[B + 1]``.
+        exists: whether there is such a chain; one that does not exist has no node, ``[B]``.
+
+    Returns:
+        source and destination of each arc, starts, finals, and the nodes' offsets ``[B + 1]``.
+    """
+    graphs = len(exists)
+    src = np.empty(offsets[graphs], dtype=np.int32)
+    dst = np.empty(offsets[graphs], dtype=np.int32)
+    starts = np.empty(graphs, dtype=np.int32)
+    finals = np.empty(graphs, dtype=np.int32)
+    node_offsets = np.zeros(graphs + 1, dtype=np.int32)
+    count, node = 0, 0
+    for graph in range(graphs):
+        if exists[graph]:
+            starts[count] = node
+            for arc in range(offsets[graph], offsets[graph + 1]):
+                src[arc] = node
+                dst[arc] = node + 1
+                node += 1
+            finals[count] = node
+            node += 1
             count += 1
-            n = src[entry[n]]
-        first[e] = n
-        offsets[e + 1] = offsets[e] + count
-    arcs = np.empty(offsets[len(ends)], dtype=np.int32)
-    for e in range(len(ends)):
-        n = ends[e]
-        place = offsets[e + 1]
-        while n >= 0 and entry[n] >= 0:
-            place -= 1
-            arcs[place] = entry[n]
-            n = src[entry[n]]
-    return arcs, offsets, first
+        node_offsets[graph + 1] = node
+    return src, dst, starts[:count].copy(), finals[:count].copy(), node_offsets
+
+
+@njit(cache=True, nogil=True)
+def chain_order(
+    src: Int32s,
+    dst: Int32s,
+    starts: Int32s,
+    finals: Int32s,
+    node_offsets: Int32s,
+    arc_offsets: Int32s,
+) -> tuple[Int32s, bool]:
+    """Put the arcs of chains in the order of their paths: O(N + A).
+
+    Args:
+        src, dst: of each arc.
+        starts, finals: nodes, increasing.
+        node_offsets, arc_offsets: of each graph, ``[B + 1]``.
+
+    Returns:
+        the arcs, graph by graph; and whether each graph is a chain from its one start to its one
+        final, or has no nodes. If one is neither, the arcs say nothing.
+    """
+    order = np.empty(len(src), dtype=np.int32)
+    leaving = np.full(node_offsets[-1], -1, dtype=np.int32)
+    for arc in range(len(src)):
+        if leaving[src[arc]] >= 0:
+            return order, False
+        leaving[src[arc]] = arc
+    chain = 0
+    for graph in range(len(node_offsets) - 1):
+        at, end = arc_offsets[graph], arc_offsets[graph + 1]
+        nodes = node_offsets[graph + 1] - node_offsets[graph]
+        if nodes == 0:
+            continue
+        if nodes != end - at + 1 or chain >= min(len(starts), len(finals)):
+            return order, False
+        n, past = starts[chain], node_offsets[graph + 1]
+        while n < past and at < end and leaving[n] >= 0:
+            order[at] = leaving[n]
+            n = dst[leaving[n]]
+            at += 1
+        if at < end or n != finals[chain]:
+            return order, False
+        chain += 1
+    return order, chain == len(starts) and chain == len(finals)

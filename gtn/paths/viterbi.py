@@ -18,6 +18,7 @@ from gtn.batch import rearranged, traced
 from gtn.beam import pruned
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
+from gtn.indexes import frozen, integers
 from gtn.kernels import scoring as kernels
 from gtn.paths.ways import least_ways
 from gtn.product.failure import check_reads_none
@@ -90,24 +91,9 @@ def viterbi_path(
     topology = graph.topology
     arcs, starts, finals = (as_array(p) for p in float64_penalties(graph))
     best, entry = least_ways(topology, arcs, starts, finals)
-    ends = np.full(topology.batch_size, -1, dtype=np.int32)
-    owner = topology.graph_of_nodes(topology.finals)
-    totals = best[topology.finals] + finals
-    by_penalty = np.lexsort((topology.finals, totals, owner))
-    graphs, first = np.unique(owner[by_penalty], return_index=True)
-    chosen = by_penalty[first]
-    reachable = totals[chosen] < np.inf
-    ends[graphs[reachable]] = topology.finals[chosen[reachable]]
-    path_arcs, offsets, origins = kernels.trace_back(ends, entry, topology.src)
-    return chains(
-        graph,
-        path_arcs,
-        offsets,
-        np.searchsorted(topology.starts, origins[ends >= 0]).astype(np.int32),
-        np.searchsorted(topology.finals, ends[ends >= 0]).astype(np.int32),
-        exists=ends >= 0,
-        batch=topology.is_batch,
-    )
+    ends = topology.starts, topology.finals, finals, topology.node_offsets
+    *path, exists = kernels.best_paths(best, entry, topology.src, *ends)
+    return chains(graph, *path, exists=exists, batch=topology.is_batch)
 
 
 def viterbi_penalty(graph: Graph) -> torch.Tensor:
@@ -180,17 +166,15 @@ def chains(
     batch: bool,
 ) -> Graph:
     """Return chains of the given arcs; a path that does not exist has no node."""
-    lengths = np.diff(offsets)
-    node_offsets = np.concatenate(([0], np.cumsum(np.where(exists, lengths + 1, 0))))
-    before = np.repeat(node_offsets[:-1] - offsets[:-1], lengths)
-    src = np.arange(len(arcs)) + before
+    offsets = integers(offsets, "offsets", check=False)
+    src, dst, begins, ends, node_offsets = kernels.chains(offsets, frozen(exists))
     topology = Topology(
         int(node_offsets[-1]),
         src,
-        src + 1,
+        dst,
         *graph.topology.labels_of(arcs),
-        starts=node_offsets[:-1][exists],
-        finals=node_offsets[1:][exists] - 1,
+        starts=begins,
+        finals=ends,
         node_offsets=node_offsets,
         arc_offsets=offsets,
         is_batch=batch,
@@ -222,38 +206,41 @@ def path_labels(path: Graph | list[Any], side: str = "output") -> Any:
     if isinstance(path, list):
         return [path_labels(one, side) for one in path]
     check_graph(path)
-    topology = path.topology
+    t = path.topology
+    ends = t.starts, t.finals, t.node_offsets, t.arc_offsets
+    in_order, is_path = kernels.chain_order(t.src, t.dst, *ends)
+    if not is_path:
+        raise _no_path(t)
+    labels = (t.ilabels if side == "input" else t.olabels)[in_order]
+    parts = (labels[first:last] for first, last in pairwise(t.arc_offsets.tolist()))
+    found = [part[part >= 0] for part in parts]
+    return found if t.is_batch else found[0]
+
+
+def _no_path(topology: Topology) -> GraphError:
+    """Return what keeps a topology, or one of a batch, from being a single path."""
     outermost = []
     for name, ends in (("leave", topology.src), ("enter", topology.dst)):
         counts = np.bincount(ends, minlength=topology.num_nodes)
         if (counts > 1).any():
             node = int(np.argmax(counts > 1))
-            raise GraphError(
+            return GraphError(
                 f"{counts[node]} arcs {name} node {node}: not a single path; viterbi_path and "
                 "n_best choose paths of a graph"
             )
         outermost.append(np.flatnonzero(counts == 0))
     chains = np.diff(topology.node_offsets) - np.diff(topology.arc_offsets)
     if (chains > 1).any() or not topology.is_acyclic:
-        raise GraphError("not a single path: the graph is in several pieces, or is a cycle")
-    for name, ends, expected in (
-        ("starts", topology.starts, outermost[1]),
-        ("finals", topology.finals, outermost[0]),
-    ):
-        if not np.array_equal(ends, expected):
-            raise GraphError(
-                f"not a single path: the {name} are nodes {ends.tolist()}, the "
-                f"{'first' if name == 'starts' else 'last'} nodes of the chain {expected.tolist()}"
-            )
-    place = np.empty(topology.num_nodes, dtype=np.int64)
-    place[topology.order] = np.arange(topology.num_nodes)
-    owner = topology.arc_graph
-    in_order = np.lexsort((place[topology.src], owner))
-    labels = (topology.ilabels if side == "input" else topology.olabels)[in_order]
-    bounds = topology.arc_offsets
-    parts = (labels[first:last] for first, last in pairwise(bounds))
-    found = [part[part >= 0] for part in parts]
-    return found if topology.is_batch else found[0]
+        return GraphError("not a single path: the graph is in several pieces, or is a cycle")
+    last, first = outermost
+    if not np.array_equal(topology.starts, first):
+        name, ends, end, expected = "starts", topology.starts, "first", first
+    else:
+        name, ends, end, expected = "finals", topology.finals, "last", last
+    return GraphError(
+        f"not a single path: the {name} are nodes {ends.tolist()}, the {end} nodes of the chain "
+        f"{expected.tolist()}"
+    )
 
 
 def path_text(path: Graph | list[Any], side: str = "output", separator: str = "") -> Any:
@@ -279,7 +266,7 @@ def path_text(path: Graph | list[Any], side: str = "output", separator: str = ""
     labels = path_labels(path, side)
     rows = labels if path.topology.is_batch else [labels]
     texts = [
-        separator.join(str(x) for x in (row if table is None else table.decode(row)))
-        for row in rows
+        separator.join(map(str, row) if table is None else table.decode(row))
+        for row in (row.tolist() for row in rows)
     ]
     return texts if path.topology.is_batch else texts[0]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gtn.batch import gather
 from gtn.data import Sources
 from gtn.kernels import gathering as kernels
-from gtn.tensors import as_array, as_index, is_transformed
+from gtn.tensors import as_array, as_index, is_transformed, needs_gradient
 
 __all__ = ["gathered_sums", "sum_of", "sums_of_sources"]
 
@@ -37,12 +37,23 @@ def gathered_sums(*rows: Row) -> tuple[torch.Tensor, ...]:
         and not is_transformed(*given)
     ):
         pairs = [(first, second) for _, (first, second) in rows]
+        if not needs_gradient(*given):
+            return tuple(_sums(pairs, given))
         found: tuple[torch.Tensor, ...] = _GatheredSums.apply(pairs, *given)  # type: ignore[no-untyped-call]
         return found
     return tuple(
         sum_of([gather(part, index) for part, index in zip(values, indexes, strict=True)])
         for values, indexes in rows
     )
+
+
+def _sums(pairs: list[tuple[Int32s, Int32s]], values: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Return ``a[i] + b[j]`` for each pair of indexes, of the values two by two."""
+    arrays = [as_array(part) for part in values]
+    return [
+        torch.from_numpy(kernels.gathered_sum(a, i, b, j))
+        for (i, j), a, b in zip(pairs, arrays[::2], arrays[1::2])
+    ]
 
 
 class _GatheredSums(torch.autograd.Function):
@@ -54,11 +65,7 @@ class _GatheredSums(torch.autograd.Function):
     ) -> tuple[torch.Tensor, ...]:
         ctx.pairs, ctx.counts = pairs, [len(part) for part in values]
         ctx.set_materialize_grads(False)
-        arrays = [as_array(part) for part in values]
-        sums = [
-            torch.from_numpy(kernels.gathered_sum(a, i, b, j))
-            for (i, j), a, b in zip(pairs, arrays[::2], arrays[1::2])
-        ]
+        sums = _sums(pairs, values)
         needed = ctx.needs_input_grad[1:]
         ctx.mark_non_differentiable(
             *(s for s, a, b in zip(sums, needed[::2], needed[1::2]) if not (a or b))

@@ -29,7 +29,7 @@ def is_lookup(a: Topology, read: Topology) -> bool:
     What is found is then mostly much smaller than the large side, which should not be gone through
     each time.
     """
-    few, many = sorted((a, read), key=lambda t: t.num_arcs)
+    few, many = (a, read) if a.num_arcs <= read.num_arcs else (read, a)
     much = _MUCH if _is_thin(few) else _MUCH_MORE
     return many.num_arcs >= max(much * few.num_arcs, _MUCH * _LARGE)
 
@@ -40,7 +40,7 @@ def most_looked_up(a: Topology, read: Topology) -> int:
     Half of that side, if strings are looked up; an eighth for lattices, which often find more, so
     that little is lost where they do.
     """
-    few, many = sorted((a, read), key=lambda t: t.num_arcs)
+    few, many = (a, read) if a.num_arcs <= read.num_arcs else (read, a)
     return many.num_arcs // (2 if _is_thin(few) else 8)
 
 
@@ -146,7 +146,7 @@ def _order(topology: Topology, by_label: ArcIndex) -> Int32s | None:
 
     The topology's own order would take an index of all its arcs, and keep it.
     """
-    if (topology.src < topology.dst).all():
+    if topology.is_ascending:
         return topology.order
     places = frozen(np.arange(len(by_label.arcs), dtype=np.int32))
     dst = frozen(topology.dst[by_label.arcs])

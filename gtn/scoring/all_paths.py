@@ -15,7 +15,7 @@ from gtn.graph import Graph, check_graph
 from gtn.kernels import masses as kernels
 from gtn.product.failure import check_reads_none
 from gtn.scoring.recursion import exp_minus, path_sums, potentials, shares, solve
-from gtn.tensors import as_array, as_given, as_index, float64_penalties
+from gtn.tensors import as_array, as_given, as_index, float64_penalties, needs_gradient
 from gtn.topology import Topology
 
 __all__ = [
@@ -126,22 +126,28 @@ def posteriors_float64(graph: Graph) -> Posteriors:
 
 def _total(nodes: torch.Tensor, finals: torch.Tensor, topology: Topology) -> torch.Tensor:
     """Add the ways to end, per graph of the batch (eq. 14): ``[]``, or ``[B]`` for a batch."""
-    totals: torch.Tensor = _Totals.apply(nodes, finals, topology)  # type: ignore[no-untyped-call]
+    totals: torch.Tensor
+    if needs_gradient(nodes, finals):
+        totals = _Totals.apply(nodes, finals, topology)  # type: ignore[no-untyped-call]
+    else:
+        totals = _totals(nodes, finals, topology)
     return totals if topology.is_batch else totals.squeeze(0)
 
 
+def _totals(nodes: torch.Tensor, finals: torch.Tensor, topology: Topology) -> torch.Tensor:
+    """Return minus the log of the sum over the finals of each graph, ``[B]``."""
+    ends = as_array(nodes), topology.finals, as_array(finals), topology.node_offsets
+    return torch.from_numpy(kernels.totals(*ends))
+
+
 class _Totals(torch.autograd.Function):
-    """Minus the log of the sum over the finals of each graph, of node and final penalties."""
+    """:func:`_totals`, differentiable."""
 
     @staticmethod
     def forward(
         ctx: Any, nodes: torch.Tensor, finals: torch.Tensor, topology: Topology
     ) -> torch.Tensor:
-        found = torch.from_numpy(
-            kernels.totals(
-                as_array(nodes), topology.finals, as_array(finals), topology.node_offsets
-            )
-        )
+        found = _totals(nodes, finals, topology)
         ctx.topology = topology
         ctx.save_for_backward(nodes, finals, found)
         return found

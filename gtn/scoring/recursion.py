@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from gtn.graph import check_penalties
 from gtn.kernels import masses as kernels
 from gtn.scoring.cycles import CyclicSums
-from gtn.tensors import as_array, as_index, check_untransformed
+from gtn.tensors import as_array, as_index, check_untransformed, needs_gradient
 from gtn.topology import Topology
 
 __all__ = [
@@ -148,6 +148,8 @@ def path_sums(
 
 def potentials(sums: PathSums, arcs: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
     """Return the potentials ``[N]``, differentiable to the arc and start penalties they have."""
+    if not needs_gradient(arcs, starts):
+        return torch.from_numpy(sums.potentials)
     result: torch.Tensor = _Potentials.apply(arcs, starts, sums)  # type: ignore[no-untyped-call]
     return result
 
