@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from grammars.regex import regex
-from grammars.rule_applications import acceptor, applications, least, merged
+from grammars.rule_applications import acceptor, applications, leaders, least, merged
 from gtn.batch import assemble, gather, rearranged, traced
-from gtn.construction import from_arcs
+from gtn.construction import from_arrays
 from gtn.data import Sources
 from gtn.epsilons import remove_epsilon
 from gtn.errors import GraphError
@@ -126,21 +125,33 @@ def rewrite(
     turned = direction == "right-to-left"
     if turned:
         left, right = letters.turned(right), letters.turned(left)
-    ways = applications(
-        reverse(parts) if turned else parts,
-        left,
-        right,
-        letters.count,
-        sees_written=direction != "simultaneous",
-        optional=optional,
-        max_nodes=max_nodes,
-    )
-    if turned:
-        ways = reverse(ways)
-    ways = least(ways, max_nodes)
-    if not parts.penalties.requires_grad and not parts.data:
-        ways = merged(ways, parts, letters.count, max_nodes)
-    return _rule(ways, parts, letters)
+
+    def ways(parts: Graph) -> Graph:
+        found = applications(
+            reverse(parts) if turned else parts,
+            left,
+            right,
+            letters.count,
+            sees_written=direction != "simultaneous",
+            optional=optional,
+            max_nodes=max_nodes,
+        )
+        return least(reverse(found) if turned else found, max_nodes)
+
+    if parts.penalties.requires_grad or parts.data:
+        return _rule(ways(parts), parts, letters)
+    first = leaders(parts, letters.count)
+    copies, changes = np.split(first, [letters.count])
+    shared = _shared(parts, changes, max_nodes)
+    if shared is not None:
+        found = ways(shared)
+        names = np.concatenate((copies, changes[shared.sources[0].index]))
+        same = merged(found, names[found.ilabels], max_nodes)
+        if same is not None:
+            return _rule(same, parts, letters)
+    found = ways(parts)
+    same = merged(found, first[found.ilabels], max_nodes)
+    return _rule(found if same is None else same, parts, letters)
 
 
 @dataclass(frozen=True)
@@ -217,21 +228,38 @@ def _change(given: Graph | Mapping[str, str], letters: _Letters) -> Graph:
 
 def _spelled(pairs: Mapping[str, str], table: SymbolTable) -> Graph:
     """Return the transducer of pairs of texts, letter beside letter."""
-    arcs: list[tuple[int, int, str | None, str | None]] = []
-    nodes = 2
+    reads: list[int] = []
+    writes: list[int] = []
+    lengths: list[int] = []
     for read, written in pairs.items():
         if not (isinstance(read, str) and isinstance(written, str)):
             raise GraphError(f"the change {read!r}: {written!r} is no pair of texts")
-        both = list(zip_longest(read, written))
         lacking = next((symbol for symbol in (*read, *written) if symbol not in table), None)
         if lacking is not None:
             raise GraphError(
                 f"the change {read!r}: {written!r} has {lacking!r}, which the alphabet lacks"
             )
-        steps = [0, *range(nodes, nodes + len(both) - 1), 1]
-        nodes += max(len(both) - 1, 0)
-        arcs += [(steps[i], steps[i + 1], *pair) for i, pair in enumerate(both)]
-    return from_arcs(arcs, final=1, symbols=table)
+        longer = max(len(read), len(written))
+        if longer:
+            lengths.append(longer)
+            for labels, text in ((reads, read), (writes, written)):
+                labels.extend(map(table.label, text))
+                labels.extend([EPSILON] * (longer - len(text)))
+    # Each pair leads from node 0 to node 1, through nodes of its own.
+    count, arcs = np.array(lengths, dtype=np.int64), np.arange(len(reads))
+    past = np.cumsum(count)
+    own = 2 + arcs - np.repeat(np.arange(len(count)), count)
+    src, dst = own - 1, own.copy()
+    src[past - count], dst[past - 1] = 0, 1
+    return from_arrays(
+        src,
+        dst,
+        np.array(reads, dtype=np.int64),
+        np.array(writes, dtype=np.int64),
+        final=1,
+        num_nodes=2 + len(arcs) - len(count),
+        symbols=table,
+    )
 
 
 def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph | None:
@@ -312,6 +340,26 @@ def _parts(change: Graph) -> Graph:
     if not parts.num_arcs:
         raise GraphError("the change has no path that reads or writes anything")
     return parts
+
+
+def _shared(parts: Graph, leaders: Ints, max_nodes: int) -> Graph | None:
+    """Return parts with the same paths that share what begins alike, and what ends alike.
+
+    Its sources are arcs of the parts. None where two paths would become one by it.
+
+    Args:
+        parts: of many words, say.
+        leaders: a number for each arc, that of all arcs of equal labels and penalty.
+    """
+    _, arc, kind = np.unique(leaders, return_index=True, return_inverse=True)
+    found = merged(parts, arc[kind], max_nodes)
+    if found is None:
+        return None
+    arcs = found.ilabels
+    topology = found.topology.relabelled(parts.ilabels[arcs], parts.olabels[arcs])
+    given = np.full(len(found.starts), -1), np.full(len(found.finals), -1)  # on the arcs
+    shared = rearranged(parts, topology, arcs, *(end.astype(np.int32) for end in given))
+    return traced(_parts(shared), shared)
 
 
 def _rule(ways: Graph, parts: Graph, letters: _Letters) -> Graph:

@@ -16,16 +16,18 @@ from numpy.typing import NDArray
 from gtn.composition import compose, intersect
 from gtn.construction import from_arrays
 from gtn.determinization import determinize
-from gtn.determinization.ambiguity import is_unambiguous
 from gtn.determinization.minimization import minimize
 from gtn.graph import Graph
+from gtn.indexes import frozen
+from gtn.kernels.obligations import meet
+from gtn.optimization import connect
 from gtn.rational import concat, project, reverse
 from gtn.rational.relabelling import relabel
 from gtn.symbols import EPSILON
 from gtn.texts import string
 from gtn.topology import Topology
 
-__all__ = ["acceptor", "applications", "least", "merged"]
+__all__ = ["acceptor", "applications", "leaders", "least", "merged"]
 
 Ints = NDArray[Any]
 
@@ -101,38 +103,65 @@ def applications(
         return project(compose(watched, _watch(context, count, holds, fails, max_nodes)))
 
     unchanged = [marks.no_part, marks.no_part_behind]
+    backwards = []  # what is found in the reverse order
     if left is not None:
         letters = writes if sees_written else reads
         ways = where(ways, left, letters, holds=[marks.opens, *unchanged], fails=[marks.no_left])
-    ways = reverse(ways)
-    if right is not None:
-        ways = where(ways, reverse(right), reads, holds=[marks.closes], fails=[])
     if not optional:
         for one, mark in zip((part, with_letters), unchanged, strict=True):
             if one.num_nodes and mark in ways.ilabels:
                 follows = one if right is None else concat(one, right)
-                ways = where(ways, reverse(follows), reads, holds=[], fails=[mark])
-    ways = reverse(ways)
+                found = _without(ways, reads, mark, least(follows, max_nodes), max_nodes)
+                if found is None:
+                    backwards.append((follows, [], [mark]))
+                else:
+                    ways = found
+    if right is not None:
+        backwards.append((right, [marks.closes], []))
+    if backwards:
+        ways = reverse(ways)
+        for follows, holds, fails in backwards:
+            ways = where(ways, reverse(follows), reads, holds=holds, fails=fails)
+        ways = reverse(ways)
     bare = np.arange(count + parts.num_arcs + len(marks))
     bare[[count - 2, count - 1, *marks]] = EPSILON
     return acceptor(ways.topology, bare[ways.ilabels])
 
 
-def merged(ways: Graph, parts: Graph, count: int, max_nodes: int) -> Graph:
-    """Return the least acceptor of ways in which arcs of equal labels and penalty are one.
-
-    Where two ways would become one by it, the ways as they are.
-    """
+def leaders(parts: Graph, count: int) -> Ints:
+    """Return of each number of a way the first that has equal labels and penalty."""
     letters = np.arange(count)
     copies = np.stack((letters, letters, np.zeros(count)))
     penalties = parts.penalties.detach().double().cpu().numpy()
     changes = np.stack((parts.ilabels, parts.olabels, penalties))
     kinds = np.concatenate((copies, changes), axis=1)
-    _, leaders, kind = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
-    same = acceptor(ways.topology, leaders[kind.reshape(-1)][ways.ilabels])
-    if np.array_equal(same.ilabels, ways.ilabels) or not is_unambiguous(same):
-        return ways
-    return least(same, max_nodes)
+    _, first, kind = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    return first[kind.reshape(-1)]
+
+
+def merged(graph: Graph, labels: Ints, max_nodes: int) -> Graph | None:
+    """Return the least acceptor of a graph's paths, spelled in other labels.
+
+    None where two paths would become one by it.
+
+    Args:
+        graph: of one start, without epsilons; each node lies on a path.
+        labels: of each arc, none epsilon.
+    """
+    spelled = acceptor(graph.topology, labels)
+    deterministic = determinize(spelled, semiring="boolean", max_nodes=max_nodes)
+    # Two paths that spell the same are in one subset throughout: where they meet, or at their
+    # ends, two arcs behind one lead to the same node, or both to finals.
+    t, behind = spelled.topology, deterministic.sources[0]
+    sizes = np.diff(behind.offsets)
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    several = sizes[owner] > 1
+    ends = t.dst[behind.index[several]].astype(np.int64)
+    ends[t.final_of_nodes[ends] >= 0] = t.num_nodes
+    meeting = owner[several] * (t.num_nodes + 1) + ends
+    if len(np.unique(meeting)) < len(meeting):
+        return None
+    return minimize(deterministic, semiring="boolean")
 
 
 def least(ways: Graph, max_nodes: int) -> Graph:
@@ -200,6 +229,42 @@ def _bracketed(parts: Graph, count: int, marks: _Marks) -> Graph:
         (t.finals, outside, marks.closes),
     ]
     return _from_rows(rows, outside, outside)
+
+
+def _without(ways: Graph, reads: Ints, mark: int, follows: Graph, max_nodes: int) -> Graph | None:
+    """Return the ways on which the mark is nowhere followed by a text, in reading order.
+
+    Thousands of parts are looked for at once: what of them has begun in front of a place is mostly
+    the suffixes of the longest. Marks that are put by a rule of many letters may leave more than
+    ``max_nodes`` such sets apart; then there is no answer, None.
+
+    Args:
+        ways: of one start.
+        reads: what each number of a way reads.
+        mark: its number.
+        follows: the texts, deterministic.
+    """
+    seen = reads.copy()
+    seen[mark] = mark
+    t, text = ways.topology, follows.topology
+    nodes, src, dst, arcs, too_many = meet(
+        *t.outgoing,
+        frozen(seen[t.ilabels].astype(np.int32)),
+        t.dst,
+        int(t.starts[0]),
+        *text.outgoing_by_ilabel,
+        text.ilabels,
+        text.dst,
+        int(text.starts[0]),
+        frozen(text.final_of_nodes >= 0),
+        mark,
+        max_nodes,
+    )
+    if too_many:
+        return None
+    finals = np.flatnonzero(t.final_of_nodes[nodes] >= 0)
+    found = from_arrays(src, dst, t.ilabels[arcs], start=0, final=finals, num_nodes=len(nodes))
+    return connect(found)
 
 
 def _watch(context: Graph, count: int, holds: list[int], fails: list[int], max_nodes: int) -> Graph:
