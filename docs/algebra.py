@@ -68,7 +68,11 @@ beam [another](speech.md#training-through-the-beam).
 Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
 `optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
 semiring="tropical")`. `cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l,
-after=r, alphabet=symbols)`, whose penalties can be learned. A word is looked up in a large graph by
+after=r, alphabet=symbols)`, whose penalties can be learned. The rule of a dictionary is
+`rewrite(dict(pairs), before="^|[ ]", after="[ ]|$", alphabet=letters)`: 20,000 words take 2 s on
+one core, and a sentence through the rule 1 ms (pynini took 0.5 s for 300 of these words and 10 s
+for 1,000). Without contexts a word may begin at each letter, and the rule has the more arcs: 10,000
+words take 10 s. A word is looked up in a large graph by
 `gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one costs what
 it finds. Many at once are `gtn.strings(words) @ graph`. Of `paths()`, `gtn.n_best(a, count)` gives
 as many as are asked for, best first, all if there are fewer.

@@ -66,6 +66,11 @@ def rewrite(
     own. A part without letters is changed once at a place: in front of another part or a letter,
     but not right behind a part. A path of ``change`` that reads and writes nothing does not count.
 
+    A change may be a dictionary of thousands of words. Time and memory are then mostly those of the
+    rule itself: nodes as letters of the words, at each of them an arc for each letter and, where a
+    part may begin, for each pair of letters that begins one. Penalties that are learned keep the
+    arcs of all words apart, so that each such node has as many arcs as there are words.
+
     Args:
         change: transducer; or texts and what becomes of them, letter beside letter.
         before, after: contexts: acceptors without penalties, or regular expressions over the

@@ -11,6 +11,7 @@ import torch
 
 import gtn
 from grammars.rewriting import BEGIN, END, rewrite
+from grammars.rule_applications import applications
 from gtn.testing.openfst import assert_same_language, language, to_openfst
 
 DIRECTIONS = ("left-to-right", "right-to-left", "simultaneous")
@@ -289,6 +290,73 @@ def test_equal_arcs_are_one_unless_a_way_is_lost():
     twice = gtn.from_arcs([(0, 1, "a", "b"), (0, 1, "a", "b")], final=1)
     rule = rewrite(twice, alphabet="ab")
     assert gtn.forward_penalty(gtn.string("aa") @ rule).item() == pytest.approx(-math.log(4))
+
+
+def word_pairs(count):
+    """Words of some syllables, and what becomes of each: another word, one letter more, or none."""
+    rng = random.Random(0)
+    syllables = [one + other for one in "bdfglmnprst" for other in "aeiou"]
+    words = dict.fromkeys("".join(rng.choices(syllables, k=rng.randint(1, 4))) for _ in range(4000))
+    words = list(words)[: count + 1]
+    return {
+        word: (other, word + "s", word[:-1])[k % 3]
+        for k, (word, other) in enumerate(itertools.pairwise(words))
+    }
+
+
+@pytest.mark.parametrize("contexts", [{}, {"before": "^|[ ]", "after": "[ ]|$"}])
+def test_a_rule_grows_with_its_words(contexts, monkeypatch):
+    """So does the largest graph on the way, not with the square of the words."""
+    sizes = []
+
+    def recorded(*operands, **options):
+        found = applications(*operands, **options)
+        sizes[-1].append(found.num_arcs)
+        return found
+
+    monkeypatch.setattr("grammars.rewriting.applications", recorded)
+    for count in (400, 800, 1600):
+        sizes.append([])
+        pairs = word_pairs(count)
+        rule = rewrite(pairs, alphabet="abcdefghijklmnopqrstuvwxyz ", **contexts)
+        sizes[-1].append(rule.num_arcs)
+        text = " ".join(list(pairs)[:20])
+        if contexts:
+            assert written(text, rule) == " ".join(list(pairs.values())[:20])
+    small, middle, large = sizes
+    assert len(large) == 2  # equal arcs were one from the beginning: there was one search
+    for one, other in itertools.pairwise((small, middle, large)):
+        assert all(later <= 2.2 * earlier for earlier, later in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_in_either_order_what_must_not_follow_is_found(mode, monkeypatch):
+    """Where too much would have to be kept in mind in reading order, it is the reverse order."""
+    rng = random.Random(f"orders {mode}")
+    rules = [random_rule(rng, insertions=True) for _ in range(COUNT)]
+    options = {"alphabet": LETTERS, "direction": mode[0], "optional": mode[1]}
+
+    def made():
+        return [
+            rewrite(change_of(pairs), before=before, after=after, **options)
+            for pairs, before, after in rules
+        ]
+
+    forwards = made()
+    monkeypatch.setattr("grammars.rule_applications.meet", lambda *_: (*[None] * 4, True))
+    for one, other in zip(forwards, made(), strict=True):
+        assert one.topology.src.tolist() == other.topology.src.tolist()
+        assert gtn.isomorphic(one, other)
+        assert one.sources[0].index.tolist() == other.sources[0].index.tolist()
+
+
+def test_what_must_be_kept_in_mind_in_reading_order_is_bounded():
+    """A change of any twelve letters behind a b: each of the last twelve places may begin one."""
+    arcs = [(n, n + 1, one, other) for n in range(12) for one, other in ("ab", "ba")]
+    change = gtn.from_arcs(arcs, final=12, symbols=LETTERS)
+    rule = rewrite(change, before="b", alphabet=LETTERS, direction="simultaneous", max_nodes=400)
+    assert written("aab" + "ab" * 6 + "b", rule) == "aab" + "ba" * 6 + "b"
+    assert written("aab" + "ab" * 5 + "b", rule) == "aab" + "ab" * 5 + "b"
 
 
 def test_tables_and_alphabets():

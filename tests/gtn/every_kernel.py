@@ -15,7 +15,7 @@ import torch
 import gtn
 from gtn import kernels
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
-from gtn.kernels import string_sets
+from gtn.kernels import obligations, string_sets
 from recognizers.datasets import pages, pasting
 from recognizers.online.amap import amap
 from recognizers.online.extrema import extrema
@@ -118,6 +118,13 @@ def on_small_graphs(turn: int) -> None:
         made = gtn.determinize(graph, semiring="boolean", side="both")
         gtn.minimize(made, semiring="boolean")
         gtn.difference(a, gtn.project(graph))
+        kept, found = a.topology, gtn.determinize(gtn.project(graph), semiring="boolean").topology
+        if len(kept.starts) and len(found.starts):
+            obligations.meet(
+                *(*kept.outgoing, kept.ilabels, kept.dst, int(kept.starts[0])),
+                *(*found.outgoing_by_ilabel, found.ilabels, found.dst, int(found.starts[0])),
+                *(found.final_of_nodes >= 0, 2, 40),
+            )
     if turn % 2 == 0:
         gtn.minimize(gtn.determinize(gtn.GraphBatch.from_graphs([a, a]), side="both"))
         if gtn.is_functional(a):
