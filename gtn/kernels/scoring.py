@@ -294,7 +294,7 @@ def chain_order(
         final, or has no nodes. If one is neither, the arcs say nothing.
     """
     order = np.empty(len(src), dtype=np.int32)
-    leaving = np.full(node_offsets[-1], -1, dtype=np.int32)
+    leaving = np.full(node_offsets[len(node_offsets) - 1], -1, dtype=np.int32)
     for arc in range(len(src)):
         if leaving[src[arc]] >= 0:
             return order, False
