@@ -108,11 +108,11 @@ def make_way(folder: Path, names: Collection[str]) -> None:
     Raises:
         ValueError: it has other files, whose texts would be lost; it is left as it is.
     """
-    labels = folder / "labels.csv"
+    labels, ours = folder / "labels.csv", set(names)
     if not labels.exists():
         return
     with labels.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        others = [row.get("file") for row in csv.DictReader(lines) if row.get("file") not in names]
+        others = [row.get("file") for row in csv.DictReader(lines) if row.get("file") not in ours]
     if others:
         raise ValueError(
             f"{labels} has the text of {others[0] or 'other files'}, which is not written now, and "

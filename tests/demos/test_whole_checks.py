@@ -189,6 +189,14 @@ def test_checks_of_another_seed_are_all_of_that_seed(folder, tmp_path):
         assert check.path.read_bytes() == other.path.read_bytes()
 
 
+def test_texts_are_not_lost_where_no_check_can_be_composed(tmp_path):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,text\ntrain_000.png,1.00\n")
+    with pytest.raises((OSError, ValueError), match="nowhere"):
+        write_checks(tmp_path, "train", 1, digits=tmp_path / "nowhere")
+    assert labels.read_text() == "file,text\ntrain_000.png,1.00\n"
+
+
 def test_checks_without_the_truth_of_their_fields_cannot_be_trained_on(tmp_path):
     some = [KnownCheck(tmp_path / f"{k}.png", "1.00", layout=f"f{k % 3} 0") for k in range(6)]
     with pytest.raises(FieldSetError, match=r"truth\.jsonl says where"):

@@ -59,7 +59,7 @@ class KnownCheck:
 def composed_checks(
     part: str, count: int, seed: int, digits: Path | None = None
 ) -> Iterator[Check]:
-    """Yield checks of a part, whose digits are of that part of MNIST too.
+    """Return checks of a part, each made when it is asked for; digits are of that part of MNIST.
 
     The checks before and behind are the same whatever their count.
 
@@ -71,8 +71,7 @@ def composed_checks(
     images, labels = load_mnist(find_data(digits, "mnist", option="--digits"), part)
     composer = CheckComposer(np.asarray(images), np.asarray(labels), part)
     key = list(FAMILIES).index(part)
-    for i in range(count):
-        yield composer.compose(np.random.default_rng([seed, key, i]))
+    return (composer.compose(np.random.default_rng([seed, key, i])) for i in range(count))
 
 
 def write_checks(
@@ -98,8 +97,8 @@ def write_checks(
         table.writerow((name, check.text))
         truth: dict[str, Any] = {k: v for k, v in asdict(check).items() if k != "image"}
         lines.append(json.dumps({"file": name, **truth}) + "\n")
-    write_whole(out / "labels.csv", rows.getvalue())
     write_whole(out / TRUTH, "".join(lines))
+    write_whole(out / "labels.csv", rows.getvalue())
 
 
 def known_checks(folder: Path) -> tuple[list[KnownCheck], tuple[str, ...]]:
