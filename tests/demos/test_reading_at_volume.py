@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -234,3 +235,22 @@ def test_two_readings_do_not_write_to_one_file_at_once(tmp_path: Path) -> None:
         written(tmp_path / "out.jsonl", "1f")  # which would cut off what the other has begun
     assert len(list(first)) == 1
     assert len(list(read_into(tmp_path / "out.jsonl", [], "1f"))) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are those of POSIX")
+def test_lines_are_written_to_a_disk_without_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(error: int) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(error, os.strerror(error))
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+
+    out, results = tmp_path / "out.jsonl", [(Path("a.png"), ImageError("a.png: bad"))]
+    flock(errno.ENOLCK)
+    assert len(list(read_into(out, results, "1f"))) == 1
+    assert written(out, "1f")(Path("a.png"))
+    flock(errno.EIO)  # of a disk that is broken
+    with pytest.raises(OSError, match="Input/output"):
+        written(out, "1f")

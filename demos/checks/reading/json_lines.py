@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -26,6 +27,9 @@ __all__ = ["LinesError", "appended", "line_of", "read_into", "unread", "written"
 
 BEGINNING = b'{"file": "'
 """How every line begins, so that a torn one can be told from a file of something else."""
+
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""What disks answer that have no locks, as those of networks."""
 
 
 class LinesError(ValueError):
@@ -126,7 +130,7 @@ def appended(path: Path, results: Iterable[Result], reader: str) -> dict[str, fl
 
 
 def _keep_others_from(lines: IO[Any], path: Path) -> None:
-    """Keep other processes from a file while it is open, where the system has locks."""
+    """Keep other processes from a file while it is open, where system and disk have locks."""
     if os.name == "posix":
         try:
             fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,6 +138,9 @@ def _keep_others_from(lines: IO[Any], path: Path) -> None:
             raise LinesError(
                 f"{path}: another process writes its lines there; choose another --out"
             ) from None
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
 
 
 def _file_of(line: bytes, reader: str, where: str) -> str:
