@@ -35,6 +35,9 @@ __all__ = [
 _NAMED = 6
 """Differences between two runs that are named."""
 
+_MISSING = object()
+"""In the place of a setting that a run does not have; one that is null is another."""
+
 Part = Mapping[str, Tensor]
 M = TypeVar("M", bound=nn.Module)
 
@@ -148,14 +151,19 @@ def _differences(there: Any, here: Any, name: str = "") -> Iterator[str]:
     if isinstance(there, dict) and isinstance(here, dict):
         for key in there | here:
             inside = key if name in ("", "run", "settings") else f"{name}.{key}"
-            yield from _differences(there.get(key), here.get(key), inside)
+            yield from _differences(there.get(key, _MISSING), here.get(key, _MISSING), inside)
     elif isinstance(there, list) and isinstance(here, list) and _is_long(there + here):
         rows = [Counter(map(json.dumps, one)) for one in (there, here)]
         both = (rows[0] & rows[1]).total()
         yield f"{name}: {len(there)} there, {len(here)} here, {both} in both"
     else:
-        values = (shorten(json.dumps(one), 60, placeholder=" …") for one in (there, here))
-        yield "{} is {} there, {} here".format(name, *values)
+        yield f"{name} is {_shown(there)} there, {_shown(here)} here"
+
+
+def _shown(value: Any) -> str:
+    if value is _MISSING:
+        return "missing"
+    return shorten(json.dumps(value), 60, placeholder=" …")
 
 
 def _is_long(values: list[Any]) -> bool:

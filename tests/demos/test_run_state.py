@@ -54,8 +54,9 @@ def test_what_differs_is_named_with_both_values(tmp_path):
     settings = {"rate": 0.1, "maps": [1, 2], "kept": None, "deep": {"noise": 0.5}}
     run = {"settings": settings, "fields": fields, "start": None}
     RunState(tmp_path, run, "other settings").save({})
+    changed = {"maps": (1, 3), "deep": {"noise": 0.25}, "new": True, "unset": None}
     other = {
-        "settings": settings | {"maps": (1, 3), "deep": {"noise": 0.25}, "new": True},
+        "settings": settings | changed,
         "fields": [*fields[:18], ["x", "7", ""]],
         "start": "0123",
     }
@@ -65,7 +66,8 @@ def test_what_differs_is_named_with_both_values(tmp_path):
     assert said_first in str(caught.value)
     for said in (
         "deep.noise is 0.5 there, 0.25 here",
-        "new is null there, true here",
+        "new is missing there, true here",
+        "unset is missing there, null here",
         "fields: 20 there, 19 here, 18 in both",
         'start is null there, "0123" here',
     ):
