@@ -108,6 +108,16 @@ def test_lines_of_text_and_no_page(checkpoint, lexicon):
     assert len(line[0].split("  ")) == 3  # the file and two words
 
 
+def test_a_page_that_is_not_written_may_be_anything(checkpoint, lexicon, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "words.html").write_text("mine")
+    options = [OWN_INK / "ink.json", "--checkpoint", checkpoint, "--lexicon", lexicon]
+    assert run(*options, "--no-pictures").exit_code == 0
+    assert "no page of HTML" in run(*options).stderr
+    assert (tmp_path / "report" / "words.html").read_text() == "mine"
+
+
 def test_any_letters(checkpoint):
     done = run(OWN_INK / "ink.json", "--checkpoint", checkpoint, "--no-pictures", "--free")
     assert done.exit_code == 0

@@ -32,7 +32,7 @@ __all__ = ["OWN_INK", "demo", "pad", "read"]
 OWN_INK = Path(__file__).parents[1] / "ink"
 """Words written by code, which come with the package."""
 
-Page = Annotated[Path, typer.Option(callback=page_to_write, help="The page of pictures to write.")]
+Page = Annotated[Path, typer.Option(help="The page of pictures to write.")]
 
 
 def read(
@@ -53,7 +53,9 @@ def read(
     pictures: Annotated[bool, typer.Option(help="Whether to write the page.")] = True,
 ) -> None:
     """Read pen-written words: the likeliest five with posteriors, and a page of how."""
-    if not pictures:
+    if pictures:
+        page_to_write(page)
+    else:
         refuse_given(context, ["page"], "--no-pictures has none written")
     reader = make_reader(checkpoint, system, lexicon, size, free, beam, order)
     cards: list[Card] = []
@@ -131,6 +133,7 @@ def demo(
     page: Page = Path("report/words.html"),
 ) -> None:
     """Read the words that come with the package, which are written by code."""
+    page_to_write(page)
     started = time.perf_counter()
     reader = make_reader(checkpoint, system, None, None, False, 15.0)
     cards = []
