@@ -238,7 +238,8 @@ class GraphBatch(Graph):
         head, *rows = super().__repr__().split("\n")
         sizes = ", ".join(str(n) for n in np.diff(self.topology.arc_offsets)[:8])
         more = ", … arcs" if len(self) > 8 else " arc" if sizes == "1" else " arcs"
-        return "\n".join([head, f"  {counted(len(self), 'graph')} of {sizes}{more}", *rows])
+        of = f" of {sizes}{more}" if sizes else ""
+        return "\n".join([head, f"  {counted(len(self), 'graph')}{of}", *rows])
 
 
 def _offsets(offsets: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> Any:

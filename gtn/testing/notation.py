@@ -31,8 +31,11 @@ def as_code(graph: Graph) -> str:
     )
     """
     if graph.topology.is_batch:
-        rows = ",\n".join(_indented(as_code(one)) for one in graph)  # type: ignore[attr-defined]
-        return f"gtn.GraphBatch.from_graphs([\n{rows},\n])"
+        graphs, none_of = list(graph), ""  # type: ignore[call-overload]
+        if not graphs:  # a batch of no graphs is a selection
+            graphs, none_of = [graph.united()], "[[]]"  # type: ignore[attr-defined]
+        rows = ",\n".join(_indented(as_code(one)) for one in graphs)
+        return f"gtn.GraphBatch.from_graphs([\n{rows},\n]){none_of}"
     columns = (graph.src, graph.dst, graph.ilabels, graph.olabels)
     numbers = graph.penalties.detach().tolist()
     rows = "".join(

@@ -154,6 +154,10 @@ def test_repr():
         "GraphBatch: 2 nodes, 1 arc, start 0, final 1",
         "  1 graph of 1 arc",
     ]
+    assert repr(one[[]]).split("\n") == [
+        "GraphBatch: 0 nodes, 0 arcs, start none, final none",
+        "  0 graphs",
+    ]
     assert "1, … arcs" in repr(GraphBatch.from_graphs([gtn.string([1])] * 9))
 
 

@@ -507,6 +507,10 @@ def test_code_makes_the_batch_again(batch):
     assert_made_again(batch)
 
 
+def test_code_makes_a_batch_of_no_graphs_again():
+    assert_made_again(gtn.GraphBatch.from_graphs([gtn.string("ab", dtype=torch.float64)])[[]])
+
+
 @pytest.mark.parametrize("strategy", [graphs(acceptor=False), batches(), transducer_pairs()])
 def test_what_hypothesis_found_can_be_pasted(strategy):
     """One after the other: what is printed is evaluated, and is again what was found."""
