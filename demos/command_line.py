@@ -91,7 +91,8 @@ def file_to_write(path: Path | None) -> Path | None:
     if path is not None:
         if path.is_dir():
             raise typer.BadParameter(f"{path} is a folder; a file is written")
-        _require_writable(path.parent)
+        if path.is_file() or not path.exists():  # a device has its own place
+            _require_writable(path.parent)
     return path
 
 

@@ -12,7 +12,8 @@ __all__ = ["write_whole"]
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is either the old one or the new one, never a part.
 
-    It gets the permissions of any new file.
+    It gets the permissions of any new file. What is no file, such as ``/dev/null`` or a pipe, is
+    written to, not replaced.
 
     Raises:
         OSError: the file, which it names, cannot be written; what stood there still stands.
@@ -25,6 +26,9 @@ def write_whole(path: Path, content: bytes) -> None:
     >>> folder.cleanup()
     """
     try:
+        if _is_special(path):
+            path.write_bytes(content)
+            return
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -35,7 +39,14 @@ def write_whole(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:  # names a file that nobody asked for, or, on a full disk, none
+        if error.errno is None:  # it has words of its own
+            raise
         raise type(error)(error.errno, error.strerror, str(path)) from None
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is a device or a pipe, in whose place no file should be."""
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _umask() -> int:

@@ -20,6 +20,7 @@ from demos.checkpoint import (
 )
 from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 from demos.checks.whole.reader import WholeReader
+from demos.command_line import file_to_write
 from demos.mnist.models import load_model
 from demos.strings.reader import StringReader
 from demos.words.reading.reader import WordReader
@@ -86,6 +87,17 @@ def test_an_error_of_writing_names_the_file_that_was_asked_for(tmp_path: Path) -
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.txt", "folder"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes with names are those of POSIX")
+def test_what_is_no_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(file_to_write(pipe) or pipe, "new")
+    assert os.read(end, 9) == b"new"
+    os.close(end)
+    assert [p.name for p in tmp_path.iterdir() if p.is_fifo()] == ["pipe"]
 
 
 @pytest.mark.parametrize(
