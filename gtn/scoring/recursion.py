@@ -135,7 +135,7 @@ def path_sums(
         GraphError: a NaN or -inf penalty; the message names the arc.
         NotImplementedError: derivatives in another than reverse mode.
     """
-    check_untransformed(arcs, starts)
+    check_untransformed(arcs, starts, *(() if finals is None else (finals,)))
     if topology.is_acyclic:
         sums = AcyclicSums(topology, as_array(arcs), as_array(starts))
         if sums.bad >= 0:

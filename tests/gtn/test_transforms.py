@@ -60,6 +60,9 @@ def test_only_what_needs_a_gradient_has_one():
 
 SUMS = {
     "forward penalty": lambda p: gtn.forward_penalty(A.with_penalties(p)),
+    "final penalties": lambda p: gtn.forward_penalty(
+        A.with_penalties(A.penalties, final_penalties=p[: len(A.finals)])
+    ),
     "with cycles": lambda p: gtn.forward_penalty(B.with_penalties(3 + p[:4])),
     "posteriors": lambda p: gtn.arc_posteriors(A.with_penalties(p)).square().sum(),
     "epsilon removal": lambda p: gtn.remove_epsilon(B.with_penalties(3 + p[:4])).penalties.sum(),
