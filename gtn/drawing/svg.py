@@ -84,7 +84,9 @@ def to_svg(
     check_graph(graph)
     if engine not in ("auto", "dot", "layered"):
         raise GraphError(f"engine={engine!r}; it is 'auto', 'dot' or 'layered'")
-    if max_width is not None and not (isinstance(max_width, int | float) and max_width > 0):
+    if max_width is not None and not (
+        isinstance(max_width, int | float | np.number) and max_width > 0
+    ):
         raise GraphError(f"max_width={max_width!r}; it is a number of pixels, or None")
     drawn = list(views(graph, max_graphs))
     arcs = sum(len(view.arcs) for view in drawn)

@@ -489,6 +489,8 @@ def test_what_is_wide_goes_on_in_rows():
     graph = gtn.string([*range(20)])
     one, rows = to_svg(graph, engine="layered"), to_svg(graph, max_width=300)
     assert float(ET.fromstring(one).get("width")) > 900
+    for number in (np.float32(300), np.int64(300)):
+        assert to_svg(graph, max_width=number) == rows
     drawn = ET.fromstring(rows)
     assert float(drawn.get("width")) <= 300
     inside = list(drawn.iter(f"{SVG}svg"))[1:]
