@@ -133,13 +133,9 @@ def combine(
     paths = [one.path for one in fields]
     results = read_together(readers, paths, way, scales=scales, workers=workers)
     seen = [name for reader in readers for name in reader.training_facts.seen]
-    # What one does not write is in no intersection; the union lacks what none of them writes.
-    odd = not_written(
-        [reader.rules for reader in readers],
-        fields,
-        by="any" if way == "intersection" else "every",
-    )
-    _echo_odd(odd, f"the {way} of the grammars does not")
+    # What one of them writes can be read: an intersection of nothing gives way to the union.
+    odd = not_written([reader.rules for reader in readers], fields)
+    _echo_odd(odd, "the grammars do not")
     figures = figures_of(results, fields, seen, odd)
     if keep is not None:
         name = f"{way} of {' and '.join(map(called, readers))}"

@@ -49,10 +49,8 @@ def evaluate(reader: CheckReader, fields: Sequence[Field], *, workers: int = 1) 
     return figures_of(results, fields, reader.training_facts.seen, odd)
 
 
-def not_written(
-    grammars: Sequence[Grammar], fields: Sequence[Field], *, by: str = "any"
-) -> list[Field]:
-    """Return the fields whose text ``"any"`` of the grammars does not write, or ``"every"`` one.
+def not_written(grammars: Sequence[Grammar], fields: Sequence[Field]) -> list[Field]:
+    """Return the fields whose text none of the grammars writes.
 
     >>> from grammars import named
     >>> one, two = Field(Path("a.png"), "12"), Field(Path("b.png"), "1.2")
@@ -61,8 +59,7 @@ def not_written(
     """
     texts = [one.text for one in fields]
     written = zip(*(grammar.writes_each(texts) for grammar in grammars), strict=True)
-    enough = all if by == "any" else any
-    return [one for one, each in zip(fields, written, strict=True) if not enough(each)]
+    return [one for one, each in zip(fields, written, strict=True) if not any(each)]
 
 
 def figures_of(
