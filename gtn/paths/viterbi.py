@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gtn.batch import rearranged, traced
 from gtn.beam import pruned
+from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen, integers
@@ -52,10 +53,13 @@ def viterbi_path(
 ) -> Graph:
     """Return the path of least penalty as a graph: the Viterbi transformer (eq. 10).
 
-    With several graphs, the best path of their composition, which is not built: decoding. Each
-    reads what the one before it writes; tokens pass through the first, which must be acyclic, and
-    with a ``beam`` only the likely ones are followed (:func:`gtn.beam.pruned`, which also says
-    what the other arguments mean).
+    With several graphs, the best path of their composition: decoding. Each reads what the one
+    before it writes. With a ``beam`` tokens pass through the first, which must be acyclic, and
+    only the likely ones are followed; the rest is not built (:func:`gtn.beam.pruned`, which also
+    says what the other arguments mean). Without one, nothing is left out: two graphs are
+    composed; of more, tokens pass through all of it (the first acyclic, too), which takes many
+    times as long as composing two by two, ``viterbi_path(a @ b @ c)``, unless the last rule out
+    much of what the first have in common.
 
     O(N + A) on acyclic graphs. Where two paths are equally good, each node prefers to start,
     then the lowest arc (unless that leads round a cycle of penalty zero); the lowest final node
@@ -145,6 +149,10 @@ def together(
             "beam, max_active and failure are for the composition of several graphs; give them "
             "after the first, or prune this one"
         )
+    if len(others) == 1 and beam is None and max_active is None:
+        # Nothing is left out and nothing lies between: what tokens would find, without tokens.
+        other, pair = others[0], None if suffixes is None else tuple(suffixes)
+        return compose(graph, other, symbols=symbols, suffixes=pair, failure=failure)  # type: ignore[arg-type]
     return pruned(
         [graph, *others],
         symbols=symbols,

@@ -535,6 +535,34 @@ def test_first_and_second_derivatives():
     assert all(g.abs().sum() > 0 for g in gradients)
 
 
+def test_two_graphs_without_a_beam_are_composed():
+    """The same paths, tables and sources as of their composition, and the first may be cyclic."""
+    letters = gtn.SymbolTable("abc")
+    cyclic = gtn.from_arcs(
+        [(0, 0, "a", 0.25), (0, 1, "b", None, 1.0), (1, 0, "c", 0.5)], final=1, symbols=letters
+    ).with_data(number=np.arange(3))
+    words = gtn.cross(gtn.string("aab"), gtn.string("x")) | gtn.cross(
+        gtn.string("ac"), gtn.string("y")
+    )
+    for a, b in ((cyclic, words), (gtn.strings(["aab", "ac", "b"], symbols=letters), words)):
+        whole = a @ b
+        for found, expected in (
+            (gtn.viterbi_path(a, b), gtn.viterbi_path(whole)),
+            (gtn.n_best(a, 3, b), gtn.n_best(whole, 3)),
+        ):
+            many = isinstance(found, list)
+            pairs = zip(found, expected, strict=True) if many else [(found, expected)]
+            for one, other in pairs:
+                assert gtn.equal(one, other)
+                assert one.osymbols == other.osymbols
+                assert len(one.sources) == 2
+                for source, given in zip(one.sources, whole.sources, strict=True):
+                    assert np.array_equal(source.index, given.then(other.sources[0]).index)
+    a = gtn.strings(["aab", "ac", "b"], symbols=letters)
+    alone, within = gtn.viterbi_path(a, words), gtn.viterbi_path(a, words, beam=1e9)
+    assert gtn.path_text(alone) == gtn.path_text(within) == ["x", "y", ""]
+
+
 # -- what is wrong ------------------------------------------------------------------------------
 
 
@@ -542,7 +570,8 @@ def test_a_cycle_of_the_first_graph_raises_unless_it_is_on_no_path():
     a = gtn.Graph.from_arcs([(0, 1, 1), (1, 1, 1)], final=1)
     for search in (
         lambda: gtn.compose(a, gtn.string([1]), beam=1.0),
-        lambda: gtn.viterbi_path(a, gtn.string([1])),
+        lambda: gtn.viterbi_path(a, gtn.string([1]), beam=1.0),
+        lambda: gtn.viterbi_path(a, gtn.string([1]), gtn.string([1])),
     ):
         with pytest.raises(CyclicGraphError, match=r"first graph once.*nodes 1 -> 1.*in front"):
             search()
