@@ -134,6 +134,21 @@ def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) 
       2 -> 3  a  0
       3 -> 4  b  0
       4 -> 1  ε  0
+
+    Where a label stands for a graph, as in a grammar, the labels choose from a batch. Brackets of
+    two kinds, one in the other at most twice:
+
+    >>> letters = gtn.SymbolTable("()[]")
+    >>> brackets = gtn.strings(list(letters), symbols=letters)
+    >>> rule = gtn.Graph.from_arcs([(0, 1, 0), (1, 2, 4), (2, 0, 1), (0, 3, 2), (3, 4, 4),
+    ...                             (4, 0, 3)], final=0)  # label 4: what is inside
+    >>> nested = gtn.string("", symbols=letters)
+    >>> for depth in range(2):
+    ...     parts = gtn.GraphBatch.from_graphs([*brackets, nested])
+    ...     nested = replace(rule, parts[rule.ilabels])
+    >>> tried = gtn.strings(["([])()", "([()])", "(["], symbols=letters)
+    >>> gtn.forward_penalty(tried @ nested)
+    tensor([0., inf, inf])
     """
     check_graph(g, batch)
     batch = with_ends(batch)
