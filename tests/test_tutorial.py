@@ -27,7 +27,7 @@ def run(page: str) -> tuple[dict[str, Any], int, int]:
     return test.globs, found.failed, found.attempted
 
 
-@pytest.mark.parametrize(("page", "examples"), [("tutorial", 40), ("speech", 60)])
+@pytest.mark.parametrize(("page", "examples"), [("tutorial", 40), ("speech", 60), ("models", 60)])
 def test_the_page_runs(page: str, examples: int) -> None:
     if page == "tutorial":
         pytest.importorskip("sklearn", reason="the digits of scikit-learn")
