@@ -15,7 +15,7 @@ from gtn.construction import check_no_numbers, label_of
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_symbols, check_table
 from gtn.indexes import integers
-from gtn.symbols import EPSILON_TEXT, SymbolTable, check_new
+from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, check_new
 from gtn.topology import Topology, check_labels
 
 __all__ = ["String", "check_text", "string", "strings", "words_hint"]
@@ -112,6 +112,7 @@ def strings(
             symbols = _table(rows, any(isinstance(row, str) for row in labels))
         numbers = _numbers(rows, symbols)
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
+    _check_labels(numbers, lengths)
     exists = np.array([row is not None for row in each], dtype=np.bool_)
     node_offsets = np.concatenate(([0], np.cumsum(np.where(exists, lengths + 1, 0))))
     arc_offsets = np.concatenate(([0], np.cumsum(lengths)))
@@ -129,6 +130,19 @@ def strings(
     )
     penalties = torch.zeros(len(numbers), dtype=dtype or torch.get_default_dtype())
     return GraphBatch(topology, penalties, isymbols=symbols, osymbols=symbols)
+
+
+def _check_labels(numbers: NDArray[Any], lengths: NDArray[np.int64]) -> None:
+    """Raise where a label of a row is negative and not epsilon, as other paddings are."""
+    if numbers.min(initial=0) >= EPSILON:
+        return
+    arc = int(np.argmax(numbers < EPSILON))
+    row = int(np.searchsorted(np.cumsum(lengths), arc, side="right"))
+    place = arc - int(lengths[:row].sum())
+    raise GraphError(
+        f"string {row}: arc {place} has label {numbers[arc]}; labels are >= 0, or EPSILON == -1, "
+        "with which rows of a tensor are padded"
+    )
 
 
 def _table(rows: Sequence[Row], texts: bool) -> SymbolTable | None:

@@ -464,6 +464,8 @@ def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
     [
         (["a", "ab"], r"string 1: arc 1 has the symbol 'b', which is not in"),
         ([[0], [1.5]], r"string 1: arc 0 has label 1.5"),
+        ([[0], [], [1, -100]], r"string 2: arc 1 has label -100; .* EPSILON == -1, with which"),
+        (np.array([[0, 1], [1, -100]]), r"string 1: arc 1 has label -100"),
         ([[0], [-3]], "label -3"),
         ([np.ma.array([0, 0], mask=[False, True])], "string 0: arc 1 has label masked"),
         ([], "at least one string"),
