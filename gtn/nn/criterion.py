@@ -9,7 +9,7 @@ from torch import nn
 
 from gtn.errors import InfeasibleTargetError
 from gtn.graph import Graph
-from gtn.nn.targets import unknown_symbol
+from gtn.nn.targets import unknown_label, unknown_symbol
 from gtn.symbols import SymbolTable
 from gtn.texts import words_hint
 
@@ -73,8 +73,9 @@ class Criterion(nn.Module):
 def _described(target: Any, table: SymbolTable | None) -> str:
     if isinstance(target, Graph):
         return ""
-    unknown = unknown_symbol(target, table)
-    lacking = "" if unknown is None else f", whose symbol {unknown!r} is not in {table!r}"
+    symbol, label = unknown_symbol(target, table), unknown_label(target, table)
+    lacking = "" if label is None else f", whose label {label} has no symbol in {table!r}"
+    lacking = lacking if symbol is None else f", whose symbol {symbol!r} is not in {table!r}"
     return f" ({target!r}){lacking}"
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "one_for_each",
     "padding_hint",
     "target_labels",
+    "unknown_label",
     "unknown_symbol",
 ]
 
@@ -140,6 +141,15 @@ def unknown_symbol(target: Any, table: SymbolTable | None) -> str | None:
         return None
     symbols = (x for x in target if isinstance(x, str) and x != EPSILON_TEXT)
     return next((x for x in symbols if x not in table), None)
+
+
+def unknown_label(target: Any, table: SymbolTable | None) -> int | None:
+    """Return the first label of a target that has no symbol in a table; None if there is none."""
+    if table is None or isinstance(target, Graph | str):
+        return None
+    labels = [_label(x, target) for x in _listed(target) if not isinstance(x, str)]
+    unknown = ~table.known(np.array(labels, dtype=np.int64))
+    return labels[int(np.argmax(unknown))] if unknown.any() else None
 
 
 def _with_failures(targets: Sequence[Any], table: SymbolTable | None) -> SymbolTable | None:

@@ -510,6 +510,9 @@ def test_mmi_without_a_path_on_either_side():
     message = r"sample 1 \('az'\), whose symbol 'z' is not in SymbolTable\(2: a b\)$"
     with pytest.raises(InfeasibleTargetError, match=message):
         MMILoss(held_letters())(emissions, ["a", "az"])
+    message = r"sample 1 \(tensor\(.*\), whose label -100 has no symbol in SymbolTable\(2: a b\)$"
+    with pytest.raises(InfeasibleTargetError, match=message):
+        MMILoss(held_letters())(emissions, torch.tensor([[0, 1], [0, -100]]))
 
 
 def test_a_text_in_the_place_of_its_words_is_told():
