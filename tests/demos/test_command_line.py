@@ -19,14 +19,22 @@ from demos.mnist import baselines
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.words.commands.read import OWN_INK
 
+# Errors are not wrapped, however long a path is.
+pytestmark = pytest.mark.usefixtures("wide_terminal")
+
 FIELD, INK = DEMO_FIELDS / "test_000.png", OWN_INK / "hand.json"
 
 
 def said(app, *arguments):
     """What a command says of options that it refuses, in one line."""
-    done = CliRunner().invoke(app, list(map(str, arguments)), terminal_width=200)
+    done = CliRunner().invoke(app, list(map(str, arguments)))
     assert done.exit_code == 2, (done.output, done.exception)
     return " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.fixture
+def wide_terminal(monkeypatch):
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 1000)
 
 
 @pytest.fixture

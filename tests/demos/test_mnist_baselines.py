@@ -192,10 +192,15 @@ def test_the_page_is_written_from_the_results(tmp_path):
         compare.compare(folder, page)
 
 
-def test_an_empty_folder_makes_a_page_of_rows_not_yet_run(tmp_path):
-    (tmp_path / "nothing").mkdir()
-    page = compare.compare(tmp_path / "nothing", tmp_path / "mnist.md")
-    assert page.read_text().count("| not yet run |") == len(FIGURE_9)
+def test_one_result_makes_a_page_of_rows_not_yet_run_and_none_makes_no_page(tmp_path):
+    folder, page = tmp_path / "results", tmp_path / "mnist.md"
+    folder.mkdir()
+    with pytest.raises(ResultError, match="results: no result to write the page of"):
+        compare.compare(folder, page)
+    assert not page.exists()
+    write_result(result_of("knn", 0, 0.05), folder)
+    compare.compare(folder, page)
+    assert page.read_text().count("| not yet run |") == len(FIGURE_9) - 1
 
 
 def test_curves_are_measured_from_weights_once(mnist, tmp_path, monkeypatch):
