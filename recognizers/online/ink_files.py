@@ -22,6 +22,9 @@ INK_SUFFIXES = frozenset({".json", ".inkml"})
 MAX_BYTES = 1 << 26
 """Most bytes of a file of ink, checked before it is read."""
 
+MOST_NUMBERS = 16
+"""Most numbers of a point in JSON: x, y, and what else a pen tells."""
+
 
 class LabelledInk(NamedTuple):
     """Ink and what it says; `label` is None where the file does not tell."""
@@ -68,7 +71,8 @@ def from_json(text: str) -> LabelledInk:
     """Ink of JSON: a list of strokes, each a list of points [x, y], or an object with more.
 
     The object has `strokes`; a point may also be an object with `x` and `y`, and further numbers
-    of a point (time, pressure) are passed over. `label` says what was written, `y` is "down"
+    of a point (time, pressure) are passed over, up to `MOST_NUMBERS`: longer ones are lists of all
+    x and of all y, as other programs write them. `label` says what was written, `y` is "down"
     (the default) or "up".
 
     Raises:
@@ -80,7 +84,7 @@ def from_json(text: str) -> LabelledInk:
     """
     try:
         found = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also a number of thousands of digits
         raise InkError(f"no JSON: {error}") from error
     label, direction = None, "down"
     if isinstance(found, dict):
@@ -108,6 +112,11 @@ def _point(point: Any, i: int, j: int) -> tuple[float, float]:
     good = isinstance(point, (list, tuple)) and len(point) >= 2
     if not good or not all(type(v) in (int, float) for v in point[:2]):
         raise InkError(f"point {j} of stroke {i} is {str(point)[:60]}; [x, y] would be right")
+    if len(point) > MOST_NUMBERS:
+        raise InkError(
+            f"point {j} of stroke {i} has {len(point):,} numbers; [x, y] for each point would be "
+            "right, not a list of all x"
+        )
     try:
         return float(point[0]), float(point[1])
     except OverflowError as error:
@@ -132,11 +141,14 @@ def from_inkml(text: str) -> LabelledInk:
     """Ink of the traces of an InkML document, and its annotation "truth" or "label" if any.
 
     Reads explicit values, differences (`'`) and second differences (`"`) and the repetition of
-    the mode; the channels of the first trace format (X and Y without one), with the orientation
-    of its axes; traces of `type="penUp"` are no ink. Brushes, transforms and time are passed over.
+    the mode; the channels of the trace format (X and Y without one), with the orientation of their
+    axes and the ratio of their resolutions; a trace that continues another is one stroke with it;
+    traces of `type="penUp"` are no ink. Brushes, transforms and time are passed over. An
+    annotation counts if it is of the document, or of a group that has all traces.
 
     Raises:
-        InkError: no XML, no InkML, or a trace that cannot be read; the message names the trace.
+        InkError: no XML, no InkML, trace formats that differ, or a trace that cannot be read; the
+            message names the trace.
 
     Example:
         >>> from_inkml("<ink><trace>10 5, 12 6, '1'1</trace></ink>").ink.points.tolist()
@@ -151,26 +163,95 @@ def from_inkml(text: str) -> LabelledInk:
         raise InkError(f"no XML: {error}") from error
     if _name(root) != "ink":
         raise InkError(f"the root element is <{_name(root)}>, <ink> would be right")
-    channels = [e for e in root.iter() if _name(e) == "traceFormat"]
-    found = [e for e in channels[0].iter() if _name(e) == "channel"] if channels else []
-    names = [e.get("name", "").upper() for e in found] or ["X", "Y"]
-    if "X" not in names or "Y" not in names:
-        raise InkError(f"the channels are {' '.join(names)}; X and Y are needed")
-    signs = {e.get("name", "").upper(): e.get("orientation", "+ve") for e in found}
-    strokes = []
-    for i, trace in enumerate(e for e in root.iter() if _name(e) == "trace"):
+    x, y, right, down = _axes(root)
+    defined = {t for e in root if _name(e) == "definitions" for t in _below(e, "trace")}
+    traces = _below(root, "trace")
+    strokes: list[list[tuple[float, float]]] = []
+    places: dict[str | None, int] = {}  # of a trace, by its name, the stroke that it is in
+    for i, trace in enumerate(traces):
+        if trace in defined:
+            raise InkError(f"trace {i} is in <definitions>; what refers to it is not read")
         if trace.get("type", "penDown") == "penUp":
             continue
-        strokes.append(_trace(trace.text or "", i, names.index("X"), names.index("Y")))
-    ink = _upwards(Ink(strokes), signs.get("Y") != "-ve")
-    if signs.get("X") == "-ve":
-        ink = ink.transformed([[-1.0, 0.0], [0.0, 1.0]])
-    labels = (
+        place = len(strokes)
+        if trace.get("continuation") in ("middle", "end"):
+            prior = trace.get("priorRef", "")
+            if prior[:1] != "#" or prior[1:] not in places:
+                raise InkError(f"trace {i} continues {prior!r}, which is no trace before it")
+            place = places[prior[1:]]
+        else:
+            strokes.append([])
+        strokes[place] += _trace(trace.text or "", i, x, y)
+        places[trace.get(f"{_XML}id", trace.get("id"))] = place
+    return LabelledInk(Ink(strokes).transformed([[right, 0.0], [0.0, -down]]), _label(root, traces))
+
+
+_XML = "{http://www.w3.org/XML/1998/namespace}"
+
+
+def _below(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    """All elements of a name in an element."""
+    return [e for e in element.iter() if _name(e) == name]
+
+
+def _axes(root: ElementTree.Element) -> tuple[int, int, float, float]:
+    """Which numbers of a point are X and Y, and by what they are multiplied."""
+    found: dict[tuple[int, int, float, float], str] = {}
+    for form in _below(root, "traceFormat"):
+        inside = (e for child in form for e in (child, *child))
+        channels = [e for e in inside if _name(e) == "channel"]
+        names = [e.get("name", "").upper() for e in channels] or ["X", "Y"]
+        if "X" not in names or "Y" not in names:
+            raise InkError(f"the channels are {' '.join(names)}; X and Y are needed")
+        x, y = names.index("X"), names.index("Y")
+        both = [channels[x], channels[y]] if channels else []
+        units = [e.get("units") for e in both]
+        if None not in units and len(set(units)) > 1:
+            raise InkError(f"X is in {units[0]} and Y in {units[1]}; the same would be right")
+        right, down = [-1.0 if e.get("orientation") == "-ve" else 1.0 for e in both] or [1.0, 1.0]
+        sides = ", X to the left" * (right < 0.0) + ", Y upwards" * (down < 0.0)
+        found[x, y, right, down] = " ".join(names) + sides
+    if len(found) > 1:
+        raise InkError(f"the trace formats differ: {'; '.join(found.values())}; one is read")
+    x, y, right, down = next(iter(found), (0, 1, 1.0, 1.0))
+    steps = {_resolutions(e) for e in _below(root, "channelProperties")} - {(1.0, 1.0)}
+    if len(steps) > 1:
+        raise InkError("the resolutions of the traces differ; one is read")
+    return x, y, right, down * next((across / up for across, up in steps), 1.0)
+
+
+def _resolutions(properties: ElementTree.Element) -> tuple[float, float]:
+    """Of X and of Y, per the same length; 1 for both where that is not told of both."""
+    told = {
+        e.get("channel", "").upper(): (e.get("value", ""), e.get("units"))
+        for e in properties
+        if _name(e) == "channelProperty" and e.get("name") == "resolution"
+    }
+    if "X" not in told or "Y" not in told:
+        return 1.0, 1.0
+    try:
+        across, up = (float(told[c][0]) for c in "XY")
+    except ValueError:
+        across = up = 0.0
+    if not (0.0 < across < math.inf and 0.0 < up < math.inf) or told["X"][1] != told["Y"][1]:
+        shown = " and ".join(" ".join(map(str, told[c])) for c in "XY")
+        raise InkError(f"the resolutions of X and Y are {shown}; numbers per same length are right")
+    return across, up
+
+
+def _label(root: ElementTree.Element, traces: list[ElementTree.Element]) -> str | None:
+    """What the document says, or a group of all its traces; None where each group says its own."""
+    counts: dict[ElementTree.Element, int] = {}  # of traces in an element
+    for e in reversed([*root.iter()]):
+        counts[e] = (_name(e) == "trace") + sum(counts[inside] for inside in e)
+    groups = [e for e in _below(root, "traceGroup") if counts[e] == len(traces)]
+    texts = (
         e.text
-        for e in root.iter()
+        for holder in (root, *groups)
+        for e in holder
         if _name(e) == "annotation" and e.get("type", "").lower() in ("truth", "label")
     )
-    return LabelledInk(ink, next((t.strip() for t in labels if t), None))
+    return next((t.strip() for t in texts if t and t.strip()), None)
 
 
 def _name(element: ElementTree.Element) -> str:
@@ -178,7 +259,19 @@ def _name(element: ElementTree.Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-_VALUE = re.compile(r"""\s*([!'"]?)\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[TF*?])""")
+_VALUE = re.compile(
+    r"""\s*([!'"]?)\s*  # how it is meant, from here on
+        ([TF*?]|[+-]?\s*(?:\#[0-9A-F]{1,30}|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?))""",
+    re.VERBOSE,
+)
+
+
+def _number(token: str) -> float:
+    """The number of a token, which may have a space behind its sign, and be hexadecimal."""
+    sign, _, hexadecimal = token.partition("#")
+    if hexadecimal:
+        return float(int(f"{sign.strip()}{hexadecimal}", 16))
+    return float("".join(token.split()))
 
 
 def _trace(text: str, number: int, x: int, y: int) -> list[tuple[float, float]]:
@@ -202,9 +295,9 @@ def _trace(text: str, number: int, x: int, y: int) -> list[tuple[float, float]]:
             if token in "*?":  # as the last: the value, or how it changed
                 step = 0.0 if kind == "!" else steps.get(c, 0.0)
             elif kind == "!":
-                step = float(token) - before
+                step = _number(token) - before
             else:
-                step = float(token) + (steps.get(c, 0.0) if kind == '"' else 0.0)
+                step = _number(token) + (steps.get(c, 0.0) if kind == '"' else 0.0)
             values[c], steps[c] = before + step, step if j else 0.0
         if not all(math.isfinite(values[c]) for c in (x, y)):
             raise InkError(f"point {j} of trace {number} is too large")

@@ -86,6 +86,8 @@ def test_laws(ink):
         ('[[{"x": 1}]]', "point 0"),
         ("[[[1, 1e400]]]", "point 0"),
         (f"[[[1, {'9' * 400}]]]", "too large"),
+        (f"[[[1, {'9' * 5000}]]]", "no JSON"),
+        (f"[[{[1] * 17}, {[2] * 17}]]", "stroke 0 has 17 numbers; .* not a list of all x"),
         ('{"strokes": [], "y": "left"}', '"y"'),
         ('{"strokes": [], "label": 3}', '"label"'),
         ("[" * 100_000, "no JSON"),
@@ -132,6 +134,49 @@ def test_inkml_of_steps_that_stay_and_axes_the_other_way():
     assert from_inkml(text).ink == Ink([[(-1, -2), (-3, -5)]])
 
 
+DIFFERENT = "<context><traceFormat>{}</traceFormat></context>" * 2
+RESOLUTIONS = """<inkSource><channelProperties>
+<channelProperty channel="X" name="resolution" value="1000" units="1/cm"/>
+<channelProperty channel="Y" name="resolution" value="{}" units="1/{}"/>
+</channelProperties></inkSource>"""
+XY = '<channel name="X"/><channel name="Y"/>'
+LEFT = XY.replace("/>", ' orientation="-ve"/>', 1)
+
+
+def test_inkml_of_parts_of_strokes_numbers_and_resolutions():
+    def points(text):
+        return [stroke.tolist() for stroke in from_inkml(f"<ink>{text}</ink>").ink]
+
+    parts = """<trace xml:id="a" continuation="begin">1 2</trace><trace xml:id="b">9 9</trace>
+    <trace xml:id="c" continuation="middle" priorRef="#a">3 4</trace>
+    <trace continuation="end" priorRef="#c">5 6,'1'1</trace>"""
+    assert points(parts) == [[[1, -2], [3, -4], [5, -6], [6, -7]], [[9, -9]]]
+    assert points("<trace>#1F -#A, - 5 + 3</trace>") == [[[31, 10], [-5, -3]]]
+    trace = "<trace>7 1 2, 8 3 4</trace>"
+    # Repeated names of other channels do not move X and Y, and formats may be told twice.
+    other = '<channel name="F"/>'
+    intermittent = f"<intermittentChannels>{other}</intermittentChannels>"
+    forms = DIFFERENT.format(other + XY, other + XY + intermittent)
+    assert points(forms + trace) == [[[1, -2], [3, -4]]]
+    assert points(f"<traceFormat>{other * 2}{XY}</traceFormat><trace>1 2 3 4</trace>") == [
+        [[3, -4]]
+    ]
+    assert points(RESOLUTIONS.format(500, "cm") * 2 + "<trace>1 2</trace>") == [[[1, -4]]]
+
+
+def test_inkml_says_what_all_of_its_ink_says():
+    def label(text):
+        return from_inkml(f"<ink>{text}</ink>").label
+
+    truth, trace = '<annotation type="truth">{}</annotation>', "<trace>1 2</trace>"
+    group = "<traceGroup>" + truth + trace + "</traceGroup>"
+    assert label(group.format("a")) == "a"
+    assert label(group.format("a") + group.format("b")) is None
+    assert label(group.format("a") + truth.format("ab") + group.format("b")) == "ab"
+    views = '<traceGroup>{}<traceView traceDataRef="#a"/></traceGroup>'
+    assert label(views.format(truth.format("a")) + trace) is None
+
+
 def test_reversed_ink_has_its_strokes_from_the_last():
     assert Ink([[(0, 0), (1, 1), (2, 2)], [(5, 5)]]).reversed() == Ink(
         [[(5, 5)], [(2, 2), (1, 1), (0, 0)]]
@@ -148,6 +193,24 @@ def test_reversed_ink_has_its_strokes_from_the_last():
         ("<ink><trace>'1 2</trace></ink>", "point 0 of trace 0"),
         ("<ink><trace>1 1e999</trace></ink>", "too large"),
         ('<ink><traceFormat><channel name="X"/></traceFormat></ink>', "X and Y are needed"),
+        (
+            f"<ink>{DIFFERENT.format(XY, LEFT)}</ink>",
+            "X Y; X Y, X",
+        ),
+        (
+            '<ink><traceFormat><channel name="X" units="cm"/><channel name="Y" units="mm"/>'
+            "</traceFormat></ink>",
+            "X is in cm and Y in mm",
+        ),
+        (f"<ink>{RESOLUTIONS.format(10, 'mm')}</ink>", "1000 1/cm and 10 1/mm"),
+        (f"<ink>{RESOLUTIONS.format(0, 'cm')}</ink>", "1000 1/cm and 0 1/cm"),
+        (f"<ink>{RESOLUTIONS.format(1, 'cm')}{RESOLUTIONS.format(2, 'cm')}</ink>", "traces differ"),
+        ("<ink><definitions><trace>1 2</trace></definitions></ink>", "trace 0 is in <definitions>"),
+        (
+            '<ink><trace continuation="end" priorRef="#a">1 2</trace></ink>',
+            "trace 0 continues '#a'",
+        ),
+        (f"<ink><trace>#{'F' * 400} 1</trace></ink>", "point 0 of trace 0"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><ink/>', "document type"),
     ],
 )
