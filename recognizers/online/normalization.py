@@ -43,6 +43,9 @@ ROWS_OF_LINES = (18.0, 13.5, 6.5, 1.5)
 MARGIN = 3.0
 """Free columns to the left of a normalised word."""
 
+_LEAST_SIZE = 1e-100
+_DIGITS = 1e-9
+_LEAST_HEIGHT = 1e-6  # of the width
 _SHARES = np.array([0.25, 0.35, 0.5, 0.7, 1.0])
 _SIGMA = 0.14
 _TEMPERING = (0.35, 0.3, 0.25, 0.2, 0.17, *(_SIGMA,) * 9)
@@ -134,8 +137,9 @@ def fit_lines(ink: Ink) -> Fit:
     left, low, right, high = ink.bounds
     found = _turning_points(ink)
     centre, unit = 0.5 * (left + right), _height(found)
-    if unit <= 0.0 or not np.isfinite(unit):
-        size = max(high - low, 0.25 * (right - left)) or 1.0
+    if unit <= max(_least(ink), _LEAST_HEIGHT * (right - left)):
+        size = max(high - low, 0.25 * (right - left))
+        size = size if size > _least(ink) else 1.0
         levels = 0.5 * (low + high) + size * np.array([1.4, 0.5, -0.5, -1.3])
         lines = Lines(centre, 0.0, 0.0, *map(float, levels))
         return Fit(lines, found, np.tile([0.0, 0.0, 1.0], (len(found.points), 1)), 0.0)
@@ -154,6 +158,11 @@ def fit_lines(ink: Ink) -> Fit:
     levels = origin + unit * np.array([base + core + up, base + core, base, base - down])
     lines = Lines(centre, float(curvature / unit), float(slope), *map(float, levels))
     return Fit(lines, found, shares[0], float(log_p[0]))
+
+
+def _least(ink: Ink) -> float:
+    """Sizes up to this count as none: the digits of the coordinates do not tell them apart."""
+    return max(_DIGITS * float(np.abs(ink.points).max(initial=0.0)), _LEAST_SIZE)
 
 
 def _turning_points(ink: Ink) -> Extrema:
@@ -298,8 +307,8 @@ def by_height(ink: Ink, low: float = 2.0, high: float = 17.0) -> Ink:
     if ink.is_empty:
         return ink
     left, bottom, right, top = ink.bounds
-    size = max(top - bottom, 0.1 * (right - left)) or 1.0
-    scale = (high - low) / size
+    size = max(top - bottom, 0.1 * (right - left))
+    scale = (high - low) / (size if size > _least(ink) else 1.0)
     shift = 0.5 * (low + high) - 0.5 * (bottom + top) * scale
     points = ink.points * scale
     points[:, 0] += MARGIN - left * scale

@@ -171,3 +171,17 @@ def test_turning_points_have_the_colour_of_their_line_and_high_ones_stand_high()
 def test_pictures_of_annotated_images():
     picture = draw_amap(amap(normalized(word(WORDS["gypsy"]))), zoom=2)
     assert picture.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "size", [(1e-320, 0), (1e-310, 1e-320), (1e-12, 0), (1, 1e-300), (1, 1e-12)]
+)
+@pytest.mark.parametrize("place", [(0, 0), (0, 1e11), (1e11, 0)])
+def test_sizes_that_digits_do_not_tell_apart_are_none(size, place):
+    zigzag = np.array([[0, 0], [1, 1], [2, 0], [3, 1]])
+    ink = Ink([zigzag * size + place])
+    lines = fit_lines(ink).lines
+    assert lines.core_height > 0
+    for placed in (on_lines(ink, lines), by_height(ink)):  # neither raises
+        assert placed.points[:, 1].min() >= 0
+        assert placed.points[:, 1].max() <= 19
