@@ -3,6 +3,8 @@
 import http.client
 import json
 import re
+import socket
+import struct
 import threading
 
 import numpy as np
@@ -60,7 +62,9 @@ def test_the_page_has_no_part_that_comes_from_elsewhere(ask):
     response, text = ask("GET", "/")
     assert response.status == 200
     assert response.getheader("Content-Type") == "text/html; charset=utf-8"
-    assert "default-src 'none'" in response.getheader("Content-Security-Policy")
+    policy = response.getheader("Content-Security-Policy")
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
     page = Page(text)
     assert not page.links
     assert page.tags.count("canvas") == 1
@@ -217,6 +221,31 @@ def test_a_folder_of_kept_ink_grows_and_others_are_left_alone(tmp_path):
     (tmp_path / "labels.csv").write_text("name,file,text\n")
     with pytest.raises(InkError, match=r"labels\.csv:1: ink is kept in columns file,text"):
         KeptInk(tmp_path)
+
+
+def test_a_browser_that_goes_away_is_no_error(server, ask, monkeypatch, capsys):
+    begun, gone = threading.Event(), threading.Event()
+
+    def slow(*_):
+        begun.set()
+        assert gone.wait(60)
+        return {"html": "a" * 10_000_000}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("demos.words.pad.server.answer", slow)
+        host = f"127.0.0.1:{server.server_port}"
+        with socket.create_connection(("127.0.0.1", server.server_port)) as one:
+            # Closed without a farewell, as by a browser that is killed.
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.sendall(
+                f"POST /read HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode()
+            )
+            assert begun.wait(60)
+        gone.set()
+        with server.turn:  # it has been answered
+            pass
+        assert ask("GET", "/")[0].status == 200
+    assert capsys.readouterr().err == ""
 
 
 def test_it_listens_on_this_machine_only(server):

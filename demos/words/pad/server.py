@@ -8,6 +8,7 @@ Where ink is kept, what it says is posted with it to ``/keep``.
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,7 +35,7 @@ MOST_POINTS = 20_000
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
-    "connect-src 'self'"
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
 
@@ -101,6 +102,11 @@ class PadServer(ThreadingHTTPServer):
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             raise PadError(f"port {port}: {error.strerror}; another would be right") from error
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Tell the terminal what went wrong; a browser that went away is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
