@@ -94,6 +94,8 @@ def from_json(text: str) -> LabelledInk:
         found = found["strokes"]
     if label is not None and not isinstance(label, str):
         raise InkError(f'"label" must be text, not {label!r}')
+    if label is not None and not _is_text(label):
+        raise InkError(f'"label" has half a character: {label!r}')
     if direction not in ("down", "up"):
         raise InkError(f'"y" must be "down" or "up", not {direction!r}')
     if not isinstance(found, list):
@@ -104,6 +106,11 @@ def from_json(text: str) -> LabelledInk:
             raise InkError(f"stroke {i} is no list of points")
         strokes.append([_point(p, i, j) for j, p in enumerate(stroke)])
     return LabelledInk(_upwards(Ink(strokes), direction == "down"), label)
+
+
+def _is_text(label: str) -> bool:
+    """Whether it can be written: JSON may name one half of a character alone."""
+    return not any("\ud800" <= character <= "\udfff" for character in label)
 
 
 def _point(point: Any, i: int, j: int) -> tuple[float, float]:

@@ -90,6 +90,7 @@ def test_laws(ink):
         (f"[[{[1] * 17}, {[2] * 17}]]", "stroke 0 has 17 numbers; .* not a list of all x"),
         ('{"strokes": [], "y": "left"}', '"y"'),
         ('{"strokes": [], "label": 3}', '"label"'),
+        (r'{"strokes": [], "label": "a\ud800"}', "half a character"),
         ("[" * 100_000, "no JSON"),
     ],
 )
