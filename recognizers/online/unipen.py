@@ -2,13 +2,16 @@
 
 A data file is read with everything it includes. Components, the strokes between `.PEN_DOWN` and
 `.PEN_UP` and the movements in the air after `.PEN_UP`, are counted from 0 if they have a point;
-the count begins anew with each data file and at `.START_SET`. A file that breaks the format
-anywhere is left out as a whole, because its count of components cannot be trusted; it is
+the count begins anew with each data file and at `.START_SET`. Where the points of x and of y are
+not as close (`.X_POINTS_PER_INCH` and the like), y is in the unit of x. A file that breaks the
+format anywhere is left out as a whole, because its count of components cannot be trusted; it is
 reported with file and line, and counted with its segments.
 """
 
 from __future__ import annotations
 
+import math
+import posixpath
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -32,6 +35,9 @@ from recognizers.online.unipen_trees import Tree, TreeError, find_trees
 __all__ = ["Problem", "Segment", "UnipenReader"]
 
 _FILES_KEPT = 32
+_MOST_INCLUDES = 1000
+_DEEPEST = 50
+_PER_INCH = {"_POINTS_PER_INCH": 1.0, "_POINTS_PER_MM": 25.4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,8 @@ class _DataFile:
         self.category, self.contributor = _place(name)
         self.writer = ""
         self.columns: tuple[int, int, int] | None = None  # x, y, how many
+        self.per_inch: dict[str, float] = {}  # points of X and of Y
+        self.included = 0
         self.hierarchy: list[str] = []
         self.done: list[Segment] = []
         self._start_set()
@@ -224,6 +232,8 @@ class _DataFile:
                 self._include(s, name, above)
             elif s.keyword == "COORD":
                 self._coordinates(s, name)
+            elif s.keyword[1:] in _PER_INCH:
+                self._resolution(s, name)
             elif s.keyword == "WRITER_ID":
                 self.writer = " ".join(s.argument.split())
             elif s.keyword == "HIERARCHY":
@@ -235,10 +245,15 @@ class _DataFile:
         words = s.argument.split()
         if not words:
             raise FormatError(name, s.line, ".INCLUDE without the name of a file")
-        beside = name.rpartition("/")[0]
-        for candidate in (f"include/{words[0]}", f"{beside}/{words[0]}", words[0]):
-            if self.files.statements(candidate) is None:
-                continue
+        self.included += 1
+        # A file may include one twice, which includes another twice, and so on.
+        if self.included > _MOST_INCLUDES or len(above) >= _DEEPEST:
+            message = f"more than {_MOST_INCLUDES:,} includes, or {_DEEPEST} in each other"
+            raise FormatError(name, s.line, message)
+        for folder in ("include", posixpath.dirname(name), ""):
+            candidate = posixpath.normpath(posixpath.join(folder, words[0]))
+            if candidate.startswith(("/", "../")) or self.files.statements(candidate) is None:
+                continue  # outside the tree, or not there
             if candidate == name or candidate in above:
                 raise FormatError(name, s.line, f"{words[0]} is included by itself")
             self._walk(candidate, (*above, name))
@@ -250,6 +265,16 @@ class _DataFile:
         if names.count("X") != 1 or names.count("Y") != 1:
             raise FormatError(name, s.line, f".COORD {' '.join(names)} needs one X and one Y")
         self.columns = (names.index("X"), names.index("Y"), len(names))
+
+    def _resolution(self, s: Statement, name: str) -> None:
+        try:
+            points = float(s.argument)
+        except ValueError:
+            points = 0.0
+        if not 0.0 < points < math.inf:
+            message = f".{s.keyword} {s.argument.strip()[:40]!r} is no number above zero"
+            raise FormatError(name, s.line, message)
+        self.per_inch[s.keyword[0]] = points * _PER_INCH[s.keyword[1:]]
 
     def _component(self, s: Statement, name: str) -> None:
         if not len(s.numbers):
@@ -264,7 +289,10 @@ class _DataFile:
                 f".{s.keyword} has {len(s.numbers)} numbers, which is no multiple of the "
                 f"{width} of .COORD",
             )
-        self.components.append(s.numbers.reshape(-1, width)[:, [x, y]])
+        points = s.numbers.reshape(-1, width)[:, [x, y]]
+        if len(set(self.per_inch.values())) == 2:
+            points[:, 1] *= self.per_inch["X"] / self.per_inch["Y"]
+        self.components.append(points)
         self.is_down.append(s.keyword == "PEN_DOWN")
         self.writers.append(self.writer)
 

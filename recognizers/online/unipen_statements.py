@@ -14,7 +14,10 @@ import numpy as np
 
 __all__ = ["FormatError", "Piece", "SegmentLine", "Statement", "delineation", "segment", "split"]
 
-KEPT = frozenset(b"COORD HIERARCHY INCLUDE PEN_DOWN PEN_UP SEGMENT START_SET WRITER_ID".split())
+KEPT = frozenset(
+    b"COORD HIERARCHY INCLUDE PEN_DOWN PEN_UP SEGMENT START_SET WRITER_ID "
+    b"X_POINTS_PER_INCH X_POINTS_PER_MM Y_POINTS_PER_INCH Y_POINTS_PER_MM".split()
+)
 _KEYWORD = re.compile(rb"^\.([A-Za-z][A-Za-z0-9_]*)", re.MULTILINE)
 _SEGMENT = re.compile(
     r"""\s*(?P<kind>[^\s"]+)
@@ -86,6 +89,7 @@ def split(content: bytes, file: str) -> list[Statement]:
         >>> [(s.keyword, s.numbers.tolist(), s.line) for s in split(text, "a.dat")]
         [('COORD', [], 1), ('PEN_DOWN', [1.0, 2.0, 3.0, 4.0], 3), ('PEN_UP', [], 6)]
     """
+    content = content.removeprefix(b"\xef\xbb\xbf")  # a mark of UTF-8 is before column one
     if b"\r" in content:
         content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     found = list(_KEYWORD.finditer(content))

@@ -140,6 +140,38 @@ def test_includes_sets_writers_and_coordinates(tmp_path):
     assert (one.writer, two.writer) == ("a b", "c")
 
 
+def test_points_of_x_and_y_that_are_not_as_close(tmp_path):
+    ink = '.PEN_DOWN\n1 2\n.SEGMENT WORD 0 OK "x"\n'
+    for per, y in (
+        (".X_POINTS_PER_INCH 508\n.Y_POINTS_PER_INCH 254\n", 4),
+        (".X_POINTS_PER_MM 10\n.Y_POINTS_PER_INCH 508\n", 1),
+        (".X_POINTS_PER_MM 10\n.Y_POINTS_PER_INCH 254\n", 2),
+        (".X_POINTS_PER_MM 10\n", 2),
+    ):
+        (one,) = only(tmp_path, "\ufeff.COORD X Y\n" + per + ink)
+        assert one.ink == Ink([[(1, y)]])
+
+
+def test_includes_that_grow_without_bound_and_files_outside_the_tree(tmp_path):
+    files = {"include/0.dat": ".COORD X Y\n", "a.dat": ".COORD X Y\n"}
+    for i in range(1, 60):
+        files[f"include/{i}.dat"] = f".INCLUDE {i - 1}.dat\n" * 2
+    for name, words in (
+        ("20.dat", "more than 1,000 includes"),
+        ("59.dat", "or 50 in each other"),
+        ("../../../a.dat", "there is no include/../../../a.dat"),
+        (f"{tmp_path}/a.dat", "there is no include/"),
+    ):
+        reader = UnipenReader(
+            tree(tmp_path / "tree", {**files, "data/6/b.dat": f".INCLUDE {name}"})
+        )
+        (tmp_path / "a.dat").write_text(".COORD X Y\n")
+        assert list(reader) == []
+        (problem,) = reader.problems
+        assert words in problem.message
+    only(tmp_path, ".INCLUDE ../../../a.dat\n", **files)  # inside
+
+
 def test_a_segment_is_of_the_writer_of_its_first_stroke(tmp_path):
     """Also where all segments stand at the end of the file, behind the last writer."""
     text = (
@@ -180,6 +212,12 @@ GOOD = HEAD + INK + '.SEGMENT WORD 0 OK "good"\n'
         (HEAD + '.PEN_DOWN\n1 2\n3 y\n.SEGMENT WORD 0 OK "x"\n', 7, "'y' is no coordinate"),
         ('.PEN_DOWN\n1 2\n.SEGMENT WORD 0 OK "x"\n', 1, "before any .COORD"),
         ('.COORD X P\n.SEGMENT WORD 0 OK "x"\n', 1, "one X and one Y"),
+        (
+            '.X_POINTS_PER_MM ?\n.SEGMENT WORD 0 OK "x"\n',
+            1,
+            ".X_POINTS_PER_MM '?' is no number above zero",
+        ),
+        ('.Y_POINTS_PER_INCH 0\n.SEGMENT WORD 0 OK "x"\n', 1, "no number above zero"),
         ('.INCLUDE\n.SEGMENT WORD 0 OK "x"\n', 1, "without the name"),
         ('.INCLUDE own/none.dat\n.SEGMENT WORD 0 OK "x"\n', 1, "there is no include/own/none.dat"),
         ('.INCLUDE own/loop.dat\n.SEGMENT WORD 0 OK "x"\n', 2, "included by itself"),
