@@ -69,10 +69,10 @@ Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(righ
 `optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
 semiring="tropical")`. `cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l,
 after=r, alphabet=symbols)`, whose penalties can be learned. The rule of a dictionary is
-`rewrite(dict(pairs), before="^|[ ]", after="[ ]|$", alphabet=letters)`: 20,000 words take 2 s on
-one core, and a sentence through the rule 1 ms (pynini took 0.5 s for 300 of these words and 10 s
-for 1,000). Without contexts a word may begin at each letter, and the rule has the more arcs: 10,000
-words take 10 s. A word is looked up in a large graph by
+`rewrite(dict(pairs), before="^|[ ]", after="[ ]|$", alphabet=letters)`: one of 20,000 words takes
+1.2 s, and one of 300 words a tenth of pynini's time, which grows faster (`python -m benchmarks
+--case rewrite`, on a two-core AMD EPYC). Without contexts a word may begin at each letter, and the
+rule has the more arcs. A word is looked up in a large graph by
 `gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one costs what
 it finds. Many at once are `gtn.strings(words) @ graph`. Of `paths()`, `gtn.n_best(a, count)` gives
 as many as are asked for, best first, all if there are fewer.

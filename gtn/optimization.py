@@ -27,6 +27,9 @@ def connect(graph: Graph) -> Graph:
     a failure arc (``gtn.BACK_OFF``) an arc that leads nowhere forbids its label, and stays. On a
     batch, graph by graph. O(N + A).
 
+    Raises:
+        GraphError: failure arcs that cannot be followed, such as two of one node, naming them.
+
     >>> import gtn
     >>> connect(gtn.Graph.from_arcs([(0, 1, 7), (0, 2, 8), (3, 2, 9)], final=2))
     Graph: 2 nodes, 1 arc, start 0, final 1

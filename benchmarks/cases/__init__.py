@@ -11,7 +11,9 @@ from benchmarks.cases.determinize import DETERMINIZE
 from benchmarks.cases.empty_answer import EMPTY_ANSWER
 from benchmarks.cases.forward import FORWARD
 from benchmarks.cases.growth import GROWTH
+from benchmarks.cases.look_up import LOOK_UP
 from benchmarks.cases.n_best import N_BEST
+from benchmarks.cases.rewrite import REWRITE
 from benchmarks.cases.startup import STARTUP
 from benchmarks.cases.viterbi import VITERBI
 
@@ -31,6 +33,8 @@ CASES: dict[str, Case] = {
         N_BEST,
         DECODE,
         DECODE_WORDS,
+        LOOK_UP,
+        REWRITE,
         GROWTH,
         STARTUP,
     )
