@@ -69,7 +69,7 @@ REWRITE = Case(
     _inputs,
     (
         Race(
-            "as many words as OpenFst does in a second",
+            "few words",
             lambda inputs: [_ours(inputs.few), *_theirs(inputs.few)],
             per=("word", lambda inputs: len(inputs.few)),
         ),
