@@ -25,7 +25,7 @@ from grammars.words import WordList
 
 CHARACTERS = "".join(chr(c) for c in range(32, 127))
 BLANK = len(CHARACTERS)
-BEAM, WIDE = 8.0, 14.0
+BEAM, WIDE = 10.0, 16.0
 _LONGEST_GROUP = 4
 
 
