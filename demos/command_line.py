@@ -1,21 +1,31 @@
-"""How the command lines run: what is wrong with a user's files or options ends in one line."""
+"""How the command lines run: what is wrong with a user's files or options ends in one line.
+
+A command is declared by its options, a dataclass, and by the name of the function that does it with
+them. The options import nothing that takes long, and the function's module is loaded only when the
+command is chosen and its options are right: help, and what is wrong with an option, come at once.
+"""
 
 from __future__ import annotations
 
 import codecs
+import inspect
 import io
 import os
+import pkgutil
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 __all__ = [
+    "Command",
     "Mnist",
     "Seed",
     "TablePage",
+    "app_of",
+    "app_of_one",
     "checkpoint_to_write",
     "echo_problems",
     "figures_to_write",
@@ -23,9 +33,10 @@ __all__ = [
     "folder_to_write",
     "page_to_write",
     "refuse_given",
+    "require_file",
+    "require_folder",
     "require_known",
     "run",
-    "run_command",
 ]
 
 Mnist = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
@@ -55,11 +66,50 @@ def run(app: typer.Typer) -> None:
         sys.exit(2)
 
 
-def run_command(command: Callable[..., Any]) -> None:
-    """Run a function as a command line of its own, as :func:`run` does."""
+class Command(NamedTuple):
+    """A command as it is declared.
+
+    Attributes:
+        name: what it is called on the command line.
+        options: a dataclass whose fields are its options and arguments, as typer takes those of
+            functions, and whose docstring is its help. What is wrong with the options together,
+            ``__post_init__`` refuses.
+        does: the function that is called with them, ``"package.module:function"``.
+        panel: the heading that it stands under in the help of all commands, if it has one.
+    """
+
+    name: str
+    options: type
+    does: str
+    panel: str | None = None
+
+
+def app_of(help: str, commands: Iterable[Command]) -> typer.Typer:
+    """Return the command line of several commands."""
+    app = typer.Typer(help=help, no_args_is_help=True, pretty_exceptions_enable=False)
+    for one in commands:
+        app.command(one.name, rich_help_panel=one.panel)(_callback(one))
+    return app
+
+
+def app_of_one(command: Command) -> typer.Typer:
+    """Return the command line of a command that is one by itself."""
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    app.command()(command)
-    run(app)
+    app.command(command.name)(_callback(command))
+    return app
+
+
+def _callback(command: Command) -> Callable[..., None]:
+    """Return what typer calls with each option by its name."""
+
+    def callback(**given: Any) -> None:
+        options = command.options(**given)
+        pkgutil.resolve_name(command.does)(options)
+
+    callback.__doc__ = command.options.__doc__
+    # typer asks a function for its signature: here it is that of the dataclass.
+    vars(callback)["__signature__"] = inspect.signature(command.options, eval_str=True)
+    return callback
 
 
 def require_known(value: str, known: Collection[str], option: str) -> None:
@@ -75,6 +125,23 @@ def refuse_given(context: typer.Context, names: Collection[str], why: str) -> No
         if parameter.name in names and source is not None and source.name != "DEFAULT":
             option = max(parameter.opts, key=len)
             raise typer.BadParameter(f"has no effect here: {why}", param_hint=option)
+
+
+def require_file(path: Path | None) -> None:
+    """Stop if what a command is to read, such as a checkpoint, is no file: say it as readers do.
+
+    Raises:
+        FileNotFoundError: there is nothing, or a folder.
+    """
+    if path is not None and not path.is_file():
+        what = "a folder, not a file" if path.is_dir() else "no such file"
+        raise FileNotFoundError(f"{path}: {what}")
+
+
+def require_folder(path: Path | None) -> None:
+    """Stop as :func:`require_file`, if what a command is to read is no folder."""
+    if path is not None and not path.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder")
 
 
 def folder_to_write(path: Path | None) -> Path | None:

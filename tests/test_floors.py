@@ -213,8 +213,11 @@ def test_folders_of_gtn_go_round_no_more_than_files():
 @pytest.mark.parametrize(
     ("demo", "folders"),
     [
-        ("checks", "reading measuring training whole report experiments commands"),
-        ("words", "reading samples measuring training report pad experiments commands"),
+        (
+            "checks",
+            "reading measuring training whole report experiments composing options commands",
+        ),
+        ("words", "reading samples measuring training report pad experiments options commands"),
     ],
 )
 def test_folders_of_a_demo_import_in_one_order(demo, folders):

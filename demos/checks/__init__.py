@@ -8,7 +8,10 @@ Each folder imports from those above it in this list, and from no other:
 * ``whole``: whole checks, whose fields are located first;
 * ``report``: pages that show how it was read;
 * ``experiments``: what ``docs/checks.md`` measures beside;
-* ``commands``: the command line, put together in ``__main__``.
+* ``composing``: fields that are composed, to train on;
+* ``options``: what the commands are given on the command line, which ``__main__`` puts together;
+* ``commands``: what they do with it.
 
-``compose_*.py`` are programs of their own that write fields to train on; ``fields`` are some.
+``choices`` has what can be chosen by name. ``compose_*.py`` are programs of their own that write
+fields to train on; ``fields`` are some.
 """

@@ -1,109 +1,18 @@
 """``python -m demos.checks.compose_decimals OUT``: decimal numbers of MNIST's digits and signs.
 
-A set of another alphabet than amounts: a minus sign, a decimal comma or a decimal point, which
-belong to the text. The grammar ``regex:-?[0-9]*[.,]?[0-9]*`` reads it.
+See :mod:`demos.checks.composing.decimals`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from demos.checks.options.compose import ComposeDecimals
+from demos.command_line import Command, app_of_one, run
 
-import numpy as np
-import typer
-from PIL import Image, ImageDraw
-
-from demos.command_line import Mnist, Seed, folder_to_write, run_command
-from demos.image_folders import save_labelled
-from recognizers.datasets.fields import find_data
-from recognizers.datasets.mnist import load_mnist
-from recognizers.datasets.written_amounts import (
-    FINE,
-    ComposedField,
-    Hand,
-    MnistFields,
-    join,
-    on_paper,
-    shrunk,
-    strip_width,
-    write_digit,
-    write_mark,
+COMMAND = Command(
+    "compose_decimals", ComposeDecimals, "demos.checks.commands.compose:compose_decimals"
 )
 
-__all__ = ["command", "compose_decimal", "decimal", "write_sign"]
-
-
-def decimal(rng: np.random.Generator) -> str:
-    """Return a number: perhaps a minus, digits, perhaps a comma or a point and digits.
-
-    >>> rng = np.random.default_rng(0)
-    >>> [decimal(rng) for _ in range(4)]
-    ['1', '0.65', '2689', '2836,94']
-    """
-    sign = "-" if rng.random() < 0.35 else ""
-    whole = str(int(10 ** rng.uniform(0.0, 4.0))) if rng.random() < 0.85 else "0"
-    if rng.random() < 0.25:
-        return sign + whole
-    digits = rng.integers(0, 10, rng.choice([1, 2, 3], p=[0.25, 0.6, 0.15]))
-    return sign + whole + str(rng.choice([",", "."])) + "".join(map(str, digits))
-
-
-def write_sign(sign: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Return a sign in the middle of a strip as high as the field, float from 0 to 255.
-
-    A point is as wide as it is high and stands on the line; a comma reaches below it.
-    """
-    if sign == "-":
-        return write_mark(sign, hand, rng)
-    high, base = FINE * hand.height, FINE * hand.base
-    canvas = Image.new("L", (strip_width(hand) * FINE, hand.field_height * FINE))
-    pen, x = ImageDraw.Draw(canvas), 0.5 * canvas.width
-    # Thin pens leave little of what is two pixels wide.
-    width = max(3.0 - 1.5 * min(hand.boldness, 0.0), hand.height * rng.uniform(0.05, 0.09)) * FINE
-    if sign == ".":
-        radius, y = 0.6 * width + 1.0, base - rng.uniform(0.02, 0.08) * high
-        pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
-    else:
-        begin = (x, base - rng.uniform(0.06, 0.16) * high)
-        end = (x - rng.uniform(0.04, 0.14) * high, base + rng.uniform(0.1, 0.22) * high)
-        pen.line([begin, end], fill=255, width=int(width))
-    return shrunk(canvas)
-
-
-def compose_decimal(composer: MnistFields, rng: np.random.Generator) -> ComposedField:
-    """Return one field; the same generator state gives the same field."""
-    text = decimal(rng)
-    hand = Hand.of(rng, len(composer.images))
-    strokes, sources = [], []
-    for character in text:
-        if character.isdigit():
-            pixels, source = composer.choose(character, hand, rng)
-            strokes.append((character, write_digit(pixels, character, hand, rng)))
-            sources.append(source)
-        else:
-            strokes.append((character, write_sign(character, hand, rng)))
-    return ComposedField(on_paper(join(strokes, hand, rng), hand, rng), text, tuple(sources))
-
-
-def command(
-    out: Annotated[
-        Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
-    ],
-    count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 1000,
-    part: Annotated[str, typer.Option(help="Whose digits: train or test, of MNIST.")] = "train",
-    digits: Mnist = None,
-    seed: Seed = 0,
-) -> None:
-    """Compose fields with decimal numbers of the digits of MNIST and drawn signs."""
-    if part not in ("train", "test"):
-        raise typer.BadParameter(f"{part!r} is neither train nor test", param_hint="--part")
-    images, labels = load_mnist(find_data(digits, "mnist", option="--digits"), part)
-    composer = MnistFields(np.asarray(images), np.asarray(labels))
-    fields = (compose_decimal(composer, np.random.default_rng([seed, i])) for i in range(count))
-    save_labelled(out, ((one.image, one.text) for one in fields), part, count)
-    typer.echo(f"{count} fields and labels.csv in {out}")
-
+app = app_of_one(COMMAND)
 
 if __name__ == "__main__":
-    run_command(command)
+    run(app)

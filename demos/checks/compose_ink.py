@@ -1,94 +1,16 @@
 """``python -m demos.checks.compose_ink OUT``: amount fields composed of pen-written digits.
 
-The digits of UNIPEN are of 165 people, each of whom wrote many; a field takes all of its digits
-from one of them. They are drawn as MNIST's are, and composed as those are
-(:mod:`recognizers.datasets.cropped_amounts`).
+See :mod:`demos.checks.composing.ink`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from demos.checks.options.compose import ComposeInk
+from demos.command_line import Command, app_of_one, run
 
-import numpy as np
-import typer
-from PIL import Image, ImageDraw
+COMMAND = Command("compose_ink", ComposeInk, "demos.checks.commands.compose:compose_ink")
 
-from demos.command_line import Seed, folder_to_write, run_command
-from demos.image_folders import save_labelled
-from recognizers.datasets.cropped_amounts import CroppedFields
-from recognizers.datasets.fields import find_data
-from recognizers.online.ink import Ink
-from recognizers.online.ink_batch import in_box
-from recognizers.online.unipen_cache import load_unipen
-
-__all__ = ["digit_images", "draw_digit"]
-
-FINE = 4
-"""Strokes are drawn so many times finer than the picture, and averaged."""
-
-SIDE = 28
-"""Pixels of a picture each way; the longer side of the ink is 20."""
-
-
-def draw_digit(ink: Ink, width: float) -> np.ndarray:
-    """Return ink as MNIST has its digits: uint8 ``[28, 28]``, 255 ink, strokes ``width`` wide.
-
-    >>> draw_digit(Ink([[(0, 0), (0, 9)]]), 3.0).max(axis=0).nonzero()[0].tolist()
-    [12, 13, 14, 15]
-    """
-    placed = in_box(ink, SIDE, SIDE, margin=4.0)
-    canvas = Image.new("L", (SIDE * FINE, SIDE * FINE))
-    pen = ImageDraw.Draw(canvas)
-    radius = 0.5 * width * FINE
-    for stroke in placed:
-        # y grows upwards in ink, downwards in pictures.
-        points = (np.stack((stroke[:, 0], SIDE - 1 - stroke[:, 1]), 1) + 0.5) * FINE
-        line = [(float(x), float(y)) for x, y in points]
-        pen.line(line, fill=255, width=max(1, round(2 * radius)), joint="curve")
-        for x, y in (line[0], line[-1]):
-            pen.ellipse([x - radius, y - radius, x + radius, y + radius], fill=255)
-    return np.asarray(canvas.resize((SIDE, SIDE), Image.Resampling.BOX))
-
-
-def digit_images(root: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the digits of a UNIPEN tree as pictures: uint8 ``[N, 28, 28]`` and labels ``[N]``.
-
-    Digits of one writer stand side by side; every writer has a pen of one width.
-
-    Raises:
-        ValueError: there is no digit.
-    """
-    segments = [s for s in load_unipen(root, {"1a"}).segments if s.label in set("0123456789")]
-    segments = [s for s in segments if s.quality != "BAD" and not s.ink.is_empty]
-    if not segments:
-        raise ValueError(f"{root}: no digit (category 1a of UNIPEN)")
-    rng = np.random.default_rng(seed)
-    segments.sort(key=lambda s: (s.contributor, s.writer))
-    names = sorted({(s.contributor, s.writer) for s in segments})
-    widths = dict(zip(names, rng.uniform(2.0, 3.6, len(names)).tolist(), strict=True))
-    images = [draw_digit(s.ink, widths[s.contributor, s.writer]) for s in segments]
-    return np.stack(images), np.array([int(s.label) for s in segments])
-
-
-def command(
-    out: Annotated[
-        Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
-    ],
-    count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 6000,
-    data: Annotated[
-        Path | None, typer.Option(help="Folder of UNIPEN; default: unipen in $GTN_DATA.")
-    ] = None,
-    seed: Seed = 0,
-) -> None:
-    """Compose amount fields of the pen-written digits of UNIPEN."""
-    images, labels = digit_images(find_data(data, "unipen"), seed)
-    composer = CroppedFields(images, labels)
-    fields = (composer.compose(np.random.default_rng([seed, i])) for i in range(count))
-    save_labelled(out, ((one.image, one.text) for one in fields), "ink", count)
-    typer.echo(f"{count} fields and labels.csv in {out}")
-
+app = app_of_one(COMMAND)
 
 if __name__ == "__main__":
-    run_command(command)
+    run(app)

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from demos.mnist.choices import RESULTS
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, load_model
 from demos.mnist.results import (
-    RESULTS,
     Result,
     ResultError,
     add_choice,

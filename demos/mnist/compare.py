@@ -11,19 +11,12 @@ from typing import Any
 from demos.checkpoint import write_whole
 from demos.mnist import plots
 from demos.mnist.baselines import BASELINES, curve
+from demos.mnist.choices import RESULTS
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model
 from demos.mnist.paper import FIGURE_9, Printed
 from demos.mnist.recipes import RECIPES
-from demos.mnist.results import (
-    CHOICES,
-    RESULTS,
-    Result,
-    ResultError,
-    by_row,
-    read_results,
-    result_path,
-)
+from demos.mnist.results import CHOICES, Result, ResultError, by_row, read_results, result_path
 from demos.mnist.robustness import ROBUSTNESS_FILE
 from demos.mnist.rows import PROMPTED
 from demos.mnist.sizes import SIZES_FILE

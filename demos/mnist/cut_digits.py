@@ -2,95 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from pathlib import Path
-from typing import Annotated
+from demos.command_line import Command, app_of_one, run
+from demos.mnist.options import CutDigits
 
-import typer
-from PIL import Image
+COMMAND = Command("cut_digits", CutDigits, "demos.mnist.commands:cut_field_digits")
 
-from demos.checkpoint import write_whole
-from demos.command_line import echo_problems, folder_to_write, run_command
-from demos.image_folders import load_each, make_way
-from recognizers.datasets.fields import Field, find_data, load_fields, nothing_read
-from recognizers.images import ImageError, load_field
-from recognizers.segmentation.quality import read_boxes
-
-__all__ = ["cut_digits"]
-
-ROOM = 1
-"""Pixels around a box that are cut out with it."""
-
-
-def cut_digits(fields: Path, out: Path) -> tuple[int, list[str]]:
-    """Write each digit of fields as a picture of its own with ``labels.csv``.
-
-    A digit is called as its field, with its place behind it, so the last names are those of the
-    last fields. Returns how many there are, and what is wrong with the fields that are left out:
-    no picture, or not a box for each character.
-
-    Args:
-        fields: a folder with ``labels.csv`` (``file,text``) and ``boxes.csv``
-            (``file,digit,x,y,width,height``).
-        out: the folder that is written.
-
-    Raises:
-        FieldSetError: no usable ``labels.csv`` or ``boxes.csv``, or no field is left.
-        ValueError: ``labels.csv`` of ``out`` has other files, too.
-    """
-    boxes, found = read_boxes(fields / "boxes.csv"), load_fields(fields)
-    by_path, problems = {one.path: one for one in found.fields}, list(found.problems)
-    every = {_name(one, place) for one in found.fields for place in range(len(one.text))}
-    make_way(out, every)
-    (out / "images").mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["file", "text"])
-    count = 0
-    for path, image in load_each(by_path, load_field):
-        field = by_path[path]
-        places = boxes.get(field.name, ())
-        if isinstance(image, ImageError):
-            problems.append(str(image))
-            continue
-        if len(places) != len(field.text):
-            problems.append(f"{path}: {field.text!r} needs a box for every character")
-            continue
-        for place, ((x, y, width, height), digit) in enumerate(
-            zip(places, field.text, strict=True)
-        ):
-            top, left = max(math.floor(y) - ROOM, 0), max(math.floor(x) - ROOM, 0)
-            cut = image[top : math.ceil(y + height) + ROOM, left : math.ceil(x + width) + ROOM]
-            name = _name(field, place)
-            Image.fromarray(cut).save(out / "images" / name)
-            rows.writerow([name, digit])
-            count += 1
-    if not count:
-        raise nothing_read(problems)
-    write_whole(out / "labels.csv", text.getvalue())
-    return count, problems
-
-
-def _name(field: Field, place: int) -> str:
-    return f"{field.name.replace('/', '-')}-{place}.png"  # a/1.png and b/1.png are two
-
-
-def command(
-    out: Annotated[
-        Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
-    ],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with labels.csv and boxes.csv; default: car.")
-    ] = None,
-) -> None:
-    """Cut the digits of amount fields out, each a picture of its own."""
-    count, problems = cut_digits(find_data(data, "car"), out)
-    echo_problems(problems)
-    typer.echo(f"{count} digits and labels.csv in {out}")
-
+app = app_of_one(COMMAND)
 
 if __name__ == "__main__":
-    run_command(command)
+    run(app)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from demos.checkpoint import write_whole
 from demos.figures import machine
+from demos.mnist.choices import RESULTS
 
 __all__ = [
     "CHOICES",
-    "RESULTS",
     "Result",
     "ResultError",
     "add_choice",
@@ -30,9 +30,6 @@ __all__ = [
     "result_path",
     "write_result",
 ]
-
-RESULTS = Path("results") / "mnist"
-"""Folder of the results, from the root of the project."""
 
 CHOICES = "choices.jsonl"
 """What was tried on the last training digits, a line each, in the folder of the results."""

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from demos.checkpoint import write_whole
 from demos.figures import machine
+from demos.mnist.choices import RESULTS
 from demos.mnist.evaluate import load_digits
 from demos.mnist.models import load_model
-from demos.mnist.results import RESULTS
 from demos.mnist.train import penalties_of
 from recognizers.datasets.mnist import BACKGROUND, FOREGROUND
 from recognizers.distortion import warp

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from demos.checkpoint import WEIGHTS, write_whole
 from demos.mnist.boost import train_boosted
+from demos.mnist.choices import RESULTS
 from demos.mnist.evaluate import evaluate, load_digits
 from demos.mnist.models import save_model
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.mnist.results import (
-    RESULTS,
     Result,
     ResultError,
     add_choice,

@@ -10,15 +10,12 @@ from typing import Any
 
 from demos.checkpoint import write_whole
 from demos.figures import load_figures, machine
+from demos.mnist.choices import RESULTS, SIZES
 from demos.mnist.evaluate import load_digits
 from demos.mnist.recipes import RECIPES, Recipe
-from demos.mnist.results import RESULTS
 from demos.mnist.train import Digits, train_network
 
-__all__ = ["SIZES", "SIZES_FILE", "train_sizes"]
-
-SIZES = (15_000, 30_000, 60_000)
-"""The numbers of digits of Fig. 6."""
+__all__ = ["SIZES_FILE", "train_sizes"]
 
 SIZES_FILE = "training-sizes.json"
 

@@ -14,15 +14,15 @@ from torch import Tensor
 
 import gtn
 from demos.image_folders import load_labelled
+from demos.strings.choices import TEST_STRINGS
 from demos.strings.labelled_lines import what_is_odd
 from demos.strings.lines import load_line
 from demos.strings.reader import StringReader
 from gtn.nn import edit_distances
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings
 
-__all__ = ["TEST_STRINGS", "Figures", "evaluate", "evaluate_folder", "held_out_strings"]
+__all__ = ["Figures", "evaluate", "evaluate_folder", "held_out_strings"]
 
-TEST_STRINGS = 10_000
 BLOCK = 500
 TEST_SEED = 1998
 RECIPES = {"paper": PAPER, "free": FREE}

@@ -19,6 +19,7 @@ from demos.checkpoint import (
     restored,
     save_checkpoint,
 )
+from demos.strings.choices import NETWORKS
 from grammars.characters import character_models
 from recognizers.classes import DIGITS
 from recognizers.datasets.strings import HEIGHT, line_input
@@ -26,10 +27,7 @@ from recognizers.lenet import LeNet5
 from recognizers.lines.network import LineNetwork
 from recognizers.sdnn import LineError, SpaceDisplacementNetwork
 
-__all__ = ["NETWORKS", "Output", "Reading", "StringReader", "shipped_checkpoint"]
-
-NETWORKS = ("line", "lenet5", "lenet5-rbf")
-"""The networks that are swept over a line, by name."""
+__all__ = ["Output", "Reading", "StringReader", "shipped_checkpoint"]
 
 KIND = "graph-transformer-networks/strings/1"
 MARGIN = 16

@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from demos.figures import keep_figures, load_figures, machine
-from demos.strings.evaluate import TEST_STRINGS, evaluate, evaluate_folder, held_out_strings
-from demos.strings.reader import NETWORKS, StringReader
+from demos.strings.choices import NETWORKS, TEST_STRINGS
+from demos.strings.evaluate import evaluate, evaluate_folder, held_out_strings
+from demos.strings.reader import StringReader
 from demos.strings.spotter import TEST_PAGES, Spotter, evaluate_spotter
 from demos.strings.train import STAGES
 from recognizers.datasets.fields import load_fields

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import gtn
 from demos.checkpoint import WEIGHTS, load_checkpoint, restored, save_checkpoint, write_whole
 from demos.figures import machine
 from demos.run_state import RunState, moments_of, restore_moments
+from demos.strings.settings import SpotSettings
 from recognizers.classes import DIGITS
 from recognizers.datasets.pages import PageRecipe, Pages, draw_pages, present
 from recognizers.datasets.strings import line_input
@@ -38,7 +39,6 @@ from recognizers.spotting.network import SpotNetwork
 
 __all__ = [
     "TEST_PAGES",
-    "SpotSettings",
     "Spotter",
     "evaluate_spotter",
     "shipped_spotter",
@@ -55,25 +55,6 @@ WITH_SMALLER = PageRecipe(size=(0.8, 2.5))
 TEST_PAGES = 500
 TEST_SEED = 1998
 SAVE_EVERY = 100
-
-
-@dataclass(frozen=True)
-class SpotSettings:
-    """Everything that a training run depends on, beside its digits.
-
-    With ``positions`` each window of a page has a class; without, it is known of each digit
-    whether it is on the page, and the loss is through parallel arcs. Then the share ``small`` of
-    the steps comes first that has four times as many pages of a quarter the size, with one or
-    two digits and little else: where a digit may be in few places, it is found sooner.
-    """
-
-    positions: bool = True
-    steps: int = 900
-    pages: int = 8
-    small: float = 0.4
-    rate: float = 3e-3
-    decay: float = 1e-2
-    seed: int = 0
 
 
 class Spotter(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from demos.checkpoint import write_whole
 from demos.run_state import RunState, moments_of, restore_moments
 from demos.strings.labelled_lines import LabelledLines
 from demos.strings.reader import StringReader
+from demos.strings.settings import Settings
 from recognizers.datasets.strings import FREE, PAPER, DigitStrings, Lines, line_input
 from recognizers.losses import discriminative_loss
 
-__all__ = ["STAGES", "Settings", "train"]
+__all__ = ["STAGES", "train"]
 
 STAGES = ("characters", "transducer", "strings")
 """What is trained, in this order: the network on windows, the transducer alone, both on strings."""
@@ -31,37 +32,6 @@ STATE = "graph-transformer-networks/strings-state/1"
 SAVE_EVERY = 500
 BLOCK = 8
 """Batches of lines that are drawn at once and sorted by width."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a training run depends on, beside its digits and lines.
-
-    Of ``characters`` steps each sees so many ``windows`` and their classes; in ``transducer``
-    steps only the penalties of the character models are learned, the network as it is; in
-    ``strings`` steps all is learned from ``lines`` and their texts alone. The share ``free`` of
-    the batches is of the free recipe, the others of the paper's; half of the lines have up to a
-    tenth of their pixels inverted. Where labelled lines are given, the share ``own`` of the batches
-    is of these in their place. Network and transducer of the last stage begin as the first
-    stage left them: the second one is there to be compared with. With ``bfloat16`` the network's
-    products are in half precision while it learns: twice as fast where the processor has them.
-    """
-
-    network: str = "line"
-    step: int = 2
-    characters: int = 1500
-    windows: int = 64
-    character_rate: float = 2e-3
-    transducer: int = 100
-    strings: int = 1800
-    lines: int = 32
-    string_rate: float = 1.5e-3
-    free: float = 0.3
-    own: float = 0.5
-    noise: float = 0.1
-    decay: float = 1e-2
-    bfloat16: bool = True
-    seed: int = 0
 
 
 def train(

@@ -9,9 +9,10 @@ Each folder imports from those above it in this list, and from no other:
 * ``report``: pages that show how words were read;
 * ``pad``: a page in the browser to write on;
 * ``experiments``: what ``docs/words.md`` measures beside, and that page;
-* ``commands``: the command line, put together in ``__main__``.
+* ``options``: what the commands are given on the command line, which ``__main__`` puts together;
+* ``commands``: what they do with it.
 
-``ink`` holds the words that come with the package.
+``choices`` has what can be chosen by name; ``ink`` holds the words that come with the package.
 """
 
 from demos import require

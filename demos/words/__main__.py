@@ -2,39 +2,33 @@
 
 ``train`` and ``adapt`` have a reader learn, ``evaluate`` measures one; ``read`` reads files,
 ``pad`` what is written in a browser, ``demo`` what comes with the package; ``beam``, ``spelling``
-and ``hands`` measure what ``report`` writes a page of. :mod:`demos.words.commands` holds them.
+and ``hands`` measure what ``report`` writes a page of.
 """
 
 from __future__ import annotations
 
-import typer
-
-from demos.command_line import run
-from demos.words.commands.evaluate import evaluate
-from demos.words.commands.experiments import beam, hands, report, spelling
-from demos.words.commands.read import demo, pad, read
-from demos.words.commands.train import adapt, train
+from demos.command_line import Command, app_of, run
+from demos.words.options.evaluate import Evaluate
+from demos.words.options.experiments import Beam, Hands, Report, Spelling
+from demos.words.options.read import Demo, Pad, Read
+from demos.words.options.train import Adapt, Train
 
 PAGE = "What docs/words.md shows"
 
-app = typer.Typer(
-    help="Reads words and characters written with a pen.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
+COMMANDS = (
+    Command("train", Train, "demos.words.commands.train:train"),
+    Command("evaluate", Evaluate, "demos.words.commands.evaluate:evaluate"),
+    Command("read", Read, "demos.words.commands.read:read"),
+    Command("pad", Pad, "demos.words.commands.read:pad"),
+    Command("demo", Demo, "demos.words.commands.read:demo"),
+    Command("adapt", Adapt, "demos.words.commands.train:adapt"),
+    Command("beam", Beam, "demos.words.commands.experiments:beam", PAGE),
+    Command("spelling", Spelling, "demos.words.commands.experiments:spelling", PAGE),
+    Command("report", Report, "demos.words.commands.experiments:report", PAGE),
+    Command("hands", Hands, "demos.words.commands.experiments:hands", PAGE),
 )
 
-app.command()(train)
-app.command()(evaluate)
-app.command()(read)
-app.command()(pad)
-app.command()(demo)
-app.command()(adapt)
-
-app.command(rich_help_panel=PAGE)(beam)
-app.command(rich_help_panel=PAGE)(spelling)
-app.command(rich_help_panel=PAGE)(report)
-app.command(rich_help_panel=PAGE)(hands)
-
+app = app_of("Reads words and characters written with a pen.", COMMANDS)
 
 if __name__ == "__main__":
     run(app)

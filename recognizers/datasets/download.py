@@ -11,13 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from recognizers.datasets.mirrors import MIRRORS
 from recognizers.datasets.mnist import MD5, IdxError, read_idx
-
-MIRRORS = (
-    "https://ossci-datasets.s3.amazonaws.com/mnist/",
-    "https://storage.googleapis.com/cvdf-datasets/mnist/",
-)
-"""Public copies of the four files, tried one after the other."""
 
 MOST_BYTES = 64 << 20
 """No file of MNIST is as long as this; a longer answer is not read to its end."""

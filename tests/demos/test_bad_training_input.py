@@ -15,7 +15,7 @@ import torch
 from typer.testing import CliRunner
 
 from demos.checks.__main__ import app
-from demos.checks.compose_fields import write_fields
+from demos.checks.composing.fields import write_fields
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.training.settings import Settings
 from demos.checks.training.train import train

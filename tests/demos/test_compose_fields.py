@@ -4,8 +4,9 @@ from PIL import Image
 from scipy import ndimage
 from typer.testing import CliRunner
 
-from demos.checks import compose_fields
-from demos.checks.compose_fields import write_fields
+from demos.checks.commands.read import DEMO_FIELDS
+from demos.checks.compose_fields import app
+from demos.checks.composing.fields import write_fields
 from recognizers.datasets.amount_texts import amount
 from recognizers.datasets.check_paper import paper
 from recognizers.datasets.fields import load_fields
@@ -115,7 +116,7 @@ def test_paper_is_light_and_of_the_shape_asked_for():
 
 
 def test_the_shipped_fields_are_of_the_test_part_as_its_command_writes_them():
-    folder = compose_fields.Path(compose_fields.__file__).parent / "fields"
+    folder = DEMO_FIELDS
     found = load_fields(folder)
     assert not found.problems
     assert len(found.fields) == 12
@@ -130,8 +131,6 @@ def test_the_shipped_fields_are_of_the_test_part_as_its_command_writes_them():
 
 
 def test_command_writes_grey_pictures_with_their_labels(tmp_path):
-    app = compose_fields.typer.Typer()
-    app.command()(compose_fields.command)
     result = CliRunner().invoke(app, [str(tmp_path / "out"), "--count", "2", "--part", "train"])
     assert result.exit_code == 0, result.output
     fields = load_fields(tmp_path / "out").fields

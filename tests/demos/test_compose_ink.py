@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from demos.checks.compose_ink import command, digit_images, draw_digit
+from demos.checks.compose_ink import app
+from demos.checks.composing.ink import digit_images, draw_digit
 from recognizers.datasets.fields import load_fields
 from recognizers.online.ink import Ink
 
@@ -60,8 +60,6 @@ def test_data_without_digits_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_command_writes_fields_that_load(tree: Path, tmp_path: Path) -> None:
-    app = typer.Typer()
-    app.command()(command)
     out = tmp_path / "fields"
     result = CliRunner().invoke(app, [str(out), "--data", str(tree), "--count", "3"])
     assert result.exit_code == 0, result.output

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from demos.checks.compose_mnist import command
+from demos.checks.compose_mnist import app
 from recognizers.datasets.fields import load_fields
 from recognizers.datasets.mnist import load_mnist
 from recognizers.datasets.written_amounts import Hand, MnistFields, back_to_digit, marks_of
@@ -95,10 +95,6 @@ def test_digits_without_an_image_are_named() -> None:
 def test_the_command_writes_a_folder_of_fields(
     composer: MnistFields, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import typer
-
-    app = typer.Typer()
-    app.command()(command)
     result = CliRunner().invoke(
         app, [str(tmp_path), "--count", "3", "--digits", str(DATA / "mnist"), "--seed", "5"]
     )

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import gtn
 from demos.checks.__main__ import app
+from demos.checks.choices import WAYS
 from demos.checks.commands.read import DEMO_FIELDS
 from demos.checks.measuring.calibration import (
     FEWEST,
@@ -27,7 +28,7 @@ from demos.checks.measuring.calibration import (
 from demos.checks.measuring.confusions import NOTHING, aligned, confusions
 from demos.checks.measuring.curves import error_reject_figure, training_figure
 from demos.checks.measuring.evaluate import Outcome, edit_distance, not_written, threshold_for
-from demos.checks.reading.combination import WAYS, combined
+from demos.checks.reading.combination import combined
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.reading.texts import mean, rest, scaled, texts_of
 from demos.checks.training.recalibration import recalibrate

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 import gtn
 from demos.checks.__main__ import app
 from demos.checks.commands.read import DEMO_FIELDS
-from demos.checks.compose_decimals import compose_decimal, decimal
-from demos.checks.experiments.criteria import Budget, compare_criteria, spread_of
+from demos.checks.composing.decimals import compose_decimal, decimal
+from demos.checks.experiments.criteria import compare_criteria, spread_of
 from demos.checks.experiments.criteria_page import curves_of, table_of
+from demos.checks.experiments.settings import Budget
 from demos.checks.reading.reader import shipped_checkpoint
 from demos.checks.training.segments import CRITERIA
 from demos.tables import write_into

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import demos.mnist.__main__ as mnist
-import demos.strings.__main__ as strings
+import demos.mnist.commands as mnist
+import demos.strings.commands as strings
 import demos.words.commands.experiments as words
+from demos.mnist.__main__ import app as mnist_app
 from demos.mnist.models import shipped
+from demos.strings.__main__ import app as strings_app
 from demos.strings.reader import shipped_checkpoint
 from demos.words.__main__ import app as words_app
 from demos.words.reading.reader import shipped_path
@@ -25,7 +27,7 @@ SHIPPED = {
     "robustness": shipped(),
     "speed": shipped_checkpoint(),
 }
-APP = {"beam": words_app, "spelling": words_app, "robustness": mnist.app, "speed": strings.app}
+APP = {"beam": words_app, "spelling": words_app, "robustness": mnist_app, "speed": strings_app}
 
 
 @pytest.fixture
@@ -51,6 +53,7 @@ def kept(monkeypatch):
 @pytest.mark.parametrize("command", FOLDER)
 def test_figures_of_another_checkpoint_stand_beside_it(command, kept, tmp_path):
     other = tmp_path / "mine.safetensors"
+    other.touch()
     for given in (
         [],
         ["--checkpoint", str(SHIPPED[command])],
@@ -64,6 +67,6 @@ def test_figures_of_another_checkpoint_stand_beside_it(command, kept, tmp_path):
 
 def test_figures_of_some_of_the_digits_are_kept_only_where_a_folder_is_given(kept):
     for given in (["--digits", "100"], ["--digits", "100", "--results", "figures"]):
-        done = CliRunner().invoke(mnist.app, ["robustness", *given])
+        done = CliRunner().invoke(mnist_app, ["robustness", *given])
         assert done.exit_code == 0, done.output
     assert kept == [None, Path("figures")]

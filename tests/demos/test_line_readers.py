@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 import gtn
 from demos.checks.__main__ import app
+from demos.checks.choices import RESULTS
 from demos.checks.commands.read import DEMO_FIELDS
-from demos.checks.compose_fields import write_fields
-from demos.checks.experiments.compare import RESULTS, keep_result, read_results, table
+from demos.checks.composing.fields import write_fields
+from demos.checks.experiments.compare import keep_result, read_results, table
 from demos.checks.experiments.crossvalidate import (
     crossvalidate,
     doubtful_names,

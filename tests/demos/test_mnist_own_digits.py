@@ -13,9 +13,10 @@ from typer.testing import CliRunner
 
 from demos import run_state
 from demos.checkpoint import CheckpointError
-from demos.command_line import run, run_command
+from demos.command_line import run
 from demos.mnist.__main__ import app
-from demos.mnist.cut_digits import command, cut_digits
+from demos.mnist.cut_digits import app as cutting
+from demos.mnist.field_digits import cut_digits
 from demos.mnist.models import load_model
 from demos.mnist.own_digits import SHARE, own_digits, train_on_own
 from demos.mnist.read import DigitReader
@@ -193,7 +194,7 @@ def test_a_file_that_is_no_network_is_one_line(tmp_path, monkeypatch, capsys):
 def test_modules_that_are_one_command_say_what_is_wrong_in_a_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["cut_digits", str(tmp_path), "--data", str(tmp_path / "none")])
     with pytest.raises(SystemExit) as end:
-        run_command(command)
+        run(cutting)
     assert end.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")

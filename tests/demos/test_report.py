@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 import gtn
 from demos.checks.__main__ import app
+from demos.checks.choices import SHIPPED_READERS
 from demos.checks.commands.read import DEMO_FIELDS
-from demos.checks.reading.reader import SHIPPED_READERS, CheckReader, shipped_checkpoint
+from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 from demos.checks.report.fields import write_report
 from demos.checks.report.pictures import likely_part
 from demos.checks.report.segments import segment_steps

@@ -16,16 +16,17 @@ from typer.testing import CliRunner
 import gtn
 from demos.checkpoint import CheckpointError
 from demos.strings.__main__ import app
+from demos.strings.choices import NETWORKS
 from demos.strings.drawing import draw_line, heat_map, write_figure
 from demos.strings.evaluate import RECIPES, evaluate, evaluate_folder, held_out_strings
 from demos.strings.labelled_lines import LabelledLines, lines_to_learn
 from demos.strings.lines import ink_of, line_of, load_line
-from demos.strings.reader import NETWORKS, StringReader, shipped_checkpoint
+from demos.strings.reader import StringReader, shipped_checkpoint
 from demos.strings.report import write_page, write_pictures
 from demos.strings.results import write_run, write_spotter
+from demos.strings.settings import Settings, SpotSettings
 from demos.strings.speed import measure
 from demos.strings.spotter import (
-    SpotSettings,
     Spotter,
     evaluate_spotter,
     loss_with_positions,
@@ -33,7 +34,7 @@ from demos.strings.spotter import (
     shipped_spotter,
     train_spotter,
 )
-from demos.strings.train import BLOCK, Settings, _Run, train
+from demos.strings.train import BLOCK, _Run, train
 from grammars.strings import fixed_length
 from recognizers.classes import DIGITS
 from recognizers.datasets.fields import FieldSetError, load_fields
@@ -319,8 +320,8 @@ def test_the_command_that_learns_from_own_lines(folder, digits, monkeypatch):
         given.append(own)
         return {}
 
-    monkeypatch.setattr("demos.strings.__main__.train_reader", learn)
-    monkeypatch.setattr("demos.strings.__main__.load_mnist", lambda *_: digits)
+    monkeypatch.setattr("demos.strings.commands.train_reader", learn)
+    monkeypatch.setattr("demos.strings.commands.load_mnist", lambda *_: digits)
     call = CliRunner().invoke
     command = ["train", "--out", str(folder / "run"), "--digits", str(folder)]
     done = call(app, [*command, "--data", str(folder), "--holdout", "1"])
@@ -585,8 +586,8 @@ def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_
 
 
 def test_lines_and_pages_are_composed_as_files(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr("demos.strings.__main__.load_mnist", lambda folder, part: digits)
-    monkeypatch.setattr("demos.strings.__main__.find_data", lambda given, *_, **__: given)
+    monkeypatch.setattr("demos.strings.commands.load_mnist", lambda folder, part: digits)
+    monkeypatch.setattr("demos.strings.commands.find_data", lambda given, *_, **__: given)
     call = CliRunner().invoke
     lines = tmp_path / "lines"
     done = call(app, ["compose", "lines", str(lines), "--count", "3", "--seed", "4"])

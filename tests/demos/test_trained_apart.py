@@ -18,12 +18,12 @@ from demos.checks.experiments.separate import (
     STAGES,
     UNKNOWN,
     WITHOUT_COMPETITORS,
-    Effort,
     Probabilities,
     character_labels,
     compare_trainings,
 )
 from demos.checks.experiments.separate_page import table_of
+from demos.checks.experiments.settings import Effort
 from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.segmentation import segment_field
 from recognizers.segmentation.quality import read_boxes

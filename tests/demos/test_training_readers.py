@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from demos.checks.__main__ import app
+from demos.checks.choices import LOSSES
 from demos.checks.commands.arguments import further_in
 from demos.checks.commands.read import DEMO_FIELDS
-from demos.checks.compose_fields import write_fields
+from demos.checks.composing.fields import write_fields
 from demos.checks.measuring.evaluate import (
     evaluate,
     read_files,
@@ -24,7 +25,8 @@ from demos.checks.measuring.evaluate import (
 from demos.checks.reading.reader import CheckReader, Reading, shipped_checkpoint
 from demos.checks.training.loop import FieldLoop, with_wrong_labels
 from demos.checks.training.samples import Mixture, Sample
-from demos.checks.training.train import LOSSES, Settings, train
+from demos.checks.training.settings import Settings
+from demos.checks.training.train import train
 from recognizers.datasets.fields import (
     Field,
     FieldSetError,

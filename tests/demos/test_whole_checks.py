@@ -21,9 +21,10 @@ from demos.checks.reading.views import variant
 from demos.checks.report.whole import write_whole_report
 from demos.checks.whole.data import KnownCheck, known_checks, write_checks
 from demos.checks.whole.evaluate import evaluate_checks, read_checks
-from demos.checks.whole.loop import WholeSettings, field_batches, places_of
+from demos.checks.whole.loop import field_batches, places_of
 from demos.checks.whole.reader import SHIPPED_WHOLE, Prepared, WholeReader, prepare_check
 from demos.checks.whole.samples import composed_lines, lines_of, locate_all
+from demos.checks.whole.settings import WholeSettings
 from demos.checks.whole.train import train_whole
 from recognizers.datasets.check_printing import draw_text
 from recognizers.datasets.fields import FieldSetError

@@ -11,12 +11,14 @@ from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError
 from demos.words.__main__ import app
+from demos.words.choices import SYSTEMS
 from demos.words.experiments import hands
 from demos.words.measuring.folder import LabelledWord
-from demos.words.reading.reader import SYSTEMS, WordReader, shipped_path
+from demos.words.reading.reader import WordReader, shipped_path
 from demos.words.samples.handwriting import write_word
 from demos.words.training.adapt import adapt, adapt_folder
-from demos.words.training.words import Settings, train_words
+from demos.words.training.settings import WordSettings
+from demos.words.training.words import train_words
 from recognizers.datasets.fields import FieldSetError
 from recognizers.online.ink import Ink
 from recognizers.online.ink_files import to_json
@@ -207,7 +209,7 @@ def unipen(folder, parts):
 
 
 @dataclass(frozen=True)
-class FewStrings(Settings):
+class FewStrings(WordSettings):
     """A pool of strings that is not much more than the batch of the only step."""
 
     pool: int = 40

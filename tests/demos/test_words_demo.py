@@ -14,11 +14,11 @@ from demos.words.samples.characters import CLASSES, KINDS, Characters, load_char
 from demos.words.training.character_results import write_card, write_characters_result
 from demos.words.training.characters import (
     KIND,
-    Settings,
     errors_of,
     load_network,
     train_characters,
 )
+from demos.words.training.settings import CharacterSettings
 from recognizers.online.ink import Ink
 from recognizers.online.ink_batch import InkBatch, in_box
 
@@ -28,7 +28,7 @@ SHAPES = {
     "v": [(0, 10), (4, 0), (8, 10)],
     "z": [(0, 10), (8, 10), (0, 0), (8, 0)],
 }
-SETTINGS = Settings(passes=2, batch=8, rate=5e-3, averaging=2, distortion=0.3)
+SETTINGS = CharacterSettings(passes=2, batch=8, rate=5e-3, averaging=2, distortion=0.3)
 
 
 def characters(count, contributor="own"):

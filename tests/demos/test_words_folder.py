@@ -7,10 +7,11 @@ import pytest
 from typer.testing import CliRunner
 
 from demos.words.__main__ import app
+from demos.words.choices import SYSTEMS
 from demos.words.commands.read import OWN_INK
 from demos.words.measuring.folder import as_words, evaluate_folder, load_folder
 from demos.words.measuring.words import Told
-from demos.words.reading.reader import SYSTEMS, shipped_reader
+from demos.words.reading.reader import shipped_reader
 from demos.words.samples.handwriting import write_word
 from demos.words.samples.words import evenly
 from recognizers.datasets.fields import FieldSetError

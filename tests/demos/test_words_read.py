@@ -11,8 +11,9 @@ from test_report import Page
 from typer.testing import CliRunner
 
 from demos.words.__main__ import app
+from demos.words.choices import SYSTEMS
 from demos.words.commands.read import OWN_INK
-from demos.words.reading.reader import SYSTEMS, WordReader, shipped_reader
+from demos.words.reading.reader import WordReader, shipped_reader
 from demos.words.report.page import Reader, card, words_of
 from demos.words.samples.handwriting import HANDS, sample_files, write_word
 from grammars.words import word_list

@@ -10,12 +10,13 @@ from typer.testing import CliRunner
 
 import gtn
 from demos.words.__main__ import app
+from demos.words.choices import FREE_BEAM, SYSTEMS
 from demos.words.experiments import spelling as experiment
 from demos.words.experiments.spelling import write_spelling
 from demos.words.measuring.words import tell
 from demos.words.reading import lexicon, spelling
 from demos.words.reading.lexicon import lexicon_graph, task_words
-from demos.words.reading.reader import FREE_BEAM, SYSTEMS, WordReader
+from demos.words.reading.reader import WordReader
 from demos.words.reading.spelling import letter_ngrams, spelling_graph
 from demos.words.report.page import Reader
 from demos.words.samples.handwriting import HANDS, write_word

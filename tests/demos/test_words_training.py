@@ -10,6 +10,7 @@ import wordfreq
 
 import gtn
 from demos.checkpoint import CheckpointError
+from demos.words.choices import BEAM, SYSTEMS
 from demos.words.measuring.words import Told, character_errors, read_texts, tell, word_errors
 from demos.words.reading.guesses import GUESSES
 from demos.words.reading.letters import LETTERS, NETWORK_CLASSES, folded, letter_penalties
@@ -20,11 +21,12 @@ from demos.words.reading.lexicon import (
     lexicon_graph,
     task_words,
 )
-from demos.words.reading.reader import BEAM, SYSTEMS, WordReader
+from demos.words.reading.reader import WordReader
 from demos.words.samples.handwriting import HANDS, write_word
 from demos.words.samples.words import Words
 from demos.words.training import words as module
 from demos.words.training.losses import training_of
+from demos.words.training.settings import WordSettings
 from demos.words.training.strings import (
     RUBBISH,
     compose_strings,
@@ -33,7 +35,7 @@ from demos.words.training.strings import (
     placed,
 )
 from demos.words.training.word_results import write_words_card, write_words_result
-from demos.words.training.words import STAGES, Settings, train_words
+from demos.words.training.words import STAGES, train_words
 from recognizers.online.ink import Ink
 from recognizers.online.segmentation import segment_ink
 from recognizers.online.writers import SIDES
@@ -164,7 +166,7 @@ SETTINGS = {"pool": 40, "strings": 3, "string_batch": 8, "words": 12, "word_batc
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_run_that_is_interrupted_comes_to_the_same(system, words, letters, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "LOG_EVERY", 4)
-    settings = Settings(system=system, context=system == "segments", **SETTINGS)
+    settings = WordSettings(system=system, context=system == "segments", **SETTINGS)
 
     def run(folder, until=np.inf):
         return train_words(
@@ -185,7 +187,7 @@ def test_a_run_that_is_interrupted_comes_to_the_same(system, words, letters, tmp
     left = (tmp_path / "whole" / "config.json").read_bytes()
     with pytest.raises(CheckpointError, match="other settings"):
         train_words(
-            letters, words, words, Settings(system=system, seed=1), tmp_path / "whole",
+            letters, words, words, WordSettings(system=system, seed=1), tmp_path / "whole",
             progress=False,
         )  # fmt: skip
     assert (tmp_path / "whole" / "config.json").read_bytes() == left
@@ -258,7 +260,7 @@ def test_words_begin_with_the_reader_that_was_given(words, letters, tmp_path):
     given = WordReader("sdnn", seed=5)
     given.save(tmp_path / "given.safetensors")
     own = SETTINGS | {"strings": 2, "words": 0, "start": str(tmp_path / "given.safetensors")}
-    settings = Settings(system="sdnn", **(own | {"maps": (8, 25)}))
+    settings = WordSettings(system="sdnn", **(own | {"maps": (8, 25)}))
     assert train_words(letters, words, words, settings, tmp_path / "run", progress=False)
     first, last = (WordReader.load(tmp_path / "run" / f"{s}.safetensors") for s in STAGES)
     state, begun = last.state_dict(), given.state_dict()
@@ -283,7 +285,7 @@ def test_checkpoints(tmp_path):
 
 
 def test_training_reduces_the_error(words, letters, tmp_path):
-    settings = Settings(system="sdnn", **(SETTINGS | {"strings": 30, "words": 60, "pool": 60}))
+    settings = WordSettings(system="sdnn", **(SETTINGS | {"strings": 30, "words": 60, "pool": 60}))
     assert train_words(letters, words, words, settings, tmp_path, progress=False)
     before, after = (WordReader.load(tmp_path / f"{stage}.safetensors") for stage in STAGES)
     free = [
@@ -295,7 +297,7 @@ def test_training_reduces_the_error(words, letters, tmp_path):
 
 
 def test_a_result_and_its_card(words, letters, tmp_path):
-    settings = Settings(**(SETTINGS | {"strings": 2, "words": 2}))
+    settings = WordSettings(**(SETTINGS | {"strings": 2, "words": 2}))
     out = tmp_path / "segments-seed0"
     assert train_words(letters, words, words, settings, out, progress=False)
     everyone = words.take([*range(8)] * 4)

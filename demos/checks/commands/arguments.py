@@ -7,11 +7,11 @@ from typing import Any
 
 import typer
 
+from demos.checks.choices import SHIPPED
 from demos.checks.experiments.compare import name_of
-from demos.checks.reading.networks import RECOGNIZERS
-from demos.checks.reading.reader import SHIPPED, SHIPPED_READERS, CheckReader, shipped_checkpoint
-from demos.checks.training.train import LOSSES, Settings
-from demos.command_line import echo_problems, require_known
+from demos.checks.reading.reader import CheckReader, shipped_checkpoint
+from demos.checks.training.settings import Settings
+from demos.command_line import echo_problems
 from recognizers.datasets.fields import Field, FieldSet, find_data, load_fields
 
 __all__ = [
@@ -27,14 +27,7 @@ __all__ = [
 
 def checkpoint_of(given: Path | None, recognizer: str | None) -> Path:
     """Return the checkpoint that is given, or that of a shipped reader."""
-    if recognizer is not None:
-        require_known(recognizer, SHIPPED_READERS, "--recognizer")
-    if given is None:
-        return shipped_checkpoint(recognizer or SHIPPED)
-    if recognizer is not None:
-        wrong = "names a shipped reader, and --checkpoint another"
-        raise typer.BadParameter(wrong, param_hint="--recognizer")
-    return given
+    return given or shipped_checkpoint(recognizer or SHIPPED)
 
 
 def settings_of(recognizer: str, passes: int | None, **given: Any) -> Settings:
@@ -43,9 +36,6 @@ def settings_of(recognizer: str, passes: int | None, **given: Any) -> Settings:
     >>> settings_of("sdnn", None, loss="ctc").passes, settings_of("lenet5", 3).passes
     (100, 3)
     """
-    require_known(recognizer, RECOGNIZERS, "--recognizer")
-    if "loss" in given:
-        require_known(given["loss"], LOSSES, "--loss")
     return Settings.of(recognizer, **given, **({} if passes is None else {"passes": passes}))
 
 

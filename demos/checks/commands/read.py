@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from demos.checks.commands.arguments import checkpoint_of, load_reader
 from demos.checks.commands.whole import load_whole
-from demos.checks.options import CORES, Checkpoint, ShippedReader, Views, Whole, Workers
+from demos.checks.options.read import Demo, Read
 from demos.checks.reading.json_lines import appended, line_of, unread, written
 from demos.checks.reading.reader import Reading
 from demos.checks.reading.volume import read_files
@@ -20,7 +20,6 @@ from demos.checks.report.fields import write_report
 from demos.checks.report.whole import write_whole_report
 from demos.checks.whole.evaluate import read_checks
 from demos.checks.whole.reader import SHIPPED_WHOLE
-from demos.command_line import file_to_write, folder_to_write, refuse_given
 from demos.image_folders import image_files
 from recognizers.datasets.fields import file_hash, load_fields
 from recognizers.images import ImageError
@@ -32,55 +31,35 @@ DEMO_FIELDS = Path(__file__).parents[1] / "fields"
 """The folder of the fields that come with the package."""
 
 
-def read(
-    context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
-    checkpoint: Checkpoint = None,
-    recognizer: ShippedReader = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            callback=file_to_write,
-            help="File for the lines of JSON; files that it has a line of are skipped.",
-        ),
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(callback=folder_to_write, help="Folder for one page of pictures.")
-    ] = None,
-    views: Views = None,
-    whole: Whole = False,
-    workers: Workers = CORES,
-) -> None:
-    """Read amounts from images: text, confidence, accepted or rejected."""
-    if whole and recognizer is not None:
-        raise typer.BadParameter("--recognizer is for fields, not for --whole")
-    if out is not None:
-        refuse_given(context, ["as_json"], "--out has the lines of JSON written to a file")
-    checkpoint = (checkpoint or SHIPPED_WHOLE) if whole else checkpoint_of(checkpoint, recognizer)
-    reader: Any = (load_whole if whole else load_reader)(checkpoint, views)
-    read_each: Any = read_checks if whole else read_files
-    show: Any = write_whole_report if whole else write_report
-    files: Iterable[Path] = image_files(paths)
-    if report is not None:
+def read(given: Read) -> None:
+    """Print what is read, or write it to a file; files that cannot be read end in an error."""
+    if given.whole:
+        checkpoint = given.checkpoint or SHIPPED_WHOLE
+    else:
+        checkpoint = checkpoint_of(given.checkpoint, given.recognizer)
+    reader: Any = (load_whole if given.whole else load_reader)(checkpoint, given.views)
+    read_each: Any = read_checks if given.whole else read_files
+    show: Any = write_whole_report if given.whole else write_report
+    files: Iterable[Path] = image_files(given.paths)
+    if given.report is not None:
         files = list(files)
     made_by = f"{file_hash(checkpoint)}, {reader.views} views"
-    if out is not None:
-        left = unread(files, written(out, made_by))
-        found = appended(out, read_each(reader, left, workers=workers), made_by)
+    if given.out is not None:
+        left = unread(files, written(given.out, made_by))
+        found = appended(given.out, read_each(reader, left, workers=given.workers), made_by)
         failed = found["errors"]
-        typer.echo(f"{out}: {', '.join(f'{v:.0f} {k}' for k, v in found.items())}")
+        typer.echo(f"{given.out}: {', '.join(f'{v:.0f} {k}' for k, v in found.items())}")
     else:
         failed = 0
-        for path, result in read_each(reader, files, workers=workers):
+        for path, result in read_each(reader, files, workers=given.workers):
             bad = isinstance(result, ImageError)
             failed += bad
-            if as_json:
+            if given.as_json:
                 typer.echo(json.dumps(line_of((path, result), made_by)))
             else:
                 typer.echo(str(result) if bad else f"{path}  {_shown(result)}", err=bad)
-    if report is not None:
-        typer.echo(f"report: {show(reader, list(files), report)}", err=as_json)
+    if given.report is not None:
+        typer.echo(f"report: {show(reader, list(files), given.report)}", err=given.as_json)
     if failed:
         raise typer.Exit(1)
 
@@ -90,19 +69,10 @@ def _shown(reading: Reading) -> str:
     return f"{reading.text or '(nothing)'}  {reading.confidence:.3f}  {verdict}"
 
 
-def demo(
-    report: Annotated[
-        Path, typer.Option(callback=folder_to_write, help="Folder for the page of pictures.")
-    ] = Path("report"),
-    recognizer: ShippedReader = "two-stream",
-) -> None:
-    """Read the fields that come with the package, which no training has seen.
-
-    By default with the reader whose every step can be drawn: cuts, segmentation
-    graph, recognition, grammar, best path.
-    """
+def demo(given: Demo) -> None:
+    """Print what is read beside what is written, and write the page of pictures."""
     started = time.perf_counter()
-    reader = load_reader(checkpoint_of(None, recognizer))
+    reader = load_reader(checkpoint_of(None, given.recognizer))
     fields = load_fields(DEMO_FIELDS).fields
     right = 0
     typer.echo(f"{'file':16} {'written':>9} {'read':>9}  confidence")
@@ -115,7 +85,9 @@ def demo(
         mark = " " if reading.text == one.text else "*"
         row = f"{one.name:16} {one.text:>9} {reading.text:>9}{mark} {reading.confidence:9.3f}"
         typer.echo(f"{row}  {verdict}")
-    page = write_report(reader, [one.path for one in fields], report, [f.text for f in fields])
+    page = write_report(
+        reader, [one.path for one in fields], given.report, [f.text for f in fields]
+    )
     seconds = time.perf_counter() - started
     typer.echo(f"{right} of {len(fields)} exactly right, in {seconds:.1f} s")
     typer.echo(f"Open {page} to see how they were read.")

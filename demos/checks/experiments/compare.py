@@ -14,10 +14,7 @@ from demos.checks.training.settings import Settings
 from demos.figures import keep_figures, load_figures, machine
 from demos.tables import in_markdown
 
-__all__ = ["RESULTS", "keep_result", "name_of", "read_results", "table"]
-
-RESULTS = Path("results") / "checks"
-"""Folder of the results, from the root of the project."""
+__all__ = ["keep_result", "name_of", "read_results", "table"]
 
 COLUMNS = {
     "name": "reader",

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 import gtn
 from demos.checkpoint import load_checkpoint, save_checkpoint
+from demos.checks.experiments.settings import Budget
 from demos.checks.measuring.evaluate import edit_distance
 from demos.checks.training.pretraining import digit_images, drawer, pretrain
 from demos.checks.training.samples import Sample, prepared
@@ -32,26 +33,7 @@ from recognizers.recognition import RecognitionTransformer
 from recognizers.segmentation import segment_field
 from recognizers.segmentation.graph import segmentation_graph
 
-__all__ = ["Budget", "compare_criteria", "spread_of"]
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What every criterion has: fields, passes over them, rates, and where it starts.
-
-    The network has seen ``digit_steps`` batches of single digits before, the same for all.
-    """
-
-    fields: int = 48
-    validation: int = 24
-    passes: int = 14
-    batch: int = 2
-    rate: float = 1e-3
-    centre_rate: float = 1.5e-2
-    digit_steps: int = 300
-    digits: str = "auto"
-    grammar: str = "car"
-    seed: int = 0
+__all__ = ["compare_criteria", "spread_of"]
 
 
 def compare_criteria(

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any
-
-import typer
 from matplotlib.figure import Figure
 
-from demos.checkpoint import write_whole
-from demos.checks.experiments.criteria import Budget, compare_criteria
-from demos.checks.training.segments import CRITERIA
-from demos.command_line import Seed, TablePage, folder_to_write, require_known
-from demos.figures import machine
-from demos.plots import as_svg
-from demos.tables import in_markdown, write_into
-from recognizers.datasets.fields import find_data, load_fields
+from demos.tables import in_markdown
 
-__all__ = ["command", "curves_of", "table_of"]
+__all__ = ["curves_of", "table_of"]
 
 COLORS = {
     "viterbi": "#c8371b",
@@ -81,52 +68,3 @@ def curves_of(criteria: dict[str, list[dict[str, float]]]) -> Figure:
     panels[0].set_yscale("log")
     panels[2].legend(frameon=False, fontsize=9, loc="lower left")
     return figure
-
-
-def command(
-    out: Annotated[
-        Path, typer.Option(callback=folder_to_write, help="Folder for the figures and the plot.")
-    ],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with labels.csv; default: car or checks.")
-    ] = None,
-    fields: Annotated[int, typer.Option(min=1, help="To train on.")] = Budget.fields,
-    validation: Annotated[int, typer.Option(min=1, help="To measure on.")] = Budget.validation,
-    passes: Annotated[int, typer.Option(min=1, help="Over the fields.")] = Budget.passes,
-    digit_steps: Annotated[
-        int, typer.Option(min=1, help="Batches of single digits before.")
-    ] = Budget.digit_steps,
-    digits: Annotated[str, typer.Option(help="MNIST folder, small, or auto.")] = Budget.digits,
-    loss: Annotated[
-        list[str] | None, typer.Option(help="Criteria; default: all there are.")
-    ] = None,
-    seed: Seed = 0,
-    page: TablePage = None,
-) -> None:
-    """Train one network by each criterion, with adaptive RBF centres, and show what becomes of it.
-
-    Goes on where it was interrupted: a criterion that is done is not trained again.
-    """
-    names: Sequence[str] = loss or tuple(CRITERIA)
-    for name in names:
-        require_known(name, CRITERIA, "--loss")
-    budget = replace(
-        Budget(),
-        fields=fields,
-        validation=validation,
-        passes=passes,
-        digit_steps=digit_steps,
-        digits=digits,
-        seed=seed,
-    )
-    found = load_fields(find_data(data, "car", "checks")).to_learn(0)
-    result: dict[str, Any] = compare_criteria(found, budget, out, criteria=names)
-    write_whole(out / "criteria.svg", as_svg(curves_of(result["criteria"])))
-    content = table_of(result["criteria"])
-    if page is not None:
-        trained = (
-            f"{result['training_fields']} fields, {budget.passes} passes, seed {budget.seed}, "
-            f"measured on {result['validation_fields']} others; {machine()}."
-        )
-        write_into(page, f"{content}\n\n{trained}", "criteria")
-    typer.echo(content)

@@ -17,7 +17,7 @@ import functools
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tqdm import tqdm
 import gtn
 from demos.checkpoint import load_checkpoint, save_checkpoint
 from demos.checks.experiments.crossvalidate import folds_of
+from demos.checks.experiments.settings import Effort
 from demos.checks.measuring.evaluate import edit_distance
 from demos.checks.reading.reader import CheckReader
 from demos.checks.reading.segments import SegmentReading
@@ -48,7 +49,6 @@ __all__ = [
     "STAGES",
     "TOGETHER",
     "WITHOUT_COMPETITORS",
-    "Effort",
     "Probabilities",
     "character_labels",
     "compare_trainings",
@@ -72,30 +72,6 @@ UNKNOWN = -1
 
 RUBBISH_COSTS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
 SEGMENT_SHARES = (0.0, 0.5, 1.0, 2.0)
-
-
-@dataclass(frozen=True)
-class Effort:
-    """What the two trainings have, and where they begin.
-
-    ``apart`` passes over the characters, then ``longer`` more of them or ``together`` passes over
-    the fields, which are about as many images. All begin with a network that has seen
-    ``digit_steps`` batches of single ``digits``, if it is one that reads those.
-    """
-
-    recognizer: str = "lenet5"
-    grammar: str = "car"
-    apart: int = 10
-    longer: int = 46
-    together: int = 20
-    rate: float = 1e-3
-    batch: int = 8
-    digits: str = "auto"
-    digit_steps: int = 600
-    tuned_on: int = 160
-    folds: int = 5
-    block: int = 24
-    seed: int = 0
 
 
 class Probabilities(nn.Module):

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from demos.checks.options import CORES, Data, Views
-from demos.checks.reading.reader import CheckReader, shipped_checkpoint
+from demos.checks.reading.reader import CheckReader
 from demos.checks.reading.volume import read_files
-from demos.command_line import TablePage, figures_to_write
-from demos.figures import keep_figures, machine
-from demos.tables import in_markdown, write_into
-from recognizers.datasets.fields import find_data, load_fields
+from demos.tables import in_markdown
 
-__all__ = ["command", "measure", "table_of"]
+__all__ = ["measure", "table_of"]
 
 COLUMNS = ["recognizer", "processes", "fields", "fields per second", "per second of processor time"]
 
@@ -63,34 +56,3 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
             [name, str(row["processes"]), str(row["fields"]), *(f"{rate:.0f}" for rate in rates)]
         )
     return in_markdown(COLUMNS, lines)
-
-
-def command(
-    checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="Readers; default: the shipped sdnn.")
-    ] = None,
-    data: Data = None,
-    repeat: Annotated[int, typer.Option(min=1, help="How often the fields are read.")] = 4,
-    workers: Annotated[
-        list[int] | None, typer.Option(min=1, help="Processes; default: 1, and all cores.")
-    ] = None,
-    views: Views = None,
-    keep: Annotated[
-        Path | None, typer.Option(callback=figures_to_write, help="File for the measurements.")
-    ] = None,
-    page: TablePage = None,
-) -> None:
-    """Measure how many fields are read in a second."""
-    paths = [one.path for one in load_fields(find_data(data, "car", "checks")).fields]
-    rows = []
-    for path in checkpoint or [shipped_checkpoint("sdnn")]:
-        reader = CheckReader.load(path)
-        reader.views = views or reader.views
-        for count in workers or sorted({1, CORES}):
-            rows.append(measure(reader, paths, count, repeat))
-            typer.echo(json.dumps(rows[-1]))
-    result = {"measurements": rows, "machine": machine()}
-    if keep is not None:
-        keep_figures(keep, result)
-    if page is not None:
-        write_into(page, f"{table_of(rows)}\n\nMeasured on {result['machine']}.", "speed")

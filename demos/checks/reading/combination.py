@@ -15,14 +15,13 @@ from pathlib import Path
 import torch
 
 import gtn
+from demos.checks.choices import WAYS
 from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.reading.texts import mean, texts_of
 from demos.checks.reading.views import prepare_files
 from recognizers.images import ImageError
 
-__all__ = ["WAYS", "combined", "read_together"]
-
-WAYS = ("intersection", "union")
+__all__ = ["combined", "read_together"]
 
 LIKELIEST = 64
 """How many texts of a view are looked at."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import gtn
+from demos.checks.choices import RECOGNIZERS
 from demos.checks.reading.lines import LineReading
 from demos.checks.reading.segments import SegmentReading
 from grammars import RUBBISH
@@ -21,16 +22,13 @@ from recognizers.segment_networks.residual import ResidualNet
 from recognizers.segment_networks.two_stream import TwoStream
 from recognizers.segmentation.rules import CUTS
 
-__all__ = ["RECOGNIZERS", "SWEEPING", "Reads", "reading_by"]
+__all__ = ["FINER", "OF_SEGMENTS", "Reads", "reading_by"]
 
 
 def _lenet5(output: str, characters: str, **options: Any) -> LeNet5:
     """Return LeNet-5 for ink that is normalised already, with this output layer."""
     return LeNet5(characters, output, normalize=False, initialization="unit-variance", **options)
 
-
-SWEEPING = ("crnn", "sdnn")
-"""The recognizers that are swept over the whole line."""
 
 OF_SEGMENTS: dict[str, Callable[..., nn.Module]] = {
     "two-stream": TwoStream,
@@ -47,9 +45,6 @@ That is called with the characters, ``rubbish=True`` and a ``generator``.
 FINER = "-thorough"
 """Behind the name of one of these: it is given more segments to choose from."""
 
-RECOGNIZERS = (*OF_SEGMENTS, *(name + FINER for name in OF_SEGMENTS), *SWEEPING)
-"""All recognizers."""
-
 Reads = LineReading | SegmentReading
 """What reads fields: prepares their pictures, and knows their texts under a grammar."""
 
@@ -58,7 +53,7 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
     """Return a recognizer with new parameters.
 
     Args:
-        name: of ``RECOGNIZERS``.
+        name: of :data:`demos.checks.choices.RECOGNIZERS`.
         characters: its classes; one more is what is no character: rubbish, or the blank.
         generator: the same state gives the same parameters.
 

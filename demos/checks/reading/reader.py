@@ -23,19 +23,14 @@ from demos.checkpoint import (
     restored,
     save_checkpoint,
 )
+from demos.checks.choices import SHIPPED
 from demos.checks.reading.networks import reading_by
 from demos.checks.reading.texts import Texts, mean, scaled
 from demos.checks.reading.views import Views
 from grammars import named
 from recognizers.folding import folded
 
-__all__ = ["SHIPPED", "SHIPPED_READERS", "CheckReader", "Reading", "shipped_checkpoint"]
-
-SHIPPED = "sdnn"
-"""The recognizer that reads where none is named."""
-
-SHIPPED_READERS = (SHIPPED, "two-stream")
-"""The recognizers whose readers of fields come with the package."""
+__all__ = ["CheckReader", "Reading", "shipped_checkpoint"]
 
 ALTERNATIVES = 5
 """Most texts of one reading."""
@@ -72,7 +67,7 @@ class CheckReader(nn.Module):
 
     Args:
         grammar: a name that :func:`grammars.named` knows.
-        recognizer: what reads, of :data:`demos.checks.reading.networks.RECOGNIZERS`; its
+        recognizer: what reads, of :data:`demos.checks.choices.RECOGNIZERS`; its
             classes are the grammar's.
         threshold: least confidence of an accepted reading.
         views: in how many versions a field is read (:class:`demos.checks.reading.views.Views`);

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from demos.checks.reading.networks import SWEEPING
+from demos.checks.choices import SWEEPING
 
 __all__ = ["Settings"]
 

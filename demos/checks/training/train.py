@@ -21,18 +21,7 @@ from demos.checks.training.samples import Mixture, Sample, prepared
 from demos.checks.training.settings import Settings
 from recognizers.datasets.fields import Field, FieldSetError, fingerprints, split_in_blocks
 
-__all__ = ["LOSSES", "Settings", "train"]
-
-LOSSES = (
-    "viterbi",
-    "discriminative-viterbi",
-    "forward",
-    "discriminative-forward",
-    "hinge",
-    "expected-risk",
-    "ctc",
-)
-"""The four criteria of section VI, two later ones, and that of a network alone on whole lines."""
+__all__ = ["train"]
 
 
 def train(

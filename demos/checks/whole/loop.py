@@ -13,7 +13,6 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,40 +24,13 @@ from tqdm import tqdm
 import gtn
 from demos.checks.whole.reader import Prepared, WholeReader
 from demos.checks.whole.samples import LocatedCheck, WrittenLine
+from demos.checks.whole.settings import WholeSettings
 from demos.run_state import RunState, moments_of, move_average, restore_moments
 from recognizers.fields import field_graph
 from recognizers.lines.distortion import LineDistortion
 from recognizers.lines.images import as_batch
 
-__all__ = ["WholeLoop", "WholeSettings", "field_batches", "places_of"]
-
-
-@dataclass(frozen=True)
-class WholeSettings:
-    """Everything that a training run depends on, beside its data.
-
-    ``validation`` is the share of layout families that are left out, for the threshold. Of
-    ``composed`` lines that were on no check, ``drawn`` are drawn in each of ``line_passes``; then
-    the field penalties are trained alone for ``field_steps``, then globally for
-    ``global_passes``, on the candidates of ``paths`` each.
-    """
-
-    recognizer: str = "sdnn"
-    grammar: str = "amounts"
-    validation: float = 0.25
-    composed: int = 3000
-    drawn: int = 2000
-    line_passes: int = 12
-    batch: int = 16
-    rate: float = 2e-3
-    decay: float = 1e-2
-    field_steps: int = 400
-    global_passes: int = 3
-    global_batch: int = 8
-    global_rate: float = 3e-2
-    paths: int = 12
-    most_errors: float = 0.01
-    seed: int = 0
+__all__ = ["WholeLoop", "field_batches", "places_of"]
 
 
 class WholeLoop:

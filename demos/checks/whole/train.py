@@ -20,7 +20,7 @@ from demos.checks.measuring.evaluate import Outcome
 from demos.checks.reading.lines import LineReading
 from demos.checks.reading.reader import CheckReader
 from demos.checks.whole.data import KnownCheck
-from demos.checks.whole.loop import WholeLoop, WholeSettings
+from demos.checks.whole.loop import WholeLoop
 from demos.checks.whole.reader import Prepared, WholeReader
 from demos.checks.whole.samples import (
     LocatedCheck,
@@ -29,6 +29,7 @@ from demos.checks.whole.samples import (
     lines_of,
     locate_all,
 )
+from demos.checks.whole.settings import WholeSettings
 from recognizers.datasets.fields import FieldSetError
 
 __all__ = ["split_by_family", "train_whole"]

@@ -11,10 +11,11 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.figures import keep_figures, machine
+from demos.words.choices import RATE, STEPS
 from demos.words.measuring.folder import LabelledWord
 from demos.words.reading.letters import folded
 from demos.words.samples.words import CATEGORY
-from demos.words.training.adapt import RATE, STEPS, adapt
+from demos.words.training.adapt import adapt
 from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.writers import digest, side
 

@@ -10,15 +10,14 @@ from typing import Any
 from demos.checkpoint import write_whole
 from demos.figures import load_figures
 from demos.pages import fill_text
+from demos.words.choices import SPELLING_ORDER, STEPS
 from demos.words.experiments.beam import ENOUGH
 from demos.words.experiments.hands import LEARNED
 from demos.words.experiments.page_text import PAGE
 from demos.words.experiments.pictures import SHOWN, read_beams, read_examples, write_pictures
-from demos.words.reading.spelling import SPELLING_ORDER
 from demos.words.report.page import Reader
 from demos.words.samples.handwriting import HANDS, SAMPLES, write_word
-from demos.words.training.adapt import STEPS
-from demos.words.training.words import Settings
+from demos.words.training.settings import WordSettings
 from recognizers.online.writers import LEFT_OUT, SIDES, read_list
 
 __all__ = ["write_page"]
@@ -92,7 +91,7 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
         lexicon=runs[0] if runs else None,
         cuts=_cuts(runs),
         runs=[_run(run) for run in runs],
-        adapting={"steps": STEPS, "learned": LEARNED, "batch": Settings.word_batch},
+        adapting={"steps": STEPS, "learned": LEARNED, "batch": WordSettings.word_batch},
         hands=[_hands(load_figures(p)) for p in _hands_files(results)],
         spelling=[row for one in spelling for row in _spelling_rows(one)],
         spelling_of=spelling[0] if spelling else None,

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from demos.figures import keep_figures, machine
+from demos.words.choices import FREE_BEAM
 from demos.words.measuring.words import best_text, character_errors, under_layouts
 from demos.words.reading.lexicon import task_words
-from demos.words.reading.reader import FREE_BEAM, WordReader
+from demos.words.reading.reader import WordReader
 from demos.words.samples.words import load_words, word_labels
 from grammars.decoding import Decoder
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 import gtn
+from demos.words.choices import FREE_BEAM
 from demos.words.reading.guesses import Layout
-from demos.words.reading.reader import FREE_BEAM, WordReader, costing, joined
+from demos.words.reading.reader import WordReader, costing, joined
 from demos.words.samples.words import Words
 from grammars.decoding import Decoder
 from gtn.nn.risk import edit_distances

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import gtn
+from demos.words.choices import SIZE
 from demos.words.reading.letters import LETTERS, SYMBOLS, folded
 from grammars.frequent_words import frequent_words
 from grammars.lexicon import lexicon
@@ -21,15 +22,12 @@ __all__ = [
     "LISTED",
     "MOST_LETTERS",
     "SEEN",
-    "SIZE",
     "file_words",
     "free_strings",
     "known_words",
     "lexicon_graph",
     "task_words",
 ]
-
-SIZE = 25_000
 
 FREQUENCY = 0.8
 """How much of minus log of its frequency a word costs; chosen on validation."""

@@ -19,12 +19,13 @@ from demos.checkpoint import (
     restored,
     save_checkpoint,
 )
+from demos.words.choices import BEAM, SPELLING_ORDER, SYSTEMS
 from demos.words.reading.guesses import Layout, laid, layouts
 from demos.words.reading.letters import SYMBOLS
 from demos.words.reading.lexicon import free_strings, lexicon_graph
 from demos.words.reading.sdnn import HmmReading
 from demos.words.reading.segments import SegmentReading
-from demos.words.reading.spelling import SPELLING_ORDER, spelling_graph
+from demos.words.reading.spelling import spelling_graph
 from grammars.decoding import Decoder, Reading
 from grammars.words import WordList
 from recognizers.online.amap import amap
@@ -34,10 +35,7 @@ from recognizers.online.normalization import Fit, by_height, fit_lines
 from recognizers.online.segmentation import InkSegmentation
 
 __all__ = [
-    "BEAM",
-    "FREE_BEAM",
     "KIND",
-    "SYSTEMS",
     "WordReader",
     "WordReading",
     "costing",
@@ -48,18 +46,7 @@ __all__ = [
 
 KIND = "graph-transformer-networks/words/1"
 
-SYSTEMS = ("segments", "sdnn")
-"""Over-segmentation (Fig. 30), and SDNN/HMM (Fig. 31)."""
-
 OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
-
-BEAM = 20.0
-"""Tokens so far (in nats) behind the best at the same ink are dropped: `docs/words.md` has what
-narrower ones cost."""
-
-FREE_BEAM = 8.0
-"""The same where any letters are read, which are more; wider ones read the same words of the
-validation."""
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,13 @@ from itertools import islice
 import torch
 
 import gtn
+from demos.words.choices import SPELLING_ORDER
 from demos.words.reading.letters import SYMBOLS
 from demos.words.reading.lexicon import known_words
 from grammars.ngram import NGrams
 from grammars.ngram_counts import counted_ngrams
 
-__all__ = ["SPELLING_ORDER", "letter_ngrams", "spelling_graph"]
-
-SPELLING_ORDER = 6
-"""A letter depends on so many letters, less one, before it; chosen on validation."""
+__all__ = ["letter_ngrams", "spelling_graph"]
 
 SCALE, LETTER = 0.8, 1.0
 """How much of minus log of its probability a letter costs, and what each is given back, in nats, as

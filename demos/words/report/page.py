@@ -12,9 +12,9 @@ from markupsafe import Markup
 import gtn
 from demos.checkpoint import write_whole
 from demos.pages import fill_file
+from demos.words.choices import BEAM, FREE_BEAM, SPELLING_ORDER
 from demos.words.reading.lexicon import file_words, task_words
-from demos.words.reading.reader import BEAM, FREE_BEAM, WordReader, WordReading
-from demos.words.reading.spelling import SPELLING_ORDER
+from demos.words.reading.reader import WordReader, WordReading
 from demos.words.report.drawing import (
     Graphs,
     draw_graphs,

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from demos.figures import keep_figures
+from demos.words.choices import RATE, STEPS
 from demos.words.measuring.folder import (
     LabelledWord,
     as_words,
@@ -21,16 +22,12 @@ from demos.words.measuring.folder import (
 from demos.words.reading.lexicon import task_words
 from demos.words.reading.reader import WordReader
 from demos.words.training.losses import training_of
-from demos.words.training.words import STAGES, Settings, train_words
+from demos.words.training.settings import WordSettings
+from demos.words.training.words import STAGES, train_words
 from recognizers.datasets.fields import load_fields, nothing_read
 from recognizers.online.network import MAPS
 
-__all__ = ["RATE", "STEPS", "OwnWords", "adapt", "adapt_folder", "own_words", "spelled"]
-
-STEPS = 200
-RATE = 1e-3
-"""Of learning, at most; chosen on writers of the validation. With four times as much, words are
-read worse with a lexicon where they are read better without: a reader too sure of itself."""
+__all__ = ["OwnWords", "adapt", "adapt_folder", "own_words", "spelled"]
 
 
 def adapt_folder(
@@ -125,10 +122,10 @@ def adapt(
     return metrics, problems
 
 
-def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: int) -> Settings:
+def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: int) -> WordSettings:
     """The settings of a run that goes on from a reader, whose network it has."""
     built = before.settings
-    return Settings(
+    return WordSettings(
         system=built["system"],
         output=built["output"],
         normaliser=built["normaliser"],

@@ -13,7 +13,8 @@ import torch
 from demos.checkpoint import WEIGHTS, CheckpointError, write_whole
 from demos.figures import load_figures, machine
 from demos.words.samples.characters import CLASSES, KINDS, Characters
-from demos.words.training.characters import Settings, errors_of
+from demos.words.training.characters import errors_of
+from demos.words.training.settings import CharacterSettings
 from recognizers.lenet import parameters
 from recognizers.online.network import AmapNetwork
 
@@ -82,7 +83,7 @@ def _command(configuration: Mapping[str, Any]) -> str:
     given += [
         f"--{name} {configuration[name]}"
         for name in ("passes", "fixed")
-        if configuration[name] != getattr(Settings, name)
+        if configuration[name] != getattr(CharacterSettings, name)
     ]
     given.append(f"--seed {configuration['seed']}")
     return f"python -m demos.words train --task {NAME} {' '.join(given)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,44 +25,19 @@ from demos.run_state import (
     restore_moments,
 )
 from demos.words.samples.characters import CLASSES, KINDS, Characters
+from demos.words.training.settings import CharacterSettings
 from recognizers.losses import discriminative_loss
-from recognizers.online.network import MAPS, AmapNetwork
+from recognizers.online.network import AmapNetwork
 
-__all__ = ["KIND", "Settings", "errors_of", "load_network", "penalties_of", "train_characters"]
+__all__ = ["KIND", "errors_of", "load_network", "penalties_of", "train_characters"]
 
 KIND = "graph-transformer-networks/characters/1"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the network is trained.
-
-    `output`: "rbf" or "softmax". `passes` over the characters, in batches of `batch`, by Adam with
-    a rate that rises to `rate` in the first pass and falls to zero along a cosine. The RBF centres
-    stay at the codes for the share `fixed` of the passes, then they are trained too. `distortion`
-    is the strength of `InkBatch.distorted`. The loss is eq. 9 among the classes of the kind (small
-    letters, say) with the weight `among_kind`, and for the rest among all. `maps` are those of the
-    network (those of the paper); the kept parameters are a running mean over about
-    `averaging` steps. With `bfloat16` the network's products are in half precision while it learns.
-    """
-
-    output: str = "rbf"
-    passes: int = 40
-    batch: int = 100
-    rate: float = 2e-3
-    fixed: float = 0.3
-    distortion: float = 1.0
-    among_kind: float = 0.0
-    maps: tuple[int, int] = MAPS
-    averaging: int = 1000
-    bfloat16: bool = True
-    seed: int = 0
 
 
 def train_characters(
     training: Characters,
     validation: Characters,
-    settings: Settings,
+    settings: CharacterSettings,
     out: str | Path,
     *,
     progress: bool = True,
@@ -89,7 +64,7 @@ def train_characters(
 class _Loop:
     """Passes over the characters; all that the next pass depends on is in the state file."""
 
-    def __init__(self, training: Characters, settings: Settings, out: Path) -> None:
+    def __init__(self, training: Characters, settings: CharacterSettings, out: Path) -> None:
         if not len(training):
             raise ValueError("there is no character to train on: no listed writer of the training")
         self.training, self.settings, self.out = training, settings, out

@@ -14,7 +14,8 @@ from demos.words.reading.reader import WordReader
 from demos.words.samples.characters import load_letters
 from demos.words.samples.words import load_words
 from demos.words.training.adapt import own_words, spelled
-from demos.words.training.words import STAGES, Settings, new_reader, train_words
+from demos.words.training.settings import WordSettings
+from demos.words.training.words import STAGES, new_reader, train_words
 from recognizers.datasets.fields import nothing_read
 
 __all__ = ["OWN", "train_beside_unipen"]
@@ -26,7 +27,7 @@ OWN = "own"
 def train_beside_unipen(
     data: Path,
     unipen: Path,
-    settings: Settings,
+    settings: WordSettings,
     out: Path,
     *,
     holdout: int = 0,

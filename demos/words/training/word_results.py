@@ -15,7 +15,8 @@ from demos.words.measuring.words import tell, word_errors
 from demos.words.reading.lexicon import FREQUENCY, LETTER, LISTED, SEEN, lexicon_graph
 from demos.words.reading.reader import WordReader
 from demos.words.samples.words import Words
-from demos.words.training.words import STAGES, Settings
+from demos.words.training.settings import WordSettings
+from demos.words.training.words import STAGES
 from grammars.words import WordList
 from recognizers.lenet import parameters
 
@@ -37,7 +38,7 @@ PAPER = {
 def write_words_result(
     words: Words,
     listed: WordList,
-    settings: Settings,
+    settings: WordSettings,
     out: Path,
     results: Path,
     most: int | None = None,
@@ -113,10 +114,10 @@ def _evenly(words: Words, most: int | None) -> Words:
     return words.take(range(0, len(words), -(-len(words) // most)))
 
 
-def _command(settings: Settings) -> str:
+def _command(settings: WordSettings) -> str:
     """The command that trains so; other options than these have their defaults."""
     given = [f"--system {settings.system}"]
-    defaults = Settings(system=settings.system)
+    defaults = WordSettings(system=settings.system)
     if not settings.normaliser:
         given.append("--no-normaliser")
     for option, name in (

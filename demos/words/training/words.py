@@ -8,7 +8,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,12 @@ from demos.words.reading.letters import NETWORK_CLASSES
 from demos.words.reading.reader import WordReader
 from demos.words.samples.words import Words
 from demos.words.training.losses import training_of
+from demos.words.training.settings import WordSettings
 from demos.words.training.strings import compose_strings, placed
 from recognizers.datasets.fields import file_hash
 from recognizers.online.ink import Ink
 
-__all__ = ["STAGES", "Settings", "new_reader", "train_words"]
+__all__ = ["STAGES", "new_reader", "train_words"]
 
 STAGES = ("strings", "words")
 """What is trained on, in this order: isolated letters side by side; words, of which only the text
@@ -48,49 +49,11 @@ BLOCK = 8
 """Batches of words that are drawn at once and sorted by width."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that a training run depends on, beside its data.
-
-    Of `strings` steps each sees `string_batch` strings of a pool of `pool`; of `words` steps each
-    sees `word_batch` words, drawn from contributors in proportion to the `balance`-th power of
-    how many words they have. Rates of Adam rise in the first hundred steps of a stage and fall to
-    zero along a cosine; that of what is no network (geometry, character models) is `beside` times
-    as high. The RBF centres stay at the codes in the first stage. `maps` are those of the network
-    (the paper's are 8 and 25); with `context` over-segmentation also sees the ink beside a
-    segment. `distortion` is the strength of `InkBatch.distorted`, the kept
-    parameters are a running mean over about `averaging` steps. With `bfloat16` the products of
-    the network are in half precision while it learns. `start` is a reader that the stage of words
-    begins with; the stage before is then only what words are measured against, and left out where
-    it has no step.
-    """
-
-    system: str = "segments"
-    output: str = "softmax"
-    normaliser: bool = True
-    pool: int = 12_000
-    strings: int = 2000
-    string_batch: int = 32
-    string_rate: float = 2e-3
-    words: int = 5000
-    word_batch: int = 24
-    word_rate: float = 2e-3
-    beside: float = 5.0
-    maps: tuple[int, int] = (16, 50)
-    context: bool = False
-    balance: float = 0.7
-    distortion: float = 0.7
-    averaging: int = 500
-    bfloat16: bool = True
-    start: str = ""
-    seed: int = 0
-
-
 def train_words(
     letters: Sequence[tuple[Ink, str]],
     words: Words,
     validation: Words,
-    settings: Settings,
+    settings: WordSettings,
     out: str | Path,
     *,
     progress: bool = True,
@@ -119,7 +82,7 @@ def train_words(
     return True
 
 
-def new_reader(settings: Settings) -> WordReader:
+def new_reader(settings: WordSettings) -> WordReader:
     """The reader that a run begins with, untrained."""
     options: dict[str, Any] = {"context": True} if settings.context else {}
     return WordReader(
@@ -140,7 +103,7 @@ class _Run:
         letters: Sequence[tuple[Ink, str]],
         words: Words,
         validation: Words,
-        settings: Settings,
+        settings: WordSettings,
         out: Path,
     ) -> None:
         if not len(words) or (settings.strings and not letters):

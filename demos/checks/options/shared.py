@@ -1,4 +1,4 @@
-"""The options that several commands of the check reader have."""
+"""The options that several commands have."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Annotated
 
 import typer
 
-from demos.checks.reading.networks import RECOGNIZERS
-from demos.checks.reading.reader import SHIPPED_READERS
-from demos.checks.training.train import LOSSES
-from demos.command_line import figures_to_write
+from demos.checks.choices import GRAMMARS, LOSSES, RECOGNIZERS, SHIPPED_READERS
+from demos.command_line import figures_to_write, require_file, require_known
 
 __all__ = [
     "CORES",
     "Checkpoint",
     "Data",
     "Further",
+    "Grammar",
     "Holdout",
     "Keep",
     "Loss",
@@ -27,6 +26,7 @@ __all__ = [
     "Views",
     "Whole",
     "Workers",
+    "require_reader",
 ]
 
 CORES = os.cpu_count() or 1
@@ -63,6 +63,7 @@ Passes = Annotated[
     int | None,
     typer.Option(min=1, help="Passes over the fields; default: what suits the recognizer."),
 ]
+Grammar = Annotated[str, typer.Option(help=f"One of {', '.join(GRAMMARS)}.")]
 Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")]
 Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
 Keep = Annotated[
@@ -70,3 +71,13 @@ Keep = Annotated[
 ]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare and read.")]
 Whole = Annotated[bool, typer.Option("--whole", help="Whole checks, not fields.")]
+
+
+def require_reader(recognizer: str | None, checkpoint: Path | None) -> None:
+    """Stop if no reader is shipped by a name, if it is beside a checkpoint, or if that is none."""
+    if recognizer is not None:
+        require_known(recognizer, SHIPPED_READERS, "--recognizer")
+        if checkpoint is not None:
+            wrong = "names a shipped reader, and --checkpoint another"
+            raise typer.BadParameter(wrong, param_hint="--recognizer")
+    require_file(checkpoint)

@@ -1,0 +1,1 @@
+"""Fields that are composed, to train on, of digits of several sources."""

@@ -1,0 +1,65 @@
+"""Options of the commands about several trainings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demos.checks.choices import LOSSES, RECOGNIZERS, RESULTS, SHIPPED
+from demos.checks.options.shared import (
+    CORES,
+    Data,
+    Further,
+    Grammar,
+    Keep,
+    Loss,
+    Passes,
+    Recognizer,
+    Workers,
+)
+from demos.command_line import Seed, TablePage, folder_to_write, require_folder, require_known
+
+__all__ = ["Compare", "Crossvalidate"]
+
+
+@dataclass(frozen=True)
+class Crossvalidate:
+    """Train and measure a reader for each fold; goes on where it was interrupted."""
+
+    out: Annotated[
+        Path,
+        typer.Option(
+            callback=folder_to_write, help="Folder for the readers and figures of all folds."
+        ),
+    ]
+    folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5
+    block: Annotated[int, typer.Option(min=1, help="Successive names that stay together.")] = 24
+    data: Data = None
+    further: Further = None
+    grammar: Grammar = "car"
+    loss: Loss = "discriminative-forward"
+    recognizer: Recognizer = SHIPPED
+    passes: Passes = None
+    seed: Seed = 0
+    doubtful: Annotated[
+        Path | None, typer.Option(help="Table of fields (file) that are not to count.")
+    ] = None
+    keep: Keep = None
+    workers: Workers = CORES
+
+    def __post_init__(self) -> None:
+        """Refuse unknown names."""
+        require_known(self.recognizer, RECOGNIZERS, "--recognizer")
+        require_known(self.loss, LOSSES, "--loss")
+        require_folder(self.data)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Table the results that evaluate, combine and crossvalidate kept."""
+
+    folder: Annotated[Path, typer.Argument(help="Folder of results.")] = RESULTS
+    page: TablePage = None

@@ -1,0 +1,25 @@
+"""What can be chosen by name, and what is taken where nothing is: for the command line.
+
+Names and numbers alone, so that a command line is read without loading what they are for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["FORMS", "NETWORKS", "RECIPES", "RESULTS", "TEST_STRINGS"]
+
+NETWORKS = ("line", "lenet5", "lenet5-rbf")
+"""The networks that are swept over a line, by name."""
+
+RECIPES = ("paper", "free")
+"""How digits stand on composed lines (:mod:`demos.strings.evaluate`)."""
+
+TEST_STRINGS = 10_000
+"""Strings of the fixed test."""
+
+FORMS = ("svg", "png")
+"""Of pictures."""
+
+RESULTS = Path("results/strings")
+"""Folder of the results, from the root of the project."""

@@ -1,0 +1,102 @@
+"""Options of the commands that measure what ``docs/words.md`` shows, and of that page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demos.command_line import file_to_write, folder_to_write, require_known
+from demos.words.choices import RATE, RESULTS, SYSTEMS
+from demos.words.options.shared import Checkpoint, System, require_reader
+
+__all__ = ["Beam", "Hands", "Report", "Spelling"]
+
+Unipen = Annotated[Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")]
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        callback=folder_to_write,
+        help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
+        "checkpoint.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Measure error and time of decoding words of the test against the width of the beam."""
+
+    data: Unipen = None
+    checkpoint: Checkpoint = None
+    system: System = None
+    size: Annotated[
+        list[int] | None, typer.Option(min=1, help="Words of a lexicon; default 25000, 250000.")
+    ] = None
+    count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000
+    cache: Annotated[
+        Path | None,
+        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
+    ] = None
+    results: Results = None
+
+    def __post_init__(self) -> None:
+        """Refuse two readers."""
+        require_reader(self.system, self.checkpoint)
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """Measure reading of test words without a list, by n-grams of letters of each order."""
+
+    data: Unipen = None
+    checkpoint: Checkpoint = None
+    system: System = None
+    count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000
+    cache: Annotated[
+        Path | None,
+        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
+    ] = None
+    results: Results = None
+
+    def __post_init__(self) -> None:
+        """Refuse two readers."""
+        require_reader(self.system, self.checkpoint)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write the page of figures and pictures from what the runs left; our own ink alone."""
+
+    checkpoint: Checkpoint = None
+    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS
+    page: Annotated[Path, typer.Option(callback=file_to_write, help="The page to write.")] = Path(
+        "docs/words.md"
+    )
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Adapt a shipped reader to each writer of the test with 200 words; measure what it brings."""
+
+    out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder for the runs.")] = (
+        Path("runs/words/hands")
+    )
+    data: Unipen = None
+    system: Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")] = (
+        SYSTEMS[0]
+    )
+    cache: Annotated[
+        Path | None,
+        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
+    ] = None
+    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE
+    results: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder of the figures.")
+    ] = Path("results/words")
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown system."""
+        require_known(self.system, SYSTEMS, "--system")
