@@ -4,8 +4,8 @@
 path takes one arc with an input label a frame, and any number of epsilon arcs between; it has the
 penalties of its arcs, its start and its end, and the emissions of what it reads. So each function
 here equals ``compose(linear(emissions), graph)`` and the scorer of the same name, in time O(T A)
-with little memory: class c is label c, whatever symbol tables say, and a label that is no class
-is read by no frame.
+with little memory. Class c is label c. A graph need not read all classes, but reads no other label
+(an error names the arc); its table, if it has one, names all of them, and may name more.
 
 Everything takes one problem or a batch:
 

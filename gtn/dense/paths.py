@@ -46,7 +46,7 @@ def viterbi_penalty_float64(
     emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None
 ) -> torch.Tensor:
     """Return the Viterbi penalty in float64 on the CPU, for differences before rounding."""
-    graph = silent_cycles_summed(graph, "tropical").without_data()
+    graph = silent_cycles_summed(emissions, graph, "tropical").without_data()
     return path_penalty(_best_path(Problems.of(emissions, graph, lengths), emissions, graph))
 
 

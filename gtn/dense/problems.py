@@ -19,7 +19,7 @@ from gtn.kernels.reachability import find_cycle, topological_order
 from gtn.paths.distance import Semiring
 from gtn.product.failure import check_reads_none
 from gtn.rational import project
-from gtn.symbols import EPSILON
+from gtn.symbols import EPSILON, count_classes
 from gtn.tensors import Lengths, as_array, check_untransformed, checked_lengths
 from gtn.threads import in_slices
 from gtn.topology import Topology
@@ -62,12 +62,14 @@ class Problems:
         Raises:
             CyclicGraphError: naming a cycle on a path of arcs that read nothing, and how to remove
                 them in the semiring.
-            GraphError: emissions, graph or lengths that do not fit; failure arcs.
+            GraphError: emissions, graph or lengths that do not fit; a label that is no class, or
+                another number of classes than the table names; failure arcs.
         """
         check_emissions(emissions)
         _check_graph(graph)
         composed = "gtn.compose(gtn.linear(emissions, symbols=graph.isymbols), graph)"
         check_reads_none(graph, "the graph", f"{composed} follows it")
+        _check_classes(graph, emissions.shape[-1])
         topology = graph.topology
         count = len(emissions) if emissions.ndim == 3 else topology.batch_size
         if topology.is_batch and topology.batch_size != count:
@@ -196,11 +198,37 @@ def _check_graph(graph: Any) -> None:
         )
 
 
-def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
+def _check_classes(graph: Graph, classes: int) -> None:
+    """Raise where an arc reads what is no class, or the table names fewer than there are.
+
+    A table may name more, such as auxiliary symbols that no arc reads any longer.
+    """
+    t, table = graph.topology, graph.isymbols
+    if t.ilabels.max(initial=EPSILON) >= classes:
+        arc = int(np.argmax(t.ilabels >= classes))
+        label = int(t.ilabels[arc])
+        symbol = "" if table is None else f" ({table.symbol(label)!r})"
+        raise GraphError(
+            f"arc {arc}{t.describe_graph(t.src[arc])} reads label {label}{symbol}, but emissions "
+            f"have {classes} classes; class c is label c"
+        )
+    if table is not None and count_classes(table) < classes:
+        raise GraphError(
+            f"emissions have {classes} classes, but {table!r}, whose labels the graph reads, names "
+            f"{count_classes(table)}; make the graph with the table of all classes: class c is "
+            "label c"
+        )
+
+
+def silent_cycles_summed(emissions: torch.Tensor, graph: Graph, semiring: Semiring) -> Graph:
     """Return a graph that reads the same without a cycle, on a path, of arcs that read nothing.
 
     Such a cycle is summed exactly, in value and derivatives (:func:`gtn.remove_epsilon`); a graph
     without one stays as it is.
+
+    Raises:
+        GraphError: as :meth:`Problems.of`, of a graph that has such a cycle: its arcs have their
+            numbers no longer.
     """
     _check_graph(graph)
     t = graph.topology
@@ -210,6 +238,8 @@ def silent_cycles_summed(graph: Graph, semiring: Semiring) -> Graph:
         or _silent_order(t, _useful_silent(t))[1] is None
     ):
         return graph
+    check_emissions(emissions)
+    _check_classes(graph, emissions.shape[-1])
     return remove_epsilon(project(graph.without_data().double(), "input"), semiring=semiring)
 
 

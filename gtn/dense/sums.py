@@ -41,7 +41,8 @@ def forward_penalty(
     Raises:
         DivergentGraphError: the sum over a cycle of epsilon arcs on a path is infinite.
         GraphError: a NaN or -inf penalty, naming frame and class (if the graph reads it), or arc;
-            shapes that do not fit.
+            shapes that do not fit; an arc that reads what is no class, naming it; fewer symbols in
+            the table of the graph than classes.
 
     >>> import gtn
     >>> emissions = torch.tensor([[0.5, 1.0], [2.0, 0.25]])
@@ -65,7 +66,7 @@ def _forward_penalty(
     emissions: torch.Tensor, graph: Graph, lengths: Lengths, *, rounded: bool
 ) -> torch.Tensor:
     """Return the forward penalty on the CPU, in float64 or rounded to the emissions' dtype."""
-    graph = silent_cycles_summed(graph, "log")
+    graph = silent_cycles_summed(emissions, graph, "log")
     problems = Problems.of(emissions, graph, lengths)
     inputs = problems.inputs(emissions, graph, dtype=None)
     dtype = emissions.dtype if rounded else torch.float64
@@ -86,7 +87,7 @@ def posteriors(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None
     >>> posteriors(torch.tensor([[1.0, 2.0]]), either)
     tensor([[0.7311, 0.2689]])
     """
-    graph = silent_cycles_summed(graph, "log")
+    graph = silent_cycles_summed(emissions, graph, "log")
     problems = Problems.of(emissions, graph, lengths)
     of_emissions, *_ = _posteriors(*problems.inputs(emissions, graph), problems)
     found = of_emissions if problems.is_batch else of_emissions.squeeze(0)

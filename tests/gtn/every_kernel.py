@@ -108,7 +108,7 @@ def on_small_graphs(turn: int) -> None:
             gtn.compose(a, b, filter=filter, beam=2.0)
     for graph in (a, result, gtn.GraphBatch.from_graphs([a, b, a])):
         score(graph)
-        for classes, scale in ((1, 1), (3, 1), (3, 500)):
+        for classes, scale in ((4, 1), (3, 1), (3, 500)):
             densely(graph, classes, turn % 4, scale)
     decode(a, b)
     with suppress(NegativeCycleError):

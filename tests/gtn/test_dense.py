@@ -39,7 +39,7 @@ def matrices(most=3, classes=3, penalties=NEAR):
     )
 
 
-SOME = st.one_of(matrices(), matrices(classes=2))  # of graphs that read three labels
+SOME = st.one_of(matrices(), matrices(classes=4))  # of graphs that read three labels
 
 
 def leaves(*tensors):
@@ -548,7 +548,7 @@ def test_no_frames_leave_the_epsilons():
 
 def test_graphs_without_a_path_or_without_anything():
     emissions = torch.zeros(2, 2, requires_grad=True)
-    for graph in (gtn.empty(), gtn.string([0]), gtn.string([5, 5]),
+    for graph in (gtn.empty(), gtn.string([0]), gtn.string([1, 1, 1]),
                   gtn.Graph.from_arcs([(0, 0, 0)], final=[]),
                   gtn.Graph.from_arcs([(0, 0, 0, math.inf)], final=0)):  # fmt: skip
         g, given = with_leaves(graph)
@@ -637,9 +637,46 @@ def test_lengths_cut_gradients_exactly():
         assert (gradient[1, 1:] == 0).all()
 
 
-def test_labels_that_are_no_class_are_never_read():
+EVERY = (
+    dense.forward_penalty,
+    dense.viterbi_penalty,
+    dense.posteriors,
+    dense.arc_posteriors,
+    dense.viterbi_path,
+    dense.alignment,
+)
+
+
+@pytest.mark.parametrize("function", EVERY)
+def test_a_label_that_is_no_class_is_an_error(function):
     graph = gtn.Graph.from_arcs([(0, 1, 0), (0, 1, 9), (1, 1, 70000)], final=1)
-    assert dense.forward_penalty(torch.tensor([[0.5, 1.0]]), graph) == 0.5
+    with pytest.raises(GraphError, match="arc 1 reads label 9, but emissions have 2 classes"):
+        function(torch.tensor([[0.5, 1.0]]), graph)
+    batch = gtn.GraphBatch.from_graphs([gtn.string("ab"), gtn.string("aba")])
+    assert batch.isymbols.largest == 1
+    function(torch.zeros(3, 2), batch)
+    with pytest.raises(GraphError, match=r"arc 1 in graph 0 of the batch reads label 1 \('b'\)"):
+        function(torch.zeros(3, 1), batch)
+
+
+@pytest.mark.parametrize("function", EVERY[:3])
+def test_a_label_that_is_no_class_is_named_before_epsilons_are_removed(function):
+    silent = [(0, 1, None, None, 2.0), (1, 0, None, None, 2.0)]
+    graph = gtn.Graph.from_arcs([*silent, (1, 2, 0), (1, 2, 3)], final=2)
+    with pytest.raises(GraphError, match="arc 3 reads label 3, but emissions have 2 classes"):
+        function(torch.zeros(1, 2), graph)
+
+
+@pytest.mark.parametrize("function", EVERY)
+def test_more_classes_than_the_table_names_are_an_error(function):
+    emissions = torch.zeros(3, 26)
+    with pytest.raises(GraphError, match=r"have 26 classes, but SymbolTable\(3: c a t\), whose"):
+        function(emissions, gtn.string("cat"))
+    letters = gtn.SymbolTable("abcdefghijklmnopqrstuvwxyz")
+    function(emissions, gtn.string("cat", symbols=letters))  # a graph need not read all of them
+    auxiliary = gtn.SymbolTable([*letters, "#0"])
+    function(emissions, gtn.string("cat", symbols=auxiliary))  # and a table may name more
+    function(emissions, gtn.string([2, 0, 19]))
 
 
 # -- cycles of epsilons --------------------------------------------------------------------------
