@@ -8,6 +8,7 @@ penalties of a network, with their targets.
 from gtn.nn.asg import ASGLoss
 from gtn.nn.criterion import Criterion
 from gtn.nn.ctc import CTCLoss, ctc_graphs, ctc_topology
+from gtn.nn.edits import EditAlignment, edit_alignment, edit_distances
 from gtn.nn.hinge import HingeLoss
 from gtn.nn.losses import (
     DiscriminativeForwardLoss,
@@ -17,7 +18,7 @@ from gtn.nn.losses import (
     ViterbiLoss,
 )
 from gtn.nn.mmi import MMILoss
-from gtn.nn.risk import ExpectedRiskLoss, edit_distances
+from gtn.nn.risk import ExpectedRiskLoss
 from gtn.nn.transformers import BestPath, Compose, Learned
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Criterion",
     "DiscriminativeForwardLoss",
     "DiscriminativeViterbiLoss",
+    "EditAlignment",
     "ExpectedRiskLoss",
     "ForwardLoss",
     "GraphLoss",
@@ -37,5 +39,6 @@ __all__ = [
     "ViterbiLoss",
     "ctc_graphs",
     "ctc_topology",
+    "edit_alignment",
     "edit_distances",
 ]

@@ -13,8 +13,8 @@ from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.kernels import edit_distance as kernels
 from gtn.nn.criterion import Criterion
+from gtn.nn.edits import edit_distances
 from gtn.nn.targets import Target, one_for_each, target_labels
 from gtn.nn.transformers import Grammar, current
 from gtn.paths import path_labels
@@ -24,67 +24,10 @@ from gtn.scoring import forward_penalty_float64
 from gtn.symbols import SymbolTable
 from gtn.tensors import as_index
 
-__all__ = ["ExpectedRiskLoss", "edit_distances"]
+__all__ = ["ExpectedRiskLoss"]
 
 Labels = NDArray[np.int32]
-Row = Labels | torch.Tensor | Sequence[int] | Sequence[str]
 Risk = Callable[[list[Labels], Labels], Any]
-
-
-def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
-    """Return the edit distance of each string to the target: O(L U) each.
-
-    A string is a sequence of labels or of symbols: a text, a list of words. All are compared with
-    the one target; of pairs, take one at a time.
-
-    Raises:
-        GraphError: one text in the place of several strings, or several in that of the target.
-
-    >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
-    array([1., 1., 2.])
-    >>> edit_distances(["sitting", "kit"], "kitten")
-    array([3., 3.])
-    """
-    if isinstance(found, str):
-        raise GraphError(f"{found!r} is one text; several strings are compared, as in [{found!r}]")
-    texts = not isinstance(target, str) and any(isinstance(row, str) for row in found)
-    if texts and any(isinstance(x, str) and len(x) > 1 for x in target):
-        raise GraphError(
-            f"texts are compared with one text, not with {target!r}; of pairs, take one at a time"
-        )
-    *rows, last = _as_labels([*found, target])
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
-    labels = np.concatenate([np.empty(0, dtype=np.int32), *rows])
-    distances: NDArray[np.float64] = kernels.edit_distances(labels, offsets, last)
-    return distances
-
-
-def _as_labels(rows: Sequence[Any]) -> list[Labels]:
-    """Return rows of labels; where there are others, equal symbols get equal numbers."""
-    if all(isinstance(r, np.ndarray) and r.dtype == np.int32 and r.ndim == 1 for r in rows):
-        return [*rows]
-    numbers: dict[int | str, int] = {}
-    each = (row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row for row in rows)
-    return [
-        np.array([numbers.setdefault(_item(one), len(numbers)) for one in row], dtype=np.int32)
-        for row in each
-    ]
-
-
-def _item(one: Any) -> Any:
-    """Return a label or symbol; a tensor becomes its value, as equal tensors are unequal keys.
-
-    Raises:
-        GraphError: a row in its place.
-    """
-    if isinstance(one, np.ndarray | torch.Tensor) and one.ndim == 0:
-        return one.item()
-    if isinstance(one, np.ndarray | torch.Tensor | list):
-        raise GraphError(
-            f"{one!r} stands where a label or symbol should; strings are compared with one "
-            "string, so of pairs take one at a time"
-        )
-    return one
 
 
 class ExpectedRiskLoss(Criterion):

@@ -145,6 +145,8 @@ def beyond_the_first_buffers(length: int = 300) -> None:
     gtn.sample(long, 5)
     gtn.dense.viterbi_path(torch.rand(length, 3), gtn.closure(gtn.string([0, 2])))
     gtn.nn.ExpectedRiskLoss()(long.detach(), [0, 1])
+    for row, target in itertools.product(([], [0, 1, 1]), repeat=2):
+        gtn.nn.edit_alignment(row, target[::-1])
     for ring in (40, 200):
         nodes = np.arange(ring)
         penalties = torch.full((ring,), 0.5, dtype=torch.float64).requires_grad_()

@@ -682,6 +682,55 @@ def test_edit_distances(rows, target):
     assert found.tolist() == [edits(row, target) for row in rows]
 
 
+def alignments(found, target, i=0, j=0):
+    """All alignments of found[i:] and target[j:], as steps of positions in both."""
+    if i == len(found) and j == len(target):
+        yield []
+    if i < len(found) and j < len(target):
+        yield from ([(i, j), *rest] for rest in alignments(found, target, i + 1, j + 1))
+    if j < len(target):
+        yield from ([(-1, j), *rest] for rest in alignments(found, target, i, j + 1))
+    if i < len(found):
+        yield from ([(i, -1), *rest] for rest in alignments(found, target, i + 1, j))
+
+
+@given(
+    st.lists(st.integers(0, 2), max_size=4),
+    st.lists(st.integers(0, 2), max_size=4),
+)
+@settings(max_examples=100)
+def test_an_edit_alignment_is_the_chosen_one_of_the_best(found, target):
+    def same(step):
+        return min(step) >= 0 and found[step[0]] == target[step[1]]
+
+    def rank(steps):  # the fewest edits; then, from the end, others taken for it, left out, put in
+        kinds = [0 if min(step) >= 0 else 1 if step[0] < 0 else 2 for step in steps]
+        return sum(not same(step) for step in steps), kinds[::-1]
+
+    best = min(alignments(found, target), key=rank)
+    aligned = gtn.nn.edit_alignment(found, target)
+    assert [*zip(aligned.found.tolist(), aligned.target.tolist())] == best
+    assert aligned.same.tolist() == [same(step) for step in best]
+    assert (~aligned.same).sum() == edits(found, target)
+    passed = [sum(j >= 0 for _, j in best[:k]) for k in range(len(best))]
+    assert aligned.before.tolist() == passed
+
+
+def test_an_edit_alignment_is_of_labels_words_and_texts():
+    missing = gtn.nn.edit_alignment("sat", "seat")
+    assert missing.found.tolist() == [0, -1, 1, 2]
+    assert missing.target.tolist() == missing.before.tolist() == [0, 1, 2, 3]
+    assert missing.same.tolist() == [True, False, True, True]
+    assert gtn.nn.edit_alignment(["the", "cat"], ["the", "hat"]).same.tolist() == [True, False]
+    labels = torch.tensor([1, 2]), np.array([2], dtype=np.int32)
+    assert gtn.nn.edit_alignment(*labels).target.tolist() == [-1, 0]
+    nothing = gtn.nn.edit_alignment("", "")
+    assert nothing.found.dtype == nothing.target.dtype == nothing.before.dtype == np.int32
+    assert len(nothing.same) == 0
+    with pytest.raises(GraphError, match="stands where a label"):
+        gtn.nn.edit_alignment(["ab"], torch.tensor([[1, 2]]))
+
+
 def test_edit_distances_of_texts_words_and_mixed_rows():
     assert edit_distances(["kitten", "", "sitting"], "sitting").tolist() == [3, 7, 0]
     words = ["the", "cat", "sat"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-import numpy as np
-
 from demos.checks.measuring.evaluate import Outcome
+from gtn.nn import edit_alignment
 
 __all__ = ["NOTHING", "aligned", "confusions"]
 
@@ -29,27 +28,11 @@ def aligned(truth: str, read: str) -> list[Pair]:
     >>> aligned("", "7"), aligned("12", "12")
     ([('', '7')], [('1', '1'), ('2', '2')])
     """
-    table = np.zeros((len(truth) + 1, len(read) + 1), dtype=np.int64)
-    table[:, 0], table[0] = np.arange(len(truth) + 1), np.arange(len(read) + 1)
-    for i, x in enumerate(truth, 1):
-        for j, y in enumerate(read, 1):
-            table[i, j] = min(
-                table[i - 1, j - 1] + (x != y), table[i - 1, j] + 1, table[i, j - 1] + 1
-            )
-    pairs: list[Pair] = []
-    i, j = len(truth), len(read)
-    while i or j:
-        here = table[i, j]
-        if i and j and here == table[i - 1, j - 1] + (truth[i - 1] != read[j - 1]):
-            i, j = i - 1, j - 1
-            pairs.append((truth[i], read[j]))
-        elif i and here == table[i - 1, j] + 1:
-            i -= 1
-            pairs.append((truth[i], NOTHING))
-        else:
-            j -= 1
-            pairs.append((NOTHING, read[j]))
-    return pairs[::-1]
+    edits = edit_alignment(read, truth)
+    return [
+        (truth[i] if i >= 0 else NOTHING, read[j] if j >= 0 else NOTHING)
+        for i, j in zip(edits.target.tolist(), edits.found.tolist(), strict=True)
+    ]
 
 
 def confusions(outcomes: Iterable[Outcome]) -> Counter[Pair]:

@@ -15,7 +15,7 @@ from demos.words.reading.guesses import Layout
 from demos.words.reading.reader import WordReader, costing, joined
 from demos.words.samples.words import Words
 from grammars.decoding import Decoder
-from gtn.nn.risk import edit_distances
+from gtn.nn import edit_distances
 
 __all__ = [
     "Told",

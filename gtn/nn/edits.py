@@ -1,0 +1,120 @@
+"""Edits between strings: how many there are, and which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gtn.errors import GraphError
+from gtn.kernels import edit_distance as kernels
+
+__all__ = ["EditAlignment", "edit_alignment", "edit_distances"]
+
+Labels = NDArray[np.int32]
+Row = Labels | torch.Tensor | Sequence[int] | Sequence[str]
+
+
+def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
+    """Return the edit distance of each string to the target: O(L U) each.
+
+    A string is a sequence of labels or of symbols: a text, a list of words. All are compared with
+    the one target; of pairs, take one at a time.
+
+    Raises:
+        GraphError: one text in the place of several strings, or several in that of the target.
+
+    >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
+    array([1., 1., 2.])
+    >>> edit_distances(["sitting", "kit"], "kitten")
+    array([3., 3.])
+    """
+    if isinstance(found, str):
+        raise GraphError(f"{found!r} is one text; several strings are compared, as in [{found!r}]")
+    texts = not isinstance(target, str) and any(isinstance(row, str) for row in found)
+    if texts and any(isinstance(x, str) and len(x) > 1 for x in target):
+        raise GraphError(
+            f"texts are compared with one text, not with {target!r}; of pairs, take one at a time"
+        )
+    *rows, last = _as_labels([*found, target])
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    labels = np.concatenate([np.empty(0, dtype=np.int32), *rows])
+    distances: NDArray[np.float64] = kernels.edit_distances(labels, offsets, last)
+    return distances
+
+
+@dataclass(frozen=True, eq=False)
+class EditAlignment:
+    """What became of each position of two strings, step by step from front to back.
+
+    Attributes:
+        found: the position in the string that was found, ``int32 [S]``; -1 where it lacks one of
+            the target.
+        target: the position in the target, ``int32 [S]``; -1 where the other has one more.
+        before: how many positions of the target come before the step, ``int32 [S]``: the place
+            of what the target lacks.
+        same: whether both have the same there, ``bool [S]``; of the others there are as many as
+            the edit distance.
+    """
+
+    found: Labels
+    target: Labels
+    before: Labels
+    same: NDArray[np.bool_]
+
+
+def edit_alignment(found: Row, target: Row) -> EditAlignment:
+    """Return an alignment of a string with the target that has the fewest edits: O(L U).
+
+    Of several such alignments the one that takes symbols for others, rather than leaving out and
+    putting in, and as far to the right as it can. Memory O(L U), too. Strings as those of
+    :func:`edit_distances`.
+
+    Raises:
+        GraphError: a row in the place of a label or symbol.
+
+    >>> alignment = edit_alignment("sat", "seats")
+    >>> alignment.found
+    array([ 0, -1,  1,  2, -1], dtype=int32)
+    >>> alignment.target
+    array([0, 1, 2, 3, 4], dtype=int32)
+    >>> edit_alignment("so", "o").before, edit_alignment(["a", "b"], ["a", "c"]).same
+    (array([0, 0], dtype=int32), array([ True, False]))
+    """
+    row, last = _as_labels([found, target])
+    own, other, before = kernels.edit_alignment(row, last)
+    same = (own >= 0) & (other >= 0)
+    same[same] = row[own[same]] == last[other[same]]
+    return EditAlignment(own, other, before, same)
+
+
+def _as_labels(rows: Sequence[Any]) -> list[Labels]:
+    """Return rows of labels; where there are others, equal symbols get equal numbers."""
+    if all(isinstance(r, np.ndarray) and r.dtype == np.int32 and r.ndim == 1 for r in rows):
+        return [*rows]
+    numbers: dict[int | str, int] = {}
+    each = (row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row for row in rows)
+    return [
+        np.array([numbers.setdefault(_item(one), len(numbers)) for one in row], dtype=np.int32)
+        for row in each
+    ]
+
+
+def _item(one: Any) -> Any:
+    """Return a label or symbol; a tensor becomes its value, as equal tensors are unequal keys.
+
+    Raises:
+        GraphError: a row in its place.
+    """
+    if isinstance(one, np.ndarray | torch.Tensor) and one.ndim == 0:
+        return one.item()
+    if isinstance(one, np.ndarray | torch.Tensor | list):
+        raise GraphError(
+            f"{one!r} stands where a label or symbol should; strings are compared with one "
+            "string, so of pairs take one at a time"
+        )
+    return one
