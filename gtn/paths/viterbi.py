@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.association import composed
 from gtn.batch import rearranged, traced
 from gtn.beam import pruned
-from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen, integers
@@ -56,10 +56,9 @@ def viterbi_path(
     With several graphs, the best path of their composition: decoding. Each reads what the one
     before it writes. With a ``beam`` tokens pass through the first, which must be acyclic, and
     only the likely ones are followed; the rest is not built (:func:`gtn.beam.pruned`, which also
-    says what the other arguments mean). Without one, nothing is left out: two graphs are
-    composed; of more, tokens pass through all of it (the first acyclic, too), which takes many
-    times as long as composing two by two, ``viterbi_path(a @ b @ c)``, unless the last rule out
-    much of what the first have in common.
+    says what the other arguments mean). Without one, nothing is left out: the graphs are composed
+    two by two, those first that have the fewest arcs in common. Where two neighbours have very
+    many that a third rules out, ``beam=math.inf`` passes tokens through all of them at once.
 
     O(N + A) on acyclic graphs. Where two paths are equally good, each node prefers to start,
     then the lowest arc (unless that leads round a cycle of penalty zero); the lowest final node
@@ -149,10 +148,9 @@ def together(
             "beam, max_active and failure are for the composition of several graphs; give them "
             "after the first, or prune this one"
         )
-    if len(others) == 1 and beam is None and max_active is None:
-        # Nothing is left out and nothing lies between: what tokens would find, without tokens.
-        other, pair = others[0], None if suffixes is None else tuple(suffixes)
-        return compose(graph, other, symbols=symbols, suffixes=pair, failure=failure)  # type: ignore[arg-type]
+    if beam is None and max_active is None:
+        # Nothing is left out: what tokens would find, without tokens.
+        return composed([graph, *others], symbols=symbols, suffixes=suffixes, failure=failure)
     return pruned(
         [graph, *others],
         symbols=symbols,

@@ -1,6 +1,7 @@
 """Pruned composition and decoding: all of it with an infinite beam, and what a beam keeps."""
 
 import heapq
+import itertools
 import math
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import torch
 
 import gtn
+from gtn import association
+from gtn.association import composed
 from gtn.beam import pruned
 from gtn.errors import CyclicGraphError, DataError, GraphError, NegativeCycleError
 from gtn.kernels.composition import FILTERS
@@ -563,6 +566,85 @@ def test_two_graphs_without_a_beam_are_composed():
     assert gtn.path_text(alone) == gtn.path_text(within) == ["x", "y", ""]
 
 
+LETTERS = gtn.SymbolTable("abc")
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_several_graphs_without_a_beam_are_composed(count):
+    """The same paths in whatever order, and what each is made of; the first may be cyclic."""
+    arcs = 0
+    for seed in (51, 52):
+        many = [
+            random_graphs(100, seed=10 * seed + k, max_arcs=8, acyclic=k > 0, least=0.0)
+            for k in range(count)
+        ]
+        single = many[0][int(np.argmax(np.diff(many[0].topology.arc_offsets)))]
+        for first in (many[0], single):
+            given = [first, *many[1:]]
+            found = composed(given)
+            whole = given[0]
+            for graph in given[1:]:
+                whole = whole @ graph
+            assert_same_paths(found, whole)
+            arcs += found.num_arcs
+            penalties = np.zeros(found.num_arcs)
+            for graph, sources in zip(given, found.sources, strict=True):
+                reached = sources.index >= 0
+                penalties[reached] += graph.penalties.numpy()[sources.index[reached]]
+            np.testing.assert_array_equal(found.penalties, penalties)
+            best = gtn.viterbi_path(*given)
+            np.testing.assert_array_equal(gtn.viterbi_penalty(best), gtn.viterbi_penalty(whole))
+            assert len(best.sources) == count
+    assert arcs > 100
+
+
+def test_symbols_data_and_back_off_of_several_composed_graphs():
+    letters = gtn.string("ab", symbols=LETTERS).with_data(at=np.arange(2), ink=np.arange(2) + 5)
+    elsewhere = gtn.string("ab", symbols=gtn.SymbolTable("dba"))
+    words = gtn.from_arcs([(0, 1, "a", "x"), (1, 2, "b", "y")], final=2)
+    words = words.with_data(page=np.array([3, 4]))
+    model = gtn.Graph.from_arcs(
+        [(0, 2, "x", 0.25), (0, 1, gtn.BACK_OFF, 0.5), (1, 2, "z", 2.0), (2, 1, gtn.BACK_OFF, 1.0),
+         (1, 2, "y", 3.0)], final=2, data={"at": np.arange(5)},
+    )  # fmt: skip
+    given = (letters, elsewhere, words, model)
+    with pytest.raises(DataError, match=r"\['at'\]; give one suffix for each of the 4"):
+        gtn.viterbi_path(*given)
+    best = gtn.viterbi_path(*given, suffixes=("_a", "_b", "_c", "_d"))
+    assert gtn.path_text(best) == "xy"
+    assert gtn.path_text(best, "input") == "ab"
+    assert gtn.viterbi_penalty(best) == 4.25
+    assert [s.tolist() for s in map(best.sources[3].of, range(2))] == [[0], [3, 4]]
+    assert [best.data[k].tolist() for k in ("at_a", "ink", "page")] == [[0, 1], [5, 6], [3, 4]]
+    assert best.data.column("at_d").values(reduce="sum").tolist() == [0, 7]
+
+
+def test_what_has_few_arcs_in_common_is_composed_first(monkeypatch):
+    made = []
+
+    def recorded(a, b, **options):
+        made.append((a.num_arcs, b.num_arcs))
+        return gtn.compose(a, b, **options)
+
+    monkeypatch.setattr(association, "compose", recorded)
+    words = ["".join(w) for w in itertools.product("abc", repeat=4)]
+    lexicon = gtn.union(*(gtn.string(w, symbols=LETTERS) for w in words))
+    frames = gtn.linear(torch.zeros(4, 3), symbols=LETTERS)
+    loop = gtn.closure(gtn.string("abca", symbols=LETTERS))
+    one = gtn.string("abca", symbols=LETTERS)
+    for given, first in (
+        ((frames, loop, lexicon), (0, 1)),
+        ((lexicon, loop, one), (1, 2)),
+        ((lexicon, one, lexicon), (0, 1)),
+    ):
+        made.clear()
+        assert composed(given).num_arcs
+        assert made[0] == tuple(given[i].num_arcs for i in first)
+    batch = gtn.GraphBatch.from_graphs([frames, one])
+    found = composed([batch, loop, lexicon])
+    assert [len(labels) for labels in gtn.path_labels(gtn.viterbi_path(found))] == [4, 4]
+
+
 # -- what is wrong ------------------------------------------------------------------------------
 
 
@@ -571,7 +653,7 @@ def test_a_cycle_of_the_first_graph_raises_unless_it_is_on_no_path():
     for search in (
         lambda: gtn.compose(a, gtn.string([1]), beam=1.0),
         lambda: gtn.viterbi_path(a, gtn.string([1]), beam=1.0),
-        lambda: gtn.viterbi_path(a, gtn.string([1]), gtn.string([1])),
+        lambda: gtn.viterbi_path(a, gtn.string([1]), gtn.string([1]), beam=math.inf),
     ):
         with pytest.raises(CyclicGraphError, match=r"first graph once.*nodes 1 -> 1.*in front"):
             search()

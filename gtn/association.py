@@ -1,0 +1,98 @@
+"""Composition of several graphs two by two, in the order that makes little on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from gtn.composition import compose
+from gtn.data import Sources, merged
+from gtn.graph import Graph
+from gtn.product import as_read, in_common_tables
+from gtn.product.failure import check_left, failure_label
+from gtn.symbols import EPSILON
+
+__all__ = ["composed"]
+
+
+def composed(
+    graphs: Sequence[Graph],
+    *,
+    symbols: str = "match",
+    suffixes: Sequence[str] | None = None,
+    failure: int | str | None = None,
+) -> Graph:
+    """Return the composition of several graphs, of which each reads what the one before it writes.
+
+    The same paths, each once, whatever is composed first. That is, again and again, the pair of
+    neighbours of which the fewest arcs have a label in common: a lattice and a lexicon before a
+    large grammar follows, but a string and what reads or writes it before all else.
+
+    Args:
+        graphs: at least two graphs or batches.
+        symbols: as in :func:`gtn.compose`, between each graph and the next.
+        suffixes: one ending per graph, for keys of arc data that several have.
+        failure: input label (or symbol) of failure arcs of the last graph, unless they read
+            ``gtn.BACK_OFF``; see :func:`gtn.compose`.
+
+    Returns:
+        A connected graph whose ``sources`` are arcs of each of the graphs.
+
+    Raises:
+        GraphError: as :func:`gtn.compose`.
+
+    >>> import gtn
+    >>> words = gtn.Graph.from_arcs([(0, 1, "a", "x"), (1, 2, "b", None)], final=2)
+    >>> found = composed([gtn.string("ab"), words, gtn.string("x")])
+    >>> found.num_arcs, len(found.sources)
+    (2, 3)
+    """
+    graphs = list(graphs)
+    if len(graphs) == 2:
+        pair = None if suffixes is None else tuple(suffixes)
+        return compose(*graphs, symbols=symbols, suffixes=pair, failure=failure)  # type: ignore[arg-type]
+    if symbols == "match":
+        for i, graph in enumerate(graphs[:-1]):
+            check_left(graph, f"graph {i}")
+            graphs[i : i + 2] = in_common_tables(graphs[i], graphs[i + 1])
+    data = [graph.data for graph in graphs]
+    parts = [graph.without_data() for graph in graphs]
+    behind = [[Sources(np.arange(graph.num_arcs, dtype=np.int32))] for graph in graphs]
+    while len(parts) > 1:
+        last = len(parts) - 2
+        i = _first_met(parts, symbols, failure) if last else 0
+        own, failure = (failure, None) if i == last else (None, failure)
+        made = compose(parts[i], parts[i + 1], symbols=symbols, failure=own)
+        behind[i : i + 2] = [
+            [s.then(given) for given, group in zip(made.sources, behind[i : i + 2]) for s in group]
+        ]
+        parts[i : i + 2] = [made]
+    (whole,), (sources,) = parts, behind
+    columns = merged([part.take(s) for part, s in zip(data, sources, strict=True)], suffixes)
+    return whole._with(data=columns, sources=tuple(sources))
+
+
+def _first_met(graphs: Sequence[Graph], symbols: str, failure: int | str | None) -> int:
+    """Return which graph has the fewest arcs in common with the next; ``failure``: of the last."""
+    labels = [*[None] * (len(graphs) - 2), failure]
+    pairs = zip(pairwise(graphs), labels, strict=True)
+    return int(np.argmin([_candidates(a, b, symbols, label) for (a, b), label in pairs]))
+
+
+def _candidates(a: Graph, b: Graph, symbols: str, failure: int | str | None) -> float:
+    """Return how many arcs the composition can have: pairs that meet, and what moves alone.
+
+    With failure arcs, what ``a`` writes may be read at each node of ``b``. O(A log A).
+    """
+    written, wrote = np.unique(as_read(a, b, symbols), return_counts=True)
+    labels, reads = np.unique(b.ilabels, return_counts=True)
+    _, i, j = np.intersect1d(written, labels, assume_unique=True, return_indices=True)
+    both = float(wrote[i].astype(np.float64) @ reads[j])
+    alone = float(wrote[written == EPSILON].sum()) * b.num_nodes
+    alone += float(reads[labels == EPSILON].sum()) * a.num_nodes
+    if failure_label(b, failure, symbols) is not None:
+        both = float(wrote.sum()) * b.num_nodes
+    batches = a.topology.is_batch and b.topology.is_batch
+    return (both + alone) / (max(a.topology.batch_size, 1) if batches else 1)
