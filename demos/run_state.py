@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from demos.checkpoint import (
     save_checkpoint,
     write_whole,
 )
+from demos.locks import FolderLock
 
 __all__ = [
     "RunState",
@@ -73,6 +74,9 @@ class RunState:
     run: Mapping[str, Any]
     others: str
     kind: str = FORMAT
+    _locks: list[FolderLock | None] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     def save(self, parts: Mapping[str, Part], **about: Any) -> None:
         """Write the tensors of all parts, ``PART.NAME``, and what else the next step depends on."""
@@ -83,11 +87,20 @@ class RunState:
         """Return the tensors of each part and what was saved beside them.
 
         ``None`` where no state was saved: the run begins, and a log that is there is of another.
+        Other processes are kept from the folder from now on, as long as this state lives.
 
         Raises:
             CheckpointError: the file is of another run, naming what differs with both values; or
-                no state at all.
+                no state at all; or another process runs in the folder.
         """
+        self.out.mkdir(parents=True, exist_ok=True)
+        try:
+            self._locks.append(FolderLock.of(self.out))
+        except BlockingIOError:
+            raise CheckpointError(
+                f"{self.out}: another process trains into it now; choose another --out, or wait "
+                "until it ends"
+            ) from None
         if not self._file.exists():
             self._log.unlink(missing_ok=True)
             return None

@@ -1,6 +1,11 @@
 """What a run leaves, so that it goes on with the same result."""
 
+import errno
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -47,6 +52,77 @@ def test_another_run_is_refused_and_a_new_one_begins_its_log(tmp_path):
     state.save({}, done=0)
     with pytest.raises(CheckpointError, match=r"seed \(seed is 1 there, 2 here\); choose another"):
         RunState(tmp_path, {"seed": 2}, "another seed").load()
+
+
+TRAINING = """
+import sys, time
+from pathlib import Path
+from demos.run_state import RunState
+state = RunState(Path(sys.argv[1]), {"seed": 1}, "another seed")
+print(state.load() is None, flush=True)
+state.save({}, done=1)
+state.log({"pass": 1})
+print("saved", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_a_folder_that_another_process_trains_into_is_refused_until_it_is_killed(tmp_path):
+    out = tmp_path / "runs" / "one"
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINING, out], stdout=subprocess.PIPE, text=True
+    ) as other:
+        try:
+            assert other.stdout is not None
+            assert [other.stdout.readline().strip() for _ in range(2)] == ["True", "saved"]
+            for seed in (1, 2):
+                with pytest.raises(CheckpointError, match=r"one: another process trains into it"):
+                    RunState(out, {"seed": seed}, "another seed").load()
+            assert (out / "log.jsonl").read_text() == '{"pass": 1}\n'
+        finally:
+            other.kill()
+    assert other.returncode == -signal.SIGKILL
+    state = RunState(out, {"seed": 1}, "another seed")
+    found = state.load()
+    assert found is not None
+    assert found[1]["done"] == 1
+    assert {path.name for path in out.iterdir()} == {"log.jsonl", "state.safetensors"}
+    RunState(out, {"seed": 1}, "another seed").load()  # the same process may
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+def test_a_folder_is_free_when_its_run_has_ended(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from demos.locks import FolderLock; "
+        "FolderLock.of(Path(sys.argv[1]))"
+    )
+
+    def refused():
+        done = subprocess.run(
+            [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == int("BlockingIOError" in done.stderr)
+        return done.returncode == 1
+
+    states = [RunState(tmp_path, {}, "other settings") for _ in range(2)]
+    for state in states:
+        state.load()
+    assert refused()
+    del state, states[0]
+    assert refused()
+    states.clear()
+    assert not refused()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.EBADF])
+def test_a_disk_without_locks_is_trained_onto_as_ever(tmp_path, monkeypatch, error):
+    def refuse(*given):
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    assert RunState(tmp_path, {}, "another seed").load() is None
 
 
 def test_what_differs_is_named_with_both_values(tmp_path):

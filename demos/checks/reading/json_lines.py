@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -17,19 +16,14 @@ from tqdm import tqdm
 
 from demos.checks.reading.reader import Reading
 from demos.checks.reading.volume import Result
+from demos.locks import is_ours
 from recognizers.images import ImageError
-
-if os.name == "posix":
-    import fcntl
 
 __all__ = ["LinesError", "appended", "line_of", "read_into", "unread", "written"]
 
 
 BEGINNING = b'{"file": "'
 """How every line begins, so that a torn one can be told from a file of something else."""
-
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
-"""What disks answer that have no locks, as those of networks."""
 
 
 class LinesError(ValueError):
@@ -131,16 +125,8 @@ def appended(path: Path, results: Iterable[Result], reader: str) -> dict[str, fl
 
 def _keep_others_from(lines: IO[Any], path: Path) -> None:
     """Keep other processes from a file while it is open, where system and disk have locks."""
-    if os.name == "posix":
-        try:
-            fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LinesError(
-                f"{path}: another process writes its lines there; choose another --out"
-            ) from None
-        except OSError as error:
-            if error.errno not in NO_LOCKS:
-                raise
+    if not is_ours(lines.fileno()):
+        raise LinesError(f"{path}: another process writes its lines there; choose another --out")
 
 
 def _file_of(line: bytes, reader: str, where: str) -> str:
