@@ -11,8 +11,9 @@ import csv
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,12 @@ __all__ = [
 
 SPLITS = ("", "train", "validation", "test")
 """What may stand in a column ``split``; nothing leaves it to the program."""
+
+
+_UNCLOSED = (
+    "a quote that opens here is not closed in this line; a text that has quotes itself stands in "
+    "quotes, with each of its own twice"
+)
 
 
 class FieldSetError(ValueError):
@@ -103,9 +110,10 @@ class FieldSet:
 def load_fields(directory: str | Path) -> FieldSet:
     """Read ``labels.csv`` of a folder.
 
-    A row whose file is missing or is named before, that names no file or has no text, or whose
-    split is none of ``SPLITS``, becomes a problem ``file:line: …`` in the result instead of an
-    error. Files are found in ``images/`` or beside ``labels.csv``, and nowhere else.
+    A row whose file is missing or is named before, that names no file or has no text, whose split
+    is none of ``SPLITS``, or in which a quote is not closed, becomes a problem ``file:line: …`` in
+    the result instead of an error. Files are found in ``images/`` or beside ``labels.csv``, and
+    nowhere else.
 
     Raises:
         FieldSetError: no folder, no ``labels.csv``, no column ``file`` or ``text``, not UTF-8, or
@@ -128,46 +136,91 @@ def load_fields(directory: str | Path) -> FieldSet:
     fields: dict[Path, Field] = {}
     problems: list[str] = []
     try:
-        with labels.open(newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(lines)
-            missing = {"file", "text"} - set(rows.fieldnames or ())
-            if missing:
-                raise FieldSetError(
-                    f"{labels}:1: no column {' and '.join(sorted(missing))}; "
-                    f"the first line is file,text or file,text,split"
-                )
-            for row in rows:
-                where = f"{labels}:{rows.line_num}"
-                name, text = (row["file"] or "").strip(), (row["text"] or "").strip()
-                if not name:
-                    problems.append(f"{where}: no file is named")
-                    continue
-                path, split = _find(directory, name), (row.get("split") or "").strip()
-                if path is None:
-                    problems.append(f"{where}: {name} does not exist in this folder")
-                elif path.resolve() in fields:
-                    problems.append(f"{where}: {name} stands here for the second time")
-                elif row["text"] is None:
-                    problems.append(f"{where}: {name} has no text")
-                elif any(row.get(None) or ()):  # a comma at the end of a line is none too many
-                    problems.append(
-                        f"{where}: {name} has more cells than there are columns; a text with a "
-                        "comma stands in quotes"
-                    )
-                elif split not in SPLITS:
-                    splits = ", ".join(filter(None, SPLITS))
-                    problems.append(f"{where}: split {split!r} of {name} is none of {splits}")
-                else:
-                    fields[path.resolve()] = Field(path, text, split, _called(directory, path))
+        with labels.open(newline="", encoding="utf-8-sig") as file:
+            rows = _rows(file.readlines())
     except UnicodeDecodeError as error:
         raise FieldSetError(f"{labels}: not UTF-8 text ({error.reason})") from error
-    except csv.Error as error:
-        raise FieldSetError(f"{labels}: {error}") from error
+    line, names = next(rows, (1, []))
+    if isinstance(names, str):
+        raise FieldSetError(f"{labels}:{line}: {names}")
+    missing = {"file", "text"} - set(names)
+    if missing:
+        raise FieldSetError(
+            f"{labels}:{line}: no column {' and '.join(sorted(missing))}; "
+            f"the first line is file,text or file,text,split"
+        )
+    for line, cells in rows:
+        where = f"{labels}:{line}"
+        if isinstance(cells, str):
+            problems.append(f"{where}: {cells}")
+            continue
+        row = dict(zip(names, cells))
+        name, text = row.get("file", "").strip(), row.get("text", "").strip()
+        if not name:
+            problems.append(f"{where}: no file is named")
+            continue
+        path, split = _find(directory, name), row.get("split", "").strip()
+        if path is None:
+            problems.append(f"{where}: {name} does not exist in this folder")
+        elif path.resolve() in fields:
+            problems.append(f"{where}: {name} stands here for the second time")
+        elif "text" not in row:
+            problems.append(f"{where}: {name} has no text")
+        elif any(cells[len(names) :]):  # a comma at the end of a line is none too many
+            problems.append(
+                f"{where}: {name} has more cells than there are columns; a text with a comma "
+                "stands in quotes"
+            )
+        elif split not in SPLITS:
+            splits = ", ".join(filter(None, SPLITS))
+            problems.append(f"{where}: split {split!r} of {name} is none of {splits}")
+        else:
+            fields[path.resolve()] = Field(path, text, split, _called(directory, path))
     if not fields:
         named = f": {problems[0]}" if problems else ""
         raise FieldSetError(f"{labels}: no field to read{named}")
     ordered = sorted(fields.values(), key=lambda f: f.name)
     return FieldSet(directory, tuple(ordered), tuple(problems))
+
+
+def _rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the rows of a table, each with the line it begins in, or what is wrong there.
+
+    A cell in quotes may go over several lines, as notes do; file and text do not. After a line in
+    which a quote is wrong, the next line begins a row: what that quote holds is read all the same.
+    """
+    begin, names = 0, list[str]()
+    while begin < len(lines):
+        reader, first, wrong = csv.reader(islice(lines, begin, None)), begin, ""
+        while not wrong:
+            first = begin + reader.line_num
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:  # a cell is too long, as one whose quote is not closed
+                wrong = str(error) if begin + reader.line_num == first + 1 else _UNCLOSED
+                continue
+            end = begin + reader.line_num
+            if end > first + 1 or end == len(lines):
+                wrong = _wrong_quote(lines[first:end], dict(zip(names, cells)))
+            if cells and not wrong:
+                names = names or cells
+                yield first + 1, cells
+        yield first + 1, wrong
+        begin = first + 1
+
+
+def _wrong_quote(lines: Sequence[str], row: Mapping[str, str]) -> str:
+    """Return what is wrong with a quote of a row, which goes over some lines, or nothing."""
+    try:
+        for _ in csv.reader(lines, strict=True):
+            pass
+    except csv.Error as error:
+        if len(lines) > 1 or "end of data" in str(error):
+            return _UNCLOSED
+    torn = [name for name in ("file", "text") if set("\r\n") & set(row.get(name, "").strip())]
+    return _UNCLOSED if torn else ""
 
 
 def find_data(given: Path | None, *names: str, option: str = "--data") -> Path:

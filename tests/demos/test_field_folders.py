@@ -30,6 +30,57 @@ def picture(path: Path) -> None:
     Image.new("L", (40, 20), 255).save(path)
 
 
+def lines_of(tmp_path: Path, rows: list[str], end: str = "\n") -> tuple[dict[str, str], list[str]]:
+    """Return the texts of a table of rows by file, and its problems without the folder."""
+    for name in "abcde":
+        (tmp_path / f"{name}.png").touch()
+    (tmp_path / "labels.csv").write_text(
+        "file,text,split,notes\n" + end.join(rows) + end, newline=""
+    )
+    found = load_fields(tmp_path)
+    problems = [problem.split("labels.csv:")[1] for problem in found.problems]
+    return {one.name: one.text for one in found.fields}, problems
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("filler", [0, 5000])
+def test_a_quote_that_is_not_closed_is_named_and_the_rows_after_it_are_read(
+    tmp_path: Path, end: str, filler: int
+) -> None:
+    notes = [f"e.png,{'1' * 30}"] + [f"gone{i}.png,{'1' * 30}" for i in range(filler)]
+    said = "a quote that opens here is not closed in this line"
+    for rows, lines, kept in (
+        (['a.png,"12', "b.png,7"], [2], "b"),  # as far as the end of the file
+        (['a.png,"12', 'b.png,"7"', "c.png,8"], [2], "bc"),  # as far as the next quote
+        (["a.png,12", "", 'b.png,"7', 'c.png,"8', "d.png,9"], [4, 5], "ad"),
+        (['"a.png,12', 'b.png,"7"'], [2], "b"),
+        (["a.png,12", 'b.png,"1,5",,"as,', "c.png,8"], [3], "ac"),
+    ):
+        texts, problems = lines_of(tmp_path, rows + notes, end)
+        assert [*texts] == [f"{name}.png" for name in kept + "e"]
+        wrong = [problem for problem in problems if said in problem]
+        assert [int(problem.split(":")[0]) for problem in wrong] == lines
+        assert len(problems) == len(wrong) + filler
+    last = lines_of(tmp_path, ["a.png,12", 'b.png,"7'])
+    assert (last[0], last[1][0].split(";")[0]) == ({"a.png": "12"}, f"3: {said}")
+    (tmp_path / "labels.csv").write_text('file,"text\na.png,12\n')
+    with pytest.raises(FieldSetError, match=r"labels\.csv:1: a quote that opens here"):
+        load_fields(tmp_path)
+
+
+def test_quotes_that_are_closed_and_notes_over_several_lines_are_read(tmp_path: Path) -> None:
+    rows = [
+        'a.png,"1,5",,"blurred,',
+        'see ""b"""',
+        'b.png,"say ""7"""',
+        "gone.png,1",
+        'c.png,"8\n"',
+    ]
+    texts, problems = lines_of(tmp_path, rows)
+    assert texts == {"a.png": "1,5", "b.png": 'say "7"', "c.png": "8"}
+    assert problems == ["5: gone.png does not exist in this folder"]
+
+
 def test_problems_of_single_rows_are_reported(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     (folder / "images").mkdir(parents=True)
