@@ -199,7 +199,8 @@ def validate_baseline(
     """Share wrong of the last 5,000 training digits, the row fitted to the others.
 
     ``settings`` replace those of the row; ``digits`` fits on the first so many only. A line with
-    all this is added to ``choices.jsonl`` in ``folder``.
+    all this is added to ``choices.jsonl`` in ``folder``. Raises ValueError for more digits than
+    there are beside those of the validation.
     """
     row = _row(name)
     settings = settings or {}
@@ -207,7 +208,12 @@ def validate_baseline(
     read = _reader(name, row, seed, folder)
     images, labels = (part.numpy() for part in load_mnist(find_data(data, "mnist"), "train"))
     cut = max(1, len(labels) - VALIDATION)
-    part = slice(0, min(digits or cut, cut))
+    if digits is not None and digits > cut:
+        raise ValueError(
+            f"there are {cut:,} digits to fit on, beside the last {len(labels) - cut:,} to "
+            f"validate on: not {digits:,}"
+        )
+    part = slice(0, digits or cut)
     model = row.build(seed, Path("runs") / "mnist" / f"{name}-validated", settings)
     if isinstance(model, VirtualSupportVectors):
         model.state = None  # belongs to a fit of other digits

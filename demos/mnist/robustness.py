@@ -93,10 +93,12 @@ def robustness(
 ) -> dict[str, Any]:
     """Measure a checkpoint on changed test digits (the first ``most`` of them), write the JSON.
 
-    ``folder=None`` writes none.
+    ``folder=None`` writes none. Raises ValueError for more digits than there are.
     """
     name, network, about = load_model(checkpoint)
     test = load_digits(name, "test", data)
+    if most is not None and most > len(test.labels):
+        raise ValueError(f"there are {len(test.labels):,} test digits, not {most:,}")
     part = slice(0, most)
     figures = {
         "row": about.get("row", Path(checkpoint).stem),

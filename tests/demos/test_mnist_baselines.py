@@ -117,6 +117,9 @@ def test_validation_leaves_the_test_digits_alone(mnist, tmp_path, small, monkeyp
     assert read_results(tmp_path) == []
     with pytest.raises(ValueError, match="knn has no setting 'depth'"):
         validate_baseline("knn", 0, mnist, tmp_path, settings={"depth": 5})
+    with pytest.raises(ValueError, match=r"250 digits to fit on, beside the last 50 .* not 251"):
+        validate_baseline("knn", 0, mnist, tmp_path, digits=251)
+    assert validate_baseline("knn", 0, mnist, tmp_path, digits=250) >= 0.0
 
 
 def test_the_command_line_refuses_what_is_wrong(mnist, tmp_path):
@@ -258,6 +261,8 @@ def test_changes_that_change_nothing(mnist, tmp_path, checkpoint):
     figures = robustness.robustness(checkpoint, mnist, tmp_path, most=8)
     assert json.loads((tmp_path / "robustness.json").read_text()) == figures
     assert figures["curves"].keys() == robustness.CHANGES.keys()
+    with pytest.raises(ValueError, match="there are 60 test digits, not 61"):
+        robustness.robustness(checkpoint, mnist, tmp_path, most=61)
     assert as_svg(plots.changes(figures["curves"])).startswith("<?xml")
 
 
