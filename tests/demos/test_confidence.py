@@ -190,8 +190,17 @@ def test_only_validation_fields_calibrate(fields: list[Field]) -> None:
     with pytest.raises(FieldSetError, match="no field is for validation"):
         recalibrate(reader, split)
     split[3] = Field(split[3].path, split[3].text, "validation")
+    before = reader.scale, reader.threshold
     figures = recalibrate(reader, split)
-    assert figures["scale"] == reader.scale
+    assert (figures["scale"], figures["threshold"]) == (reader.scale, reader.threshold) == before
+    assert figures["remarks"] == [
+        f"of 1 validation field no threshold can be chosen: it stays at {reader.threshold:.3f}, "
+        "that of the reader before; mark 24 or more (column split)"
+    ]
+    enough = recalibrate(reader, [Field(f.path, f.text, "validation") for f in fields] * 2)
+    assert enough["remarks"] == []
+    assert (enough["scale"], enough["threshold"]) == (reader.scale, reader.threshold) != before
+    figures = recalibrate(reader, split)
     assert all(torch.equal(state[key], value) for key, value in reader.state_dict().items())
     # Those that its training has not seen would be split otherwise than it split its own.
     with pytest.raises(FieldSetError, match=f"{fields[5].name}: not among the fields"):

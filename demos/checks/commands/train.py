@@ -60,5 +60,8 @@ def calibrate(given: Calibrate) -> None:
     """Write a reader with another scale and threshold, and print what they bring."""
     reader = load_reader(given.checkpoint, given.views)
     fields = fields_in(given.data).to_learn(given.holdout)
-    typer.echo(json.dumps(recalibrate(reader, fields, workers=given.workers)))
+    figures = recalibrate(reader, fields, workers=given.workers)
+    for remark in figures["remarks"]:
+        typer.echo(remark, err=True)
+    typer.echo(json.dumps(figures))
     reader.save(given.out)

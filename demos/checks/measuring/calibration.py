@@ -27,6 +27,7 @@ __all__ = [
     "calibrate",
     "error_reject",
     "expected_calibration_error",
+    "few_fields",
     "fit_scale",
     "reliability",
 ]
@@ -137,8 +138,8 @@ def calibrate(
 
     The threshold is the least confidence, after scaling, at which at most ``most_errors`` of what
     is accepted of these fields is wrong (:func:`demos.checks.measuring.evaluate.threshold_for`).
-    Fewer than ``FEWEST`` fields say too little of either: of a reader that another was
-    ``begun_with``, they leave scale and threshold as they are there.
+    Fewer than ``FEWEST`` fields say too little of either: of a reader that was ``begun_with``
+    another, they leave scale and threshold as they are there.
 
     Args:
         reader: gets the ``scale`` and the ``threshold``.
@@ -146,8 +147,12 @@ def calibrate(
         names, truths: of the fields.
         wrong_labels: share of the truths that is reckoned to be wrong.
         most_errors: of what is accepted.
-        begun_with: the reader whose parameters this one's training began with, if any.
+        begun_with: the reader whose parameters this one's training began with, if any; itself, if
+            it is calibrated anew.
     """
+    kept = None
+    if begun_with is not None and len(fields) < FEWEST:
+        kept = begun_with.scale, begun_with.threshold
     found: list[Texts] = []
     for i in range(0, len(fields), 32):
         found += reader.texts(fields[i : i + 32])
@@ -158,8 +163,8 @@ def calibrate(
 
     reader.scale = 1.0
     before = expected_calibration_error(outcomes())
-    if begun_with is not None and len(found) < FEWEST:
-        reader.scale, reader.threshold = begun_with.scale, begun_with.threshold
+    if kept is not None:
+        reader.scale, reader.threshold = kept
     else:
         reader.scale = fit_scale(found, truths, wrong_labels)
         reader.threshold = threshold_for(
@@ -172,3 +177,32 @@ def calibrate(
         "calibration_error_before": before,
         "calibration_error": expected_calibration_error(final),
     }
+
+
+def few_fields(count: int, threshold: float, whose: str | None = None) -> list[str]:
+    """Return what is to be said of a threshold for which there were few validation fields, or none.
+
+    Args:
+        count: how many.
+        threshold: what :func:`calibrate` left the reader.
+        whose: it is kept of which reader, where it was ``begun_with`` one.
+
+    >>> few_fields(2, 0.75)
+    ['of 2 validation fields the threshold 0.750 says little: mark 24 or more (column split)']
+    >>> few_fields(24, 0.75)
+    []
+    """
+    if count >= FEWEST:
+        return []
+    fields = "1 validation field" if count == 1 else f"{count or 'no'} validation fields"
+    if whose is not None:
+        return [
+            f"of {fields} no threshold can be chosen: it stays at {threshold:.3f}, that of "
+            f"{whose}; mark {FEWEST} or more (column split)"
+        ]
+    if not count:
+        return ["no field is for validation, so only certain readings will be accepted"]
+    return [
+        f"of {fields} the threshold {threshold:.3f} says little: mark {FEWEST} or more (column "
+        "split)"
+    ]

@@ -84,6 +84,7 @@ class Calibrate:
     """Fit a reader's scale and threshold anew on the validation fields of its own training.
 
     Give the data and the --holdout that it was trained with. The new reader keeps the --views.
+    Where fewer than 24 fields are for validation, scale and threshold stay as they are.
     """
 
     checkpoint: Annotated[Path, typer.Argument(help="A reader that was trained by train.")]

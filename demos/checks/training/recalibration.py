@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from demos.checks.measuring.calibration import calibrate
+from demos.checks.measuring.calibration import calibrate, few_fields
 from demos.checks.reading.reader import CheckReader
 from demos.checks.training.samples import prepared
 from recognizers.datasets.fields import Field, FieldSetError, file_hash, split_in_blocks
@@ -14,8 +15,11 @@ __all__ = ["recalibrate"]
 
 def recalibrate(
     reader: CheckReader, fields: Sequence[Field], *, workers: int = 1
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Calibrate a reader on those fields that were for validation in its training; the figures.
+
+    Few such fields leave scale and threshold as they are, as where training begins with a reader;
+    the ``remarks`` of the figures say so.
 
     Args:
         reader: trained by :func:`demos.checks.training.train.train`, whose settings it knows.
@@ -50,5 +54,7 @@ def recalibrate(
         [one.name for one in samples],
         [one.text for one in samples],
         wrong_labels=settings["wrong_labels"],
+        begun_with=reader,
     )
-    return figures
+    remarks = few_fields(len(samples), reader.threshold, "the reader before")
+    return {**figures, "remarks": remarks}

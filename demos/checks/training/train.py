@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from demos.checkpoint import tensors_hash, write_whole
-from demos.checks.measuring.calibration import FEWEST, calibrate
+from demos.checks.measuring.calibration import calibrate, few_fields
 from demos.checks.measuring.curves import write_curves
 from demos.checks.measuring.evaluate import Outcome
 from demos.checks.reading.reader import CheckReader
@@ -93,6 +93,7 @@ def train(
 
     seen = {line[0] for line in (*run["fields"], *run["further"])}
     reader.training_facts.seen = sorted(seen | set(start.training_facts.seen if start else ()))
+    whose = None if start is None else "the reader that this one began with"
     metrics = {
         "training_fields": len(training),
         "further_fields": len(mixed.further),
@@ -102,7 +103,7 @@ def train(
         "start": run["start"],
         "seconds": loop.seconds_before + time.perf_counter() - began,
         "problems": problems,
-        "remarks": _remarks(reader, len(validation), start),
+        "remarks": few_fields(len(validation), reader.threshold, whose),
         "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
     }
     reader.training_facts.report = metrics | {"settings": asdict(settings)}
@@ -139,28 +140,6 @@ def _calibrated(
         begun_with=start,
     )
     return {"validation_exact": _share(outcomes), **calibration}
-
-
-def _remarks(reader: CheckReader, validation: int, start: CheckReader | None) -> list[str]:
-    """Return what is to be said of a threshold for which there were few validation fields, or none.
-
-    >>> _remarks(CheckReader(threshold=0.75), 2, None)
-    ['of 2 validation fields the threshold 0.750 says little: mark 24 or more (column split)']
-    """
-    if validation >= FEWEST:
-        return []
-    fields = "1 validation field" if validation == 1 else f"{validation or 'no'} validation fields"
-    if start is not None:
-        return [
-            f"of {fields} no threshold can be chosen: it stays at {reader.threshold:.3f}, that of "
-            f"the reader that this one began with; mark {FEWEST} or more (column split)"
-        ]
-    if not validation:
-        return ["no field is for validation, so only certain readings will be accepted"]
-    return [
-        f"of {fields} the threshold {reader.threshold:.3f} says little: mark {FEWEST} or more "
-        "(column split)"
-    ]
 
 
 def _writable(
