@@ -159,7 +159,7 @@ def file_to_write(path: Path | None) -> Path | None:
         if path.is_dir():
             raise typer.BadParameter(f"{path} is a folder; a file is written")
         if path.is_file() or not path.exists():  # a device has its own place
-            _require_writable(path.parent)
+            _require_writable(Path(os.path.realpath(path)).parent)  # a link is written through
     return path
 
 

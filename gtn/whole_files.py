@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -12,8 +13,8 @@ __all__ = ["write_whole"]
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is either the old one or the new one, never a part.
 
-    It gets the permissions of any new file. What is no file, such as ``/dev/null`` or a pipe, is
-    written to, not replaced.
+    It gets the permissions of any new file. A link stays: what it points to is the file. What is
+    no file, such as ``/dev/null`` or a pipe, is written to, not replaced.
 
     Raises:
         OSError: the file, which it names, cannot be written; what stood there still stands.
@@ -29,12 +30,15 @@ def write_whole(path: Path, content: bytes) -> None:
         if _is_special(path):
             path.write_bytes(content)
             return
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.")
+        target = Path(os.path.realpath(path))
+        if target.is_symlink():
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:50]}.")
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
             Path(temporary).chmod(0o666 & ~_umask())
-            Path(temporary).replace(path)
+            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise

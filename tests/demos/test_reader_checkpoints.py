@@ -70,6 +70,30 @@ def test_files_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "a.txt").read_text() == "old"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="links without rights are those of POSIX")
+def test_a_link_is_written_through_and_stays(tmp_path: Path) -> None:
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    (there / "a.txt").write_text("old")
+    (here / "a.txt").symlink_to("../there/a.txt")
+    (here / "twice.txt").symlink_to(here / "a.txt")
+    inode = (there / "a.txt").stat().st_ino
+    write_whole(here / "twice.txt", "new")
+    assert (there / "a.txt").read_text() == "new"
+    assert (there / "a.txt").stat().st_ino != inode  # replaced there, whole
+    (here / "later.txt").symlink_to(there / "later.txt")  # to what is not there yet
+    write_whole(here / "later.txt", "first")
+    assert all(path.is_symlink() for path in here.iterdir())
+    assert sorted(path.name for path in there.iterdir()) == ["a.txt", "later.txt"]
+    (here / "round.txt").symlink_to(here / "round.txt")
+    with pytest.raises(OSError, match=r"symbolic links: '.*/here/round\.txt'$"):
+        write_whole(here / "round.txt", "new")
+    (here / "lost.txt").symlink_to(tmp_path / "none" / "a.txt")
+    with pytest.raises(OSError, match=r"No such file or directory: '.*/here/lost\.txt'$"):
+        write_whole(here / "lost.txt", "new")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="limits are those of POSIX")
 def test_an_error_of_writing_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
     import resource
