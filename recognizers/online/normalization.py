@@ -33,6 +33,7 @@ __all__ = [
     "fit_lines",
     "normalized",
     "on_lines",
+    "turning_points",
 ]
 
 LINES = ("ascender", "core", "base", "descender")
@@ -135,7 +136,7 @@ def fit_lines(ink: Ink) -> Fit:
     (0, 10)
     """
     left, low, right, high = ink.bounds
-    found = _turning_points(ink)
+    found = turning_points(ink)
     centre, unit = 0.5 * (left + right), _height(found)
     if unit <= max(_least(ink), _LEAST_HEIGHT * (right - left)):
         size = max(high - low, 0.25 * (right - left))
@@ -165,7 +166,8 @@ def _least(ink: Ink) -> float:
     return max(_DIGITS * float(np.abs(ink.points).max(initial=0.0)), _LEAST_SIZE)
 
 
-def _turning_points(ink: Ink) -> Extrema:
+def turning_points(ink: Ink) -> Extrema:
+    """Where the pen turns up or down, as the lines are fitted to it: some four for each letter."""
     heights = ink.points[:, 1]
     # Quantiles, so that a stray point does not decide what counts as a turn.
     spread = float(np.subtract(*np.quantile(heights, [0.95, 0.05]))) if len(heights) else 0.0

@@ -14,7 +14,15 @@ from test_report import Page
 
 from demos.words.measuring.folder import load_folder
 from demos.words.pad.kept_ink import KeptInk
-from demos.words.pad.server import MOST_BYTES, MOST_POINTS, PadError, PadServer, answer
+from demos.words.pad.server import (
+    MOST_BYTES,
+    MOST_POINTS,
+    MOST_STROKES,
+    MOST_TURNS,
+    PadError,
+    PadServer,
+    answer,
+)
 from demos.words.reading.reader import WordReader
 from demos.words.report.page import Reader
 from demos.words.samples.handwriting import write_word
@@ -105,12 +113,24 @@ def test_strokes_are_read_as_a_file_would_be(ask, reader):
         ("[" * 100_000, "no JSON"),
         (b"\xff\xfe", "cannot be read"),
         (json.dumps([[[0, 0]] * (MOST_POINTS + 1)]), "20,001 points; at most 20,000"),
+        (json.dumps([[[6 * i, i % 2 * 40] for i in range(10_000)]]), "^10,000 turns of the pen"),
+        (json.dumps([[[6 * i, i % 2 * 40] for i in range(MOST_TURNS + 1)]]), "401 turns .* 400"),
+        (json.dumps([[[4 * i, 0]] for i in range(MOST_STROKES + 1)]), "201 strokes, .* has 200"),
     ],
 )
 def test_a_bad_post_is_told_what_is_wrong(ask, body, message):
     response, text = ask("POST", "/read", body)
     assert response.status == 400
     assert re.search(message, json.loads(text)["error"])
+
+
+def test_the_longest_words_and_much_that_is_none_are_read(ask):
+    drawn = [[[6 * i, i % 2 * 40] for i in range(MOST_TURNS)]]
+    drawn += [[[12 * i, 60]] for i in range(MOST_STROKES - 1)]
+    longest = write_word("pneumonoultramicroscopicsilicovolcanoconiosis")
+    for body in (json.dumps(drawn), strokes(longest)):
+        response, _ = ask("POST", "/read", body)
+        assert response.status == 200
 
 
 @pytest.mark.parametrize(

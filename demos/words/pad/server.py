@@ -20,8 +20,18 @@ from demos.words.pad.kept_ink import KeptInk
 from demos.words.report.page import Reader, card
 from recognizers.online.ink import InkError
 from recognizers.online.ink_files import LabelledInk, from_json
+from recognizers.online.normalization import turning_points
 
-__all__ = ["MOST_BYTES", "MOST_POINTS", "PadError", "PadServer", "answer", "keep"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_POINTS",
+    "MOST_STROKES",
+    "MOST_TURNS",
+    "PadError",
+    "PadServer",
+    "answer",
+    "keep",
+]
 
 HOST = "127.0.0.1"
 DEMO = Path(__file__).parents[1]
@@ -32,6 +42,11 @@ MOST_BYTES = 1 << 20
 
 MOST_POINTS = 20_000
 """Most points of one drawing: some minutes of writing."""
+
+MOST_STROKES = 200
+MOST_TURNS = 400
+"""Most strokes, and turns of the pen upwards or downwards, of what is read, so that it takes some
+seconds at most, while others wait; the longest words have about half as many."""
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
@@ -49,9 +64,17 @@ def answer(reader: Reader, body: bytes) -> dict[str, Any]:
     `html` are the pictures, in elements that need the style of the page.
 
     Raises:
-        PadError: no JSON, not of the form, no point, or too many.
+        PadError: no JSON, not of the form, no point, or too many; more strokes or turns of the pen
+            than a word has.
     """
     ink = _posted(body).ink
+    strokes, turns = len(ink), len(turning_points(ink).points)
+    for count, most, what in (
+        (strokes, MOST_STROKES, "strokes"),
+        (turns, MOST_TURNS, "turns of the pen"),
+    ):
+        if count > most:
+            raise PadError(f"{count:,} {what}, but a word has {most} at most: write one at a time")
     _, found = card(reader, ink, name="pad")
     words = [
         {"text": text, "posterior": posterior, "penalty": penalty}
