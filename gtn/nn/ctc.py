@@ -23,25 +23,58 @@ from gtn.topology import Topology
 __all__ = ["CTCLoss", "any_labels", "ctc_graphs", "ctc_topology"]
 
 
-def ctc_topology(num_classes: int, blank: int = 0, *, symbols: SymbolTable | None = None) -> Graph:
+def ctc_topology(
+    num_classes: int,
+    blank: int = 0,
+    *,
+    symbols: SymbolTable | None = None,
+    compact: bool = False,
+) -> Graph:
     """Return the transducer from a class per frame to labels: repeats and blanks are dropped.
 
     A repeat after a blank is a new label. Node c is where class c was read last; the start is the
-    node of the blank. C nodes and C² arcs. Composed with a lexicon or a grammar it decodes;
-    composed with the string of a target it is the graph of :func:`ctc_graphs`.
+    node of the blank. C nodes and C² arcs: one from each class to each, since none leads from a
+    class to itself as a new label. Composed with a lexicon or a grammar it decodes; composed with
+    the string of a target it is the graph of :func:`ctc_graphs`.
+
+    A ``compact`` one has the same paths, each once, with about 3 C nodes and 7 C arcs. From each
+    class epsilons lead along a chain of the lower classes and one of the higher ones, and off a
+    chain to each of its classes. It is for many classes that frames meet before any lexicon;
+    composed with a lexicon it becomes the larger one, as most nodes go on with few classes only.
 
     >>> import gtn
     >>> frames = gtn.string([1, 1, 0, 1, 2])
     >>> gtn.path_labels(gtn.compose(frames, ctc_topology(3)))
     array([1, 1, 2], dtype=int32)
+    >>> ctc_topology(100).num_arcs, ctc_topology(100, compact=True).num_arcs
+    (10000, 696)
     """
     blank = _checked_blank(blank)
     if blank >= num_classes:
         raise GraphError(f"blank {blank} is none of {num_classes} classes")
-    before, now = (grid.ravel() for grid in np.indices((num_classes, num_classes)))
-    written = np.where((now == blank) | (now == before), EPSILON, now)
+    if not compact:
+        before, now = (grid.ravel() for grid in np.indices((num_classes, num_classes)))
+        written = np.where((now == blank) | (now == before), EPSILON, now)
+        return from_arrays(
+            before, now, now, written, start=blank, final=range(num_classes), symbols=symbols
+        )
+    # Node C + c goes on with class c or a lower one, node 2 C + c with class c or a higher one.
+    each = np.arange(num_classes)
+    low, high, inner = num_classes, 2 * num_classes, each[:-1]
+    heads = [(low + each, each), (high + each, each)]  # read the class
+    steps = [
+        (each[1:], low + inner),
+        (inner, high + each[1:]),
+        (low + each[1:], low + inner),
+        (high + inner, high + each[1:]),
+    ]
+    src, dst = (
+        np.concatenate([pair[end] for pair in ((each, each), *heads, *steps)]) for end in (0, 1)
+    )
+    read = np.where(np.arange(len(src)) < 3 * num_classes, dst, EPSILON)
+    written = np.where((dst == src) | (read == blank), EPSILON, read)
     return from_arrays(
-        before, now, now, written, start=blank, final=range(num_classes), symbols=symbols
+        src, dst, read, written, start=blank, final=each, num_nodes=3 * num_classes, symbols=symbols
     )
 
 

@@ -731,6 +731,42 @@ def test_an_edit_alignment_is_of_labels_words_and_texts():
         gtn.nn.edit_alignment(["ab"], torch.tensor([[1, 2]]))
 
 
+@pytest.mark.parametrize(("classes", "blank"), [(1, 0), (2, 1), (4, 0), (4, 2)])
+def test_a_compact_topology_has_the_same_paths_each_once(classes, blank):
+    large = ctc_topology(classes, blank)
+    compact = ctc_topology(classes, blank, compact=True)
+    assert compact.num_arcs == 7 * classes - 4
+    for length in range(5):
+        every = gtn.linear(torch.zeros(length, classes))
+        found, expected = every @ compact, every @ large
+        # Strings of frames are read once, so there are as many paths as strings.
+        counts = [gtn.forward_penalty(g.double()).neg().exp().item() for g in (found, expected)]
+        assert counts == pytest.approx([classes**length] * 2)
+        for frames in product(range(classes), repeat=length):
+            read = gtn.string(frames)
+            written = [gtn.path_labels(gtn.viterbi_path(read, g)) for g in (compact, large)]
+            assert written[0].tolist() == written[1].tolist()
+    symbols = gtn.SymbolTable("abcd"[:classes])
+    assert ctc_topology(classes, blank, symbols=symbols, compact=True).isymbols == symbols
+
+
+def test_a_compact_topology_has_the_sums_of_the_large_one():
+    torch.manual_seed(0)
+    emissions = torch.randn(2, 9, 30, dtype=torch.float64)
+    target = gtn.string([3, 3, 7])
+    found, expected = (
+        [
+            gtn.dense.forward_penalty(emissions, g, lengths=[9, 5]),
+            gtn.dense.viterbi_penalty(emissions, g),
+            gtn.dense.forward_penalty(emissions, g @ target),
+            gtn.dense.posteriors(emissions, g @ target),
+        ]
+        for g in (ctc_topology(30, compact=True), ctc_topology(30))
+    )
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
 def test_edit_distances_of_texts_words_and_mixed_rows():
     assert edit_distances(["kitten", "", "sitting"], "sitting").tolist() == [3, 7, 0]
     words = ["the", "cat", "sat"]
