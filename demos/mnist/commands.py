@@ -35,7 +35,7 @@ from demos.mnist.options import (
     numbers_of,
     settings_of,
 )
-from demos.mnist.own_digits import OwnDigits, load_digit, own_digits, train_on_own
+from demos.mnist.own_digits import OwnDigits, is_digit, load_digit, own_digits, train_on_own
 from demos.mnist.pictures import draw_pictures
 from demos.mnist.read import DigitReader, evaluate_folder
 from demos.mnist.recipes import RECIPES, with_settings
@@ -107,6 +107,9 @@ def evaluate(given: Evaluate) -> None:
         )
         echo_problems(problems)
         for name, truth, text in wrong:
+            if not is_digit(truth):
+                odd = f"{name}: the text {truth!r} is no single digit"
+                typer.echo(f"{odd}; it counts as an error", err=True)
             typer.echo(f"{name}  {truth}  read {text}")
         if given.keep is not None:
             keep_figures(given.keep, figures)
@@ -226,6 +229,6 @@ def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
     if len(rows) < len(rest):
         echo_problems([f"rows of the split validation, {len(rest) - len(rows)}"])
     own, problems = own_digits(rows, found.problems)
-    held_out, more = own_digits(last) if last else (None, [])
+    held_out, more = own_digits(last, measured=True) if last else (None, [])
     echo_problems([*problems, *more])
     return own, held_out

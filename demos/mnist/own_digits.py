@@ -23,7 +23,7 @@ from recognizers.datasets.fields import Field, nothing_read
 from recognizers.digits.frames import frame_digit
 from recognizers.images import ImageError, load_field
 
-__all__ = ["SHARE", "OwnDigits", "load_digit", "own_digits", "train_on_own"]
+__all__ = ["SHARE", "OwnDigits", "is_digit", "load_digit", "own_digits", "train_on_own"]
 
 SHARE = 0.25
 """Own digits are repeated in each pass beside those of MNIST until they are this share, or more."""
@@ -32,15 +32,17 @@ SHARE = 0.25
 class OwnDigits(NamedTuple):
     """Frames of digits, uint8 [N, 28, 28], 0 paper, and the fields of the folder that they are of.
 
-    The text of each field is the digit.
+    The text of each field is the digit; of what is measured, it may be something else.
     """
 
     frames: np.ndarray
     fields: list[Field]
 
     def prepared(self, model: str) -> Digits:
-        """Return them as the input of a model of ``MODELS``."""
-        labels = torch.tensor([int(one.text) for one in self.fields])
+        """Return them as the input of a model of ``MODELS``; -1 labels what is no digit."""
+        labels = torch.tensor(
+            [int(t) if is_digit(t) else -1 for t in (one.text for one in self.fields)]
+        )
         return Digits(MODELS[model].prepare(torch.from_numpy(self.frames)), labels)
 
 
@@ -56,12 +58,22 @@ def load_digit(path: Path) -> np.ndarray:
     return frame
 
 
+def is_digit(text: str) -> bool:
+    """Whether a text is a single digit, which networks can tell.
+
+    >>> is_digit("7"), is_digit("12"), is_digit("")
+    (True, False, False)
+    """
+    return text in tuple(DIGITS)
+
+
 def own_digits(
-    fields: Sequence[Field], problems: Sequence[str] = ()
+    fields: Sequence[Field], problems: Sequence[str] = (), *, measured: bool = False
 ) -> tuple[OwnDigits, list[str]]:
     """Return the digits of the rows of a ``labels.csv``, and ``problems`` with what is wrong now.
 
-    Left out are files that cannot be read and texts that are no single digit.
+    Left out are files that cannot be read and texts that are no single digit; these are kept where
+    the digits are to be measured, since no figure is to be the better for them.
 
     Raises:
         FieldSetError: nothing is left.
@@ -72,7 +84,7 @@ def own_digits(
         one = by_path[path]
         if isinstance(frame, ImageError):
             wrong.append(str(frame))
-        elif one.text not in tuple(DIGITS):
+        elif not is_digit(one.text) and not (measured and one.text):
             wrong.append(f"{one.name}: the text {one.text!r} is no single digit")
         else:
             frames.append(frame)

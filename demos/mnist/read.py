@@ -10,7 +10,7 @@ import torch
 
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, load_model
-from demos.mnist.own_digits import own_digits
+from demos.mnist.own_digits import is_digit, own_digits
 from demos.mnist.recipes import RECIPES, Recipe
 from demos.mnist.train import penalties_of
 from recognizers.datasets.fields import load_fields
@@ -59,17 +59,21 @@ def evaluate_folder(
 ) -> tuple[dict[str, Any], list[Misread], list[str]]:
     """Figures of a folder of digits with ``labels.csv``, what was misread, what was left out.
 
-    Of the split ``test`` only, where rows are of it, and of the last ``holdout`` by file name.
+    Of the split ``test`` only, where rows are of it, and of the last ``holdout`` by file name. A
+    text that is no single digit is an error, since no digit is right; ``not_written`` says how many
+    there are.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no digit that can
             be read.
     """
     found = load_fields(folder)
-    digits, problems = own_digits(found.measured(holdout), found.problems)
+    digits, problems = own_digits(found.measured(holdout), found.problems, measured=True)
     penalties = reader.penalties(digits.frames)
     figures = {"model": reader.model, **measure(penalties, digits.prepared(reader.model).labels)}
-    figures |= {"parameters": parameters(reader.network), "left_out": len(problems)}
+    odd = sum(not is_digit(one.text) for one in digits.fields)
+    figures |= {"parameters": parameters(reader.network), "not_written": odd}
+    figures["left_out"] = len(problems)
     rows = zip(digits.fields, penalties.argmin(1).tolist(), strict=True)
     wrong = [Misread(one.name, one.text, str(d)) for one, d in rows if str(d) != one.text]
     return figures, wrong, problems

@@ -9,12 +9,12 @@ from typer.testing import CliRunner
 from demos.words.__main__ import app
 from demos.words.choices import SYSTEMS
 from demos.words.commands.read import OWN_INK
-from demos.words.measuring.folder import as_words, evaluate_folder, load_folder
+from demos.words.measuring.folder import as_words, evaluate_folder, load_folder, load_rows
 from demos.words.measuring.words import Told
 from demos.words.reading.reader import shipped_reader
 from demos.words.samples.handwriting import write_word
 from demos.words.samples.words import evenly
-from recognizers.datasets.fields import FieldSetError
+from recognizers.datasets.fields import FieldSetError, load_fields
 from recognizers.online.ink_files import to_json
 from recognizers.online.unipen_trees import TreeError
 
@@ -79,14 +79,16 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path):
     rows = dict.fromkeys(["broken.json", "empty.json", "picture.png", "gone.json"], "a")
     rows |= {"hand.json": "", "ink.json": "4th", "just.json": "just", "two.dat": "in"}
     words, problems = load_folder(folder_of(tmp_path, rows))
-    assert [one.name for one in words] == ["just.json"]
+    assert [(one.name, one.label, one.is_written) for one in words] == [
+        ("ink.json", "4th", False),
+        ("just.json", "just", True),
+    ]
     said = {
         "broken.json": "no JSON",
         "empty.json": "no stroke has a point",
         "picture.png": "byte 0 is no UTF-8 text",
         "gone.json": "does not exist",
         "hand.json": "no text",
-        "ink.json": "'4th' has other characters than the letters a-z",
         "two.dat": "2 inks",
     }
     assert len(problems) == len(said)
@@ -119,6 +121,21 @@ def test_errors_of_a_folder(system, tmp_path):
     told = Told(as_words(reader, words), ["hand"] * 3, ["hand"] * 3, ["hand"] * 3, 1.5)
     assert told.figures()["words_per_second"] == 2.0
     assert told.errors(but={"band"})["n_words"] == 2
+
+
+def test_texts_of_other_characters_are_errors_and_are_not_learned(tmp_path):
+    rows = {"hand.json": "hand", "ink.json": "Ink's", "just.json": "just"}
+    folder = folder_of(tmp_path, rows)
+    done = run(folder, "--json")
+    assert done.exit_code == 0, done.output
+    assert 'ink.json: "ink\'s" has other characters than the letters a-z; it co' in done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert (found["n_words"], found["not_written"], found["left_out"]) == (3, 1, 0)
+    assert found["word_error"] == pytest.approx(1 / 3)
+    assert found["char_error"] == pytest.approx(2 / 13)  # ink
+    words, problems = load_rows(load_fields(folder).fields)
+    assert [one.label for one in words] == ["hand", "just"]
+    assert '"Ink\'s" has other characters than the letters a-z' in problems[0]
 
 
 def test_a_folder_is_measured_from_the_command_line(tmp_path):

@@ -71,7 +71,10 @@ def _folder_figures(folder: Path, given: Evaluate) -> dict[str, Any]:
     listed = words_of_task(given.lexicon, labels_of(load_fields(folder).fields))
     words, known = [words[i] for i in evenly(len(words), given.most)], set(listed)
     for one in words:
-        if one.label not in known:
+        if not one.is_written:
+            odd = f"{one.label!r} has other characters than the letters a-z"
+            typer.echo(f"{one.name}: {odd}; it counts as an error", err=True)
+        elif one.label not in known:
             typer.echo(f"not in the lexicon: {one.name}  {one.label}", err=True)
     figures, wrong = evaluate_folder(reader, words, reader.lexicon(listed))
     for name, truth, text in wrong:

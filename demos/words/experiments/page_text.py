@@ -52,9 +52,10 @@ each word the ink with its lines, the planes, the pieces, both graphs and the fi
 pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
 
 `evaluate` takes the same files, one word in each, where `labels.csv` gives their texts, and names
-what it misread. A file that cannot be read, and a text of other characters than letters, is
-reported and left out. The lexicon is all labels of the folder and frequent English, or a
-`--lexicon FILE`; a word that the file does not have is reported and counts as an error.
+what it misread. A file that cannot be read is reported and left out. The lexicon is all labels of
+the folder and frequent English, or a `--lexicon FILE`; a word that the file does not have is
+reported and counts as an error, and so does a text of other characters than letters (`not_written`
+in the line of JSON).
 
 `train --task words` learns such a folder beside UNIPEN's words and letters (`--unipen`, or in
 `GTN_DATA`), its words drawn as those of one more contributor; for one hand `adapt` is quicker. The

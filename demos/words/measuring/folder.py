@@ -32,28 +32,39 @@ class LabelledWord(NamedTuple):
     ink: Ink
     label: str
 
+    @property
+    def is_written(self) -> bool:
+        """Whether readers write the label, which is of the letters a-z then."""
+        return folded(self.label) == self.label
+
 
 def load_folder(directory: str | Path, *, holdout: int = 0) -> tuple[list[LabelledWord], list[str]]:
     """The words of a folder with ``labels.csv`` (``file,text``), and what was left out and why.
 
     The files are of the formats of `demos.words.samples.files.ink_of_file`, with one ink each. What
     an ink says is told by ``labels.csv`` alone. Of the split ``test`` only, where rows are of it,
-    and of the last `holdout` by file name.
+    and of the last `holdout` by file name. Texts of other characters than letters are kept.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
             be read.
     """
     rows = load_fields(directory)
-    words, problems = load_rows(rows.measured(holdout))
+    words, problems = load_rows(rows.measured(holdout), measured=True)
     problems = [*rows.problems, *problems]
     if not words:
         raise nothing_read(problems)
     return words, problems
 
 
-def load_rows(rows: Sequence[Field]) -> tuple[list[LabelledWord], list[str]]:
-    """The words of some rows of ``labels.csv``, and what was left out and why."""
+def load_rows(
+    rows: Sequence[Field], *, measured: bool = False
+) -> tuple[list[LabelledWord], list[str]]:
+    """The words of some rows of ``labels.csv``, and what was left out and why.
+
+    Texts of other characters than letters are left out, unless the words are to be measured: then
+    they are errors.
+    """
     words, problems = [], []
     for row, (_, inks) in zip(rows, inks_of(one.path for one in rows), strict=True):
         label = folded(row.text)
@@ -61,12 +72,12 @@ def load_rows(rows: Sequence[Field]) -> tuple[list[LabelledWord], list[str]]:
             problems.append(str(inks))
         elif not row.text:
             problems.append(f"{row.path}: labels.csv has no text for it")
-        elif label is None:
+        elif label is None and not measured:
             problems.append(f"{row.path}: {row.text!r} has other characters than the letters a-z")
         elif len(inks) > 1:
             problems.append(f"{row.path}: {len(inks)} inks, but a row gives the text of one")
         else:
-            words.append(LabelledWord(row.name, inks[0].ink, label))
+            words.append(LabelledWord(row.name, inks[0].ink, label or row.text.lower()))
     return words, problems
 
 
@@ -89,8 +100,10 @@ def evaluate_folder(
     """The figures of a reader (`Told.figures`) on words of a folder, and the errors.
 
     An error is (file, truth, what was read with the lexicon). A word that the lexicon does not
-    have counts as any other, and so as an error.
+    have counts as any other, and so as an error, and so does one of other characters than letters:
+    no figure is the better for it. ``not_written`` says of how many the latter is so.
     """
     told = tell(reader, as_words(reader, words), lexicon)
     rows = zip(words, told.with_lexicon, strict=True)
-    return told.figures(), [(o.name, o.label, text) for o, text in rows if text != o.label]
+    figures = told.figures() | {"not_written": sum(not one.is_written for one in words)}
+    return figures, [(o.name, o.label, text) for o, text in rows if text != o.label]

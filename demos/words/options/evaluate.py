@@ -21,8 +21,8 @@ class Evaluate:
 
     Of a folder with labels.csv (file,text) all words are read; its files are of
     the formats that the command read takes, one word in each. Files that cannot
-    be read and texts of other characters than letters are reported and left out.
-    Words that are not in the file of --lexicon are reported and count as errors.
+    be read are reported and left out. Words that are not in the file of --lexicon
+    and texts of other characters than letters are reported and count as errors.
     """
 
     context: typer.Context

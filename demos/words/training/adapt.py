@@ -65,7 +65,7 @@ def own_words(data: Path, holdout: int) -> OwnWords:
     ours, others = rows.held_out(holdout)
     chosen = [one for one in ours if one.split in ("", "train")]
     words, problems = load_rows(chosen)
-    held_out, more = load_rows(others)
+    held_out, more = load_rows(others, measured=True)
     if not words:
         elsewhere = f"{len(rows.fields) - len(chosen)} rows are held out, or for validation"
         raise nothing_read([*rows.problems, *problems, elsewhere])
@@ -104,8 +104,9 @@ def adapt(
     if not learned:
         raise nothing_read(problems)
     settings = _settings(before, start, steps, rate, seed)
+    written = [one for one in held_out if one.is_written]
     train_words(
-        [], as_words(before, learned), as_words(before, held_out), settings, out, progress=progress
+        [], as_words(before, learned), as_words(before, written), settings, out, progress=progress
     )
     log = (out / "log.jsonl").read_text().splitlines()
     metrics: dict[str, Any] = {
@@ -114,7 +115,7 @@ def adapt(
         "settings": asdict(settings) | {"start": start.name},
     }
     if held_out:
-        listed = task_words([*labels, *(one.label for one in (*words, *held_out))])
+        listed = task_words([*labels, *(one.label for one in (*words, *written))])
         after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
         for name, reader in (("before", before), ("after", after)):
             metrics[name] = evaluate_folder(reader, held_out, reader.lexicon(listed))[0]
