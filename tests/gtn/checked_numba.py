@@ -23,23 +23,31 @@ class Checked(np.ndarray):
     """An array whose negative indexes are errors, as are those of all arrays made of it."""
 
     def __getitem__(self, index: Any) -> Any:
-        refuse_negative(index)
-        return super().__getitem__(index)
+        if index.__class__ not in WHOLE or index < 0:
+            refuse_negative(index)
+        return read(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        refuse_negative(index)
-        super().__setitem__(index, value)
+        if index.__class__ not in WHOLE or index < 0:
+            refuse_negative(index)
+        write(self, index, value)
+
+
+# Kernels index tens of millions of times, nearly always by one whole number: that is told at once.
+WHOLE = frozenset((int, np.int32, np.int64, np.uint64))
+read, write = np.ndarray.__getitem__, np.ndarray.__setitem__
 
 
 def refuse_negative(index: Any) -> None:
     for part in index if index.__class__ is tuple else (index,):
-        if part.__class__ is slice:
-            bounds: tuple[Any, ...] = (part.start or 0, part.stop or 0)
+        if part.__class__ in WHOLE:
+            negative = part < 0
+        elif part.__class__ is slice:
+            negative = (part.start or 0) < 0 or (part.stop or 0) < 0
         else:
-            bounds = () if isinstance(part, np.ndarray) else (part,)
-        for bound in bounds:
-            if bound < 0:
-                raise IndexError(f"negative index {index}")
+            negative = not isinstance(part, np.ndarray) and part < 0
+        if negative:
+            raise IndexError(f"negative index {index}")
 
 
 def each_array(value: Any, kind: type[np.ndarray]) -> Any:
