@@ -14,6 +14,7 @@ from demos.words.__main__ import app
 from demos.words.choices import SYSTEMS
 from demos.words.experiments import hands
 from demos.words.measuring.folder import LabelledWord
+from demos.words.reading.lexicon import task_words
 from demos.words.reading.reader import WordReader, shipped_path
 from demos.words.samples.handwriting import write_word
 from demos.words.training.adapt import adapt, adapt_folder
@@ -26,6 +27,13 @@ from recognizers.online.ink_files import to_json
 STRANGE = str.maketrans("a", "o")
 LEARNED = ("hand", "ear", "bead", "made", "near", "take", "dear", "paper", "real", "ease", "lane")
 HELD_OUT = ("sea", "reach", "area", "pale")
+
+
+@pytest.fixture(autouse=True)
+def few_words(monkeypatch):
+    """A thousand words, and letters after two others: who has hardly learned follows them all."""
+    monkeypatch.setattr(task_words, "__defaults__", (1_000,))
+    monkeypatch.setattr(WordReader.spelling, "__defaults__", (3,))
 
 
 def strange(texts, first=0):

@@ -43,6 +43,12 @@ from recognizers.online.writers import SIDES
 TEXTS = ["it", "sun", "moon", "star", "art", "no", "son", "rust"]
 
 
+@pytest.fixture(autouse=True)
+def short_spelling(monkeypatch):
+    """Letters after two others, not five: a reader that has hardly learned follows them all."""
+    monkeypatch.setattr(WordReader.spelling, "__defaults__", (3,))
+
+
 @pytest.fixture(scope="module")
 def words():
     reader = WordReader()
