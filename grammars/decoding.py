@@ -6,6 +6,7 @@ a language model are searched together by beam, without their composition being 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -278,8 +279,9 @@ class DecodingStream:
     """Reads the frames of a network as they come, piece by piece: :meth:`Decoder.stream`.
 
     After any pieces its readings are those that the decoder finds in all their frames at once,
-    number for number; a piece costs what is tried for its own frames. Begin a new stream where a
-    text has ended: memory grows with what was followed.
+    number for number; a piece costs what is tried for its own frames. Memory grows with what was
+    followed: begin a new stream where a text has ended, or :meth:`settle` now and then what was
+    read of one that does not end.
 
     Args:
         decoder: whose readers, beam and separator it reads with.
@@ -311,6 +313,11 @@ class DecodingStream:
         """How many frames there are so far."""
         return self._stream.length
 
+    @property
+    def settled(self) -> int:
+        """How many of them were settled."""
+        return self._stream.settled
+
     def add(self, frames: torch.Tensor) -> None:
         """Read on: penalties ``[T, C]`` of C classes in T further frames.
 
@@ -341,6 +348,40 @@ class DecodingStream:
         """
         with torch.no_grad():
             return self._decoder._readings(self.search(finished=finished), count, candidates)
+
+    def settle(
+        self, count: int = 1, *, candidates: int | None = None, beam: float = math.inf
+    ) -> list[Reading]:
+        """Return the likeliest readings of what later frames leave as it is, and forget it.
+
+        That is, of all that is ahead of one moment: see :meth:`gtn.streaming.PrunedStream.settle`.
+        From then on :meth:`search` and :meth:`read` begin there, and so does what they cost. What
+        was settled and what is read later are independent: of a reading of each, texts are put
+        together, penalties and forward penalties added up and posteriors multiplied. Frames
+        ``settled`` to ``length`` are those of the graph.
+
+        Args:
+            count, candidates: as in :meth:`Decoder.read`.
+            beam: as in :meth:`gtn.streaming.PrunedStream.settle`: inf loses nothing; with less,
+                more is settled earlier, and the best path stays the best.
+
+        Returns:
+            None if nothing is settled, or nothing will ever be read. A reading without text is of
+            frames in which nothing is written.
+
+        >>> from grammars.lexicon import lexicon
+        >>> stream = Decoder.of(lexicon(["cat ", "cut "]).closure(), beam=6.0).stream()
+        >>> letters = -10 * torch.eye(5) + 10  # space, a, c, t, u
+        >>> stream.add(letters[[2, 1, 3, 0, 2]])
+        >>> stream.settle()
+        [Reading(text='cat ', penalty=0.0, forward=0.0, posterior=1.0)]
+        >>> stream.add(letters[[4, 3, 0]])
+        >>> stream.settled, [reading.text for reading in stream.read()]
+        (4, ['cut '])
+        """
+        with torch.no_grad():
+            found = self._stream.settle(beam=beam)
+            return self._decoder._readings(found, count, candidates) if found.num_arcs else []
 
 
 def _plain(graph: Graph) -> Graph:

@@ -13,13 +13,19 @@ from numpy.typing import NDArray
 
 from gtn.beam import check_beam
 from gtn.beam.cascade import Cascade
+from gtn.beam.settling import Waiting, nowhere
 from gtn.construction import linear
 from gtn.errors import GraphError, bad_penalty
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels.beam import Writer
+from gtn.paths.narrows import common_nodes
+from gtn.paths.pruning import ROUNDING
+from gtn.paths.ways import least_ways
 from gtn.product import filter_mode
 from gtn.product.failure import check_left, check_never_asked, failure_label
+from gtn.tensors import as_array, float64_penalties
+from gtn.topology import Topology
 
 __all__ = ["PrunedStream"]
 
@@ -30,8 +36,7 @@ class PrunedStream:
     At every moment what :func:`gtn.beam.pruned` gives for ``gtn.linear(all frames)`` and the
     graphs, arc for arc; but the tokens stay where they are, and a further piece costs what is
     tried for its own frames. Memory grows with the frames and with the arcs between tokens that
-    were followed, so begin anew where a text has ended. Copies and pickles read all frames again
-    when they are made.
+    were followed: begin anew where a text has ended, or :meth:`settle` now and then what was read.
 
     Args:
         readers: graphs, at least one, each reading what the one before it writes; the first reads
@@ -40,6 +45,7 @@ class PrunedStream:
 
     Attributes:
         length: how many frames there are so far.
+        settled: how many of them were settled, and are forgotten.
 
     Raises:
         GraphError: no reader, one that is a batch; otherwise as :func:`gtn.beam.pruned`.
@@ -68,7 +74,7 @@ class PrunedStream:
         for i, reader in enumerate(readers):
             if reader.topology.is_batch:
                 raise GraphError(f"reader {i} is a batch; a stream is read with single graphs")
-        self.length = 0
+        self.length = self.settled = 0
         self._readers, self._failure = list(readers), failure
         self._beam, self._max_active = beam, max_active
         self._frames: list[torch.Tensor] = []
@@ -103,42 +109,134 @@ class PrunedStream:
         if self._asked is not None:
             check_never_asked(chain.olabels, self._asked, "the frames")
         self._frames.append(penalties.clone())
-        if self.length + count > self._room.frames or classes != self._room.classes:
-            self._room = self._room.for_frames(max(2 * self.length, self.length + count), classes)
+        kept = self.length - self.settled
+        if kept + count > self._room.frames or classes != self._room.classes:
+            self._room = self._room.for_frames(max(2 * kept, kept + count), classes)
             self._search.lengthen(self._room.frames + 1)
-        self._room.fill(self.length, values)
+        self._room.fill(kept, values)
         self.length += count
         # Where the last frame ends tokens wait: what may follow there is known with the next.
-        self._search.advance(self._room.writer, *self._room.nodes(self.length), more=True)
+        self._search.advance(self._room.writer, *self._room.nodes(kept + count), more=True)
         self._cascade.check(self._search)
 
     def graph(self, *, finished: bool = True) -> Graph:
         """Return the interpretation graph of all frames so far: O(all that was followed in them).
 
         Differentiable in the frames and in the penalties of the readers; a connected graph, whose
-        ``sources`` are arcs of the frames and of each reader.
+        ``sources`` are arcs of the frames and of each reader: of C classes, arc ``t * C + c`` of
+        the frames is class c of frame ``settled + t``. It begins where :meth:`settle` has ended.
 
         Args:
             finished: with False, a path may stop wherever the readers stand, at no penalty: what
                 is read before its end has come.
         """
         search = self._search.copy()
-        search.advance(self._room.writer, *self._room.nodes(self.length + 1))
-        chain, cascade = self._chain(), self._cascade if finished else self._open
-        cascade = replace(
-            cascade,
-            graphs=[chain, *cascade.graphs[1:]],
-            written=[chain.olabels, *cascade.written[1:]],
-        )
+        search.advance(self._room.writer, *self._room.nodes(self.length - self.settled + 1))
+        cascade = self._now(self._cascade if finished else self._open)
         return cascade.product(search).graph(cascade.graphs)
+
+    def settle(self, *, beam: float = np.inf) -> Graph:
+        """Return what all paths so far have in common ahead of one node, and forget it.
+
+        Every path to a token that may still be followed goes through that node, the last one of
+        which this is so; there the stream begins from now on. Time and memory of what follows are
+        those of the frames since then, and penalties are counted from there, so that they lose no
+        digits however long the stream gets. Nothing is lost: ``gtn.concat(settled, graph)``, of
+        what this returns and of :meth:`graph` at any later time, has the paths of the graph of a
+        stream that was never settled, with their penalties (but for rounding). So the texts of the
+        one and of the other are independent: penalties and forward penalties add up, and
+        posteriors are multiplied.
+
+        Paths that do not differ much are kept apart for long, so such a node may be rare. With a
+        ``beam``, the node is one that all those paths go through that are at most so much worse
+        than the best one to the same token; all other paths are lost. The search goes on as if
+        they were there, and the best path of all stays the best. At 0 it is the trace back from
+        the tokens along their best paths.
+
+        Frames that are settled are no longer in :meth:`graph`, nor do its gradients reach them;
+        those of what is returned do, so a sum of both has all. O(what was followed since the last
+        time), whether there is such a node or not.
+
+        Args:
+            beam: how much worse than the best to the same token what is not lost may be, in nats.
+
+        Returns:
+            The part of the interpretation graph up to that node: connected, its final penalty 0,
+            ``sources`` as those of :meth:`graph` before. One node without arcs if nothing is
+            settled. If no token is left, so that nothing will ever be read, a graph without nodes:
+            then all frames are forgotten.
+
+        Raises:
+            GraphError: a wrong beam; otherwise as :func:`gtn.beam.pruned`.
+
+        >>> import gtn
+        >>> stream = PrunedStream([gtn.closure(gtn.string("ab") | gtn.string("cb"))], beam=4.0)
+        >>> stream.add(torch.tensor([[0.0, 9.0, 1.0], [9.0, 0.0, 9.0], [2.0, 9.0, 3.0]]))
+        >>> [gtn.path_text(path) for path in gtn.n_best(stream.settle(), 9)]
+        ['ab', 'cb']
+        >>> stream.settled, gtn.viterbi_penalty(stream.graph(finished=False))
+        (2, tensor(2.))
+        """
+        check_beam(beam, None)
+        cascade = self._now(self._cascade)
+        if not self.length:
+            return nowhere(cascade).graph(cascade.graphs)
+        waiting = Waiting(cascade, self._search)
+        topology = waiting.product.topology
+        if not topology.num_nodes:
+            self._forget_frames(waiting.give_up())
+            return waiting.product.graph(cascade.graphs)
+        if beam < np.inf:
+            with torch.no_grad():
+                topology = _near(waiting.product.graph(cascade.graphs), beam)
+        common = common_nodes(topology)
+        common = common[~np.isin(common, waiting.product.topology.starts)]
+        if not len(common):
+            waiting.forget()
+            return nowhere(cascade).graph(cascade.graphs)
+        settled, count = waiting.settle(common[len(common) - 1])
+        self._forget_frames(count)
+        return settled.graph(cascade.graphs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Say how to make a copy: what is searched in has views of what it is filled by."""
         made_with = self._readers, self._failure, self._beam, self._max_active
-        return _again, (*made_with, self._frames)
+        return _again, (*made_with, self._frames, self.settled, self._search.state())
+
+    def _now(self, cascade: Cascade) -> Cascade:
+        """Return a cascade with the frames that are not forgotten."""
+        chain = self._chain()
+        return replace(
+            cascade,
+            graphs=[chain, *cascade.graphs[1:]],
+            written=[chain.olabels, *cascade.written[1:]],
+        )
+
+    def _forget_frames(self, count: int) -> None:
+        """Forget the first frames of those that are there, which the search has left behind."""
+        if not count:
+            return
+        ends = np.cumsum([len(piece) for piece in self._frames]).tolist()
+        # Copies, so that what is left does not keep what is forgotten.
+        rest = [
+            piece if end - len(piece) >= count else piece[count - end :].clone()
+            for piece, end in zip(self._frames, ends, strict=True)
+            if end > count
+        ]
+        self._frames = rest or [self._frames[0][:0].clone()]
+        self.settled += count
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Lay out the frames that there are for the search, and no others."""
+        frames = torch.cat([piece.detach() for piece in self._frames])
+        values = frames.to(device="cpu", dtype=torch.float64).numpy()
+        self._room = _Room(*values.shape)
+        self._room.fill(0, values)
+        self._search.lengthen(len(values) + 1)
 
     def _chain(self) -> Graph:
-        """Return the graph of all frames so far."""
+        """Return the graph of all frames that are not forgotten."""
         frames = torch.cat(self._frames) if self._frames else torch.empty(0, 0)
         return linear(frames, symbols=self._readers[0].isymbols)
 
@@ -194,12 +292,30 @@ def _again(
     beam: float,
     max_active: int | None,
     frames: Sequence[torch.Tensor],
+    settled: int,
+    state: tuple[Any, ...],
 ) -> PrunedStream:
-    """Return a stream with all frames read."""
+    """Return a stream that goes on from the state of a search."""
     stream = PrunedStream(readers, failure=failure, beam=beam, max_active=max_active)
-    for piece in frames:
-        stream.add(piece)
+    stream._frames, stream.settled = list(frames), settled
+    stream.length = settled + sum(map(len, frames))
+    stream._search.resume(state)
+    if frames:
+        stream._lay_out()
     return stream
+
+
+def _near(graph: Graph, beam: float) -> Topology:
+    """Return all nodes, and the arcs on paths within a beam of the best one to the same final."""
+    t = graph.topology
+    arcs, starts, finals = (as_array(part) for part in float64_penalties(graph))
+    ahead, _ = least_ways(t, arcs, starts, finals)
+    best = ahead[t.finals]
+    # What lacks to the best path to the same final: a final takes off what its own has.
+    behind, _ = least_ways(t, arcs, starts, np.where(best < np.inf, -best, np.inf), backward=True)
+    latest = beam + ROUNDING * np.abs(best, where=best < np.inf, out=np.zeros_like(best)).max()
+    near = ahead[t.src] + arcs + behind[t.dst] <= latest
+    return t.only(near, starts + behind[t.starts] <= latest, best < np.inf)
 
 
 def _final_everywhere(graph: Graph) -> Graph:

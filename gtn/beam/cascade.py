@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gtn.beam.token_passing import Starts, TokenPassing
+from gtn.beam.token_passing import Passed, Starts, TokenPassing
 from gtn.data import Sources, compose_index
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.graph import Graph, check_penalties
@@ -22,10 +22,20 @@ from gtn.product.failure import FailureArcs, check_left, check_never_asked, fail
 from gtn.tensors import as_array, float64_penalties
 from gtn.topology import Topology
 
-__all__ = ["Cascade"]
+__all__ = ["Cascade", "Followed", "followed", "on_paths"]
 
 Int32s = NDArray[np.int32]
 Float64s = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+class Followed(NamedTuple):
+    """What lies on a path, of T tokens and S starts that a search has."""
+
+    tokens: Mask  # [T]
+    arcs: NDArray[np.int64]  # the numbers of the arcs, increasing
+    started: Mask  # [S]
+    ended: Mask  # [T]: tokens at which a path ends
 
 
 class _Found(NamedTuple):
@@ -180,43 +190,31 @@ class Cascade:
             check_penalties(graph.penalties, graph.num_arcs, "arc")
         raise GraphError("the penalties of a path add up to less than float64 can hold")
 
-    def _found(self, search: TokenPassing) -> _Found:
-        """Return what a search has kept."""
-        self.check(search)
-        tokens, kept, arrived, arcs, ways, begun, offsets = search.passed()
-        starts, final = search.starts, self.graphs[0].topology.final_of_nodes
-        latest = arrived + search.beam
-        tried = kept[arcs[:, 1]] & ((arcs[:, 2] < 0) | (ways <= latest[arcs[:, 1]]))
-        arcs = np.compress(tried, arcs, axis=0)
-        started = begun >= 0
-        first = begun[started]
-        started[started] = kept[first] & (starts.penalties[started] <= latest[first])
-        finals = [final[tokens[:, 0]]]
-        finals += [self.readers.final[tokens[:, i]] for i in range(1, len(self.graphs))]
-        ended = kept & (np.stack(finals) >= 0).all(axis=0)
-        alive = _between(len(tokens), arcs, begun[started], np.flatnonzero(ended).astype(np.int32))
-        arcs = np.compress(alive[arcs[:, 0]] & alive[arcs[:, 1]], arcs, axis=0)
-        started[started] = alive[begun[started]]
-        ended &= alive
-        new = np.cumsum(alive, dtype=np.int32) - np.int32(1)
-        return _Found(
-            (tokens[alive] - self.node_shifts).astype(np.int32),
-            np.ascontiguousarray(new[arcs[:, :2]].T),
-            np.where(arcs[:, 2:] < 0, -1, arcs[:, 2:] - self.arc_shifts).astype(np.int32),
-            new[begun[started]],
-            starts.entries[started],
-            new[ended],
-            np.stack(finals, axis=1)[ended],
-            np.append(0, np.cumsum(alive))[offsets].astype(np.int32),
-        )
-
     def product(self, search: TokenPassing) -> Product:
         """Return the structure of the pruned composition: what a search has kept.
 
         Raises:
             GraphError: as :meth:`check`.
         """
-        found = self._found(search)
+        self.check(search)
+        passed = search.passed()
+        tokens, final = passed.tokens, self.graphs[0].topology.final_of_nodes
+        parts = [final[tokens[:, 0]]]
+        parts += [self.readers.final[tokens[:, i]] for i in range(1, len(self.graphs))]
+        finals = np.stack(parts, axis=1)
+        ended = passed.kept & (finals >= 0).all(axis=1)
+        return self.product_of(passed, search.starts, followed(passed, search, ended), finals)
+
+    def product_of(
+        self, passed: Passed, starts: Starts, kept: Followed, finals: Int32s | None = None
+    ) -> Product:
+        """Return the structure of some of what a search has found.
+
+        Args:
+            finals: the final of each graph that its nodes are, ``[T, G]``; None: what ends does so
+                without their penalties.
+        """
+        found = self._numbered(passed, starts, kept, finals)
         graphs, offsets = self.graphs, found.offsets
         graph_of_arcs = np.searchsorted(offsets, found.ends[0], side="right")
         arc_offsets = np.cumsum(np.bincount(graph_of_arcs, minlength=len(offsets))[: len(offsets)])
@@ -241,7 +239,12 @@ class Cascade:
         if self.failures is not None:
             here = found.tokens[:, -1]
             sources[-1] = self.failures.sources(here[found.ends[0]], sources[-1].index)
-            backed_off = self.failures.final_sources(here[found.finals])
+            ends = here[found.finals]
+            if finals is None:
+                nowhere = np.full(len(ends), -1, dtype=np.int32)
+                backed_off = self.failures.sources(ends, nowhere)
+            else:
+                backed_off = self.failures.final_sources(ends)
         return Product(
             topology,
             tuple(sources),
@@ -251,14 +254,57 @@ class Cascade:
             self.acceptor,
         )
 
+    def _numbered(
+        self, passed: Passed, starts: Starts, kept: Followed, finals: Int32s | None
+    ) -> _Found:
+        """Return some of what a search has found, tokens numbered through."""
+        tokens, arcs = passed.tokens[kept.tokens], passed.arcs[kept.arcs]
+        new = np.cumsum(kept.tokens, dtype=np.int32) - np.int32(1)
+        ended = np.flatnonzero(kept.ended)
+        if finals is None:
+            final_entries = np.full((len(ended), len(self.graphs)), -1, dtype=np.int32)
+        else:
+            final_entries = finals[ended]
+        return _Found(
+            (tokens - self.node_shifts).astype(np.int32),
+            np.ascontiguousarray(new[arcs[:, :2]].T),
+            np.where(arcs[:, 2:] < 0, -1, arcs[:, 2:] - self.arc_shifts).astype(np.int32),
+            new[passed.begun[kept.started]],
+            starts.entries[kept.started],
+            new[ended],
+            final_entries,
+            np.append(0, np.cumsum(kept.tokens))[passed.offsets].astype(np.int32),
+        )
 
-def _between(count: int, arcs: Int32s, starts: Int32s, finals: Int32s) -> NDArray[np.bool_]:
-    """Return which tokens lie on a path from a start to a final, ``[count]``."""
-    alive = np.ones(count, dtype=np.bool_)
-    for seeds, near, far in ((starts, 0, 1), (finals, 1, 0)):
-        src, dst = (frozen(np.ascontiguousarray(arcs[:, c])) for c in (near, far))
-        alive &= reach(frozen(seeds), count, dst, *grouped(src, count))
-    return alive
+
+def followed(passed: Passed, search: TokenPassing, ended: Mask) -> Followed:
+    """Return what lies within the beam and on a path to tokens ``[T]`` at which paths end."""
+    arcs, starts, latest = passed.arcs, search.starts, passed.arrived + search.beam
+    tried = passed.kept[arcs[:, 1]]
+    tried &= (arcs[:, 2] < 0) | (passed.ways <= latest[arcs[:, 1]])
+    started = passed.begun >= 0
+    first = passed.begun[started]
+    started[started] = passed.kept[first] & (starts.penalties[started] <= latest[first])
+    tokens, chosen = on_paths(passed, np.flatnonzero(tried), passed.begun[started], ended)
+    started[started] = tokens[passed.begun[started]]
+    return Followed(tokens, chosen, started, ended & tokens)
+
+
+def on_paths(
+    passed: Passed, arcs: NDArray[np.int64], starts: Int32s, ended: Mask
+) -> tuple[Mask, NDArray[np.int64]]:
+    """Return which tokens, ``[T]``, and which of some arcs lie on a path of these arcs.
+
+    Args:
+        arcs: numbers of arcs.
+        starts: numbers of tokens.
+        ended: which tokens paths end at, ``[T]``.
+    """
+    count, finals = len(ended), np.flatnonzero(ended).astype(np.int32)
+    src, dst = (frozen(passed.arcs[arcs, end]) for end in (0, 1))
+    tokens = reach(frozen(starts), count, dst, *grouped(src, count))
+    tokens &= reach(frozen(finals), count, src, *grouped(dst, count))
+    return tokens, arcs[tokens[src] & tokens[dst]]
 
 
 def _readers(

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from gtn.indexes import frozen
 from gtn.kernels import beam as kernels
 
 __all__ = ["Passed", "Starts", "TokenPassing"]
@@ -126,11 +127,119 @@ class TokenPassing:
             self._offsets,
         )
 
+    def waiting(self) -> tuple[Passed, NDArray[np.bool_]]:
+        """Return what a search along a chain has found, and which tokens may go on, ``[T]``.
+
+        These wait at the node that is next, within the beam of the best one there, and count as
+        kept: which of them ``max_active`` drops is known when they have gone on.
+        """
+        x, passed = self._x, self.passed()
+        next_node, places = x.counts[kernels.ORDER], passed.tokens[:, 0]
+        least, here = x.least[next_node], places == next_node
+        going = here & (x.best[: len(here)] <= least + self.beam)
+        found = passed._replace(
+            kept=passed.kept | going,
+            arrived=np.where(here, least, x.arrived[places]),
+            offsets=np.array([0, len(places)], dtype=np.int32),
+        )
+        return found, going
+
+    def keep(self, tokens: NDArray[np.bool_], arcs: NDArray[np.int64]) -> Int32s:
+        """Forget all other tokens and arcs of a search along a chain; what stays is in order.
+
+        Args:
+            tokens: which stay, ``[T]``, beside those that wait at the node that is next.
+            arcs: numbers of those that stay, increasing; all of them between tokens that do.
+
+        Returns:
+            ``[T]``, the new number of each token, -1 if it is forgotten.
+        """
+        x, counts = self._x, self._x.counts.copy()
+        next_node, count = counts[kernels.ORDER], counts[kernels.TOKENS]
+        stay = tokens | (x.nodes[:count, 0] == next_node)
+        new = np.where(stay, np.cumsum(stay) - 1, -1).astype(np.int32)
+        nodes, notes, best = x.nodes[:count][stay], x.notes[:count][stay], x.best[:count][stay]
+        moves, ways = x.arcs[arcs], x.ways[arcs]
+        moves[:, :2] = new[moves[:, :2]]
+        here = np.flatnonzero(nodes[:, 0] == next_node)
+        notes[:, kernels.LINK] = -1
+        notes[here[1:], kernels.LINK] = here[:-1]
+        there = x.there.copy()
+        if len(here):
+            there[next_node] = here[-1], len(here)
+        begun = self._begun >= 0
+        self._begun[begun] = new[self._begun[begun]]
+        x = x._replace(there=there, counts=counts)
+        self._x = _with_room(x, nodes, notes, best, moves, ways)
+        return new
+
+    def begin_at(self, token: int, num_arcs: int) -> None:
+        """Begin with one token of a search along a chain, behind which all others are.
+
+        Nodes and arcs of the chain are counted from where it stands, and penalties from its own,
+        so that sums do not lose digits as they grow.
+
+        Args:
+            num_arcs: how many arcs of the chain are before that.
+        """
+        x = self._x
+        self.starts = Starts(
+            frozen(np.append(0, x.nodes[token, 1:-1]).astype(np.int32)[None]),
+            np.zeros(1),
+            frozen(np.array([0, 1], dtype=np.int32)),
+            frozen(np.full((1, x.nodes.shape[1] - 1), -1, dtype=np.int32)),
+        )
+        self._begun = np.array([token], dtype=np.int32)
+        own = x.best[token] if np.isfinite(x.best[token]) else 0.0
+        self.begin_later(int(x.nodes[token, 0]), num_arcs, own)
+        # However it is rounded, the token is within the beam of itself.
+        self._x.arrived[0] = max(self._x.arrived[0], -self.beam)
+
+    def begin_later(self, num_nodes: int, num_arcs: int, penalty: float = 0.0) -> None:
+        """Count from later in a chain: nodes, arcs, and penalties; no token is before."""
+        x, counts = self._x, self._x.counts.copy()
+        tokens, arcs = counts[kernels.TOKENS], counts[kernels.ARCS]
+        counts[kernels.ORDER] -= num_nodes
+        chain = slice(num_nodes, num_nodes + counts[kernels.ORDER] + 1)
+        least, arrived = x.least[chain] - penalty, x.arrived[chain] - penalty
+        nodes, moves = x.nodes[:tokens].copy(), x.arcs[:arcs].copy()
+        nodes[:, 0] -= num_nodes
+        moves[:, 2] -= np.where(moves[:, 2] < 0, 0, num_arcs)
+        # What is within the beam stays there, however it is rounded.
+        ends = nodes[moves[:, 1], 0]
+        latest = np.where(ends == counts[kernels.ORDER], least[ends], arrived[ends]) + self.beam
+        x = x._replace(there=x.there[chain].copy(), least=least, arrived=arrived, counts=counts)
+        self._x = _with_room(
+            x,
+            nodes,
+            x.notes[:tokens],
+            x.best[:tokens] - penalty,
+            moves,
+            np.minimum(x.ways[:arcs] - penalty, latest),
+        )
+
+    def state(self) -> tuple[Any, ...]:
+        """Return what a search with the same readers goes on from; it goes along a chain."""
+        x = self._x
+        tokens, arcs = x.counts[kernels.TOKENS], x.counts[kernels.ARCS]
+        found = x.nodes[:tokens], x.notes[:tokens], x.best[:tokens], x.arcs[:arcs], x.ways[:arcs]
+        chain = slice(0, x.counts[kernels.ORDER] + 1)
+        waiting = x.there[chain], x.least[chain], x.arrived[chain], x.counts
+        return (*found, *waiting), tuple(self.starts), self._begun
+
+    def resume(self, state: tuple[Any, ...]) -> None:
+        """Stand where another search did, without sharing what changes."""
+        found, (nodes, penalties, offsets, entries), begun = state
+        there, least, arrived, counts = (array.copy() for array in found[5:])
+        x = self._x._replace(there=there, least=least, arrived=arrived, counts=counts)
+        self._x, self._begun = _with_room(x, *found[:5]), begun.copy()
+        self.starts = Starts(frozen(nodes), penalties, frozen(offsets), frozen(entries))
+
     def lengthen(self, num_nodes: int) -> None:
         """Make room for so many nodes of the first graph."""
         x = self._x
         self._x = x._replace(
-            there=_longer(x.there, num_nodes, -1),
+            there=_longer(x.there, num_nodes, [-1, 0]),
             least=_longer(x.least, num_nodes, np.inf),
             arrived=_longer(x.arrived, num_nodes, np.inf),
         )
@@ -194,8 +303,32 @@ def _grown(x: kernels.Search) -> kernels.Search:
     return x
 
 
-def _longer(rows: NDArray[Any], room: int, fill: float | None = None) -> NDArray[Any]:
-    """Return the rows with more room, which is filled if a number is given."""
+def _with_room(
+    x: kernels.Search,
+    nodes: Int32s,
+    notes: Int32s,
+    best: Float64s,
+    arcs: Int32s,
+    ways: Float64s,
+) -> kernels.Search:
+    """Return the search with these tokens and arcs and none else, and room for as many again."""
+    room, room_of_arcs = (min(max(_ROOM, 2 * len(rows)), _LIMIT) for rows in (nodes, arcs))
+    counts = x.counts
+    counts[kernels.TOKENS], counts[kernels.ARCS], counts[kernels.EMPTIED] = len(nodes), len(arcs), 1
+    return x._replace(
+        nodes=_longer(nodes, room),
+        notes=_longer(notes, room),
+        best=_longer(best, room),
+        slots=np.full(1 << max(4, (4 * len(nodes)).bit_length()), -1, dtype=np.int32),
+        arcs=_longer(arcs, room_of_arcs),
+        ways=_longer(ways, room_of_arcs),
+        keys=np.empty(2 * room),
+        heap=np.empty(2 * room, dtype=np.int32),
+    )
+
+
+def _longer(rows: NDArray[Any], room: int, fill: Any = None) -> NDArray[Any]:
+    """Return the rows with more room, which is filled if a number (or a row) is given."""
     longer = np.empty((room, *rows.shape[1:]), dtype=rows.dtype)
     longer[: len(rows)] = rows
     if fill is not None:

@@ -4,6 +4,7 @@
 - ``ranking``: the best paths, one after the other;
 - ``distance``: shortest distances, from the start or to the end;
 - ``pruning``: what matters of a graph, by posterior or by distance from the best path;
+- ``narrows``: the nodes that all paths go through;
 - ``sampling``: paths drawn at random;
 - ``ways``: the least way to each node, or from each, on which the others stand.
 """

@@ -1,8 +1,12 @@
-"""Streams: after any pieces what pruned composition finds in all their frames at once."""
+"""Streams: after any pieces what pruned composition finds in all their frames at once.
+
+What they settle and what is left are, together, what they would have had.
+"""
 
 import copy
 import math
 import pickle
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -241,3 +245,338 @@ def test_wrong_readers_are_told():
     stream = PrunedStream([falling])
     with pytest.raises(NegativeCycleError, match="no token is best"):
         stream.add(torch.zeros(2, 1))
+
+
+CLASSES = 2
+BEAMS = [(math.inf, None), (6.0, None), (30.0, 2), (3.0, 1), (0.0, None)]
+
+
+def random_frames(rng, length, sharp):
+    """Penalties that are multiples of 1/8, so that sums are exact; one class is likelier."""
+    frames = rng.integers(0, 80, (length, CLASSES)) / 8
+    frames[np.arange(length), rng.integers(0, CLASSES, length)] += sharp
+    return torch.from_numpy(frames)
+
+
+def arc_rows(graph, first_frame=0):
+    """The sources of all arcs, frames counted from the beginning of the stream."""
+    frames, *others = (source.index for source in graph.sources)
+    frames = np.where(frames < 0, -1, frames + CLASSES * first_frame)
+    return list(zip(frames.tolist(), *(row.tolist() for row in others)))
+
+
+def both(settled, rest):
+    for part in reversed(settled):
+        rest = gtn.concat(part, rest)
+    return rest
+
+
+@pytest.mark.parametrize(("beam", "max_active"), BEAMS)
+def test_nothing_is_lost(beam, max_active):
+    rng, moved, arcs = np.random.default_rng(0), 0, 0
+    for a, b in readers(0, 60):
+        frames = random_frames(rng, rng.integers(0, 9), rng.choice([0.0, 20.0]))
+        for chosen in ([a], [a, b]):
+            alone, stream = (PrunedStream(chosen, beam=beam, max_active=max_active) for _ in "ab")
+            rows, penalty = [], 0.0
+            for piece in pieces(frames, rng):
+                alone.add(piece)
+                stream.add(piece)
+                begin = stream.settled
+                settled = stream.settle()
+                rows += arc_rows(settled, begin)
+                penalty += gtn.viterbi_penalty(settled)
+                moved += settled.num_arcs > 0
+                assert stream.length == alone.length
+                for finished in (True, False):
+                    rest, whole = (s.graph(finished=finished) for s in (stream, alone))
+                    assert (rest.num_nodes == 0) == (whole.num_nodes == 0)
+                    if not whole.num_nodes:
+                        continue
+                    found = rows + arc_rows(rest, stream.settled)
+                    assert Counter(found) == Counter(arc_rows(whole))
+                    assert gtn.viterbi_penalty(rest) + penalty == gtn.viterbi_penalty(whole)
+                    arcs += whole.num_arcs
+    assert moved > 40
+    assert arcs > 500
+
+
+@pytest.mark.parametrize(("beam", "max_active"), BEAMS[1:])
+def test_settled_and_rest_have_the_paths_of_the_whole(beam, max_active):
+    rng, moved, read = np.random.default_rng(1), 0, 0
+    words, grammar = words_and_grammar()
+    for _ in range(40):
+        frames = random_frames(rng, rng.integers(1, 8), rng.choice([0.0, 2.0]))
+        alone, stream = (
+            PrunedStream([words, grammar], beam=beam, max_active=max_active) for _ in "ab"
+        )
+        parts = []
+        for piece in pieces(frames, rng):
+            alone.add(piece)
+            stream.add(piece)
+            parts.append(stream.settle())
+            moved += parts[-1].num_arcs > 0
+            for finished in (True, False):
+                rest, whole = (s.graph(finished=finished) for s in (stream, alone))
+                found = path_penalties_by_string(both(parts, rest))
+                assert found == path_penalties_by_string(whole)
+                total = sum(map(gtn.forward_penalty, [*parts, rest]))
+                assert torch.allclose(total, gtn.forward_penalty(whole), rtol=0, atol=1e-10)
+                read += len(found) > 1
+        assert gtn.equal(alone.graph(), pruned(
+            [gtn.linear(frames), words, grammar], beam=beam, max_active=max_active))  # fmt: skip
+    assert moved > 10
+    assert read > 50 or beam < 6
+
+
+@pytest.mark.parametrize("back", [0.0, 1.5])
+@pytest.mark.parametrize(("beam", "max_active"), [(math.inf, None), (6.0, None), (30.0, 3)])
+def test_with_a_beam_the_best_paths_are_kept(back, beam, max_active):
+    rng, moved, lost = np.random.default_rng(2), 0, 0
+    words, grammar = words_and_grammar()
+    for _ in range(40):
+        frames = random_frames(rng, rng.integers(1, 8), rng.choice([0.0, 2.0]))
+        alone, stream = (
+            PrunedStream([words, grammar], beam=beam, max_active=max_active) for _ in "ab"
+        )
+        parts = []
+        for piece in pieces(frames, rng):
+            alone.add(piece)
+            stream.add(piece)
+            parts.append(stream.settle(beam=back))
+            moved += parts[-1].num_arcs > 0
+            for finished in (True, False):
+                rest, whole = (s.graph(finished=finished) for s in (stream, alone))
+                assert (rest.num_nodes == 0) == (whole.num_nodes == 0)
+                if not whole.num_nodes:
+                    continue
+                found = path_penalties_by_string(both(parts, rest))
+                wanted = path_penalties_by_string(whole)
+                for strings, penalties in found.items():
+                    assert not Counter(penalties) - Counter(wanted[strings])
+                near = path_penalties_by_string(gtn.prune(whole, beam=back))
+                least = min(min(penalties) for penalties in near.values())
+                for strings, penalties in near.items():
+                    kept = [p for p in penalties if p <= least + back]
+                    assert not Counter(kept) - Counter(found.get(strings, ()))
+                lost += found != wanted
+    assert moved > 8
+    assert lost > 20
+
+
+def sharp(texts, odd=9.0):
+    """Frames of 0s and 1s, all others odd nats worse."""
+    classes = torch.tensor([int(c) for c in texts])
+    return odd * (1 - torch.nn.functional.one_hot(classes, CLASSES)).double()
+
+
+@pytest.mark.parametrize("beam", [math.inf, 0.0])
+def test_an_endless_stream_takes_no_more_room(beam):
+    words, grammar = words_and_grammar()
+    rng = np.random.default_rng(4)
+    stream = PrunedStream([words, grammar], beam=1.5)
+    frames, tokens, arcs, buffers, starts, text = [], [], [], [], [], []
+    for _ in range(400):
+        stream.add(random_frames(rng, 10, 2.0))
+        settled = stream.settle(beam=beam)
+        text.extend(gtn.path_labels(gtn.viterbi_path(settled)))
+        rest = stream.graph(finished=False)
+        frames.append(stream.length - stream.settled)
+        tokens.append(stream._search.count)
+        arcs.append(rest.num_arcs)
+        buffers.append(len(pickle.dumps(stream)))
+        starts.append(abs(gtn.viterbi_penalty(rest).item()))
+    assert stream.length == 4000
+    assert len(text) > 1500
+    for sizes in (frames, tokens, arcs, buffers, starts):
+        assert max(sizes[200:]) <= 1.5 * max(sizes[:200])
+    assert max(frames) < 200
+    assert stream._room.frames < 400
+    assert len(stream._search._x.there) < 400
+
+
+def test_penalties_lose_no_digits_in_a_long_stream():
+    # After some frames, what tells the two words apart is below the last digit of a sum.
+    words = gtn.Graph.from_arcs(
+        [(0, 1, 0, -1), (1, 0, 1, 5), (0, 2, 1, -1), (2, 0, 0, 6)], final=0, dtype=torch.float64
+    )
+    rng, high = np.random.default_rng(5), 2.0**40
+    frames = torch.from_numpy(rng.integers(0, 80, (400, CLASSES)) / 2**9)
+    settling, high_settling, high_alone = (PrunedStream([words]) for _ in "abc")
+    texts = [], []
+    for piece in frames.split(5):
+        high_alone.add(piece + high)
+        for stream, text, shift in zip((settling, high_settling), texts, (0.0, high)):
+            stream.add(piece + shift)
+            text.extend(gtn.path_labels(gtn.viterbi_path(stream.settle(beam=0.0))))
+    assert len(texts[0]) == 200
+    assert texts[0] == texts[1]
+    assert texts[1] != gtn.path_labels(gtn.viterbi_path(high_alone.graph())).tolist()
+
+
+def test_where_paths_differ_from_the_start_nothing_is_settled():
+    first, second = gtn.closure(gtn.string([0, 1])), gtn.closure(gtn.string([1, 0]))
+    stream = PrunedStream([first | second])
+    stream.add(torch.zeros(6, CLASSES))
+    before = stream.graph()
+    tokens = stream._search.count
+    settled = stream.settle()
+    assert (settled.num_nodes, settled.num_arcs, stream.settled) == (1, 0, 0)
+    assert gtn.viterbi_penalty(settled) == 0
+    assert gtn.equal(stream.graph(), before)
+    together = path_penalties_by_string(gtn.concat(settled, before))
+    assert together == path_penalties_by_string(before) != {}
+    assert stream._search.count <= tokens
+    stream.add(sharp("01"))
+    assert stream.settle().num_arcs == 0
+    assert stream.length == 8
+
+
+def test_what_leads_to_no_token_is_forgotten():
+    wrong = gtn.union(*(gtn.string([*map(int, f"{k:04b}"), 2]) for k in range(16)))
+    either = gtn.string([3] * 5) | gtn.string([4] * 5)
+    stream = PrunedStream([wrong | either], beam=9.0)
+    stream.add(torch.zeros(4, 5, dtype=torch.float64))
+    stream.add(torch.tensor([[math.inf, math.inf, math.inf, 0.0, 0.0]], dtype=torch.float64))
+    before, tokens = stream.graph(), stream._search.count
+    assert stream.settle().num_arcs == 0
+    assert stream._search.count < tokens / 2
+    assert gtn.equal(stream.graph(), before)
+    assert before.num_arcs > 0
+
+
+def test_no_frames_and_no_tokens():
+    closed = gtn.closure(gtn.string("ab"))
+    stream = PrunedStream([closed])
+    for _ in range(2):
+        nothing = stream.settle()
+        assert (nothing.num_nodes, nothing.num_arcs, stream.settled) == (1, 0, 0)
+        assert nothing.isymbols == nothing.osymbols == closed.isymbols
+        stream.add(torch.zeros(0, 2))
+    lost = PrunedStream([gtn.string([0])], beam=2.0)
+    lost.add(torch.zeros(5, 1))
+    assert lost.settle().num_nodes == 0
+    assert (lost.length, lost.settled) == (5, 5)
+    lost.add(torch.zeros(3, 1))
+    assert lost.graph().num_nodes == lost.graph(finished=False).num_nodes == 0
+    assert lost.settle(beam=0.0).num_nodes == 0
+    assert (lost.length, lost.settled, len(lost._frames)) == (8, 8, 1)
+
+
+def test_paths_that_are_forbidden():
+    rng = np.random.default_rng(6)
+    moved = 0
+    for a, b in zip(*(random_graphs(60, seed=seed, infinite=True, least=0) for seed in (7, 8))):
+        chosen = [gtn.closure(a), gtn.closure(b)]
+        for back in (math.inf, 2.0):
+            alone, stream = PrunedStream(chosen, beam=20.0), PrunedStream(chosen, beam=20.0)
+            frames = random_frames(rng, 6, 5.0)
+            frames[rng.random((6, CLASSES)) < 0.2] = math.inf
+            parts = []
+            for piece in frames.split(2):
+                alone.add(piece)
+                stream.add(piece)
+                parts.append(stream.settle(beam=back))
+                moved += parts[-1].num_arcs > 0
+                best = sum(map(gtn.viterbi_penalty, [*parts, stream.graph()]))
+                assert best == gtn.viterbi_penalty(alone.graph())
+    assert moved > 5
+
+
+def test_what_was_backed_off_to_is_settled():
+    rng = np.random.default_rng(7)
+    any_class = gtn.closure(gtn.from_arcs([(0, 1, 0), (0, 1, 1)], final=1)).double()
+    for chosen in ([any_class, backing_off()], [backing_off()]):
+        moved = 0
+        for sharpness in (0.0, 6.0):
+            stream, alone = (PrunedStream(chosen, failure=9, beam=4.0) for _ in "ab")
+            parts = []
+            for piece in random_frames(rng, 8, sharpness).split(2):
+                alone.add(piece)
+                stream.add(piece)
+                parts.append(stream.settle())
+                moved += parts[-1].num_arcs > 0
+                for finished in (True, False):
+                    found = both(parts, stream.graph(finished=finished))
+                    wanted = alone.graph(finished=finished)
+                    assert path_penalties_by_string(found) == path_penalties_by_string(wanted)
+    assert moved > 2
+
+
+def test_gradients_of_both_together_are_those_of_the_whole():
+    words, grammar = words_and_grammar()
+    rng = np.random.default_rng(8)
+    frames = random_frames(rng, 12, 3.0).requires_grad_()
+    learned = words.penalties.clone().requires_grad_()
+    stream, alone = (PrunedStream([words.with_penalties(learned), grammar], beam=4.0) for _ in "ab")
+    total, moved = 0.0, 0
+    for piece in frames.split(4):
+        stream.add(piece)
+        alone.add(piece)
+        settled = stream.settle()
+        total, moved = total + gtn.forward_penalty(settled), moved + settled.num_arcs
+    assert moved > 4
+    total = total + gtn.forward_penalty(stream.graph(finished=False))
+    whole = gtn.forward_penalty(alone.graph(finished=False))
+    for found, wanted in zip(*(torch.autograd.grad(t, [frames, learned]) for t in (total, whole))):
+        torch.testing.assert_close(found, wanted)
+    rest = gtn.forward_penalty(stream.graph(finished=False))
+    (gradient,) = torch.autograd.grad(rest, frames)
+    assert not gradient[: stream.settled].any()
+    assert gradient[stream.settled :].any()
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.copy, copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+@pytest.mark.parametrize("back", [math.inf, 0.0])
+def test_a_copy_of_what_is_settled_reads_on_by_itself(copied, back):
+    graphs = words_and_grammar()
+    frames = random_frames(np.random.default_rng(9), 40, 2.0)
+    stream = PrunedStream(graphs, beam=3.0, max_active=4)
+    stream.add(frames[:20])
+    assert stream.settle(beam=back).num_arcs > 0
+    before = stream.graph()
+    other = copied(stream)
+    assert (other.length, other.settled) == (20, stream.settled)
+    for piece in frames[20:].split(5):
+        other.add(piece)
+    mine = other.settle(beam=back)
+    assert (stream.length, other.length) == (20, 40)
+    assert gtn.equal(stream.graph(), before)
+    for piece in frames[20:].split(7):
+        stream.add(piece)
+    assert gtn.equal(stream.settle(beam=back), mine)
+    for finished in (True, False):
+        assert gtn.equal(stream.graph(finished=finished), other.graph(finished=finished))
+
+
+def test_settling_in_no_room(monkeypatch):
+    monkeypatch.setattr("gtn.beam.token_passing._ROOM", 1)
+    words, grammar = words_and_grammar()
+    frames = random_frames(np.random.default_rng(10), 60, 1.0)
+    stream, alone = (PrunedStream([words, grammar], beam=4.0) for _ in "ab")
+    penalty = 0.0
+    for frame in frames:
+        stream.add(frame[None])
+        alone.add(frame[None])
+        penalty += gtn.viterbi_penalty(stream.settle())
+    assert stream.settled > 10
+    rest, whole = stream.graph(finished=False), alone.graph(finished=False)
+    assert penalty + gtn.viterbi_penalty(rest) == gtn.viterbi_penalty(whole)
+
+
+def test_what_is_wrong_is_told():
+    stream = PrunedStream([gtn.closure(gtn.string([0, 1]))])
+    stream.add(sharp("010"))
+    with pytest.raises(GraphError, match="beam=-1"):
+        stream.settle(beam=-1.0)
+    stream.settle()
+    assert stream.settled == 3
+    with pytest.raises(GraphError, match="3 classes after frames of 2"):
+        stream.add(torch.zeros(1, 3))
+    with pytest.raises(GraphError, match="class 1 in frame 4 has penalty nan"):
+        stream.add(torch.tensor([[0.0, 1.0], [0.0, math.nan]]))
+    assert stream.length == 3
