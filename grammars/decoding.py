@@ -374,10 +374,10 @@ class DecodingStream:
         >>> letters = -10 * torch.eye(5) + 10  # space, a, c, t, u
         >>> stream.add(letters[[2, 1, 3, 0, 2]])
         >>> stream.settle()
-        [Reading(text='cat ', penalty=0.0, forward=0.0, posterior=1.0)]
+        [Reading(text='cat c', penalty=0.0, forward=0.0, posterior=1.0)]
         >>> stream.add(letters[[4, 3, 0]])
         >>> stream.settled, [reading.text for reading in stream.read()]
-        (4, ['cut '])
+        (5, ['ut '])
         """
         with torch.no_grad():
             found = self._stream.settle(beam=beam)

@@ -214,8 +214,6 @@ class PrunedStream:
 
     def _forget_frames(self, count: int) -> None:
         """Forget the first frames of those that are there, which the search has left behind."""
-        if not count:
-            return
         ends = np.cumsum([len(piece) for piece in self._frames]).tolist()
         # Copies, so that what is left does not keep what is forgotten.
         rest = [

@@ -1,5 +1,6 @@
 """Decoding: with an infinite beam it is full composition; posteriors; what a beam keeps."""
 
+import itertools
 import math
 
 import numpy as np
@@ -193,6 +194,44 @@ def test_a_stream_reads_what_the_decoder_reads(beam, max_active):
         stream.add(torch.zeros(2, 5))
     with pytest.raises(GraphError, match=r"torch.Tensor \[T, C\]"):
         stream.add([0.0] * 6)
+
+
+def test_readings_of_what_is_settled_and_of_the_rest_are_independent():
+    words, grammar = spelled_words_and_grammar()
+    decoder = Decoder.of(gtn.closure(words), grammar, beam=6.0, separator=" ")
+    sounds = "S IY DH AH S IY Z DH IY S IY S IY AH S IY"
+    heard = PHONES.encode(sounds.split()).astype(int)
+    frames = 7.0 * (1 - torch.nn.functional.one_hot(torch.from_numpy(heard), 5).double())
+    frames += torch.from_numpy(np.random.default_rng(5).uniform(0, 2, frames.shape))
+    alone, stream, parts = decoder.stream(), decoder.stream(), []
+    every = {"count": 10_000, "candidates": 10_000}
+    for piece in frames.split(3):
+        alone.add(piece)
+        stream.add(piece)
+        settled = stream.settle(**every)
+        assert len(settled) == len({reading.text for reading in settled})
+        parts += [settled] if settled else []
+        assert stream.length == alone.length
+    assert 0 < stream.settled < stream.length
+    assert sum(len(part) > 1 for part in parts) > 1
+    found = {}
+    for chosen in itertools.product(*parts, stream.read(**every)):
+        text = " ".join(filter(None, (reading.text for reading in chosen)))
+        best, posterior = found.get(text, (math.inf, 0.0))
+        found[text] = (
+            min(best, sum(reading.penalty for reading in chosen)),
+            posterior + math.prod(reading.posterior for reading in chosen),
+        )
+    whole = alone.read(**every)
+    assert {r.text: pytest.approx((r.penalty, r.posterior), abs=1e-9) for r in whole} == found
+    best = [*(part[0] for part in parts), stream.read(1)[0]]
+    assert " ".join(filter(None, (reading.text for reading in best))) == whole[0].text
+    forward = sum(reading.forward for reading in best)
+    assert forward == pytest.approx(whole[0].forward, abs=1e-9)
+    assert decoder.stream().settle() == []
+    lost = Decoder.of(lexicon(["ab"])).stream()
+    lost.add(torch.zeros(3, 2))
+    assert lost.settle() == lost.read() == []
 
 
 def test_only_the_readings_that_are_given_are_spelled(monkeypatch):

@@ -5,6 +5,7 @@ For test_kernels_bounds.py, in a process in which kernels are interpreted with i
 
 import importlib
 import itertools
+import math
 import pkgutil
 from contextlib import suppress
 
@@ -16,6 +17,7 @@ import gtn
 from gtn import kernels
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.kernels import obligations, string_sets
+from gtn.streaming import PrunedStream
 from recognizers.datasets import pages, pasting
 from recognizers.online.amap import amap
 from recognizers.online.extrema import extrema
@@ -254,6 +256,18 @@ def extremes() -> None:
             gtn.nn.CTCLoss()(frames, [[1], [2, 1]]).backward()
 
 
+def streamed() -> None:
+    frames = torch.from_numpy(rng.integers(0, 40, (60, 2)) / 8)
+    graphs = [random_graph(cyclic=True) for _ in range(6)]
+    for a, b in itertools.pairwise([gtn.closure(gtn.string([0, 1])), *graphs]):
+        for beam in (math.inf, 1.0):
+            stream = PrunedStream([gtn.closure(a.detach()), b.detach()], beam=4.0, max_active=5)
+            for piece in frames.split(7):
+                stream.add(piece)
+                stream.settle(beam=beam)
+                stream.graph(finished=False)
+
+
 def losses() -> None:
     logits = torch.randn(4, 12, 5, dtype=torch.float64, requires_grad=True)
     gtn.nn.CTCLoss()(logits.log_softmax(2), [[1, 2], [2, 2, 3], [], [1] * 5]).backward()
@@ -301,6 +315,7 @@ def main() -> None:
     determinized()
     sets_of_strings()
     extremes()
+    streamed()
     losses()
     drawn()
     print(*sorted(checked_numba.compiled - checked_numba.ran), sep="\n")

@@ -553,6 +553,23 @@ def test_a_copy_of_what_is_settled_reads_on_by_itself(copied, back):
         assert gtn.equal(stream.graph(finished=finished), other.graph(finished=finished))
 
 
+def test_epsilons_ahead_of_the_frames_are_settled_by_themselves():
+    ahead = gtn.Graph.from_arcs([(0, 1, None, 7, 0.5), (0, 1, None, 8, 1.0)], final=1).double()
+    reader = ahead + gtn.closure(gtn.string([0] * 9) | gtn.string([1] * 9))
+    for beam in (math.inf, 0.0):
+        stream = PrunedStream([reader])
+        for length in (8, 1):  # there is now room for more frames than there are
+            stream.add(torch.zeros(length, CLASSES, dtype=torch.float64))
+        settled = stream.settle(beam=beam)
+        assert sorted(settled.olabels[settled.olabels >= 0]) == [7, 8]
+        assert stream.settled == 0
+        assert len(stream._search._x.there) == stream._room.frames + 1
+        stream.add(torch.zeros(9, CLASSES, dtype=torch.float64))
+        whole = pruned([gtn.linear(torch.zeros(18, CLASSES).double()), reader])
+        both = gtn.forward_penalty(settled) + gtn.forward_penalty(stream.graph())
+        torch.testing.assert_close(both, gtn.forward_penalty(whole))
+
+
 def test_settling_in_no_room(monkeypatch):
     monkeypatch.setattr("gtn.beam.token_passing._ROOM", 1)
     words, grammar = words_and_grammar()
