@@ -354,11 +354,11 @@ class DecodingStream:
     ) -> list[Reading]:
         """Return the likeliest readings of what later frames leave as it is, and forget it.
 
-        That is, of all that is ahead of one moment: see :meth:`gtn.streaming.PrunedStream.settle`.
-        From then on :meth:`search` and :meth:`read` begin there, and so does what they cost. What
-        was settled and what is read later are independent: of a reading of each, texts are put
-        together, penalties and forward penalties added up and posteriors multiplied. Frames
-        ``settled`` to ``length`` are those of the graph.
+        That is, of all that lies before the last node that all paths share: see
+        :meth:`gtn.streaming.PrunedStream.settle`. From then on :meth:`search` and :meth:`read`
+        begin there, and so does what they cost. What was settled and what is read later are
+        independent: of a reading of each, texts are put together, penalties and forward penalties
+        added up and posteriors multiplied. Frames ``settled`` to ``length`` are those of the graph.
 
         Args:
             count, candidates: as in :meth:`Decoder.read`.

@@ -136,7 +136,7 @@ class PrunedStream:
         return cascade.product(search).graph(cascade.graphs)
 
     def settle(self, *, beam: float = np.inf) -> Graph:
-        """Return what all paths so far have in common ahead of one node, and forget it.
+        """Return the part of all paths so far that lies before a node they share, and forget it.
 
         Every path to a token that may still be followed goes through that node, the last one of
         which this is so; there the stream begins from now on. Time and memory of what follows are
@@ -290,11 +290,15 @@ def _again(
     beam: float,
     max_active: int | None,
     frames: Sequence[torch.Tensor],
-    settled: int,
-    state: tuple[Any, ...],
+    settled: int = 0,
+    state: tuple[Any, ...] | None = None,
 ) -> PrunedStream:
-    """Return a stream that goes on from the state of a search."""
+    """Return a stream that goes on from the state of a search; older pickles have only frames."""
     stream = PrunedStream(readers, failure=failure, beam=beam, max_active=max_active)
+    if state is None:
+        for piece in frames:
+            stream.add(piece)
+        return stream
     stream._frames, stream.settled = list(frames), settled
     stream.length = settled + sum(map(len, frames))
     stream._search.resume(state)

@@ -8,7 +8,7 @@ from gtn.beam.cascade import Cascade, Followed, followed, on_paths
 from gtn.beam.token_passing import Passed, Starts, TokenPassing
 from gtn.product import Product
 
-__all__ = ["Waiting"]
+__all__ = ["Waiting", "nowhere"]
 
 
 class Waiting:

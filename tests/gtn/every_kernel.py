@@ -257,15 +257,17 @@ def extremes() -> None:
 
 
 def streamed() -> None:
-    frames = torch.from_numpy(rng.integers(0, 40, (60, 2)) / 8)
-    graphs = [random_graph(cyclic=True) for _ in range(6)]
-    for a, b in itertools.pairwise([gtn.closure(gtn.string([0, 1])), *graphs]):
-        for beam in (math.inf, 1.0):
-            stream = PrunedStream([gtn.closure(a.detach()), b.detach()], beam=4.0, max_active=5)
-            for piece in frames.split(7):
-                stream.add(piece)
-                stream.settle(beam=beam)
-                stream.graph(finished=False)
+    frames = torch.from_numpy(rng.integers(0, 40, (80, 2)) / 8)
+    words = gtn.closure(gtn.union(*map(gtn.string, ([0, 1], [1, 0, 0], [0, 1, 1, 0]))))
+    settled = []
+    for readers, beam in itertools.product(([words], [words, gtn.closure(words)]), (math.inf, 1.0)):
+        stream = PrunedStream(readers, beam=6.0, max_active=5)
+        for piece in frames.split(7):
+            stream.add(piece)
+            stream.settle(beam=beam)
+            stream.graph(finished=False)
+        settled.append(stream.settled)
+    assert min(settled) > 0, settled
 
 
 def losses() -> None:

@@ -185,6 +185,15 @@ def test_a_copy_reads_on_by_itself(copied):
     assert gtn.equal(stream.graph(), before)
 
 
+def test_a_pickle_of_frames_alone_is_read():
+    graphs = words_and_grammar()
+    frames = torch.rand(20, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    stream = PrunedStream(graphs, beam=5.0)
+    stream.add(frames)
+    again, (*made_with, pieces_of_frames, _, _) = stream.__reduce__()
+    assert gtn.equal(again(*made_with, pieces_of_frames).graph(), stream.graph())
+
+
 def test_a_buffer_of_frames_may_be_filled_again():
     graphs = words_and_grammar()
     frames = torch.rand(8, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
