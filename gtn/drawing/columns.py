@@ -73,7 +73,7 @@ def reduce_crossings(columns: Columns, sweeps: int = 24, patience: int = 6) -> N
 
     Ends after ``patience`` sweeps without a better order.
     """
-    best, fewest, since = [list(c) for c in columns.items], -1, 0
+    best, fewest, since = [list(c) for c in columns.items], _all_crossings(columns), 0
     for sweep in range(sweeps):
         forward = sweep % 2 == 0
         order = range(1, len(columns.items)) if forward else range(len(columns.items) - 2, -1, -1)
@@ -81,13 +81,17 @@ def reduce_crossings(columns: Columns, sweeps: int = 24, patience: int = 6) -> N
             fixed = columns.items[c - 1 if forward else c + 1]
             position = {item: float(p) for p, item in enumerate(fixed)}
             _sort(columns, c, position, columns.before if forward else columns.after)
-        count = sum(crossings(columns, c) for c in range(len(columns.items) - 1))
+        count = _all_crossings(columns)
         since += 1
-        if fewest < 0 or count < fewest:
+        if count < fewest or (sweep == 0 and count == fewest):  # of two, the straighter
             best, fewest, since = [list(c) for c in columns.items], count, 0
         if count == 0 or since == patience:
             break
     columns.items = best
+
+
+def _all_crossings(columns: Columns) -> int:
+    return sum(crossings(columns, c) for c in range(len(columns.items) - 1))
 
 
 def _sort(
