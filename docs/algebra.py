@@ -78,7 +78,8 @@ it finds. Many at once are `gtn.strings(words) @ graph`. Of `paths()`, `gtn.n_be
 as many as are asked for, best first, all if there are fewer.
 
 Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
-`Decoder.stream()` of `grammars.decoding`. A lexicon of words spelled in phones or word pieces, as
+`Decoder.stream()` of `grammars.decoding`; its `settle` is the partial traceback of Kaldi, and
+bounds memory where the input does not end. A lexicon of words spelled in phones or word pieces, as
 Kaldi has them, too, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from
 `grammars.lexicon` and `grammars.spellings`: minimal, its penalties pushed, and without the symbols
 (`#1`) that tell homophones apart there. Its closure is decoded with an n-gram grammar by
