@@ -54,6 +54,8 @@ def viterbi(
 @njit(cache=True, nogil=True)
 def shortest_from(
     allowed: NDArray[np.bool_],
+    nodes: Int32s,
+    bounds: Int32s,
     offsets: Int32s,
     arcs: Int32s,
     src: Int32s,
@@ -62,13 +64,14 @@ def shortest_from(
     penalties: Float64s,
     start_penalties: Float64s,
 ) -> tuple[Float64s, Int32s, int, Int32s]:
-    """Least penalties on a graph with cycles, through allowed nodes (Bellman and Ford, a queue).
+    """Least penalties on a graph with cycles, through allowed nodes, component by component.
 
-    O(N A) at worst, usually near O(N + A). An improvement below rounding (1e-12 of the value)
-    is none, so that a cycle of penalty zero is not walked for ever.
+    Inside a component by Dijkstra's algorithm, O(a log n) for its n nodes and a arcs; one with a
+    negative penalty by that of Bellman and Ford with a queue, O(n a) at worst, usually near O(a).
 
     Args:
         allowed: nodes that lie on a path from start to final.
+        nodes, bounds: strongly connected components in topological order, ``[N]`` and ``[K + 1]``.
         offsets, arcs: arcs by source.
 
     Returns:
@@ -76,31 +79,182 @@ def shortest_from(
         as there, but for ways round a cycle of penalty zero: :func:`_lowest_entries`.
     """
     num_nodes = len(offsets) - 1
-    no_cycle = np.empty(0, dtype=np.int32)
+    cycle = np.empty(0, dtype=np.int32)
     best = np.full(num_nodes, np.inf)
     entry = np.full(num_nodes, -1, dtype=np.int32)
-    length = np.zeros(num_nodes, dtype=np.int64)
-    queue = np.empty(num_nodes + 1, dtype=np.int32)
+    component = np.empty(num_nodes, dtype=np.int32)
+    waiting = np.empty(num_nodes + 1, dtype=np.int32)
     queued = np.zeros(num_nodes, dtype=np.bool_)
-    head, tail = 0, 0
+    notes = np.zeros(num_nodes, dtype=np.int32)
     for a in range(len(penalties)):
         if not penalties[a] > -np.inf:
-            return best, entry, a, no_cycle
+            return best, entry, a, cycle
+    for k in range(len(bounds) - 1):
+        for i in range(bounds[k], bounds[k + 1]):
+            component[nodes[i]] = k
     for s in range(len(starts)):
-        n = starts[s]
-        if allowed[n] and start_penalties[s] < np.inf:
-            best[n] = start_penalties[s]
+        if allowed[starts[s]]:
+            best[starts[s]] = start_penalties[s]
+    for k in range(len(bounds) - 1):
+        members = nodes[bounds[k] : bounds[k + 1]]
+        inner, negative = False, False
+        for n in members:
+            if not allowed[n]:
+                continue
+            for i in range(offsets[n], offsets[n + 1]):
+                d = dst[arcs[i]]
+                if component[d] == k and allowed[d]:
+                    inner = True
+                    negative = negative or penalties[arcs[i]] < 0
+        if negative:
+            cycle = _by_queue(
+                members, allowed, component, offsets, arcs, src, dst, penalties,
+                best, entry, waiting, queued, notes,
+            )  # fmt: skip
+            if len(cycle):
+                return best, entry, -1, cycle
+        elif inner:
+            _by_heap(
+                members, allowed, component, offsets, arcs, dst, penalties,
+                best, entry, waiting, notes,
+            )  # fmt: skip
+        for n in members:
+            if not allowed[n]:
+                continue
+            for i in range(offsets[n], offsets[n + 1]):
+                d = dst[arcs[i]]
+                way = best[n] + penalties[arcs[i]]
+                if component[d] != k and allowed[d] and way < best[d]:
+                    best[d] = way
+                    entry[d] = arcs[i]
+    entry = _lowest_entries(src, dst, starts, penalties, start_penalties, allowed, best, entry)
+    return best, entry, -1, cycle
+
+
+@njit(cache=True, nogil=True)
+def _by_heap(
+    members: Int32s,
+    allowed: NDArray[np.bool_],
+    component: Int32s,
+    offsets: Int32s,
+    arcs: Int32s,
+    dst: Int32s,
+    penalties: Float64s,
+    best: Float64s,
+    entry: Int32s,
+    heap: Int32s,
+    place: Int32s,
+) -> None:
+    """Finish ``best`` and ``entry`` in a component without negative penalties (Dijkstra).
+
+    Args:
+        members: its nodes, some of which have a penalty in ``best`` from outside.
+        heap: room for the nodes that are not settled, ``[N + 1]``.
+        place: room for where those are in it, ``[N]``; -1: not there.
+    """
+    size = 0
+    for n in members:
+        place[n] = -1
+    for n in members:
+        if best[n] < np.inf:
+            _rise(heap, place, best, size, n)
+            size += 1
+    while size > 0:
+        n, last = heap[0], heap[size - 1]
+        place[n] = -1
+        size -= 1
+        if size > 0:
+            _sink(heap, place, best, size, last)
+        for i in range(offsets[n], offsets[n + 1]):
+            d = dst[arcs[i]]
+            way = best[n] + penalties[arcs[i]]
+            if component[d] == component[n] and allowed[d] and way < best[d]:
+                best[d] = way
+                entry[d] = arcs[i]
+                where = size
+                if place[d] >= 0:
+                    where = place[d]
+                else:
+                    size += 1
+                _rise(heap, place, best, where, d)
+
+
+@njit(cache=True, nogil=True)
+def _rise(heap: Int32s, place: Int32s, best: Float64s, i: int, node: int) -> None:
+    """Put a node at place i of a heap ordered by ``best``, or as far above as it belongs."""
+    while i > 0:
+        parent = (i - 1) // 2
+        if best[heap[parent]] <= best[node]:
+            break
+        heap[i] = heap[parent]
+        place[heap[i]] = i
+        i = parent
+    heap[i] = node
+    place[node] = i
+
+
+@njit(cache=True, nogil=True)
+def _sink(heap: Int32s, place: Int32s, best: Float64s, size: int, node: int) -> None:
+    """Put a node at the top of a heap of ``size`` items, or as far below as it belongs."""
+    i = 0
+    while 2 * i + 1 < size:
+        child = 2 * i + 1
+        if child + 1 < size and best[heap[child + 1]] < best[heap[child]]:
+            child += 1
+        if best[node] <= best[heap[child]]:
+            break
+        heap[i] = heap[child]
+        place[heap[i]] = i
+        i = child
+    heap[i] = node
+    place[node] = i
+
+
+@njit(cache=True, nogil=True)
+def _by_queue(
+    members: Int32s,
+    allowed: NDArray[np.bool_],
+    component: Int32s,
+    offsets: Int32s,
+    arcs: Int32s,
+    src: Int32s,
+    dst: Int32s,
+    penalties: Float64s,
+    best: Float64s,
+    entry: Int32s,
+    queue: Int32s,
+    queued: NDArray[np.bool_],
+    length: Int32s,
+) -> Int32s:
+    """Finish ``best`` and ``entry`` in a component with negative penalties (Bellman and Ford).
+
+    An improvement below rounding (1e-12 of the value) is none, so that a cycle of penalty zero is
+    not walked for ever.
+
+    Args:
+        members: its nodes, some of which have a penalty in ``best`` from outside.
+        queue: room for nodes, ``[N + 1]``.
+        queued: whether a node is in it; false, ``[N]``.
+        length: of the way to each node inside the component; zeros, ``[N]``.
+
+    Returns:
+        the arcs of a cycle of negative penalty, if there is one.
+    """
+    rows = len(members) + 1
+    head, tail = 0, 0
+    for n in members:
+        if best[n] < np.inf:
             queue[tail] = n
             queued[n] = True
             tail += 1
     while head != tail:
         n = queue[head]
-        head = (head + 1) % len(queue)
+        head = (head + 1) % rows
         queued[n] = False
         for k in range(offsets[n], offsets[n + 1]):
             arc = arcs[k]
             d = dst[arc]
-            if not allowed[d]:
+            if not allowed[d] or component[d] != component[n]:
                 continue
             way = best[n] + penalties[arc]
             margin = 0.0 if best[d] == np.inf else 1e-12 * max(1.0, abs(best[d]))
@@ -108,9 +262,9 @@ def shortest_from(
                 best[d] = way
                 entry[d] = arc
                 length[d] = length[n] + 1
-                if length[d] >= num_nodes:
+                if length[d] >= len(members):
                     # Some node is entered for the second time: walk back until one repeats.
-                    seen = np.zeros(num_nodes, dtype=np.bool_)
+                    seen = np.zeros(len(best), dtype=np.bool_)
                     m = d
                     while not seen[m] and entry[m] >= 0:
                         seen[m] = True
@@ -125,13 +279,12 @@ def shortest_from(
                         for i in range(count - 1, -1, -1):
                             cycle[i] = entry[here]
                             here = src[entry[here]]
-                        return best, entry, -1, cycle
+                        return cycle
                 if not queued[d]:
                     queue[tail] = d
                     queued[d] = True
-                    tail = (tail + 1) % len(queue)
-    entry = _lowest_entries(src, dst, starts, penalties, start_penalties, allowed, best, entry)
-    return best, entry, -1, no_cycle
+                    tail = (tail + 1) % rows
+    return np.empty(0, dtype=np.int32)
 
 
 @njit(cache=True, nogil=True)

@@ -41,11 +41,12 @@ def n_best(
 ) -> GraphBatch | list[GraphBatch]:
     """Return the ``count`` paths of least penalty, best first; exact, cycles included.
 
-    O(A log A + count L log A) for paths of L arcs, after the least penalties to the end (O(N A)
-    at worst where there are cycles). Paths are told apart by their arcs, so two may spell the
-    same string, unless ``distinct`` is asked for: then the best path of each of the ``count`` best
-    strings, by determinization along these strings only, in time proportional to the arcs that
-    leave what their prefixes reach, without what is worse than the worst of them.
+    O(A log A + count L log A) for paths of L arcs; only in a cycle with a negative penalty may the
+    least penalties to the end, which come first, take O(N A). Paths are told apart by their arcs,
+    so two may spell the same string, unless ``distinct`` is asked for: then the best path of each
+    of the ``count`` best strings, by determinization along these strings only, in time
+    proportional to the arcs that leave what their prefixes reach, without what is worse than the
+    worst of them.
 
     Args:
         graph: graph or batch; with ``others``, the best paths of their composition, as in

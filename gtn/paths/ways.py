@@ -29,7 +29,8 @@ def least_ways(
 ) -> tuple[Float64s, Int32s]:
     """Return the least penalty of a way to each node, and the arc on which it enters the node.
 
-    O(N + A), but for the graphs of a batch that have a cycle: these are searched, O(N A) at worst.
+    O(N + A), but for the graphs of a batch that have a cycle. These are searched, component by
+    component: O(a log n) in one of n nodes and a arcs, O(n a) at worst if a penalty is negative.
     Ties go to the start, then to the lowest arc.
 
     Args:
@@ -66,10 +67,12 @@ def least_ways(
             open_ = topology.only(arcs != np.inf, starts != np.inf, finals != np.inf)
             allowed = searched & open_.on_paths
         outof, src, dst = topology.outgoing, topology.src, topology.dst
+        nodes, bounds = topology.components
         if backward:
             outof, src, dst = topology.incoming, dst, src
+            nodes, bounds = _reversed(nodes), _reversed(topology.num_nodes - bounds)
         found, ways, bad, cycle = kernels.shortest_from(
-            frozen(allowed), *outof, src, dst, seeds, arcs, given
+            frozen(allowed), nodes, bounds, *outof, src, dst, seeds, arcs, given
         )
         if len(cycle):
             onward = _reversed(cycle) if backward else cycle

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 
 import gtn
 from gtn.errors import CyclicGraphError, DivergentGraphError, GraphError, NegativeCycleError
+from gtn.kernels import scoring
+from gtn.paths import ways
 from gtn.testing import (
     assert_derivatives,
     batches,
@@ -248,6 +250,65 @@ def test_a_cycle_in_one_graph_of_a_batch_is_searched_alone(direction, monkeypatc
     batch = gtn.GraphBatch.from_graphs(graphs)
     assert torch.equal(gtn.shortest_distance(batch, direction, "tropical"), torch.cat(alone))
     assert searched == [4, 5, 6, 7]
+
+
+def better_each_time(length):
+    """Return a graph with a cycle, in which a queue finds shorter ways to each node many times."""
+    nodes = np.arange(length)
+    return gtn.from_arrays(
+        np.concatenate((0 * nodes, nodes, [length])),
+        np.concatenate((length - nodes, nodes + 1, [0])),
+        np.zeros(2 * length + 1, dtype=np.int32),
+        penalties=torch.cat((2.0 * torch.arange(length, 0, -1), torch.ones(length + 1))).double(),
+        final=length,
+    )
+
+
+def test_a_component_without_negative_penalties_is_walked_once(monkeypatch):
+    class Counted(np.ndarray):
+        read = 0
+
+        def __getitem__(self, key):
+            type(self).read += 1
+            return super().__getitem__(key)
+
+    def counted(*given):
+        *others, penalties, best, entry, room, places = given
+        original(*others, penalties.view(Counted), best, entry, room, places)
+
+    graph = better_each_time(300)
+    original = scoring._by_heap.py_func
+    monkeypatch.setattr(scoring, "_by_heap", counted)
+    monkeypatch.setattr(scoring, "_by_queue", None)
+    monkeypatch.setattr(ways.kernels, "shortest_from", scoring.shortest_from.py_func)
+    for direction, expected in (("forward", range(301)), ("backward", range(300, -1, -1))):
+        Counted.read = 0
+        found = gtn.shortest_distance(graph, direction, "tropical")
+        assert found.tolist() == list(expected)
+        assert Counted.read == graph.num_arcs
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_negative_penalties_of_one_component_leave_the_others(direction):
+    """Potentials make penalties negative, and distances other by as much, but no cycle."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        count = int(rng.integers(2, 40))
+        src, dst = rng.integers(0, count, (2, 3 * count))
+        src, dst = src % 7 + src // 7 * 7, np.maximum(dst, src // 7 * 7)  # sevens in turn
+        penalties = torch.from_numpy(rng.integers(0, 9, len(src)) / 4)
+        height = torch.from_numpy(np.where(rng.random() < 0.5, 0, rng.integers(-8, 9, count)) / 4)
+        height = torch.where(torch.arange(count) // 7 % 2 == 1, height, 0.0)
+        given = {"start": [0], "final": [count - 1], "num_nodes": count}
+        plain = gtn.from_arrays(src, dst, 0 * src, penalties=penalties, **given)
+        lifted = plain.with_penalties(penalties + height[src] - height[dst])
+        one, other = (
+            gtn.shortest_distance(graph, direction, "tropical") for graph in (plain, lifted)
+        )
+        ends = height[0] - height if direction == "forward" else height - height[count - 1]
+        assert torch.equal(other, one + ends)
+        best = gtn.viterbi_penalty(lifted)
+        assert best == gtn.viterbi_penalty(plain) + height[0] - height[-1]
 
 
 def test_a_cycle_in_one_graph_of_a_batch_changes_no_distance_of_another():
