@@ -24,6 +24,7 @@ __all__ = [
     "check_new",
     "count_classes",
     "letter_labels",
+    "merged_labels",
     "visible",
 ]
 
@@ -177,15 +178,7 @@ class SymbolTable:
 
     def changes(self, other: SymbolTable) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the other's labels, and what becomes of each in the merged table: O(other)."""
-        new = []
-        first = self.largest + 1
-        if first + len(other) > _LARGEST:  # then those that are free
-            first = 0
-        fresh = (n for n in count(first) if n not in self._symbol_of)
-        for symbol in other._label_of:
-            known = self._label_of.get(symbol)
-            new.append(next(fresh) if known is None else known)
-        return np.array(list(other._symbol_of), dtype=np.int64), np.array(new, dtype=np.int32)
+        return _changes(self._symbol_of, self._label_of, self._largest, other)
 
     def relabelled(self, other: SymbolTable, labels: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return what becomes of labels of another table (or epsilon) in the merged table.
@@ -194,13 +187,7 @@ class SymbolTable:
         """
         if self == other:
             return labels
-        old, new = self.changes(other)
-        order = np.argsort(old)
-        keys = np.concatenate(([EPSILON], old[order]))
-        found: NDArray[np.int32] = np.append(np.int32(EPSILON), new[order])[
-            np.searchsorted(keys, labels)
-        ]
-        return found
+        return _changed(labels, *self.changes(other))
 
     def __getitem__(self, key: object) -> NoReturn:
         # Both ways would be known by the type; but in a table of digits, 3 and "3" are easily
@@ -230,6 +217,74 @@ class SymbolTable:
     def __repr__(self) -> str:
         first = " ".join(visible(symbol) for symbol in list(self)[:12])
         return f"SymbolTable({len(self)}: {first}{' …' if len(self) > 12 else ''})"
+
+
+def merged_labels(
+    tables: Sequence[SymbolTable], rows: Sequence[NDArray[np.int32]]
+) -> tuple[SymbolTable, list[NDArray[np.int32]]]:
+    """Merge tables one after the other: O(labels of all).
+
+    Args:
+        tables: one or more.
+        rows: labels of each (or epsilon).
+
+    Returns:
+        the table with the symbols of all, as :meth:`SymbolTable.merged` makes it of the first, the
+        second, the third …; and what becomes of the rows in it.
+
+    >>> tables = [SymbolTable("ab"), SymbolTable("bc"), SymbolTable("ca")]
+    >>> merged_labels(tables, [np.array([0, 1])] * 3)
+    (SymbolTable(3: a b c), [array([0, 1]), array([1, 2], dtype=int32), array([2, 0], dtype=int32)])
+    """
+    first = tables[0]
+    symbol_of, label_of, largest = first._symbol_of, first._label_of, first._largest
+    known: dict[int, tuple[NDArray[np.int64], NDArray[np.int32]]] = {}  # by identity: most are one
+    found = []
+    for table, row in zip(tables, rows, strict=True):
+        if table is first or table._symbol_of == symbol_of:
+            found.append(row)
+            continue
+        if id(table) not in known:
+            known[id(table)] = _, new = _changes(symbol_of, label_of, largest, table)
+            added = [
+                (symbol, label)
+                for symbol, label in zip(table._label_of, new.tolist(), strict=True)
+                if symbol not in label_of
+            ]
+            if added and symbol_of is first._symbol_of:
+                symbol_of, label_of = dict(symbol_of), dict(label_of)
+            label_of.update(added)
+            symbol_of.update((label, symbol) for symbol, label in added)
+            largest = max(largest, new.max(initial=-1).item())
+        found.append(_changed(row, *known[id(table)]))
+    return (first if symbol_of is first._symbol_of else SymbolTable(symbol_of)), found
+
+
+def _changes(
+    symbol_of: Mapping[int, str], label_of: Mapping[str, int], largest: int, other: SymbolTable
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Return the labels of a table, and what becomes of each in another that takes it in."""
+    new = []
+    first = largest + 1
+    if first + len(other) > _LARGEST:  # then those that are free
+        first = 0
+    fresh = (n for n in count(first) if n not in symbol_of)
+    for symbol in other._label_of:
+        known = label_of.get(symbol)
+        new.append(next(fresh) if known is None else known)
+    return np.array(list(other._symbol_of), dtype=np.int64), np.array(new, dtype=np.int32)
+
+
+def _changed(
+    labels: NDArray[np.int32], old: NDArray[np.int64], new: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Return labels (or epsilon) with the new ones in the place of the old."""
+    order = np.argsort(old)
+    keys = np.concatenate(([EPSILON], old[order]))
+    found: NDArray[np.int32] = np.append(np.int32(EPSILON), new[order])[
+        np.searchsorted(keys, labels)
+    ]
+    return found
 
 
 def check_new(symbol: str, where: str) -> None:

@@ -13,7 +13,7 @@ from gtn.batch import assemble, gather, repeat
 from gtn.data import ArcData, JoinedSources, Sources
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
-from gtn.symbols import EPSILON, SymbolTable
+from gtn.symbols import EPSILON, SymbolTable, merged_labels
 from gtn.topology import Topology
 
 __all__ = ["Epsilons", "Operands", "Places", "spokes", "taken"]
@@ -248,21 +248,16 @@ def _joined_labels(
                         f"of the first: {first!r}"
                     )
         return first, list(labels)
-    merged = first
-    renamed = []
-    for k, (table, row) in enumerate(zip(tables, labels)):
+    for k, table in enumerate(tables):
         if speaks[k] and (table is None) != (first is None):
             with_, without = (one, k) if table is None else (k, one)
             raise SymbolError(
                 f"operand {with_} has {side} symbols and operand {without} has none; give it a "
                 "table with with_symbols, or compare labels with symbols='ignore'"
             )
-        if table is None or merged is None or table == merged:
-            renamed.append(row)
-        else:
-            renamed.append(merged.relabelled(table, row))
-            merged = merged.merged(table)
-    return merged, renamed
+    if first is None:
+        return None, list(labels)
+    return merged_labels([first if table is None else table for table in tables], labels)
 
 
 def taken(penalties: torch.Tensor, index: Array) -> torch.Tensor:

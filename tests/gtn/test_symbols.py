@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import gtn
 from gtn import EPSILON, SymbolError, SymbolTable
+from gtn.symbols import merged_labels
 
 TABLES = (
     st.dictionaries(st.integers(0, 12), st.sampled_from("abcdefgh"), max_size=6)
@@ -165,3 +166,44 @@ def test_known_are_epsilon_and_the_labels_of_the_table(labels, asked):
     known = table.known(np.array(asked, dtype=np.int32))
     assert known.tolist() == [x == EPSILON or x in labels for x in asked]
     assert table.largest == max(labels, default=-1)
+
+
+def test_many_tables_are_merged_as_one_after_the_other():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        tables = [
+            SymbolTable(
+                dict(zip(rng.choice(12, 3, replace=False), rng.choice(list("abcdefgh"), 3, False)))
+            )
+            for _ in range(5)
+        ]
+        tables += [SymbolTable(dict(tables[1]._symbol_of)), SymbolTable([]), tables[2]]
+        tables.insert(3, SymbolTable({2**31 - 1: "last"})) if rng.random() < 0.3 else None
+        rows = [np.array([-1, *table.labels], dtype=np.int32) for table in tables]
+        merged, expected = tables[0], []
+        for table, row in zip(tables, rows, strict=True):
+            expected.append(merged.relabelled(table, row))
+            merged = merged.merged(table)
+        one, found = merged_labels(tables, rows)
+        assert one == merged
+        assert one.labels == merged.labels
+        assert [row.tolist() for row in found] == [row.tolist() for row in expected]
+        for table, row in zip(tables, found, strict=True):
+            assert one.decode(row) == ["ε", *table]
+
+
+def test_a_table_is_made_once_for_many_operands(monkeypatch):
+    words = [f"w{i}" for i in range(200)]
+    graphs = [gtn.string([word], symbols=SymbolTable([word])) for word in words]
+    made = []
+    whole = SymbolTable.__init__
+
+    def counted(table, symbols):
+        whole(table, symbols)
+        made.append(len(table))
+
+    monkeypatch.setattr(SymbolTable, "__init__", counted)
+    for join in (gtn.union, gtn.concat):
+        made.clear()
+        assert list(join(*graphs).isymbols) == words
+        assert made == [200]
