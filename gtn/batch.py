@@ -179,7 +179,8 @@ class GraphBatch(Graph):
         t = self.topology
         n0, n1 = int(t.node_offsets[i]), int(t.node_offsets[j])
         a0, a1 = int(t.arc_offsets[i]), int(t.arc_offsets[j])
-        s0, f0 = np.searchsorted(t.starts, n0), np.searchsorted(t.finals, n0)
+        # An int32 is looked up in them as they are; for a Python int all of them would be copied.
+        s0, f0 = (np.searchsorted(ends, t.node_offsets[i]) for ends in (t.starts, t.finals))
         topology = Topology(
             n1 - n0,
             t.src[a0:a1] - n0,

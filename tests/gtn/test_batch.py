@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -376,3 +377,17 @@ def test_messages_name_the_graph_of_a_batch(verb, arcs, error):
         verb(batch)
     with pytest.raises(error, match=r"^((?!batch).)*$"):
         verb(wrong)
+
+
+def test_one_graph_of_a_large_batch_takes_no_memory_of_the_others():
+    batch = gtn.strings([[1, 2]] * 100_000)
+    graphs = iter(batch)
+    for take in (lambda: batch[50_000], lambda: next(graphs)):
+        take()
+        tracemalloc.start()
+        try:
+            take()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 50_000, "all starts were copied"
