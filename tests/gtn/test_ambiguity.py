@@ -167,3 +167,23 @@ def test_long_outputs_that_differ_in_the_middle():
     assert not is_functional(gtn.from_arcs(word + other, final=300))
     same = [(s, d, 3, 7) for s, d, _, _ in other]
     assert is_functional(gtn.from_arcs(word + same, final=300))
+
+
+def test_graphs_that_are_deterministic_one_way_are_not_paired_with_themselves(monkeypatch):
+    """One label leads on from each of many starts: backwards deterministic, a square of pairs."""
+    count = 50
+    many = gtn.from_arcs(
+        [arc for k in range(count) for arc in ((k, count, 1, k), (count, count + 1, k, 0))],
+        start=range(count),
+        final=count + 1,
+    )
+    late = [(k, k + count, k, k) for k in range(count)]
+    joined = gtn.from_arcs(
+        [*late, *((k + count, 2 * count, 99 + k) for k in range(count))],
+        start=range(count),
+        final=2 * count,
+    )
+    assert (is_unambiguous(many), is_functional(many)) == (False, False)
+    monkeypatch.setattr("gtn.determinization.ambiguity.compose", None)
+    assert (is_unambiguous(joined), is_functional(joined)) == (True, True)
+    assert is_unambiguous(gtn.GraphBatch.from_graphs([joined, joined])).tolist() == [True, True]
