@@ -97,7 +97,8 @@ def strings(
     ([3, 1, 0], array([3, 4], dtype=int32))
     """
     if isinstance(labels, str):
-        raise GraphError(f"{labels!r} is one text; a batch is made of several, as of [{labels!r}]")
+        shown = _short(labels)
+        raise GraphError(f"{shown} is one text; a batch is made of several, as of [{shown}]")
     if not len(labels):
         raise GraphError("a batch needs at least one string")
     check_table(symbols, "input")
@@ -197,9 +198,15 @@ def check_text(text: str) -> None:
     """
     if EPSILON_TEXT in text:
         raise GraphError(
-            f"the text {text!r} has {EPSILON_TEXT!r} at {text.index(EPSILON_TEXT)}, which is how "
-            "epsilon is shown, and no symbol; for an epsilon give a list, with None in its place"
+            f"the text {_short(text)} has {EPSILON_TEXT!r} at {text.index(EPSILON_TEXT)}, "
+            "which is how epsilon is shown, and no symbol; for an epsilon give a list, with None "
+            "in its place"
         )
+
+
+def _short(text: str) -> str:
+    """Return a text for a message, or its beginning."""
+    return repr(text if len(text) <= 60 else text[:57] + "…")
 
 
 def words_hint(text: Any, table: SymbolTable | None) -> str:
@@ -213,7 +220,8 @@ def words_hint(text: Any, table: SymbolTable | None) -> str:
     words = text.split()
     if not words or not all(word in table for word in words):
         return ""
-    return f"; a text is taken letter by letter, a list of words is {words!r}"
+    shown = repr(words) if len(words) <= 8 else repr(words[:8])[:-1] + ", …]"
+    return f"; a text is taken letter by letter, a list of words is {shown}"
 
 
 def _named(b: int, read: Callable[[int, Any], Item], row: Row) -> list[Item]:

@@ -597,3 +597,15 @@ def test_a_table_may_have_symbols_that_are_epsilon_elsewhere():
     g = Graph.from_arcs([(0, 1, ""), (1, 2, "<eps>", "a")], final=2, symbols=table)
     assert g.ilabels.tolist() == [0, 1]
     assert g.olabels.tolist() == [0, 2]
+
+
+def test_a_long_text_is_not_all_of_a_message():
+    words = gtn.SymbolTable(["cat"])
+    for make in (
+        lambda: gtn.string("a" * 10**5 + "ε"),
+        lambda: gtn.strings("a" * 10**5),
+        lambda: gtn.string("cat " * 10**5, symbols=words),
+    ):
+        with pytest.raises(gtn.GraphError) as refused:
+            make()
+        assert len(str(refused.value)) < 400
