@@ -198,7 +198,9 @@ class _Letters:
                 raise GraphError(f"{what} has no symbol table; give it one with with_symbols")
             symbol = table.symbol(used[i])
             if symbol in self.table and symbol != BACK_OFF:
-                found[i] = np.searchsorted(self.labels, self.table.label(symbol))
+                # Of their type: for a Python int each search would copy all of them.
+                label = self.labels.dtype.type(self.table.label(symbol))
+                found[i] = np.searchsorted(self.labels, label)
             elif symbol in beside:
                 found[i] = beside[symbol]
             else:
