@@ -16,6 +16,7 @@ from gtn.epsilons import without_epsilons
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen
+from gtn.kernels import determinization
 from gtn.kernels.determinization import subset_construction
 from gtn.optimization import finite_part
 from gtn.product.failure import check_reads_none, failure_label
@@ -51,7 +52,8 @@ def determinize(
 
     Every acyclic acceptor has a result, and cyclic ones where two cycles that read the same
     string, from nodes that one string reaches, have equal penalties (the twins property). It can
-    have as many nodes as there are subsets. Linear in the size of all subsets.
+    have as many nodes as there are subsets. Time and memory are those of the arcs that leave all
+    subsets, which its sources are.
 
     The ``sources`` of an arc are all arcs with its label that leave its subset of nodes; its data
     are read with a ``reduce``, as in ``g.data.column("time").values(reduce="min")``.
@@ -120,7 +122,7 @@ def _boolean(graph: Graph, max_nodes: int) -> Graph:
     t = graph.topology
     symbols = symbols_of(t)
     out = outgoing_by_symbol(t, symbols)
-    node_offsets, src, dst, numbers, offsets, index, is_final, too_many = subset_construction(
+    node_offsets, src, dst, numbers, offsets, index, is_final, void = subset_construction(
         symbols.of_arc,
         t.dst,
         out.offsets,
@@ -131,7 +133,13 @@ def _boolean(graph: Graph, max_nodes: int) -> Graph:
         t.on_paths,
         max_nodes,
     )
-    if too_many:
+    if void == 2:
+        raise GraphError(
+            f"the sources of the deterministic graph's arcs are more than "
+            f"{determinization.MOST_SOURCES}, from {t.num_arcs} arcs; give a graph with fewer arcs "
+            "that begin alike"
+        )
+    if void:
         raise GraphError(
             f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}; "
             "allow more with max_nodes"

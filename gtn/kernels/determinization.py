@@ -16,7 +16,10 @@ Int32s = NDArray[np.int32]
 Int64s = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-__all__ = ["subset_construction"]
+__all__ = ["MOST_SOURCES", "subset_construction"]
+
+MOST_SOURCES = 2**31 - 1
+"""How many sources all arcs made may have together: their offsets are of 32 bits."""
 
 
 @njit(cache=True, nogil=True)
@@ -134,8 +137,8 @@ def subset_construction(
     final: Mask,
     useful: Mask,
     limit: int,
-) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Mask, bool]:
-    """Make the deterministic graphs of a batch: linear in the sizes of all subsets met.
+) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Mask, int]:
+    """Make the deterministic graphs of a batch: O(S log S) for the S arcs that leave all subsets.
 
     States are numbered graph by graph, within one breadth first in the order of symbols. Only
     useful nodes (on a path from a start to a final node) are walked, so the result is connected.
@@ -150,8 +153,8 @@ def subset_construction(
 
     Returns:
         the states' offsets by graph ``[B + 1]``; source, destination and symbol of each arc made;
-        its source arcs as offsets and index; which states are final; and whether all this is
-        void because there were more states than allowed.
+        its source arcs as offsets and index; which states are final; and 0, or why all
+        this is void: 1, more states than allowed, 2, more than ``MOST_SOURCES`` source arcs.
     """
     num_nodes = len(final)
     graphs = len(start_offsets) - 1
@@ -208,6 +211,17 @@ def subset_construction(
                             leaving[count] = (np.int64(symbols[arc]) << 32) | arc
                             count += 1
                 leaving[:count].sort()
+                if num_sources + count > MOST_SOURCES:
+                    return (
+                        state_offsets,
+                        made_src,
+                        made_dst,
+                        made_symbol,
+                        source_offsets,
+                        sources,
+                        is_final,
+                        2,
+                    )
                 sources = _with_room(sources, num_sources + count)
             done = 0
             while done < count:
@@ -240,7 +254,7 @@ def subset_construction(
                             source_offsets,
                             sources,
                             is_final,
-                            True,
+                            1,
                         )
                     used = offsets[num_states]
                     members = _with_room(members, used + size)
@@ -281,5 +295,5 @@ def subset_construction(
         source_offsets[: made + 1].copy(),
         sources[:num_sources].copy(),
         is_final[:num_states].copy(),
-        False,
+        0,
     )

@@ -13,6 +13,7 @@ from gtn.determinization import determinize
 from gtn.determinization.determinism import nondeterminism
 from gtn.determinization.minimization import minimize
 from gtn.equivalence import equal
+from gtn.kernels import determinization
 from gtn.rational import concat, reverse, union
 from gtn.testing import batches, graphs
 
@@ -247,3 +248,20 @@ def test_what_is_refused():
     ):
         with pytest.raises(gtn.GraphError, match=f"{problem}.*determinize it first"):
             smallest(gtn.from_arcs(arcs, start=start, final=1))
+
+
+def test_more_source_arcs_than_32_bits_number_are_refused(monkeypatch):
+    """A smaller number stands for that of 32 bits, beyond which their offsets turned negative."""
+    crowd = [(i, j, 0) for i in range(12) for j in range(i + 1, 13)]
+    graph = gtn.from_arcs(crowd, final=range(13))
+    sources = gtn.determinize(graph, semiring="boolean").sources[0]
+    taken = int(sources.offsets[-1])
+    monkeypatch.setattr(
+        "gtn.determinization.determinization.subset_construction",
+        determinization.subset_construction.py_func,
+    )
+    monkeypatch.setattr(determinization, "MOST_SOURCES", taken)
+    assert len(gtn.determinize(graph, semiring="boolean").ilabels) == 12
+    monkeypatch.setattr(determinization, "MOST_SOURCES", taken - 1)
+    with pytest.raises(gtn.GraphError, match=f"more than {taken - 1}, from 78 arcs"):
+        gtn.determinize(graph, semiring="boolean")
