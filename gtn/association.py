@@ -10,7 +10,7 @@ import numpy as np
 from gtn.composition import compose
 from gtn.data import Sources, merged
 from gtn.graph import Graph
-from gtn.product import as_read, in_common_tables
+from gtn.product import as_read, in_common_tables, is_acceptor, relabelled, relabelling
 from gtn.product.failure import check_left, failure_label
 from gtn.symbols import EPSILON
 
@@ -38,7 +38,8 @@ def composed(
             ``gtn.BACK_OFF``; see :func:`gtn.compose`.
 
     Returns:
-        A connected graph whose ``sources`` are arcs of each of the graphs.
+        A connected graph whose ``sources`` are arcs of each of the graphs. It writes labels of the
+        last one's table; if all are acceptors, of the first one's.
 
     Raises:
         GraphError: as :func:`gtn.compose`.
@@ -70,6 +71,14 @@ def composed(
         ]
         parts[i : i + 2] = [made]
     (whole,), (sources,) = parts, behind
+    if not all(map(is_acceptor, graphs)):
+        # Two acceptors that were composed by themselves have the table of the first of them.
+        last_table = graphs[-1].osymbols
+        relabel = relabelling(whole.osymbols, last_table, symbols, of="written")
+        if relabel is not None:
+            olabels = relabelled(whole.olabels, relabel)
+            topology = whole.topology.relabelled(whole.ilabels, olabels)
+            whole = whole._with(topology=topology, osymbols=last_table)
     columns = merged([part.take(s) for part, s in zip(data, sources, strict=True)], suffixes)
     return whole._with(data=columns, sources=tuple(sources))
 

@@ -619,6 +619,22 @@ def test_symbols_data_and_back_off_of_several_composed_graphs():
     assert best.data.column("at_d").values(reduce="sum").tolist() == [0, 7]
 
 
+def test_labels_are_those_of_the_last_table_whatever_is_composed_first():
+    one, other = gtn.SymbolTable("ab"), gtn.SymbolTable("ba")
+    likely = gtn.string("ba", symbols=one)
+    for more in (0, 5):  # the last two have fewer arcs in common where the first has many
+        arcs = [(0, 1, "a", "b"), (1, 2, "b", "a"), *[(0, 1, "a", "b", 5.0)] * more]
+        swap = gtn.from_arcs(arcs, final=2, isymbols=one, osymbols=one)
+        for last in (gtn.string("ba", symbols=other), gtn.string("ba", symbols=one)):
+            given = (swap, likely, last)
+            best = gtn.viterbi_path(*given)
+            assert gtn.equal(best, gtn.viterbi_path(*given, beam=math.inf))
+            assert best.osymbols == last.osymbols
+            assert best.olabels.tolist() == last.olabels.tolist()
+    acceptors = (gtn.string("ba", symbols=one), likely, gtn.string("ba", symbols=other))
+    assert gtn.viterbi_path(*acceptors).osymbols == one
+
+
 def test_what_has_few_arcs_in_common_is_composed_first(monkeypatch):
     made = []
 
