@@ -159,7 +159,13 @@ def file_to_write(path: Path | None) -> Path | None:
         if path.is_dir():
             raise typer.BadParameter(f"{path} is a folder; a file is written")
         if path.is_file() or not path.exists():  # a device has its own place
-            _require_writable(Path(os.path.realpath(path)).parent)  # a link is written through
+            folder = path.parent
+            if path.is_symlink():  # it is written through; no folder is made there
+                target = Path(os.path.realpath(path))
+                folder = target.parent
+                if target.is_symlink() or not folder.is_dir():
+                    raise _leads_nowhere(path)
+            _require_writable(folder)
     return path
 
 
@@ -192,11 +198,17 @@ def _to_replace(path: Path | None, kind: str, is_of_kind: Callable[[bytes], bool
 def _require_writable(folder: Path) -> None:
     """Stop if a folder, or the nearest one above it that is there, cannot be written to."""
     while not folder.exists() and folder != folder.parent:
+        if folder.is_symlink():
+            raise _leads_nowhere(folder)
         folder = folder.parent
     if not folder.is_dir():
         raise typer.BadParameter(f"{folder} is a file; a folder is needed there")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise typer.BadParameter(f"{folder} cannot be written to")
+
+
+def _leads_nowhere(link: Path) -> typer.BadParameter:
+    return typer.BadParameter(f"{link} is a link that leads nowhere")
 
 
 def echo_problems(problems: Iterable[str]) -> None:

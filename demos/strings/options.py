@@ -189,6 +189,7 @@ class Spot:
         """Refuse what is no digit, and a picture that cannot be drawn."""
         if self.what not in DIGITS or len(self.what) != 1:
             raise typer.BadParameter(f"{self.what!r} is no digit", param_hint="--what")
+        require_file(self.checkpoint)
         if self.picture is None:
             return
         if self.picture.resolve() == self.path.resolve():
@@ -196,7 +197,6 @@ class Spot:
         if self.picture.suffix.lower()[1:] not in FORMS:
             wrong = f"{self.picture} is no .svg or .png file"
             raise typer.BadParameter(wrong, param_hint="--picture")
-        require_file(self.checkpoint)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import typer
 from safetensors import safe_open
 
 from demos.checkpoint import (
@@ -20,7 +21,7 @@ from demos.checkpoint import (
 )
 from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 from demos.checks.whole.reader import WholeReader
-from demos.command_line import file_to_write
+from demos.command_line import file_to_write, folder_to_write
 from demos.mnist.models import load_model
 from demos.strings.reader import StringReader
 from demos.words.reading.reader import WordReader
@@ -92,6 +93,25 @@ def test_a_link_is_written_through_and_stays(tmp_path: Path) -> None:
     (here / "lost.txt").symlink_to(tmp_path / "none" / "a.txt")
     with pytest.raises(OSError, match=r"No such file or directory: '.*/here/lost\.txt'$"):
         write_whole(here / "lost.txt", "new")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links without rights are those of POSIX")
+def test_links_that_lead_nowhere_are_told_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "round").symlink_to("round")
+    (tmp_path / "lost").symlink_to(tmp_path / "none" / "a")
+    (tmp_path / "later").symlink_to(tmp_path / "a")
+    for check in (file_to_write, folder_to_write):
+        for name in ("round", "lost", "lost/b", "lost/b/c", "later/b"):
+            with pytest.raises(typer.BadParameter, match=r"(round|lost|later) is a link that le"):
+                check(tmp_path / name)
+    assert file_to_write(tmp_path / "later") == tmp_path / "later"
+    with pytest.raises(typer.BadParameter, match="later is a link that leads nowhere"):
+        folder_to_write(tmp_path / "later")  # where a folder is made, no link may stand
+    (tmp_path / "there").mkdir()
+    (tmp_path / "folder").symlink_to("there")
+    for name in ("folder", "folder/b", "there/b/c"):
+        assert folder_to_write(tmp_path / name) == tmp_path / name
+    assert file_to_write(tmp_path / "folder" / "a") == tmp_path / "folder" / "a"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="limits are those of POSIX")
