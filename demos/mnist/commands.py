@@ -108,8 +108,7 @@ def evaluate(given: Evaluate) -> None:
         echo_problems(problems)
         for name, truth, text in wrong:
             if not is_digit(truth):
-                odd = f"{name}: the text {truth!r} is no single digit"
-                typer.echo(f"{odd}; it counts as an error", err=True)
+                _echo_odd(name, truth)
             typer.echo(f"{name}  {truth}  read {text}")
         if given.keep is not None:
             keep_figures(given.keep, figures)
@@ -231,4 +230,10 @@ def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
     own, problems = own_digits(rows, found.problems)
     held_out, more = own_digits(last, measured=True) if last else (None, [])
     echo_problems([*problems, *more])
+    for one in held_out.odd if held_out is not None else ():
+        _echo_odd(one.name, one.text)
     return own, held_out
+
+
+def _echo_odd(name: str, text: str) -> None:
+    typer.echo(f"{name}: the text {text!r} is no single digit; it counts as an error", err=True)

@@ -38,6 +38,11 @@ class OwnDigits(NamedTuple):
     frames: np.ndarray
     fields: list[Field]
 
+    @property
+    def odd(self) -> list[Field]:
+        """The fields whose text is no single digit."""
+        return [one for one in self.fields if not is_digit(one.text)]
+
     def prepared(self, model: str) -> Digits:
         """Return them as the input of a model of ``MODELS``; -1 labels what is no digit."""
         labels = torch.tensor(
@@ -147,7 +152,8 @@ def train_on_own(
         "machine": machine(),
     }
     if held_out is not None:
-        metrics["held_out"] = _figures(trained.network, held_out.prepared(recipe.model))
+        figures = _figures(trained.network, held_out.prepared(recipe.model))
+        metrics["held_out"] = figures | {"not_written": len(held_out.odd)}
     keep_figures(out / "metrics.json", metrics)
     return metrics
 

@@ -10,7 +10,7 @@ import torch
 
 from demos.mnist.evaluate import measure
 from demos.mnist.models import MODELS, load_model
-from demos.mnist.own_digits import is_digit, own_digits
+from demos.mnist.own_digits import own_digits
 from demos.mnist.recipes import RECIPES, Recipe
 from demos.mnist.train import penalties_of
 from recognizers.datasets.fields import load_fields
@@ -71,8 +71,7 @@ def evaluate_folder(
     digits, problems = own_digits(found.measured(holdout), found.problems, measured=True)
     penalties = reader.penalties(digits.frames)
     figures = {"model": reader.model, **measure(penalties, digits.prepared(reader.model).labels)}
-    odd = sum(not is_digit(one.text) for one in digits.fields)
-    figures |= {"parameters": parameters(reader.network), "not_written": odd}
+    figures |= {"parameters": parameters(reader.network), "not_written": len(digits.odd)}
     figures["left_out"] = len(problems)
     rows = zip(digits.fields, penalties.argmin(1).tolist(), strict=True)
     wrong = [Misread(one.name, one.text, str(d)) for one, d in rows if str(d) != one.text]
