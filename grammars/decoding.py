@@ -7,6 +7,7 @@ a language model are searched together by beam, without their composition being 
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -192,6 +193,9 @@ class Decoder:
             count: how many readings.
             candidates: how many readings with the best paths are looked at, ``4 * count`` unless
                 given.
+
+        Raises:
+            GraphError: a count below one; otherwise as :meth:`search`.
         """
         if isinstance(recognized, GraphBatch):
             raise GraphError("one graph is read at a time; batch[i] is one of a batch")
@@ -228,10 +232,11 @@ class Decoder:
 
     def _readings(self, found: Graph, count: int, candidates: int | None) -> list[Reading]:
         """Return the likeliest readings of an interpretation graph, as :meth:`read` does."""
+        most = _checked_counts(count, candidates)
         found = _plain(found).double()
         if found.num_nodes == 0:
             return []
-        paths = n_best(found, candidates or 4 * count, distinct="output")
+        paths = n_best(found, most, distinct="output")
         assert isinstance(paths, GraphBatch)
         if not len(paths):
             return []
@@ -366,8 +371,11 @@ class DecodingStream:
                 more is settled earlier, and the best path stays the best.
 
         Returns:
-            None if nothing is settled, or nothing will ever be read. A reading without text is of
-            frames in which nothing is written.
+            No reading if nothing is settled, or nothing will ever be read. A reading without text
+            is of frames in which nothing is written.
+
+        Raises:
+            GraphError: a count below one, or a wrong beam; then nothing is settled.
 
         >>> from grammars.lexicon import lexicon
         >>> stream = Decoder.of(lexicon(["cat ", "cut "]).closure(), beam=6.0).stream()
@@ -379,9 +387,22 @@ class DecodingStream:
         >>> stream.settled, [reading.text for reading in stream.read()]
         (5, ['ut '])
         """
+        _checked_counts(count, candidates)  # before anything is forgotten
         with torch.no_grad():
             found = self._stream.settle(beam=beam)
             return self._decoder._readings(found, count, candidates) if found.num_arcs else []
+
+
+def _checked_counts(count: int, candidates: int | None) -> int:
+    """Return how many candidates to look at for so many readings.
+
+    Raises:
+        GraphError: a count below one.
+    """
+    for name, number in (("count", count), ("candidates", candidates)):
+        if number is not None and operator.index(number) < 1:
+            raise GraphError(f"{name}={number}; at least one can be asked for")
+    return 4 * count if candidates is None else candidates
 
 
 def _plain(graph: Graph) -> Graph:

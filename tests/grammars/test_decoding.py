@@ -234,6 +234,16 @@ def test_readings_of_what_is_settled_and_of_the_rest_are_independent():
     assert lost.settle() == lost.read() == []
 
 
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"candidates": -1}, {"beam": -1.0}])
+def test_what_is_asked_for_wrongly_settles_nothing(wrong):
+    stream = Decoder.of(lexicon(["ab", "b"]).closure(), beam=6.0).stream()
+    stream.add(torch.tensor([[0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]))
+    with pytest.raises(GraphError, match=next(iter(wrong))):
+        stream.settle(**wrong)
+    assert stream.settled == 0
+    assert [reading.text for reading in stream.settle()] == ["aba"]
+
+
 def test_only_the_readings_that_are_given_are_spelled(monkeypatch):
     spelled = []
     kept = Decoder._text
@@ -409,6 +419,8 @@ def test_the_memory_is_that_of_the_beam():
         (lambda d: d.search(torch.zeros(3)), r"\[T, C\], not \[3\]"),
         (lambda d: d.search(torch.zeros(3, 4)), "of 4 classes, but 5 are read"),
         (lambda d: d.read(gtn.GraphBatch.from_graphs([lattice(0)])), "one graph is read"),
+        (lambda d: d.read(lattice(0), 0), "count=0; at least one"),
+        (lambda d: d.stream().read(candidates=0), "candidates=0; at least one"),
     ],
 )
 def test_what_is_wrong_is_said(call, message):
