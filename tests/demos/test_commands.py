@@ -37,6 +37,8 @@ MODULES = {
         ["read", "x.png", "--whole", "--recognizer", "sdnn"],
         ["combine", "--checkpoint", "x"],
         ["criteria", "--out", "x", "--loss", "none"],
+        ["separate", "--out", "x", "--loss", "none"],
+        ["compose-checks", "x", "--part", "none"],
         ["compare", "--page", "there-is-none.md"],
         ["evaluate", "--data", "there-is-none"],
         ["read", "x.png", "--checkpoint", "there-is-none"],
@@ -53,6 +55,7 @@ MODULES = {
         ["train", "--out", "x", "--network", "none"],
         ["read", "x.png", "--form", "png"],
         ["spot", "x.png", "--what", "x"],
+        ["spot", "x.png", "--what", "3", "--checkpoint", "there-is-none"],
         ["read", "x.png", "--checkpoint", "there-is-none"],
     ],
     "demos.words.__main__": [

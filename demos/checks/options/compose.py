@@ -77,7 +77,4 @@ class ComposeDecimals:
 
     def __post_init__(self) -> None:
         """Refuse an unknown part."""
-        if self.part not in ("train", "test"):
-            raise typer.BadParameter(
-                f"{self.part!r} is neither train nor test", param_hint="--part"
-            )
+        require_known(self.part, PARTS, "--part")

@@ -119,9 +119,7 @@ class Separate:
             last = f"of {self.folds} folds, the last is {self.folds - 1}"
             raise typer.BadParameter(last, param_hint="--fold")
         for name in self.loss or ():
-            if name not in CRITERIA:
-                known = f"{name!r}; known are {', '.join(CRITERIA)}"
-                raise typer.BadParameter(known, param_hint="--loss")
+            require_known(name, CRITERIA, "--loss")
         require_folder(self.data)
 
 

@@ -10,7 +10,7 @@ import typer
 
 from demos.checks.choices import PARTS_OF_CHECKS, RESULTS, SWEEPING
 from demos.checks.whole.settings import WholeSettings
-from demos.command_line import Mnist, Seed, TablePage, folder_to_write, refuse_given
+from demos.command_line import Mnist, Seed, TablePage, folder_to_write, refuse_given, require_known
 
 __all__ = ["ComposeChecks", "TrainFields", "WholeTable"]
 
@@ -29,6 +29,10 @@ class ComposeChecks:
     count: Annotated[int, typer.Option(min=1, help="How many checks.")] = 450
     seed: Seed = 0
     digits: Mnist = None
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown part."""
+        require_known(self.part, PARTS_OF_CHECKS, "--part")
 
 
 @dataclass(frozen=True)

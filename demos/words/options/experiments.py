@@ -10,7 +10,7 @@ import typer
 
 from demos.command_line import file_to_write, folder_to_write, require_known
 from demos.words.choices import RATE, RESULTS, SYSTEMS
-from demos.words.options.shared import Checkpoint, System, require_reader
+from demos.words.options.shared import Cache, Checkpoint, System, require_reader
 
 __all__ = ["Beam", "Hands", "Report", "Spelling"]
 
@@ -36,10 +36,7 @@ class Beam:
         list[int] | None, typer.Option(min=1, help="Words of a lexicon; default 25000, 250000.")
     ] = None
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000
-    cache: Annotated[
-        Path | None,
-        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
-    ] = None
+    cache: Cache = None
     results: Results = None
 
     def __post_init__(self) -> None:
@@ -55,10 +52,7 @@ class Spelling:
     checkpoint: Checkpoint = None
     system: System = None
     count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000
-    cache: Annotated[
-        Path | None,
-        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
-    ] = None
+    cache: Cache = None
     results: Results = None
 
     def __post_init__(self) -> None:
@@ -88,10 +82,7 @@ class Hands:
     system: Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")] = (
         SYSTEMS[0]
     )
-    cache: Annotated[
-        Path | None,
-        typer.Option(callback=folder_to_write, help="A folder that keeps what was read."),
-    ] = None
+    cache: Cache = None
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE
     results: Annotated[
         Path, typer.Option(callback=folder_to_write, help="Folder of the figures.")
