@@ -39,6 +39,7 @@ MODULES = {
         ["criteria", "--out", "x", "--loss", "none"],
         ["separate", "--out", "x", "--loss", "none"],
         ["compose-checks", "x", "--part", "none"],
+        ["train-fields", "--data", "x", "--out", "x", "--start", "there-is-none"],
         ["compare", "--page", "there-is-none.md"],
         ["evaluate", "--data", "there-is-none"],
         ["read", "x.png", "--checkpoint", "there-is-none"],
@@ -61,6 +62,8 @@ MODULES = {
     "demos.words.__main__": [
         ["train", "--task", "none"],
         ["train", "--steps", "3"],
+        ["train", "--task", "words", "--start", "there-is-none"],
+        ["evaluate", "--characters", "there-is-none"],
         ["read", "x.json", "--system", "none"],
         ["pad", "--free", "--words", "3"],
         ["read", "x.json", "--checkpoint", "there-is-none"],

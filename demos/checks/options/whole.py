@@ -10,7 +10,15 @@ import typer
 
 from demos.checks.choices import PARTS_OF_CHECKS, RESULTS, SWEEPING
 from demos.checks.whole.settings import WholeSettings
-from demos.command_line import Mnist, Seed, TablePage, folder_to_write, refuse_given, require_known
+from demos.command_line import (
+    Mnist,
+    Seed,
+    TablePage,
+    folder_to_write,
+    refuse_given,
+    require_file,
+    require_known,
+)
 
 __all__ = ["ComposeChecks", "TrainFields", "WholeTable"]
 
@@ -76,6 +84,7 @@ class TrainFields:
         if self.recognizer not in SWEEPING:
             why = f"{self.recognizer} reads segments, and is taken as it is"
             refuse_given(self.context, ["composed", "drawn", "line_passes"], why)
+        require_file(self.start)
 
 
 @dataclass(frozen=True)

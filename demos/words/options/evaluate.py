@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from demos.command_line import require_known
+from demos.command_line import require_file, require_known
 from demos.words.options.shared import Cache, System, require_reader
 from recognizers.online.writers import SIDES
 
@@ -66,3 +66,4 @@ class Evaluate:
         if self.side is not None:
             require_known(self.side, SIDES, "--side")
         require_reader(self.system, self.checkpoint)
+        require_file(self.characters)

@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from demos.command_line import Seed, folder_to_write, refuse_given, require_known
+from demos.command_line import (
+    Seed,
+    folder_to_write,
+    refuse_given,
+    require_file,
+    require_known,
+)
 from demos.words.choices import OUTPUTS, RATE, RESULTS, STEPS, SYSTEMS, TASKS
 from demos.words.options.shared import Cache, System, require_reader
 from demos.words.training.settings import CharacterSettings, WordSettings
@@ -154,6 +160,7 @@ class Train:
         output = self.output or CharacterSettings.output
         if self.task == "characters" and output != "rbf":
             refuse_given(self.context, ["fixed"], f"{output} has no RBF centres")
+        require_file(self.start)
 
     @property
     def own(self) -> Path | None:
