@@ -195,7 +195,7 @@ class Decoder:
                 given.
 
         Raises:
-            GraphError: a count below one; otherwise as :meth:`search`.
+            GraphError: a count below one; a batch; otherwise as :meth:`search`.
         """
         if isinstance(recognized, GraphBatch):
             raise GraphError("one graph is read at a time; batch[i] is one of a batch")
@@ -350,6 +350,9 @@ class DecodingStream:
         Args:
             count, candidates: as in :meth:`Decoder.read`.
             finished: as in :meth:`search`.
+
+        Raises:
+            GraphError: a count below one.
         """
         with torch.no_grad():
             return self._decoder._readings(self.search(finished=finished), count, candidates)

@@ -15,7 +15,7 @@ from grammars.ngram_counts import counted_ngrams
 from gtn.errors import GraphError
 
 WORDS = ["cab", "cabs", "abc", "a", "bad", "dab", "dad", "add"]
-PENALTIES = np.arange(len(WORDS)) / 4
+PENALTIES = np.arange(1, len(WORDS) + 1) / 4  # the least of them is on the start
 LETTERS = gtn.SymbolTable("abcds")
 PHONES = gtn.SymbolTable(["DH", "AH", "IY", "S", "Z"])
 SPELLED = [
@@ -447,3 +447,17 @@ def test_frames_have_no_class_for_what_failure_arcs_read(back_off):
     assert {reading.text: reading.penalty for reading in stream.read()} == read
     with pytest.raises(GraphError, match="penalties of 3 classes, but 2 are read"):
         decoder.read(torch.zeros(2, 3))
+
+
+@pytest.mark.parametrize("wrong", [{"count": 0}, {"count": -1}, {"candidates": 0}])
+def test_no_readings_cannot_be_asked_for(wrong):
+    """An error in the words of the call, also where the beam loses every path."""
+    decoder = Decoder.of(lexicon(["a", "b"]))
+    ((name, number),) = wrong.items()
+    for recognized in (torch.zeros(1, 2), torch.zeros(2, 2)):
+        with pytest.raises(GraphError, match=f"{name}={number}; at least one can be asked for"):
+            decoder.read(recognized, **wrong)
+    stream = decoder.stream()
+    stream.add(torch.zeros(1, 2))
+    with pytest.raises(GraphError, match=f"{name}={number}; at least one can be asked for"):
+        stream.read(**wrong)
