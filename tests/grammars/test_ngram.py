@@ -56,6 +56,21 @@ def test_the_graph_says_what_the_model_says(sentences, order, smoothing):
         expected = sum(model.penalty(w, words[:i]) for i, w in enumerate(words) if i)
         assert penalty == pytest.approx(expected, abs=1e-9), text
     assert grammar.topology.is_connected
+    assert grammar.num_nodes == len(histories(model))
+
+
+def histories(model):
+    """What a node stands for, word by word: nothing, and what something was seen after or costs
+    something to forget."""
+    seen, found = [()], {(), (BEGIN,)} if model.order > 1 else {()}
+    for n, grams in enumerate(model.orders):
+        found |= {seen[prefix] for prefix in grams.prefix.tolist()}
+        rows = zip(grams.prefix.tolist(), grams.word.tolist())
+        seen = [(*seen[prefix], model.words[word]) for prefix, word in rows]
+        if n + 1 < model.order:
+            costly = [w for w, paid in zip(seen, grams.back_off.tolist()) if paid != 0]
+            found |= {words for words in costly if words[-1] != END}
+    return found
 
 
 def next_in_graph(grammar, history, unknown=()):
@@ -494,6 +509,8 @@ def test_what_cannot_be_a_graph():
         model.graph(back_off="a")
     with pytest.raises(GraphError, match="one or the other"):
         model.graph(gtn.SymbolTable(["a", "z", UNKNOWN]), unknown="share")
+    with pytest.raises(GraphError, match="one or the other"):
+        model.graph(gtn.SymbolTable([UNKNOWN, "z"]), unknown="share")
     with pytest.raises(GraphError, match="lacks <unk>"):
         NGrams([BEGIN, END], model.orders)
     with pytest.raises(GraphError, match="twice"):

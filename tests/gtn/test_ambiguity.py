@@ -95,6 +95,12 @@ def test_sides_differ():
         is_unambiguous(g, "left")
 
 
+@pytest.mark.parametrize("asked", [is_unambiguous, is_functional])
+def test_what_is_no_graph_is_neither(asked):
+    with pytest.raises(gtn.GraphError, match=r"a graph is needed, not str; gtn\.string makes one"):
+        asked("abc")
+
+
 def test_amounts_as_a_naive_expression():
     # -?[0-9]*[.,]?[0-9]*: "1250" has five paths, one for each place where no point stands.
     digits = "0123456789"
