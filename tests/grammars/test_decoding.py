@@ -461,3 +461,9 @@ def test_no_readings_cannot_be_asked_for(wrong):
     stream.add(torch.zeros(1, 2))
     with pytest.raises(GraphError, match=f"{name}={number}; at least one can be asked for"):
         stream.read(**wrong)
+
+
+def test_a_text_without_letters_is_a_reading():
+    decoder = Decoder.of(gtn.closure(lexicon(["ab"])))
+    assert decoder.read(torch.zeros(0, 2)) == [("", 0.0, 0.0, 1.0)]
+    assert decoder.read(torch.zeros(1, 2)) == []

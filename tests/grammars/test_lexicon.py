@@ -339,6 +339,7 @@ def test_penalties_of_a_word_list_and_their_resolution():
         (["a", "με"], {}, "word 1, 'με', has the letter 'ε', which is kept for epsilon"),
         (["a"], {"outputs": "both"}, "outputs='both'"),
         (["a"], {"resolution": 0.0}, "resolution=0.0"),
+        (["a"], {"resolution": float("inf")}, "resolution=inf"),
     ],
 )
 def test_what_is_wrong_is_named(words, options, message):
