@@ -179,6 +179,19 @@ def test_every_short_string_is_read_as_the_oracle_says():
             assert found == dict.fromkeys(oracle(text), 1), text
 
 
+def test_every_style_is_read_with_fill_between_its_parts():
+    leads = ["", "$", "*$ -", " #="]
+    wholes = ["", "0", "70", "1,234", "1234567"]
+    gaps = ["", "*", " -", "-.*"]
+    cents = ["", ".", ".60", *map("".join, product(gaps, ["05", "no", "XX"], ["/100", "/xx"]))]
+    read = 0
+    for text in map("".join, product(leads, wholes, cents, ["", "-", "= "])):
+        expected = oracle(text)
+        assert count_paths(GRAMMAR, text, ARCS) == dict.fromkeys(expected, 1), text
+        read += bool(expected)
+    assert read > 1000
+
+
 PIECES = ["0", "4", "12", "123", ",", ",123", ".", "-", "*", " ", "$", "45", "/100", "/xx", "/XX",
           "no", "xx", "XX", "x", "/"]  # fmt: skip
 
