@@ -1,5 +1,7 @@
 """Pictures of whole lines, and their random variants: each strength does what its name says."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -150,3 +152,25 @@ def test_pale_pictures_are_empty_and_long_ones_are_squeezed():
     assert width == WIDEST * HEIGHT
     assert (whole % STEP, left) == (0, (whole - width) // 2)
     assert normalise_line(np.full((10, 5000), 200, np.uint8)).shape == (HEIGHT, whole)
+
+
+def test_grey_levels_of_a_line_are_those_between_paper_and_ink():
+    """Of 4000 pixels more than half are paper; twenty, a two hundredth, are darker than ink."""
+    field = np.full((40, 100), 200, np.uint8)
+    field[20:36] = 120
+    field[10, :20], field[11, :30], field[12] = 10, 40, 230
+    line = normalise_line(field)
+    width, left, whole = placement(field.shape)
+    assert (width, left, whole) == (100, 6, 112)
+    expected = np.zeros((40, 112))
+    expected[:, 6:106] = np.rint(np.clip((200.0 - field) * 255 / (200 - 40), 0, 255))
+    np.testing.assert_array_equal(line, expected)
+
+
+def test_lines_have_paper_on_both_sides_whatever_their_shape():
+    for shape in product((1, 7, 40, 300), (1, 2, 33, 40, 1000, 5000)):
+        width, left, whole = placement(shape)
+        assert width == np.clip(round(shape[1] * HEIGHT / shape[0]), 1, WIDEST * HEIGHT)
+        assert whole % STEP == 0
+        assert STEP // 2 <= whole - width < STEP // 2 + STEP
+        assert left == (whole - width) // 2

@@ -4,6 +4,7 @@ import os
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -455,16 +456,56 @@ def test_the_figures_of_a_segmenter(tmp_path):
     """Two fields with two digits each; of the second a box says what no segment shows."""
     (tmp_path / "images").mkdir()
     rows = ["file,digit,x,y,width,height"]
-    for name, second in (("a.png", 60), ("b.png", 100)):
-        Image.fromarray(bars([20, 60], thick=20)).save(tmp_path / "images" / name)
+    for name, second in (("a.png", 45), ("b.png", 100)):
+        Image.fromarray(bars([20, 45], thick=20)).save(tmp_path / "images" / name)
         rows += [f"{name},0,20,8,20,32", f"{name},0,{second},8,20,32"]
     (tmp_path / "boxes.csv").write_text("\n".join(rows) + "\n")
     found = measure_segmentation(tmp_path)
     assert (found.fields, found.digits) == (2, 4)
     assert (found.digit_recall, found.field_recall) == (0.75, 0.5)
     assert (found.missed, found.broken) == ((("b.png", 1),), ("b.png",))
-    assert found.arcs_per_digit == 2 * segment_field(bars([20, 60], thick=20)).num_arcs / 4
+    assert found.arcs_per_digit == 2 * 3 / 4  # each bar, and both
     assert measure_segmentation(tmp_path, ["a.png"]).field_recall == 1.0
+
+
+def test_overlap_is_that_of_the_pixels_of_boxes():
+    rng = np.random.default_rng(0)
+    corners, sides = rng.integers(0, 5, (2, 7, 2)), rng.integers(1, 7, (2, 7, 2))
+    first, second = np.concatenate([corners, sides], axis=2).astype(np.float64)
+    found = overlap(first, second[:5])
+    masks = np.zeros((2, 7, 12, 12), bool)
+    for side, index in np.ndindex(2, 7):
+        (x, y), (wide, high) = corners[side, index], sides[side, index]
+        masks[side, index, y : y + high, x : x + wide] = True
+    ones, others = masks[0][:, None], masks[1][None, :5]
+    expected = (ones & others).sum(axis=(2, 3)) / (ones | others).sum(axis=(2, 3))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert (found > 0).sum() > 5
+
+
+def test_a_path_has_an_arc_for_every_digit_in_order():
+    """Beside all paths of random graphs, arc by arc."""
+    rng = np.random.default_rng(1)
+    nodes, digits, answers = 5, 2, []
+    for _ in range(200):
+        ends = [(i, j) for i in range(nodes) for j in range(i + 1, nodes) if rng.random() < 0.5]
+        src, dst = np.array(ends, dtype=np.int32).reshape(-1, 2).T
+        s = SimpleNamespace(num_nodes=nodes, num_arcs=len(ends), src=src, dst=dst)
+        good = rng.random((len(ends), digits)) < 0.3
+
+        def some(node, digit, s=s, good=good):
+            """Whether a way leads on to the end, through arcs for the digits from this one on."""
+            if node == nodes - 1:
+                return digit == digits
+            return any(
+                some(s.dst[arc], digit)
+                or (digit < digits and good[arc, digit] and some(s.dst[arc], digit + 1))
+                for arc in np.flatnonzero(s.src == node)
+            )
+
+        answers.append(some(0, 0))
+        assert has_path(s, good) == answers[-1]
+    assert 0.1 < np.mean(answers) < 0.9
 
 
 @needs_data
