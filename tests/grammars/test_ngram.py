@@ -379,7 +379,7 @@ ngram 3=2
 def test_an_arpa_file_by_hand(tmp_path):
     """The last trigram begins with a bigram that is not there (a pruned file)."""
     path = tmp_path / "model.arpa"
-    path.write_text(ARPA)
+    path.write_text(ARPA + "whatever stands behind\n")
     model = read_arpa(path)
 
     def logarithm(word, *after):

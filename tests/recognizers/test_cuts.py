@@ -52,6 +52,45 @@ def test_a_cut_between_two_characters_comes_before_one_through_a_loop():
     assert chosen(ink[:, :14], [20], spacing=5) == ([], [])
 
 
+def test_the_paper_that_counts_is_that_between_the_first_ink_and_the_last():
+    """One cut crosses two rows of ink at the top, one beside it two rows apart further down."""
+    ink = np.zeros((12, 40), bool)
+    ink[:, :18] = ink[:, 25:] = True
+    ink[0:2, 18:21] = ink[[4, 7], 21:25] = True
+    assert chosen(ink, [20, 22], spacing=10, least_width=5) == ([20], [2.0])
+    assert chosen(ink[::-1], [20, 22], spacing=10, least_width=5) == ([20], [2.0])
+
+
+def dropped(mask, reach, column):
+    """Where a line falls, row by row and column by column."""
+    height, width = mask.shape
+    path = [column]
+    for row in range(height - 1):
+        if not mask[row, column] and mask[row + 1, column]:
+            doors = []
+            for way in (-1, 1):
+                x = column
+                while 0 <= x < width and not mask[row, x] and mask[row + 1, x]:
+                    x += way
+                if 0 <= x < width and not mask[row, x] and abs(x - column) <= reach:
+                    doors.append(x)
+            # The nearer one; of two equally near the left one.
+            column = min(doors, key=lambda x, at=column: abs(x - at), default=column)
+        path.append(column)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_lines_fall_along_the_contour(seed):
+    rng = np.random.default_rng(seed)
+    ink = rng.random((8, 14)) < (0.3, 0.5, 0.7)[seed % 3]
+    for reach in (1, 3, 20):
+        expected = [dropped(ink, reach, column) for column in range(14)]
+        assert hit_and_deflect(ink, reach).tolist() == expected
+        upwards = [dropped(ink[::-1], reach, column)[::-1] for column in range(14)]
+        assert hit_and_deflect_from_below(ink, reach).tolist() == upwards
+
+
 def test_of_equal_cuts_the_one_in_the_middle_comes_first_and_none_leaves_too_little():
     line = np.ones((1, 30), bool)
     assert chosen(line, [9, 15, 24], spacing=30)[0] == [15]

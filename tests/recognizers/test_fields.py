@@ -13,7 +13,13 @@ from recognizers.datasets.check_printing import draw_line, draw_text
 from recognizers.datasets.checks import CheckComposer
 from recognizers.datasets.mnist import load_mnist
 from recognizers.fields import FieldPenalty, LocatedFields, field_graph, likeliest, locate_fields
-from recognizers.fields.candidates import ROLES, beside_each_other, split_off_cents, words
+from recognizers.fields.candidates import (
+    ROLES,
+    beside_each_other,
+    candidate_fields,
+    split_off_cents,
+    words,
+)
 from recognizers.fields.features import FEATURES, likeness_to_sign, sign_glyphs
 from recognizers.fields.ink import horizontal_lines, ink_of_check, paper_levels
 
@@ -132,6 +138,33 @@ def test_cents_are_split_off_with_what_they_stand_over():
     assert dollars.tolist() == [0, 1, 2]
     assert cents.tolist() == [3, 4]
     assert split_off_cents(np.array(digits), np.arange(3)) is None
+
+
+def test_what_is_as_high_as_the_dollars_is_no_cents():
+    digits = np.array([[0, 10, 20, 40], [24, 10, 44, 40], [50, 4, 70, 33]])
+    assert split_off_cents(digits, np.arange(3)) is None
+    digits[2, 1] += 3  # nine tenths as high
+    assert split_off_cents(digits, np.arange(3)) is not None
+
+
+def test_dollars_and_cents_are_what_a_word_is_split_into_and_words_beside_each_other():
+    """Three bars, and two lower ones behind them that stand higher."""
+    grey = np.full((200, 400), 220, np.uint8)
+    for x in (200, 210, 220):
+        grey[40:70, x : x + 5] = 40
+    for x in (244, 251):
+        grey[36:52, x : x + 4] = 40
+    found = candidate_fields(ink_of_check(grey))
+    roles = [[ROLES[role] for role in found.roles[pair]] for pair in found.pairs]
+    assert roles == [["dollars", "cents"]] * len(roles)
+    own = np.flatnonzero(found.roles != ROLES.index("amount"))
+    assert np.array_equal(np.sort(found.pairs, axis=None), own)  # each is of one pair
+    apart = [200, 40, 225, 70], [244, 36, 255, 52]
+    pairs = [tuple(found.boxes[pair].tolist()) for pair in found.pairs]
+    assert pairs.count(apart) == 2  # of the word of all five, and of the two words
+    for box, parts in zip(found.boxes, found.components, strict=True):
+        of_parts = ink_of_check(grey).boxes[parts]
+        assert [*of_parts[:, :2].min(axis=0), *of_parts[:, 2:].max(axis=0)] == box.tolist()
 
 
 def test_paths_of_the_field_graph_are_fields_and_pairs():

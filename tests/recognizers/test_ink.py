@@ -27,6 +27,15 @@ def test_empty_strokes_are_left_out_and_points_are_kept():
     assert Ink.of(np.zeros((2, 2)), np.array([0, 0, 1, 1, 2, 2])) == Ink([[(0, 0)], [(0, 0)]])
 
 
+def test_ink_is_its_points_and_where_strokes_end():
+    ink = Ink([[(1, 2), (3, 5)], [(4, 4)]])
+    assert ink.bounds == (1, 2, 4, 5)
+    assert ink == Ink([[(1, 2), (3, 5)], [(4, 4)]])
+    assert ink != Ink([[(1, 2), (3, 6)], [(4, 4)]])
+    assert ink != Ink([[(1, 2)], [(3, 5), (4, 4)]])
+    assert ink != "ink"
+
+
 @pytest.mark.parametrize(
     ("strokes", "words"),
     [
@@ -153,6 +162,7 @@ def test_inkml_of_parts_of_strokes_numbers_and_resolutions():
     <trace continuation="end" priorRef="#c">5 6,'1'1</trace>"""
     assert points(parts) == [[[1, -2], [3, -4], [5, -6], [6, -7]], [[9, -9]]]
     assert points("<trace>#1F -#A, - 5 + 3</trace>") == [[[31, 10], [-5, -3]]]
+    assert points("<traceFormat/><trace>1 2</trace>") == [[[1, -2]]]
     trace = "<trace>7 1 2, 8 3 4</trace>"
     # Repeated names of other channels do not move X and Y, and formats may be told twice.
     other = '<channel name="F"/>'
@@ -205,6 +215,9 @@ def test_reversed_ink_has_its_strokes_from_the_last():
         ),
         (f"<ink>{RESOLUTIONS.format(10, 'mm')}</ink>", "1000 1/cm and 10 1/mm"),
         (f"<ink>{RESOLUTIONS.format(0, 'cm')}</ink>", "1000 1/cm and 0 1/cm"),
+        (f"<ink>{RESOLUTIONS.format('1e999', 'cm')}</ink>", "1000 1/cm and 1e999 1/cm"),
+        (f"<ink>{RESOLUTIONS.replace('1000', '0').format(5, 'cm')}</ink>", "0 1/cm and 5 1/cm"),
+        (f"<ink>{RESOLUTIONS.replace('1000', 'inf').format(5, 'cm')}</ink>", "inf 1/cm and 5"),
         (f"<ink>{RESOLUTIONS.format(1, 'cm')}{RESOLUTIONS.format(2, 'cm')}</ink>", "traces differ"),
         ("<ink><definitions><trace>1 2</trace></definitions></ink>", "trace 0 is in <definitions>"),
         (
@@ -213,6 +226,7 @@ def test_reversed_ink_has_its_strokes_from_the_last():
         ),
         (f"<ink><trace>#{'F' * 400} 1</trace></ink>", "point 0 of trace 0"),
         ('<!DOCTYPE a [<!ENTITY b "c">]><ink/>', "document type"),
+        ("<!DOCTYPE ink><ink/>", "document type"),
     ],
 )
 def test_wrong_inkml(text, words):
