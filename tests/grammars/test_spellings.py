@@ -74,6 +74,12 @@ def test_file_and_line_are_named(written, content, message):
         read_spellings(path, probabilities=True, alphabet=PHONES, problems="raise")
 
 
+def test_lines_that_are_not_in_the_encoding_are_left_out(written):
+    found = read_spellings(written(b"se\xff S IY\nthe DH AH\n"))
+    assert found.words == ("the",)
+    assert [(p.line, p.wrong) for p in found.problems] == [(1, "is not utf-8: byte 3 is 0xff")]
+
+
 @pytest.mark.parametrize("content", ["", "\n\n", "the\n"])
 def test_a_file_without_spellings(written, content):
     with pytest.raises(ValueError, match=r"lexicon.txt has no word in it"):

@@ -48,6 +48,7 @@ def test_a_list_with_all_that_can_be_wrong(written):
         ("cat\tmany", "line 1: .* has the count 'many', which is no number"),
         ("cat\t0", "line 1: 'cat' has the count 0; a count is a number above zero"),
         ("cat\tnan", "line 1: 'cat' has the count nan"),
+        ("cat\tinf", "line 1: 'cat' has the count inf"),
         (b"cat\nd\xffg\n", "line 2: .* is not utf-8: byte 2 is 0xff"),
     ],
 )
@@ -70,11 +71,22 @@ def test_counts_become_penalties_and_add_up(written):
     assert not found.problems
 
 
+def test_what_is_no_line_of_words_leaves_the_others_as_they_are(written):
+    """An empty first line says nothing of counts, nor one that is not in the encoding."""
+    found = read_words(written(b"\n\xff\ncat\t3\n \t5\ndog\t1\n"))
+    assert found.words == ("cat", "dog")
+    np.testing.assert_allclose(found.penalties, -np.log([0.75, 0.25]))
+    assert [p.line for p in found.problems] == [1, 2, 4]
+    with pytest.raises(ValueError, match="shorter"):
+        word_list(["a", "b"], counts=[1])
+
+
 def test_running_text(written):
     found = count_words(written("The cat. The dog!\nA naïve cat\n"), alphabet=LETTERS + ".!")
     assert found.words[0] == "The"
     assert set(found.words) == {"The", "cat.", "dog!", "A", "cat"}
     assert [p.line for p in found.problems] == [2]
+    assert count_words(written("a b a c c c"), least=2).words == ("c", "a")
     lower = count_words(
         written(b"The the\ncat \xff\nTHE ."), tidy=lambda word: word.strip(".").lower(), least=2
     )

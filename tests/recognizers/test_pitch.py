@@ -25,6 +25,12 @@ def test_letters_are_counted_whatever_their_width_and_order(text):
     assert letters_of(word.reversed()) == pytest.approx(count)
 
 
+def test_dots_have_no_ways_and_lifts_of_the_pen_are_none():
+    assert letters_of(Ink()) == letters_of(Ink([[(3, 3)]])) == 1.0
+    strokes = [[(3, 6.5), (3, 13.5)], [(5, 6.5), (5, 13.5)], [(7, 20.0)]]
+    assert letters_of(Ink(strokes)) == pytest.approx(0.85 + 2 * 0.355)
+
+
 @pytest.mark.parametrize("text", WORDS)
 def test_wide_and_narrow_words_come_nearer_to_each_other(text):
     widths = [np.ptp(at_pitch(laid(text, wide)).points[:, 0]) for wide in (0.7, 1.0, 2.0)]
