@@ -106,6 +106,12 @@ def test_fill_has_one_path_at_the_right_penalty(pattern, places):
             assert readings(graph, read) == {}
 
 
+def test_a_penalty_of_fill_may_be_a_tensor_without_a_gradient():
+    text = any_string("7")
+    ready, given = (with_fill(text, penalty=penalty) for penalty in (torch.tensor(0.5), 0.5))
+    assert gtn.equal(ready, given)
+
+
 def test_fill_keeps_penalties_and_their_gradients():
     text = gtn.Graph.from_arcs([(0, 1, "a", 0.5), (1, 0, "b", 0.25)], final={0: 2.0, 1: 4.0})
     penalties = text.penalties.clone().requires_grad_()
