@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,13 +32,16 @@ END = "[EOS]"
 """The symbol that a context reads at the end of the text, as pynini has it."""
 
 Direction = Literal["left-to-right", "right-to-left", "simultaneous"]
+Text = str | Sequence[str]
+"""A text of letters, or its symbols one by one: those of several characters stand in a tuple."""
+
 Ints = NDArray[Any]
 
 _DIRECTIONS = ("left-to-right", "right-to-left", "simultaneous")
 
 
 def rewrite(
-    change: Graph | Mapping[str, str],
+    change: Graph | Mapping[Text, Text],
     *,
     before: Graph | str | None = None,
     after: Graph | str | None = None,
@@ -72,11 +75,13 @@ def rewrite(
     arcs of all words apart, so that each such node has as many arcs as there are words.
 
     Args:
-        change: transducer; or texts and what becomes of them, letter beside letter.
+        change: transducer; or texts and what becomes of them, letter beside letter. A text with
+            symbols of several characters is a tuple of its symbols: ``("[pl]",)``.
         before, after: contexts: acceptors without penalties, or regular expressions over the
             alphabet, as of :func:`grammars.regex.regex`. In an expression ``^`` is the beginning
             of the text and ``$`` its end, as in ``before="^|[aeiou]"``; in a graph, the symbols
-            ``BEGIN`` and ``END`` are. None is any context.
+            ``BEGIN`` and ``END`` are. A symbol of several characters is read by a dot and by
+            ``[^…]``; by its name only a graph has it. None is any context.
         alphabet: the symbols of texts, read or written: a table (its labels are kept), or the
             symbols of labels 0, 1, 2 …; ``gtn.BACK_OFF``, which failure arcs read, is none of them.
         direction: ``"left-to-right"``: the rule sees in front of a part what it has written,
@@ -89,8 +94,8 @@ def rewrite(
     Raises:
         GraphError: a batch; a change without a path, or of what is no text; a context that is a
             transducer, has a penalty or accepts nothing; a symbol that the alphabet lacks, or an
-            alphabet that is a graph; an expression over symbols of several characters, or with
-            ``[BOS]`` or ``[EOS]``; another direction; too many nodes.
+            alphabet that is a graph; an expression with a symbol of several characters, ``[BOS]``
+            or ``[EOS]``; another direction; too many nodes.
         DivergentGraphError: a cycle of the change that reads and writes nothing, and costs nothing.
 
     German words end in no voiced plosive:
@@ -107,6 +112,14 @@ def rewrite(
     >>> plural = vowel @ rewrite({"+": ""}, alphabet=letters + "+")
     >>> [gtn.path_text(gtn.string(word) @ plural) for word in ("cat+s", "box+s", "church+s")]
     ['cats', 'boxes', 'churches']
+
+    Features are symbols of several characters:
+
+    >>> symbols = [*letters, "[pl]"]
+    >>> spoken = rewrite({("[pl]",): "s"}, before="[^aeiou]", alphabet=symbols)
+    >>> spoken = spoken @ rewrite({("[pl]",): "ns"}, alphabet=symbols)
+    >>> [gtn.path_text(gtn.string([*stem, "[pl]"]) @ spoken) for stem in ("trip", "auto")]
+    ['trips', 'autons']
 
     What was read as 0 between capitals may be an O, at a penalty that is learned:
 
@@ -217,7 +230,7 @@ class _Letters:
         return acceptor(turned, number[turned.ilabels])
 
 
-def _change(given: Graph | Mapping[str, str], letters: _Letters) -> Graph:
+def _change(given: Graph | Mapping[Text, Text], letters: _Letters) -> Graph:
     """Return the change, its letters numbered."""
     if isinstance(given, Mapping):
         given = _spelled(given, letters.table)
@@ -233,18 +246,21 @@ def _change(given: Graph | Mapping[str, str], letters: _Letters) -> Graph:
     return relabel(given.with_symbols(None, None), inputs, outputs)
 
 
-def _spelled(pairs: Mapping[str, str], table: SymbolTable) -> Graph:
+def _spelled(pairs: Mapping[Text, Text], table: SymbolTable) -> Graph:
     """Return the transducer of pairs of texts, letter beside letter."""
     reads: list[int] = []
     writes: list[int] = []
     lengths: list[int] = []
     for read, written in pairs.items():
-        if not (isinstance(read, str) and isinstance(written, str)):
-            raise GraphError(f"the change {read!r}: {written!r} is no pair of texts")
+        if not (_is_text(read) and _is_text(written)):
+            raise GraphError(
+                f"the change {read!r}: {written!r} is no pair of texts, or of tuples of symbols"
+            )
         lacking = next((symbol for symbol in (*read, *written) if symbol not in table), None)
         if lacking is not None:
             raise GraphError(
                 f"the change {read!r}: {written!r} has {lacking!r}, which the alphabet lacks"
+                + _in_tuples(read, written, table)
             )
         longer = max(len(read), len(written))
         if longer:
@@ -269,6 +285,47 @@ def _spelled(pairs: Mapping[str, str], table: SymbolTable) -> Graph:
     )
 
 
+def _is_text(given: Any) -> bool:
+    symbols = given if isinstance(given, tuple | list) else [given]
+    return all(isinstance(symbol, str) for symbol in symbols)
+
+
+def _in_tuples(read: Text, written: Text, table: SymbolTable) -> str:
+    """Return what to do about texts that hold symbols of several characters, if they do."""
+    for text in (read, written):
+        wide = _first_inside(text, table) if isinstance(text, str) else None
+        if wide is not None:
+            return f"; a text with the symbol {wide!r} is a tuple of its symbols"
+    return ""
+
+
+def _first_inside(text: str, table: SymbolTable) -> str | None:
+    """Return the first symbol of several characters that a text holds; None if it holds none."""
+    return next((x for x in table if len(x) > 1 and x != BACK_OFF and x in text), None)
+
+
+def _expressed(pattern: str, table: SymbolTable) -> Graph:
+    """Return the acceptor of an expression over a table.
+
+    To the expression, each symbol of several characters is one character that no text has.
+    """
+    wide = [symbol for symbol in table if len(symbol) != 1 and symbol != BACK_OFF]
+    unused = (chr(point) for point in range(0xF0000, 0x110000) if chr(point) not in table)
+    character = dict(zip(wide, unused))
+    if len(character) < len(wide):
+        raise GraphError(
+            f"an expression over {len(wide)} symbols of several characters; there may be "
+            f"{len(character)}, so give a graph"
+        )
+    symbol = {c: s for s, c in character.items()}
+    narrow = SymbolTable({table.label(s): character.get(s, s) for s in table})
+    found = regex(pattern, symbols=narrow, begin=BEGIN, end=END)
+    assert found.isymbols is not None
+    names = {found.isymbols.label(s): symbol.get(s, s) for s in found.isymbols}
+    named = SymbolTable(names)
+    return found.with_symbols(named, named)
+
+
 def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph | None:
     """Return the acceptor of a context, its letters and ends numbered."""
     if given is None:
@@ -280,13 +337,13 @@ def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph |
                     f"{name} is an expression, in which {end!r} is one of the letters in brackets; "
                     f"that end of the text is {sign!r}"
                 )
-        wide = next((x for x in letters.table if len(x) != 1 and x != BACK_OFF), None)
+        wide = _first_inside(given, letters.table)
         if wide is not None:
             raise GraphError(
-                f"{name} is an expression over characters, but the alphabet has {wide!r}; give a "
-                "graph"
+                f"{name} is an expression, of characters, in which {wide!r} is not the symbol of "
+                "the alphabet; give a graph, as of gtn.strings(texts, symbols=alphabet).united()"
             )
-        given = regex(given, symbols=letters.table, begin=BEGIN, end=END)
+        given = _expressed(given, letters.table)
     check_graph(given)
     if given.topology.is_batch:
         raise GraphError(f"{name} is a single graph, not a batch")

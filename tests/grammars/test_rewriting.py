@@ -372,6 +372,34 @@ def test_tables_and_alphabets():
     assert rewrite({"a": "b"}, alphabet=table).penalties.dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    ("change", "before", "after"),
+    [
+        ({"aX": "Xb", "X": ""}, None, None),
+        ({"a": "X"}, "^|[^a]", ".b|$"),
+        ({"b": "XX"}, "(a|.)[^b]", None),
+        ({"X": "b", "": "X"}, "a", "."),
+    ],
+)
+def test_symbols_of_several_characters_are_symbols_like_others(change, before, after):
+    def renamed(text):
+        return tuple("[pl]" if symbol == "X" else symbol for symbol in text)
+
+    narrow, wide = ["a", "X", "b", gtn.BACK_OFF], ["a", "[pl]", "b", gtn.BACK_OFF]
+    one = rewrite(change, before=before, after=after, alphabet=narrow)
+    pairs = {renamed(read): renamed(written) for read, written in change.items()}
+    other = rewrite(pairs, before=before, after=after, alphabet=wide)
+    assert other.isymbols == other.osymbols == gtn.SymbolTable(wide)
+    assert gtn.equal(other.with_symbols(None), one.with_symbols(None))
+
+
+def test_an_alphabet_may_have_private_characters():
+    odd = chr(0xF0000)
+    rule = rewrite({"a": odd}, before=f"[^{odd}]", alphabet=["a", odd, "[pl]"])
+    made = gtn.viterbi_path(gtn.string(["[pl]", "a", "a", "a"], symbols=rule.isymbols) @ rule)
+    assert made.osymbols.decode(gtn.path_labels(made)) == ["[pl]", odd, "a", odd]
+
+
 def test_what_is_refused():
     def refused(message, change=None, **options):
         with pytest.raises(gtn.GraphError, match=message):
@@ -400,6 +428,13 @@ def test_what_is_refused():
     refused(r"before has '\[EOS\]', which the alphabet lacks", before="a$")
     refused(r"after has '\[BOS\]', which the alphabet lacks", after="^a")
     refused("matches no character of the alphabet", before="c")
-    refused("over characters, but the alphabet has 'ab'", before="a", alphabet=["a", "b", "ab"])
+    wide = ["a", "b", "[ab]"]
+    refused(r"after is an expression.* '\[ab\]' is not the symbol", after="[ab]", alphabet=wide)
+    refused(
+        r"has '\[', which .* lacks; a text with the symbol '\[ab\]' is a tuple",
+        {"[ab]": "a"},
+        alphabet=wide,
+    )
+    refused("'a': \\('b', 1.0\\) is no pair of texts, or of tuples", {"a": ("b", 1.0)})
     refused(r"the alphabet has '\[BOS\]', which is kept", alphabet=["a", "b", BEGIN])
     refused("more than 100 nodes", after="[ab]{12}b", max_nodes=100)
