@@ -30,6 +30,7 @@ __all__ = [
     "from_arrays",
     "label_of",
     "linear",
+    "plain",
 ]
 
 Nodes = int | Iterable[int] | Mapping[int, float]
@@ -124,8 +125,8 @@ def from_arcs(
     Args:
         arcs: ``(src, dst, label)``, ``(src, dst, label, penalty)``,
             ``(src, dst, ilabel, olabel)`` or ``(src, dst, ilabel, olabel, penalty)``; of four,
-            the last is a penalty if and only if it is a float. Labels are integers >= 0 or
-            strings, epsilon is ``None``, ``"ε"`` or ``EPSILON``.
+            the last is a penalty if and only if it is a float. Labels are integers >= 0 (of
+            numpy or torch, too) or strings, epsilon is ``None``, ``"ε"`` or ``EPSILON``.
         start, final: a node, several, or a mapping from node to penalty.
         penalties: a tensor ``[A]`` instead of numbers in the arcs.
         symbols, isymbols, osymbols: tables; where labels are strings and no table is given, one
@@ -337,7 +338,7 @@ def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]
     """Return (src, dst, input, output, penalty) of arc i in one of its four forms."""
     if not isinstance(arc, tuple | list) or not 3 <= len(arc) <= 5:
         raise GraphError(f"arc {i} is {arc!r}; an arc is (src, dst, label[, olabel][, penalty])")
-    src, dst, label, *rest = arc
+    src, dst, label, *rest = map(plain, arc)
     for end, node in (("source", src), ("destination", dst)):
         if not isinstance(node, int | np.integer):
             raise GraphError(f"arc {i} has {end} {node!r}; nodes are integers")
@@ -360,6 +361,17 @@ def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]
             f"a penalty is written as a float, {float(rest[0])}"
         )
     return src, dst, label, rest[0], 0.0
+
+
+def plain(value: Any) -> Any:
+    """Return the number in a tensor that is a single integer, a label or node; the rest as it is.
+
+    >>> plain(torch.tensor([3, 1])[0]), plain("a"), plain(torch.tensor(0.5))
+    (3, 'a', tensor(0.5000))
+    """
+    if not isinstance(value, torch.Tensor) or value.ndim or value.dtype == torch.bool:
+        return value
+    return value if value.is_floating_point() or value.is_complex() else value.item()
 
 
 def label_of(i: int, label: Label, table: SymbolTable | None) -> int:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.batch import GraphBatch
-from gtn.construction import check_no_numbers, label_of
+from gtn.construction import check_no_numbers, label_of, plain
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_symbols, check_table
 from gtn.indexes import integers
@@ -188,7 +188,8 @@ def _items(labels: Any) -> Row:
         raise GraphError(f"{labels!r} is no string: give a text, or a sequence of labels")
     if isinstance(labels, str):
         check_text(labels)
-    return list(items)
+        return list(labels)
+    return [plain(item) for item in items]
 
 
 def check_text(text: str) -> None:

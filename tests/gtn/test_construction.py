@@ -382,6 +382,24 @@ def test_a_string_of_a_tensor():
     assert gtn.string(torch.tensor([3, 1])).ilabels.tolist() == [3, 1]
 
 
+def test_labels_and_nodes_may_be_elements_of_tensors():
+    zero, one, label = torch.tensor([0, 1, 7])
+    for arc in ((zero, one, label), (zero, one, label, label), (0, one, label, 7, 0.0)):
+        assert gtn.equal(gtn.from_arcs([arc], final=one), gtn.from_arcs([(0, 1, 7)], final=1))
+    assert gtn.string([label, one]).ilabels.tolist() == [7, 1]
+    assert gtn.strings([[label], [one, 0]]).ilabels.tolist() == [7, 1, 0]
+    builder = gtn.Builder()
+    builder.add_node(start=True)
+    builder.add_node(final=True)
+    builder.add_arc(zero, one, label)
+    assert gtn.equal(builder.build(), gtn.string([7]))
+    for wrong in (torch.tensor(True), torch.tensor(1.0), torch.tensor([1])):
+        with pytest.raises(GraphError, match="arc 0 has source"):
+            gtn.from_arcs([(wrong, 1, 7)], final=1)
+        with pytest.raises(GraphError, match="arc 0 has label"):
+            gtn.string([wrong])
+
+
 def test_penalties_with_gradients_come_in_one_tensor():
     penalty = torch.tensor(1.0, requires_grad=True)
     with pytest.raises(GraphError, match=r"arc 0 has the tensor .*penalties="):
