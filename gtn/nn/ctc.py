@@ -85,9 +85,9 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
     equal labels that follow each other need a blank between them. O(sum of U).
 
     Args:
-        targets: label sequences (lists, arrays or tensors), or a padded tensor ``[B, U]``, or a
-            tensor of all labels, one target after the other, as torch takes them.
-        target_lengths: of the targets in one tensor, ``[B]``.
+        targets: label sequences (lists, arrays or tensors), or a tensor ``[B, U]``, padded with
+            -1, or a tensor of all labels, one target after the other, as torch takes them.
+        target_lengths: of the targets in one tensor, ``[B]``, whose padding may be any number.
 
     Raises:
         GraphError: a blank or a negative label in a target, naming the sample.
@@ -181,8 +181,9 @@ class CTCLoss(Criterion):
         Args:
             emissions: penalties ``[B, T, C]`` with B targets, or ``[T, C]`` with one; those of
                 half precision are widened to float32.
-            targets: label sequences; or, with ``target_lengths [B]``, a padded tensor ``[B, U]``
-                or one of all labels, one target after the other.
+            targets: label sequences; a tensor ``[B, U]``, padded with -1; or, with
+                ``target_lengths [B]``, one padded with any number, or one of all labels, one
+                target after the other.
             lengths: frames of each, ``[B]``.
 
         Raises:

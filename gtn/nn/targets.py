@@ -287,10 +287,13 @@ def label_rows(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the labels of all targets, one after the other, and the length of each.
 
+    Unless lengths are given, the rows of a tensor are padded with epsilon, as those that other
+    criteria take.
+
     Args:
         targets: sequences of labels, a padded tensor ``[B, U]``, or a tensor of all labels, one
             target after the other.
-        target_lengths: of the targets in a tensor, ``[B]``; otherwise each is taken whole.
+        target_lengths: of the targets in a tensor, ``[B]``; other targets are taken whole.
         check: whether to look for negative numbers in a padded tensor, too.
 
     Raises:
@@ -305,6 +308,9 @@ def label_rows(
         if target_lengths is not None:
             lengths = _lengths(target_lengths, most)
             labels = table[np.arange(table.shape[1]) < lengths[:, None]]
+        elif (table == EPSILON).any():
+            written = table != EPSILON
+            lengths, labels = written.sum(1), table[written]
         if labels.dtype.kind in "iu" and not (
             (check and labels.min(initial=0) < 0) or labels.max(initial=0) > _MOST
         ):
@@ -333,7 +339,9 @@ def _hint(targets: LabelTargets, target_lengths: Any, b: int, row: NDArray[Any])
 def padding_hint(targets: LabelTargets, target_lengths: Any) -> str:
     """Return how padding is left out, if targets may have some."""
     table = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2
-    return "; target_lengths says where padding begins" if table and target_lengths is None else ""
+    if not table or target_lengths is not None:
+        return ""
+    return "; rows are padded with -1, or target_lengths says where padding begins"
 
 
 def _whole_numbers(target_lengths: Any) -> NDArray[Any]:

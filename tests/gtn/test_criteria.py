@@ -347,11 +347,10 @@ def test_what_would_be_right_for_wrong_targets_of_emissions(loss):
             loss(emissions, texts)
     with pytest.raises(GraphError, match=r"sample 1 is \['c', 'a'\]; .* table\.encode\(symbols\)"):
         loss(emissions, [[1], ["c", "a"]])
-    for fill in (-1, -100):
-        padded = torch.tensor([[1, 2], [1, fill]])
-        with pytest.raises(GraphError, match=r"sample 1 .*; target_lengths says where padding"):
-            loss(emissions, padded)
-        assert loss(emissions, padded, target_lengths=[2, 1]).isfinite()
+    padded = torch.tensor([[1, 2], [1, -100]])
+    with pytest.raises(GraphError, match=r"sample 1 .*; rows are padded with -1, or target_length"):
+        loss(emissions, padded)
+    assert loss(emissions, padded, target_lengths=[2, 1]).isfinite()
     with pytest.raises(GraphError, match=r"integers >= 0 of 32 bits$"):
         loss(emissions, torch.tensor([[1.0], [2.0]]))
     for lengths in ([2, 1.5], torch.tensor([1.0, 2.0])):
@@ -367,9 +366,25 @@ def test_what_would_be_right_for_wrong_targets_of_emissions(loss):
     assert loss(emissions, ([n] for n in (1, 2))) == loss(emissions, [[1], [2]])
 
 
+@pytest.mark.parametrize(
+    "loss", [CTCLoss(), asg(3), MMILoss(gtn.nn.ctc_topology(3))], ids=["ctc", "asg", "mmi"]
+)
+def test_minus_one_pads_the_rows_of_targets_of_every_loss(loss):
+    emissions = torch.randn(3, 4, 3)
+    rows = [[1, 2, 1], [2], [1, 2]]
+    padded = torch.tensor([[1, 2, 1], [2, -1, -1], [-1, 1, 2]])
+    for targets in (padded, padded.numpy(), padded.to(torch.int8)):
+        assert loss(emissions, targets) == loss(emissions, rows)
+    if isinstance(loss, CTCLoss):
+        assert loss(emissions, torch.full((3, 1), -1)) == loss(emissions, [[], [], []])
+    if not isinstance(loss, MMILoss):  # what lengths say is a label is none
+        with pytest.raises(GraphError, match=r"sample 2 .*labels are integers >= 0"):
+            loss(emissions, padded, target_lengths=[3, 1, 3])
+
+
 def test_what_would_be_right_for_padding_by_the_blank():
     padded = torch.tensor([[1, 2], [1, 0]])
-    with pytest.raises(GraphError, match=r"sample 1 contains the blank, label 0; target_lengths"):
+    with pytest.raises(GraphError, match=r"sample 1 contains the blank, label 0; rows are padded"):
         CTCLoss()(torch.zeros(2, 4, 3), padded)
     with pytest.raises(GraphError, match=r"the blank, label 0$"):
         CTCLoss()(torch.zeros(2, 4, 3), padded, target_lengths=[2, 2])
