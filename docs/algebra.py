@@ -32,11 +32,11 @@ HEAD = """\
 Every operation on graphs: what it does, what it takes, in which semirings, what its gradient is,
 where it comes from, and a small example with its picture. All of them take a graph or a
 `GraphBatch`, several starts and finals, cycles and epsilons where a row does not say otherwise
-(`isomorphic`, `to_networkx`, `to_openfst_text` and `Learned` take single graphs);
-arc data follow them. N nodes, A arcs, D arcs of a node, T frames, C classes, U labels, k paths of L
-arcs. In the tropical semiring the best path counts, in the log semiring the sum of exp(-penalty)
-over all paths. *Gathered*: the penalties of the result are picked from those of the operands by
-ordinary torch operations, so that gradients of any order are exact.
+(`isomorphic`, `to_networkx` and `to_openfst_text` take single graphs); arc data follow them. N
+nodes, A arcs, D arcs of a node, T frames, C classes, U labels, k paths of L arcs. In the tropical
+semiring the best path counts, in the log semiring the sum of exp(-penalty) over all paths.
+*Gathered*: the penalties of the result are picked from those of the operands by ordinary torch
+operations, so that gradients of any order are exact.
 
 In pictures, an arc carries its label (`input:output` where they differ, `ε` for epsilon) and its
 penalty in nats; a double circle is a final node.

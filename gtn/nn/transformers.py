@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from gtn.composition import compose
-from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
 from gtn.paths import viterbi_path
 
@@ -21,10 +20,11 @@ class Learned(nn.Module):
     """A graph whose penalties are parameters: ``grammar()`` returns it with their values now.
 
     Args:
-        graph: a single graph; its penalties are the initial values. An infinite penalty (a
-            forbidden arc) stays infinite whatever an optimizer does: it is put back at each call,
-            and the parameter in its place is a zero without a gradient. A ``state_dict`` holds
-            penalties by arc, and is one of graphs with the same arcs in the same order.
+        graph: a graph, or a batch of which each graph learns, such as the kernels of a layer; its
+            penalties are the initial values. An infinite penalty (a forbidden arc) stays infinite
+            whatever an optimizer does: it is put back at each call, and the parameter in its place
+            is a zero without a gradient. A ``state_dict`` holds penalties by arc, and is one of
+            graphs with the same arcs in the same order.
 
     >>> import gtn
     >>> grammar = Learned(gtn.string("34"))
@@ -37,8 +37,6 @@ class Learned(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         check_graph(graph)
-        if graph.topology.is_batch:
-            raise GraphError("Learned takes a single graph; one of a batch is batch[i]")
         self.graph = graph.detach()
         for name in ("penalties", "start_penalties", "final_penalties"):
             initial = getattr(self.graph, name)

@@ -123,9 +123,21 @@ def test_learned_penalties_are_parameters_that_save_and_load():
     assert learned.float()().penalties.dtype == torch.float32
 
 
-def test_learned_takes_one_graph():
-    with pytest.raises(GraphError, match="single graph"):
-        Learned(gtn.GraphBatch.from_graphs([gtn.string("a")]))
+def test_learned_takes_a_batch_whose_graphs_learn_each_for_itself():
+    learned = Learned(gtn.nn.ctc_graphs([[1], [2, 1]])).double()
+    kernels = learned()
+    assert isinstance(kernels, gtn.GraphBatch)
+    emissions = torch.rand(4, 3, dtype=torch.float64)
+    gtn.dense.forward_penalty(emissions, kernels)[1].backward()
+    bounds = kernels.topology.arc_offsets
+    assert (learned.penalties.grad[: bounds[1]] == 0).all()
+    assert learned.penalties.grad.sum().item() == pytest.approx(4)  # an arc a frame
+    assert learned.final_penalties.grad.sum().item() == pytest.approx(1)
+    other = Learned(gtn.nn.ctc_graphs([[1], [2, 1]])).double()
+    with torch.no_grad():
+        learned.penalties.normal_()
+    other.load_state_dict(learned.state_dict())
+    assert gtn.equal(other(), learned())
 
 
 # -- criteria ----------------------------------------------------------------------------------
