@@ -191,6 +191,8 @@ def intersect(
 class ComposePlan:
     """The structure of a composition: made once, applied to any penalties.
 
+    Of graphs whose symbols have different tables, or with failure arcs: :meth:`of`.
+
     Args:
         a, b: topologies, of graphs or of batches.
         filter: as in :func:`compose`.
@@ -281,6 +283,40 @@ class ComposePlan:
             failures=failures,
         )
 
+    @classmethod
+    def of(
+        cls, a: Graph, b: Graph, *, filter: str = "sequence", failure: int | str | None = None
+    ) -> ComposePlan:
+        """Return the plan of ``compose(a, b)``, for graphs with these topologies and tables.
+
+        Args:
+            a, b: graphs or batches, with any penalties.
+            filter, failure: as in :func:`compose`.
+
+        Raises:
+            GraphError, SymbolError: as :func:`compose`.
+
+        A model that backs off, behind what has more symbols than it; its penalties may be learned:
+
+        >>> import gtn, torch
+        >>> model = gtn.from_arcs([(0, 1, "b", 0.5), (0, 0, "a"), (1, 0, gtn.BACK_OFF)], final=1)
+        >>> seen = gtn.linear(torch.zeros(3, 3), symbols=gtn.SymbolTable("-ab"))
+        >>> plan = ComposePlan.of(seen, model)
+        >>> gtn.equal(plan(seen, model), seen @ model)
+        True
+        """
+        check_graph(a, b)
+        check_left(a, "a")
+        a, b = in_common_tables(a, b)
+        return cls(
+            a.topology,
+            b.topology,
+            filter=filter,
+            relabel=relabelling(a.osymbols, b.isymbols, "match"),
+            failure=failure_label(b, failure),
+            acceptor=is_acceptor(a) and is_acceptor(b),
+        )
+
     @property
     def topology(self) -> Topology:
         """The topology of the result."""
@@ -320,17 +356,18 @@ class ComposePlan:
         if symbols not in ("match", "ignore"):
             raise SymbolError(f"symbols={symbols!r}; known are 'match' and 'ignore'")
         if symbols == "match":
+            a, b = in_common_tables(a, b)
             if not self._relabels and a.osymbols != b.isymbols:
                 raise SymbolError(
-                    "a writes symbols of another table than b reads; plan with relabel=, the "
-                    "second result of a.osymbols.merge(b.isymbols), or call with "
-                    'symbols="ignore"'
+                    "a writes symbols of another table than b reads; plan with ComposePlan.of(a, "
+                    'b), or call with symbols="ignore"'
                 )
             check_left(a, "a")
             own = failure_label(b, self._failure)
             if own != self._failure:
                 raise GraphError(
-                    f"b has failure arcs that read {BACK_OFF!r}; plan with failure={own}, its label"
+                    f"b has failure arcs that read {BACK_OFF!r}; plan with ComposePlan.of(a, b), "
+                    f"or with failure={own}, its label"
                 )
         return self._product.graph([a, b], suffixes)
 

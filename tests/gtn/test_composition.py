@@ -606,13 +606,40 @@ def test_finals_behind_many_ways_back_are_found(monkeypatch, room):
 def test_a_plan_does_not_take_numbers_for_symbols():
     a, b = (gtn.string("a", symbols=gtn.SymbolTable(text)) for text in ("ab", "ba"))
     plan = gtn.ComposePlan(a.topology, b.topology)
-    with pytest.raises(SymbolError, match="plan with relabel="):
+    with pytest.raises(SymbolError, match=r"plan with ComposePlan\.of\(a, b\)"):
         plan(a, b)
     assert plan(a, b, symbols="ignore").num_arcs == 0
     with pytest.raises(SymbolError, match="symbols='none'"):
         plan(a, b, symbols="none")
     relabelled = gtn.ComposePlan(a.topology, b.topology, relabel=a.osymbols.merge(b.isymbols)[1])
     assert relabelled(a, b).num_arcs == (a @ b).num_arcs == 1
+
+
+def test_a_plan_of_graphs_is_that_of_their_composition():
+    """Of other tables, of failure arcs, of a graph without labels or table, and of batches."""
+    letters = gtn.linear(torch.rand(3, 3), symbols=gtn.SymbolTable("-ab"))
+    arcs = [(0, 1, "b", 0.5), (0, 0, "a", 0.25), (1, 0, gtn.BACK_OFF, 1.0)]
+    backs_off = gtn.from_arcs(arcs, final={1: 0.5})
+    marked = gtn.from_arcs([(0, 1, "b"), (1, 0, "#", None)], final=1)
+    doubled = gtn.from_arcs([(0, 0, "a", "aa", 0.5), (0, 0, "b", None)], final=0)
+    silent = gtn.from_arcs([(0, 1, None, 2.0)], final=1)
+    batch = gtn.strings(["ab", "b", ""])
+    pairs = [(letters, backs_off), (doubled, batch[2]), (letters, doubled), (batch, backs_off)]
+    pairs += [(silent, letters), (letters, silent), (batch, letters), (letters, gtn.string("ba"))]
+    for a, b in pairs:
+        plan = ComposePlan.of(a, b)
+        assert gtn.equal(plan(a, b), a @ b)
+        other = a.with_penalties(a.penalties + 1)
+        assert gtn.equal(plan(other, b), other @ b)
+        assert gtn.equal(pickle.loads(pickle.dumps(plan))(a, b), a @ b)
+    plan = ComposePlan.of(letters, marked, failure="#")
+    assert gtn.equal(plan(letters, marked), compose(letters, marked, failure="#"))
+    with pytest.raises(GraphError, match="writes the failure label"):
+        ComposePlan.of(backs_off, backs_off)
+    with pytest.raises(SymbolError, match="give b one"):
+        ComposePlan.of(letters, gtn.string([0]))
+    with pytest.raises(GraphError, match="a graph is needed"):
+        ComposePlan.of(letters.topology, letters.topology)
 
 
 @pytest.mark.parametrize("seed", range(10))
