@@ -182,7 +182,7 @@ def _subsets(
             "more with max_nodes. If the graph has cycles there may be no end to it (two cycles "
             "that read the same string with different penalties, from nodes that one string "
             "reaches): merge residual penalties that are further apart with delta, or leave "
-            "the graph as it is"
+            "the graph as it is. A lattice has fewer subsets if it is pruned first (gtn.prune)"
         )
     if status == kernels.TOO_LONG:
         raise GraphError(
