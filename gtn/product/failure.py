@@ -71,7 +71,8 @@ class FailureArcs:
         for arc in found[(written != EPSILON) & (written != label)][:1].tolist():
             raise GraphError(
                 f"failure arc {arc} writes label {t.olabels[arc]}; a failure arc writes nothing "
-                f"(EPSILON, or the failure label {label} in an acceptor)"
+                f"(EPSILON, or the failure label {label} in an acceptor). Where arcs are made for "
+                f"each symbol of a table, that of failure arcs, {BACK_OFF!r}, has none"
             )
         arcs = np.full(t.num_nodes, -1, dtype=np.int32)
         arcs[t.src[found]] = found
