@@ -67,15 +67,19 @@ beam [another](speech.md#training-through-the-beam).
 
 Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
 `optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
-semiring="tropical")`. `cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l,
-after=r, alphabet=symbols)`, whose penalties can be learned. The rule of a dictionary is
-`rewrite(dict(pairs), before="^|[ ]", after="[ ]|$", alphabet=letters)`: one of 20,000 words takes
-1.3 s, and one of 300 words a tenth of pynini's time, which grows faster (`python -m benchmarks
---case rewrite`, on a two-core AMD EPYC). Without contexts a word may begin at each letter, and the
-rule has the more arcs. A word is looked up in a large graph by
-`gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one costs what
-it finds. Many at once are `gtn.strings(words) @ graph`. Of `paths()`, `gtn.n_best(a, count)` gives
-as many as are asked for, best first, all if there are fewer.
+semiring="tropical")`. Of its `pynutil`, `insert(a)` is `gtn.cross(gtn.string(""), a)`, `delete(a)`
+is `gtn.cross(a, gtn.string(""))`, and `add_weight(a, w)` is `a.with_penalties(a.penalties,
+start_penalties=a.start_penalties + w)`; with a weight for each in the place of `w`, before
+`united()`, it is that of the pairs of a `string_map`. A symbol in brackets (`"[pl]"`) is in a table
+as any other, and in a list of symbols: `gtn.string([*"cat", "[pl]"])`. `cdrewrite(tau, l, r,
+sigma)` is `grammars.rewriting.rewrite(tau, before=l, after=r, alphabet=symbols)`, whose penalties
+can be learned. The rule of a dictionary is `rewrite(dict(pairs), before="^|[ ]", after="[ ]|$",
+alphabet=letters)`: one of 20,000 words takes 1.3 s, and one of 300 words a tenth of pynini's time,
+which grows faster (`python -m benchmarks --case rewrite`, on a two-core AMD EPYC). Without contexts
+a word may begin at each letter, and the rule has the more arcs. A word is looked up in a large
+graph by `gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one
+costs what it finds. Many at once are `gtn.strings(words) @ graph`. Of `paths()`, `gtn.n_best(a,
+count)` gives as many as are asked for, best first, all if there are fewer.
 
 Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
 `Decoder.stream()` of `grammars.decoding`; its `settle` is the partial traceback of Kaldi, and
