@@ -63,7 +63,9 @@ alignments))` is `gtn.dense.forward_penalty(emissions, alignments)`, sign change
 product. What is built there by hand for CTC is `gtn.nn.CTCLoss`, for auto segmentation
 `gtn.nn.ASGLoss`, for word pieces with several decompositions [a section on
 speech](speech.md#word-pieces-whose-segmentation-is-not-known), for training through a search by
-beam [another](speech.md#training-through-the-beam).
+beam [another](speech.md#training-through-the-beam), and so for [partial
+labels](speech.md#texts-of-which-labels-are-missing) and [convolutions with
+transducers](speech.md#convolution-with-transducers).
 
 Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
 `optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
