@@ -15,6 +15,7 @@ from benchmarks.cases.look_up import LOOK_UP
 from benchmarks.cases.n_best import N_BEST
 from benchmarks.cases.rewrite import REWRITE
 from benchmarks.cases.startup import STARTUP
+from benchmarks.cases.stream import STREAM
 from benchmarks.cases.viterbi import VITERBI
 
 __all__ = ["CASES"]
@@ -33,6 +34,7 @@ CASES: dict[str, Case] = {
         N_BEST,
         DECODE,
         DECODE_WORDS,
+        STREAM,
         LOOK_UP,
         REWRITE,
         GROWTH,

@@ -10,14 +10,17 @@ import pytest
 from demos.processes import processes
 
 WAITING = """
-import os, sys, time
+import os, signal, sys, time
 from demos.processes import processes
+# Jobs that a shell runs in the background ignore it; and just before a sleep it would wait.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with processes(2) as pool:
     for one in [pool.submit(time.sleep, 0.01) for _ in range(8)]:
         one.result()
     print("ready", flush=True)
     pool.submit(time.sleep, 0.5)
-    time.sleep(60)
+    for _ in range(600):
+        time.sleep(0.1)
 """
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")

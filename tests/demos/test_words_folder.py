@@ -186,7 +186,8 @@ def test_a_word_without_end_among_the_labels_spoils_no_other(tmp_path):
 
 def test_options_of_other_data_are_refused(tmp_path):
     folder = folder_of(tmp_path, {"hand.json": "hand"})
-    for options in (["--side", "test"], ["--characters", "x"], ["--system", "both"]):
+    network = str(folder / "hand.json")  # a file that is there
+    for options in (["--side", "test"], ["--characters", network], ["--system", "both"]):
         done = run(folder, *options)
         assert done.exit_code == 2
         assert options[0] in done.stderr
