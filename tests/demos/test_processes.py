@@ -12,7 +12,7 @@ from demos.processes import processes
 WAITING = """
 import os, signal, sys, time
 from demos.processes import processes
-# Jobs that a shell runs in the background ignore it; and just before a sleep it would wait.
+# A shell's jobs in the background ignore it; just before a long sleep it would not be heard.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with processes(2) as pool:
     for one in [pool.submit(time.sleep, 0.01) for _ in range(8)]:
