@@ -76,7 +76,7 @@ start_penalties=a.start_penalties + w)`; with a weight for each in the place of 
 as any other, and in a list of symbols: `gtn.string([*"cat", "[pl]"])`. `cdrewrite(tau, l, r,
 sigma)` is `grammars.rewriting.rewrite(tau, before=l, after=r, alphabet=symbols)`, whose penalties
 can be learned. The rule of a dictionary is `rewrite(dict(pairs), before="^|[ ]", after="[ ]|$",
-alphabet=letters)`: one of 20,000 words takes 1.3 s, and one of 300 words a tenth of pynini's time,
+alphabet=letters)`: one of 20,000 words takes 1.1 s, and one of 300 words a tenth of pynini's time,
 which grows faster (`python -m benchmarks --case rewrite`, on a two-core AMD EPYC). Without contexts
 a word may begin at each letter, and the rule has the more arcs. A word is looked up in a large
 graph by `gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one
