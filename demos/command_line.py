@@ -31,6 +31,7 @@ __all__ = [
     "figures_to_write",
     "file_to_write",
     "folder_to_write",
+    "labelled",
     "page_to_write",
     "refuse_given",
     "require_file",
@@ -136,6 +137,11 @@ def require_file(path: Path | None) -> None:
     if path is not None and not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
         raise FileNotFoundError(f"{path}: {what}")
+
+
+def labelled(data: Path | None) -> Path | None:
+    """Return what ``--data`` names if it is a folder of one's own, with ``labels.csv``."""
+    return data if data is not None and (data / "labels.csv").is_file() else None
 
 
 def require_folder(path: Path | None) -> None:

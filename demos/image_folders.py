@@ -106,13 +106,18 @@ def make_way(folder: Path, names: Collection[str]) -> None:
     So no text of before stands beside an image of now, wherever the writing ends.
 
     Raises:
-        ValueError: it has other files, whose texts would be lost; it is left as it is.
+        ValueError: it has other files, whose texts would be lost, or cannot be read; it is left
+            as it is.
     """
     labels, ours = folder / "labels.csv", set(names)
     if not labels.exists():
         return
-    with labels.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
-        others = [row.get("file") for row in csv.DictReader(lines) if row.get("file") not in ours]
+    try:
+        with labels.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
+            files = [row.get("file") for row in csv.DictReader(lines, strict=True)]
+    except csv.Error as error:  # a quote that is not closed hides the rows behind it
+        raise ValueError(f"{labels}: cannot be read: {error}; choose another folder") from error
+    others = [file for file in files if file not in ours]
     if others:
         raise ValueError(
             f"{labels} has the text of {others[0] or 'other files'}, which is not written now, and "

@@ -18,6 +18,7 @@ from demos.command_line import (
     figures_to_write,
     file_to_write,
     folder_to_write,
+    labelled,
     refuse_given,
     require_file,
     require_known,
@@ -111,8 +112,7 @@ class Train:
     @property
     def own(self) -> Path | None:
         """The data, if they are digits of one's own: a folder with ``labels.csv``."""
-        is_own = self.data is not None and (self.data / "labels.csv").is_file()
-        return self.data if is_own else None
+        return labelled(self.data)
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,7 @@ class Evaluate:
     @property
     def own(self) -> Path | None:
         """The data, if they are digits of one's own: a folder with ``labels.csv``."""
-        is_own = self.data is not None and (self.data / "labels.csv").is_file()
-        return self.data if is_own else None
+        return labelled(self.data)
 
 
 @dataclass(frozen=True)

@@ -156,3 +156,8 @@ def test_texts_of_files_that_are_not_written_are_not_lost(tmp_path):
     (tmp_path / "labels.csv").write_text("something else\nof mine\n")
     with pytest.raises(ValueError, match=r"has the text of other files"):
         write_fields(tmp_path, "test", 2)
+    hidden = 'file,text\ntest_000.png,"12\nmine.png,34\n'  # behind a quote that is not closed
+    (tmp_path / "labels.csv").write_text(hidden)
+    with pytest.raises(ValueError, match=r"labels\.csv: cannot be read: .* another folder"):
+        write_fields(tmp_path, "test", 2)
+    assert (tmp_path / "labels.csv").read_text() == hidden

@@ -235,9 +235,11 @@ def test_a_folder_of_kept_ink_grows_and_others_are_left_alone(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "0031.json").write_text("[]")
     assert kept.keep(write_word("it"), "it") == "0032.json"
-    (tmp_path / "labels.csv").write_bytes(b"file,text\n\xff")
-    with pytest.raises(InkError, match=r"labels\.csv: cannot be read"):
-        kept.keep(write_word("it"), "it")
+    for unreadable in (b"file,text\n\xff", b'file,text\n0007.json,"old\n0009.json,new\n'):
+        (tmp_path / "labels.csv").write_bytes(unreadable)
+        with pytest.raises(InkError, match=r"labels\.csv: cannot be read"):
+            kept.keep(write_word("it"), "it")
+        assert (tmp_path / "labels.csv").read_bytes() == unreadable
     (tmp_path / "labels.csv").write_text("name,file,text\n")
     with pytest.raises(InkError, match=r"labels\.csv:1: ink is kept in columns file,text"):
         KeptInk(tmp_path)

@@ -12,6 +12,7 @@ import typer
 from demos.command_line import (
     Seed,
     folder_to_write,
+    labelled,
     refuse_given,
     require_file,
     require_known,
@@ -165,8 +166,7 @@ class Train:
     @property
     def own(self) -> Path | None:
         """The data, if they are words of one's own: a folder with ``labels.csv``."""
-        is_own = self.data is not None and (self.data / "labels.csv").is_file()
-        return self.data if is_own else None
+        return labelled(self.data)
 
 
 @dataclass(frozen=True)

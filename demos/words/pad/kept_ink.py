@@ -74,7 +74,7 @@ class KeptInk:
             return [HEADER]
         try:
             with labels.open(newline="", encoding="utf-8-sig") as lines:
-                rows = [row for row in csv.reader(lines) if row]
+                rows = [row for row in csv.reader(lines, strict=True) if row]
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InkError(f"{labels}: cannot be read: {error}") from error
         if rows[:1] != [HEADER]:
