@@ -7,25 +7,24 @@ __all__ = ["PAGE"]
 PAGE = """\
 # Lines of digits: the space displacement network
 
-`python -m demos.strings` reads a line without segmenting it (the paper's section VII): a
-recogniser of single characters is swept over the whole line in one convolutional pass, a
-transducer of character models makes a string of its outputs, and one loss, eq. 17, trains both
-from strings alone. This page is written by `python -m demos.strings report` from
-`results/strings`.
+`python -m demos.strings` reads a line without segmenting it (the paper's section VII): a recognizer
+of single characters is swept over the whole line in one convolutional pass, a transducer of
+character models turns its outputs into a string, and one loss, eq. 17, trains both from strings
+alone. `python -m demos.strings report` writes this page from `results/strings`.
 
 | step | what it does | where |
 |---|---|---|
 | network | any LeNet-5, or a network for lines, at every position: penalties `[B, T, C]` | `recognizers/sdnn.py`, `lenet.py`, `lines/network.py` |
-| character models | neighbouring outputs of one class are one character; blanks between; different characters on contiguous outputs are forbidden; 31 learned penalties | `grammars/characters.py` |
+| character models | neighbouring outputs of one class are one character; two characters need a blank between them; 31 learned penalties | `grammars/characters.py` |
 | grammar | none, or any: a regular expression, amounts, a fixed length | `grammars/` |
 | Viterbi | the best path, frame by frame; its string's posterior exp(-E_dforw) is the confidence | `gtn.dense` |
 
 ![A line, what was read, and the outputs](strings/clean.svg)
 
 *A line of the test; under it the characters, each between the first and the last position that
-read it; then the network's outputs, one column for every second pixel, the darker the more
-probable (the paper's Figs. 25 and 26); the best path in red. Below the same with a tenth of the
-pixels inverted.*
+read it; then the network's outputs, one column for every second pixel, darker where more probable
+(the paper's Figs. 25 and 26), with the best path in red. The second line has a tenth of its pixels
+inverted.*
 
 ![A line with noise](strings/noise.svg)
 
@@ -48,23 +47,23 @@ python -m demos.strings spot pages/page_000.png --what 1 --picture found.svg
 python -m demos.strings speed && python -m demos.strings report
 ```
 
-`speed` of a `--checkpoint` of one's own writes its figures beside it.
+For a `--checkpoint` of your own, `speed` writes its figures beside it.
 
 ## Strings
 
-The test is fixed: 10,000 strings of 1 to 10 of MNIST's *test* digits, the gap between the boxes
-of neighbours drawn uniformly from -1 to 4 pixels, in 5% of the gaps a character missing; the same
-with a tenth of all pixels inverted; and free strings of varied size, slant and baseline, their
-boxes overlapping by up to 4 pixels. Training draws from the training digits by the same recipes
+There are three fixed tests: 10,000 strings of 1 to 10 of MNIST's *test* digits, with gaps between
+the boxes of neighbours drawn uniformly from -1 to 4 pixels and a character missing in 5% of the
+gaps; the same with a tenth of all pixels inverted; and free strings of varied size, slant and
+baseline, with boxes that overlap by up to 4 pixels. Training uses the training digits and the same
+recipes
 ({{ (100 * settings.free) | round | int }}% of the batches free, half of the lines with noise).
 
-Three stages are compared. *Characters*: steps on {{ settings.windows }} windows each, a character
-between two neighbours or, in 40% of them, none (blank), as in the paper; the
-transducer's penalties are zero. *The transducer alone*: its penalties learned from strings, the
-network as it is, to see what is due to them. *Strings*: steps on {{ settings.lines }} lines and
-their texts each, network and transducer, from where the characters ended. Errors in %, the mean
-over the seeds and their range; a string is wrong if any character is;
-character errors are edit distances.
+Three stages are compared. *Characters*: each step learns {{ settings.windows }} windows with a
+character between two neighbours or, in 40% of them, none (blank), as in the paper; the transducer's
+penalties are zero. *The transducer alone*: only its penalties are learned, from strings, to see how
+much they contribute. *Strings*: each step learns {{ settings.lines }} lines from their texts, network
+and transducer together, starting from the characters stage. Errors are in %, the mean over the seeds
+and their range; a string is wrong if any character is; character errors are edit distances.
 
 {% for reader in readers %}
 ### `--network {{ reader.name }}` ({{ "{:,}".format(reader.parameters) }} parameters, {{ seeds[reader.name] }} seed{{ "s" if seeds[reader.name] > 1 else "" }})
@@ -79,8 +78,8 @@ character errors are edit distances.
 
 Global training cuts the string error of the network trained on characters by
 {{ cuts[reader.name]["characters clean"] }}% on clean strings and by
-{{ cuts[reader.name]["characters noise"] }}% on noisy ones; where the transducer had been tuned
-first, by {{ cuts[reader.name]["transducer clean"] }}% and
+{{ cuts[reader.name]["characters noise"] }}% on noisy ones; compared with the tuned transducer, by
+{{ cuts[reader.name]["transducer clean"] }}% and
 {{ cuts[reader.name]["transducer noise"] }}%. All three stages took
 {{ [minutes[reader.name] | first, minutes[reader.name] | last] | unique | join(" to ") }} minutes on one core of {{ machine }}, shared with
 other work.
@@ -88,28 +87,28 @@ other work.
 {% endfor %}
 ## What was chosen
 
-* **The network.** LeNet-5 has an output for every fourth pixel; two ones side by side are five
+* **The network.** LeNet-5 has an output for every fourth pixel, but two ones side by side are five
   pixels apart and need a blank between them. So a LeNet is swept twice, shifted by two pixels
-  (`step=2`), and the default is a network that halves the positions along the line only once.
+  (`step=2`), and the default network halves the positions along the line only once.
 * **The transducer.** The paper does not print its topology. Here a blank must stand between two
   characters; with `touch=0.0` contiguous characters are allowed, and the same function gives
   connectionist temporal classification exactly (tested against `torch.nn.functional.ctc_loss`).
-* **Blanks.** Proportion and gaps are open in the paper: 40% of the windows, gaps uniform; a
-  quarter of the blanks lies before the first or after the last character.
-* **Half precision.** While learning, the network's products are bfloat16, which is twice as fast
-  where the processor has them, unless `--no-bfloat16` is given; reading is in float32.
+* **Blanks.** The paper leaves proportion and gaps open. Here 40% of the windows are blank, gaps are
+  uniform, and a quarter of the blanks lies before the first or after the last character.
+* **Half precision.** Training computes the network in bfloat16, which is twice as fast on processors
+  that support it, unless `--no-bfloat16` is given; reading uses float32.
   {% if float32_runs %}
-  In float32 were trained: {{ float32_runs | join(", ") }}.
+    Trained in float32: {{ float32_runs | join(", ") }}.
   {% endif %}
 
 {% if own %}
 ## Lines of your own
 
-With `train --data DIR` half of the batches of lines are drawn from a folder with `labels.csv`,
-another variant of each line every time; what cannot be learned (other characters than digits, a
-text too long for its line, a broken file) is named and left out. `evaluate` leaves out only what
-is no image (`left_out` in its line of JSON); a text of other characters is an error, named, too,
-and counted under `not_written`: the figures are not the better for what the reader cannot write.
+With `train --data DIR` half of the batches of lines come from a folder with `labels.csv`, each line
+distorted anew every time. Lines that cannot be learned (characters other than digits, a text too
+long for its line, a broken file) are named and left out. `evaluate` leaves out only files that are
+not images (`left_out` in its JSON); a text with other characters is named, counts as an error, and
+is counted under `not_written`, so that what the reader cannot write does not improve its figures.
 
 {% for run in own %}
 Here {{ run.own_lines }} lines of the folder `{{ run.data }}`
@@ -125,14 +124,14 @@ Here {{ run.own_lines }} lines of the folder `{{ run.data }}`
 {% endfor %}
 
 {% endfor %}
-The reader of [checks](checks.md), whose network is larger and sees higher lines, reads amount
-fields better.
+The reader of [checks](checks.md) reads amount fields better: its network is larger and sees higher
+lines.
 
 {% endif %}
 ## Speed
 
 On one core of {{ speed.machine }}, network `{{ speed.network }}`, with transducer, best path and
-confidence; medians of 30 readings of one line alone, in processor time.
+confidence: processor time for one line alone, the median of 30 readings.
 
 | line | ms | of which network | microseconds for each pixel column |
 |---|---|---|---|
@@ -140,8 +139,8 @@ confidence; medians of 30 readings of one line alone, in processor time.
 | 32 x {{ line.width }} | {{ "%.2f" | format(line.ms) }} | {{ "%.2f" | format(line.network_ms) }} | {{ "%.1f" | format(line.us_per_column) }} |
 {% endfor %}
 
-What one pass saves: LeNet-5 has {{ speed.sweep.windows }} windows on a line of 32 x 400. One
-pass is {{ "%.1f" | format(speed.sweep.multiply_adds / 1e6) }} million multiply-adds and
+What one pass saves: LeNet-5 has {{ speed.sweep.windows }} windows on a line of 32 x 400. One pass
+takes {{ "%.1f" | format(speed.sweep.multiply_adds / 1e6) }} million multiply-adds and
 {{ "%.2f" | format(speed.sweep.ms) }} ms; all windows as one batch
 {{ "%.1f" | format(speed.sweep.multiply_adds_by_windows / 1e6) }} million and
 {{ "%.2f" | format(speed.sweep.ms_by_windows) }} ms; one window after the other
@@ -149,12 +148,12 @@ pass is {{ "%.1f" | format(speed.sweep.multiply_adds / 1e6) }} million multiply-
 
 ## Spotting
 
-A small network, digits and rubbish, is swept over a page at four resolutions, half an octave
-apart: digits from 20 to about 55 pixels high among dots, dashes, crosses, polygons and wavy
-lines. With positions each window has a class, and digits down to 16 pixels are learned, too.
-Without, it is only known which digits are somewhere on the page: for each digit all windows at all
-resolutions are parallel arcs between two nodes, beside an arc "nowhere", and the loss is eq. 17 of
-what is there (the paper's proposal for faces).
+A small network for digits and rubbish is swept over a page at four resolutions, half an octave
+apart, to find digits from 20 to about 55 pixels high among dots, dashes, crosses, polygons and wavy
+lines. Training with positions gives the class of each window, and includes digits down to 16 pixels.
+Training without gives only which digits are somewhere on the page: for each digit
+all windows at all resolutions are parallel arcs between two nodes, beside an arc "nowhere", and the
+loss is eq. 17 for the digits on the page (the paper's proposal for faces).
 
 ![A page, the digits found, and where they are probable](strings/page.svg)
 
@@ -164,7 +163,7 @@ what is there (the paper's proposal for faces).
 | {{ spotter.name }} | {{ spotter.precision }} | {{ "%.3f" | format(spotter.least) }} ({{ spotter.worst }}) | {{ spotter.seeds }} | {{ spotter.steps }} | {{ "%.1f" | format(spotter.minutes) }} |
 {% endfor %}
 
-500 fixed pages of MNIST's test digits; the mean over the ten digits. A find counts if its middle
-is in the digit's box, its height within a factor of two of the box's, and no better find has had
-the same digit.
+Measured on 500 fixed pages of MNIST's test digits; the mean over the ten digits. A detection counts
+if its centre is in the digit's box, its height is within a factor of two of the box's, and no better
+detection has claimed the same digit.
 """

@@ -139,7 +139,7 @@ def _maps(reader: Reader | None) -> str:
     maps = None if reader is None else reader.reader.settings.get("maps")
     if maps is None or tuple(maps) == (8, 25):
         return "84 features"
-    return f"{maps[0]} and {maps[1]} maps in the place of 8 and 25, 84 features"
+    return f"{maps[0]} and {maps[1]} maps instead of 8 and 25, 84 features"
 
 
 def _sides() -> list[Sequence[str]]:
@@ -215,7 +215,7 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         cut, settings = run["cut_by_global_training"], run["configuration"]
         lines.append(
             f"{_name(run)}: training on words cuts the word error with the lexicon by "
-            f"{_percent(cut['word_error'], 0)}% and the character error without by "
+            f"{_percent(cut['word_error'], 0)}% and the character error without it by "
             f"{_percent(cut['char_error_no_lexicon'], 0)}%."
         )
         key = settings["system"], settings["words"], settings["normaliser"]

@@ -7,31 +7,31 @@ __all__ = ["PAGE"]
 PAGE = """\
 # Pen-written words
 
-`python -m demos.words` reads words as a pen wrote them (the paper's section IX): the trajectory is
-laid on four lines, drawn as an annotated image that has forgotten order, direction and speed of
-the strokes, recognised by a convolutional network, and interpreted by a lexicon; network and
-graphs are trained together from words and their texts. Two systems do it: over-segmentation
-(`--system segments`, Fig. 30) and a network swept over the word with character models
-(`--system sdnn`, Fig. 31). This page is written by `python -m demos.words report` from
-`results/words`; all ink on it is our own, written by `demos/words/samples/handwriting.py`.
+`python -m demos.words` reads words as a pen wrote them (the paper's section IX). The trajectory is
+fitted to four lines, drawn as an annotated image without the order, direction and speed of the
+strokes, recognized by a convolutional network, and interpreted by a lexicon; network and graphs are
+trained together from words and their texts. There are two systems: over-segmentation (`--system
+segments`, Fig. 30) and a network swept over the word with character models (`--system sdnn`,
+Fig. 31). `python -m demos.words report` writes this page from `results/words`; all ink on it is
+synthetic, written by `demos/words/samples/handwriting.py`.
 
 | step | what it does | where |
 |---|---|---|
-| normaliser | four lines with common slope and curvature, fitted to the turning points of the pen by EM; the word laid on them, set upright, and its letters made equally wide; read again with other heights of the core, probabilities added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
+| normaliser | fits four lines with common slope and curvature to the turning points of the pen by EM; straightens the word by them, sets it upright and to a common letter width; the word is also read with other heights of the core, and probabilities are added | `recognizers/online/normalization.py`, `slant.py`, `pitch.py` |
 | annotated image | five planes of 20 rows: four orientations and turning | `recognizers/online/amap.py` |
 | network | the paper's layers and field of 20 x 18, {{ maps }} | `recognizers/online/network.py` |
 | segments | cuts at minima, pen lifts and level runs; up to seven pieces together
-{%- if context %}; the network also sees, in five planes more, what stands beside a segment{% endif %} | `recognizers/online/segmentation.py` |
+{%- if context %}; in five more planes the network also sees what stands beside a segment{% endif %} | `recognizers/online/segmentation.py` |
 | character models | left-to-right, learned penalties | `recognizers/online/hmm.py` |
 | lexicon | words as a minimal deterministic transducer | `grammars/lexicon.py` |
-| spelling | in the place of a lexicon: n-grams of letters, with failure arcs | `grammars/ngram.py` |
+| spelling | instead of a lexicon: n-grams of letters, with failure arcs | `grammars/ngram.py` |
 | beam search | composition on the fly, five best words with posteriors | `grammars/decoding.py` |
 
 ## Commands
 
 ```sh
 pip install '.[readers,words]'
-python -m demos.words demo                        # reads our own ink, writes report/words.html
+python -m demos.words demo                        # reads shipped ink, writes report/words.html
 python -m demos.words read word.json page.inkml data/6/own/a.dat --page report/words.html
 python -m demos.words read word.json --lexicon words.txt --json
 python -m demos.words read word.json --free       # any letters, as they follow each other in words
@@ -47,61 +47,60 @@ python -m demos.words report
 ```
 
 `read` takes JSON (`[[[x, y], …], …]`, y downwards, or `{"strokes": …, "label": …, "y": "up"}`),
-InkML, and UNIPEN data files; a file that cannot be read costs one line of error. The page has for
-each word the ink with its lines, the planes, the pieces, both graphs and the five best words. The
-pad listens on 127.0.0.1 alone and loads nothing from elsewhere.
+InkML, and UNIPEN data files; a file that cannot be read costs one line of error. For each word the
+page shows the ink with its lines, the planes, the pieces, both graphs and the five best words. The
+pad listens only on 127.0.0.1 and loads nothing from elsewhere.
 
-`evaluate` takes the same files, one word in each, where `labels.csv` gives their texts, and names
-what it misread. A file that cannot be read is reported and left out. The lexicon is all labels of
-the folder and frequent English, or a `--lexicon FILE`; a word that the file does not have is
-reported and counts as an error, and so does a text of other characters than letters (`not_written`
-in the line of JSON).
+`evaluate` takes the same files, one word in each, with a `labels.csv` that gives their texts, and
+lists what it misread. A file that cannot be read is reported and left out. The lexicon is all labels
+of the folder and frequent English words, or a `--lexicon FILE`. A word that is not in that file is
+reported and counts as an error, and so does a text with other characters than letters
+(`not_written` in the JSON).
 
-`train --task words` learns such a folder beside UNIPEN's words and letters (`--unipen`, or in
-`GTN_DATA`), its words drawn as those of one more contributor; for one hand `adapt` is quicker. The
-last `--holdout` file names, and rows that a column `split` marks as `test`, are not learned, but
-measured; the figures are in `metrics.json` beside `words.safetensors`. Those that `beam` and
-`spelling` measure of a `--checkpoint` of one's own are beside it, too.
+`train --task words` learns such a folder together with UNIPEN's words and letters (`--unipen`, or in
+`GTN_DATA`), treating it as one more contributor; for a single hand `adapt` is quicker. The last
+`--holdout` file names, and rows that a column `split` marks as `test`, are only measured; the figures
+are in `metrics.json` beside `words.safetensors`. For a `--checkpoint` of your own, `beam` and
+`spelling` write their figures beside it, too.
 
 ## How a word is read
 
 ![Words as written, laid on their lines, set upright and to one width, and scaled by their height](words/normaliser.svg)
 
 *What the normaliser does. First column: ascender (red), core (green), base (blue) and descender
-line (violet); a turning point has the colour of the line that it belongs to most. Second: the same
-ink with the lines straight and on their rows; third: set upright, and as wide as
-the number of letters that its ups and downs promise. Last: without the normaliser
-the ink fills the rows by its height alone, so that the size of small letters depends on which
-letters are about.*
+line (violet); a turning point has the colour of its most likely line. Second: the same ink with the
+lines straight and on their rows. Third: set upright, and as wide as suits the number of letters
+estimated from its ups and downs. Last: without the normaliser the ink fills the rows by its height
+alone, so that the size of small letters depends on the other letters.*
 
 ![Planes of an annotated image](words/planes.png)
 
-*The annotated image of the word `{{ shown.word }}`: horizontal, rising, vertical, falling ink, and
-turning. The same strokes in another order, direction or speed give the same picture.*
+*The annotated image of the word `{{ shown.word }}`: horizontal, rising, vertical and falling ink, and
+curvature. The same strokes in another order, direction or speed give the same image.*
 
 {% if shown.pieces %}
 ![Pieces and letters](words/pieces.svg)
 
 ![Segmentation graph](words/segmentation.svg)
 
-*{{ shown.count }} pieces, the letters of the best path above them; the segmentation graph
-({{ shown.segments }} arcs, each with its ink), the best path underlaid.*
+*{{ shown.count }} pieces, with the letters of the best path above them; the segmentation graph
+({{ shown.segments }} arcs, each with its ink), with the best path highlighted.*
 
 ![Interpretation graph](words/interpretation.svg)
 
 *The interpretation graph after recognition and a lexicon of {{ "{:,}".format(shown.lexicon) }}
-words, arcs with penalties in nats; those of the best words are drawn.*
+words; penalties are in nats, and only arcs of the best words are drawn.*
 
 {% endif %}
 ## The test
 
-The ink is the public pack of the UNIPEN collection (release train_r01_v07, CC BY 4.0), which is of
-the kind that the paper's authors used, but not what they used: theirs were {{ paper_words }}
-lower-case words of their own; these are cursive or of mixed style. The pack has the ink of
-{{ contributors }} contributors, with tablets of very different resolution. Writers are split once (`recognizers/online/writers.csv`),
-by contributor and writer; packs that share people stay on one side. No writer of the test or of
-the validation is in training. One institution (`{{ left_out }}`) is left out altogether and
-reported beside the test.
+The ink is the public pack of the UNIPEN collection (release train_r01_v07, CC BY 4.0). It is similar
+to what the paper's authors used, but not the same: theirs were {{ paper_words }} lower-case words
+that they collected; these are cursive or of mixed style. The pack has the ink of
+{{ contributors }} contributors, with tablets of very different resolution. One fixed split
+(`recognizers/online/writers.csv`) divides it by contributor and writer; packs that share people stay
+on one side. No writer of the test or the validation is in training. One institution
+(`{{ left_out }}`) is left out altogether and reported beside the test.
 
 | side | writers of words | words | digits | upper | lower |
 |---|---|---|---|---|---|
@@ -110,15 +109,16 @@ reported beside the test.
 {% endfor %}
 
 The lexicon of the test has all labels of the pack and the most frequent English words, up to
-25,000 (the paper's had 25,461). Capitals count as their small letters.
+25,000 (the paper's had 25,461). Capitals count as small letters.
 {% if lexicon %}
-A word costs {{ lexicon.lexicon_frequency }} times minus log of its frequency, less
-{{ lexicon.lexicon_letter }} nats for each letter. The frequency is mixed of that in English, with a
-share of {{ lexicon.lexicon_seen }} that in the texts that the writers of the training wrote (a reader
-keeps it, as it keeps its network), and with one of {{ lexicon.lexicon_listed }} that of any word of the
-list. These numbers were chosen on 2,598 words of the validation, at most 800 of one contributor.
-Many of the collection's writers were given the same texts: most words of the test stand in those of
-the training, too. In the paper all words cost the same. What each of these brings is said below.
+A word costs {{ lexicon.lexicon_frequency }} times minus the log of its frequency, less
+{{ lexicon.lexicon_letter }} nats for each letter. The frequency is a mixture: a share of
+{{ lexicon.lexicon_seen }} is the frequency in the texts of the training writers (which a reader keeps
+beside its network), a share of {{ lexicon.lexicon_listed }} is uniform over the list, and the rest is
+the frequency in English. These numbers were chosen on 2,598 words of the validation, at most 800 of
+one contributor. Many of the collection's writers were given the same texts, so most words of the
+test are in the training texts, too. In the paper all words cost the same; a table below shows what
+the frequencies bring.
 {% endif %}
 
 ## Isolated characters
@@ -131,10 +131,10 @@ the training, too. In the paper all words cost the same. What each of these brin
 | {{ row | join(" | ") }} |
 {% endfor %}
 
-Errors of a reader that knows whether it reads a digit, a capital or a small letter, as in the
-paper, whose figures are of hand-printed ink collected by its authors. `rbf`: squared distances to
-the 7 x 12 codes of the characters (eq. 7), which stay as they are (fixed) or are trained after the
-first 30% of the passes (adaptive), as in the paper.
+The reader is told whether it reads a digit, a capital or a small letter, as in the paper, whose
+figures are for hand-printed ink collected by its authors. `rbf`: squared distances to the 7 x 12
+codes of the characters (eq. 7), which stay fixed, or are trained after the first 30% of the passes
+(adaptive), as in the paper.
 {% else %}
 Not measured.
 {% endif %}
@@ -142,7 +142,7 @@ Not measured.
 ## Words
 
 Wrong words and wrong characters (insertions, deletions and substitutions), in % of the words and
-characters of the test; "words" is how many of them, evenly taken from all, were read.
+characters of the test; "words" is how many words were read, sampled evenly from all.
 
 | system | trained on | words | lexicon: word | character | none: word | character |
 |---|---|---|---|---|---|---|
@@ -160,7 +160,8 @@ characters of the test; "words" is how many of them, evenly taken from all, were
 Ours are not measured.
 {% else %}
 
-The left-out institution (`{{ left_out }}`), of whose writers nothing was trained on or chosen by:
+The left-out institution (`{{ left_out }}`), whose writers were used neither for training nor for any
+choice:
 
 | system | words | lexicon: word | character | none: word | character |
 |---|---|---|---|---|---|
@@ -168,8 +169,8 @@ The left-out institution (`{{ left_out }}`), of whose writers nothing was traine
 | {{ row | join(" | ") }} |
 {% endfor %}
 
-What the frequency of words brings ("as told": in English and in the texts of the training; of the
-validation words here, evenly taken from all, most are of one contributor, `cec`):
+What the frequency of words brings ("as told": the mixture above; most of the validation words,
+sampled evenly from all, are of one contributor, `cec`):
 
 | system | side | words | frequency | lexicon: word | character |
 |---|---|---|---|---|---|
@@ -188,17 +189,16 @@ Word error of the test with the lexicon, by contributor:
 
 ## Your own hand
 
-`adapt` has a reader learn a hand from a folder of ink with its words: {{ adapting.steps }} steps of
-{{ adapting.batch }} words, drawn from the folder with distortions, by eq. 17; network, geometry and character models
-alike. `pad --keep` makes such a folder. The rate of learning was chosen on writers of the
-validation, after one four times as high (`hands --rate 4e-3`) had been seen to help the writers
-below less.
+`adapt` teaches a reader one hand from a folder of ink with its words: {{ adapting.steps }} steps of
+{{ adapting.batch }} distorted words from the folder, by eq. 17, for network, geometry and character
+models alike. `pad --keep` makes such a folder. The learning rate was chosen on writers of the
+validation, after a rate four times as high (`hands --rate 4e-3`) had helped the writers below less.
 
 {% if hands %}
 {% for one in hands %}
-What it brings, to each writer of the test and of `{{ left_out }}` with 200 words, whom no training
-has seen: some {{ adapting.learned }} words learned, as many others read before and after; no word is
-on both sides, in whatever ink. `python -m demos.words hands`, from `{{ one.start }}`,
+`python -m demos.words hands` measures it for each writer of the test and of `{{ left_out }}` with 200
+words, whom no training has seen: about {{ adapting.learned }} words are learned, and as many others
+are read before and after; no word is on both sides. It starts from `{{ one.start }}` and takes
 {{ "%.0f" | format(one.seconds) }} seconds a writer on {{ one.machine }}; errors in %.
 
 | writer | word error with the lexicon: before | after | character error without: before | after |
@@ -214,9 +214,9 @@ Not measured.
 {% endif %}
 ## Words that are in no list
 
-A lexicon reads its own words and no others. With `--free`, `read` and `pad` read any letters, each
-as likely as it is after the letters before it (`demos/words/reading/spelling.py`): n-grams of
-letters with back-off, counted in a million words, half of them English, half the texts that the
+A lexicon reads only its own words. With `--free`, `read` and `pad` read any letters, with the
+probability of each given the letters before it (`demos/words/reading/spelling.py`): n-grams of
+letters with back-off, counted in a million words, half of them English, half from the texts that the
 reader learned from.
 
 {% if spelling %}
@@ -226,12 +226,13 @@ reader learned from.
 | {{ row | join(" | ") }} |
 {% endfor %}
 
-{{ "{:,}".format(spelling_of.n_words) }} words of the test, evenly taken from all, each under all its lines; new words are those
-that no text of the training has ({% for name, count in spelling_new %}{{ count }} {{ name }}{{ ", " if not loop.last }}{% endfor %}). The lexicon has all
-labels of the test, these too. Processor time of search and best path on one core of {{ spelling_of.machine }}.
-`read` takes n-grams of {{ spelling_order }} letters, which were chosen, as their weight was, on 480 words of the
-validation, at most 60 of one contributor; `--order` takes others, and 0 none.
-`python -m demos.words spelling --system NAME`.
+`python -m demos.words spelling --system NAME` reads
+{{ "{:,}".format(spelling_of.n_words) }} words of the test, sampled evenly from all, each with all its
+candidate lines; new words are in no training text ({% for name, count in spelling_new %}{{ count }} for {{ name }}{{ ", " if not loop.last }}{% endfor %}).
+The lexicon of the task has all labels of the test, new words included. Processor time of search and
+best path on one core of {{ spelling_of.machine }}. `read` uses n-grams of {{ spelling_order }}
+letters; that number and their weight were chosen on 480 words of the validation, at most 60 of one
+contributor. `--order` takes others, and 0 none.
 
 {% else %}
 Not measured.
@@ -248,10 +249,10 @@ Not measured.
 | {{ row | join(" | ") }} |
 {% endfor %}
 
-For each lexicon the widest beam, and the narrowest that costs at most {{ enough }}% of the words beside
-it. Processor time of search and best path on one core of {{ beam_machine }}, network not counted,
-each word under its best lines alone;
-tokens further than the beam (in nats) behind the best at the same ink are dropped.
+For each lexicon: the widest beam, and the narrowest that loses at most {{ enough }}% of the words
+against it. Processor time of search and best path on one core of {{ beam_machine }}, without the
+network, each word with its best lines only. Tokens further than the beam (in nats) behind the best
+one at the same point of the ink are dropped.
 {% else %}
 Not measured.
 {% endif %}
@@ -261,9 +262,9 @@ Not measured.
 {% if examples %}
 ![Words and what they were read as](words/examples.svg)
 
-*{{ right }} of {{ examples }} right: our own ink, as it came, the last 16 words by a hasty hand, read among
-{{ "{:,}".format(shown.lexicon) }} words by the shipped reader; with posteriors. Ink of the collection is not shown: its
-licence allows tests and research.*
+*{{ right }} of {{ examples }} right: synthetic ink, not selected, the last 16 words in a hasty hand,
+read among {{ "{:,}".format(shown.lexicon) }} words by the shipped reader, with posteriors. Ink of the
+collection is not shown: the notice on its original CD permits research only.*
 {% else %}
 No trained reader comes with the package yet.
 {% endif %}
