@@ -23,7 +23,7 @@ class Printed(NamedTuple):
 
 
 _NETWORK = "by Adam with batches of 128 in 20 passes, for the likelihood"
-_DISTORTED = "digits moved anew in each pass; otherwise as without distortions"
+_DISTORTED = "digits distorted anew in each pass; otherwise as without distortions"
 
 FIGURE_9 = (
     Printed("linear", "linear", 12.0, None, 4, 4, "multinomial logistic regression"),
@@ -68,7 +68,9 @@ FIGURE_9 = (
         f"{_NETWORK}; the paper's text says 1000-150, its count fits 500-150",
     ),
     Printed("mlp-500-150-distortions", "[dist] 28x28-500-150-10", 2.45, note=_DISTORTED),
-    Printed("lenet-1", "[16x16] LeNet-1", 1.7, 3.7, 100, 3, "ten sums and a softmax, by AdamW"),
+    Printed(
+        "lenet-1", "[16x16] LeNet-1", 1.7, 3.7, 100, 3, "ten linear outputs and a softmax, by AdamW"
+    ),
     Printed(
         "lenet-4",
         "LeNet-4",
@@ -76,8 +78,8 @@ FIGURE_9 = (
         1.8,
         260,
         17,
-        "ten sums and a softmax, by AdamW with decay; a running mean is kept; the printed "
-        "17,000 parameters are not possible with the layers described",
+        "ten linear outputs and a softmax, by AdamW with decay; a running mean is kept; the "
+        "printed 17,000 parameters are not possible with the layers described",
     ),
     Printed(
         "lenet-4-local",
@@ -95,8 +97,8 @@ FIGURE_9 = (
         1.6,
         10_000,
         24_000,
-        "k = 3 on the 120 states before the outputs; not chosen, as the network has learned the "
-        "digits that choices are made on",
+        "k = 3 on the 120 states before the outputs; k was not tuned, as the network has learned "
+        "the digits that settings are chosen on",
     ),
     Printed("lenet-5", "LeNet-5", 0.95, None, 401, 60),
     Printed("lenet-5-distortions", "[dist] LeNet-5", 0.8, None, 401, 60),

@@ -132,10 +132,10 @@ def card(results: list[Result]) -> str:
         f"{first.seconds['training'] / 60:.1f} minutes, torch {first.torch}.",
         f"* Seed {first.seed}. Settings and a line for each pass: "
         f"`results/mnist/{first.row}-seed{first.seed}.json`.",
-        "* Data: the 60,000 training digits of MNIST; choices were made on the last 5,000 of them "
-        "with a network trained on the others, none on the test digits"
+        "* Data: the 60,000 training digits of MNIST; settings were chosen on the last 5,000 of "
+        "them with a network trained on the others, not on the test digits"
         + (
-            f"; but that other settings were tried on them was prompted by {PROMPTED[first.row]}."
+            f"; but the search for other settings was prompted by {PROMPTED[first.row]}."
             if first.row in PROMPTED
             else "."
         ),

@@ -47,7 +47,7 @@ python -m demos.strings spot pages/page_000.png --what 1 --picture found.svg
 python -m demos.strings speed && python -m demos.strings report
 ```
 
-For a `--checkpoint` of your own, `speed` writes its figures beside it.
+With a `--checkpoint`, `speed` writes its figures beside it.
 
 ## Strings
 

@@ -121,8 +121,8 @@ def write_card(network: Path, result: Path, weights: Path) -> None:
 The network of section IX of LeCun et al. 1998 (`recognizers.online.network.AmapNetwork`), output
 `{run["output"]}`, {figures["parameters"]:,} parameters, for {len(CLASSES)} classes.
 Trained on {figures["n_training"]:,} isolated digits and letters of the UNIPEN collection (release
-train_r01_v07, CC BY 4.0), of the writers of the training in `recognizers/online/writers.csv`; it
-keeps no ink.
+train_r01_v07, CC BY 4.0), of the writers of the training in `recognizers/online/writers.csv`; the
+file holds no ink.
 
     {figures["command"]}
 
@@ -130,11 +130,11 @@ keeps no ink.
 
 {chr(10).join(rows)}
 
-"Error" is that of a reader that knows whether it reads a digit, a capital or a small letter;
-"among all classes" that of one that does not. The writers of test, left-out and validation are in
-no training. The paper's figures are of other data (hand-printed, collected by its authors); here
-the test has ink of {packs} contributors, with tablets of very different resolution, and small
-letters cut from words among the isolated ones.
+"Error" is that of a reader that is told whether it reads a digit, a capital or a small letter,
+"among all classes" that of one that is not. The writers of test, left-out and validation are not
+in training. The paper's figures are for other data (hand-printed, collected by its authors); here
+the test has ink of {packs} contributors, with tablets of very different resolution, and some of its
+small letters are cut from words.
 """
     write_whole(weights / f"{NAME}.md", card)
     write_whole(weights / f"{NAME}.safetensors", network.read_bytes())

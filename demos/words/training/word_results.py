@@ -175,7 +175,7 @@ def write_words_card(reader: Path, result: Path, weights: Path) -> None:
     maps = ", ".join(map(str, run["maps"]))
     context = ""
     if run.get("context"):
-        context = "\nBeside a segment it sees the ink that stands next to it, in five planes more."
+        context = "\nIn five more planes it sees the ink that stands beside a segment."
     name = f"words-{run['system']}"
     paper = "; ".join(
         f"{key.replace('_', ' ')} {100 * a:.1f} to {100 * b:.1f}%"
@@ -189,7 +189,7 @@ The network of section IX of LeCun et al. 1998 (`recognizers.online.network.Amap
 Trained on isolated letters laid side by side, then on
 {figures["n_training"]:,} words of the UNIPEN collection (release train_r01_v07, CC BY 4.0), of
 the writers of the training in `recognizers/online/writers.csv`, by the discriminative forward
-criterion against all strings of letters. It keeps no ink.
+criterion against all strings of letters. The file holds no ink.
 
     {figures["command"]}
 
@@ -200,13 +200,13 @@ criterion against all strings of letters. It keeps no ink.
 {chr(10).join(rows)}
 
 With the lexicon: {figures["lexicon"]:,} words, all labels of the data and frequent English ones; a
-word costs {figures["lexicon_frequency"]} times minus log of its frequency, less
+word costs {figures["lexicon_frequency"]} times minus the log of its frequency, less
 {figures["lexicon_letter"]} nats for each letter ("all words alike": nothing, as in the paper). The
-frequency is mixed of that in English, that in the texts of the training, which the reader keeps
-({figures["lexicon_seen"]}), and that of any word of the list ({figures["lexicon_listed"]}).
+frequency is a mixture of those in English and in the training texts, which the reader keeps (a
+share of {figures["lexicon_seen"]}), and a uniform one over the list ({figures["lexicon_listed"]}).
 "Free": any letters. Capitals count as small letters. The writers of test, left-out and validation
-are in no training. The paper's figures before and after training on
-words ({paper}) are of other data: 881 lower-case words collected by its authors.
+are not in training. The paper's figures before and after training on words ({paper})
+are for other data: 881 lower-case words collected by its authors.
 """
     write_whole(weights / f"{name}.md", card)
     write_whole(weights / f"{name}.safetensors", reader.read_bytes())
