@@ -64,7 +64,7 @@ product. What is built there by hand for CTC is `gtn.nn.CTCLoss`, for auto segme
 `gtn.nn.ASGLoss`, for word pieces with several decompositions [a section on
 speech](speech.md#word-pieces-whose-segmentation-is-not-known), for training through a search by
 beam [another](speech.md#training-through-the-beam), and so for [partial
-labels](speech.md#texts-of-which-labels-are-missing) and [convolutions with
+labels](speech.md#texts-with-missing-labels) and [convolutions with
 transducers](speech.md#convolution-with-transducers).
 
 Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
