@@ -29,14 +29,14 @@ HEAD = """\
 
 <!-- Written by `python docs/algebra.py` from docs/algebra/operations.toml. -->
 
-Every operation on graphs: what it does, what it takes, in which semirings, what its gradient is,
-where it comes from, and a small example with its picture. All of them take a graph or a
-`GraphBatch`, several starts and finals, cycles and epsilons where a row does not say otherwise
-(`isomorphic`, `to_networkx` and `to_openfst_text` take single graphs); arc data follow them. N
-nodes, A arcs, D arcs of a node, T frames, C classes, U labels, k paths of L arcs. In the tropical
-semiring the best path counts, in the log semiring the sum of exp(-penalty) over all paths.
-*Gathered*: the penalties of the result are picked from those of the operands by ordinary torch
-operations, so that gradients of any order are exact.
+Every operation on graphs: what it does, its semirings, cost, gradient and source, and a small
+example with its picture. Unless a row says otherwise, operations take a graph or a `GraphBatch`
+(`isomorphic`, `to_networkx` and `to_openfst_text` take single graphs), with several starts and
+finals, cycles and epsilons; arc data follow them. N is the number of nodes, A of arcs, D of arcs of
+one node, T of frames, C of classes, U of labels; k paths have L arcs each. In the tropical semiring
+the best path counts, in the log semiring the sum of exp(-penalty) over all paths. *Gathered*: the
+penalties of the result are picked from those of the operands by ordinary torch operations, so
+gradients of any order are exact.
 
 In pictures, an arc carries its label (`input:output` where they differ, `ε` for epsilon) and its
 penalty in nats; a double circle is a final node.
@@ -50,46 +50,46 @@ penalty in nats; a double circle is a final node.
 MOVING = """\
 ## Moving from gtn, k2 or pynini
 
-What to know first: penalties here are what pynini calls weights; the weights of gtn and the scores
-of k2 are minus penalties. Labels start at 0 and epsilon is `gtn.EPSILON`, -1, as in gtn; in k2 and
-pynini epsilon is 0 (`gtn.from_openfst_text` shifts labels), and k2's label -1, which marks the arcs
-into its one final state, has no counterpart: any node can be final. There is nothing to sort, trim
-or flag before an operation. A dash: no such operation.
+First the conventions: penalties here are what pynini calls weights; the weights of gtn and the
+scores of k2 are minus penalties. Labels start at 0 and epsilon is `gtn.EPSILON`, -1, as in gtn; in
+k2 and pynini epsilon is 0 (`gtn.from_openfst_text` shifts labels). k2's label -1, which marks the
+arcs into its one final state, has no counterpart: any node can be final. Nothing needs to be
+sorted, trimmed or flagged before an operation. A dash means that there is no such operation.
 
-Of gtn, whose scripts share our import name, each name that is not here says in its error what takes
-its place. `add`, `subtract`, `negate` and `backward` are torch's, since scores are tensors; one
-call on a `GraphBatch` takes the place of `parallel_for`. `forward_score(intersect(linear_graph,
-alignments))` is `gtn.dense.forward_penalty(emissions, alignments)`, sign changed, without the
-product. What is built there by hand for CTC is `gtn.nn.CTCLoss`, for auto segmentation
-`gtn.nn.ASGLoss`, for word pieces with several decompositions [a section on
-speech](speech.md#word-pieces-whose-segmentation-is-not-known), for training through a search by
-beam [another](speech.md#training-through-the-beam), and so for [partial
-labels](speech.md#texts-with-missing-labels) and [convolutions with
+**From gtn**, which has the same import name: using one of its names that does not exist here raises
+an error that says what takes its place. `add`, `subtract`, `negate` and `backward` are torch's,
+since scores are tensors; one call on a `GraphBatch` takes the place of `parallel_for`.
+`forward_score(intersect(linear_graph, alignments))` is `gtn.dense.forward_penalty(emissions,
+alignments)`, sign changed, without the product. For what is built there by hand, there is
+`gtn.nn.CTCLoss` for CTC, `gtn.nn.ASGLoss` for auto segmentation, for word pieces with several
+decompositions [a section on speech](speech.md#word-pieces-whose-segmentation-is-not-known), for
+training through a search by beam [another](speech.md#training-through-the-beam), and so for
+[partial labels](speech.md#texts-with-missing-labels) and [convolutions with
 transducers](speech.md#convolution-with-transducers).
 
-Of pynini, `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`, and
-`optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
+**From pynini**: `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`,
+and `optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
 semiring="tropical")`. Of its `pynutil`, `insert(a)` is `gtn.cross(gtn.string(""), a)`, `delete(a)`
 is `gtn.cross(a, gtn.string(""))`, and `add_weight(a, w)` is `a.with_penalties(a.penalties,
-start_penalties=a.start_penalties + w)`; with a weight for each in the place of `w`, before
-`united()`, it is that of the pairs of a `string_map`. A symbol in brackets (`"[pl]"`) is in a table
-as any other, and in a list of symbols: `gtn.string([*"cat", "[pl]"])`. `cdrewrite(tau, l, r,
-sigma)` is `grammars.rewriting.rewrite(tau, before=l, after=r, alphabet=symbols)`, whose penalties
-can be learned. The rule of a dictionary is `rewrite(dict(pairs), before="^|[ ]", after="[ ]|$",
-alphabet=letters)`: one of 20,000 words takes 1.1 s, and one of 300 words a tenth of pynini's time,
-which grows faster (`python -m benchmarks --case rewrite`, on a two-core AMD EPYC). Without contexts
-a word may begin at each letter, and the rule has the more arcs. A word is looked up in a large
-graph by `gtn.string(word) @ graph`: the graph is laid out at the first word, and each later one
-costs what it finds. Many at once are `gtn.strings(words) @ graph`. Of `paths()`, `gtn.n_best(a,
-count)` gives as many as are asked for, best first, all if there are fewer.
+start_penalties=a.start_penalties + w)`; for the weights of the pairs of a `string_map`, add a
+tensor of one for each in place of `w`, before `united()`. A symbol in brackets (`"[pl]"`) is a
+symbol like any other in a table or a list of symbols: `gtn.string([*"cat", "[pl]"])`.
+`cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l, after=r,
+alphabet=symbols)`, whose penalties can be learned. The rule of a dictionary is
+`rewrite(dict(pairs), before="^|[ ]", after="[ ]|$", alphabet=letters)`: one of 20,000 words takes
+1.1 s, and one of 300 words a tenth of pynini's time, which grows faster (`python -m benchmarks
+--case rewrite`, on a two-core AMD EPYC). Without contexts a word may begin at any letter, and the
+rule has more arcs. `gtn.string(word) @ graph` looks a word up in a large graph: the graph is laid
+out at the first word, and each later one costs what it finds. `gtn.strings(words) @ graph` looks up
+many at once. For `paths()` there is `gtn.n_best(a, count)`: at most so many, best first.
 
-Of k2, the `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
-`Decoder.stream()` of `grammars.decoding`; its `settle` is the partial traceback of Kaldi, and
-bounds memory where the input does not end. A lexicon of words spelled in phones or word pieces, as
-Kaldi has them, too, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from
-`grammars.lexicon` and `grammars.spellings`: minimal, its penalties pushed, and without the symbols
-(`#1`) that tell homophones apart there. Its closure is decoded with an n-gram grammar by
-`grammars.decoding`; [a recipe](speech.md) goes from pronunciations to lattices.
+**From k2**: its `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
+`Decoder.stream()` of `grammars.decoding`, whose `settle` is Kaldi's partial traceback and bounds
+memory if the input does not end. A lexicon of words spelled in phones or word pieces, in Kaldi's
+format, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from `grammars.lexicon` and
+`grammars.spellings`: minimal, with pushed penalties, and without the symbols (`#1`) that Kaldi
+needs for homophones. `grammars.decoding` decodes with its closure and an n-gram grammar; [a
+recipe](speech.md) goes from pronunciations to lattices.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|
