@@ -60,7 +60,7 @@ def _bars(axes: Any, bars: list[tuple[str, str, float]]) -> None:
         axes.text(max(value, 1) * 1.05, place, f"{value:.3g} x {name}", va="center")
     axes.set_yticks(range(len(bars)), [task for task, _, _ in bars])
     axes.set_xscale("log")
-    axes.set_xlim(right=100 * max([1.0, *(value for *_, value in bars)]))
+    axes.set_xlim(right=1000 * max([1.0, *(value for *_, value in bars)]))
     axes.invert_yaxis()
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xlabel("time of the peer / ours")

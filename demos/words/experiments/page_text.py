@@ -84,12 +84,13 @@ curvature. The same strokes in another order, direction or speed give the same i
 ![Segmentation graph](words/segmentation.svg)
 
 *{{ shown.count }} pieces, with the letters of the best path above them; the segmentation graph
-({{ shown.segments }} arcs, each with its ink), with the best path highlighted.*
+({{ shown.segments }} arcs, each with its ink; darker is more probable), with the best path
+highlighted.*
 
 ![Interpretation graph](words/interpretation.svg)
 
 *The interpretation graph after recognition and a lexicon of {{ "{:,}".format(shown.lexicon) }}
-words; penalties are in nats, and only arcs of the best words are drawn.*
+words; penalties are in nats, darker is more probable, and only arcs of the best words are drawn.*
 
 {% endif %}
 ## The test
