@@ -45,7 +45,8 @@ def bars(
             mean = sum(ours) / len(ours)
             axes.barh(place + 0.2, mean, 0.38, color=OURS)
             if len(ours) > 1:
-                axes.plot([min(ours), max(ours)], [place + 0.2] * 2, color="black", linewidth=1.2)
+                ends = [min(ours), max(ours)]
+                axes.plot(ends, [place + 0.2] * 2, "k", linewidth=1.2, solid_capstyle="butt")
             _mark(axes, max(ours), place + 0.2, mean)
     axes.set_yticks(range(len(rows)), [row[0] for row in rows], fontsize=8)
     axes.invert_yaxis()
@@ -138,8 +139,10 @@ def changes(found: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
 
 def _mark(axes: Axes, x: float, y: float, value: float) -> None:
     axes.annotate(
-        f" {round(value, 2):,.4g}" if value < 1000 else f" {value:,.0f}",
+        f"{round(value, 2):,.4g}" if value < 1000 else f"{value:,.0f}",
         (x, y),
+        (3, 0),
+        textcoords="offset points",
         va="center",
         fontsize=7,
     )
