@@ -1,7 +1,7 @@
 """Graph transformer networks: weighted transducers as differentiable values.
 
-What a program may never use is loaded when one of its names is first used: a third of the
-modules, and with drawing, interchange and comparison networkx, which takes as long as all of them.
+A third of the modules, which many programs never use, are loaded when one of their names is first
+used; so is networkx, with drawing, interchange and comparison, which takes as long as all of them.
 """
 
 from importlib import import_module

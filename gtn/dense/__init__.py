@@ -21,8 +21,8 @@ emissions             graph            problems
 Emissions need not be normalised, and may be ``inf``. Problem b has ``lengths[b]`` frames; what
 comes after is not looked at and has gradient zero. The arithmetic is float64 whatever the dtype.
 Gradients can be differentiated as often as one likes; from the third derivative on, the product is
-built after all. The problems of a batch run in as many threads as torch
-has; the results are the same to the bit for any number of them.
+built after all. The problems of a batch run in as many threads as torch has; any number of them
+gives the same results, to the bit.
 """
 
 from gtn.dense.paths import (

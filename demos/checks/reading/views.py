@@ -1,4 +1,7 @@
-"""Preparing many files: over all cores, in order, one bad file costs one error."""
+"""Views of a field, as it is and varied; and many files prepared over all cores, in order.
+
+One bad file costs one error.
+"""
 
 from __future__ import annotations
 
