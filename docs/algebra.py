@@ -39,7 +39,7 @@ penalties of the result are picked from those of the operands by ordinary torch 
 gradients of any order are exact.
 
 In pictures, an arc carries its label (`input:output` where they differ, `ε` for epsilon) and its
-penalty in nats; a double circle is a final node.
+penalty in nats, which is left out where all are zero; a double circle is a final node.
 
 ## All operations
 
