@@ -188,8 +188,8 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert "| 250,000 | 50 | 30,000 | 0.5 s | 10 | 10.0% | 10.0 | 20.0 | 1,000 |" in text
     assert "| SDNN/HMM | n-grams of 6 letters | 12.0% | 4.0% | 31.0% | 9.5 |" in text
     assert "| SDNN/HMM | the lexicon of the task, 25,000 words | 10.0% | 3.0% |  | 2.5 |" in text
-    assert "500 words of the test, evenly taken from all, each under all its lines" in text
-    assert "no text of the training has (40 SDNN/HMM)" in text
+    assert "500 words of the test, sampled evenly from all" in text
+    assert "new words are in no training text (40 for SDNN/HMM)" in text
     assert "not measured" not in text.lower()
     own = text.split("## Your own hand")[1].split("##")[0]
     rows = [line for line in own.splitlines() if line.startswith("| `") or "| mean" in line]
@@ -201,7 +201,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert "30 seconds a writer on a desk" in own
     rows = re.findall(r"^\| .*", text, re.MULTILINE)
     assert all(row.endswith(" |") for row in rows)
-    assert f"of {len(SAMPLES) + len(HASTY)} right: our own ink" in text
+    assert f"of {len(SAMPLES) + len(HASTY)} right: synthetic ink" in text
     linked = re.findall(r"!\[[^\]]*\]\(([^)]*)\)", text)
     assert all((page.parent / link).is_file() for link in linked)
     assert {page, *(page.parent / link for link in linked if "beam" in link)} <= set(written)
