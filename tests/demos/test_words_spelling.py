@@ -87,6 +87,18 @@ def test_what_is_read_is_what_the_whole_composition_has(system):
 
 
 @pytest.mark.usefixtures("little_english")
+def test_spelling_is_counted_once_for_each_order_and_texts():
+    reader = WordReader("segments")
+    graph = reader.spelling(2)
+    assert reader.spelling(2) is graph
+    assert reader.spelling(3) is not graph
+    reader.seen["to"] = 1
+    learned = reader.spelling(2)
+    assert gtn.isomorphic(learned, spelling_graph(2, seen={"to": 1}))
+    assert reader.spelling(2) is learned is not graph
+
+
+@pytest.mark.usefixtures("little_english")
 def test_letters_that_follow_each_other_are_likelier():
     reader = WordReader("segments").eval()
     reader.seen = {"moon": 9}

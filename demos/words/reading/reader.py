@@ -119,6 +119,7 @@ class WordReader(nn.Module):
         make = SegmentReading if system == "segments" else HmmReading
         self.recognize: SegmentReading | HmmReading = make(output, seed=seed, **options)
         self.seen: dict[str, int] = {}
+        self._spellings: dict[int, tuple[dict[str, int], gtn.Graph]] = {}
 
     def normalize(self, ink: Ink) -> Ink:
         """The word in the pixels of its annotated image, by the lines that fit best."""
@@ -137,8 +138,15 @@ class WordReader(nn.Module):
 
     def spelling(self, order: int = SPELLING_ORDER) -> gtn.Graph:
         """The graph of any letters, as they follow each other (`spelling_graph`) in English and in
-        the texts that this reader learned from."""
-        return spelling_graph(order, seen=self.seen)
+        the texts that this reader learned from.
+
+        Counting takes a second; the graph is kept, and made anew only where `seen` has changed.
+        """
+        seen, graph = self._spellings.get(order, (None, None))
+        if graph is None or seen != self.seen:
+            graph = spelling_graph(order, seen=self.seen)
+            self._spellings[order] = dict(self.seen), graph
+        return graph
 
     def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
         """What searches for the words of a lexicon (`lexicon`), or for any letters as they follow
