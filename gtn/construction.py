@@ -16,6 +16,7 @@ from gtn.batch import GraphBatch
 from gtn.data import Column
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_table
+from gtn.indexes import LARGEST, check_counts
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, check_new
 from gtn.tensors import Lengths, checked_lengths
 from gtn.topology import Topology
@@ -226,6 +227,7 @@ def linear(
     if lengths is not None:
         raise GraphError("lengths are of a batch, but penalties are [T, C]; leave them out")
     length, classes = penalties.shape
+    check_counts(length + 1, length * classes)
     src = np.repeat(np.arange(length, dtype=np.int32), classes)
     topology = Topology(
         length + 1,
@@ -249,6 +251,7 @@ def _linears(
     count, length, classes = penalties.shape
     steps = checked_lengths(lengths, count, length)
     frames = np.concatenate(([0], np.cumsum(steps)))
+    check_counts(int(frames[-1]) + count, int(frames[-1]) * classes, "batch")
     first = frames + np.arange(count + 1)  # node of each chain: one more than its frames
     owner = np.repeat(np.arange(count), steps)
     src = np.repeat((np.arange(frames[-1]) + owner).astype(np.int32), classes)
@@ -326,12 +329,15 @@ def _node(node: Any, name: str) -> int:
     if isinstance(node, bool | np.bool_):
         raise GraphError(f"{name} node {node} is no number; of a mask, give np.flatnonzero(mask)")
     try:
-        return index(node)
+        number = index(node)
     except TypeError:
         raise GraphError(
             f"{name} node {node!r} is no integer; {name} is a node, several, or a mapping from "
             "node to penalty"
         ) from None
+    if number >= LARGEST:
+        raise GraphError(f"{name} node {number}; nodes are 0 to {LARGEST - 1}")
+    return number
 
 
 def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]:
@@ -342,6 +348,8 @@ def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]
     for end, node in (("source", src), ("destination", dst)):
         if not isinstance(node, int | np.integer):
             raise GraphError(f"arc {i} has {end} {node!r}; nodes are integers")
+        if node >= LARGEST:
+            raise GraphError(f"arc {i} has {end} node {node}; nodes are 0 to {LARGEST - 1}")
     if not rest:
         return src, dst, label, label, 0.0
     if len(rest) == 2:
@@ -374,25 +382,32 @@ def plain(value: Any) -> Any:
     return value if value.is_floating_point() or value.is_complex() else value.item()
 
 
-def label_of(i: int, label: Label, table: SymbolTable | None) -> int:
-    """Return the label of arc i: an integer, or a symbol of a table; None and "ε" are epsilon."""
+def label_of(i: int, label: Label, table: SymbolTable | None, of: str = "arc") -> int:
+    """Return the label of arc i: an integer, or a symbol of a table; None and "ε" are epsilon.
+
+    Errors name it as an arc, unless it is something else that labels are ``of``.
+    """
     if label is None:
         return EPSILON
     if isinstance(label, str):
         if label == EPSILON_TEXT:
             return EPSILON
         if table is None:
-            raise GraphError(f"arc {i} has the symbol {label!r}, but that side has no table")
+            raise GraphError(f"{of} {i} has the symbol {label!r}, but that side has no table")
         if label not in table:
-            raise SymbolError(f"arc {i} has the symbol {label!r}, which is not in {table!r}")
+            raise SymbolError(f"{of} {i} has the symbol {label!r}, which is not in {table!r}")
         return table.label(label)
     if isinstance(label, int | np.integer):
+        if label > LARGEST:
+            raise GraphError(f"{of} {i} has label {label}; labels are 0 to {LARGEST}")
         return int(label)
-    raise GraphError(f"arc {i} has label {label!r}; labels are integers >= 0 or strings")
+    raise GraphError(f"{of} {i} has label {label!r}; labels are integers >= 0 or strings")
 
 
-def check_no_numbers(i: int, labels: Iterable[Any]) -> None:
+def check_no_numbers(i: int, labels: Iterable[Any], of: str = "arc") -> None:
     """Check that arc i has no integer label, which a table made of symbols would say nothing of.
+
+    Errors name it as :func:`label_of` does.
 
     Raises:
         SymbolError: naming the label.
@@ -400,8 +415,8 @@ def check_no_numbers(i: int, labels: Iterable[Any]) -> None:
     for label in labels:
         if isinstance(label, int | np.integer) and label != EPSILON:
             raise SymbolError(
-                f"arc {i} has label {label}, other arcs have symbols; write all labels as symbols, "
-                "or give a table with symbols="
+                f"{of} {i} has label {label}, other {of}s have symbols; write all labels as "
+                "symbols, or give a table with symbols="
             )
 
 

@@ -11,10 +11,12 @@ from gtn.errors import GraphError
 from gtn.kernels.reachability import by_node, group_by, offsets_in_order
 
 __all__ = [
+    "LARGEST",
     "ArcIndex",
     "Components",
     "by_ends",
     "by_label",
+    "check_counts",
     "check_offsets",
     "first_where",
     "frozen",
@@ -26,7 +28,10 @@ __all__ = [
 Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
-_LEAST, _LARGEST = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+LARGEST = int(np.iinfo(np.int32).max)
+"""Labels, and numbers of nodes and arcs, go up to it: they have 32 bits."""
+
+_LEAST = int(np.iinfo(np.int32).min)
 
 
 class ArcIndex(NamedTuple):
@@ -69,11 +74,24 @@ def integers(values: ArrayLike, name: str, check: bool = True) -> Int32s:
             f"not of shape {given.shape} and type {given.dtype}"
         )
     if given.dtype != np.int32:
-        bad = first_where((given > _LARGEST) | (given < _LEAST))
+        bad = first_where((given > LARGEST) | (given < _LEAST))
         if bad is not None:
             raise GraphError(f"{name}[{bad}] is {given[bad]}, which does not fit 32 bits")
     copied: Int32s = frozen(np.array(given, dtype=np.int32))
     return copied
+
+
+def check_counts(nodes: int, arcs: int, of: str = "graph") -> None:
+    """Check that so many nodes and arcs can be numbered, before memory is taken for them: O(1).
+
+    Raises:
+        GraphError: there are more of them than 32 bits number.
+    """
+    if max(nodes, arcs) > LARGEST:
+        raise GraphError(
+            f"{nodes} nodes and {arcs} arcs are too many for one {of}, in which {LARGEST} of "
+            "each are numbered"
+        )
 
 
 def check_offsets(node_offsets: Int32s, nodes: int, arc_offsets: Int32s, arcs: int) -> None:

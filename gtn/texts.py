@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch
 from gtn.construction import check_no_numbers, label_of, plain
 from gtn.errors import GraphError, SymbolError
-from gtn.graph import Graph, check_symbols, check_table
-from gtn.indexes import integers
+from gtn.graph import Graph, check_table
+from gtn.indexes import LARGEST, integers
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, check_new
-from gtn.topology import Topology, check_labels
+from gtn.topology import Topology
 
 __all__ = ["String", "check_text", "string", "strings", "words_hint"]
 
@@ -52,16 +53,15 @@ def string(
     texts = [x for x in items if isinstance(x, str)]
     if symbols is None and (texts or isinstance(labels, str)):  # "" is a text of no symbols
         for i, item in enumerate(items):
-            check_no_numbers(i, [item])
-            check_new(item, f"arc {i}")
+            check_no_numbers(i, [item], "position")
+            check_new(item, f"position {i}")
         symbols = SymbolTable(list(dict.fromkeys(x for x in texts if x != EPSILON_TEXT)))
     try:
-        numbers = np.array([label_of(i, x, symbols) for i, x in enumerate(items)], dtype=np.int64)
+        numbers = _labels(items, symbols)
     except SymbolError as error:
         raise SymbolError(f"{error}{words_hint(labels, symbols)}") from None
+    _check_labels(numbers, symbols)
     given = integers(numbers, "ilabels")
-    check_labels(given, "ilabels")
-    check_symbols(given, symbols, "input")
     count = len(items)
     nodes = np.arange(count + 1, dtype=np.int32)
     # The rest of a chain is right as it is made.
@@ -113,7 +113,7 @@ def strings(
             symbols = _table(rows, any(isinstance(row, str) for row in labels))
         numbers = _numbers(rows, symbols)
     lengths = np.array([len(row) for row in rows], dtype=np.int64)
-    _check_labels(numbers, lengths)
+    _check_labels(numbers, symbols, lengths)
     exists = np.array([row is not None for row in each], dtype=np.bool_)
     node_offsets = np.concatenate(([0], np.cumsum(np.where(exists, lengths + 1, 0))))
     arc_offsets = np.concatenate(([0], np.cumsum(lengths)))
@@ -133,17 +133,33 @@ def strings(
     return GraphBatch(topology, penalties, isymbols=symbols, osymbols=symbols)
 
 
-def _check_labels(numbers: NDArray[Any], lengths: NDArray[np.int64]) -> None:
-    """Raise where a label of a row is negative and not epsilon, as other paddings are."""
-    if numbers.min(initial=0) >= EPSILON:
+def _check_labels(
+    numbers: NDArray[Any], table: SymbolTable | None, lengths: NDArray[np.int64] | None = None
+) -> None:
+    """Raise for the first number that is no label, or has no symbol in a table.
+
+    Args:
+        lengths: of the strings that the numbers are of, one after the other; None: it is one.
+    """
+    if numbers.min(initial=0) < EPSILON or numbers.max(initial=0) > LARGEST:
+        wrong = (numbers < EPSILON) | (numbers > LARGEST)
+        kind, what = GraphError, f"labels are 0 to {LARGEST}"
+        if numbers[np.argmax(wrong)] < EPSILON:
+            padded = "" if lengths is None else ", with which rows of a tensor are padded"
+            what += f", or EPSILON == -1{padded}"
+    elif table is not None and not (known := table.known(numbers)).all():
+        wrong, labels = ~known, sorted(table.labels)
+        kind, what = SymbolError, f"it is not in {table!r}"
+        if labels:
+            what += f", whose labels are {labels[0]} to {labels[-1]}"
+    else:
         return
-    arc = int(np.argmax(numbers < EPSILON))
-    row = int(np.searchsorted(np.cumsum(lengths), arc, side="right"))
-    place = arc - int(lengths[:row].sum())
-    raise GraphError(
-        f"string {row}: arc {place} has label {numbers[arc]}; labels are >= 0, or EPSILON == -1, "
-        "with which rows of a tensor are padded"
-    )
+    place = found = int(np.argmax(wrong))
+    row = ""
+    if lengths is not None:
+        number = int(np.searchsorted(np.cumsum(lengths), found, side="right"))
+        row, place = f"string {number}: ", found - int(lengths[:number].sum())
+    raise kind(f"{row}position {place} has label {numbers[found]}; {what}")
 
 
 def _table(rows: Sequence[Row], texts: bool) -> SymbolTable | None:
@@ -154,7 +170,7 @@ def _table(rows: Sequence[Row], texts: bool) -> SymbolTable | None:
         return None
     if kinds != {str}:
         for b, row in enumerate(rows):
-            _named(b, lambda i, item: check_no_numbers(i, [item]), row)
+            _named(b, lambda i, item: check_no_numbers(i, [item], "position"), row)
     symbols = dict.fromkeys(x for x in items if isinstance(x, str))
     for symbol in symbols:
         check_new(symbol, "a string")
@@ -166,17 +182,26 @@ def _numbers(rows: Sequence[Row], symbols: SymbolTable | None) -> NDArray[Any]:
     items = list(chain.from_iterable(rows))
     kinds = set(map(type, items))
     if all(issubclass(kind, int | np.integer) for kind in kinds):
-        return np.array(items, dtype=np.int64)
+        with suppress(OverflowError):  # one by one, the label that is too large is named
+            return np.array(items, dtype=np.int64)
     if symbols is not None and kinds == {str} and all(x in symbols for x in set(items)):
         return symbols.encode(items)
     return np.array(
         [
             label
             for b, row in enumerate(rows)
-            for label in _named(b, lambda i, item: label_of(i, item, symbols), row)
+            for label in _named(b, lambda i, item: label_of(i, item, symbols, "position"), row)
         ],
         dtype=np.int64,
     )
+
+
+def _labels(items: Row, symbols: SymbolTable | None) -> NDArray[Any]:
+    """Return the labels of one string."""
+    if isinstance(items, np.ndarray):
+        return items
+    labels = [label_of(i, x, symbols, "position") for i, x in enumerate(items)]
+    return np.array(labels, dtype=np.int64)
 
 
 def _items(labels: Any) -> Row:

@@ -128,12 +128,16 @@ def test_one_symbol_with_two_labels_makes_a_transducer():
         ),
         ([(0, 1, "<eps>", "a")], {}, SymbolError, "arc 0 has the symbol '<eps>'; epsilon is None"),
         ([(0, 1, "a", np.int64(2))], {}, GraphError, "a penalty is written as a float, 2.0"),
-        ([(0, 1, 2**31)], {}, GraphError, "does not fit 32 bits"),
+        ([(0, 1, 2**31)], {}, GraphError, "arc 0 has label 2147483648; labels are 0 to 214748364"),
+        ([(0, 1, 0, 2**70)], {}, GraphError, f"arc 0 has label {2**70}; labels are 0 to"),
+        ([(0, 2**70, 0)], {}, GraphError, f"arc 0 has destination node {2**70}; nodes are 0 to 2"),
+        ([(0, 1, 0)], {"final": 2**70}, GraphError, f"^final node {2**70}; nodes are 0 to 21474"),
+        ([(0, 1, 0)], {"start": 2**31}, GraphError, "^start node 2147483648; nodes are 0 to 214"),
     ],
 )
 def test_wrong_arcs(arcs, options, error, message):
     with pytest.raises(error, match=message):
-        Graph.from_arcs(arcs, final=1, **options)
+        Graph.from_arcs(arcs, **{"final": 1} | options)
 
 
 def test_starts_finals_and_penalties():
@@ -281,9 +285,9 @@ def test_forms_of_a_string():
     assert list(gtn.string(["the", "cat", "the"]).isymbols) == ["the", "cat"]
     assert gtn.string("", symbols=LETTERS).isymbols is LETTERS
     assert gtn.string([1], dtype=torch.float64).penalties.dtype == torch.float64
-    with pytest.raises(SymbolError, match=r"arc 1 .*'x', which is not in"):
+    with pytest.raises(SymbolError, match=r"^position 1 .*'x', which is not in"):
         gtn.string("axb", symbols=LETTERS)
-    with pytest.raises(GraphError, match="arc 1 has ilabel -3"):
+    with pytest.raises(GraphError, match=r"^position 1 has label -3"):
         gtn.string([1, -3])
 
 
@@ -396,7 +400,7 @@ def test_labels_and_nodes_may_be_elements_of_tensors():
     for wrong in (torch.tensor(True), torch.tensor(1.0), torch.tensor([1])):
         with pytest.raises(GraphError, match="arc 0 has source"):
             gtn.from_arcs([(wrong, 1, 7)], final=1)
-        with pytest.raises(GraphError, match="arc 0 has label"):
+        with pytest.raises(GraphError, match=r"^position 0 has label"):
             gtn.string([wrong])
 
 
@@ -480,18 +484,41 @@ def test_no_string_is_an_empty_graph_in_a_batch_of_strings():
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
-        (["a", "ab"], r"string 1: arc 1 has the symbol 'b', which is not in"),
-        ([[0], [1.5]], r"string 1: arc 0 has label 1.5"),
-        ([[0], [], [1, -100]], r"string 2: arc 1 has label -100; .* EPSILON == -1, with which"),
-        (np.array([[0, 1], [1, -100]]), r"string 1: arc 1 has label -100"),
+        (["a", "ab"], r"string 1: position 1 has the symbol 'b', which is not in"),
+        ([[0], [1.5]], r"string 1: position 0 has label 1.5"),
+        (
+            [[0], [], [1, -100]],
+            r"string 2: position 1 has label -100; .* EPSILON == -1, with which",
+        ),
+        (np.array([[0, 1], [1, -100]]), r"string 1: position 1 has label -100"),
         ([[0], [-3]], "label -3"),
-        ([np.ma.array([0, 0], mask=[False, True])], "string 0: arc 1 has label masked"),
+        ([[0], [0, 7]], r"string 1: position 1 has label 7; it is not in .*, whose labels are 0"),
+        (torch.tensor([[0, 2**31]]), "string 0: position 1 has label 2147483648; .* 2147483647$"),
+        ([[], [2**70]], f"string 1: position 0 has label {2**70}; labels are 0 to 2147483647$"),
+        ([np.ma.array([0, 0], mask=[False, True])], "string 0: position 1 has label masked"),
         ([], "at least one string"),
     ],
 )
 def test_strings_name_what_is_no_label(labels, message):
     with pytest.raises(gtn.GraphError, match=message):
         gtn.strings(labels, symbols=gtn.SymbolTable("a"))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ("aab", "position 2 has the symbol 'b', which is not in"),
+        ([0, 1.5], r"position 1 has label 1\.5; labels are integers"),
+        ([0, -5], "position 1 has label -5; labels are 0 to 2147483647, or EPSILON == -1$"),
+        (np.array([0, 0, 3]), "position 2 has label 3; it is not in .*, whose labels are 0 to 0$"),
+        ([0, 2**31], "position 1 has label 2147483648; labels are 0 to 2147483647$"),
+        ([0, 2**70], f"position 1 has label {2**70}; labels are 0 to 2147483647$"),
+        (np.array([2**63], dtype=np.uint64), f"position 0 has label {2**63}; labels are 0 to"),
+    ],
+)
+def test_a_string_names_the_position_of_what_is_no_label(labels, message):
+    with pytest.raises(gtn.GraphError, match="^" + message):
+        gtn.string(labels, symbols=gtn.SymbolTable("a"))
 
 
 def test_what_is_no_string_or_table():
@@ -511,9 +538,9 @@ def test_what_is_no_string_or_table():
 
 
 def test_strings_have_symbols_or_numbers():
-    with pytest.raises(SymbolError, match=r"^arc 1 has label 0"):
+    with pytest.raises(SymbolError, match=r"^position 1 has label 0, other positions have symb"):
         gtn.string(["x", 0])
-    with pytest.raises(SymbolError, match=r"^string 1: arc 0 has label 4"):
+    with pytest.raises(SymbolError, match=r"^string 1: position 0 has label 4"):
         gtn.strings(["x", [4]])
     assert gtn.string(["x", -1]).ilabels.tolist() == [0, -1]
 
@@ -606,7 +633,9 @@ def test_lengths_that_chains_cannot_have():
 
 def test_a_table_may_have_symbols_that_are_epsilon_elsewhere():
     for items in (["a", "<eps>"], ["a", "", "b"]):
-        with pytest.raises(SymbolError, match=f"^arc 1 has the symbol '{items[1]}'; epsilon is"):
+        with pytest.raises(
+            SymbolError, match=f"^position 1 has the symbol '{items[1]}'; epsilon is"
+        ):
             gtn.string(items)
         with pytest.raises(SymbolError, match=f"a string has the symbol '{items[1]}'"):
             gtn.strings([["b"], items])
