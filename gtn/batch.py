@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from gtn.data import ArcData, Sources
 from gtn.errors import GraphError, SymbolError, counted
 from gtn.graph import Graph
+from gtn.indexes import check_counts
 from gtn.symbols import SymbolTable
 from gtn.topology import Topology
 
@@ -266,8 +267,7 @@ def disjoint(topologies: Sequence[Topology]) -> Topology:
     """Return the batch of single topologies."""
     nodes = np.cumsum([0, *(t.num_nodes for t in topologies)])
     arcs = np.cumsum([0, *(t.num_arcs for t in topologies)])
-    if max(nodes[-1], arcs[-1]) > np.iinfo(np.int32).max:
-        raise GraphError(f"{nodes[-1]} nodes and {arcs[-1]} arcs are too many for one batch")
+    check_counts(int(nodes[-1]), int(arcs[-1]), "batch")
 
     def joined(name: str, shifted: bool) -> Any:
         parts = [getattr(t, name) for t in topologies]
@@ -371,10 +371,11 @@ def repeat(graph: Graph, times: int) -> GraphBatch:
         raise GraphError(f"a batch has no {times} graphs")
     if times == 0:
         return GraphBatch.from_graphs([graph])[:0]
+    topology = disjoint([graph.topology] * times)
     arcs, starts, finals = (
         np.tile(np.arange(n, dtype=np.int32), times)
         for n in (graph.num_arcs, len(graph.starts), len(graph.finals))
     )
-    result = rearranged(graph, disjoint([graph.topology] * times), arcs, starts, finals)
+    result = rearranged(graph, topology, arcs, starts, finals)
     assert isinstance(result, GraphBatch)
     return result

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.errors import DataError, counted
+from gtn.indexes import LARGEST
 
 __all__ = ["ArcData", "Column", "JoinedSources", "Sources", "compose_index", "merged"]
 
@@ -32,6 +33,9 @@ class Sources:
         offsets: ``int32 [A + 1]``; the sources of arc ``a`` are
             ``index[offsets[a]:offsets[a + 1]]``.
 
+    Raises:
+        DataError: what are no whole numbers of 32 bits.
+
     >>> sources = Sources(np.array([2, -1], np.int32))
     >>> sources, sources.of(0)
     (Sources(2 arcs: 2, None), array([2], dtype=int32))
@@ -39,9 +43,9 @@ class Sources:
 
     __slots__ = ("index", "offsets")
 
-    def __init__(self, index: Index, offsets: Index | None = None) -> None:
-        self.index = np.ascontiguousarray(index, dtype=np.int32)
-        self.offsets = None if offsets is None else np.ascontiguousarray(offsets, dtype=np.int32)
+    def __init__(self, index: NDArray[Any], offsets: NDArray[Any] | None = None) -> None:
+        self.index = _as_index(index, "sources")
+        self.offsets = None if offsets is None else _as_index(offsets, "offsets of sources")
 
     def __len__(self) -> int:
         return len(self.index) if self.offsets is None else len(self.offsets) - 1
@@ -122,8 +126,8 @@ class JoinedSources(Sequence[Sources]):
     __slots__ = ("arc", "num_operands", "operand")
 
     def __init__(self, operand: Index, arc: Index, num_operands: int) -> None:
-        self.operand = np.ascontiguousarray(operand, dtype=np.int32)
-        self.arc = np.ascontiguousarray(arc, dtype=np.int32)
+        self.operand = _as_index(operand, "operands")
+        self.arc = _as_index(arc, "sources")
         self.num_operands = num_operands
 
     def __len__(self) -> int:
@@ -150,8 +154,25 @@ def compose_index(first: Index, then: Index) -> Index:
     return composed
 
 
-def _offsets_of(owner: NDArray[Any], count: int) -> Index:
-    return np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=count)))).astype(np.int32)
+def _as_index(numbers: Any, name: str) -> Index:
+    """Return whole numbers as those of 32 bits, which are not copied.
+
+    Raises:
+        DataError: others, naming the first that does not fit.
+    """
+    given = np.asarray(numbers)
+    if given.dtype != np.int32 and given.size:
+        if given.dtype.kind not in "iu":
+            raise DataError(f"{name} are whole numbers, not {given.dtype}")
+        wrong = (given > LARGEST) | (given < -LARGEST)
+        if wrong.any():
+            place = int(np.argmax(wrong))
+            raise DataError(f"{name}[{place}] is {given[place]}, which does not fit 32 bits")
+    return np.ascontiguousarray(given, dtype=np.int32)
+
+
+def _offsets_of(owner: NDArray[Any], count: int) -> NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=count))))
 
 
 class Column:
@@ -212,14 +233,14 @@ class Column:
         """Return the rows of a few arcs, ``[len(arcs), …]``; arcs are numbers, -1 for none.
 
         Raises:
-            DataError: arcs that are no integers, such as a mask.
+            DataError: arcs that are no integers of 32 bits, such as a mask.
         """
         numbers = np.asarray(arcs)
         if numbers.size and numbers.dtype.kind not in "iu":
             raise DataError(
                 f"arcs are integers, not {numbers.dtype}; of a mask take np.flatnonzero"
             )
-        return self.take(Sources(numbers.astype(np.int32))).values(reduce)
+        return self.take(Sources(numbers)).values(reduce)
 
     def _gather(self, index: Index) -> Any:
         missing = index < 0
@@ -292,7 +313,7 @@ def concatenate_sources(parts: Sequence[Sources]) -> Sources:
         ragged = part.offsets is not None
         indexes.append(part.index if ragged else part.index[part.index >= 0])
         sizes.append(np.diff(part.offsets) if part.offsets is not None else part.index >= 0)
-    offsets = np.concatenate(([0], np.cumsum(np.concatenate(sizes)))).astype(np.int32)
+    offsets = np.concatenate(([0], np.cumsum(np.concatenate(sizes))))
     return Sources(np.concatenate(indexes), offsets)
 
 

@@ -17,7 +17,7 @@ from gtn.beam.settling import Waiting, nowhere
 from gtn.construction import linear
 from gtn.errors import GraphError, bad_penalty
 from gtn.graph import Graph
-from gtn.indexes import frozen
+from gtn.indexes import LARGEST, check_counts, frozen
 from gtn.kernels.beam import Writer
 from gtn.paths.narrows import common_nodes
 from gtn.paths.pruning import ROUNDING
@@ -101,6 +101,8 @@ class PrunedStream:
         count, classes = penalties.shape
         if self._frames and classes != self._room.classes:
             raise GraphError(f"{classes} classes after frames of {self._room.classes} classes")
+        kept = self.length - self.settled
+        check_counts(kept + count + 1, (kept + count) * classes, "stream (of what is not settled)")
         values = penalties.detach().to(device="cpu", dtype=torch.float64).numpy()
         for t, c in np.argwhere(~(values > -np.inf))[:1].tolist():
             raise bad_penalty(f"class {c} in frame {self.length + t} has penalty", values[t, c])
@@ -109,9 +111,9 @@ class PrunedStream:
         if self._asked is not None:
             check_never_asked(chain.olabels, self._asked, "the frames")
         self._frames.append(penalties.clone())
-        kept = self.length - self.settled
         if kept + count > self._room.frames or classes != self._room.classes:
-            self._room = self._room.for_frames(max(2 * kept, kept + count), classes)
+            room = min(2 * kept, LARGEST // max(1, classes) - 1)
+            self._room = self._room.for_frames(max(room, kept + count), classes)
             self._search.lengthen(self._room.frames + 1)
         self._room.fill(kept, values)
         self.length += count

@@ -15,6 +15,7 @@ from gtn.indexes import (
     Components,
     by_ends,
     by_label,
+    check_counts,
     check_offsets,
     first_where,
     frozen,
@@ -115,6 +116,8 @@ class Topology:
         part = self.__dict__
         part["num_nodes"] = int(num_nodes)
         part["src"] = integers(src, "src", check)
+        if not check:  # nodes, arcs and offsets must not become others in 32 bits
+            check_counts(self.num_nodes, len(self.src))
         part["dst"] = integers(dst, "dst", check)
         part["ilabels"] = read = integers(ilabels, "ilabels", check)
         part["olabels"] = read if olabels is None else integers(olabels, "olabels", check)

@@ -14,7 +14,7 @@ from gtn.batch import assemble, gather, traced
 from gtn.data import ArcData, Column, Sources
 from gtn.errors import GraphError, bad_penalty, counted
 from gtn.graph import Graph, check_graph, check_penalties
-from gtn.indexes import integers
+from gtn.indexes import check_counts, integers
 from gtn.optimization import only_arcs
 from gtn.product.exploration import Check, explored
 from gtn.product.failure import check_left, check_reads_none, with_ends
@@ -66,8 +66,7 @@ def expand(
             f"penalties must be [{g.num_arcs}, C], one row per arc, not {list(penalties.shape)}"
         )
     classes = penalties.shape[1]
-    if g.num_arcs * classes > np.iinfo(np.int32).max:
-        raise GraphError(f"{g.num_arcs} arcs times {classes} classes are too many for one graph")
+    check_counts(g.num_nodes, g.num_arcs * classes)
     named = integers(np.arange(classes) if labels is None else labels, "labels")
     if named.shape != (classes,):
         raise GraphError(f"labels must be [{classes}], not of shape {list(named.shape)}")
@@ -158,6 +157,10 @@ def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) 
             f"{counted(inner.batch_size, 'graph')} cannot replace {counted(g.num_arcs, 'arc')}; "
             "give one graph per arc"
         )
+    check_counts(
+        outer.num_nodes + inner.num_nodes,
+        len(inner.starts) + inner.num_arcs + len(inner.finals),
+    )
     # Each graph of the result has its nodes of g first, then those of the graphs of its arcs.
     shift = inner.node_offsets[outer.arc_offsets]
     outside = np.arange(outer.num_nodes, dtype=np.int32)

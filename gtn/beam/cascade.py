@@ -14,7 +14,7 @@ from gtn.beam.token_passing import Passed, Starts, TokenPassing
 from gtn.data import Sources, compose_index
 from gtn.errors import CyclicGraphError, GraphError, NegativeCycleError
 from gtn.graph import Graph, check_penalties
-from gtn.indexes import frozen, grouped
+from gtn.indexes import check_counts, frozen, grouped
 from gtn.kernels.beam import FINE, NEGATIVE, TOO_MANY, Readers, Writer
 from gtn.kernels.reachability import reach
 from gtn.product import Product, as_read, in_common_tables, is_acceptor
@@ -314,6 +314,9 @@ def _readers(
     failures: FailureArcs | None,
 ) -> Readers:
     """Return the readers one after the other; the arrays of a single one are not copied."""
+    check_counts(
+        sum(t.num_nodes for t in topologies), sum(t.num_arcs for t in topologies), "search"
+    )
     nodes = np.cumsum([0, *(t.num_nodes for t in topologies)], dtype=np.int32)
     arcs = np.cumsum([0, *(t.num_arcs for t in topologies)], dtype=np.int32)
 

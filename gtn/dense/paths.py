@@ -119,7 +119,7 @@ def _best_arcs(problems: Problems, *inputs: torch.Tensor) -> tuple[NDArray[np.in
         np.concatenate(part) for part in zip(*(part[:5] for part in parts))
     )
     lengths = np.concatenate([np.diff(part[2]) for part in parts])
-    return arcs, frames, np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32)), starts, finals
+    return arcs, frames, np.append(0, np.cumsum(lengths)), starts, finals
 
 
 def _best_path(problems: Problems, emissions: torch.Tensor, graph: Graph) -> Graph:

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
 Float64s = NDArray[np.float64]
 
 __all__ = ["n_best_paths"]
@@ -72,7 +73,7 @@ def n_best_paths(
     final_penalties: Float64s,
     remaining: Float64s,
     leaving: Int32s,
-) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+) -> tuple[Int32s, Int64s, Int32s, Int32s]:
     """Return the ``count`` paths of least penalty, by deviations from paths already found.
 
     At each node the ways to go on (arcs, or to end there) are ranked by the least penalty of a
@@ -112,7 +113,7 @@ def n_best_paths(
     heap = np.empty(room, dtype=np.int64)
     items, size = 0, 0
 
-    path_offsets = np.zeros(room + 1, dtype=np.int32)
+    path_offsets = np.zeros(room + 1, dtype=np.int64)
     path_start, path_final = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int32)
     path_arcs = np.empty(room, dtype=np.int32)
     before = np.empty(room)  # penalty before each arc of a path, and before its end

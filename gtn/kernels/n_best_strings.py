@@ -66,7 +66,7 @@ class _Paths(NamedTuple):
     """The best paths of the strings found."""
 
     arcs: Int32s
-    offsets: Int32s  # [K + 1]
+    offsets: Int64s  # [K + 1]
     start: Int32s  # [K]
     node: Int32s  # [K]: where it ends
 
@@ -378,7 +378,7 @@ def n_best_strings(
     final_penalties: Float64s,
     remaining: Float64s,
     leaving: Int32s,
-) -> tuple[Int32s, Int32s, Int32s, Int32s]:
+) -> tuple[Int32s, Int64s, Int32s, Int32s]:
     """Return the best path of each of the ``count`` strings of least penalty.
 
     Deviations in the tree of strings: a prefix has the nodes that it reaches, each with its least
@@ -427,7 +427,7 @@ def n_best_strings(
     )
     paths = _Paths(
         np.empty(room, dtype=np.int32),
-        np.zeros(room, dtype=np.int32),
+        np.zeros(room, dtype=np.int64),
         np.empty(room, dtype=np.int32),
         np.empty(room, dtype=np.int32),
     )

@@ -44,7 +44,7 @@ def draw_paths(
     src: Int32s,
     start_shares: Float64s,
     running: Float64s,
-) -> tuple[Int32s, Int32s, Int32s]:
+) -> tuple[Int32s, Int64s, Int32s]:
     """Walk back from each end until a start is drawn: O(Σ length log in-degree).
 
     Args:
@@ -59,7 +59,7 @@ def draw_paths(
         which each starts, ``[n]``.
     """
     count = len(ends)
-    bounds = np.zeros(count + 1, dtype=np.int32)
+    bounds = np.zeros(count + 1, dtype=np.int64)
     first = np.empty(count, dtype=np.int32)
     found = np.empty(max(64, 8 * count), dtype=np.int32)
     used = 0

@@ -14,6 +14,7 @@ from gtn.construction import from_arrays
 from gtn.dense.problems import widened
 from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.indexes import check_counts
 from gtn.kernels.ctc import ctc_arcs
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import LabelTargets, label_rows, label_targets, padding_hint
@@ -42,6 +43,10 @@ def ctc_topology(
     chain to each of its classes. It is for many classes that frames meet before any lexicon;
     composed with a lexicon it becomes the larger one, as most nodes go on with few classes only.
 
+    Raises:
+        GraphError: a blank that is no class; more arcs than are numbered, of 46341 classes or more
+            unless it is compact.
+
     >>> import gtn
     >>> frames = gtn.string([1, 1, 0, 1, 2])
     >>> gtn.path_labels(gtn.compose(frames, ctc_topology(3)))
@@ -52,6 +57,7 @@ def ctc_topology(
     blank = _checked_blank(blank)
     if blank >= num_classes:
         raise GraphError(f"blank {blank} is none of {num_classes} classes")
+    check_counts(num_classes, 7 * num_classes if compact else num_classes**2)
     if not compact:
         before, now = (grid.ravel() for grid in np.indices((num_classes, num_classes)))
         written = np.where((now == blank) | (now == before), EPSILON, now)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.errors import GraphError
+from gtn.indexes import LARGEST
 from gtn.kernels import edit_distance as kernels
 
 __all__ = ["EditAlignment", "edit_alignment", "edit_distances"]
@@ -41,7 +42,10 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
             f"texts are compared with one text, not with {target!r}; of pairs, take one at a time"
         )
     *rows, last = _as_labels([*found, target])
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
+    offsets = np.cumsum([0, *map(len, rows)])
+    if offsets[-1] > LARGEST:
+        raise GraphError(f"strings of {offsets[-1]} labels are too many at once: {LARGEST} are not")
+    offsets = offsets.astype(np.int32)
     labels = np.concatenate([np.empty(0, dtype=np.int32), *rows])
     distances: NDArray[np.float64] = kernels.edit_distances(labels, offsets, last)
     return distances

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gtn.batch import GraphBatch, traced
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph, check_penalties
-from gtn.indexes import ArcIndex, frozen
+from gtn.indexes import LARGEST, ArcIndex, frozen
 from gtn.kernels.n_best import n_best_paths
 from gtn.kernels.n_best_strings import n_best_strings
 from gtn.paths.viterbi import chains, together
@@ -77,6 +77,7 @@ def n_best(
     count = operator.index(count)
     if count < 1:
         raise GraphError(f"n_best of {count} paths; at least one can be asked for")
+    count = min(count, LARGEST)  # as many as are numbered
     if distinct not in (False, True, "input", "output"):
         raise GraphError(f"distinct={distinct!r}; it is False, 'input' or 'output' (or True)")
     side = "output" if distinct is True else distinct or None
@@ -144,7 +145,7 @@ def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch
     paths = chains(
         graph,
         np.concatenate(ways),
-        np.cumsum(np.concatenate([[0], *lengths]), dtype=np.int32),
+        np.cumsum(np.concatenate([[0], *lengths])),
         found,
         np.concatenate(lasts),
         exists=np.ones(len(found), dtype=np.bool_),

@@ -21,6 +21,7 @@ from gtn.tensors import as_array, float64_penalties
 __all__ = ["sample"]
 
 Int32s = NDArray[np.int32]
+Int64s = NDArray[np.int64]
 
 
 def sample(
@@ -92,7 +93,7 @@ def _ends(ways: NDArray[np.float64], count: int, generator: torch.Generator | No
     return ends
 
 
-def _draw(sums: PathSums, ends: Int32s, seeds: NDArray[np.int64]) -> tuple[Int32s, Int32s, Int32s]:
+def _draw(sums: PathSums, ends: Int32s, seeds: Int64s) -> tuple[Int32s, Int64s, Int32s]:
     """Return the arcs of paths that end at given nodes, their offsets, and where they start."""
     topology = sums.topology
     start_shares = np.zeros(topology.num_nodes)

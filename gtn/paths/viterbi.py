@@ -19,7 +19,7 @@ from gtn.batch import rearranged, traced
 from gtn.beam import pruned
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.indexes import frozen, integers
+from gtn.indexes import check_counts, frozen, integers
 from gtn.kernels import scoring as kernels
 from gtn.paths.ways import least_ways
 from gtn.product.failure import check_reads_none
@@ -164,7 +164,7 @@ def together(
 def chains(
     graph: Graph,
     arcs: Int32s,
-    offsets: Int32s,
+    offsets: NDArray[Any],
     starts: Int32s,
     finals: Int32s,
     *,
@@ -172,6 +172,7 @@ def chains(
     batch: bool,
 ) -> Graph:
     """Return chains of the given arcs; a path that does not exist has no node."""
+    check_counts(int(offsets[-1]) + len(exists), int(offsets[-1]), "batch of paths")
     offsets = integers(offsets, "offsets", check=False)
     src, dst, begins, ends, node_offsets = kernels.chains(offsets, frozen(exists))
     topology = Topology(

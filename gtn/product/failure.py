@@ -16,7 +16,7 @@ from gtn.batch import gather
 from gtn.data import Sources, compose_index
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
-from gtn.indexes import frozen, grouped
+from gtn.indexes import LARGEST, frozen, grouped
 from gtn.kernels import failure as kernels
 from gtn.kernels.reachability import find_cycle
 from gtn.product.gathering import sums_of_sources
@@ -139,6 +139,8 @@ def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match
         return own
     if not isinstance(failure, str):
         label = operator.index(failure)
+        if label > LARGEST:
+            raise GraphError(f"failure={label} is no label; labels are 0 to {LARGEST}")
     elif graph.isymbols is None:
         raise SymbolError(f"failure={failure!r} is a symbol, but the graph that reads has no table")
     else:

@@ -24,7 +24,9 @@ from gtn import (
     SymbolTable,
 )
 from gtn.batch import assemble, gather, rearranged, repeat
+from gtn.streaming import PrunedStream
 from gtn.testing import assert_equivalent, graphs
+from gtn.topology import Topology
 
 ANY = graphs(acyclic=False, epsilons=True, acceptor=False, infinite=True)
 SEVERAL = st.lists(ANY, min_size=1, max_size=4)
@@ -311,6 +313,40 @@ def test_more_nodes_than_can_be_numbered(together):
     large = gtn.from_arcs([], start=0, final=0, num_nodes=2**30)
     with pytest.raises(GraphError, match=r"2147483648 nodes .* too many for one"):
         together(large, large)
+
+
+LARGE = torch.zeros(1).expand(2**16, 2**16)
+"""Frames of more arcs than are numbered, which take no memory themselves."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: gtn.linear(LARGE),
+        lambda: gtn.linear(LARGE[None]),
+        lambda: PrunedStream([gtn.string([0])]).add(LARGE),
+        lambda: gtn.nn.ctc_topology(2**16),
+        lambda: gtn.replace(
+            gtn.from_arcs([(0, 1, 0)], final=1, num_nodes=2**30),
+            GraphBatch.from_graphs([gtn.from_arcs([], start=0, final=0, num_nodes=2**30)]),
+        ),
+        lambda: Topology(2**31, [], [], [], starts=[], finals=[], check=False),
+    ],
+)
+def test_more_than_can_be_numbered_is_told_before_memory_is_taken(made):
+    with pytest.raises(
+        GraphError, match=r"nodes and \d+ arcs are too many for one .* 2147483647 of"
+    ):
+        made()
+
+
+def test_numbers_beyond_32_bits_are_no_others():
+    g = gtn.string("ab")
+    assert len(gtn.n_best(g, 2**70)) == 1
+    with pytest.raises(
+        GraphError, match=f"failure={2**32} is no label; labels are 0 to 2147483647"
+    ):
+        gtn.compose(g, gtn.string([0, 1]), failure=2**32, symbols="ignore")
 
 
 @given(SEVERAL)

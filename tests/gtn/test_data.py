@@ -272,3 +272,16 @@ def test_arcs_are_numbers_and_no_mask():
     for arcs in (np.array([True, False]), [0.5]):
         with pytest.raises(DataError, match="arcs are integers, not"):
             column.rows(arcs)
+
+
+@pytest.mark.parametrize("wrong", [2**31, 2**32, -(2**32)])
+def test_sources_beyond_32_bits_are_no_others(wrong):
+    told = rf"\[1\] is {wrong}, which does not fit 32 bits"
+    with pytest.raises(DataError, match="sources" + told):
+        Sources(np.array([0, wrong]))
+    with pytest.raises(DataError, match="offsets of sources" + told):
+        Sources(np.array([0]), np.array([0, wrong]))
+    with pytest.raises(DataError, match="sources" + told):
+        Column(np.arange(3)).rows([0, wrong])
+    with pytest.raises(DataError, match="sources are whole numbers, not float64"):
+        Sources(np.array([0.5]))
