@@ -33,6 +33,10 @@ from gtn.texts import strings
 __all__ = ["Decoder", "DecodingStream", "Reading"]
 
 
+BEAM = 12.0
+"""Of decoders, in nats, unless another is given."""
+
+
 class Reading(NamedTuple):
     """One answer.
 
@@ -82,7 +86,7 @@ class Decoder:
 
     readers: tuple[Graph, ...]
     failure: str | int | None = None
-    beam: float = 12.0
+    beam: float = BEAM
     max_active: int | None = None
     separator: str = ""
 
@@ -110,7 +114,7 @@ class Decoder:
         *,
         models: Graph | None = None,
         failure: str | int | None = None,
-        beam: float = 12.0,
+        beam: float = BEAM,
         max_active: int | None = None,
         separator: str = "",
     ) -> Decoder:
