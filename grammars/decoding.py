@@ -382,7 +382,8 @@ class DecodingStream:
             is of frames in which nothing is written.
 
         Raises:
-            GraphError: a count below one, or a wrong beam; then nothing is settled.
+            GraphError: a count below one, or a wrong beam; then nothing is settled, as where
+                anything else is wrong with what is to be read.
 
         >>> from grammars.lexicon import lexicon
         >>> stream = Decoder.of(lexicon(["cat ", "cut "]).closure(), beam=6.0).stream()
@@ -396,8 +397,10 @@ class DecodingStream:
         """
         _checked_counts(count, candidates)  # before anything is forgotten
         with torch.no_grad():
-            found = self._stream.settle(beam=beam)
-            return self._decoder._readings(found, count, candidates) if found.num_arcs else []
+            found, forget = self._stream.settling(beam=beam)
+            readings = self._decoder._readings(found, count, candidates) if found.num_arcs else []
+        forget()
+        return readings
 
 
 def _checked_counts(count: int, candidates: int | None) -> int:

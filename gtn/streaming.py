@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -169,7 +169,7 @@ class PrunedStream:
             then all frames are forgotten.
 
         Raises:
-            GraphError: a wrong beam; otherwise as :func:`gtn.beam.pruned`.
+            GraphError: a wrong beam; otherwise as :func:`gtn.beam.pruned`. Then nothing is settled.
 
         >>> import gtn
         >>> stream = PrunedStream([gtn.closure(gtn.string("ab") | gtn.string("cb"))], beam=4.0)
@@ -179,26 +179,62 @@ class PrunedStream:
         >>> stream.settled, gtn.viterbi_penalty(stream.graph(finished=False))
         (2, tensor(2.))
         """
+        settled, forget = self.settling(beam=beam)
+        forget()
+        return settled
+
+    def settling(self, *, beam: float = np.inf) -> tuple[Graph, Callable[[], None]]:
+        """Return what :meth:`settle` would, and what is to be called to forget it.
+
+        So that it can be read before, and is still there if that fails. O(what was followed since
+        the last time).
+
+        Raises:
+            GraphError: as :meth:`settle`; and by what forgets, if frames were added or settled
+                between.
+
+        >>> import gtn
+        >>> stream = PrunedStream([gtn.string("ab")])
+        >>> stream.add(torch.zeros(1, 2))
+        >>> settled, forget = stream.settling()
+        >>> gtn.path_text(settled), stream.settled
+        ('a', 0)
+        >>> forget()
+        >>> stream.settled
+        1
+        """
         check_beam(beam, None)
-        cascade = self._now(self._cascade)
+        cascade, search = self._now(self._cascade), self._search.copy()
         if not self.length:
-            return nowhere(cascade).graph(cascade.graphs)
-        waiting = Waiting(cascade, self._search)
+            return nowhere(cascade).graph(cascade.graphs), lambda: None
+        waiting = Waiting(cascade, search)
         topology = waiting.product.topology
         if not topology.num_nodes:
-            self._forget_frames(waiting.give_up())
-            return waiting.product.graph(cascade.graphs)
-        if beam < np.inf:
-            with torch.no_grad():
-                topology = _near(waiting.product.graph(cascade.graphs), beam)
-        common = common_nodes(topology)
-        common = common[~np.isin(common, waiting.product.topology.starts)]
-        if not len(common):
-            waiting.forget()
-            return nowhere(cascade).graph(cascade.graphs)
-        settled, count = waiting.settle(common[len(common) - 1])
-        self._forget_frames(count)
-        return settled.graph(cascade.graphs)
+            settled, count = waiting.product, waiting.give_up()
+        else:
+            if beam < np.inf:
+                with torch.no_grad():
+                    topology = _near(waiting.product.graph(cascade.graphs), beam)
+            common = common_nodes(topology)
+            common = common[~np.isin(common, waiting.product.topology.starts)]
+            if len(common):
+                settled, count = waiting.settle(common[len(common) - 1])
+            else:
+                settled, count = nowhere(cascade), waiting.forget()
+        graph = settled.graph(cascade.graphs)
+        frames, room = self._left(count)
+        search.lengthen(room.frames + 1)
+        before = self._search, self.length
+
+        def forget() -> None:
+            if before != (self._search, self.length):
+                raise GraphError(
+                    "frames were added or settled since this was found; ask again what is settled"
+                )
+            self._search, self._frames, self._room = search, frames, room
+            self.settled += count
+
+        return graph, forget
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Say how to make a copy: what is searched in has views of what it is filled by."""
@@ -214,8 +250,10 @@ class PrunedStream:
             written=[chain.olabels, *cascade.written[1:]],
         )
 
-    def _forget_frames(self, count: int) -> None:
-        """Forget the first frames of those that are there, which the search has left behind."""
+    def _left(self, count: int) -> tuple[list[torch.Tensor], _Room]:
+        """Return the frames but for the first ones, and how they are laid out."""
+        if not count:
+            return self._frames, self._room
         ends = np.cumsum([len(piece) for piece in self._frames]).tolist()
         # Copies, so that what is left does not keep what is forgotten.
         rest = [
@@ -223,17 +261,8 @@ class PrunedStream:
             for piece, end in zip(self._frames, ends, strict=True)
             if end > count
         ]
-        self._frames = rest or [self._frames[0][:0].clone()]
-        self.settled += count
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        """Lay out the frames that there are for the search, and no others."""
-        frames = torch.cat([piece.detach() for piece in self._frames])
-        values = frames.to(device="cpu", dtype=torch.float64).numpy()
-        self._room = _Room(*values.shape)
-        self._room.fill(0, values)
-        self._search.lengthen(len(values) + 1)
+        rest = rest or [self._frames[0][:0].clone()]
+        return rest, _Room.of(rest)
 
     def _chain(self) -> Graph:
         """Return the graph of all frames that are not forgotten."""
@@ -267,6 +296,15 @@ class _Room:
             frozen(np.full(frames + 1, -1, dtype=np.int32)),
             frozen(self._penalties.reshape(-1)),
         )
+
+    @classmethod
+    def of(cls, pieces: Sequence[torch.Tensor]) -> _Room:
+        """Return room for some frames, one piece at least, and no others."""
+        frames = torch.cat([piece.detach() for piece in pieces])
+        values = frames.to(device="cpu", dtype=torch.float64).numpy()
+        room = cls(*values.shape)
+        room.fill(0, values)
+        return room
 
     def nodes(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the first nodes in order, and their offsets."""
@@ -305,7 +343,8 @@ def _again(
     stream.length = settled + sum(map(len, frames))
     stream._search.resume(state)
     if frames:
-        stream._lay_out()
+        stream._room = _Room.of(frames)
+        stream._search.lengthen(stream._room.frames + 1)
     return stream
 
 

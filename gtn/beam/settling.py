@@ -33,9 +33,14 @@ class Waiting:
         self._tokens = np.flatnonzero(self._ways.tokens)  # of each node of the product
         self.product: Product = cascade.product_of(self._passed, search.starts, self._ways)
 
-    def forget(self) -> None:
-        """Make the search forget what no token that waits has behind it."""
+    def forget(self) -> int:
+        """Make the search forget what no token that waits has behind it.
+
+        Returns:
+            0: no node of the chain is left behind.
+        """
         self._search.keep(self._ways.tokens, self._ways.arcs)
+        return 0
 
     def settle(self, node: int) -> tuple[Product, int]:
         """Make the search begin at a node of the product, and forget all ways that avoid it.

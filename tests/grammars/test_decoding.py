@@ -244,6 +244,24 @@ def test_what_is_asked_for_wrongly_settles_nothing(wrong):
     assert [reading.text for reading in stream.settle()] == ["aba"]
 
 
+@pytest.mark.parametrize("step", ["n_best", "forward_penalty", "strings"])
+def test_where_reading_fails_nothing_is_settled(step, monkeypatch):
+    stream = Decoder.of(lexicon(["ab", "b"]).closure(), beam=6.0).stream()
+    stream.add(torch.tensor([[0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]))
+    before = stream.read()
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"grammars.decoding.{step}", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            stream.settle()
+    assert (stream.settled, stream.length, stream.read()) == (0, 3, before)
+    assert [reading.text for reading in stream.settle()] == ["aba"]
+    assert stream.settled == 3
+
+
 def test_only_the_readings_that_are_given_are_spelled(monkeypatch):
     spelled = []
     kept = Decoder._text

@@ -454,6 +454,26 @@ def test_what_leads_to_no_token_is_forgotten():
     assert before.num_arcs > 0
 
 
+def test_what_is_found_to_settle_is_there_until_it_is_forgotten():
+    stream = PrunedStream([gtn.closure(gtn.string("ab"))])
+    stream.add(torch.zeros(3, 2))
+    before = stream.graph(finished=False)
+    settled, forget = stream.settling()
+    again, _ = stream.settling()
+    assert gtn.equal(settled, again)
+    assert (gtn.path_text(gtn.viterbi_path(settled)), stream.settled) == ("aba", 0)
+    assert gtn.equal(stream.graph(finished=False), before)
+    stream.add(torch.zeros(1, 2))
+    with pytest.raises(GraphError, match="frames were added or settled since"):
+        forget()
+    assert (stream.settled, gtn.path_text(gtn.viterbi_path(stream.graph()))) == (0, "abab")
+    _, forget = stream.settling()
+    forget()
+    assert (stream.settled, stream.length) == (4, 4)
+    with pytest.raises(GraphError, match="frames were added or settled since"):
+        forget()
+
+
 def test_no_frames_and_no_tokens():
     closed = gtn.closure(gtn.string("ab"))
     stream = PrunedStream([closed])
