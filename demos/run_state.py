@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import shorten
@@ -31,6 +32,7 @@ __all__ = [
     "move_average",
     "numbered",
     "restore_moments",
+    "training_into",
 ]
 
 _NAMED = 6
@@ -94,13 +96,7 @@ class RunState:
                 no state at all; or another process runs in the folder.
         """
         self.out.mkdir(parents=True, exist_ok=True)
-        try:
-            self._locks.append(FolderLock.of(self.out))
-        except BlockingIOError:
-            raise CheckpointError(
-                f"{self.out}: another process trains into it now; choose another --out, or wait "
-                "until it ends"
-            ) from None
+        self._locks.append(_locked(self.out))
         if not self._file.exists():
             self._log.unlink(missing_ok=True)
             return None
@@ -143,6 +139,31 @@ class RunState:
     @property
     def _log(self) -> Path:
         return self.out / "log.jsonl"
+
+
+@contextmanager
+def training_into(out: Path) -> Iterator[None]:
+    """Keep other processes from the folder of a run while what it learns from is read, too.
+
+    :meth:`RunState.load` does so when all of that is there, which may take minutes. A folder that
+    is not there is made by that, not here: what is read may be no data.
+
+    Raises:
+        CheckpointError: another process runs in the folder.
+    """
+    lock = _locked(out) if out.is_dir() else None
+    yield
+    del lock  # which was held until here
+
+
+def _locked(out: Path) -> FolderLock | None:
+    try:
+        return FolderLock.of(out)
+    except BlockingIOError:
+        raise CheckpointError(
+            f"{out}: another process trains into it now; choose another --out, or wait until it "
+            "ends"
+        ) from None
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:

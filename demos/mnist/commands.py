@@ -43,6 +43,7 @@ from demos.mnist.robustness import robustness as measure_changes
 from demos.mnist.rows import finish, ship, train_row, validate_recipe
 from demos.mnist.sizes import train_sizes
 from demos.mnist.timing import measure_time
+from demos.run_state import training_into
 from recognizers.datasets.download import download_mnist
 from recognizers.datasets.fields import FieldSetError, find_data, load_fields
 from recognizers.datasets.mirrors import MIRRORS
@@ -59,12 +60,14 @@ def train(given: Train) -> None:
     row, seed, data = given.row, given.seed, given.data
     if given.validate:
         settings = given.setting or []
-        wrong = validate_recipe(
-            row, settings, seed, data, out, given.results, progress=given.progress
-        )
+        with training_into(out):
+            wrong = validate_recipe(
+                row, settings, seed, data, out, given.results, progress=given.progress
+            )
         typer.echo(json.dumps({"row": row, "seed": seed, "validation_error": wrong}))
         return
-    trained = train_row(row, seed, data, out, progress=given.progress)
+    with training_into(out):
+        trained = train_row(row, seed, data, out, progress=given.progress)
     result = finish(row, seed, trained, data, given.results)
     typer.echo(json.dumps({"row": row, "seed": seed, "error": result.error}))
 
@@ -79,18 +82,19 @@ def _train_on_own(given: Train, data: Path) -> None:
         )
     name = f"{given.row}-{data.resolve().name}-seed{given.seed}"
     out = given.out or Path("runs") / "mnist" / name
-    own, held_out = _own(data, given.holdout)
-    mnist = None if given.alone else load_digits(recipe.model, "train", given.digits)
-    metrics = train_on_own(
-        recipe,
-        given.seed,
-        own,
-        out,
-        mnist=mnist,
-        held_out=held_out,
-        row=given.row,
-        progress=given.progress,
-    )
+    with training_into(out):
+        own, held_out = _own(data, given.holdout)
+        mnist = None if given.alone else load_digits(recipe.model, "train", given.digits)
+        metrics = train_on_own(
+            recipe,
+            given.seed,
+            own,
+            out,
+            mnist=mnist,
+            held_out=held_out,
+            row=given.row,
+            progress=given.progress,
+        )
     figures = {"row": given.row, "seed": given.seed}
     figures |= {"own": len(own.fields), "mnist": metrics["mnist"]}
     typer.echo(json.dumps(figures | metrics.get("held_out", {})))

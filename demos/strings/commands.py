@@ -14,6 +14,7 @@ import typer
 from demos.command_line import echo_problems
 from demos.figures import echo_figures, figures_folder, keep_figures
 from demos.image_folders import echo_bad, image_files, load_each
+from demos.run_state import training_into
 from demos.strings.choices import RESULTS
 from demos.strings.compose import compose_lines, compose_pages
 from demos.strings.drawing import draw_line, draw_page, heat_map, write_figure
@@ -56,13 +57,16 @@ def train(given: Train) -> None:
         bfloat16=given.bfloat16,
         seed=given.seed,
     )
-    own = None
-    if given.data is not None:
-        found = load_fields(given.data)
-        untrained = StringReader(given.network, step=settings.step)
-        own, problems = lines_to_learn(found.to_learn(given.holdout), untrained, seed=given.seed)
-        echo_problems([*found.problems, *problems])
-    metrics = train_reader(load_mnist(folder, "train"), settings, given.out, own=own)
+    with training_into(given.out):
+        own = None
+        if given.data is not None:
+            found = load_fields(given.data)
+            untrained = StringReader(given.network, step=settings.step)
+            own, problems = lines_to_learn(
+                found.to_learn(given.holdout), untrained, seed=given.seed
+            )
+            echo_problems([*found.problems, *problems])
+        metrics = train_reader(load_mnist(folder, "train"), settings, given.out, own=own)
     if given.results is not None:
         test = load_mnist(folder, "test")
         path = write_run(given.out, test, given.results, data=given.data, holdout=given.holdout)
@@ -164,7 +168,8 @@ def train_spotter_on_pages(given: TrainSpotter) -> None:
     """Train a spotter, and print its figures as a line of JSON."""
     folder = find_data(given.digits, "mnist", option="--digits")
     settings = SpotSettings(positions=given.positions, steps=given.steps, seed=given.seed)
-    metrics = train_spotter(load_mnist(folder, "train"), settings, given.out)
+    with training_into(given.out):
+        metrics = train_spotter(load_mnist(folder, "train"), settings, given.out)
     if given.results is not None:
         path = write_spotter(given.out, load_mnist(folder, "test"), given.results)
         typer.echo(f"figures: {path}")

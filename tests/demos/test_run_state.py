@@ -10,9 +10,14 @@ import sys
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint
+from demos.checks.__main__ import app as checks
+from demos.mnist.__main__ import app as mnist
 from demos.run_state import RunState, averaged, moments_of, restore_moments
+from demos.strings.__main__ import app as strings
+from demos.words.__main__ import app as words
 
 
 def stepped(module, optimizer):
@@ -89,6 +94,46 @@ def test_a_folder_that_another_process_trains_into_is_refused_until_it_is_killed
     assert found[1]["done"] == 1
     assert {path.name for path in out.iterdir()} == {"log.jsonl", "state.safetensors"}
     RunState(out, {"seed": 1}, "another seed").load()  # the same process may
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+@pytest.mark.parametrize(
+    ("app", "command"),
+    [
+        (checks, "train --data {own}"),
+        (checks, "train-fields --data {data}"),
+        (strings, "train --digits {data}"),
+        (strings, "train --digits {data} --data {own}"),
+        (strings, "train-spotter --digits {data}"),
+        (mnist, "train --data {data}"),
+        (mnist, "train --data {data} --validate"),
+        (mnist, "train --data {own}"),
+        (words, "train --data {data}"),
+        (words, "train --task words --data {data}"),
+        (words, "train --task words --data {own} --unipen {data}"),
+        (words, "adapt --data {data}"),
+    ],
+)
+def test_a_folder_that_is_trained_into_is_refused_before_data_are_read(app, command, tmp_path):
+    import fcntl
+
+    out, data, own = (tmp_path / name for name in ("run", "nothing", "own"))
+    for folder in (out, own):
+        folder.mkdir()
+    (own / "labels.csv").touch()  # no rows, not even the names of columns
+    given = [*command.format(data=data, own=own).split(), "--out", str(out)]
+    handle = os.open(out, os.O_RDONLY)  # as that of another process
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        refused = CliRunner().invoke(app, given).exception
+        assert isinstance(refused, CheckpointError), refused
+        assert "run: another process trains into it" in str(refused)
+    finally:
+        os.close(handle)
+    failed = CliRunner().invoke(app, given).exception
+    assert isinstance(failed, OSError | ValueError)
+    assert not isinstance(failed, CheckpointError)
+    assert not any(out.iterdir())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")

@@ -19,6 +19,7 @@ from demos.checks.reading.reader import shipped_checkpoint
 from demos.checks.training.recalibration import recalibrate
 from demos.checks.training.train import train as train_fields
 from demos.command_line import echo_problems
+from demos.run_state import training_into
 
 __all__ = ["calibrate", "train"]
 
@@ -33,23 +34,26 @@ def train(given: Train) -> None:
         digits=given.digits,
         seed=given.seed,
     )
-    # The held-out files are never opened.
-    found = fields_in(given.data)
-    fields = found.to_learn(given.holdout)
-    others = further_in(given.further, found)
-    begun = None
-    if given.start is not None:
-        is_shipped = given.start in SHIPPED_READERS
-        begun = load_reader(shipped_checkpoint(given.start) if is_shipped else Path(given.start))
-    metrics = train_fields(
-        fields,
-        settings,
-        given.out,
-        further=others,
-        start=begun,
-        workers=given.workers,
-        infeasible=given.infeasible,
-    )
+    with training_into(given.out):
+        # The held-out files are never opened.
+        found = fields_in(given.data)
+        fields = found.to_learn(given.holdout)
+        others = further_in(given.further, found)
+        begun = None
+        if given.start is not None:
+            is_shipped = given.start in SHIPPED_READERS
+            begun = load_reader(
+                shipped_checkpoint(given.start) if is_shipped else Path(given.start)
+            )
+        metrics = train_fields(
+            fields,
+            settings,
+            given.out,
+            further=others,
+            start=begun,
+            workers=given.workers,
+            infeasible=given.infeasible,
+        )
     echo_problems(metrics["problems"])
     for remark in metrics["remarks"]:
         typer.echo(remark, err=True)

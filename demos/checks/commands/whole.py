@@ -23,6 +23,7 @@ from demos.checks.whole.settings import WholeSettings
 from demos.checks.whole.train import train_whole
 from demos.command_line import echo_problems
 from demos.figures import echo_figures, load_figures
+from demos.run_state import training_into
 from demos.tables import in_markdown, write_into
 from recognizers.datasets.check_layouts import FAMILIES
 from recognizers.datasets.fields import find_data
@@ -38,25 +39,26 @@ def compose_checks(given: ComposeChecks) -> None:
 
 def train_fields(given: TrainFields) -> None:
     """Train a reader of whole checks, and print its figures as a line of JSON."""
-    found, problems = known_checks(given.data)
-    checks = [one for one in found if one.split != "test"]
-    echo_problems(problems)
-    settings = WholeSettings(
-        recognizer=given.recognizer,
-        grammar=given.grammar,
-        composed=given.composed,
-        drawn=given.drawn,
-        line_passes=given.line_passes,
-        global_passes=given.global_passes,
-        seed=given.seed,
-    )
-    folder = find_data(given.digits, "mnist", option="--digits")
-    begin = None if given.start is None else _reader_of_fields(given.start)
-    typer.echo(
-        json.dumps(
-            train_whole(checks[: given.count], settings, given.out, digits=folder, start=begin)
+    with training_into(given.out):
+        found, problems = known_checks(given.data)
+        checks = [one for one in found if one.split != "test"]
+        echo_problems(problems)
+        settings = WholeSettings(
+            recognizer=given.recognizer,
+            grammar=given.grammar,
+            composed=given.composed,
+            drawn=given.drawn,
+            line_passes=given.line_passes,
+            global_passes=given.global_passes,
+            seed=given.seed,
         )
-    )
+        folder = find_data(given.digits, "mnist", option="--digits")
+        begin = None if given.start is None else _reader_of_fields(given.start)
+        typer.echo(
+            json.dumps(
+                train_whole(checks[: given.count], settings, given.out, digits=folder, start=begin)
+            )
+        )
 
 
 def _reader_of_fields(path: Path) -> CheckReader:

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from demos.command_line import echo_problems
+from demos.run_state import training_into
 from demos.words.choices import SYSTEMS
 from demos.words.options.train import Adapt, Train
 from demos.words.reading.lexicon import task_words
@@ -38,16 +39,17 @@ def train(given: Train) -> None:
     else:
         name = f"{own.resolve().name}-{given.system}-seed{given.seed}"
         out = given.out or Path("runs") / "words" / name
-        metrics, problems = train_beside_unipen(
-            own,
-            find_data(given.unipen, "unipen", option="--unipen"),
-            _word_settings(given),
-            out,
-            holdout=given.holdout,
-            cache=given.cache,
-            progress=given.progress,
-            until=given.until,
-        )
+        with training_into(out):
+            metrics, problems = train_beside_unipen(
+                own,
+                find_data(given.unipen, "unipen", option="--unipen"),
+                _word_settings(given),
+                out,
+                holdout=given.holdout,
+                cache=given.cache,
+                progress=given.progress,
+                until=given.until,
+            )
         echo_problems(problems)
         typer.echo(_stopped(out) if metrics is None else json.dumps(metrics))
 
@@ -61,11 +63,12 @@ def _train_characters(given: Train) -> None:
     )
     out = given.out or Path("runs") / "words" / result_name(asdict(settings))
     sides = {name: (name,) for name in SIDES}
-    found = load_characters(find_data(given.data, "unipen"), sides, cache=given.cache)
-    echo_problems(found["train"].problems)
-    network = train_characters(
-        found["train"], found["validation"], settings, out, progress=given.progress
-    )
+    with training_into(out):
+        found = load_characters(find_data(given.data, "unipen"), sides, cache=given.cache)
+        echo_problems(found["train"].problems)
+        network = train_characters(
+            found["train"], found["validation"], settings, out, progress=given.progress
+        )
     path = write_characters_result(network, found, asdict(settings), out, given.results)
     if given.weights is not None:
         write_card(out / "network.safetensors", path, given.weights)
@@ -92,17 +95,18 @@ def _train_words(given: Train) -> None:
     data, settings = find_data(given.data, "unipen"), _word_settings(given)
     plain = "" if settings.normaliser else "-no-normaliser"
     out = given.out or Path("runs") / "words" / f"{settings.system}{plain}-seed{settings.seed}"
-    words = load_words(data, normaliser=settings.normaliser, cache=given.cache)
-    echo_problems(words.problems)
-    done = train_words(
-        load_letters(data, ("train",), given.cache),
-        words.of(("train",)),
-        words.of(("validation",)),
-        settings,
-        out,
-        progress=given.progress,
-        until=given.until,
-    )
+    with training_into(out):
+        words = load_words(data, normaliser=settings.normaliser, cache=given.cache)
+        echo_problems(words.problems)
+        done = train_words(
+            load_letters(data, ("train",), given.cache),
+            words.of(("train",)),
+            words.of(("validation",)),
+            settings,
+            out,
+            progress=given.progress,
+            until=given.until,
+        )
     if not done:
         typer.echo(_stopped(out))
         return
@@ -120,16 +124,17 @@ def _written(path: Path, given: Train) -> str:
 def adapt(given: Adapt) -> None:
     """Write the reader that has learned, and print what it reads before and after."""
     shipped = shipped_path(given.system or SYSTEMS[0])
-    metrics, problems = adapt_folder(
-        given.data,
-        given.start or shipped,
-        given.out,
-        holdout=given.holdout,
-        steps=given.steps,
-        rate=given.rate,
-        seed=given.seed,
-        progress=given.progress,
-    )
+    with training_into(given.out):
+        metrics, problems = adapt_folder(
+            given.data,
+            given.start or shipped,
+            given.out,
+            holdout=given.holdout,
+            steps=given.steps,
+            rate=given.rate,
+            seed=given.seed,
+            progress=given.progress,
+        )
     echo_problems(problems)
     typer.echo(json.dumps(metrics | {"left_out": len(problems)}))
 
