@@ -254,6 +254,32 @@ def test_a_folder_is_learned_beside_unipen(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("command", "wrong"),
+    [
+        ("train --task words --data {data} --start {text}", "a.txt: not a whole safetensors file"),
+        ("train --task words --data {data} --start {other}", "a reader of .*'sdnn'.*; this run is"),
+        ("train --task words --data {data} --maps 0 5", "output map 0 reads no input map"),
+        ("train --task words --data {own} --start {other}", "a reader of .*'sdnn'.*; this run is"),
+        ("train --task words --data {own} --maps 0 5", "output map 0 reads no input map"),
+        ("adapt --data {own} --start {text}", "a.txt: not a whole safetensors file"),
+        ("evaluate --data {data} --checkpoint {text}", "a.txt: not a whole safetensors file"),
+        ("evaluate --data {data} --lexicon {data}", "nothing: no such file"),
+        ("evaluate --data {own} --lexicon {data}", "nothing: no such file"),
+    ],
+)
+def test_what_options_name_is_looked_at_before_data_are_read(command, wrong, tmp_path):
+    own, text, data = (tmp_path / name for name in ("own", "a.txt", "nothing"))
+    own.mkdir()
+    (own / "labels.csv").touch()  # no rows, not even the names of columns
+    text.write_text("no reader")
+    given = command.format(own=own, data=data, text=text, other=shipped_path("sdnn")).split()
+    out = [] if given[0] == "evaluate" else ["--out", str(tmp_path / "out")]
+    with pytest.raises((ValueError, OSError), match=wrong):
+        CliRunner().invoke(app, [*given, *out], catch_exceptions=False)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
     ("options", "blamed"),
     [
         (["--task", "characters"], "--task"),

@@ -13,6 +13,7 @@ from demos.words.commands.arguments import load_reader, words_of_task
 from demos.words.measuring.folder import evaluate_folder, labels_of, load_folder
 from demos.words.measuring.words import word_errors
 from demos.words.options.evaluate import Evaluate
+from demos.words.reading.reader import WordReader
 from demos.words.samples.characters import load_characters
 from demos.words.samples.words import evenly, load_words, word_labels
 from demos.words.training.character_results import shipped_network
@@ -36,6 +37,7 @@ def evaluate(given: Evaluate) -> None:
         raise typer.BadParameter("holds out rows of labels.csv", param_hint="--holdout")
     side = given.side or "test"
     sides = (side, UNLISTED) if side == "test" else (side,)
+    reader = load_reader(given.checkpoint, given.system)
     network = load_network(given.characters or shipped_network())
     classes = "".join(network.classes)
     try:
@@ -43,19 +45,20 @@ def evaluate(given: Evaluate) -> None:
     except TreeError as error:
         raise TreeError(f"{error}; nor is there a labels.csv") from error
     echo_problems(found.problems)
-    line = _word_figures(place, sides, given)
+    line = _word_figures(reader, place, sides, given)
     line |= errors_of(network, found)
     if not line:
         raise ValueError(f"no character and no word by the writers of the side {side!r}")
     echo_figures(line, given.as_json)
 
 
-def _word_figures(data: Path, sides: tuple[str, ...], given: Evaluate) -> dict[str, Any]:
+def _word_figures(
+    reader: WordReader, data: Path, sides: tuple[str, ...], given: Evaluate
+) -> dict[str, Any]:
     """What a reader of words gets wrong in the words of some sides; nothing if there is none."""
     labels = word_labels(data, given.cache)
     if not labels:
         return {}
-    reader = load_reader(given.checkpoint, given.system)
     words = load_words(data, normaliser=reader.normaliser, cache=given.cache, sides=sides)
     echo_problems(words.problems)
     words = words.take(evenly(len(words), given.most))

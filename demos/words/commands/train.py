@@ -22,7 +22,7 @@ from demos.words.training.characters import train_characters
 from demos.words.training.own_words import train_beside_unipen
 from demos.words.training.settings import CharacterSettings, WordSettings
 from demos.words.training.word_results import write_words_card, write_words_result
-from demos.words.training.words import STAGES, train_words
+from demos.words.training.words import STAGES, readers_of, train_words
 from recognizers.datasets.fields import find_data
 from recognizers.online.writers import SIDES
 
@@ -95,6 +95,7 @@ def _train_words(given: Train) -> None:
     data, settings = find_data(given.data, "unipen"), _word_settings(given)
     plain = "" if settings.normaliser else "-no-normaliser"
     out = given.out or Path("runs") / "words" / f"{settings.system}{plain}-seed{settings.seed}"
+    readers_of(settings)  # what is wrong with them is told before data are read
     with training_into(out):
         words = load_words(data, normaliser=settings.normaliser, cache=given.cache)
         echo_problems(words.problems)

@@ -67,3 +67,4 @@ class Evaluate:
             require_known(self.side, SIDES, "--side")
         require_reader(self.system, self.checkpoint)
         require_file(self.characters)
+        require_file(self.lexicon)

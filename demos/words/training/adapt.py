@@ -40,7 +40,9 @@ def adapt_folder(
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
+        CheckpointError: as :func:`adapt`.
     """
+    WordReader.load(start)  # what is wrong with it is told before data are read
     own = own_words(data, holdout)
     metrics, more = adapt(own.learned, own.held_out, start, out, labels=own.labels, **options)
     return metrics, [*own.problems, *more]

@@ -15,7 +15,7 @@ from demos.words.samples.characters import load_letters
 from demos.words.samples.words import load_words
 from demos.words.training.adapt import own_words, spelled
 from demos.words.training.settings import WordSettings
-from demos.words.training.words import STAGES, new_reader, train_words
+from demos.words.training.words import STAGES, readers_of, train_words
 from recognizers.datasets.fields import nothing_read
 
 __all__ = ["OWN", "train_beside_unipen"]
@@ -46,8 +46,8 @@ def train_beside_unipen(
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
         CheckpointError: as `train_words`.
     """
+    reader, _ = readers_of(settings)  # what is wrong with them is told before data are read
     own = own_words(data, holdout)
-    reader = new_reader(settings)
     learned, unspelled = spelled(reader, own.learned)
     if not learned:
         raise nothing_read(unspelled)

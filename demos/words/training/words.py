@@ -36,7 +36,7 @@ from demos.words.training.strings import compose_strings, placed
 from recognizers.datasets.fields import file_hash
 from recognizers.online.ink import Ink
 
-__all__ = ["STAGES", "new_reader", "train_words"]
+__all__ = ["STAGES", "new_reader", "readers_of", "train_words"]
 
 STAGES = ("strings", "words")
 """What is trained on, in this order: isolated letters side by side; words, of which only the text
@@ -95,6 +95,22 @@ def new_reader(settings: WordSettings) -> WordReader:
     )
 
 
+def readers_of(settings: WordSettings) -> tuple[WordReader, WordReader | None]:
+    """The reader that a run begins with, untrained, and the one that its words begin with, if any.
+
+    Raises:
+        CheckpointError: `start` is no reader.
+        ValueError: it is built in another way than the settings say.
+    """
+    reader = new_reader(settings)
+    start = WordReader.load(settings.start) if settings.start else None
+    if start is not None and _built(start) != _built(reader):
+        raise ValueError(
+            f"{settings.start}: a reader of {start.settings}; this run is of {reader.settings}"
+        )
+    return reader, start
+
+
 class _Run:
     """One stage after the other; all that the next step depends on is in the state file."""
 
@@ -122,17 +138,11 @@ class _Run:
             "words_hash": _hash_of(words),
         }
         self.state = RunState(out, {"run": self.about}, "other settings or other data", STATE)
-        self.reader = new_reader(settings)
+        self.reader, self.start = readers_of(settings)
         self.reader.recognize.halved = settings.bfloat16
         self.training = training_of(self.reader.recognize)
         self.log: list[dict[str, Any]] = []
         self.stage: str | None = None
-        self.start = WordReader.load(settings.start) if settings.start else None
-        if self.start is not None and _built(self.start) != _built(self.reader):
-            raise ValueError(
-                f"{settings.start}: a reader of {self.start.settings}; this run is of "
-                f"{self.reader.settings}"
-            )
         self._enter(STAGES[0])
         if self.start is not None and not settings.strings:
             self.reader.load_state_dict(self.start.state_dict())
