@@ -14,7 +14,6 @@ from demos.words.__main__ import app
 from demos.words.choices import SYSTEMS
 from demos.words.experiments import hands
 from demos.words.measuring.folder import LabelledWord
-from demos.words.reading.lexicon import task_words
 from demos.words.reading.reader import WordReader, shipped_path
 from demos.words.samples.handwriting import write_word
 from demos.words.training.adapt import adapt, adapt_folder
@@ -29,11 +28,10 @@ LEARNED = ("hand", "ear", "bead", "made", "near", "take", "dear", "paper", "real
 HELD_OUT = ("sea", "reach", "area", "pale")
 
 
-@pytest.fixture(autouse=True)
-def few_words(monkeypatch):
-    """A thousand words, and letters after two others: who has hardly learned follows them all."""
-    monkeypatch.setattr(task_words, "__defaults__", (1_000,))
-    monkeypatch.setattr(WordReader.spelling, "__defaults__", (3,))
+FEW = {"size": 1_000, "order": 3}
+"""A thousand words, and letters after two others: who has hardly learned follows them all."""
+
+FEW_WORDS = ["--words", "1000", "--order", "3"]
 
 
 def strange(texts, first=0):
@@ -57,7 +55,7 @@ def folder_of(folder, words):
 def test_a_strange_hand_is_learned(system, tmp_path):
     metrics, problems = adapt(
         strange(LEARNED), strange(HELD_OUT, 50), shipped_path(system), tmp_path, steps=50,
-        progress=False,
+        progress=False, **FEW,
     )  # fmt: skip
     assert problems == []
     assert metrics["n_training"] == len(LEARNED)
@@ -129,7 +127,7 @@ def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
     call = CliRunner().invoke
     given = ["--data", str(data), "--holdout", "2"]
     command = ["adapt", *given, "--out", str(out), "--steps", "1", "--system", "sdnn"]
-    done = call(app, [*command, "--no-progress"])
+    done = call(app, [*command, *FEW_WORDS, "--no-progress"])
     assert done.exit_code == 0, done.output
     metrics = json.loads(done.stdout.splitlines()[-1])
     assert (metrics["n_training"], metrics["left_out"]) == (4, 2)
@@ -137,17 +135,21 @@ def test_the_command_learns_from_a_folder_and_evaluate_measures_it(tmp_path):
     assert "00a.json" in done.output
     assert "04.json" in done.output
     reader = ["--checkpoint", str(out / "words.safetensors")]
-    done = call(app, ["evaluate", *given, *reader, "--json"])
+    done = call(app, ["evaluate", *given, *reader, *FEW_WORDS, "--json"])
     figures = json.loads(done.stdout.splitlines()[-1])
     assert figures["n_words"] == 1
-    assert figures["word_error"] == metrics["after"]["word_error"]
+    errors = [key for key in figures if "_error" in key]
+    assert [figures[key] for key in errors] == [metrics["after"][key] for key in errors]
+    alike = call(app, ["evaluate", *given, *reader, "--words", "1000", "--order", "0", "--json"])
+    figures = json.loads(alike.stdout.splitlines()[-1])
+    assert figures["char_error_spelling"] == figures["char_error_no_lexicon"]
     with (data / "labels.csv").open() as rows:
         content = [line.strip() for line in rows][:5]
     table = [content[0] + ",split", *(f"{line},{split}" for line, split in zip(
         content[1:], ("train", "test", "validation", ""), strict=True))]  # fmt: skip
     (data / "labels.csv").write_text("\n".join(table) + "\n")
     metrics, _ = adapt_folder(
-        data, shipped_path("sdnn"), tmp_path / "split", steps=1, progress=False
+        data, shipped_path("sdnn"), tmp_path / "split", steps=1, progress=False, **FEW
     )
     assert (metrics["n_training"], metrics["after"]["n_words"]) == (2, 1)
     (data / "labels.csv").write_text("\n".join([table[0], *table[2:4]]) + "\n")
@@ -182,7 +184,7 @@ def test_every_hand_is_measured_by_itself(tmp_path, monkeypatch):
     assert not set(learned) & set(held_out)
     assert 3 <= len(learned) <= 4
     monkeypatch.setattr(hands, "hands_of", lambda *_: chosen)
-    monkeypatch.setattr(hands, "adapt", partial(adapt, steps=1))
+    monkeypatch.setattr(hands, "adapt", partial(adapt, steps=1, **FEW))
     given = ["--data", str(tmp_path), "--results", str(tmp_path), "--out", str(tmp_path / "runs")]
     done = CliRunner().invoke(app, ["hands", "--system", "sdnn", *given])
     assert done.exit_code == 0, done.output
@@ -236,7 +238,7 @@ def test_a_folder_is_learned_beside_unipen(tmp_path, monkeypatch):
     out = tmp_path / "run"
     command = ["train", "--task", "words", "--data", str(data), "--unipen", str(tree)]
     command += ["--holdout", "2", "--out", str(out), "--strings", "1", "--steps", "2"]
-    command += ["--system", "sdnn", "--no-progress"]
+    command += ["--system", "sdnn", "--no-progress", *FEW_WORDS]
     call = CliRunner().invoke
     done = call(app, [*command, "--until", "0"])
     assert "stopped on the way" in done.output, done.output
@@ -251,6 +253,15 @@ def test_a_folder_is_learned_beside_unipen(tmp_path, monkeypatch):
     assert WordReader.load(out / "words.safetensors").seen == {
         "bead": 1, "hand": 1, "moon": 1, "sun": 1,
     }  # fmt: skip
+
+
+def test_a_number_of_words_is_none_of_a_list(tmp_path):
+    (tmp_path / "labels.csv").write_text("cat\n")
+    listed = ["--lexicon", str(tmp_path / "labels.csv"), "--words", "5"]
+    for command in (["evaluate", "--data", str(tmp_path), *listed], ["train", "--words", "5"]):
+        done = CliRunner().invoke(app, command)
+        assert done.exit_code == 2
+        assert "Invalid value for --words:" in done.stderr
 
 
 @pytest.mark.parametrize(

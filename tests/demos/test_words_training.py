@@ -43,10 +43,8 @@ from recognizers.online.writers import SIDES
 TEXTS = ["it", "sun", "moon", "star", "art", "no", "son", "rust"]
 
 
-@pytest.fixture(autouse=True)
-def short_spelling(monkeypatch):
-    """Letters after two others, not five: a reader that has hardly learned follows them all."""
-    monkeypatch.setattr(WordReader.spelling, "__defaults__", (3,))
+ORDER = 3
+"""Letters after two others, not five: a reader that has hardly learned follows them all."""
 
 
 @pytest.fixture(scope="module")
@@ -202,13 +200,13 @@ def test_a_run_that_is_interrupted_comes_to_the_same(system, words, letters, tmp
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_errors_of_words(system, words):
     reader = WordReader(system)
-    figures = word_errors(reader, words, lexicon_graph(TEXTS))
+    figures = word_errors(reader, words, lexicon_graph(TEXTS), ORDER)
     assert figures["n_words"] == len(TEXTS)
     assert 0 <= figures["word_error"] <= 1
     assert figures["words_per_second"] > 0
     (told,) = read_texts(reader, words, [reader.decoder(lexicon_graph(TEXTS))])
     assert set(told) <= {*TEXTS, ""}
-    assert word_errors(reader, words.take([]), lexicon_graph(TEXTS)) == {}
+    assert word_errors(reader, words.take([]), lexicon_graph(TEXTS), ORDER) == {}
     assert character_errors(["abc", "", "xy"], ["abd", "ab", "xy"]) == pytest.approx(3 / 7)
 
 
@@ -246,7 +244,7 @@ def test_a_word_is_read_under_all_guesses(system):
     # The words of the lexicon are all that there is.
     assert sum(r.posterior for r in found.readings) == pytest.approx(1.0, abs=1e-4)
     words = Words([reader.normalize(ink)], [TEXTS[0]], ["own"], ["test"], written=[ink])
-    told = tell(reader, words, lexicon_graph(TEXTS))
+    told = tell(reader, words, lexicon_graph(TEXTS), ORDER)
     assert told.with_lexicon == [reader.read(ink, reader.decoder(lexicon_graph(TEXTS))).text]
     plain = WordReader(system, normaliser=False)
     assert len(plain.layouts(ink)) == 1
@@ -308,7 +306,7 @@ def test_a_result_and_its_card(words, letters, tmp_path):
     assert train_words(letters, words, words, settings, out, progress=False)
     everyone = words.take([*range(8)] * 4)
     everyone.sides[:] = [side for side in SIDES for _ in range(8)]
-    path = write_words_result(everyone, task_words(TEXTS, 40), settings, out, tmp_path)
+    path = write_words_result(everyone, task_words(TEXTS, 40), settings, out, tmp_path, order=ORDER)
     found = json.loads(path.read_text())
     assert path.name == "segments-seed0.json"
     assert found["lexicon"] == 40

@@ -13,7 +13,7 @@ from demos.words.reading.reader import WordReader, shipped_reader
 from demos.words.report.page import Reader, words_of
 from grammars.words import WordList
 
-__all__ = ["load_reader", "make_reader", "reader_of_english", "words_of_task"]
+__all__ = ["load_reader", "make_reader", "order_of", "reader_of_english", "words_of_task"]
 
 
 def load_reader(checkpoint: Path | None, system: str | None) -> WordReader:
@@ -29,8 +29,7 @@ def make_reader(given: Read | Pad) -> Reader:
     words = None if given.free else words_of(given.lexicon, given.size or SIZE)
     if words is not None and words.problems:
         typer.echo(words.summary(), err=True)
-    order = SPELLING_ORDER if given.order is None else given.order
-    return Reader(network, words, given.beam, order)
+    return Reader(network, words, given.beam, order_of(given.order))
 
 
 def reader_of_english(checkpoint: Path | None, system: str | None) -> Reader:
@@ -39,9 +38,14 @@ def reader_of_english(checkpoint: Path | None, system: str | None) -> Reader:
     return Reader(network, words_of(None, SIZE), 15.0, SPELLING_ORDER)
 
 
-def words_of_task(lexicon: Path | None, labels: list[str]) -> WordList:
-    """The words of a file, or else those of the task, which has all labels."""
-    listed = task_words(labels) if lexicon is None else file_words(lexicon)
+def order_of(given: int | None) -> int:
+    """The order of n-grams of letters that was asked for."""
+    return SPELLING_ORDER if given is None else given
+
+
+def words_of_task(lexicon: Path | None, size: int | None, labels: list[str]) -> WordList:
+    """The words of a file, or else so many of the task, which has all labels."""
+    listed = task_words(labels, size or SIZE) if lexicon is None else file_words(lexicon)
     if listed.problems:
         typer.echo(listed.summary(), err=True)
     return listed

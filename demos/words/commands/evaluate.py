@@ -9,7 +9,7 @@ import typer
 
 from demos.command_line import echo_problems, refuse_given
 from demos.figures import echo_figures
-from demos.words.commands.arguments import load_reader, words_of_task
+from demos.words.commands.arguments import load_reader, order_of, words_of_task
 from demos.words.measuring.folder import evaluate_folder, labels_of, load_folder
 from demos.words.measuring.words import word_errors
 from demos.words.options.evaluate import Evaluate
@@ -62,7 +62,8 @@ def _word_figures(
     words = load_words(data, normaliser=reader.normaliser, cache=given.cache, sides=sides)
     echo_problems(words.problems)
     words = words.take(evenly(len(words), given.most))
-    return word_errors(reader, words, reader.lexicon(words_of_task(given.lexicon, labels)))
+    listed = words_of_task(given.lexicon, given.size, labels)
+    return word_errors(reader, words, reader.lexicon(listed), order_of(given.order))
 
 
 def _folder_figures(folder: Path, given: Evaluate) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def _folder_figures(folder: Path, given: Evaluate) -> dict[str, Any]:
     words, problems = load_folder(folder, holdout=given.holdout)
     echo_problems(problems)
     # All labels of the folder, as adapt has them: what is held out is read among the others.
-    listed = words_of_task(given.lexicon, labels_of(load_fields(folder).fields))
+    listed = words_of_task(given.lexicon, given.size, labels_of(load_fields(folder).fields))
     words, known = [words[i] for i in evenly(len(words), given.most)], set(listed)
     for one in words:
         if not one.is_written:
@@ -79,7 +80,7 @@ def _folder_figures(folder: Path, given: Evaluate) -> dict[str, Any]:
             typer.echo(f"{one.name}: {odd}; it counts as an error", err=True)
         elif one.label not in known:
             typer.echo(f"not in the lexicon: {one.name}  {one.label}", err=True)
-    figures, wrong = evaluate_folder(reader, words, reader.lexicon(listed))
+    figures, wrong = evaluate_folder(reader, words, reader.lexicon(listed), order_of(given.order))
     for name, truth, text in wrong:
         typer.echo(f"{name}  {truth}  read {text or '(nothing)'}")
     return figures | {"left_out": len(problems)}

@@ -10,7 +10,8 @@ import typer
 
 from demos.command_line import echo_problems
 from demos.run_state import training_into
-from demos.words.choices import SYSTEMS
+from demos.words.choices import SIZE, SYSTEMS
+from demos.words.commands.arguments import order_of
 from demos.words.options.train import Adapt, Train
 from demos.words.reading.lexicon import task_words
 from demos.words.reading.reader import shipped_path
@@ -46,6 +47,8 @@ def train(given: Train) -> None:
                 _word_settings(given),
                 out,
                 holdout=given.holdout,
+                size=given.size or SIZE,
+                order=order_of(given.order),
                 cache=given.cache,
                 progress=given.progress,
                 until=given.until,
@@ -131,6 +134,8 @@ def adapt(given: Adapt) -> None:
             given.start or shipped,
             given.out,
             holdout=given.holdout,
+            size=given.size or SIZE,
+            order=order_of(given.order),
             steps=given.steps,
             rate=given.rate,
             seed=given.seed,

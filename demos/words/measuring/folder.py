@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import gtn
+from demos.words.choices import SPELLING_ORDER
 from demos.words.measuring.words import tell
 from demos.words.reading.letters import folded
 from demos.words.reading.reader import WordReader
@@ -95,15 +96,18 @@ def as_words(reader: WordReader, words: Sequence[LabelledWord]) -> Words:
 
 
 def evaluate_folder(
-    reader: WordReader, words: Sequence[LabelledWord], lexicon: gtn.Graph
+    reader: WordReader,
+    words: Sequence[LabelledWord],
+    lexicon: gtn.Graph,
+    order: int = SPELLING_ORDER,
 ) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
-    """The figures of a reader (`Told.figures`) on words of a folder, and the errors.
+    """The figures of a reader (`tell`) on words of a folder, and the errors.
 
     An error is (file, truth, what was read with the lexicon). A word that the lexicon does not
     have counts as any other, and so as an error, and so does one of other characters than letters:
     no figure is the better for it. ``not_written`` says of how many the latter is so.
     """
-    told = tell(reader, as_words(reader, words), lexicon)
+    told = tell(reader, as_words(reader, words), lexicon, order)
     rows = zip(words, told.with_lexicon, strict=True)
     figures = told.figures() | {"not_written": sum(not one.is_written for one in words)}
     return figures, [(o.name, o.label, text) for o, text in rows if text != o.label]

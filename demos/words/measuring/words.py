@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 import gtn
-from demos.words.choices import FREE_BEAM
+from demos.words.choices import FREE_BEAM, SPELLING_ORDER
 from demos.words.reading.guesses import Layout
 from demos.words.reading.reader import WordReader, costing, joined
 from demos.words.samples.words import Words
@@ -113,14 +113,16 @@ class Told:
         return self.errors() | {"words_per_second": len(self.words) / self.seconds}
 
 
-def tell(reader: WordReader, words: Words, lexicon: gtn.Graph) -> Told:
+def tell(reader: WordReader, words: Words, lexicon: gtn.Graph, order: int = SPELLING_ORDER) -> Told:
     """Read words with a lexicon and, in two ways, without, one after the other.
+
+    Letters follow each other by n-grams of that order; 0: all are alike there, too.
 
     Words whose ink as written is known are read under all layouts, as by
     `WordReader.read`, others as they are.
     """
     with_lexicon, any_letters = reader.decoder(lexicon), reader.decoder(beam=FREE_BEAM)
-    spelling = reader.decoder(reader.spelling(), FREE_BEAM)
+    spelling = reader.decoder(reader.spelling(order) if order else None, FREE_BEAM)
     told: list[str] = []
     free: list[str] = []
     spelled: list[str] = []
@@ -152,9 +154,11 @@ def best_text(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -
     return found[0].text if found else ""
 
 
-def word_errors(reader: WordReader, words: Words, lexicon: gtn.Graph) -> dict[str, Any]:
-    """Word and character error with a lexicon and without, and words per second (`Told`)."""
-    return tell(reader, words, lexicon).figures()
+def word_errors(
+    reader: WordReader, words: Words, lexicon: gtn.Graph, order: int = SPELLING_ORDER
+) -> dict[str, Any]:
+    """Word and character error with a lexicon and without, and words per second (`tell`)."""
+    return tell(reader, words, lexicon, order).figures()
 
 
 def _wrong(told: Sequence[str], labels: Sequence[str]) -> float:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from demos.command_line import require_file, require_known
-from demos.words.options.shared import Cache, System, require_reader
+from demos.words.options.shared import Cache, OrderToo, Size, System, require_reader, require_size
 from recognizers.online.writers import SIDES
 
 __all__ = ["Evaluate"]
@@ -45,6 +45,8 @@ class Evaluate:
         Path | None,
         typer.Option(help="A file of words; default: all labels of the data and frequent English."),
     ] = None
+    size: Size = None
+    order: OrderToo = None
     most: Annotated[
         int | None, typer.Option(min=1, help="Read so many words, evenly from all.")
     ] = None
@@ -68,3 +70,4 @@ class Evaluate:
         require_reader(self.system, self.checkpoint)
         require_file(self.characters)
         require_file(self.lexicon)
+        require_size(self.lexicon, self.size)

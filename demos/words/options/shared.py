@@ -17,10 +17,12 @@ __all__ = [
     "Free",
     "Lexicon",
     "Order",
+    "OrderToo",
     "Size",
     "System",
     "require_list",
     "require_reader",
+    "require_size",
 ]
 
 Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
@@ -46,6 +48,15 @@ Order = Annotated[
         f"default {SPELLING_ORDER}.",
     ),
 ]
+OrderToo = Annotated[
+    int | None,
+    typer.Option(
+        "--order",
+        min=0,
+        help="Read without a list, too: of so many letters in a row; 0: all are alike; "
+        f"default {SPELLING_ORDER}.",
+    ),
+]
 Beam = Annotated[
     float | None, typer.Option(min=0.0, help=f"In nats; default {BEAM:g}, --free {FREE_BEAM:g}.")
 ]
@@ -67,6 +78,12 @@ def require_reader(
             wrong = f"names a shipped reader, and {option} another"
             raise typer.BadParameter(wrong, param_hint="--system")
     require_file(checkpoint)
+
+
+def require_size(lexicon: Path | None, size: int | None) -> None:
+    """Stop if a number of words is asked for beside a list of them."""
+    if size is not None and lexicon is not None:
+        raise typer.BadParameter("of English; not with a --lexicon", param_hint="--words")
 
 
 def require_list(lexicon: Path | None, size: int | None, free: bool, order: int | None) -> None:

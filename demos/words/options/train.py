@@ -18,7 +18,7 @@ from demos.command_line import (
     require_known,
 )
 from demos.words.choices import OUTPUTS, RATE, RESULTS, STEPS, SYSTEMS, TASKS
-from demos.words.options.shared import Cache, System, require_reader
+from demos.words.options.shared import Cache, OrderToo, Size, System, require_reader
 from demos.words.training.settings import CharacterSettings, WordSettings
 
 __all__ = ["Adapt", "Train"]
@@ -36,6 +36,8 @@ OF_WORDS = (
     "distortion",
     "rate",
     "start",
+    "size",
+    "order",
     "most",
     "until",
 )
@@ -108,6 +110,8 @@ class Train:
     start: Annotated[
         Path | None, typer.Option(help="A reader that the steps on words begin with (words).")
     ] = None
+    size: Size = None
+    order: OrderToo = None
     most: Annotated[
         int | None, typer.Option(min=1, help="Measure on so many test words (words).")
     ] = None
@@ -153,7 +157,7 @@ class Train:
             refuse_given(self.context, ["context_"], f"{self.system} has no segments")
         if self.own is None:
             why = "no --data with labels.csv is given"
-            refuse_given(self.context, ["unipen", "holdout"], why)
+            refuse_given(self.context, ["unipen", "holdout", "size", "order"], why)
         elif self.task != "words":
             raise typer.BadParameter(f"{self.own} has labels.csv: of words", param_hint="--task")
         else:
@@ -192,6 +196,8 @@ class Adapt:
         int, typer.Option(min=1, help=f"Steps of {WordSettings.word_batch} words.")
     ] = STEPS
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE
+    size: Size = None
+    order: OrderToo = None
     seed: Seed = 0
     progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from demos.figures import keep_figures
-from demos.words.choices import RATE, STEPS
+from demos.words.choices import RATE, SIZE, SPELLING_ORDER, STEPS
 from demos.words.measuring.folder import (
     LabelledWord,
     as_words,
@@ -81,6 +81,8 @@ def adapt(
     out: Path,
     *,
     labels: Sequence[str] = (),
+    size: int = SIZE,
+    order: int = SPELLING_ORDER,
     steps: int = STEPS,
     rate: float = RATE,
     seed: int = 0,
@@ -95,6 +97,8 @@ def adapt(
     Args:
         held_out: words that are read before and after, with the lexicon of their labels, those
             that are learned, further ``labels`` and frequent English.
+        size: of that lexicon.
+        order: of the n-grams of letters by which they are read without it, as in `tell`.
         start: the reader that it begins with, of either system.
 
     Raises:
@@ -117,10 +121,10 @@ def adapt(
         "settings": asdict(settings) | {"start": start.name},
     }
     if held_out:
-        listed = task_words([*labels, *(one.label for one in (*words, *written))])
+        listed = task_words([*labels, *(one.label for one in (*words, *written))], size)
         after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
         for name, reader in (("before", before), ("after", after)):
-            metrics[name] = evaluate_folder(reader, held_out, reader.lexicon(listed))[0]
+            metrics[name] = evaluate_folder(reader, held_out, reader.lexicon(listed), order)[0]
     keep_figures(out / "metrics.json", metrics)
     return metrics, problems
 

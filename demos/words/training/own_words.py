@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from demos.figures import keep_figures
+from demos.words.choices import SIZE, SPELLING_ORDER
 from demos.words.measuring.folder import as_words, evaluate_folder
 from demos.words.reading.lexicon import task_words
 from demos.words.reading.reader import WordReader
@@ -31,6 +32,8 @@ def train_beside_unipen(
     out: Path,
     *,
     holdout: int = 0,
+    size: int = SIZE,
+    order: int = SPELLING_ORDER,
     cache: Path | None = None,
     progress: bool = True,
     until: float = math.inf,
@@ -39,7 +42,8 @@ def train_beside_unipen(
 
     Letters are those of the writers of the training in `unipen`; words are theirs and those of
     `data`, but for rows of the split ``test``, or ``validation``, and the last `holdout` by name.
-    What is held out is read in the end, and decides nothing. Beside what `train_words` writes to
+    What is held out is read in the end, with a lexicon of that size and without, as by `adapt`; it
+    decides nothing. Beside what `train_words` writes to
     `out`, there is `metrics.json`.
 
     Raises:
@@ -73,7 +77,7 @@ def train_beside_unipen(
     }
     if own.held_out:
         after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
-        lexicon = after.lexicon(task_words(own.labels))
-        metrics["held_out"] = evaluate_folder(after, own.held_out, lexicon)[0]
+        lexicon = after.lexicon(task_words(own.labels, size))
+        metrics["held_out"] = evaluate_folder(after, own.held_out, lexicon, order)[0]
     keep_figures(out / "metrics.json", metrics)
     return metrics, problems

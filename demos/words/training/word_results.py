@@ -11,6 +11,7 @@ import torch
 
 from demos.checkpoint import write_whole
 from demos.figures import load_figures, machine
+from demos.words.choices import SPELLING_ORDER
 from demos.words.measuring.words import tell, word_errors
 from demos.words.reading.lexicon import FREQUENCY, LETTER, LISTED, SEEN, lexicon_graph
 from demos.words.reading.reader import WordReader
@@ -42,12 +43,13 @@ def write_words_result(
     out: Path,
     results: Path,
     most: int | None = None,
+    order: int = SPELLING_ORDER,
 ) -> Path:
     """Measure the readers of both stages and write the result, `results/NAME OF OUT.json`.
 
     "before" is the reader of the first stage, "after" that of the second. `words` are all of the
     data; the sides are chosen here. `most`: so many test and left-out words at
-    most, evenly from all.
+    most, evenly from all. `order`: as of `tell`.
     """
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
@@ -74,17 +76,17 @@ def write_words_result(
         "parameters": parameters(after),
     }
     third = test.take(range(0, len(test), EVERY))
-    content["before"] = {"every_third_of_test": word_errors(before, third, lexicon)}
-    told = tell(after, test, lexicon)
+    content["before"] = {"every_third_of_test": word_errors(before, third, lexicon, order)}
+    told = tell(after, test, lexicon, order)
     content["after"] = {
         "test": told.figures(),
         "every_third_of_test": told.errors(every=EVERY),
-        "left_out": word_errors(after, left_out, lexicon),
-        "validation": word_errors(after, some, lexicon),
-        "validation_in_english": word_errors(after, some, english),
-        "validation_words_alike": word_errors(after, some, alike),
-        "test_in_english": word_errors(after, test, english),
-        "test_words_alike": word_errors(after, third, alike),
+        "left_out": word_errors(after, left_out, lexicon, order),
+        "validation": word_errors(after, some, lexicon, order),
+        "validation_in_english": word_errors(after, some, english, order),
+        "validation_words_alike": word_errors(after, some, alike, order),
+        "test_in_english": word_errors(after, test, english, order),
+        "test_words_alike": word_errors(after, third, alike, order),
         "test_unseen": told.errors(but=after.seen),
         "test_by_contributor": {name: told.errors(name) for name in sorted(set(test.contributors))},
     }
