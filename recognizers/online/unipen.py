@@ -100,16 +100,6 @@ class UnipenReader:
         self.problems: list[Problem] = []
         self.files = 0
 
-    @property
-    def skipped_files(self) -> int:
-        """How many files (or archives) the last iteration left out."""
-        return len(self.problems)
-
-    @property
-    def skipped_segments(self) -> int:
-        """How many segments were in the files left out."""
-        return sum(p.segments for p in self.problems)
-
     def trees(self) -> Iterator[Callable[[], Tree]]:
         """Makers of the trees at the path; TreeError if there is none."""
         return find_trees(self.path)
