@@ -110,10 +110,11 @@ class FieldSet:
 def load_fields(directory: str | Path) -> FieldSet:
     """Read ``labels.csv`` of a folder.
 
-    A row whose file is missing or is named before, that names no file or has no text, whose split
-    is none of ``SPLITS``, or in which a quote is not closed, becomes a problem ``file:line: …`` in
-    the result instead of an error. Files are found in ``images/`` or beside ``labels.csv``, and
-    nowhere else.
+    A row whose file is missing or is named before, that names no file or ends before its text,
+    whose split is none of ``SPLITS``, or in which a quote is not closed, becomes a problem
+    ``file:line: …`` in the result instead of an error. An empty text is kept: to readers that can
+    write it, it says that nothing is written there; the others name it. Files are found in
+    ``images/`` or beside ``labels.csv``, and nowhere else.
 
     Raises:
         FieldSetError: no folder, no ``labels.csv``, no column ``file`` or ``text``, not UTF-8, or
