@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gtn.composition import compose
 from gtn.data import Sources, merged
 from gtn.graph import Graph
-from gtn.product import as_read, in_common_tables, is_acceptor, relabelled, relabelling
+from gtn.product import in_common_tables, is_acceptor, relabelled, relabelling
 from gtn.product.failure import check_left, failure_label
 from gtn.symbols import EPSILON
+from gtn.topology import Topology
 
 __all__ = ["composed"]
 
@@ -61,15 +63,20 @@ def composed(
     data = [graph.data for graph in graphs]
     parts = [graph.without_data() for graph in graphs]
     behind = [[Sources(np.arange(graph.num_arcs, dtype=np.int32))] for graph in graphs]
+    failures = [*[None] * (len(parts) - 2), failure]  # of each pair
+    met = zip(pairwise(parts), failures, strict=True)
+    common = [_candidates(a, b, symbols, label) for (a, b), label in met]  # of each pair
     while len(parts) > 1:
-        last = len(parts) - 2
-        i = _first_met(parts, symbols, failure) if last else 0
-        own, failure = (failure, None) if i == last else (None, failure)
-        made = compose(parts[i], parts[i + 1], symbols=symbols, failure=own)
+        i = int(np.argmin(common))
+        made = compose(parts[i], parts[i + 1], symbols=symbols, failure=failures[i])
         behind[i : i + 2] = [
             [s.then(given) for given, group in zip(made.sources, behind[i : i + 2]) for s in group]
         ]
         parts[i : i + 2] = [made]
+        del common[i], failures[i]
+        if len(parts) > 2:
+            for j in range(max(i - 1, 0), min(i + 1, len(common))):
+                common[j] = _candidates(parts[j], parts[j + 1], symbols, failures[j])
     (whole,), (sources,) = parts, behind
     if not all(map(is_acceptor, graphs)):
         # Two acceptors that were composed by themselves have the table of the first of them.
@@ -83,25 +90,31 @@ def composed(
     return whole._with(data=columns, sources=tuple(sources))
 
 
-def _first_met(graphs: Sequence[Graph], symbols: str, failure: int | str | None) -> int:
-    """Return which graph has the fewest arcs in common with the next; ``failure``: of the last."""
-    labels = [*[None] * (len(graphs) - 2), failure]
-    pairs = zip(pairwise(graphs), labels, strict=True)
-    return int(np.argmin([_candidates(a, b, symbols, label) for (a, b), label in pairs]))
-
-
 def _candidates(a: Graph, b: Graph, symbols: str, failure: int | str | None) -> float:
     """Return how many arcs the composition can have: pairs that meet, and what moves alone.
 
-    With failure arcs, what ``a`` writes may be read at each node of ``b``. O(A log A).
+    With failure arcs, what ``a`` writes may be read at each node of ``b``. O(labels).
     """
-    written, wrote = np.unique(as_read(a, b, symbols), return_counts=True)
-    labels, reads = np.unique(b.ilabels, return_counts=True)
-    _, i, j = np.intersect1d(written, labels, assume_unique=True, return_indices=True)
-    both = float(wrote[i].astype(np.float64) @ reads[j])
+    written, wrote = _label_counts(a.topology, "olabels")
+    relabel = relabelling(a.osymbols, b.isymbols, symbols, of="written")
+    as_read = written if relabel is None else relabelled(written, relabel)
+    labels, reads = _label_counts(b.topology, "ilabels")
+    at = np.minimum(np.searchsorted(labels, as_read), max(len(labels) - 1, 0))
+    meets = labels[at] == as_read if len(labels) else np.zeros(len(written), dtype=np.bool_)
+    both = float(wrote[meets] @ reads[at[meets]])
     alone = float(wrote[written == EPSILON].sum()) * b.num_nodes
     alone += float(reads[labels == EPSILON].sum()) * a.num_nodes
     if failure_label(b, failure, symbols) is not None:
         both = float(wrote.sum()) * b.num_nodes
     batches = a.topology.is_batch and b.topology.is_batch
     return (both + alone) / (max(a.topology.batch_size, 1) if batches else 1)
+
+
+def _label_counts(topology: Topology, side: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the labels of a side, increasing, and of how many arcs each is; found once."""
+
+    def counted() -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        labels, counts = np.unique(getattr(topology, side), return_counts=True)
+        return labels, counts.astype(np.float64)
+
+    return topology.once((_label_counts, side), counted)

@@ -148,6 +148,7 @@ def together(
             "beam, max_active and failure are for the composition of several graphs; give them "
             "after the first, or prune this one"
         )
+    check_graph(graph, *others)
     if beam is None and max_active is None:
         # Nothing is left out: what tokens would find, without tokens.
         return composed([graph, *others], symbols=symbols, suffixes=suffixes, failure=failure)

@@ -661,7 +661,39 @@ def test_what_has_few_arcs_in_common_is_composed_first(monkeypatch):
     assert [len(labels) for labels in gtn.path_labels(gtn.viterbi_path(found))] == [4, 4]
 
 
+def test_the_labels_of_a_graph_are_counted_once(monkeypatch):
+    """To look a short string up in large graphs does not go over all their arcs again."""
+    large = [gtn.closure(gtn.string([0, 1, 2] * (100 + k))) for k in range(6)]
+    text = gtn.string([0, 1, 2] * 600)
+    expected = gtn.viterbi_path(text, *large)
+    asked, counted, unique = [], [], np.unique
+    candidates = association._candidates
+
+    def asking(a, *others):
+        asked.append(a)
+        return candidates(a, *others)
+
+    def counting(labels, **options):
+        counted.append(len(labels))
+        return unique(labels, **options)
+
+    monkeypatch.setattr(association, "_candidates", asking)
+    monkeypatch.setattr(association.np, "unique", counting)
+    found = gtn.viterbi_path(text, *large)
+    assert gtn.equal(found, expected)
+    assert len(asked) <= 6 + 2 * 5
+    assert not {graph.num_arcs for graph in large} & set(counted)
+
+
 # -- what is wrong ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", [{}, {"beam": 1.0}])
+def test_what_is_no_graph_among_several_is_told(options):
+    a = gtn.string([1])
+    for given in (("x", a), ("x", a, a), (a, "x"), (a, "x", a), (a, a, "x")):
+        with pytest.raises(GraphError, match=r"a graph is needed, not str; gtn\.string makes one"):
+            gtn.viterbi_path(*given, **options)
 
 
 def test_a_cycle_of_the_first_graph_raises_unless_it_is_on_no_path():
