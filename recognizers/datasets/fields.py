@@ -13,7 +13,6 @@ import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +191,9 @@ def _rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
     """
     begin, names = 0, list[str]()
     while begin < len(lines):
-        reader, first, wrong = csv.reader(islice(lines, begin, None)), begin, ""
+        # By index: islice goes over all lines before, which adds up where many quotes are wrong.
+        rest = map(lines.__getitem__, range(begin, len(lines)))
+        reader, first, wrong = csv.reader(rest), begin, ""
         while not wrong:
             first = begin + reader.line_num
             try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from demos.checks.commands.read import DEMO_FIELDS
+from recognizers.datasets import fields
 from recognizers.datasets.fields import (
     Field,
     FieldSetError,
@@ -66,6 +69,23 @@ def test_a_quote_that_is_not_closed_is_named_and_the_rows_after_it_are_read(
     (tmp_path / "labels.csv").write_text('file,"text\na.png,12\n')
     with pytest.raises(FieldSetError, match=r"labels\.csv:1: a quote that opens here"):
         load_fields(tmp_path)
+
+
+def test_quotes_that_are_not_closed_in_many_lines_are_read_in_turn() -> None:
+    """Each line is read twice or so, not once for each quote before it."""
+
+    class Lines(UserList[str]):
+        asked = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            Lines.asked += isinstance(at, int)
+            return super().__getitem__(at)
+
+    lines = Lines(["file,text\n", *(f'{i}.png,"12\n' for i in range(500))])
+    assert [line for line, wrong in fields._rows(lines) if isinstance(wrong, str)] == [
+        *range(2, 502)
+    ]
+    assert Lines.asked < 5 * len(lines)
 
 
 def test_quotes_that_are_closed_and_notes_over_several_lines_are_read(tmp_path: Path) -> None:
