@@ -27,7 +27,8 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     the one target; of pairs, take one at a time.
 
     Raises:
-        GraphError: one text in the place of several strings, or several in that of the target.
+        GraphError: one text in the place of several strings, or several in that of the target; a
+            text beside words.
 
     >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
     array([1., 1., 2.])
@@ -36,11 +37,8 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     """
     if isinstance(found, str):
         raise GraphError(f"{found!r} is one text; several strings are compared, as in [{found!r}]")
-    texts = not isinstance(target, str) and any(isinstance(row, str) for row in found)
-    if texts and any(isinstance(x, str) and len(x) > 1 for x in target):
-        raise GraphError(
-            f"texts are compared with one text, not with {target!r}; of pairs, take one at a time"
-        )
+    for row in found:
+        _check_alike(row, target)
     *rows, last = _as_labels([*found, target])
     offsets = np.cumsum([0, *map(len, rows)])
     if offsets[-1] > LARGEST:
@@ -79,7 +77,7 @@ def edit_alignment(found: Row, target: Row) -> EditAlignment:
     :func:`edit_distances`.
 
     Raises:
-        GraphError: a row in the place of a label or symbol.
+        GraphError: a row in the place of a label or symbol; a text beside words.
 
     >>> alignment = edit_alignment("sat", "seats")
     >>> alignment.found
@@ -89,11 +87,25 @@ def edit_alignment(found: Row, target: Row) -> EditAlignment:
     >>> edit_alignment("so", "o").before, edit_alignment(["a", "b"], ["a", "c"]).same
     (array([0, 0], dtype=int32), array([ True, False]))
     """
+    _check_alike(found, target)
     row, last = _as_labels([found, target])
     own, other, before = kernels.edit_alignment(row, last)
     same = (own >= 0) & (other >= 0)
     same[same] = row[own[same]] == last[other[same]]
     return EditAlignment(own, other, before, same)
+
+
+def _check_alike(found: Row, target: Row) -> None:
+    """Check that not one of two strings is a text, letter by letter, and the other has words."""
+    for text, other in ((found, target), (target, found)):
+        if not isinstance(text, str) or isinstance(other, str):
+            continue
+        if any(isinstance(symbol, str) and len(symbol) > 1 for symbol in other):
+            raise GraphError(
+                f"{text!r} is a text, taken letter by letter, but {list(other)!r} has words; "
+                "text.split() are the words of a text, list(text) its letters; of pairs, take one "
+                "at a time"
+            )
 
 
 def _as_labels(rows: Sequence[Any]) -> list[Labels]:

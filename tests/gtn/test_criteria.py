@@ -793,8 +793,12 @@ def test_edit_distances_of_texts_words_and_mixed_rows():
     assert edit_distances([list(torch.tensor([1, 2]))], [1, 2]).tolist() == [0]
     with pytest.raises(GraphError, match=r"'ab' is one text; .* as in \['ab'\]"):
         edit_distances("ab", "ab")
-    with pytest.raises(GraphError, match=r"one text, not with \['abd', 'x'\]; of pairs, take one"):
+    with pytest.raises(GraphError, match=r"'abc' is a text.* \['abd', 'x'\] .* pairs, take one"):
         edit_distances(["abc", "x"], ["abd", "x"])
+    for count in (lambda a, b: edit_distances([a], b), gtn.nn.edit_alignment):
+        for pair in (("the cat", ["the", "cat"]), (["the", "cat"], "the cat")):
+            with pytest.raises(GraphError, match=r"'the cat' is a text.*text\.split\(\)"):
+                count(*pair)
     assert edit_distances(["ab", ["a", "c"]], ["a", "b"]).tolist() == [0, 1]
     for rows in ([[1, 2], [1]], np.array([[1, 2]], dtype=np.int32), torch.tensor([[1, 2]])):
         with pytest.raises(
