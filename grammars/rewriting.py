@@ -310,7 +310,8 @@ def _expressed(pattern: str, table: SymbolTable) -> Graph:
     To the expression, each symbol of several characters is one character that no text has.
     """
     wide = [symbol for symbol in table if len(symbol) != 1 and symbol != BACK_OFF]
-    unused = (chr(point) for point in range(0xF0000, 0x110000) if chr(point) not in table)
+    private = map(chr, range(0xF0000, 0x110000))
+    unused = (c for c in private if c not in table and c not in pattern)
     character = dict(zip(wide, unused))
     if len(character) < len(wide):
         raise GraphError(

@@ -398,6 +398,10 @@ def test_an_alphabet_may_have_private_characters():
     rule = rewrite({"a": odd}, before=f"[^{odd}]", alphabet=["a", odd, "[pl]"])
     made = gtn.viterbi_path(gtn.string(["[pl]", "a", "a", "a"], symbols=rule.isymbols) @ rule)
     assert made.osymbols.decode(gtn.path_labels(made)) == ["[pl]", odd, "a", odd]
+    # One that an expression has, and the alphabet has not, is no symbol of several characters.
+    rule = rewrite({"a": "b"}, before=f"[^{odd}]", alphabet=["a", "b", "[pl]"])
+    made = gtn.viterbi_path(gtn.string(["[pl]", "a"], symbols=rule.isymbols) @ rule)
+    assert made.osymbols.decode(gtn.path_labels(made)) == ["[pl]", "b"]
 
 
 def test_what_is_refused():
