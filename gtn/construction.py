@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 Nodes = int | Iterable[int] | Mapping[int, float]
+_PLAIN = frozenset((int, float, str, type(None)))
 Label = int | str | None
 
 
@@ -377,7 +378,10 @@ def plain(value: Any) -> Any:
     >>> plain(torch.tensor([3, 1])[0]), plain("a"), plain(torch.tensor(0.5))
     (3, 'a', tensor(0.5000))
     """
-    if not isinstance(value, torch.Tensor) or value.ndim or value.dtype == torch.bool:
+    # The types first that almost all have: whether it is a tensor takes longer to ask.
+    if type(value) in _PLAIN or not isinstance(value, torch.Tensor):
+        return value
+    if value.ndim or value.dtype == torch.bool:
         return value
     return value if value.is_floating_point() or value.is_complex() else value.item()
 
