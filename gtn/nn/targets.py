@@ -300,7 +300,8 @@ def label_rows(
         GraphError: what is no label, naming the sample.
     """
     targets, target_lengths = _one_by_one(targets, target_lengths)
-    if isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2:
+    is_table = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2
+    if is_table:
         table = _on_cpu(targets)
         most = np.empty(len(table), dtype=np.int64)
         most.fill(table.shape[1])
@@ -316,6 +317,8 @@ def label_rows(
         ):
             return labels.astype(np.int64), lengths
     rows = [_row(b, row) for b, row in enumerate(targets)]
+    if is_table and target_lengths is None:
+        rows = [row[row != EPSILON] for row in rows]
     lengths = _lengths(target_lengths, np.array([len(row) for row in rows], dtype=np.int64))
     rows = [row[:n] for row, n in zip(rows, lengths)]
     for b, row in enumerate(rows):

@@ -350,6 +350,8 @@ def test_what_would_be_right_for_wrong_targets_of_emissions(loss):
     padded = torch.tensor([[1, 2], [1, -100]])
     with pytest.raises(GraphError, match=r"sample 1 .*; rows are padded with -1, or target_length"):
         loss(emissions, padded)
+    with pytest.raises(GraphError, match=r"sample 1 is tensor\(\[ +1, -100\]\)"):
+        loss(emissions, torch.tensor([[1, -1], [1, -100]]))  # the first is padded as it should be
     assert loss(emissions, padded, target_lengths=[2, 1]).isfinite()
     with pytest.raises(GraphError, match=r"integers >= 0 of 32 bits$"):
         loss(emissions, torch.tensor([[1.0], [2.0]]))
