@@ -86,7 +86,7 @@ class Hands:
     rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE
     results: Annotated[
         Path, typer.Option(callback=folder_to_write, help="Folder of the figures.")
-    ] = Path("results/words")
+    ] = RESULTS
 
     def __post_init__(self) -> None:
         """Refuse an unknown system."""
