@@ -151,7 +151,7 @@ def ink_threshold(levels: np.ndarray) -> float:
         return float("inf")
     threshold = float(filters.threshold_otsu(levels))
     paper = levels[levels <= threshold]
-    noise = float(np.sqrt(np.mean(paper.astype(np.float64) ** 2))) if paper.size else 0.0
+    noise = float(np.sqrt(np.mean(paper.astype(np.float64) ** 2)))
     return max(threshold, 2.0 * noise, MIN_CONTRAST)
 
 

@@ -145,6 +145,32 @@ def test_pieces_know_the_ink_of_the_cut_before_them():
     assert merged.tolist() == [0.0, 0.0]
 
 
+def test_the_path_of_a_cut_goes_where_its_ink_is():
+    """Two blocks and the neck between them, on a page higher than it is wide."""
+    components = np.zeros((90, 60), np.int64)
+    components[40:70, 11:29] = components[40:70, 33:51] = 1
+    components[50:53, 29:33] = 1
+    pieces, crossed, paths = cut_components(components, 30.0, 2.0, Rules())
+    assert crossed.tolist() == [0.0, 3.0]
+    (path,) = paths.values()
+    assert np.flatnonzero(path >= 0).tolist() == list(range(40, 70))
+    assert np.flatnonzero(components[np.arange(90), path]).tolist() == [50, 51, 52]
+    for piece, side in ((0, np.less), (1, np.greater_equal)):
+        rows, columns = np.nonzero(pieces == piece)
+        assert len(rows)
+        assert side(columns, path[rows]).all()
+
+
+def test_what_is_narrow_for_its_height_is_not_cut():
+    """Bars of 12 x 40 and 6 x 4 pixels in writing 20 high: heights count as 0.6 to 1.2 of that."""
+    bar, low = np.ones((40, 12), np.int64), np.ones((4, 6), np.int64)
+    bar[:20, 5:7] = bar[23:, 5:7] = 0
+    for narrowest, cut in ((0.45, True), (0.55, False)):
+        for component in (bar, low):
+            rules = Rules(narrowest_cut=narrowest)
+            assert (len(cut_components(component, 20.0, 2.0, rules)[1]) > 1) == cut
+
+
 def test_what_is_small_goes_to_the_nearer_end_of_what_it_stands_under():
     zero = (slice(0, 20), slice(5, 25))
     for left, place in ((17, 25.0), (8, 5.0)):
@@ -172,6 +198,40 @@ def test_groups_of_pieces():
     assert groups(*near, widest_apart=1.0) == {(0, 2), (1, 3)}
     assert groups((0, 20), (15, 30), widest_apart=1.0) == {(0, 2)}  # they overlap
     assert groups(*near, flattest=2.0) == {(0, 2), (1, 3)}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_groups_are_what_the_rules_say(seed):
+    """Of random pieces, beside the rules in words."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(20):
+        ends = np.sort(rng.integers(0, 60, 12)).reshape(-1, 2) + rng.integers(-6, 7, (6, 1))
+        top = rng.integers(0, 20, 6)
+        spans = np.stack([ends[:, 0], ends[:, 1] + 1, top, top + rng.integers(1, 20, 6)], axis=1)
+        rules = Rules(
+            longest_group=int(rng.integers(1, 6)),
+            widest_group=float(rng.choice([1.5, 2.5])),
+            widest_apart=float(rng.choice([1.0, 2.0])),
+            widest_gap=float(rng.choice([0.1, 0.5])),
+            flattest=float(rng.choice([1.5, np.inf])),
+        )
+        expected = []
+        for first in range(6):
+            for end in range(first + 1, 7):
+                left, right, above, below = spans[first:end].T
+                gaps = left[1:] - np.maximum.accumulate(right)[:-1]
+                wide, high = right.max() - left.min(), below.max() - above.min()
+                widest = rules.widest_apart if (gaps > 0).any() else rules.widest_group
+                good = end - first <= rules.longest_group and (gaps <= rules.widest_gap * 20).all()
+                good &= wide <= 20 * min(widest, rules.widest_group)
+                good &= wide <= rules.flattest * high
+                if good or end == first + 1:
+                    expected.append((first, end))
+        src, dst = group_pieces(spans, 20.0, rules)
+        assert list(zip(src.tolist(), dst.tolist())) == expected
+        found += expected
+    assert len(found) > 150  # there are 120 single pieces
 
 
 def test_features_by_hand():

@@ -17,7 +17,15 @@ import gtn
 from grammars import RUBBISH, named
 from recognizers.images import load_field
 from recognizers.segmentation import Segmentation, ink_image, segment_field
-from recognizers.segmentation.binarization import dark_on_light
+from recognizers.segmentation.binarization import (
+    MIN_CONTRAST,
+    dark_on_light,
+    ink_threshold,
+    remove_edge_lines,
+    remove_faint,
+    remove_specks,
+    subtract_rules,
+)
 from recognizers.segmentation.cuts import (
     estimate_slant,
     hit_and_deflect,
@@ -238,6 +246,92 @@ def test_a_printed_rule_is_no_ink():
     s = segment_field(field)
     assert s.num_nodes == 3
     assert not s.mask[44:46].any()
+
+
+def of_rule(row, length, level=60.0):
+    """What is left, but for its ends, of a rule two pixels thick on a field of 40 x 200."""
+    levels = np.zeros((40, 200), np.float32)
+    levels[row : row + 2, 10 : 10 + length] = level
+    return subtract_rules(levels)[row : row + 2, 15 : 5 + length]
+
+
+@pytest.mark.parametrize("row", [0, 8, 10, 28, 30])
+def test_rules_in_the_middle_half_are_longer(row):
+    """Beyond 0.35 of the width; in the middle half of 40 rows beyond 0.75."""
+    inside = 10 <= row < 30
+    assert of_rule(row, 66).all()
+    assert of_rule(row, 80).all() == inside
+    assert of_rule(row, 145).all() == inside
+    assert not of_rule(row, 165).any()
+    # What is little darker than the rule goes with it, to 1.6 times, in the middle 1.3 times.
+    for times, stays in ((1.25, False), (1.35, inside), (1.55, inside), (1.65, True)):
+        rule = np.full((40, 200), 0.0, np.float32)
+        rule[row : row + 2] = 60.0
+        rule[row, 100] = 60.0 * times
+        assert bool(subtract_rules(rule)[row, 100]) == stays
+
+
+def test_a_rule_is_longer_than_the_field_is_high_and_may_be_uneven():
+    levels = np.zeros((80, 100), np.float32)
+    levels[2, 10:80] = levels[70, 5:95] = 60.0
+    left = subtract_rules(levels)
+    assert left[2, 15:75].all()
+    assert not left[70, 10:90].any()
+    uneven = np.zeros((40, 200), np.float32)
+    uneven[2, ::2], uneven[2, 1::2] = 60.0, 30.0
+    steps = np.zeros((40, 200), np.float32)
+    steps[2, :100] = steps[3, 100:] = 60.0
+    assert not subtract_rules(uneven).any()
+    assert not subtract_rules(steps).any()
+
+
+def test_ink_is_darker_than_the_noise_of_the_paper():
+    levels = np.full((20, 50), 30.0, np.float32)
+    levels[5:8, 5:9] = 50.0
+    assert ink_threshold(levels) == pytest.approx(60.0)  # twice the noise
+    assert ink_threshold(levels - 30.0) == pytest.approx(MIN_CONTRAST)
+    assert ink_threshold((levels - 30.0) * MIN_CONTRAST / 20.0) == MIN_CONTRAST
+    assert ink_threshold((levels - 30.0) * (MIN_CONTRAST - 0.1) / 20.0) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "stays"),
+    [
+        ((37, 40), 12, False),
+        ((0, 3), 12, False),
+        ((37, 40), 11, True),  # not four times as wide as high
+        ((35, 40), 20, False),
+        ((34, 40), 40, True),  # higher than an eighth of the field
+        ((30, 33), 40, True),  # not at the edge
+        ((7, 10), 40, True),
+    ],
+)
+def test_what_is_flat_at_the_edge_is_no_ink(rows, width, stays):
+    mask = np.zeros((40, 60), bool)
+    mask[slice(*rows), 5 : 5 + width] = True
+    assert np.array_equal(remove_edge_lines(mask), mask & stays)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_fainter_than_most_ink_is_no_ink(seed):
+    """Components of one row each, of levels and sizes at random, beside the words of the rule."""
+    rng = np.random.default_rng(seed)
+    levels = np.zeros((15, 40))
+    sizes = rng.integers(1, 40, 7)
+    for row, size in enumerate(sizes):
+        levels[2 * row + 1, :size] = rng.integers(1, 4) * 30 + rng.integers(0, 20, size)
+    mask = levels > 0
+    # The levels of a component from the darkest on: those of its first tenth are passed over.
+    dark = [sorted(row[row > 0], reverse=True)[(row > 0).sum() // 10] for row in levels[1::2]]
+    ranked = sorted(zip(dark, sizes))
+    until = np.cumsum([size for _, size in ranked])
+    middle = next(level for (level, _), end in zip(ranked, until) if 2 * end >= until[-1])
+    stays = np.array(dark) >= 0.6 * middle
+    assert remove_faint(mask, levels)[1::2].any(axis=1).tolist() == stays.tolist()
+    assert remove_faint(mask, levels).sum() == sizes[stays].sum()
+    for least in (1, 10, 40):
+        kept = remove_specks(mask, least)
+        assert kept.sum(axis=1)[1::2].tolist() == (sizes * (sizes >= least)).tolist()
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,20 @@ def test_places_of_a_resolution_that_is_rounded_are_those_of_its_own_sides():
     np.testing.assert_allclose(places.size, 20 * 400 / 283)
 
 
+def test_a_page_that_is_reduced_is_averaged():
+    """Of each four columns the two in the middle are white: their mean is not that of all."""
+    page = ((torch.arange(160) + 1) % 4 // 2).float().expand(1, 1, 160, 160)
+    found = Pyramid(Middle(), octaves=(2.0,), margin=0)(page)[0, :, 1]
+    assert (found - 0.5).abs().max() < 0.1
+
+
+def test_a_page_as_small_as_a_window_has_one():
+    for height, width in ((31, 40), (40, 31)):
+        pyramid = Pyramid(Middle(), octaves=(0.0,), margin=0)
+        assert len(pyramid.places(height, width).x) == 3
+        assert pyramid(torch.zeros(1, 1, height, width)).shape[1] == 3
+
+
 def test_all_resolutions_are_those_of_the_swept_network():
     net = SpotNetwork(generator=torch.Generator().manual_seed(0)).eval()
     page = torch.rand(1, 1, 40, 50)
@@ -198,6 +212,54 @@ def test_what_is_in_the_reach_of_the_larger_window_is_found_once():
         assert [one.x for one in detections(penalties, places)] == [50.0, 90.0]
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_what_stays_is_near_nothing_better(seed):
+    """Beside a loop over all windows of a class; whole numbers, so that some are just in reach."""
+    rng = np.random.default_rng(seed)
+    x, y, size = rng.integers(0, 60, 50), rng.integers(0, 60, 50), rng.choice([10, 16, 24], 50)
+    places = Places(*(values.astype(np.float64) for values in (x, y, size)), ((5, 10),))
+    penalties = torch.from_numpy(rng.uniform(0, 8, (50, 4)))
+    scores = torch.log_softmax(-penalties, dim=1).numpy()
+    expected = []
+    for label in range(3):
+        kept: list[int] = []
+        for i in sorted(range(50), key=lambda i: -scores[i, label]):
+            away = [(max(abs(x[i] - x[j]), abs(y[i] - y[j])), max(size[i], size[j])) for j in kept]
+            if scores[i, label] >= -4.0 and all(2 * far > reach for far, reach in away):
+                kept.append(i)
+        expected += [Detection(label, scores[i, label], x[i], y[i], size[i]) for i in kept]
+    expected.sort(key=lambda one: -one.score)
+    assert detections(penalties, places, least=-4.0, most=None) == expected
+    assert len(expected) > 12
+    assert detections(penalties, places, least=-4.0, most=9) == expected[:9]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_hits_are_objects_of_the_class_that_none_before_has_hit(seed):
+    """Beside a loop over objects; whole numbers, so that some middles are on the side of a box."""
+    rng = np.random.default_rng(seed)
+    corners, sides = rng.integers(0, 8, (9, 2)), rng.integers([1, 8], [9, 17], (9, 2))
+    boxes, labels = np.concatenate([corners, corners + sides], axis=1), rng.integers(0, 2, 9)
+    middles, sizes = rng.integers(-4, 28, (120, 2)), rng.choice([4, 6, 8, 16, 32, 33], 120)
+    found = [
+        Detection(int(rng.integers(0, 2)), -0.1, *map(float, place), float(size))
+        for place, size in zip(middles, sizes, strict=True)
+    ]
+    free, expected = set(range(9)), []
+    for one in found:
+        fits = []
+        for k, (x0, y0, x1, y1) in enumerate(boxes.tolist()):
+            aside = max(x1 - x0, 0.5 * (y1 - y0)) / 2
+            inside = abs(one.x - (x0 + x1) / 2) <= aside and y0 <= one.y <= y1
+            if inside and one.label == labels[k] and 0.5 <= one.size / (y1 - y0) <= 2:
+                fits.append(k)
+        fits = [k for k in fits if k in free]
+        free -= set(fits[:1])
+        expected.append(bool(fits))
+    assert hits(found, labels, boxes).tolist() == expected
+    assert 3 < sum(expected) < 40
+
+
 def test_a_hit_is_between_half_and_twice_as_high():
     boxes, labels = np.array([[10, 10, 30, 40]]), np.array([3])
     for height, hit in ((14.0, False), (16.0, True), (59.0, True), (61.0, False)):
@@ -219,3 +281,4 @@ def test_hits_and_precision():
     assert average_precision(scores, good, 2) == 1.0
     assert average_precision(scores, good, 4) == 0.5
     assert average_precision(scores[:0], good[:0], 3) == 0.0
+    assert average_precision(scores, good & False, 0) == 0.0
