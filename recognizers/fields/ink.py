@@ -26,7 +26,7 @@ SIDE = 0.055
 """Upright runs longer than this share of the height may be sides of frames."""
 
 LINE = 0.05
-"""Runs longer than this share of the width are printed lines, not writing."""
+"""Runs of about this share of the width and more are printed lines, not writing."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def paper_levels(grey: np.ndarray) -> np.ndarray:
 def horizontal_lines(mask: np.ndarray, length: int) -> np.ndarray:
     """Mark the pixels of printed lines in ink ``[H, W]``, but for what crosses them.
 
-    A line is a run of ``length`` pixels, with gaps of up to three.
+    A line is a run of ``length - 4`` pixels or more, with gaps of up to four.
 
     >>> mask = np.zeros((9, 50), bool)
     >>> mask[4] = mask[1:8, 20] = True

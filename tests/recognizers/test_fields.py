@@ -18,6 +18,7 @@ from recognizers.fields.candidates import (
     beside_each_other,
     candidate_fields,
     split_off_cents,
+    split_off_sign,
     words,
 )
 from recognizers.fields.features import FEATURES, likeness_to_sign, sign_glyphs
@@ -65,6 +66,7 @@ def test_lines_and_frames_are_no_ink():
     ink = ink_of_check(check)
     assert ink.lines[170].sum() > 150
     assert ink.lines[300].sum() > 450
+    assert ink.lines[175:210][:, [590, 789]].all()  # sides are lines, too
     assert (ink.boxes[:, 2] - ink.boxes[:, 0] < 60).all()
     names = locate_fields(check).features[:, FEATURES.index("framed")]
     assert names.max() > 0.9
@@ -77,6 +79,14 @@ def test_ink_that_crosses_a_line_stays():
     lines = horizontal_lines(mask, 60)
     assert not lines[20:22, 90:94].any()
     assert lines[20, :80].all()
+
+
+def test_lines_have_a_length_and_small_gaps():
+    for length, gap, found in ((56, 0, True), (55, 0, False), (60, 4, True), (60, 5, False)):
+        mask = np.zeros((9, 100), bool)
+        mask[4, 20 : 20 + length] = True
+        mask[4, 50 : 50 + gap] = False
+        assert np.array_equal(horizontal_lines(mask, 60), mask & found)
 
 
 def test_the_locator_does_not_mind_the_shade_of_the_paper():
@@ -118,8 +128,12 @@ def test_a_character_that_was_left_out_is_seen_beside_the_field():
 
 def test_a_currency_sign_is_no_character_that_was_left_out():
     ends, alike = alike_beside("$ 250.60")
-    assert alike[ends.index([624, 706])][0] < 0.1
-    assert alike[ends.index([640, 706])][0] > 0.5  # without its first digit
+    amount, shorter, whole = (ends.index([left, 706]) for left in (624, 640, 602))
+    assert alike[amount][0] < 0.1
+    assert alike[shorter][0] > 0.5  # without its first digit
+    columns = [FEATURES.index(name) for name in ("sign_before", "sign_first")]
+    signs = locate_fields(printed(("$ 250.60", 600, 200, 24))).features[:, columns]
+    assert (signs[[amount, whole, shorter]] > 0.6).tolist() == [[1, 0], [0, 1], [0, 0]]
 
 
 def test_words_join_what_is_near_and_no_more():
@@ -140,11 +154,80 @@ def test_cents_are_split_off_with_what_they_stand_over():
     assert split_off_cents(np.array(digits), np.arange(3)) is None
 
 
+def test_what_is_raised_between_dollars_is_theirs():
+    """As the apostrophe in 1'250 and then the cents; a point behind all ends them."""
+    boxes = [[0, 10, 20, 40], [24, 10, 30, 20], [34, 10, 54, 40], [60, 8, 70, 22], [74, 8, 84, 22]]
+    dollars, cents = split_off_cents(np.array(boxes), np.arange(5))
+    assert (dollars.tolist(), cents.tolist()) == ([0, 1, 2], [3, 4])
+    assert split_off_cents(np.array([*boxes, [90, 10, 110, 40]]), np.arange(6)) is None
+
+
 def test_what_is_as_high_as_the_dollars_is_no_cents():
     digits = np.array([[0, 10, 20, 40], [24, 10, 44, 40], [50, 4, 70, 33]])
     assert split_off_cents(digits, np.arange(3)) is None
     digits[2, 1] += 3  # nine tenths as high
     assert split_off_cents(digits, np.arange(3)) is not None
+
+
+def boxes_of_bars(*bars):
+    """The candidates on a check 200 pixels high with bars (x, y, width, height)."""
+    grey = np.full((200, 400), 220, np.uint8)
+    for x, y, wide, tall in bars:
+        grey[y : y + tall, x : x + wide] = 40
+    return candidate_fields(ink_of_check(grey)).boxes.tolist()
+
+
+def test_fields_are_of_the_sizes_of_amounts():
+    for wide, tall, fits in ((24, 40, 1), (23, 40, 0), (30, 41, 0), (6, 4, 1), (6, 3, 0)):
+        assert boxes_of_bars((50, 60, wide, tall)) == [[50, 60, 50 + wide, 60 + tall]] * fits
+    for count, fits in ((7, True), (8, False)):
+        whole = [50, 60, 45 + 9 * count, 64]
+        assert (whole in boxes_of_bars(*((50 + 9 * k, 60, 4, 4) for k in range(count)))) == fits
+
+
+@pytest.mark.parametrize(
+    ("first", "sign"),
+    [
+        ((0, 10, 16, 30), False),
+        ((0, 12, 16, 30), False),  # nine tenths as high
+        ((0, 14, 16, 30), True),
+        ((0, 8, 16, 30), False),
+        ((0, 6, 16, 30), True),
+        ((-1, 10, 15, 30), False),  # a fifth of the height apart
+        ((-2, 10, 14, 30), True),
+    ],
+)
+def test_a_sign_is_apart_or_of_another_size(first, sign):
+    word = np.array([[37, 25, 42, 32], first, [19, 10, 35, 30], [44, 11, 60, 31]])  # a comma first
+    rest = split_off_sign(word, np.arange(4))
+    assert (None if rest is None else rest.tolist()) == ([2, 0, 3] if sign else None)
+    assert split_off_sign(word, np.array([1, 2])) is None
+
+
+@pytest.mark.parametrize(
+    ("cents", "fit"),
+    [
+        ((66, 14, 90, 30), True),
+        ((58, 14, 82, 30), True),
+        ((56, 14, 80, 30), False),  # too far to the left
+        ((86, 14, 110, 30), True),
+        ((88, 14, 112, 30), False),
+        ((66, 27, 90, 43), True),
+        ((66, 29, 90, 45), False),  # hardly raised
+        ((66, 2, 90, 18), True),
+        ((66, 0, 90, 16), False),  # above
+        ((66, 4, 90, 30), True),
+        ((66, 2, 90, 30), False),  # as high
+        ((66, 20, 90, 30), True),
+        ((66, 22, 90, 30), False),  # a mark
+        ((66, 14, 140, 30), True),
+        ((66, 14, 142, 30), False),  # a line of text
+    ],
+)
+def test_cents_beside_dollars(cents, fit):
+    boxes = np.array([(0, 20, 60, 50), cents])
+    assert beside_each_other(boxes, np.zeros(2, int)) == [(0, 1)] * fit
+    assert beside_each_other(boxes, np.array([0, 2])) == []
 
 
 def test_dollars_and_cents_are_what_a_word_is_split_into_and_words_beside_each_other():
@@ -246,8 +329,45 @@ def test_features_by_hand():
     assert features["heading"] == features["alone"] == 1.0
 
 
+def features_of(bars, box):
+    """The features of a field on a check 200 x 400 with bars (x, y, width, height)."""
+    grey = np.full((200, 400), 220, np.uint8)
+    for x, y, wide, tall in bars:
+        grey[y : y + tall, x : x + wide] = 40
+    found = locate_fields(grey)
+    row = found.features[found.boxes.tolist().index(box)]
+    return dict(zip(FEATURES, row.tolist(), strict=True))
+
+
+def test_features_of_what_stands_before_and_above():
+    """Of three bars, one of them lower; one apart before them; a rule above, under it a dash."""
+    bars = [(300, 40, 4, 20), (308, 44, 4, 16), (316, 40, 4, 20)]
+    around = [(278, 40, 6, 20), (280, 24, 100, 2), (305, 31, 10, 5)]
+    features = features_of(bars + around, [300, 40, 20, 20])
+    expected = {
+        "framed": 0.0,
+        "rule_under": 0.0,
+        "ink_before": 120 / (0.6 * 400),
+        "ink_behind": 0.0,
+        "heading": 50 / (0.3 * 400),
+        "alone": 50 / (0.3 * 400),
+        "unevenness": 4 * np.std([20, 16, 20]) / 20,
+        "alike_before": (1 - 16 / 32) * (1 - features["sign_before"] ** 2),
+        "alike_behind": 0.0,
+    }
+    assert {name: features[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+    # What is higher, or stands lower, is less like one of the field's own.
+    higher = features_of([*bars, (334, 34, 4, 26)], [300, 40, 20, 20])["alike_behind"]
+    assert higher == pytest.approx(1 - np.log(26 / 20) / 0.5)
+    lower = features_of([*bars, (332, 45, 4, 20)], [300, 40, 20, 20])["alike_behind"]
+    assert lower == pytest.approx(1 - 5 / (0.5 * 20))
+    # The field's own are none that were left out, though they be as thin as the gaps that count.
+    thin = features_of([(x, 40, 2, 30) for x in (300, 310, 320)], [300, 40, 22, 30])
+    assert thin["alike_before"] == thin["alike_behind"] == 0.0
+
+
 def test_a_stroke_that_ends_on_a_line_leaves_the_line_whole():
-    for rows in (slice(1, 5), slice(4, 8), slice(1, 8)):
+    for rows in (slice(1, 5), slice(4, 8), slice(3, 6), slice(1, 8)):  # the third is roughness
         mask = np.zeros((9, 50), bool)
         mask[4] = mask[rows, 20] = True
         assert horizontal_lines(mask, 30)[4, 20] == (rows != slice(1, 8))
@@ -282,6 +402,25 @@ def test_gradients_reach_the_coefficients():
     assert penalty.coefficients.grad.abs().sum() > 0
 
 
+def test_what_makes_a_field_likely_depends_on_its_role():
+    """What is usual of amounts and of dollars is not asked of cents."""
+    penalty = FieldPenalty()
+    roles = torch.arange(3)
+    none = penalty(torch.zeros(3, len(FEATURES)), roles)
+    assert none.tolist() == [6.0, 7.0, 0.0]
+    for name, signs in (
+        ("sign_before", [-1, -1, 0]),
+        ("x", [-1, -1, 0]),
+        ("aspect_squared", [1, 1, 0]),
+        ("ink_behind", [1, 1, 0]),
+        ("rule_under", [0, 0, -1]),
+        ("darkness", [0, 0, 0]),
+    ):
+        features = torch.zeros(3, len(FEATURES))
+        features[:, FEATURES.index(name)] = 1.0
+        assert (penalty(features, roles) - none).sign().tolist() == signs
+
+
 def test_blank_checks_have_no_candidate():
     found = locate_fields(np.full((300, 600), 200, np.uint8))
     assert found.boxes.shape == (0, 4)
@@ -290,10 +429,13 @@ def test_blank_checks_have_no_candidate():
     assert len(likeliest(found, torch.zeros(0), 3).boxes) == 0
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((5, 5), np.uint8), np.zeros((99, 99)), np.zeros(9)])
-def test_what_is_no_check_raises(wrong):
+@pytest.mark.parametrize("shape", [(15, 90), (90, 15), (99,), (99, 99, 3)])
+def test_what_is_no_check_raises(shape):
     with pytest.raises(ValueError, match="a check is a uint8 array"):
-        locate_fields(wrong)
+        locate_fields(np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="not float64"):
+        locate_fields(np.zeros((99, 99)))
+    assert len(locate_fields(np.zeros((16, 16), np.uint8)).boxes) == 0
 
 
 def test_amounts_on_composed_checks_are_found():

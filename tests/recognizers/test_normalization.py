@@ -75,6 +75,19 @@ def test_units_and_places_do_not_matter(scale):
     np.testing.assert_allclose(normalized(moved).points, normalized(ink).points, atol=1e-3)
 
 
+@pytest.mark.parametrize("strokes", [[[(0, 0), (40, 0)]], [[(0, 0)], [(50, 30)]], [[(5, 5)]]])
+def test_lines_around_ink_without_turns_follow_its_size_and_place(strokes):
+    ink = Ink(strokes)
+    one = fit_lines(ink).lines
+    other = fit_lines(ink.transformed(4.0 * np.eye(2), (700.0, -300.0))).lines
+    times = 4.0 if len(ink.points) > 1 else 1.0  # a point has no size
+    middle = 0.5 * (ink.bounds[1] + ink.bounds[3])
+    np.testing.assert_allclose(
+        other.levels - (4 * middle - 300), times * (one.levels - middle), atol=1e-9
+    )
+    assert one.core + one.base == 2 * middle
+
+
 def test_order_and_direction_do_not_matter():
     parts = [word(WORDS["highly"], i, shift=(600 * i, 0)).strokes[0] for i in range(3)]
     ink = Ink(parts)

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 import gtn
 from grammars import RUBBISH, named
 from recognizers.images import load_field
-from recognizers.segmentation import Segmentation, ink_image, segment_field
+from recognizers.segmentation import Segmentation, ink_image, segment_field, segment_images
 from recognizers.segmentation.binarization import (
     MIN_CONTRAST,
     dark_on_light,
@@ -148,6 +148,16 @@ def test_an_arc_shows_its_own_ink_only():
     # one stroke in the middle row of the one, two strokes with paper between in the other
     assert np.count_nonzero(np.diff((alone[16] > 128).astype(int)) == 1) == 1
     assert np.count_nonzero(np.diff((both[16] > 128).astype(int)) == 1) == 2
+
+
+def test_an_arc_shows_no_ink_of_a_piece_within_its_box():
+    owner = np.full((20, 20), -1)
+    owner[:, 0:4] = owner[16:, :] = 1
+    owner[2:10, 6:10], owner[2:10, 12:16] = 0, 2
+    ink = np.where(owner >= 0, 255, 0).astype(np.uint8)
+    images = segment_images(ink, owner, np.arange(3), np.arange(1, 4), 20.0)
+    expected = normalise_segment(np.where(owner == 1, 255, 0).astype(np.uint8), 20.0)
+    assert np.array_equal(images[1], expected)
 
 
 @pytest.mark.parametrize(

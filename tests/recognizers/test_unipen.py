@@ -98,6 +98,24 @@ def test_keywords_count_in_column_one_and_lines_are_counted():
     ]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_lines_end_as_on_any_system_and_the_first_may_be_empty(end):
+    text = end.join(["", ".COORD X Y", "", ".PEN_DOWN", "1 2", "3 4", ".PEN_UP", ""])
+    found = split(text.encode(), "f")
+    assert [(s.keyword, s.numbers.tolist(), s.line) for s in found] == [
+        ("COORD", [], 2),
+        ("PEN_DOWN", [1, 2, 3, 4], 4),
+        ("PEN_UP", [], 7),
+    ]
+
+
+def test_what_is_no_number_is_shown_in_part_where_it_is_long():
+    with pytest.raises(FormatError, match=f"'{'x' * 40}…' is no coordinate"):
+        split(b".PEN_DOWN\n1 " + b"x" * 41, "f")
+    with pytest.raises(FormatError, match=f"'{'x' * 40}' is no coordinate"):
+        split(b".PEN_DOWN\n1 " + b"x" * 40, "f")
+
+
 @pytest.mark.parametrize("number", ["x", "1_0", "nan", "inf", "1e999", "1,5", "0x1", "1e20", "-"])
 def test_wrong_numbers_are_named_with_their_line(number):
     with pytest.raises(FormatError, match="line 4") as error:
