@@ -128,8 +128,11 @@ def test_each_way_is_one_path(mode, insertions):
     rng = random.Random(f"{mode} {insertions}")
     direction, optional = mode
     changed = False
-    for _ in range(COUNT):
-        rule = pairs, before, after = random_rule(rng, insertions=insertions)
+    rules = [random_rule(rng, insertions=insertions) for _ in range(COUNT)]
+    if insertions:  # a part without letters, but not right behind one with letters
+        rules.append(({("", "b"): 0.5, ("ab", "a"): 0.25, ("bbb", "a"): 0.0}, "", ""))
+    for rule in rules:
+        pairs, before, after = rule
         change = change_of(pairs)
         learned = change.with_penalties(change.penalties.clone().requires_grad_())
         for one in (change, learned):

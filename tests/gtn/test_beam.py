@@ -619,6 +619,39 @@ def test_symbols_data_and_back_off_of_several_composed_graphs():
     assert best.data.column("at_d").values(reduce="sum").tolist() == [0, 7]
 
 
+@pytest.mark.parametrize("beside", [0, 20])
+@pytest.mark.parametrize("count", [2, 3])
+def test_composed_or_searched_options_mean_the_same(count, beside):
+    """The last two graphs are composed first where the first has many arcs beside its path."""
+    text = [(0, 1, "a", 0.5), (1, 2, "b"), *[(0, 2, "a", 9.0)] * beside]
+    letters = gtn.from_arcs(text, final=2, symbols=LETTERS)
+    letters = letters.with_data(at=np.arange(2 + beside))
+    other = gtn.string("xy", symbols=gtn.SymbolTable("xyz"))  # of the same labels
+    model = gtn.from_arcs(
+        [(2, 1, 9, 1.0), (0, 2, 0, 0.25), (0, 1, 9, 0.5), (1, 2, 2, 2.0), (1, 2, 1, 3.0)], final=2
+    ).with_data(at=np.arange(5))
+    given = [letters, other, model][-count:]
+    suffixes = [f"_{k}" for k in range(count)] if count == 3 else ("", "_model")
+    options = {"symbols": "ignore", "failure": 9, "suffixes": suffixes}
+    if count == 2:
+        given[0] = given[0].with_data(at=np.arange(2) + 7)
+    found, expected = (gtn.viterbi_path(*given, beam=beam, **options) for beam in (None, math.inf))
+    assert gtn.equal(found, expected)
+    assert gtn.viterbi_penalty(found) == 4.25 + 0.5 * (count == 3)
+    assert [s.index.tolist() for s in found.sources[:-1]] == [[0, 1]] * (count - 1)
+    assert [found.sources[-1].of(k).tolist() for k in range(2)] == [[1], [0, 4]]
+    assert sorted(found.data) == [f"at{suffix}" for suffix in (suffixes[0], suffixes[-1])]
+
+
+def test_of_several_composed_graphs_only_the_last_has_failure_arcs():
+    backing_off = gtn.from_arcs([(0, 1, gtn.BACK_OFF), (1, 1, "a")], final=1)
+    for place in range(2):
+        given = [gtn.string("a", symbols=LETTERS)] * 3
+        given[place] = backing_off
+        with pytest.raises(GraphError, match=f"arc 0 of graph {place} .*failure"):
+            composed(given)
+
+
 def test_labels_are_those_of_the_last_table_whatever_is_composed_first():
     one, other = gtn.SymbolTable("ab"), gtn.SymbolTable("ba")
     likely = gtn.string("ba", symbols=one)

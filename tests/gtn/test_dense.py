@@ -275,6 +275,17 @@ def test_emissions_shared_by_a_batch_of_graphs():
     assert_close(found, expected)
 
 
+def test_arcs_of_problems_have_a_row_each_where_they_share_a_graph():
+    either = gtn.from_arcs([(0, 0, 0), (0, 0, 1), (0, 0, 1, 1.0)], final=0)
+    one = dense.arc_posteriors(torch.zeros(2, 2), either)
+    assert one.shape == (3,)
+    for count in (1, 3):
+        shared = dense.arc_posteriors(torch.zeros(count, 2, 2), either)
+        assert torch.equal(shared, one.expand(count, 3))
+        batch = gtn.GraphBatch.from_graphs([either] * count)
+        assert torch.equal(dense.arc_posteriors(torch.zeros(2, 2), batch), one.repeat(count))
+
+
 def test_a_batch_of_no_problems():
     graph = random_graph(0)
     for batch in (graph, gtn.GraphBatch.from_graphs([graph])[:0]):

@@ -228,6 +228,10 @@ def test_concat_meets_in_a_node_where_both_ends_are_several():
     assert concat(many, many).num_arcs == 100
     assert concat(many, many).num_nodes == 101
     assert len(paths(concat(many, many))) == 2500
+    one, two = gtn.string([]), gtn.from_arcs([], start=[0, 1], final=[0, 1], num_nodes=2)
+    for a, b, arcs, new in ((one, many, 50, 0), (many, one, 50, 0), (two, two, 4, 1)):
+        made = concat(a, b)
+        assert (made.num_arcs, made.num_nodes) == (arcs, a.num_nodes + b.num_nodes + new)
 
 
 def test_symbols_are_merged():

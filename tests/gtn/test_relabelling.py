@@ -52,6 +52,8 @@ def test_symbols_and_tables():
         with pytest.raises(SymbolError, match=message):
             gtn.relabel(g, **wrong)
     bare = gtn.string([0, 1])
+    assert gtn.relabel(bare, {0: "ε", 1: 2**31 - 1}).ilabels.tolist() == [EPSILON, 2**31 - 1]
+    assert gtn.relabel(gtn.from_arcs([(0, 1, None)], final=1), {"ε": 3}).ilabels.tolist() == [3]
     with pytest.raises(SymbolError, match="ilabels: 'a' is a symbol, but that side has no table"):
         gtn.relabel(bare, {0: "a"})
     for wrong, message in (

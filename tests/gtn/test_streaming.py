@@ -626,3 +626,18 @@ def test_what_is_wrong_is_told():
     with pytest.raises(GraphError, match="class 1 in frame 4 has penalty nan"):
         stream.add(torch.tensor([[0.0, 1.0], [0.0, math.nan]]))
     assert stream.length == 3
+
+
+def test_what_is_settled_within_a_beam_begins_where_its_paths_begin():
+    """Two starts have ways of their own to the same two nodes; one of them is five nats worse."""
+    ways = [(0, 1, "a"), (1, 4, "a"), (1, 5, "a"), (2, 3, "a"), (3, 4, "a"), (3, 5, "a")]
+    for better, worse in ((0, 2), (2, 0)):
+        reader = gtn.from_arcs(ways, start={better: 0.0, worse: 5.0}, final=[4, 5])
+        stream = PrunedStream([reader])
+        stream.add(torch.zeros(2, 1))
+        assert not stream.settle().num_arcs  # nothing is common to both
+        settled = stream.settle(beam=2.0)
+        assert settled.sources[1].index.tolist() == [0 if better == 0 else 3]
+        assert settled.start_penalties.tolist() == [0.0]
+        assert stream.settled == 1
+        assert gtn.forward_penalty(stream.graph()) == pytest.approx(-math.log(2))
