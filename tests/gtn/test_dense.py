@@ -219,6 +219,7 @@ def test_the_best_path_keeps_symbols_and_data_and_is_differentiable():
     assert gtn.path_text(path) == "ab"
     assert path.data["x"].tolist() == [0, 1, 2]
     assert path.penalties.tolist() == [0.0, 3.5, 0.25]
+    assert [source.index.tolist() for source in path.sources] == [[0, 3, -1], [0, 1, 2]]
     path.penalties[1].backward()
     assert emissions.grad.tolist() == [[0, 0], [0, 1]]
 

@@ -136,6 +136,27 @@ def test_failure_arcs():
         assert gtn.viterbi_penalty(unfinished) <= gtn.viterbi_penalty(whole)
 
 
+def test_settling_beside_failure_arcs_loses_nothing():
+    """The end backs off, too, but where a part that is settled ends nothing is added."""
+    reader = gtn.from_arcs(
+        [(0, 1, 0, 0.5), (0, 2, 9, 1.0), (1, 2, 9, 0.75), (2, 1, 0, 1.0), (2, 0, 1, 1.5)],
+        final={0: 0.25, 2: 0.5},
+        dtype=torch.float64,
+    )
+    frames = torch.rand(8, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    stream, done, ends = PrunedStream([reader], failure=9), [], 0
+    for count in range(1, 9):
+        stream.add(frames[count - 1 : count])
+        done.append(stream.settle(beam=0.0))
+        whole = gtn.compose(gtn.linear(frames[:count]), reader, failure=9)
+        found = gtn.concat(*done, stream.graph())
+        assert gtn.viterbi_penalty(found) == pytest.approx(float(gtn.viterbi_penalty(whole)))
+        best = gtn.viterbi_path(whole)
+        ends += int(best.topology.num_arcs > 0 and best.olabels[-1] == 0)
+    assert stream.settled > 3
+    assert ends > 1  # by backing off from node 1
+
+
 def test_gradients_reach_frames_and_readers():
     words, grammar = words_and_grammar()
     frames = torch.rand(6, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
