@@ -31,12 +31,13 @@ HEAD = """\
 
 Every operation on graphs: what it does, its semirings, cost, gradient and source, and a small
 example with its picture. Unless a row says otherwise, operations take a graph or a `GraphBatch`
-(`isomorphic`, `to_networkx` and `to_openfst_text` take single graphs), with several starts and
-finals, cycles and epsilons; arc data follow them. N is the number of nodes, A of arcs, D of arcs of
-one node, T of frames, C of classes, U of labels; k paths have L arcs each. In the tropical semiring
-the best path counts, in the log semiring the sum of exp(-penalty) over all paths, and in the
-boolean one only which strings have a path. *Gathered*: the penalties of the result are picked from
-those of the operands by ordinary torch operations, so gradients of any order are exact.
+(`isomorphic`, `to_networkx`, `to_openfst_text` and `to_openfst_binary` take single graphs), with
+several starts and finals, cycles and epsilons; arc data follow them. N is the number of nodes, A of
+arcs, D of arcs of one node, T of frames, C of classes, U of labels; k paths have L arcs each. In
+the tropical semiring the best path counts, in the log semiring the sum of exp(-penalty) over all
+paths, and in the boolean one only which strings have a path. *Gathered*: the penalties of the
+result are picked from those of the operands by ordinary torch operations, so gradients of any order
+are exact.
 
 In pictures, an arc carries its label (`input:output` where they differ, `ε` for epsilon) and its
 penalty in nats, which is left out where all are zero; a double circle is a final node.

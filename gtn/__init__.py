@@ -50,11 +50,13 @@ if TYPE_CHECKING:
     from gtn.equivalence import equal, equivalent, isomorphic, random_equivalent
     from gtn.interchange import (
         from_networkx,
+        from_openfst_binary,
         from_openfst_symbols,
         from_openfst_text,
         load,
         save,
         to_networkx,
+        to_openfst_binary,
         to_openfst_symbols,
         to_openfst_text,
     )
@@ -103,6 +105,7 @@ __all__ = [
     "from_arcs",
     "from_arrays",
     "from_networkx",
+    "from_openfst_binary",
     "from_openfst_symbols",
     "from_openfst_text",
     "intersect",
@@ -132,6 +135,7 @@ __all__ = [
     "strings",
     "to_dot",
     "to_networkx",
+    "to_openfst_binary",
     "to_openfst_symbols",
     "to_openfst_text",
     "to_svg",
@@ -151,11 +155,13 @@ _LATER = {
     "gtn.equivalence": ("equal", "equivalent", "isomorphic", "random_equivalent"),
     "gtn.interchange": (
         "from_networkx",
+        "from_openfst_binary",
         "from_openfst_symbols",
         "from_openfst_text",
         "load",
         "save",
         "to_networkx",
+        "to_openfst_binary",
         "to_openfst_symbols",
         "to_openfst_text",
     ),

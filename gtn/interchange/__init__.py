@@ -1,5 +1,6 @@
-"""Interchange: graphs as OpenFst text, as networkx graphs, and in files of their own."""
+"""Interchange: graphs in OpenFst's formats, as networkx graphs, and in files of their own."""
 
+from gtn.interchange.binary import from_openfst_binary, to_openfst_binary
 from gtn.interchange.files import load, save
 from gtn.interchange.networks import from_networkx, to_networkx
 from gtn.interchange.reading import from_openfst_symbols, from_openfst_text
@@ -7,11 +8,13 @@ from gtn.interchange.writing import to_openfst_symbols, to_openfst_text
 
 __all__ = [
     "from_networkx",
+    "from_openfst_binary",
     "from_openfst_symbols",
     "from_openfst_text",
     "load",
     "save",
     "to_networkx",
+    "to_openfst_binary",
     "to_openfst_symbols",
     "to_openfst_text",
 ]

@@ -119,7 +119,11 @@ def load(path: str | os.PathLike[str]) -> Graph:
 
 
 def _unknown_suffix(path: Path) -> GraphError:
-    return GraphError(f"{path}: graphs are kept in .npz and .safetensors files")
+    theirs = "; OpenFst's files: gtn.from_openfst_binary, to_openfst_binary"
+    return GraphError(
+        f"{path}: graphs are kept in .npz and .safetensors files"
+        f"{theirs if path.suffix == '.fst' else ''}"
+    )
 
 
 def _safetensors(module: str) -> Any:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gtn.construction import from_arrays
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
+from gtn.interchange.binary import is_binary, symbols_of_binary
 from gtn.interchange.writing import EPSILON_NAMES, INFINITE
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 
 __all__ = ["from_openfst_symbols", "from_openfst_text"]
 
 Symbols = SymbolTable | str | os.PathLike[str]
+Int64s = NDArray[np.int64]
 
 _BETWEEN = re.compile("[ \t]+")
+_AT_ONCE = 1 << 22  # bytes; more at once take more memory, and are no faster
+_MOST_DIGITS = 18  # of a number of 64 bits, whatever it is
 
 
 def from_openfst_text(
@@ -63,20 +70,20 @@ def from_openfst_text(
     if acceptor:
         tables[1] = tables[0]
     reader = _Reader(file, acceptor, tables)
-    for number, line in enumerate(content.split("\n"), 1):
-        fields = [field for field in _BETWEEN.split(line.rstrip("\r")) if field]
-        if fields:
-            reader.read(number, fields)
+    for lines in _some_lines(content.encode()):
+        reader.read(lines)
     return reader.graph(dtype or torch.get_default_dtype())
 
 
 def from_openfst_symbols(text: str | os.PathLike[str]) -> SymbolTable:
     """Return the table of a text in OpenFst's format, or of a file of it (a ``Path``).
 
-    Labels are one lower than in the text; what the text calls 0 is epsilon, and in no table.
+    Labels are one lower than in the text; what the text calls 0 is epsilon, and in no table. A
+    file may be in OpenFst's binary format, too.
 
     Raises:
         SymbolError: naming the file and the line.
+        GraphError: a file that is no text, or ends too early.
 
     >>> import gtn
     >>> gtn.from_openfst_symbols("<eps> 0\\na 1\\nb 2").label("b")
@@ -93,8 +100,13 @@ def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
                 f"{text!r} is no {kind} in OpenFst's format; a file is a Path({text!r})"
             )
         return text, kind
+    content = Path(text).read_bytes()
+    if is_binary(content):
+        raise GraphError(
+            f"{os.fspath(text)} is in OpenFst's binary format, which gtn.from_openfst_binary reads"
+        )
     try:
-        return Path(text).read_text(encoding="utf-8"), os.fspath(text)
+        return content.decode(), os.fspath(text)
     except UnicodeDecodeError as error:
         raise GraphError(f"{os.fspath(text)}: no text in UTF-8 ({error})") from error
 
@@ -109,12 +121,16 @@ def _table(symbols: Symbols | None) -> tuple[SymbolTable, set[str]] | None:
 
 
 def _read_symbols(text: str | os.PathLike[str]) -> tuple[SymbolTable, set[str]]:
+    if not isinstance(text, str):
+        binary = symbols_of_binary(Path(text).read_bytes(), os.fspath(text))
+        if binary is not None:
+            return binary
     content, file = _content(text, "symbols")
     found: dict[int, str] = {}
     epsilons = set()
     seen: dict[str, int] = {}
     for number, line in enumerate(content.split("\n"), 1):
-        fields = [field for field in _BETWEEN.split(line.rstrip("\r")) if field]
+        fields = _fields(line)
         if not fields:
             continue
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
@@ -138,58 +154,143 @@ def _read_symbols(text: str | os.PathLike[str]) -> tuple[SymbolTable, set[str]]:
     return table, epsilons or {name for name in EPSILON_NAMES if name not in table}
 
 
+def _fields(line: str) -> list[str]:
+    return [field for field in _BETWEEN.split(line.rstrip("\r")) if field]
+
+
+def _penalty(field: bytes) -> float:
+    try:
+        # Python reads 1_000 as a number, OpenFst does not.
+        return float(field) if b"_" not in field else math.nan
+    except ValueError:
+        return math.nan
+
+
+def _some_lines(content: bytes) -> Iterator[bytes]:
+    """Return a text in pieces of whole lines, each of which ends in a line feed."""
+    content = re.sub(rb"\r+(?=\n|\Z)", b"", content) if b"\r" in content else content
+    at = 0
+    while at < len(content):
+        end = content.find(b"\n", min(at + _AT_ONCE, len(content) - 1)) + 1
+        yield content[at:end] if end else content[at:] + b"\n"
+        at = end or len(content)
+
+
+class _Fields:
+    """Where fields are in a text: a column of the same kind of lines, or all of them."""
+
+    def __init__(self, text: bytes, begins: Int64s, ends: Int64s, lines: Int64s) -> None:
+        self.text, self.begins, self.ends, self.lines = text, begins, ends, lines
+
+    @classmethod
+    def of(cls, text: bytes) -> _Fields:
+        """Return all fields of a text of lines, with the numbers of their lines from 0."""
+        characters = np.frombuffer(text, dtype=np.uint8)
+        is_end = characters == ord("\n")
+        is_between = is_end | (characters == ord(" ")) | (characters == ord("\t"))
+        # The last character ends a line: each field has one before the text or between, and one.
+        changes = np.flatnonzero(is_between[1:] != is_between[:-1]) + 1
+        changes = changes if is_between[0] else np.concatenate([[0], changes])
+        begins, ends = changes[::2], changes[1::2]
+        return cls(text, begins, ends, np.cumsum(is_end)[begins])
+
+    def __len__(self) -> int:
+        return len(self.begins)
+
+    def __getitem__(self, chosen: Any) -> _Fields:
+        return _Fields(self.text, self.begins[chosen], self.ends[chosen], self.lines[chosen])
+
+    def __iter__(self) -> Iterator[bytes]:
+        text = self.text
+        return (text[a:b] for a, b in zip(self.begins.tolist(), self.ends.tolist(), strict=True))
+
+    def whole_numbers(self) -> Int64s:
+        """Return the fields as integers; -1 where one is none, or has more than 64 bits."""
+        values = np.zeros(len(self), dtype=np.int64)
+        lengths = self.ends - self.begins
+        characters = np.frombuffer(self.text, dtype=np.uint8)
+        is_number = np.ones(len(self), dtype=np.bool_)
+        for i in range(min(lengths.max(initial=0), _MOST_DIGITS)):
+            within = i < lengths
+            digits = characters[np.where(within, self.begins + i, 0)].astype(np.int64) - ord("0")
+            is_number &= ~within | ((digits >= 0) & (digits <= 9))
+            values = np.where(within, 10 * values + digits, values)
+        values[~is_number] = -1
+        for i in np.flatnonzero(lengths > _MOST_DIGITS).tolist():
+            field = self[i : i + 1].text_of(0)
+            value = int(field) if field.isascii() and field.isdigit() else -1
+            values[i] = value if value <= np.iinfo(np.int64).max else -1
+        return values
+
+    def text_of(self, i: int) -> str:
+        return self.text[self.begins[i] : self.ends[i]].decode()
+
+
 class _Reader:
-    """What has been read of a graph, line by line."""
+    """What has been read of a graph, some lines at a time; each column is checked as a whole."""
 
     def __init__(
         self, file: str, acceptor: bool, tables: list[tuple[SymbolTable, set[str]] | None]
     ) -> None:
         self.file, self.acceptor, self.tables = file, acceptor, tables
+        self.label_of = [
+            None
+            if table is None
+            else {symbol.encode(): table[0].label(symbol) for symbol in table[0]}
+            | {name.encode(): EPSILON for name in table[1]}
+            for table in tables
+        ]
+        self.lines = 0
         self.start: int | None = None
-        self.arcs: list[tuple[int, int, int, int, float]] = []
-        self.finals: dict[int, float] = {}
-        self.others: set[int] = set()  # named as not final
+        self.arcs: list[tuple[NDArray[Any], ...]] = []
+        self.ends: list[tuple[NDArray[Any], ...]] = []
+        self.problems: list[tuple[int, type[GraphError], str]] = []
 
-    def read(self, number: int, fields: list[str]) -> None:
-        """Read the fields of one line."""
-        labels = 1 if self.acceptor else 2
-        src = self._state(number, fields[0])
-        self.start = src if self.start is None else self.start
-        if len(fields) <= 2:
-            penalty = self._penalty(number, fields[1]) if len(fields) == 2 else 0.0
-            if src in self.finals:
-                raise GraphError(f"{self.file}:{number}: state {src} is made final twice")
-            if penalty == math.inf:
-                self.others.add(src)
-            else:
-                self.finals[src] = penalty
+    def read(self, text: bytes) -> None:
+        """Read some lines."""
+        fields = _Fields.of(text)
+        fields.lines += self.lines + 1
+        self.lines += text.count(b"\n")
+        if not len(fields):
             return
-        if not 2 + labels <= len(fields) <= 3 + labels:
-            form = "state nextstate label" if self.acceptor else "state nextstate ilabel olabel"
-            other = "acceptor=True" if len(fields) == 3 else "acceptor=False"
-            hint = f" (one line of the other kind of machine? {other})" if len(fields) < 6 else ""
-            raise GraphError(
-                f"{self.file}:{number}: {' '.join(fields)!r} has {len(fields)} fields; an arc is "
-                f"'{form} [penalty]'{hint}"
-            )
-        dst = self._state(number, fields[1])
-        ilabel, olabel = (
-            self._label(number, fields[2 + min(side, labels - 1)], side) for side in (0, 1)
+        first = np.flatnonzero(np.diff(fields.lines, prepend=0))  # of each line
+        counts = np.diff(first, append=len(fields))
+        labels = 1 if self.acceptor else 2
+        is_end = counts <= 2
+        is_arc = (counts == 2 + labels) | (counts == 3 + labels)
+        for i in np.flatnonzero(~is_end & ~is_arc)[:1]:
+            self._not_an_arc(fields[first[i] : first[i] + counts[i]])
+        arcs, ends = first[is_arc], first[is_end]
+        read = (
+            self._states(fields[arcs]),
+            self._states(fields[arcs + 1]),
+            self._labels(fields[arcs + 2], 0),
+            self._labels(fields[arcs + 1 + labels], labels - 1),
+            self._penalties(fields, arcs + 2 + labels, counts[is_arc] == 3 + labels),
         )
-        penalty = self._penalty(number, fields[-1]) if len(fields) == 3 + labels else 0.0
-        self.arcs.append((src, dst, ilabel, olabel, penalty))
+        states = self._states(fields[ends])
+        penalties = self._penalties(fields, ends + 1, counts[is_end] == 2)
+        if self.problems:
+            line, kind, message = min(self.problems, key=lambda problem: problem[0])
+            raise kind(f"{self.file}:{line}: {message}")
+        self.arcs.append(read)
+        self.ends.append((states, penalties, fields.lines[ends]))
+        if self.start is None:
+            self.start = int(self._states(fields[:1])[0])
 
     def graph(self, dtype: torch.dtype) -> Graph:
         """Return the graph of all lines."""
         src, dst, ilabels, olabels, penalties = (
-            np.array(column, dtype=kind)
-            for column, kind in zip(
-                zip(*self.arcs) if self.arcs else [()] * 5, ["i8"] * 4 + ["f8"], strict=True
+            np.concatenate([np.empty(0, dtype=kind), *parts])
+            for kind, parts in zip(
+                ["i8"] * 4 + ["f8"], zip(*self.arcs) if self.arcs else [()] * 5, strict=True
             )
         )
-        finals = sorted(self.finals)
-        states = np.unique(np.r_[src, dst, finals, sorted(self.others)].astype(np.int64))
+        final, final_penalties = self._finals()
+        states = np.unique(np.concatenate([src, dst, final]))
+        is_final = final_penalties < math.inf  # the others are named as not final
         start = [] if self.start is None else [int(np.searchsorted(states, self.start))]
+        order = np.argsort(final[is_final])
         tables = [None if table is None else table[0] for table in self.tables]
         same = np.array_equal(ilabels, olabels) and tables[0] == tables[1]
         return from_arrays(
@@ -199,42 +300,81 @@ class _Reader:
             None if same else olabels,
             penalties=torch.from_numpy(penalties).to(dtype),
             start=start,
-            final=np.searchsorted(states, finals).tolist(),
-            final_penalties=torch.tensor([self.finals[n] for n in finals], dtype=dtype),
+            final=np.searchsorted(states, final[is_final][order]),
+            final_penalties=torch.from_numpy(final_penalties[is_final][order]).to(dtype),
             num_nodes=len(states),
             isymbols=tables[0],
             osymbols=tables[1],
         )
 
-    def _state(self, number: int, field: str) -> int:
-        if not field.isascii() or not field.isdigit() or int(field) > np.iinfo(np.int64).max:
-            raise GraphError(f"{self.file}:{number}: {field!r} is no state; states are 0, 1, 2 …")
-        return int(field)
-
-    def _label(self, number: int, field: str, side: int) -> int:
-        table = self.tables[side]
-        if table is None:
-            if not field.isascii() or not field.isdigit() or int(field) > np.iinfo(np.int32).max:
-                named = ("isymbols=", "osymbols=")[side]
-                raise GraphError(
-                    f"{self.file}:{number}: {field!r} is no label, an integer >= 0; symbols need "
-                    f"their table, {named}"
-                )
-            return int(field) - 1
-        if field in table[1]:
-            return EPSILON
-        if field not in table[0]:
-            raise SymbolError(f"{self.file}:{number}: the symbol {field!r} is not in {table[0]!r}")
-        return table[0].label(field)
-
-    def _penalty(self, number: int, field: str) -> float:
-        try:
-            # Python reads 1_000 and digits of any script as numbers, OpenFst does not.
-            penalty = float(field) if field.isascii() and "_" not in field else math.nan
-        except ValueError:
-            penalty = math.nan
-        if not penalty > -math.inf:
-            raise GraphError(
-                f"{self.file}:{number}: {field!r} is no penalty, a number or {INFINITE}"
+    def _finals(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the states that lines of their own are about, and their penalties."""
+        states, penalties, numbers = (
+            np.concatenate([np.empty(0, dtype=kind), *parts])
+            for kind, parts in zip(
+                ["i8", "f8", "i8"], zip(*self.ends) if self.ends else [()] * 3, strict=True
             )
-        return penalty
+        )
+        kept = np.ones(len(states), dtype=np.bool_)
+        if len(np.unique(states)) < len(states):
+            last: dict[int, int] = {}
+            for i, state in enumerate(states.tolist()):
+                before = last.get(state)
+                if before is not None and penalties[before] < math.inf:
+                    raise GraphError(f"{self.file}:{numbers[i]}: state {state} is made final twice")
+                if before is not None:
+                    kept[before] = False
+                last[state] = i
+        return states[kept], penalties[kept]
+
+    def _not_an_arc(self, fields: _Fields) -> None:
+        form = "state nextstate label" if self.acceptor else "state nextstate ilabel olabel"
+        other = "acceptor=True" if len(fields) == 3 else "acceptor=False"
+        hint = f" (one line of the other kind of machine? {other})" if len(fields) < 6 else ""
+        line = b" ".join(fields).decode()
+        message = f"{line!r} has {len(fields)} fields; an arc is '{form} [penalty]'{hint}"
+        self.problems.append((int(fields.lines[0]), GraphError, message))
+
+    def _check(
+        self,
+        fields: _Fields,
+        is_right: NDArray[np.bool_],
+        message: str,
+        kind: type[GraphError] = GraphError,
+    ) -> None:
+        """Note the first field that is wrong; the message has a place for its text."""
+        if not is_right.all():
+            wrong = int(np.argmin(is_right))
+            text = message.format(repr(fields.text_of(wrong)))
+            self.problems.append((int(fields.lines[wrong]), kind, text))
+
+    def _states(self, fields: _Fields) -> Int64s:
+        states = fields.whole_numbers()
+        self._check(fields, states >= 0, "{} is no state; states are 0, 1, 2 …")
+        return states
+
+    def _labels(self, fields: _Fields, side: int) -> Int64s:
+        label_of, table = self.label_of[side], self.tables[side]
+        if label_of is None or table is None:
+            numbers = fields.whole_numbers()
+            is_label = (numbers >= 0) & (numbers <= np.iinfo(np.int32).max)
+            named = ("isymbols=", "osymbols=")[side]
+            what = f"{{}} is no label, an integer >= 0; symbols need their table, {named}"
+            self._check(fields, is_label, what)
+            return numbers - 1
+        unknown = EPSILON - 1
+        labels = np.fromiter((label_of.get(f, unknown) for f in fields), np.int64, len(fields))
+        shown = repr(table[0]).replace("{", "{{").replace("}", "}}")
+        what = f"the symbol {{}} is not in {shown}"
+        self._check(fields, labels > unknown, what, SymbolError)
+        return labels
+
+    def _penalties(
+        self, fields: _Fields, places: Int64s, is_given: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        penalties, given = np.zeros(len(places)), fields[places[is_given]]
+        penalties[is_given] = np.fromiter(map(_penalty, given), np.float64, len(given))
+        self._check(
+            given, penalties[is_given] > -math.inf, f"{{}} is no penalty, a number or {INFINITE}"
+        )
+        return penalties

@@ -18,11 +18,15 @@ from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_graph
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 
-__all__ = ["EPSILON_NAMES", "INFINITE", "to_openfst_symbols", "to_openfst_text"]
+__all__ = ["EPSILON_NAMES", "INFINITE", "OPENFST_EPSILON", "to_openfst_symbols", "to_openfst_text"]
 
 INFINITE = "Infinity"
-_EPSILON = "<eps>"
-EPSILON_NAMES = {_EPSILON, "<epsilon>", EPSILON_TEXT}  # by habit; OpenFst cares for the 0 only
+OPENFST_EPSILON = "<eps>"
+EPSILON_NAMES = {
+    OPENFST_EPSILON,
+    "<epsilon>",
+    EPSILON_TEXT,
+}  # by habit; OpenFst cares for the 0 only
 
 
 def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
@@ -87,7 +91,9 @@ def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
     start = next(iter(starts))
     if list(starts.values()) != [""]:
         start = graph.num_nodes
-        silent = "\t".join(_one(None if t is None else _EPSILON) for t in _tables(graph, acceptor))
+        silent = "\t".join(
+            _one(None if t is None else OPENFST_EPSILON) for t in _tables(graph, acceptor)
+        )
         lines[start] = [f"{start}\t{node}\t{silent}{text}" for node, text in starts.items()]
     # A node of which nothing else speaks, and a start without arcs, are not final: Infinity.
     for node in lonely | ({start} - lines.keys()):
@@ -112,7 +118,7 @@ def to_openfst_symbols(table: SymbolTable) -> str:
     <BLANKLINE>
     """
     lines = [f"{_checked(table.symbol(label))}\t{label + 1}\n" for label in table.labels]
-    return "".join([f"{_EPSILON}\t0\n", *lines])
+    return "".join([f"{OPENFST_EPSILON}\t0\n", *lines])
 
 
 def _tables(graph: Graph, acceptor: bool) -> list[SymbolTable | None]:
@@ -133,7 +139,8 @@ def _written(labels: NDArray[np.int32], table: SymbolTable | None) -> list[Any]:
         return [label + 1 for label in labels.tolist()]
     used = np.unique(labels).tolist()
     text = {
-        label: _EPSILON if label == EPSILON else _checked(table.symbol(label)) for label in used
+        label: OPENFST_EPSILON if label == EPSILON else _checked(table.symbol(label))
+        for label in used
     }
     return [text[label] for label in labels.tolist()]
 
@@ -142,7 +149,7 @@ def _checked(symbol: str) -> str:
     if not symbol or symbol in EPSILON_NAMES or any(c in " \t\r\n" for c in symbol):
         raise SymbolError(
             f"the symbol {symbol!r} cannot be written: OpenFst's text separates by spaces and "
-            f"keeps {_EPSILON} for epsilon; give the graph another table, with_symbols(…)"
+            f"keeps {OPENFST_EPSILON} for epsilon; give the graph another table, with_symbols(…)"
         )
     return symbol
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import importlib
 import math
 import random
-import struct
 from collections import defaultdict
 from typing import Any, Literal
 
@@ -23,9 +22,8 @@ import numpy as np
 import torch
 
 from gtn.batch import GraphBatch
-from gtn.construction import from_arrays
-from gtn.errors import GraphError
 from gtn.graph import Graph
+from gtn.interchange.binary import from_openfst_binary, to_openfst_binary
 from gtn.symbols import EPSILON
 from gtn.testing.comparison import string_penalties
 from gtn.testing.enumeration import Plain, Strings
@@ -35,22 +33,12 @@ __all__ = ["assert_same_language", "from_openfst", "language", "random_graphs", 
 
 Kind = Literal["tropical", "log", "log64"]
 
-_MAGIC = 2125659606
-_WEIGHT = {"tropical": np.float32, "log": np.float32, "log64": np.float64}
-_ARC_TYPE = {"tropical": "standard", "log": "log", "log64": "log64"}
-_EXPANDED_MUTABLE = 3  # the two properties that every VectorFst has; OpenFst finds the others
-
 
 def _pynini() -> Any:
     try:
         return importlib.import_module("pynini")
     except ImportError as error:
         raise ImportError("comparisons with OpenFst need pynini: pip install pynini") from error
-
-
-def _arcs_as(weight: Any) -> np.dtype[Any]:
-    fields = [("ilabel", "<i4"), ("olabel", "<i4"), ("weight", weight), ("nextstate", "<i4")]
-    return np.dtype(fields)
 
 
 def to_openfst(graph: Graph, semiring: Kind = "tropical") -> Any:
@@ -63,51 +51,15 @@ def to_openfst(graph: Graph, semiring: Kind = "tropical") -> Any:
     Args:
         semiring: ``"tropical"`` (float32), ``"log"`` (float32) or ``"log64"``.
 
-    >>> import pytest; _ = pytest.importorskip("pynini")
-    >>> to_openfst(from_arrays([0], [1], [5], penalties=[0.5], final=1)).num_states()
+    >>> import gtn, pytest; _ = pytest.importorskip("pynini")
+    >>> to_openfst(gtn.from_arrays([0], [1], [5], penalties=[0.5], final=1)).num_states()
     2
     """
     if graph.topology.is_batch:
         return [to_openfst(one, semiring) for one in graph]  # type: ignore[attr-defined]
-    if semiring not in _WEIGHT:
-        raise ValueError(f"semiring={semiring!r}; known are {', '.join(map(repr, _WEIGHT))}")
-    weight = np.dtype(_WEIGHT[semiring]).newbyteorder("<")
-    penalties = graph.penalties.detach().double().cpu().numpy()
-    starts = {
-        node: p
-        for node, p in zip(graph.starts.tolist(), graph.start_penalties.detach().tolist())
-        if p < math.inf
-    }
-    src, dst, ilabels, olabels = (
-        array.astype(np.int64) for array in (graph.src, graph.dst, graph.ilabels, graph.olabels)
+    return _pynini().Fst.read_from_string(
+        to_openfst_binary(graph.with_symbols(None, None), semiring)
     )
-    states, start = graph.num_nodes, -1
-    if list(starts.values()) == [0.0]:
-        start = next(iter(starts))
-    elif starts:
-        start, states = states, states + 1
-        entries = np.full(len(starts), EPSILON)
-        src = np.concatenate([src, np.full(len(starts), start)])
-        dst = np.concatenate([dst, np.array(list(starts))])
-        ilabels, olabels = (np.concatenate([labels, entries]) for labels in (ilabels, olabels))
-        penalties = np.concatenate([penalties, np.array(list(starts.values()))])
-    if start == -1:
-        states, penalties = 0, np.full(len(penalties), np.inf)
-    kept = np.flatnonzero(penalties < np.inf)
-    kept = kept[np.argsort(src[kept], kind="stable")]
-    arcs = np.empty(len(kept), dtype=_arcs_as(weight))
-    arcs["ilabel"], arcs["olabel"] = ilabels[kept] + 1, olabels[kept] + 1
-    arcs["weight"], arcs["nextstate"] = penalties[kept], dst[kept]
-    finals = np.full(max(states, graph.num_nodes), np.inf, dtype=weight)
-    finals[graph.finals] = graph.final_penalties.detach().double().cpu().numpy()
-    ends = np.searchsorted(src[kept], np.arange(states + 1)).tolist()
-    kind = _ARC_TYPE[semiring].encode()
-    head = struct.pack("<ii6si", _MAGIC, 6, b"vector", len(kind)) + kind
-    parts = [head, struct.pack("<iiQqqq", 2, 0, _EXPANDED_MUTABLE, start, states, len(kept))]
-    for state in range(states):
-        own = arcs[ends[state] : ends[state + 1]]
-        parts += [finals[state].tobytes(), struct.pack("<q", len(own)), own.tobytes()]
-    return _pynini().Fst.read_from_string(b"".join(parts))
 
 
 def from_openfst(fst: Any) -> Graph:
@@ -116,11 +68,10 @@ def from_openfst(fst: Any) -> Graph:
     Arcs come by state, within a state in OpenFst's order. Symbol tables are left out.
 
     Raises:
-        GraphError: arcs of another semiring than tropical and log, or not a vector machine (call
-            ``pynini.Fst(fst)`` on it first).
+        GraphError: arcs of another semiring than tropical and log.
 
-    >>> import pytest; _ = pytest.importorskip("pynini")
-    >>> g = from_arrays([0, 0], [1, 1], [0, -1], penalties=[0.5, 1.5], final=1)
+    >>> import gtn, pytest; _ = pytest.importorskip("pynini")
+    >>> g = gtn.from_arrays([0, 0], [1, 1], [0, -1], penalties=[0.5, 1.5], final=1)
     >>> from_openfst(to_openfst(g))
     Graph: 2 nodes, 2 arcs, start 0, final 1
       0 -> 1  0  0.5
@@ -129,43 +80,7 @@ def from_openfst(fst: Any) -> Graph:
     plain = fst.copy()
     plain.set_input_symbols(None)
     plain.set_output_symbols(None)
-    stored = plain.write_to_string()
-    _, length = struct.unpack_from("<ii", stored)
-    kind, at = stored[8 : 8 + length].decode(), 8 + length
-    (length,) = struct.unpack_from("<i", stored, at)
-    semirings = {name: semiring for semiring, name in _ARC_TYPE.items()}
-    semiring = semirings.get(stored[at + 4 : at + 4 + length].decode())
-    if kind != "vector" or semiring is None:
-        raise GraphError(
-            f"a {kind} machine with {fst.arc_type()} arcs is not read; known are vector machines "
-            f"with {', '.join(semirings)} arcs"
-        )
-    at += 4 + length
-    _, _, _, start, states, _ = struct.unpack_from("<iiQqqq", stored, at)
-    at += 40
-    weight = np.dtype(_WEIGHT[semiring]).newbyteorder("<")
-    arc = _arcs_as(weight)
-    finals, counts, parts = np.empty(states), np.empty(states, dtype=np.int64), []
-    for state in range(states):
-        finals[state] = np.frombuffer(stored, weight, 1, at)[0]
-        (count,) = struct.unpack_from("<q", stored, at + weight.itemsize)
-        at += weight.itemsize + 8
-        parts.append(np.frombuffer(stored, arc, count, at))
-        counts[state] = count
-        at += count * arc.itemsize
-    arcs = np.concatenate([np.empty(0, dtype=arc), *parts])
-    final = np.flatnonzero(finals < np.inf)
-    return from_arrays(
-        np.repeat(np.arange(states), counts),
-        arcs["nextstate"],
-        arcs["ilabel"] - 1,
-        arcs["olabel"] - 1,
-        penalties=torch.from_numpy(arcs["weight"].astype(np.float64)),
-        start=[start] if start >= 0 else [],
-        final=final.tolist(),
-        final_penalties=torch.from_numpy(finals[final]),
-        num_nodes=states,
-    )
+    return from_openfst_binary(plain.write_to_string()).double()
 
 
 def language(
@@ -179,7 +94,8 @@ def language(
     Args:
         max_length: the most labels of a string, on each side; needed on cyclic graphs.
 
-    >>> language(from_arrays([0, 0], [1, 1], [7, 7], penalties=[1.0, 2.0], final=1))
+    >>> import gtn
+    >>> language(gtn.from_arrays([0, 0], [1, 1], [7, 7], penalties=[1.0, 2.0], final=1))
     {((7,), (7,)): 1.0}
     """
     if not isinstance(graph, Graph):

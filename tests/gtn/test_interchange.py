@@ -7,6 +7,7 @@ import math
 import os
 import pickle
 import stat
+import struct
 import zipfile
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -22,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 import gtn
 from gtn import GraphError
 from gtn.data import Column, Sources
-from gtn.interchange import files
+from gtn.interchange import files, reading
 from gtn.testing import assert_equivalent, batches, graphs
 from gtn.testing.openfst import assert_same_language, from_openfst, random_graphs, to_openfst
 
@@ -406,6 +407,30 @@ def test_a_table_names_its_own_epsilon(tmp_path):
     assert usual.olabels.tolist() == [-1]
 
 
+@pytest.mark.parametrize("at_once", [1, 7, 64])
+def test_a_text_that_is_read_in_pieces_is_the_same(at_once, monkeypatch):
+    text = "\n 3\t0  x\u00a0y z 0.5\r\n\n0 3 z <eps> 1e3\n3 Infinity\n0 12 z z\n12 2.5\r\n0 0.25"
+    table = "<eps> 0\nx\u00a0y 1\nz 2\n"
+    whole = gtn.from_openfst_text(text, symbols=table)
+    assert whole.penalties.tolist() == [0.5, 1000.0, 0.0]
+    assert whole.starts.tolist() == [1]
+    assert whole.finals.tolist() == [0, 2]
+    assert whole.final_penalties.tolist() == [0.25, 2.5]
+    monkeypatch.setattr(reading, "_AT_ONCE", at_once)
+    assert gtn.equal(gtn.from_openfst_text(text, symbols=table), whole)
+    with pytest.raises(gtn.GraphError, match=r"text:9: 'x' is no penalty"):
+        gtn.from_openfst_text(f"{text}\n0 1 z z x\n0 1 y y\n", symbols=table)
+
+
+def test_numbers_of_many_digits():
+    g = gtn.from_openfst_text(f"{2**63 - 1} {'0' * 30}7 {2**31 - 1} 00000000000000000000\n7\n")
+    assert (g.num_nodes, g.starts.tolist(), g.finals.tolist()) == (2, [1], [0])
+    assert (g.ilabels.tolist(), g.olabels.tolist()) == ([2**31 - 2], [-1])
+    for field in (2**63, 10**18 * 10, "1234567890123456789x", "\u0663" * 20):
+        with pytest.raises(gtn.GraphError, match=f"text:1: '{field}' is no state"):
+            gtn.from_openfst_text(f"{field} 1 1 1")
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
@@ -459,6 +484,113 @@ def test_what_the_text_cannot_hold():
         gtn.to_openfst_text(rich())
     with pytest.raises(gtn.GraphError, match="arc 1 reads 3 and writes 4"):
         gtn.to_openfst_text(gtn.Graph.from_arcs([(0, 1, 3), (0, 1, 3, 4)], final=1), acceptor=True)
+
+
+# -- OpenFst's binary format ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("semiring", ["tropical", "log", "log64"])
+def test_openfst_reads_our_binary_and_we_read_its(semiring, tmp_path):
+    pynini = pytest.importorskip("pynini", reason="OpenFst is asked through pynini")
+    pywrapfst = pytest.importorskip("pywrapfst", reason="OpenFst is asked through pynini")
+    dtype = torch.float64 if semiring == "log64" else torch.float32
+    tables = gtn.SymbolTable(["a b", "ü"]), gtn.SymbolTable({0: "x", 7: "", 1: "y"})
+    for i, g in enumerate(random_graphs(200, seed=2, infinite=True, acyclic=False)):
+        named = g if i % 2 else g.with_symbols(*tables)
+        content = gtn.to_openfst_binary(named, semiring)
+        theirs = pynini.Fst.read_from_string(content)
+        assert theirs.verify()
+        assert_same_language(from_openfst(theirs), g, max_length=3)
+        back = gtn.from_openfst_binary(content)
+        assert back.penalties.dtype == dtype
+        assert gtn.equal(gtn.from_openfst_binary(theirs.write_to_string()), back)
+        assert (back.isymbols, back.osymbols) == (named.isymbols, named.osymbols)
+        for kind in ("vector", "const"):
+            pywrapfst.convert(theirs, kind).write(str(tmp_path / kind))
+            assert gtn.equal(gtn.from_openfst_binary(tmp_path / kind), back)
+        table = theirs.output_symbols()
+        if table is not None:
+            assert {n: table.find(n) for n in (0, 1, 8, 2)} == {0: "<eps>", 1: "x", 8: "", 2: "y"}
+
+
+def test_several_starts_and_no_start_in_binary():
+    g = gtn.from_arcs([(0, 2, 5, 0.5), (1, 2, 6)], start={0: 0.25, 1: math.inf}, final={2: 1.5})
+    back = gtn.from_openfst_binary(gtn.to_openfst_binary(g))
+    assert (back.num_nodes, back.starts.tolist()) == (4, [3])
+    assert_equivalent(back.double(), g.double(), semiring="tropical")
+    for empty in (gtn.empty(), gtn.from_arcs([(0, 1, 5)], start={0: math.inf}, final=1)):
+        assert gtn.from_openfst_binary(gtn.to_openfst_binary(empty)).num_nodes == 0
+
+
+def test_an_aligned_machine_and_one_out_of_a_pipe():
+    """Const machines may be aligned to 16 bytes; what is piped does not know its states."""
+    content = gtn.to_openfst_binary(g := gtn.from_arcs([(0, 1, 5, 0.5), (1, 0, 6)], final=1))
+    at = content.index(struct.pack("<qqq", 0, 2, 2))
+    piped = content[: at + 8] + struct.pack("<qq", -1, -1) + content[at + 24 :]
+    assert gtn.equal(gtn.from_openfst_binary(piped), g)
+    head = struct.pack("<ii5si8s", 2125659606, 5, b"const", 8, b"standard")
+    states = [struct.pack("<fIIII", final, i, 1, 0, 0) for i, final in enumerate([math.inf, 0.0])]
+    arcs = [struct.pack("<iifi", 6, 6, 0.5, 1), struct.pack("<iifi", 7, 7, 0.0, 0)]
+    for version, flags in ((1, 0), (2, 4)):
+        parts = [head + struct.pack("<iiQqqq", version, flags, 1, 0, 2, 2)]
+        for records in (states, arcs):
+            parts += [b"\0" * (-len(b"".join(parts)) % 16), *records]
+        assert gtn.equal(gtn.from_openfst_binary(b"".join(parts)), g)
+
+
+def test_symbols_in_openfsts_binary_format(tmp_path):
+    pywrapfst = pytest.importorskip("pywrapfst", reason="OpenFst is asked through pynini")
+    theirs = pywrapfst.SymbolTable("words")
+    for symbol, number in (("-", 0), ("a b", 4), ("<eps>", 2)):
+        theirs.add_symbol(symbol, number)
+    path = tmp_path / "words.syms"
+    theirs.write(str(path))
+    assert gtn.from_openfst_symbols(path) == gtn.SymbolTable({3: "a b", 1: "<eps>"})
+    assert gtn.from_openfst_text("0 1 - <eps>\n1", symbols=path).ilabels.tolist() == [-1]
+    path.write_bytes(path.read_bytes().replace(b"a b", b"\xce\xb5!"))
+    assert "ε!" in gtn.from_openfst_symbols(path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with pytest.raises(gtn.GraphError, match=r"words\.syms is damaged: it ends at byte \d+, too"):
+        gtn.from_openfst_symbols(path)
+
+
+def test_damaged_binaries_are_named(tmp_path):
+    g = gtn.from_arcs([(0, 1, "a", "b", 0.5), (1, 2, "b", None)], final=2)
+    whole, path = gtn.to_openfst_binary(g), tmp_path / "G.fst"
+    for end in range(4, len(whole)):
+        path.write_bytes(whole[:end])
+        with pytest.raises(gtn.GraphError, match=r"G\.fst is damaged: .* early|a text of \d+"):
+            gtn.from_openfst_binary(path)
+    random = np.random.default_rng(0)
+    for _ in range(3000):  # whatever is in it, it is read or named
+        content = bytearray(whole)
+        content[random.integers(len(whole))] = random.integers(256)
+        try:
+            gtn.from_openfst_binary(bytes(content))
+        except gtn.GraphError:
+            continue
+
+
+def test_what_is_no_such_binary_is_told(tmp_path):
+    path = tmp_path / "G.fst"
+    path.write_text("0 1 1 1\n1\n")
+    with pytest.raises(gtn.GraphError, match=r"G\.fst is no machine .*from_openfst_text reads"):
+        gtn.from_openfst_binary(path)
+    path.write_bytes(gtn.to_openfst_binary(gtn.string([3])).replace(b"vector", b"sector"))
+    with pytest.raises(gtn.GraphError, match=r"a sector machine with standard arcs; what is read"):
+        gtn.from_openfst_binary(path)
+    with pytest.raises(
+        gtn.GraphError, match=r"binary format, which gtn\.from_openfst_binary reads"
+    ):
+        gtn.from_openfst_text(path)
+    with pytest.raises(gtn.GraphError, match=r"G\.fst: graphs are .*gtn\.from_openfst_binary"):
+        gtn.load(path)
+    with pytest.raises(gtn.GraphError, match="one by one"):
+        gtn.to_openfst_binary(gtn.strings(["a", "b"]))
+    with pytest.raises(gtn.GraphError, match="known are 'tropical'"):
+        gtn.to_openfst_binary(gtn.string([3]), "max")
+    with pytest.raises(gtn.GraphError, match="2147483647 cannot be written"):
+        gtn.to_openfst_binary(gtn.string([2**31 - 1]))
 
 
 # -- networkx -----------------------------------------------------------------------------------
