@@ -62,7 +62,8 @@ if TYPE_CHECKING:
     )
     from gtn.paths.ranking import n_best
     from gtn.paths.sampling import sample
-    from gtn.transduction import ArcTable, expand, replace, transduce
+    from gtn.replacement import replace
+    from gtn.transduction import ArcTable, expand, transduce
 
 __all__ = [
     "BACK_OFF",
@@ -167,7 +168,8 @@ _LATER = {
     ),
     "gtn.paths.ranking": ("n_best",),
     "gtn.paths.sampling": ("sample",),
-    "gtn.transduction": ("ArcTable", "expand", "replace", "transduce"),
+    "gtn.replacement": ("replace",),
+    "gtn.transduction": ("ArcTable", "expand", "transduce"),
 }
 """Which public names are loaded with which module, when they are first used."""
 

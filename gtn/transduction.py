@@ -12,17 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from gtn.batch import assemble, gather, traced
 from gtn.data import ArcData, Column, Sources
-from gtn.errors import GraphError, bad_penalty, counted
+from gtn.errors import GraphError, bad_penalty
 from gtn.graph import Graph, check_graph, check_penalties
 from gtn.indexes import check_counts, integers
 from gtn.optimization import only_arcs
 from gtn.product.exploration import Check, explored
-from gtn.product.failure import check_left, check_reads_none, with_ends
+from gtn.product.failure import check_left, check_reads_none
 from gtn.symbols import EPSILON, SymbolTable
 from gtn.tensors import as_mask
 from gtn.topology import Topology
 
-__all__ = ["ArcTable", "expand", "replace", "transduce"]
+__all__ = ["ArcTable", "expand", "transduce"]
 
 Int32s = NDArray[np.int32]
 Made = torch.Tensor | tuple[torch.Tensor, Mapping[str, Any]]
@@ -107,108 +107,6 @@ def _check_rows(penalties: torch.Tensor, classes: int) -> None:
         arc, label = divmod(int(wrong.reshape(-1).nonzero()[0]), classes)
         value = penalties.detach()[arc, label].item()
         raise bad_penalty(f"arc {arc}, class {label} has penalty", value)
-
-
-def replace(g: Graph, batch: Graph, *, suffixes: tuple[str, str] | None = None) -> Graph:
-    """Return the graph in which arc i is graph i of a batch (a segmenter in a field graph).
-
-    In front of graph i stands, for each of its starts, an epsilon arc with arc i's penalty plus
-    the start penalty, and arc i's data; behind it, for each of its finals, an epsilon arc with
-    the final penalty. Labels and symbols are those of the batch; those of ``g`` are dropped.
-
-    Args:
-        g: a graph (or a batch) with A arcs.
-        batch: A graphs.
-        suffixes: two endings for keys of arc data that both have.
-
-    Raises:
-        GraphError: not one graph per arc.
-        DataError: a key of arc data on both sides, and no suffixes.
-
-    >>> import gtn
-    >>> g = gtn.Graph.from_arcs([(0, 1, 0, 0.5)], final=1)
-    >>> replace(g, gtn.GraphBatch.from_graphs([gtn.string("ab")]))
-    Graph: 5 nodes, 4 arcs, start 0, final 1
-      0 -> 2  ε  0.5
-      2 -> 3  a  0
-      3 -> 4  b  0
-      4 -> 1  ε  0
-
-    Where a label stands for a graph, as in a grammar, the labels choose from a batch. Brackets of
-    two kinds, one in the other at most twice:
-
-    >>> letters = gtn.SymbolTable("()[]")
-    >>> brackets = gtn.strings(list(letters), symbols=letters)
-    >>> rule = gtn.Graph.from_arcs([(0, 1, 0), (1, 2, 4), (2, 0, 1), (0, 3, 2), (3, 4, 4),
-    ...                             (4, 0, 3)], final=0)  # label 4: what is inside
-    >>> nested = gtn.string("", symbols=letters)
-    >>> for depth in range(2):
-    ...     parts = gtn.GraphBatch.from_graphs([*brackets, nested])
-    ...     nested = replace(rule, parts[rule.ilabels])
-    >>> tried = gtn.strings(["([])()", "([()])", "(["], symbols=letters)
-    >>> gtn.forward_penalty(tried @ nested)
-    tensor([0., inf, inf])
-    """
-    check_graph(g, batch)
-    batch = with_ends(batch)
-    outer, inner = g.topology, batch.topology
-    if inner.batch_size != g.num_arcs:
-        raise GraphError(
-            f"{counted(inner.batch_size, 'graph')} cannot replace {counted(g.num_arcs, 'arc')}; "
-            "give one graph per arc"
-        )
-    check_counts(
-        outer.num_nodes + inner.num_nodes,
-        len(inner.starts) + inner.num_arcs + len(inner.finals),
-    )
-    # Each graph of the result has its nodes of g first, then those of the graphs of its arcs.
-    shift = inner.node_offsets[outer.arc_offsets]
-    outside = np.arange(outer.num_nodes, dtype=np.int32)
-    outside += shift[outer.graph_of_nodes(outside)]
-    inside = np.arange(inner.num_nodes, dtype=np.int32)
-    inside += outer.node_offsets[outer.arc_graph + 1][inner.graph_of_nodes(inside)]
-
-    entry, leave = inner.graph_of_nodes(inner.starts), inner.graph_of_nodes(inner.finals)
-    owner = np.concatenate([entry, inner.arc_graph, leave])
-    order = np.argsort(owner, kind="stable")
-    counts = len(entry), inner.num_arcs, len(leave)
-
-    def joined(*parts: Any) -> Int32s:
-        """Return values of entries, inner arcs and exits as those of the arcs of the result."""
-        columns = [np.broadcast_to(part, n) for part, n in zip(parts, counts, strict=True)]
-        return np.concatenate(columns)[order].astype(np.int32)
-
-    topology = Topology(
-        outer.num_nodes + inner.num_nodes,
-        joined(outside[outer.src[entry]], inside[inner.src], inside[inner.finals]),
-        joined(inside[inner.starts], inside[inner.dst], outside[outer.dst[leave]]),
-        joined(EPSILON, inner.ilabels, EPSILON),
-        None if inner.is_acceptor else joined(EPSILON, inner.olabels, EPSILON),
-        starts=outside[outer.starts],
-        finals=outside[outer.finals],
-        node_offsets=outer.node_offsets + shift,
-        arc_offsets=np.searchsorted(owner[order], outer.arc_offsets),
-        is_batch=outer.is_batch,
-        check=False,
-    )
-    from_g = Sources(joined(entry, -1, -1))
-    from_batch = Sources(joined(-1, np.arange(inner.num_arcs), -1))
-    penalties = (
-        gather(g.penalties, from_g.index)
-        + gather(batch.penalties, from_batch.index)
-        + gather(batch.start_penalties, joined(np.arange(len(entry)), -1, -1))
-        + gather(batch.final_penalties, joined(-1, -1, np.arange(len(leave))))
-    )
-    return assemble(
-        topology,
-        penalties,
-        g.start_penalties.to(penalties.dtype),
-        g.final_penalties.to(penalties.dtype),
-        isymbols=batch.isymbols,
-        osymbols=batch.osymbols,
-        data=g.data.take(from_g).merged(batch.data.take(from_batch), suffixes),
-        sources=(from_g, from_batch),
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,15 @@ from gtn.graph import Graph
 from gtn.symbols import EPSILON, SymbolTable, merged_labels
 from gtn.topology import Topology
 
-__all__ = ["Epsilons", "Operands", "Places", "spokes", "taken"]
+__all__ = [
+    "Epsilons",
+    "Operands",
+    "Places",
+    "in_one_dtype",
+    "joined_tables",
+    "spokes",
+    "taken",
+]
 
 Array = NDArray[Any]
 
@@ -98,31 +106,16 @@ class Operands:
             raise GraphError(f"batches of {' and '.join(map(str, sorted(lengths)))} graphs")
         self.is_batch = bool(lengths)
         self.length = lengths.pop() if lengths else 1
-        dtype = operands[0].penalties.dtype
-        for operand in operands[1:]:
-            dtype = torch.promote_types(dtype, operand.penalties.dtype)
         self.given = operands
-        self.graphs = [
-            g if g.penalties.dtype == dtype else g.to(dtype)
-            for g in (
+        self.graphs = in_one_dtype(
+            [
                 repeat(g, self.length) if self.is_batch and not g.topology.is_batch else g
                 for g in operands
-            )
-        ]
-        self.isymbols, self.ilabels = _joined_labels(
-            [g.isymbols for g in self.graphs], [g.ilabels for g in self.graphs], "input", symbols
+            ]
         )
-        self.osymbols, self.olabels = self.isymbols, self.ilabels
-        if any(
-            g.topology.olabels is not g.topology.ilabels or g.isymbols != g.osymbols
-            for g in self.graphs
-        ):
-            self.osymbols, self.olabels = _joined_labels(
-                [g.osymbols for g in self.graphs],
-                [g.olabels for g in self.graphs],
-                "output",
-                symbols,
-            )
+        inputs, outputs = joined_tables(self.graphs, symbols)
+        self.isymbols, self.ilabels = inputs
+        self.osymbols, self.olabels = outputs
 
     def place_nodes(self, extra: Array | None = None) -> Places:
         """Return where the nodes go, with room for new ones."""
@@ -226,6 +219,30 @@ class Operands:
         return JoinedSources(
             operand[order], np.concatenate([*arcs, np.full(lengths[-1], -1)])[order], count
         )
+
+
+def in_one_dtype(graphs: Sequence[Graph]) -> list[Graph]:
+    """Return graphs with penalties of the larger type of theirs."""
+    dtype = graphs[0].penalties.dtype
+    for graph in graphs[1:]:
+        dtype = torch.promote_types(dtype, graph.penalties.dtype)
+    return [g if g.penalties.dtype == dtype else g.to(dtype) for g in graphs]
+
+
+def joined_tables(
+    graphs: Sequence[Graph], symbols: str
+) -> tuple[tuple[SymbolTable | None, list[Array]], tuple[SymbolTable | None, list[Array]]]:
+    """Return of each side the common table of several graphs, and the labels of each in its terms.
+
+    Where all are acceptors of one table, both sides are the same arrays.
+    """
+    inputs = _joined_labels(
+        [g.isymbols for g in graphs], [g.ilabels for g in graphs], "input", symbols
+    )
+    if all(g.topology.olabels is g.topology.ilabels and g.isymbols == g.osymbols for g in graphs):
+        return inputs, inputs
+    tables, labels = [g.osymbols for g in graphs], [g.olabels for g in graphs]
+    return inputs, _joined_labels(tables, labels, "output", symbols)
 
 
 def _joined_labels(

@@ -11,8 +11,9 @@ import torch
 import gtn
 from gtn.composition import compose
 from gtn.errors import DataError, GraphError
+from gtn.replacement import replace
 from gtn.symbols import EPSILON
-from gtn.transduction import expand, replace, transduce
+from gtn.transduction import expand, transduce
 
 
 def random_graph(rng, *, nodes=4, arcs=8, labels=2, full=False):

@@ -1,0 +1,269 @@
+"""Replacement: arcs become graphs, one by one or by their labels (a grammar of graphs)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gtn.batch import GraphBatch, assemble, gather
+from gtn.data import ArcData, Sources
+from gtn.errors import GraphError, SymbolError, counted
+from gtn.graph import Graph, check_graph
+from gtn.indexes import check_counts
+from gtn.product.failure import check_reads_none, with_ends
+from gtn.rational.joining import in_one_dtype, joined_tables
+from gtn.rational.operations import with_labels
+from gtn.symbols import EPSILON, SymbolTable
+from gtn.topology import Topology
+
+__all__ = ["replace"]
+
+Int32s = NDArray[np.int32]
+
+
+def replace(
+    g: Graph,
+    parts: Graph | Mapping[int | str, Graph],
+    *,
+    suffixes: tuple[str, str] | None = None,
+) -> Graph:
+    """Return the graph in which arcs are graphs: arc i graph i of a batch, or by their labels.
+
+    In front of a graph stands, for each of its starts, an epsilon arc with the penalty of the arc
+    it takes the place of plus the start penalty, and that arc's data; behind it, for each of its
+    finals, an epsilon arc with the final penalty.
+
+    Of a batch, labels and symbols are those of the batch; those of ``g`` are dropped (a segmenter
+    in a field graph).
+
+    Of a mapping, an arc that reads and writes one of its labels becomes that label's graph; the
+    others stay. In these graphs labels of the mapping are replaced, too (a grammar, as OpenFst's
+    ``fstreplace`` has it). Symbol tables are joined.
+
+    Args:
+        g: a graph (or a batch) with A arcs.
+        parts: a batch of A graphs; or a single graph for each label, or symbol, of some.
+        suffixes: two endings for keys of arc data that both have, ``g`` and a batch. Of a
+            mapping, the data of all are joined by key, as by :func:`gtn.union`.
+
+    Returns:
+        A graph (or a batch) with ``sources`` in ``g`` and, where that is one, in the batch. O(N +
+        A) of the result.
+
+    Raises:
+        GraphError: not one graph per arc; a label whose graph has that label in it; an arc with
+            such a label on one side only.
+        SymbolError: a symbol that no graph has.
+        DataError: a key of arc data on both sides, and no suffixes; different fills of one key.
+
+    >>> import gtn
+    >>> g = gtn.Graph.from_arcs([(0, 1, 0, 0.5)], final=1)
+    >>> replace(g, gtn.GraphBatch.from_graphs([gtn.string("ab")]))
+    Graph: 5 nodes, 4 arcs, start 0, final 1
+      0 -> 2  ε  0.5
+      2 -> 3  a  0
+      3 -> 4  b  0
+      4 -> 1  ε  0
+
+    A grammar of dates, each symbol of which stands for a graph:
+
+    >>> digit = gtn.from_arcs([(0, 1, d) for d in "0123456789"], final=1)
+    >>> twice = gtn.string(["DIGIT", "DIGIT"])
+    >>> date = gtn.string(["TWO", ".", "TWO", ".", "TWO", "TWO"])
+    >>> dates = replace(date, {"TWO": twice, "DIGIT": digit})
+    >>> tried = gtn.strings(["24.12.1998", "24.12.98"], symbols=dates.isymbols)
+    >>> gtn.forward_penalty(tried @ dates)
+    tensor([0., inf])
+
+    Where a symbol is in its own graph, it is written out as deep as is needed. Brackets, one in
+    the other at most twice:
+
+    >>> rule = gtn.from_arcs([(0, 1, "("), (1, 2, "INSIDE"), (2, 0, ")")], final=0)
+    >>> nested = gtn.string("")
+    >>> for depth in range(2):
+    ...     nested = replace(rule, {"INSIDE": nested})
+    >>> tried = gtn.strings(["(())()", "((()))", "(("], symbols=nested.isymbols)
+    >>> gtn.forward_penalty(tried @ nested)
+    tensor([0., inf, inf])
+    """
+    if isinstance(parts, Mapping):
+        if suffixes is not None:
+            raise GraphError("suffixes are for a batch; of a mapping, arc data are joined by key")
+        return _by_label(g, parts)
+    check_graph(g, parts)
+    if parts.topology.batch_size != g.num_arcs:
+        raise GraphError(
+            f"{counted(parts.topology.batch_size, 'graph')} cannot replace "
+            f"{counted(g.num_arcs, 'arc')}; give one graph per arc, or a mapping from labels"
+        )
+    made = _replaced(g, np.arange(g.num_arcs, dtype=np.int32), parts)
+    from_g, from_parts = made.sources
+    data = g.data.take(from_g).merged(parts.data.take(from_parts), suffixes)
+    return made._with(isymbols=parts.isymbols, osymbols=parts.osymbols, data=data)
+
+
+def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
+    """Return the graph in which labels are replaced, and those in what replaces them first."""
+    check_graph(g, *parts.values())
+    names = list(parts)
+    for name, graph in parts.items():
+        if graph.topology.is_batch:
+            raise GraphError(f"{name!r} stands for a batch; a label stands for a single graph")
+    given = in_one_dtype([g, *parts.values()])
+    sides = joined_tables(given, "match")
+    (isymbols, ilabels), (osymbols, olabels) = sides
+    tables = isymbols, osymbols
+    root, *single = (
+        with_labels(graph, reads, None if reads is writes else writes, *tables)
+        for graph, reads, writes in zip(given, ilabels, olabels, strict=True)
+    )
+    keys = [_label(name, isymbols) for name in names]
+    if len(set(keys)) < len(keys):
+        raise GraphError("a label stands for one graph, but is given both as symbol and as number")
+    written = [_on_other_side(key, *tables) for key in keys]
+    made: dict[int, Graph] = {}
+    under_way: list[int] = []
+
+    def whole(graph: Graph, what: str) -> Graph:
+        reads, writes = _positions(graph.ilabels, keys), _positions(graph.olabels, written)
+        if not np.array_equal(reads, writes):
+            arc = int(np.argmax(reads != writes))
+            raise GraphError(
+                f"arc {arc} of {what} ({graph.symbol_pair(arc)}) has "
+                f"{names[max(reads[arc], writes[arc])]!r} on one side only; an arc that is "
+                "replaced has it on both"
+            )
+        arcs = np.flatnonzero(reads >= 0).astype(np.int32)
+        if not len(arcs):
+            return graph
+        check_reads_none(graph, what)  # it would back off beside what is replaced
+        used, which = np.unique(reads[arcs], return_inverse=True)
+        batch = GraphBatch.from_graphs([part(i) for i in used.tolist()])[which]
+        done = _replaced(graph, arcs, batch)
+        from_graph, from_batch = (sources.index for sources in done.sources)
+        data = ArcData.concatenate([graph.data, batch.data], [graph.num_arcs, batch.num_arcs])
+        later = np.where(from_batch >= 0, from_batch + np.int32(graph.num_arcs), from_graph)
+        return done._with(data=data.take(Sources(later)), sources=done.sources[:1])
+
+    def part(i: int) -> Graph:
+        if i in under_way:
+            chain = [*under_way[under_way.index(i) :], i]
+            raise GraphError(
+                f"the graph of {' has '.join(repr(names[k]) for k in chain)} in it: replacing has "
+                "no end; write it out as deep as is needed"
+            )
+        if i not in made:
+            under_way.append(i)
+            made[i] = whole(single[i], f"the graph of {names[i]!r}")
+            under_way.pop()
+        return made[i]
+
+    return whole(root, "the graph")
+
+
+def _label(name: int | str, table: SymbolTable | None) -> int:
+    """Return the label of a name; what it is not is told."""
+    if isinstance(name, str):
+        if table is None:
+            raise SymbolError(f"{name!r} is a symbol, but the graphs have no tables")
+        if name not in table:
+            raise SymbolError(f"{name!r} is in no graph: the symbols of all are {table!r}")
+        return table.label(name)
+    if isinstance(name, bool) or not isinstance(name, int | np.integer) or name < 0:
+        raise GraphError(f"{name!r} is no label that could be replaced, nor a symbol")
+    return int(name)
+
+
+def _on_other_side(label: int, isymbols: SymbolTable | None, osymbols: SymbolTable | None) -> int:
+    """Return the output label of the same symbol; -2 where there is none."""
+    if isymbols is None or osymbols is None or isymbols == osymbols:
+        return label
+    symbol = isymbols.symbol(label)
+    return osymbols.label(symbol) if symbol in osymbols else -2
+
+
+def _positions(labels: Int32s, keys: Sequence[int]) -> NDArray[np.int64]:
+    """Return where each label is among the keys, -1 for none."""
+    if not len(keys):
+        return np.full(len(labels), -1)
+    order = np.argsort(keys)
+    found = np.asarray(keys)[order]
+    place = np.minimum(np.searchsorted(found, labels), len(keys) - 1)
+    return np.where(found[place] == labels, order[place], -1)
+
+
+def _replaced(g: Graph, arcs: Int32s, batch: Graph) -> Graph:
+    """Return the graph in which some arcs, in their order, are the graphs of a batch.
+
+    Its symbol tables are those of ``g``; it has sources in both, and no data.
+    """
+    batch = with_ends(batch)
+    outer, inner = g.topology, batch.topology
+    is_kept = np.ones(g.num_arcs, dtype=np.bool_)
+    is_kept[arcs] = False
+    kept = np.flatnonzero(is_kept).astype(np.int32)
+    check_counts(
+        outer.num_nodes + inner.num_nodes,
+        len(kept) + len(inner.starts) + inner.num_arcs + len(inner.finals),
+    )
+    # Each graph of the result has its nodes of g first, then those of the graphs of its arcs.
+    shift = inner.node_offsets[np.searchsorted(arcs, outer.arc_offsets)]
+    outside = np.arange(outer.num_nodes, dtype=np.int32)
+    outside += shift[outer.graph_of_nodes(outside)]
+    inside = np.arange(inner.num_nodes, dtype=np.int32)
+    inside += outer.node_offsets[outer.arc_graph[arcs] + 1][inner.graph_of_nodes(inside)]
+
+    entry, leave = (arcs[inner.graph_of_nodes(ends)] for ends in (inner.starts, inner.finals))
+    owner = np.concatenate([kept, entry, arcs[inner.arc_graph], leave])
+    order = np.argsort(owner, kind="stable")
+    counts = len(kept), len(entry), inner.num_arcs, len(leave)
+
+    def joined(*parts: Any) -> Int32s:
+        """Return values of kept arcs, entries, inner arcs and exits as those of all arcs."""
+        columns = [np.broadcast_to(part, n) for part, n in zip(parts, counts, strict=True)]
+        return np.concatenate(columns)[order].astype(np.int32)
+
+    is_acceptor = inner.is_acceptor and (outer.is_acceptor or not len(kept))
+    topology = Topology(
+        outer.num_nodes + inner.num_nodes,
+        joined(
+            outside[outer.src[kept]],
+            outside[outer.src[entry]],
+            inside[inner.src],
+            inside[inner.finals],
+        ),
+        joined(
+            outside[outer.dst[kept]],
+            inside[inner.starts],
+            inside[inner.dst],
+            outside[outer.dst[leave]],
+        ),
+        joined(outer.ilabels[kept], EPSILON, inner.ilabels, EPSILON),
+        None if is_acceptor else joined(outer.olabels[kept], EPSILON, inner.olabels, EPSILON),
+        starts=outside[outer.starts],
+        finals=outside[outer.finals],
+        node_offsets=outer.node_offsets + shift,
+        arc_offsets=np.searchsorted(owner[order], outer.arc_offsets),
+        is_batch=outer.is_batch,
+        check=False,
+    )
+    from_g = Sources(joined(kept, entry, -1, -1))
+    from_batch = Sources(joined(-1, -1, np.arange(inner.num_arcs), -1))
+    penalties = (
+        gather(g.penalties, from_g.index)
+        + gather(batch.penalties, from_batch.index)
+        + gather(batch.start_penalties, joined(-1, np.arange(len(entry)), -1, -1))
+        + gather(batch.final_penalties, joined(-1, -1, -1, np.arange(len(leave))))
+    )
+    return assemble(
+        topology,
+        penalties,
+        g.start_penalties.to(penalties.dtype),
+        g.final_penalties.to(penalties.dtype),
+        isymbols=g.isymbols,
+        osymbols=g.osymbols,
+        sources=(from_g, from_batch),
+    )

@@ -1,0 +1,118 @@
+"""Labels that stand for graphs: as OpenFst replaces them, nested, in batches, and what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import gtn
+from gtn.errors import DataError, GraphError, SymbolError
+from gtn.testing import assert_equivalent
+from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
+
+COUNT = 300
+
+
+def acceptors(seed, labels):
+    return random_graphs(COUNT, seed, labels=labels, acceptor=True)
+
+
+@pytest.mark.parametrize(("semiring", "kind"), [("tropical", "tropical"), ("log", "log64")])
+def test_openfst_replaces_the_same(semiring, kind):
+    """Labels 2 and 3 stand for graphs; that of 2 has label 3 in it, that of 3 is a transducer."""
+    pynini = pytest.importorskip("pynini", reason="OpenFst is compared through pynini")
+    firsts = [g for g in acceptors(1, 3) if g.num_nodes]
+    seconds = [gtn.relabel(g, {2: 3}, {2: 3}) for g in firsts[1:]]
+    thirds = random_graphs(COUNT, 3, labels=2)
+    roots = acceptors(2, 4)
+    replaced = 0
+    for i, (root, second, third) in enumerate(zip(roots, seconds, thirds, strict=False)):
+        ours = gtn.replace(root, {2: second, 3: third})
+        machines = (to_openfst(graph, kind) for graph in (root, second, third))
+        theirs = pynini.replace(zip([9, 3, 4], machines, strict=True), epsilon_on_replace=True)
+        assert_same_language(ours, theirs, semiring, note=f"graph {i}")
+        assert not np.isin(ours.ilabels, [2, 3]).any()
+        replaced += ours.num_arcs > root.num_arcs
+    assert replaced > COUNT // 4
+
+
+def test_a_batch_is_replaced_graph_by_graph():
+    roots = acceptors(4, 3)
+    part = gtn.from_arcs([(0, 1, 0, 5, 0.5), (0, 1, 1, None)], start={0: 0.25}, final={1: 1.0})
+    made = gtn.replace(roots, {2: part.double()})
+    assert len(made) == COUNT
+    for one, root in zip(made, roots, strict=True):
+        assert gtn.equal(one, gtn.replace(root, {2: part.double()}))
+
+
+def test_arcs_that_stay_keep_place_data_sources_and_gradients():
+    symbols = gtn.SymbolTable(["a", "X"])
+    p = torch.tensor([0.5, 1.0, 2.0], requires_grad=True)
+    q = torch.tensor([4.0, 8.0], requires_grad=True)
+    g = gtn.from_arrays([0, 1, 2], [1, 2, 3], [0, 1, -1], final=3, symbols=symbols, penalties=p)
+    g = g.with_data(which=np.array([1, 2, 3]), image=torch.tensor([[1.0], [2.0], [3.0]]))
+    part = gtn.from_arrays([0, 1], [1, 2], [0, 1], final=2, symbols=gtn.SymbolTable("bc"))
+    part = part.with_penalties(q).with_data(which=np.array([7, 8]))
+    made = gtn.replace(g, {"X": part})
+    assert made.isymbols.decode(made.ilabels) == ["a", "ε", "b", "c", "ε", "ε"]
+    assert made.penalties.tolist() == [0.5, 1.0, 4.0, 8.0, 0.0, 2.0]
+    assert made.data["which"].tolist() == [1, 2, 7, 8, 0, 3]
+    assert made.data["image"].ravel().tolist() == [1, 2, 0, 0, 0, 3]
+    (sources,) = made.sources
+    assert sources.index.tolist() == [0, 1, -1, -1, -1, 2]
+    gradients = torch.autograd.grad(gtn.forward_penalty(made), (p, q))
+    assert all((gradient == 1).all() for gradient in gradients)
+    with pytest.raises(GraphError, match="suffixes are for a batch"):
+        gtn.replace(g, {"X": part}, suffixes=("1", "2"))
+    with pytest.raises(DataError, match="which"):
+        gtn.replace(g, gtn.GraphBatch.from_graphs([part, part, part]))
+
+
+def test_tables_are_joined_and_both_sides_are_told_apart():
+    root = gtn.from_arcs([(0, 1, "x", "Z"), (1, 2, "N", "N", 0.5)], final=2)
+    digit = gtn.from_arcs([(0, 1, "1", "one"), (0, 1, "2", "two")], final=1)
+    made = gtn.replace(root, {"N": digit})
+    assert sorted(gtn.path_text(gtn.n_best(made, 5))) == ["Zone", "Ztwo"]
+    assert sorted(gtn.path_text(gtn.n_best(made, 5), "input")) == ["x1", "x2"]
+    other = {"N": digit, "UNUSED": gtn.string(["UNUSED", "1"])}
+    with pytest.raises(GraphError, match="the graph of 'UNUSED' has 'UNUSED' in it"):
+        gtn.replace(gtn.string(["N", "UNUSED"]), other)
+    assert_equivalent(gtn.replace(root, other).double(), made.double())
+
+
+def test_epsilons_stay_and_a_label_may_stand_for_nothing():
+    g = gtn.from_arcs([(0, 1, None), (1, 2, 0), (0, 2, 1)], final=2)
+    assert gtn.equal(gtn.replace(g, {7: gtn.string([3])}), g)
+    assert gtn.equal(gtn.replace(g, {}), g)
+    gone = gtn.replace(g, {0: gtn.empty()})
+    assert gtn.equal(gtn.connect(gone), gtn.string([1]))
+
+
+def test_what_cannot_be_replaced_is_told():
+    g = gtn.string(["a", "X"])
+    part = gtn.string(["Y", "b"])
+    with pytest.raises(GraphError, match=r"the graph of 'X' has 'Y' has 'X' in it: .* no end"):
+        gtn.replace(g, {"X": part, "Y": gtn.string(["c", "X"])})
+    with pytest.raises(GraphError, match=r"the graph of 'X' has 'X' in it"):
+        gtn.replace(g, {"X": gtn.string(["X"])})
+    with pytest.raises(SymbolError, match="'NAME' is in no graph: the symbols of all are"):
+        gtn.replace(g, {"NAME": part})
+    with pytest.raises(SymbolError, match="'X' is a symbol, but the graphs have no tables"):
+        gtn.replace(gtn.string([1]), {"X": gtn.string([2])})
+    with pytest.raises(GraphError, match=r"arc 1 of the graph \(X:b\) has 'X' on one side only"):
+        gtn.replace(gtn.relabel(g, olabels={"X": "b"}), {"X": part})
+    with pytest.raises(GraphError, match=r"arc 0 of the graph of 'X' \(Y:c\) has 'Y' on one side"):
+        gtn.replace(g, {"X": gtn.relabel(part, olabels={"Y": "c"}), "Y": gtn.string("d")})
+    with pytest.raises(GraphError, match="'X' stands for a batch"):
+        gtn.replace(g, {"X": gtn.strings(["a"])})
+    with pytest.raises(GraphError, match="a graph is needed, not str"):
+        gtn.replace(g, {"X": "b"})
+    for key in (-1, None, True, 1.0):
+        with pytest.raises(GraphError, match="is no label that could be replaced"):
+            gtn.replace(g, {key: part})
+    with pytest.raises(GraphError, match="both as symbol and as number"):
+        gtn.replace(g, {"X": part, 1: part})
+    backs = gtn.from_arcs([(0, 1, "X"), (0, 2, gtn.BACK_OFF), (2, 1, "a")], final=1)
+    with pytest.raises(GraphError, match=r"the graph.*failure arc"):
+        gtn.replace(backs, {"X": part})
