@@ -52,6 +52,18 @@ def sample(
     >>> g = gtn.Graph.from_arcs([(0, 0, "a", 1.0), (0, 1, "b", 0.5)], final=1)
     >>> [gtn.path_text(p) for p in sample(g, 5, torch.Generator().manual_seed(0))]
     ['b', 'aab', 'aaab', 'b', 'ab']
+
+    A grammar with cycles and no penalties has no distribution. Here each way out of a node is as
+    likely as the others, as in OpenFst's ``randgen``:
+
+    >>> grammar = (gtn.string("ab") | gtn.string("c")).closure()
+    >>> ways = np.bincount(grammar.src, minlength=grammar.num_nodes)
+    >>> ways[grammar.finals] += 1
+    >>> even = grammar.with_penalties(
+    ...     torch.tensor(np.log(ways[grammar.src])),
+    ...     final_penalties=torch.tensor(np.log(ways[grammar.finals])))
+    >>> [gtn.path_text(p) for p in sample(even, 5, torch.Generator().manual_seed(0))]
+    ['cabab', 'ababcab', '', '', '']
     """
     check_graph(graph)
     check_reads_none(graph, "the graph")
