@@ -84,7 +84,10 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     if path.suffix == ".npz":
         stream = io.BytesIO()
         text = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
-        np.savez(stream, allow_pickle=False, about=text, **arrays)
+        with zipfile.ZipFile(stream, "w") as members:  # savez can refuse a pickle since numpy 2.1
+            for name, array in {"about": text, **arrays}.items():
+                with members.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
         content = stream.getvalue()
     elif path.suffix == ".safetensors":
         tensors = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
