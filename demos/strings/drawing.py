@@ -117,7 +117,7 @@ def draw_page(
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a picture as PNG or SVG, by its suffix, the same bytes each time."""
+    """Write a picture as PNG or SVG, by its suffix: the same bytes each time it is drawn."""
     suffix = path.suffix.lower().lstrip(".")
     if suffix not in ("png", "svg"):
         raise ValueError(f"{path}: a picture is a .png or a .svg file")

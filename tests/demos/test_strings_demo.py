@@ -372,14 +372,14 @@ def test_commands(folder, run, tmp_path):
 def test_pictures(run, tmp_path):
     reader = StringReader.load(run[0] / "strings.safetensors")
     line = np.zeros((32, 60), np.uint8)
-    figure = draw_line(reader, line, reader.read([line])[0])
-    for name in ("a.svg", "b.svg", "c.png"):
-        write_figure(figure, tmp_path / name)
+    reading = reader.read([line])[0]
+    for name in ("a.svg", "b.svg", "c.png"):  # drawn anew: saving one twice lays it out once more
+        write_figure(draw_line(reader, line, reading), tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     with Image.open(tmp_path / "c.png") as picture:
         assert picture.size[0] > 100
     with pytest.raises(ValueError, match=r"\.png or a \.svg"):
-        write_figure(figure, tmp_path / "a.pdf")
+        write_figure(draw_line(reader, line, reading), tmp_path / "a.pdf")
     assert mpl.rcParams["svg.fonttype"] == "path"  # what was set is put back
 
 
