@@ -311,7 +311,7 @@ def _forward_level(
             break
         apart, high = False, False
         for p in range(nodes):
-            q, m = first + p, 0.0
+            q, m = first + np.uint64(p), 0.0
             c = same[q]
             for e in range(np.uint64(entries[q]), np.uint64(epsilons[q])):
                 way = am[before, np.uint64(source[e])] * arc_m[e]
@@ -376,7 +376,7 @@ def _backward_level(
         for p in range(nodes):
             bm[before, p] = 0.0
         for p in range(nodes):
-            q, m, reached = first + p, bm[here, p], 0.0
+            q, m, reached = first + np.uint64(p), bm[here, p], 0.0
             c = same[q]
             if c >= 0:
                 m *= em[frame, np.uint64(c)]
@@ -459,7 +459,8 @@ def _forward_banded(
         apart = ((m > 0.0) & (m < _LOWEST)) | (m >= _UP)
         apart |= ((n > 0.0) & (n < _LOWEST)) | (n >= _UP)
         high = (m >= 1.0) | (n >= 1.0)
-        for p in range(two, nodes):
+        for after in range(two, nodes):
+            p = np.uint64(after)
             way = (
                 am[before, p] * bands[0, p]
                 + am[before, p - one] * bands[1, p]
@@ -516,14 +517,15 @@ def _backward_banded(
         for p in range(nodes):
             bm[here, p] *= em[frame, np.uint64(column[p])]
         apart, high = False, False
-        for p in range(end - one):
+        for inner in range(end - one):
+            q = np.uint64(inner)
             way = (
-                bm[here, p] * bands[0, p]
-                + bm[here, p + one] * bands[1, p + one]
-                + bm[here, p + two] * bands[2, p + two]
+                bm[here, q] * bands[0, q]
+                + bm[here, q + one] * bands[1, q + one]
+                + bm[here, q + two] * bands[2, q + two]
             )
-            way = way if am[frame, p] > 0.0 else 0.0
-            bm[before, p] = way
+            way = way if am[frame, q] > 0.0 else 0.0
+            bm[before, q] = way
             apart |= ((way > 0.0) & (way < _LOWEST)) | (way >= _UP)
             high |= way >= 1.0
         for p in range(end - one, nodes):
@@ -603,10 +605,10 @@ def _forward(
             _normalize(am, ak, before, nodes)
             a_level[before] = False
         for p in range(nodes):
-            m, k = am[here, p], ak[here, p]
+            q, m, k = first + np.uint64(p), am[here, p], ak[here, p]
             if t > 0:
-                m, k, c = 0.0, 0.0, same[first + p]
-                for e in range(np.uint64(entries[first + p]), np.uint64(epsilons[first + p])):
+                m, k, c = 0.0, 0.0, same[q]
+                for e in range(np.uint64(entries[q]), np.uint64(epsilons[q])):
                     i = np.uint64(source[e])
                     way, way_k = am[before, i] * arc_m[e], ak[before, i] + arc_k[e]
                     if c < 0:
@@ -616,9 +618,7 @@ def _forward(
                         m, k = _plus(m, k, way, way_k)
                 if c >= 0:
                     m, k = m * em[frame, np.uint64(c)], k + ek[frame, np.uint64(c)]
-            for e in range(
-                np.uint64(epsilons[first + p]), np.uint64(entries[first + p + np.uint64(1)])
-            ):
+            for e in range(np.uint64(epsilons[q]), np.uint64(entries[q + np.uint64(1)])):
                 i = np.uint64(source[e])
                 way = am[here, i] * arc_m[e]
                 if way != 0.0:
@@ -765,7 +765,7 @@ def _backward(
         if level:
             _normalize(bm, bk, here, nodes)
         for back in range(nodes):
-            p = nodes - one - back
+            p = nodes - one - np.uint64(back)
             q = first + p
             if am[t, p] == 0.0:
                 bm[here, p] = 0.0
@@ -787,10 +787,10 @@ def _backward(
                 normal_m[p], normal_k[p] = _normal(normal_m[p], normal_k[p])
         of_columns[:] = 0.0
         for p in range(nodes):
-            m, k, c = bm[here, p], bk[here, p], same[first + p]
+            q, reached = first + np.uint64(p), 0.0
+            m, k, c = bm[here, p], bk[here, p], same[q]
             if m == 0.0:
                 continue
-            q, reached = first + p, 0.0
             if c >= 0:
                 m, k = m * em[frame, np.uint64(c)], k + ek[frame, np.uint64(c)]
             for e in range(np.uint64(entries[q]), np.uint64(epsilons[q])):
