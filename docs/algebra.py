@@ -86,11 +86,13 @@ many at once. For `paths()` there is `gtn.n_best(a, count)`: at most so many, be
 
 **From k2**: its `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
 `Decoder.stream()` of `grammars.decoding`, whose `settle` is Kaldi's partial traceback and bounds
-memory if the input does not end. A lexicon of words spelled in phones or word pieces, in Kaldi's
-format, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from `grammars.lexicon` and
-`grammars.spellings`: minimal, with pushed penalties, and without the symbols (`#1`) that Kaldi
-needs for homophones. `grammars.decoding` decodes with its closure and an n-gram grammar; [a
-recipe](speech.md) goes from pronunciations to lattices.
+memory if the input does not end. Kaldi's `lattice-determinize-pruned --beam=8` is
+`gtn.determinize(gtn.project(lattice, "output"), beam=8.0, semiring="tropical")`; the alignment of a
+string is the best path of `lattice @ string`. A lexicon of words spelled in phones or word pieces,
+in Kaldi's format, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from
+`grammars.lexicon` and `grammars.spellings`: minimal, with pushed penalties, and without the symbols
+(`#1`) that Kaldi needs for homophones. `grammars.decoding` decodes with its closure and an n-gram
+grammar; [a recipe](speech.md) goes from pronunciations to lattices.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|
@@ -109,9 +111,10 @@ IEEE Trans. Inf. Theory 51(7), entropy of paths. Kahn 1962, CACM 5(11). LeCun, B
 Haffner 1998, Proc. IEEE 86(11), sections by their Roman numbers. Li and Eisner 2009, EMNLP. Mohri
 2002a, J. Autom. Lang. Comb. 7(3), shortest distances; 2002b, Int. J. Found. Comput. Sci. 13(1),
 epsilon removal; 2009, Weighted automata algorithms, in: Handbook of Weighted Automata. Mohri and
-Riley 2002, ICSLP, n best strings. Povey et al. 2016, Interspeech. Prabhavalkar et al. 2018, ICASSP.
-Sixtus and Ortmanns 1999, ICASSP. Taskar, Guestrin, Koller 2003, NIPS. Tsochantaridis, Joachims,
-Hofmann, Altun 2005, JMLR 6. Valmari 2012, Inf. Process. Lett. 112(6), minimization.
+Riley 2002, ICSLP, n best strings. Povey et al. 2012, ICASSP, exact lattices; 2016, Interspeech.
+Prabhavalkar et al. 2018, ICASSP. Sixtus and Ortmanns 1999, ICASSP. Taskar, Guestrin, Koller 2003,
+NIPS. Tsochantaridis, Joachims, Hofmann, Altun 2005, JMLR 6. Valmari 2012, Inf. Process. Lett.
+112(6), minimization.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +19,8 @@ from gtn.graph import Graph, check_graph
 from gtn.indexes import frozen
 from gtn.kernels import determinization
 from gtn.kernels.determinization import subset_construction
-from gtn.optimization import finite_part
+from gtn.optimization import connect, finite_part
+from gtn.paths.pruning import check_beam, part_within
 from gtn.product.failure import check_reads_none, failure_label
 from gtn.topology import Topology
 
@@ -33,6 +35,7 @@ def determinize(
     *,
     semiring: Semiring = "log",
     side: Literal["input", "both"] = "input",
+    beam: float = math.inf,
     delta: float | None = None,
     max_nodes: int = 1_000_000,
 ) -> Graph:
@@ -55,6 +58,17 @@ def determinize(
     have as many nodes as there are subsets. Time and memory are those of the arcs that leave all
     subsets, which its sources are.
 
+    With a ``beam``, the result has all strings whose best path is within it, and their penalties
+    and derivatives are exact: in the log semiring of all paths of the string, near or far. Of
+    strings beyond it, some stay that share their nodes: with their penalty in the log semiring,
+    in the tropical one with that of one of their paths, beyond the beam as well. Every arc is on
+    a best path of a string within it, so that :func:`gtn.prune` by the same beam finds nothing
+    left in the tropical semiring. The search goes best first (Povey et al. 2012), by the exact
+    penalty from each node to the end, and meets no other subsets than those of the result; in the
+    tropical semiring these have no nodes beyond the beam, either, and epsilons and arcs beyond it
+    cost nothing. In the log semiring every path counts: first pruned by a wider beam, a lattice
+    is a sum of fewer. Cycles of positive penalty end at the beam, whatever they read.
+
     The ``sources`` of an arc are all arcs with its label that leave its subset of nodes; its data
     are read with a ``reduce``, as in ``g.data.column("time").values(reduce="min")``.
 
@@ -65,15 +79,19 @@ def determinize(
             ``"boolean"``: whether there is one. For that all penalties have to be zero.
         side: ``"input"``: deterministic in what is read. ``"both"``: pairs of labels count as one
             symbol each, for any transducer.
+        beam: how much worse than that of the whole graph (of each graph of a batch) the best path
+            of a string may be, in nats.
         delta: how far apart residuals may be, in nats, to count as equal; unless given, 1e-9 for
             penalties in float64 and 1e-5 for float32.
         max_nodes: how many nodes the result may have, all graphs of a batch together. A graph
             without a deterministic form is found out by this bound.
 
     Raises:
-        GraphError: too many nodes; a transducer that is not functional, naming a node; failure
-            arcs in a graph that is not deterministic; with ``"boolean"``, a penalty that is not
-            zero, naming the arc, start or final.
+        GraphError: too many nodes, saying how near the best path they are if there is a beam; a
+            transducer that is not functional (in the tropical semiring: within the beam), naming
+            a node; failure arcs in a graph that is not deterministic, or with a beam; a beam
+            below 0; with ``"boolean"``, a beam, or a penalty that is not zero, naming the arc,
+            start or final.
         DivergentGraphError, NegativeCycleError: as :func:`gtn.remove_epsilon`.
 
     >>> import gtn
@@ -86,6 +104,10 @@ def determinize(
       1 -> 2  c  1.5
     >>> determinize(g).sources[0].of(0)
     array([0, 1], dtype=int32)
+    >>> determinize(g, semiring="tropical", beam=0.25)
+    Graph: 3 nodes, 2 arcs, start 0, final 2
+      0 -> 1  a  1
+      1 -> 2  b  1
     """
     check_graph(graph)
     check_semiring(semiring)
@@ -95,14 +117,31 @@ def determinize(
         # Of several nodes that are one, some would have to back off where others do not.
         check_reads_none(graph, "the graph")
     delta = tolerance(graph, delta)
+    check_beam(beam)
+    if beam < math.inf:
+        check_reads_none(graph, "the graph")
     pairs = side == "both" or graph.topology.is_acceptor
     if semiring == "boolean":
+        if beam < math.inf:
+            raise GraphError(
+                f"beam={beam:g}, and a boolean determinize is unweighted: no path is the best"
+            )
         check_unweighted(graph, "a boolean determinize")
         if pairs:
             return _boolean(graph, max_nodes)
     sums: Literal["log", "tropical"] = "log" if semiring == "log" else "tropical"
     part, nodes = finite_part(graph)
-    speaking, others = without_epsilons(part, sums)
+    best = None
+    if beam < math.inf and sums == "tropical":
+        # What is on no path within the beam is on the best path of no string within it. Of the
+        # arcs that take the place of epsilons, which are many, most are on none.
+        part, nodes = _near(part, nodes, beam)
+        speaking, others = without_epsilons(part, sums)
+        speaking, others = _near(speaking, others, beam)
+    else:
+        speaking, others = without_epsilons(part, sums)
+        if beam < math.inf:  # arcs that take the place of epsilons are sums of several ways
+            best, _ = without_epsilons(part.detach(), "tropical")
     t = speaking.topology
     symbols = symbols_of(t if pairs else t.relabelled(t.ilabels, None))
     made = determinized(
@@ -113,8 +152,18 @@ def determinize(
         semiring=sums,
         delta=delta,
         max_nodes=max_nodes,
+        beam=beam,
+        best=best,
     )
+    if beam < math.inf:  # what roundings of equal sums leave without an end goes
+        made = traced(connect(made), made)
     return traced(made, traced(speaking, part))
+
+
+def _near(graph: Graph, nodes: Int32s, beam: float) -> tuple[Graph, Int32s]:
+    """Return what is on paths within the beam, and the numbers of its nodes, given all of them."""
+    near, kept = part_within(graph, beam)
+    return traced(near, graph), nodes[kept]
 
 
 def _boolean(graph: Graph, max_nodes: int) -> Graph:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels import weighted_subsets as kernels
 from gtn.paths.distance import Semiring, distances_float64
+from gtn.paths.pruning import Bounds
 from gtn.symbols import EPSILON
 from gtn.tensors import as_array, as_given, float64_penalties
 from gtn.topology import Topology
@@ -55,6 +57,8 @@ def determinized(
     semiring: Semiring,
     delta: float,
     max_nodes: int,
+    beam: float = math.inf,
+    best: Graph | None = None,
 ) -> Graph:
     """Return the deterministic graph of a graph whose penalties are finite.
 
@@ -63,9 +67,12 @@ def determinized(
         nodes: the numbers of its nodes for messages.
         symbols: what each arc reads.
         outputs: whether strings are written, apart from symbols.
-        semiring, delta, max_nodes: as in :func:`gtn.determinize`.
+        semiring, delta, max_nodes, beam: as in :func:`gtn.determinize`.
+        best: the graph with the penalties of the best ways that its arcs and finals stand for,
+            whose paths the beam is about; unless given, the graph itself.
     """
-    found = _subsets(graph, nodes, symbols, outputs, semiring, delta, max_nodes)
+    narrow = None if beam == math.inf else _narrow(graph if best is None else best, beam)
+    found = _subsets(graph, nodes, symbols, outputs, semiring, delta, max_nodes, narrow, beam)
     arcs, starts, finals = _penalties(graph, found, semiring)
     strings = _Strings(found.trie)
     # Each group but those of starts becomes an arc, or several where it writes several labels;
@@ -148,6 +155,8 @@ def _subsets(
     semiring: Semiring,
     delta: float,
     max_nodes: int,
+    narrow: kernels.Beam | None,
+    beam: float,
 ) -> Subsets:
     """Run the kernel; raise what it finds wrong."""
     t = graph.topology
@@ -173,16 +182,22 @@ def _subsets(
         frozen(rank),
     )
     longest = min(t.num_nodes**2, max(t.num_nodes, 10_000))
-    status, where, state_offsets, states, groups, element_node, steps, trie = (
-        kernels.weighted_subsets(machine, semiring == "tropical", delta, max_nodes, longest)
+    status, where, left, state_offsets, states, groups, element_node, steps, trie = (
+        kernels.weighted_subsets(machine, semiring == "tropical", delta, max_nodes, longest, narrow)
     )
+    if status == kernels.TOO_MANY and beam < math.inf:
+        raise GraphError(
+            f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}: there "
+            f"are as many on strings within {max(beam - left, 0.0):.3g} nats of the best path, of "
+            f"beam={beam:g}. Narrow the beam or allow more with max_nodes"
+        )
     if status == kernels.TOO_MANY:
         raise GraphError(
             f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}: allow "
             "more with max_nodes. If the graph has cycles there may be no end to it (two cycles "
             "that read the same string with different penalties, from nodes that one string "
             "reaches): merge residual penalties that are further apart with delta, or leave "
-            "the graph as it is. A lattice has fewer subsets if it is pruned first (gtn.prune)"
+            "the graph as it is. Of a lattice keep the strings near the best path, with beam=8.0"
         )
     if status == kernels.TOO_LONG:
         raise GraphError(
@@ -196,8 +211,17 @@ def _subsets(
             f"the transducer is not functional: a string that {ends} node {nodes[where]} has two "
             "different outputs; take pairs of labels as symbols, side='both'"
         )
-    found = state_offsets, *states[1:], *groups[:5, :-1], *groups[5:], element_node, *steps, trie
+    found = state_offsets, *states, *groups[:5, :-1], *groups[5:], element_node, *steps, trie
     return Subsets._make(found)
+
+
+def _narrow(best: Graph, beam: float) -> kernels.Beam:
+    """Return how far behind the best path of its graph that of a string may be."""
+    t, bounds = best.topology, Bounds.of(best, beam)
+    arcs, _, finals = (as_array(p) for p in float64_penalties(best.detach()))
+    ends = np.full(t.num_nodes, np.inf)
+    ends[t.finals] = finals
+    return kernels.Beam(arcs, as_array(bounds.behind), ends, as_array(bounds.limits))
 
 
 def _silent_order(t: Topology, silent: Array) -> Int32s:

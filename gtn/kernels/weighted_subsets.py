@@ -17,7 +17,15 @@ Int64s = NDArray[np.int64]
 Float64s = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-__all__ = ["OTHER_END", "OTHER_OUTPUT", "TOO_LONG", "TOO_MANY", "Machine", "weighted_subsets"]
+__all__ = [
+    "OTHER_END",
+    "OTHER_OUTPUT",
+    "TOO_LONG",
+    "TOO_MANY",
+    "Beam",
+    "Machine",
+    "weighted_subsets",
+]
 
 TOO_MANY, OTHER_OUTPUT, OTHER_END, TOO_LONG = 1, 2, 3, 4
 
@@ -40,12 +48,22 @@ class Machine(NamedTuple):
     rank: Int32s  # increases along arcs that read nothing
 
 
+class Beam(NamedTuple):
+    """How far behind the best path that of a string may be."""
+
+    penalties: Float64s  # of the best way that an arc stands for, [A]; those of starts are as given
+    behind: Float64s  # least of the ways from each node to the end, [N]
+    ends: Float64s  # penalty of ending at a node, inf where it is not final, [N]
+    limits: Float64s  # by graph, what the best path of a string may cost, [B]
+
+
 class Landing(NamedTuple):
     """What a group of arcs reaches, by node, where ``mark`` is the group's stamp."""
 
     mark: Int64s
     nodes: Int32s  # the nodes reached, as a list
     penalty: Float64s
+    least: Float64s  # of the best way alone
     string: Int32s
     place: Int64s  # which element a node is
 
@@ -66,9 +84,9 @@ class Strings(NamedTuple):
 
 
 # Rows of tables, int64, that grow to the right.
-NODE, STRING = 0, 1  # of elements, beside their residuals
+NODE, STRING = 0, 1  # of elements; beside them residuals, with a beam also of the best way, last
 SRC, DST, SYMBOL, OUTPUT, KEPT, BASE, STEP = range(7)  # of groups; elements and steps begin there
-CODE, GROUP, LAST = range(3)  # of states
+CODE, GROUP, LAST, FIRST = range(4)  # of states; FIRST: the first group that leaves one
 
 
 @njit(cache=True, nogil=True)
@@ -164,15 +182,27 @@ def _without_prefix(strings: Strings, string: Any, length: int) -> tuple[Any, St
 
 @njit(cache=True, nogil=True)
 def _land(
-    landing: Landing, size: int, stamp: int, node: int, way: float, string: Any, tropical: bool
+    landing: Landing,
+    size: int,
+    stamp: int,
+    node: int,
+    way: float,
+    least: float,
+    string: Any,
+    tropical: bool,
+    beam: Beam | None,
 ) -> tuple[int, bool]:
     """Reach a node one way more; return how many nodes are reached, and if outputs differ."""
     if landing.mark[node] != stamp:
         landing.mark[node] = stamp
         landing.nodes[size] = node
         landing.penalty[node], landing.string[node] = way, string
+        if beam is not None:
+            landing.least[node] = least
         return size + 1, False
     landing.penalty[node] = _plus(landing.penalty[node], way, tropical)
+    if beam is not None:
+        landing.least[node] = min(landing.least[node], least)
     return size, landing.string[node] != string
 
 
@@ -185,8 +215,12 @@ def _close(
     silent: Int64s,
     strings: Strings,
     tropical: bool,
+    beam: Beam | None,
+    allowed: float,
 ) -> tuple[int, Int64s, int, Strings, int]:
     """Follow arcs that read nothing, in the order of ranks, so that all ways to a node are met.
+
+    In the tropical semiring, with a beam, only those whose best way costs what is allowed.
 
     Returns:
         how many nodes are reached; the arcs followed, ``[1, …]``, and how many; and a node that
@@ -217,13 +251,23 @@ def _close(
     count = 0
     for ranked in by_rank:
         node = ranked & 0xFFFFFFFF
+        if landing.mark[node] != stamp:  # all ways to it are cut off
+            continue
         for k in range(m.out_offsets[node], m.out_offsets[node + 1]):
             arc = m.out_arcs[k]
             if m.symbols[arc] >= 0:
                 break
             way = landing.penalty[node] + m.penalties[arc]
+            least = way
+            if beam is not None:
+                least = landing.least[node] + beam.penalties[arc]
+                path = least + beam.behind[m.dst[arc]]
+                if tropical and path > allowed:
+                    continue
             string, strings = _appended(strings, landing.string[node], m.olabels[arc])
-            size, differ = _land(landing, size, stamp, m.dst[arc], way, string, tropical)
+            size, differ = _land(
+                landing, size, stamp, m.dst[arc], way, least, string, tropical, beam
+            )
             if differ:
                 other = m.dst[arc]
             silent[0, count] = arc
@@ -251,7 +295,9 @@ def _settle(
     for e in range(base, base + size):
         node = elements[NODE, e]
         landing.place[node] = e
-        elements[STRING, e], residuals[0, e] = landing.string[node], landing.penalty[node]
+        elements[STRING, e] = landing.string[node]
+        residuals[len(residuals) - 1, e] = landing.least[node]
+        residuals[0, e] = landing.penalty[node]  # in the only row, where there is one
     return kept
 
 
@@ -264,16 +310,18 @@ def _normalize(
     strings: Strings,
     outputs: bool,
     tropical: bool,
-) -> tuple[Any, Any, float, int, Strings]:
+) -> tuple[Any, Any, float, float, int, Strings]:
     """Take the common output and the total penalty from the elements to keep.
 
     Returns:
         the common output (none unless ``outputs``); a hash of nodes and strings; a mean of the
-        residuals; the length of the longest string left.
+        residuals; the penalty of the best way; the length of the longest string left.
     """
-    total, common = np.inf, np.int32(elements[STRING, base])
+    last = len(residuals) - 1
+    total, least, common = np.inf, np.inf, np.int32(elements[STRING, base])
     for e in range(base, past):
         total = _plus(total, residuals[0, e], tropical)
+        least = min(least, residuals[last, e])
         if common != elements[STRING, e]:
             common = _common(strings, common, elements[STRING, e])
     if not outputs:
@@ -286,12 +334,14 @@ def _normalize(
             elements[STRING, e] = string
         longest = max(longest, strings.trie[2, string])
         residuals[0, e] -= total
+        if last > 0:
+            residuals[last, e] -= least
         scrambled = _hash((np.int64(string) << 32) | elements[NODE, e])
         code += scrambled
         part = 1.0 + (scrambled & 1023)
         parts += part
         mean += part * residuals[0, e]
-    return common, code, mean / parts, longest, strings
+    return common, code, mean / parts, least, longest, strings
 
 
 @njit(cache=True, nogil=True)
@@ -317,7 +367,7 @@ def _find(
     while slots[slot] >= 0:
         state = slots[slot]
         slot = (slot + 1) & (len(slots) - 1)
-        group = states[GROUP, state]
+        group, last = states[GROUP, state], len(residuals) - 1
         same = states[CODE, state] == code and groups[KEPT, group] == kept
         e, other = base, groups[BASE, group]
         while same and e < base + kept:
@@ -325,6 +375,7 @@ def _find(
                 elements[NODE, e] == elements[NODE, other]
                 and elements[STRING, e] == elements[STRING, other]
                 and abs(residuals[0, e] - residuals[0, other]) <= delta
+                and abs(residuals[last, e] - residuals[last, other]) <= delta
             )
             e, other = e + 1, other + 1
         if same:
@@ -390,8 +441,116 @@ def _leaving(
 
 
 @njit(cache=True, nogil=True)
+def _narrow(
+    m: Machine,
+    beam: Beam,
+    allowed: float,
+    tropical: bool,
+    residuals: Float64s,
+    leaving: Int64s,
+    found: int,
+    read: Read,
+) -> int:
+    """Keep the arcs in ``leaving`` on which the best path to the end costs what is allowed.
+
+    In the log semiring, all arcs of a symbol that has such an arc: their sum is what it costs.
+
+    Returns:
+        how many symbols are left.
+    """
+    last, symbols, kept, done = len(residuals) - 1, 0, 0, 0
+    for i in range(found):
+        symbol = read.symbols[i]
+        first, near = kept, False
+        run, done, read.ends[symbol] = done, read.ends[symbol], 0
+        for k in range(run, done):
+            e, arc = leaving[0, k], leaving[1, k]
+            if e < 0:
+                path = m.start_penalties[arc] + beam.behind[m.starts[arc]]
+            else:
+                path = residuals[last, e] + beam.penalties[arc] + beam.behind[m.dst[arc]]
+            near |= path <= allowed
+            if not tropical or path <= allowed:
+                leaving[0, kept], leaving[1, kept] = e, arc
+                kept += 1
+        if near:
+            read.symbols[symbols], read.ends[symbol] = symbol, kept
+            symbols += 1
+        else:
+            kept = first
+    return symbols
+
+
+@njit(cache=True, nogil=True)
+def _completion(beam: Beam, elements: Int64s, residuals: Float64s, base: int, kept: int) -> float:
+    """Return what the best path costs from a subset to the end."""
+    least = np.inf
+    for e in range(base, base + kept):
+        path = residuals[len(residuals) - 1, e] + beam.behind[elements[NODE, e]]
+        least = min(least, path)
+    return least
+
+
+@njit(cache=True, nogil=True)
+def _push(queue: Float64s, size: int, key: float, state: int) -> Float64s:
+    """Put a state into a heap of so many; rows: key, state."""
+    if size + 1 > queue.shape[1]:
+        queue = _with_room(queue, size + 1)
+    i = size
+    while i > 0 and key < queue[0, (i - 1) // 2]:
+        queue[0, i], queue[1, i] = queue[0, (i - 1) // 2], queue[1, (i - 1) // 2]
+        i = (i - 1) // 2
+    queue[0, i], queue[1, i] = key, state
+    return queue
+
+
+@njit(cache=True, nogil=True)
+def _pop(queue: Float64s, size: int) -> tuple[Any, Any]:
+    """Take the least key and its state from a heap of so many."""
+    key, state = queue[0, 0], np.int64(queue[1, 0])
+    i, child, last = 0, 1, size - 1
+    while child < last:
+        if child + 1 < last and queue[0, child + 1] < queue[0, child]:
+            child += 1
+        if queue[0, last] <= queue[0, child]:
+            break
+        queue[0, i], queue[1, i] = queue[0, child], queue[1, child]
+        i, child = child, 2 * child + 1
+    queue[0, i], queue[1, i] = queue[0, last], queue[1, last]
+    return key, state
+
+
+@njit(cache=True, nogil=True)
+def _breadth_first(states: Int64s, groups: Int64s, state_offsets: Int32s) -> Int64s:
+    """Number the states of each graph breadth first, in ``groups`` and in the copy returned."""
+    number = np.full(states.shape[1], -1, dtype=np.int64)
+    order = np.empty(states.shape[1], dtype=np.int64)
+    done = 0
+    for graph in range(len(state_offsets) - 1):
+        found = done
+        if state_offsets[graph + 1] > found:
+            order[found], number[found] = found, found
+            found += 1
+        while done < found:
+            state = order[done]
+            done += 1
+            group = states[FIRST, state]
+            while group < groups.shape[1] and groups[SRC, group] == state:
+                dst = groups[DST, group]
+                if number[dst] < 0:
+                    order[found], number[dst] = dst, found
+                    found += 1
+                group += 1
+    for group in range(groups.shape[1]):
+        groups[DST, group] = number[groups[DST, group]]
+        if groups[SRC, group] >= 0:
+            groups[SRC, group] = number[groups[SRC, group]]
+    return states[:, order]
+
+
+@njit(cache=True, nogil=True)
 def weighted_subsets(
-    m: Machine, tropical: bool, delta: float, limit: int, longest: int
+    m: Machine, tropical: bool, delta: float, limit: int, longest: int, beam: Beam | None
 ) -> tuple[Any, ...]:
     """Make the deterministic graphs of a batch: linear in the sizes of all subsets met.
 
@@ -401,6 +560,23 @@ def weighted_subsets(
     states are numbered graph by graph, within one breadth first in the order of symbols. A *step*
     is a way to an element: from an element by an arc, or a start.
 
+    With a beam, let F be the least penalty of a best way that leads to a state, over all strings
+    that do, r that of the best way to one of its elements beyond this, and h the least penalty
+    from the element's node to the end. F + r + h is the least of a path through the element, and
+    the least f of them that of a path through the state. States are taken in the order of f. What
+    leaves a state is part of what makes up its f, so that f never falls along a group, and F is
+    final when the state is taken (Dijkstra). A group is left out if its f is beyond the limit; in
+    the tropical semiring so is each way to an element.
+
+    Nothing of a string w with a best path P within the limit is lost by that. After each prefix
+    of w, with a string's penalty D to the state, D + r is the penalty of the best way to the
+    element on P: by induction, since F <= D, so that F + r + h <= D + r + h <= P, and the way is
+    not left out. Other ways make D + r no less than it is, being ways; those left out may be
+    needed by strings beyond the limit alone. In the log semiring no way of a group is left out,
+    so that all sums are whole. And the string that takes F to a state and f from there is within
+    the limit: there is no node and no arc in the result that it does without, but where sums
+    that are equal are rounded apart.
+
     Functions with tables as arguments are called only where they have something to do: each call
     counts references to all of them.
 
@@ -409,10 +585,12 @@ def weighted_subsets(
         tropical: whether the least way counts, or all.
         delta: how far residual penalties of one state may be apart.
         limit, longest: the most states, and the most labels of a residual string.
+        beam: None: everything stays. (Compiled apart, for speed.)
 
     Returns:
-        status (0: fine) and the node it is about; states' offsets by graph ``[B + 1]``; states
-        (rows CODE: nothing; GROUP; LAST: the string owed at the end, -1: not final); groups (rows
+        status (0: fine) and the node it is about; how far the f of the last state taken is below
+        the limit of its graph (without a beam, inf); states' offsets by graph ``[B + 1]``; states
+        (rows GROUP; LAST: the string owed at the end, -1: not final); groups (rows
         SRC: the state left, -1: none; DST: the state reached; SYMBOL; OUTPUT: string; KEPT: how
         many elements are kept; BASE, STEP: offsets of elements and steps, one column more); the
         elements' nodes; steps (rows: element, -1: none; element reached; arc or start); the trie.
@@ -426,14 +604,19 @@ def weighted_subsets(
         np.zeros(num_nodes, dtype=np.int64),
         np.empty(num_nodes, dtype=np.int32),
         np.empty(num_nodes),
+        np.empty(num_nodes),
         np.empty(num_nodes, dtype=np.int32),
         np.empty(num_nodes, dtype=np.int64),
     )
     strings = Strings(np.zeros((3, 64), dtype=np.int32), np.full(128, -1, dtype=np.int32), 1)
     some = max(16, num_nodes, len(m.dst))
-    elements, residuals = np.empty((2, some), dtype=np.int64), np.empty((1, some))
+    last = 0  # the row of residuals of the best way
+    if beam is not None:
+        last = 0 if tropical else 1
+    elements, residuals = np.empty((2, some), dtype=np.int64), np.empty((last + 1, some))
+    ahead, queue, waiting, allowed, left = np.empty((1, 16)), np.empty((2, 16)), 0, np.inf, np.inf
     steps, groups = np.empty((3, some), dtype=np.int64), np.zeros((7, some), dtype=np.int64)
-    states, slots = np.empty((3, some), dtype=np.int64), np.full(64, -1, dtype=np.int32)
+    states, slots = np.empty((4, some), dtype=np.int64), np.full(64, -1, dtype=np.int32)
     leaving, silent = np.empty((2, 16), dtype=np.int64), np.empty((1, 16), dtype=np.int64)
     alone = np.full(num_nodes, -1, dtype=np.int32)  # the state that is one node and owes nothing
     dst, penalties, olabels, final = m.dst, m.penalties, m.olabels, m.final
@@ -444,7 +627,7 @@ def weighted_subsets(
     status, where, stamp, num_states, group, state = 0, -1, 0, 0, 0, 0
     for graph in range(len(state_offsets) - 1):
         seeding = True
-        while status == 0 and (seeding or state < num_states):
+        while status == 0 and (seeding or waiting > 0):
             if seeding:
                 first = m.start_offsets[graph]
                 count = m.start_offsets[graph + 1] - first
@@ -452,10 +635,38 @@ def weighted_subsets(
                 for i in range(count):
                     leaving[0, i], leaving[1, i] = -1, first + i
                 num_symbols, read.symbols[0], read.ends[0] = min(1, count), 0, count
+                before = 0.0
             else:
+                waiting -= 1
+                if beam is not None:
+                    key, state = _pop(queue, waiting + 1)
+                    if states[FIRST, state] >= 0:
+                        continue
+                    left, before = beam.limits[graph] - key, ahead[0, state]
+                states[FIRST, state] = group
                 first = groups[BASE, states[GROUP, state]]
                 past = first + groups[KEPT, states[GROUP, state]]
                 leaving, num_symbols = _leaving(m, elements, first, past, leaving, read)
+            if beam is not None:
+                allowed = beam.limits[graph] - before
+                num_symbols = _narrow(
+                    m, beam, allowed, tropical, residuals, leaving, num_symbols, read
+                )
+            if not seeding:
+                ends = False
+                for e in range(first, past):
+                    node = elements[NODE, e]
+                    if final[node]:
+                        within = True
+                        if beam is not None:
+                            within = residuals[last, e] + beam.ends[node] <= allowed
+                        ends |= within
+                        if within or not tropical:
+                            if states[LAST, state] not in (-1, elements[STRING, e]):
+                                status, where = OTHER_END, node
+                            states[LAST, state] = elements[STRING, e]
+                if not ends:
+                    states[LAST, state] = -1
             done = 0
             for i in range(num_symbols):
                 if status:
@@ -469,17 +680,23 @@ def weighted_subsets(
                     e, arc = leaving[0, k], leaving[1, k]
                     if seeding:
                         node, way, string = starts[arc], start_penalties[arc], np.int32(0)
+                        least = way
                     else:
                         node, way = dst[arc], residuals[0, e] + penalties[arc]
+                        least = way
+                        if beam is not None:
+                            least = residuals[last, e] + beam.penalties[arc]
                         string = np.int32(elements[STRING, e])
                         if olabels[arc] >= 0:
                             string, strings = _appended(strings, string, olabels[arc])
-                    size, differ = _land(landing, size, stamp, node, way, string, tropical)
+                    size, differ = _land(
+                        landing, size, stamp, node, way, least, string, tropical, beam
+                    )
                     if differ:
                         status, where = OTHER_OUTPUT, node
                 if some_silent:
                     size, silent, followed, strings, other = _close(
-                        m, landing, size, stamp, silent, strings, tropical
+                        m, landing, size, stamp, silent, strings, tropical, beam, allowed
                     )
                     if other >= 0:
                         status, where = OTHER_OUTPUT, other
@@ -491,12 +708,16 @@ def weighted_subsets(
                     residuals = _with_room(residuals, base + size)
                 if size == 1:  # what is done below, without its calls: most groups are of this kind
                     node = landing.nodes[0]
-                    elements[NODE, base], elements[STRING, base], residuals[0, base] = node, 0, 0.0
-                    landing.place[node] = base
+                    elements[NODE, base], elements[STRING, base] = node, 0
+                    residuals[0, base], landing.place[node] = 0.0, base
+                    if beam is not None:
+                        residuals[last, base], least = 0.0, landing.least[node]
                     kept, output, code, mean = 1, landing.string[node], _hash(node), 0.0
                 else:
                     kept = _settle(landing, size, keep, base, elements, residuals)
-                    output, code, mean, length, strings = _normalize(
+                    if kept == 0:  # at the limit, sums that are equal were rounded apart
+                        continue
+                    output, code, mean, least, length, strings = _normalize(
                         elements, residuals, base, base + kept, strings, not seeding, tropical
                     )
                     if length > longest:
@@ -517,17 +738,23 @@ def weighted_subsets(
                     if found + 1 > states.shape[1]:
                         states = _with_room(states, found + 1)
                     states[CODE, found], states[GROUP, found] = code + _cell(mean, delta), group
-                    states[LAST, found] = -1
-                    for e in range(base, base + kept):
-                        if final[elements[NODE, e]]:
-                            if states[LAST, found] not in (-1, elements[STRING, e]):
-                                status, where = OTHER_END, elements[NODE, e]
-                            states[LAST, found] = elements[STRING, e]
+                    states[LAST, found] = states[FIRST, found] = -1
+                    if beam is None:
+                        waiting += 1
+                    else:
+                        ahead = _with_room(ahead, found + 1)
+                        ahead[0, found] = np.inf
                     if single:
                         alone[elements[NODE, base]] = found
                     else:
                         slots = _enter(slots, states, found)
                     num_states += 1
+                if beam is not None:
+                    way = before + least
+                    if states[FIRST, found] < 0 and way < ahead[0, found]:
+                        key = way + _completion(beam, elements, residuals, base, kept)
+                        queue, ahead[0, found] = _push(queue, waiting, key, found), way
+                        waiting += 1
                 groups[SRC, group], groups[DST, group] = -1 if seeding else state, found
                 groups[SYMBOL, group], groups[OUTPUT, group] = symbol, output
                 groups[KEPT, group] = kept
@@ -548,14 +775,19 @@ def weighted_subsets(
                     step += 1
                 group += 1
                 groups[BASE, group], groups[STEP, group] = base + size, step
-            state += 0 if seeding else 1
+            if beam is None and not seeding:
+                state += 1
             seeding = False
         state_offsets[graph + 1] = num_states
+    states = states[:, :num_states]
+    if beam is not None and status == 0:
+        states = _breadth_first(states, groups[:, :group], state_offsets)
     return (
         status,
         where,
+        left,
         state_offsets,
-        states[:, :num_states],
+        states[GROUP:FIRST],
         groups[:, : group + 1],
         elements[NODE, : groups[BASE, group]],
         steps[:, : groups[STEP, group]],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gtn.batch import traced
 from gtn.errors import GraphError
@@ -16,8 +18,9 @@ from gtn.product.failure import check_reads_none
 from gtn.scoring import posteriors_float64
 from gtn.tensors import as_index, float64_penalties
 
-__all__ = ["prune"]
+__all__ = ["Bounds", "check_beam", "part_within", "prune"]
 
+Int32s = NDArray[np.int32]
 ROUNDING = 1e-12
 
 
@@ -52,8 +55,8 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
         raise GraphError("prune by posterior=… or by beam=…; exactly one is given")
     if posterior is not None and not posterior > 0:
         raise GraphError(f"posterior={posterior}; arcs are kept above a posterior > 0")
-    if beam is not None and not beam >= 0:
-        raise GraphError(f"beam={beam}; it is a distance from the best path, 0 or more nats")
+    if beam is not None:
+        check_beam(beam)
     penalties = (graph.penalties, graph.start_penalties, graph.final_penalties)
     for what, own in zip(("arc", "start", "final"), penalties, strict=True):
         check_penalties(own, len(own), what)  # before what is left gets other numbers
@@ -61,45 +64,75 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     if posterior is not None:
         least = posterior * (1 - ROUNDING)  # of equal posteriors one may round below
         kept = [part >= least for part in posteriors_float64(graph.detach())[:3]]
-    else:
-        kept = _within(graph.detach(), beam or 0.0)
+        return traced(_only(graph, kept)[0], graph)
+    return traced(part_within(graph, beam or 0.0)[0], graph)
+
+
+def check_beam(beam: float) -> None:
+    """Check a distance from the best path; raises ``GraphError`` for a negative one or NaN."""
+    if not beam >= 0:
+        raise GraphError(f"beam={beam}; it is a distance from the best path, 0 or more nats")
+
+
+def part_within(graph: Graph, beam: float) -> tuple[Graph, Int32s]:
+    """Return the graph of what lies on a path within the beam of the best, connected, and its
+    nodes' old numbers. All penalties are finite, and every node is on a path."""
+    return _only(graph, Bounds.of(graph, beam).within(graph))
+
+
+def _only(graph: Graph, kept: list[torch.Tensor]) -> tuple[Graph, Int32s]:
+    """Return the graph of some of its arcs, starts and finals, and its nodes' old numbers."""
     penalties = (graph.penalties, graph.start_penalties, graph.final_penalties)
     arcs, starts, finals = (
         torch.where(keep.to(own.device), own, math.inf)
         for keep, own in zip(kept, penalties, strict=True)
     )
     rest = graph.with_penalties(arcs, start_penalties=starts, final_penalties=finals)
-    return traced(finite_part(rest)[0], graph)
+    return finite_part(rest)
 
 
-def _within(graph: Graph, beam: float) -> list[torch.Tensor]:
-    """Return which arcs, starts and finals lie on a path within the beam of its graph's best."""
-    topology = graph.topology
-    ahead, behind = (
-        distances_float64(graph, direction, "tropical") for direction in ("forward", "backward")
-    )
-    arcs, starts, finals = float64_penalties(graph)
-    src, dst, begins, ends = (
-        as_index(n) for n in (topology.src, topology.dst, topology.starts, topology.finals)
-    )
-    owners = [as_index(topology.graph_of_nodes(n)) for n in (topology.starts, topology.finals)]
-    through = (
-        ahead.index_select(0, src) + arcs + behind.index_select(0, dst),
-        starts + behind.index_select(0, begins),
-        ahead.index_select(0, ends) + finals,
-    )
-    best = arcs.new_full((topology.batch_size,), torch.inf)
-    best = best.scatter_reduce(0, owners[1], through[2], "amin")
-    # The three sums round differently; what is equal must not seem worse. How much they do is
-    # of the size of the distances along the paths that count, not of those far beyond the beam.
-    owner = as_index(topology.graph_of_nodes(np.arange(topology.num_nodes, dtype=np.int32)))
-    total, size = ahead + behind, torch.maximum(ahead.abs(), behind.abs())
-    near = total <= (best + beam).index_select(0, owner) + ROUNDING * size
-    near &= total.isfinite()
-    sizes = torch.zeros_like(best).scatter_reduce(0, owner[near], size[near], "amax")
-    limits = best + beam + ROUNDING * sizes
-    arc_owner = as_index(topology.arc_graph)
-    return [
-        (part <= limits.index_select(0, owner))
-        for part, owner in zip(through, (arc_owner, *owners), strict=True)
-    ]
+class Bounds(NamedTuple):
+    """What a path costs up to each node and from each on, and at most; float64, on the CPU."""
+
+    ahead: torch.Tensor  # [N]
+    behind: torch.Tensor  # [N]
+    limits: torch.Tensor  # [B]
+
+    @classmethod
+    def of(cls, graph: Graph, beam: float) -> Bounds:
+        """Return the bounds of paths at most ``beam`` worse than the best of their graph."""
+        topology, graph = graph.topology, graph.detach()
+        ahead, behind = (
+            distances_float64(graph, direction, "tropical") for direction in ("forward", "backward")
+        )
+        ends = ahead.index_select(0, as_index(topology.finals)) + float64_penalties(graph)[2]
+        best = ends.new_full((topology.batch_size,), torch.inf)
+        owner = as_index(topology.graph_of_nodes(topology.finals))
+        best = best.scatter_reduce(0, owner, ends, "amin")
+        # Sums along a path round differently; what is equal must not seem worse. How much they do
+        # is of the size of the distances along the paths that count, not of those far beyond the
+        # beam.
+        owner = as_index(topology.graph_of_nodes(np.arange(topology.num_nodes, dtype=np.int32)))
+        total, size = ahead + behind, torch.maximum(ahead.abs(), behind.abs())
+        near = total <= (best + beam).index_select(0, owner) + ROUNDING * size
+        near &= total.isfinite()
+        sizes = torch.zeros_like(best).scatter_reduce(0, owner[near], size[near], "amax")
+        return cls(ahead, behind, best + beam + ROUNDING * sizes)
+
+    def within(self, graph: Graph) -> list[torch.Tensor]:
+        """Return which arcs, starts and finals lie on a path within the limit of its graph."""
+        topology = graph.topology
+        arcs, starts, finals = float64_penalties(graph.detach())
+        src, dst, begins, ends = (
+            as_index(n) for n in (topology.src, topology.dst, topology.starts, topology.finals)
+        )
+        through = (
+            self.ahead.index_select(0, src) + arcs + self.behind.index_select(0, dst),
+            starts + self.behind.index_select(0, begins),
+            self.ahead.index_select(0, ends) + finals,
+        )
+        owners = (topology.graph_of_nodes(n) for n in (topology.starts, topology.finals))
+        return [
+            part <= self.limits.index_select(0, as_index(owner))
+            for part, owner in zip(through, (topology.arc_graph, *owners), strict=True)
+        ]

@@ -204,6 +204,15 @@ def determinized() -> None:
     gtn.minimize(gtn.determinize(crowd, semiring="boolean"), semiring="boolean")
     ladder = [(n, n + 1 + k, k, -1 if k else n) for n in range(200) for k in (0, 1)]
     gtn.minimize(gtn.determinize(gtn.from_arcs(ladder, final=200, dtype=torch.float64)))
+    costly = [(*arc, float(rng.gamma(1.0))) for arc in ladder]
+    costly += [(n, n + 1, 0, n, float(rng.gamma(1.0))) for n in range(200)]
+    for semiring in ("log", "tropical"):
+        gtn.determinize(
+            gtn.from_arcs(costly, final={200: 0.0, 150: 1.0}, dtype=torch.float64),
+            beam=4.0,
+            side="both",
+            semiring=semiring,
+        )
     words = rng.integers(0, 3, (200, 6))
     gtn.minimize(gtn.determinize(gtn.union(*map(gtn.string, words))))
     late = []  # each word is written backwards, some of it at once and some at its end
@@ -214,7 +223,11 @@ def determinized() -> None:
         read[3] = (*read[3][:3], word[5])
         late += [*read, *silent]
     ends = [arc[1] for arc in late if arc[1] not in {other[0] for other in late}]
-    gtn.determinize(gtn.from_arcs(late, final=ends, dtype=torch.float64))
+    late = gtn.from_arcs(late, final=ends, dtype=torch.float64)
+    for beam in (math.inf, 1.0):
+        gtn.determinize(late, beam=beam)
+    unlike = late.with_penalties(torch.from_numpy(rng.uniform(0, 1, late.num_arcs)))
+    gtn.determinize(unlike, beam=1.0, semiring="tropical")
 
 
 def sets_of_strings() -> None:
