@@ -11,6 +11,7 @@ from benchmarks.cases.determinize import DETERMINIZE
 from benchmarks.cases.empty_answer import EMPTY_ANSWER
 from benchmarks.cases.forward import FORWARD
 from benchmarks.cases.growth import GROWTH
+from benchmarks.cases.lattice import LATTICE
 from benchmarks.cases.look_up import LOOK_UP
 from benchmarks.cases.n_best import N_BEST
 from benchmarks.cases.rewrite import REWRITE
@@ -31,6 +32,7 @@ CASES: dict[str, Case] = {
         CTC,
         CHECK_BATCH,
         DETERMINIZE,
+        LATTICE,
         N_BEST,
         DECODE,
         DECODE_WORDS,

@@ -46,16 +46,16 @@ def _inputs(lexicons: tuple[int, ...], written: int) -> _Inputs:
     return _Inputs(words, [words.words[k] for k in chosen], lexicons)
 
 
-def frames(word: str, seed: int, length: int = 60) -> torch.Tensor:
+def frames(word: str, seed: int, length: int = 60, signal: float = 6.0) -> torch.Tensor:
     """Return penalties ``[length, 96]`` of the frames of a word: two for each letter, the rest
-    blank, in noise that makes some of them wrong."""
+    blank, in noise that makes some of them wrong, the more the weaker the signal is."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 1.5, (length, BLANK + 1))
     target = np.full(length, BLANK)
     for k, letter in enumerate(word):
         at = 2 + k * (length - 4) // len(word)
         target[at : at + 2] = CHARACTERS.index(letter)
-    logits[np.arange(length), target] += rng.normal(6, 2, length)
+    logits[np.arange(length), target] += rng.normal(signal, 2, length)
     return -torch.log_softmax(torch.from_numpy(logits), dim=1).float()
 
 
