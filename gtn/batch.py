@@ -27,11 +27,12 @@ class GraphBatch(Graph):
 
     Every verb takes a batch: a single graph broadcasts against it, a scorer returns one value
     per graph. ``batch[i]`` is a view; ``len``, iteration and slices work as on a list; an array of
-    indexes, or a mask, chooses graphs as of an array. Where gradients are wanted of many of its
-    graphs, iterate: the gradient of each ``batch[i]`` is as large as that of the whole batch.
+    indexes or a mask selects graphs, as in NumPy. To take gradients through many of its graphs,
+    iterate: the gradient of each ``batch[i]`` is as large as that of the whole batch.
 
-    Graph i has the nodes ``topology.node_offsets[i]`` up to ``topology.node_offsets[i + 1]`` and
-    likewise the arcs of ``topology.arc_offsets``; ``topology.arc_graph`` is the graph of each arc.
+    Graph i has the nodes from ``topology.node_offsets[i]`` to ``topology.node_offsets[i + 1] - 1``;
+    ``topology.arc_offsets`` gives its arcs likewise. ``topology.arc_graph`` is the graph of each
+    arc.
 
     >>> import gtn
     >>> batch = gtn.GraphBatch.from_graphs([gtn.string([1, 2]), gtn.string([3])])
@@ -47,10 +48,10 @@ class GraphBatch(Graph):
     def from_graphs(cls, graphs: Iterable[Graph]) -> GraphBatch:
         """Return the batch of single graphs, in their order.
 
-        Arc data are joined by key; a key that a graph lacks reads as the fill there.
+        Arc data are joined by key; where a graph lacks a key, its arcs read as the fill.
 
         Raises:
-            GraphError: no graph, a batch among them, or penalties of different dtypes.
+            GraphError: no graphs, a batch among them, or penalties of different dtypes.
             SymbolError: different symbol tables (give them one with ``with_symbols``).
         """
         graphs = list(graphs)
@@ -87,7 +88,7 @@ class GraphBatch(Graph):
         return self.topology.batch_size
 
     def __iter__(self) -> Iterator[Graph]:
-        # Their gradients together are as large as the batch's.
+        # Split, so that the gradients of all graphs together are as large as the batch's.
         t = self.topology
         offsets = (t.arc_offsets, t.start_offsets, t.final_offsets)
         penalties = (self.penalties, self.start_penalties, self.final_penalties)
@@ -106,7 +107,7 @@ class GraphBatch(Graph):
     def __getitem__(self, i: Any) -> Graph:
         """Return graph i: its penalties, data and labels are views of the batch's.
 
-        A slice, several indexes or a mask ``[B]`` make a batch again (of copies).
+        A slice, several indexes or a mask ``[B]`` give a batch (of copies).
         """
         i = i.cpu() if isinstance(i, torch.Tensor) else i
         if isinstance(i, tuple) or (np.ndim(i) == 0 and np.asarray(i).dtype == np.bool_):
@@ -153,9 +154,9 @@ class GraphBatch(Graph):
         return batch
 
     def _parts(self, bounds: np.ndarray[Any, Any]) -> Iterator[GraphBatch]:
-        """Return the batches of the graphs from each bound to the next, with the sources of this.
+        """Return the batches of the graphs from each bound to the next, with this one's sources.
 
-        Their gradients together are as large as the batch's.
+        The gradients of all of them together are as large as the batch's.
         """
         t = self.topology
         cuts = (t.arc_offsets[bounds], t.start_offsets[bounds], t.final_offsets[bounds])
@@ -176,7 +177,7 @@ class GraphBatch(Graph):
         *,
         batch: bool = False,
     ) -> Graph:
-        """Return graphs i up to j (as a batch, or the one it is), with their penalties."""
+        """Return graphs i to j - 1 with these penalties, as a batch or as the one graph i."""
         t = self.topology
         n0, n1 = int(t.node_offsets[i]), int(t.node_offsets[j])
         a0, a1 = int(t.arc_offsets[i]), int(t.arc_offsets[j])
@@ -245,10 +246,10 @@ class GraphBatch(Graph):
 
 
 def _offsets(offsets: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> Any:
-    """Return where the members of some graphs begin when these stand one after the other.
+    """Return where the members of each of some graphs begin when the graphs are concatenated.
 
     Raises:
-        GraphError: more of them than a batch can number.
+        GraphError: more members than a batch can number.
     """
     found = np.concatenate(([0], np.cumsum(np.diff(offsets)[numbers], dtype=np.int64)))
     if found[-1] > np.iinfo(np.int32).max:
@@ -257,7 +258,7 @@ def _offsets(offsets: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> An
 
 
 def _members(offsets: np.ndarray[Any, Any], numbers: np.ndarray[Any, Any]) -> tuple[Any, Any]:
-    """Return the members of some graphs, one graph after the other, and where those begin."""
+    """Return the members of some graphs, concatenated, and where those of each graph begin."""
     found = _offsets(offsets, numbers)
     first = np.repeat(offsets[numbers] - found[:-1], np.diff(found))
     return first + np.arange(found[-1], dtype=np.int32), found
@@ -301,9 +302,9 @@ def assemble(
     data: ArcData | None = None,
     sources: Sequence[Sources] = (),
 ) -> Graph:
-    """Return the result of an operation: a batch or a single graph, as its topology is.
+    """Return the result of an operation: a batch or a single graph, as its topology says.
 
-    For operations that know their result to be right: nothing is checked.
+    Nothing is checked: operations know that their results are right.
     """
     return (GraphBatch if topology.is_batch else Graph)(
         topology,
@@ -335,7 +336,7 @@ def rearranged(
     starts: np.ndarray[Any, np.dtype[np.int32]],
     finals: np.ndarray[Any, np.dtype[np.int32]],
 ) -> Graph:
-    """Return a graph made of parts of one operand: penalties and data are gathered.
+    """Return a graph made from parts of one operand: penalties and data are gathered.
 
     Args:
         graph: the operand.
@@ -359,12 +360,12 @@ def rearranged(
 
 
 def traced(made: AnyGraph, given: Graph) -> AnyGraph:
-    """Return what was made of a graph, with the sources that this one has behind its own."""
+    """Return what was made from a graph, its sources traced back to those of the graph."""
     return made._with(sources=tuple(s.then(made.sources[0]) for s in given.sources))
 
 
 def repeat(graph: Graph, times: int) -> GraphBatch:
-    """Return a batch of copies of a single graph; gradients of all copies add up in it."""
+    """Return a batch of copies of a single graph; the gradients of all copies add up."""
     if graph.topology.is_batch:
         raise GraphError("only a single graph can be repeated")
     if times < 0:

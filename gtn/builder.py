@@ -18,7 +18,7 @@ __all__ = ["Builder"]
 
 
 class Builder:
-    """A graph in the making, for people who write loops.
+    """A graph under construction, for people who write loops.
 
     >>> b = Builder()
     >>> first, last = b.add_node(start=True), b.add_node(final=0.5)
@@ -42,8 +42,8 @@ class Builder:
         """Add a node and return its number; a float is the penalty of starting or ending there.
 
         Raises:
-            GraphError: what is neither a truth value nor a penalty; a penalty that needs a
-                gradient, which goes in with ``with_penalties`` instead.
+            GraphError: a value that is neither a bool nor a penalty; a penalty that needs a
+                gradient (set it with ``with_penalties`` instead).
         """
         node = self._num_nodes
         ends = end_penalty(start, f"start node {node}"), end_penalty(final, f"final node {node}")
@@ -64,11 +64,11 @@ class Builder:
     ) -> int:
         """Add an arc and return its number; keywords are its arc data.
 
-        The forms are those of :func:`from_arcs`: after one label, a float is the penalty.
+        Arcs have the forms of :func:`from_arcs`: after one label, a float is the penalty.
 
         Raises:
-            GraphError: a node that was not added; an arc of another form; a penalty that is no
-                number, or that needs a gradient, which goes in with ``with_penalties`` instead.
+            GraphError: a node that was not added; an arc of another form; a penalty that is not a
+                number, or that needs a gradient (set it with ``with_penalties`` instead).
         """
         arc = len(self._arcs)
         if getattr(penalty, "requires_grad", False):
@@ -96,7 +96,7 @@ class Builder:
         """Return the graph.
 
         Raises:
-            DataError: an arc lacks data that another has, or has data of another shape.
+            DataError: an arc lacks a key that another has, or has data of another shape.
         """
         keys = dict.fromkeys(key for row in self._rows for key in row)
         columns = {}

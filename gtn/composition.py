@@ -1,4 +1,4 @@
-"""Composition: what one graph writes, the other one reads (paper, section VIII)."""
+"""Composition: one graph reads what the other writes (paper, section VIII)."""
 
 from __future__ import annotations
 
@@ -52,37 +52,36 @@ def compose(
     An arc of the result has the input label of ``a``'s arc, the output label of ``b``'s arc and
     the sum of their penalties; where one side follows an epsilon alone, the other stands still
     (label ``EPSILON``, penalty 0). Start and final penalties add, arc data of both follow, and
-    only nodes on a path from a start to a final are kept. Of two acceptors with different tables
-    the result is an acceptor in ``a``'s table. Also written ``a @ b``.
+    only nodes on a path from a start to a final are kept. Two acceptors with different tables give
+    an acceptor with ``a``'s table. Also written ``a @ b``.
 
     Args:
         a, b: graphs, or batches of the same length; a single graph goes with each of a batch.
         filter: how epsilons that ``a`` writes and epsilons that ``b`` reads are interleaved.
             ``"sequence"`` (first those of ``a``) and ``"match"`` (together as long as both have
             some) give exactly one path for each pair of paths. ``"trivial"`` gives every
-            interleaving: smaller, right for the least penalty, wrong for sums over paths.
-        symbols: ``"match"`` compares symbols, so that operands may have different tables (one
-            without labels and without a table goes with any); ``"ignore"`` compares labels as
-            integers.
+            interleaving: a smaller graph, right for least penalties, wrong for sums over paths.
+        symbols: ``"match"`` compares symbols, so operands may have different tables (one without
+            labels and without a table goes with any); ``"ignore"`` compares labels as integers.
         suffixes: two endings for keys of arc data that both operands have.
-        failure: the input label (or symbol) of the failure arcs of ``b``; unless given, arcs that
-            read the symbol ``gtn.BACK_OFF`` are failure arcs (but not where symbols are ignored;
-            and of ``a``, they are refused). Such an arc reads nothing and is
+        failure: the input label (or symbol) of the failure arcs of ``b``. By default, arcs that
+            read the symbol ``gtn.BACK_OFF`` are failure arcs, unless symbols are ignored; ``a``
+            may have none. A failure arc reads nothing and is
             followed only where no arc of its node carries the label that ``a`` writes; the label
             is then looked up at its destination, and so on: exact n-gram back-off. Likewise, a
-            string that stops at a node that is not final ends at the first final node on the way
-            of failure arcs. Penalties along the way add. The way and the arc that is found are one
-            arc of the result with several sources in ``b`` (so that reading ``b``'s arc data needs
-            a ``reduce``). What a node has is decided by its arcs alone: an arc of penalty ``inf``,
-            or one that leads nowhere, forbids the label.
+            string that stops at a node that is not final ends at the first final node that failure
+            arcs lead to. Their penalties add. The failure arcs and the arc they lead to become one
+            arc of the result with several sources in ``b``, so reading ``b``'s arc data needs a
+            ``reduce``. An arc of penalty ``inf``, or one that leads nowhere, also counts as an arc
+            of its node: it forbids its label.
         beam, max_active: explore on the fly and follow only what is likely: see
-            :func:`gtn.beam.pruned`. ``a`` must be acyclic then, and what is lost is lost.
+            :func:`gtn.beam.pruned`. ``a`` must then be acyclic, and pruned paths are lost.
 
     Raises:
         SymbolError: a table on one side and none on the other.
         DataError: a key of arc data on both sides, and no suffixes.
         GraphError: batches of different lengths; an unknown filter; a result that is too large;
-            failure arcs that go round, that write something, or two at one node.
+            failure arcs that form a cycle, that write something, or two at one node.
         CyclicGraphError: with a beam, a cycle of ``a`` that lies on a path.
 
     The example of the paper's Fig. 28, a recognition graph and a lexicon:
@@ -135,7 +134,7 @@ def compose(
     relabel = relabelling(a.osymbols, b.isymbols, symbols)
     few = a.num_arcs < b.num_arcs and is_lookup(a.topology, b.topology)
     if relabel is not None and few:
-        # The labels of the few arcs change, in the place of those of the many.
+        # Relabel the few arcs rather than the many.
         topology = a.topology.relabelled(a.ilabels, as_read(a, b, symbols))
         a, relabel = a._with(topology=topology), None
     plan = ComposePlan(
@@ -146,7 +145,7 @@ def compose(
         failure=failure_label(b, failure, symbols),
         acceptor=acceptor,
     )
-    return plan(a, b, suffixes=suffixes, symbols="ignore")  # compared above, where they are to be
+    return plan(a, b, suffixes=suffixes, symbols="ignore")  # symbols were compared above
 
 
 def intersect(
@@ -162,7 +161,7 @@ def intersect(
     The result has ``a``'s labels and tables. Arguments as in :func:`compose`. Also ``a & b``.
 
     Raises:
-        GraphError: an operand is no acceptor, naming the first arc that writes not what it reads.
+        GraphError: an operand is not an acceptor, naming the first arc whose labels differ.
 
     >>> import gtn
     >>> a = gtn.Graph.from_arcs([(0, 1, "x", 1.0), (0, 1, "y", 2.0)], final=1)
@@ -198,18 +197,18 @@ class ComposePlan:
         filter: as in :func:`compose`.
         relabel: ``int32``, entry ``[label + 1]`` is what an input label of ``b`` becomes before
             it is compared: the second result of ``a.osymbols.merge(b.isymbols)``. Or a pair of
-            such labels, increasing (epsilon too), and what each becomes.
+            arrays: labels in increasing order (epsilon too), and what each becomes.
         failure: the input label (of ``b``, before relabelling) of its failure arcs.
-        acceptor: whether both are acceptors of symbols, whose labels ``relabel`` makes the same:
-            the result is an acceptor in ``a``'s table.
+        acceptor: whether both are acceptors of symbols whose labels ``relabel`` makes agree: the
+            result is then an acceptor with ``a``'s table.
 
     Attributes:
         topology: of the result.
         sources: for each operand, the arc behind each arc (-1 where that side stood still); with
-            ``failure``, the arcs of ``b`` behind each arc, as many as there are.
+            ``failure``, all arcs of ``b`` behind each arc.
 
     Raises:
-        GraphError: as :func:`compose`.
+        GraphError: as in :func:`compose`.
 
     >>> import gtn, torch
     >>> a, b = gtn.linear(torch.tensor([[1.0, 2.0]])), gtn.string([1])
@@ -254,7 +253,7 @@ class ComposePlan:
             *rows, too_many = explore(left, right, graphs, mode, _ROOM, most)
             found = columns(*rows)
         if lookup and too_many:
-            # What grows larger is found sooner without the arcs that can not match.
+            # A larger result is found sooner without the arcs that cannot match.
             left, right = operands(a, b, read)
         if too_many and free:
             nodes, arcs, starts, offsets, too_many = match(
@@ -340,11 +339,11 @@ class ComposePlan:
         Args:
             a, b: the graphs.
             suffixes: as in :func:`compose`.
-            symbols: ``"ignore"``: labels are compared as the numbers they are, whatever the tables.
+            symbols: ``"ignore"`` compares labels as integers, whatever the tables.
 
         Raises:
             GraphError: a graph of another topology.
-            SymbolError: different tables, of which the plan had no ``relabel``.
+            SymbolError: different tables, and a plan without ``relabel``.
             DataError: a key of arc data on both sides, and no suffixes.
         """
         for name, graph, planned in (("a", a, self.a), ("b", b, self.b)):
@@ -376,7 +375,7 @@ class ComposePlan:
 
 
 def _same(a: Topology, b: Topology) -> bool:
-    """Whether two topologies are one, or have equal parts (after pickling, say)."""
+    """Return whether two topologies are the same object, or equal (after pickling, say)."""
     return a is b or (
         a.num_nodes == b.num_nodes
         and a.is_batch == b.is_batch

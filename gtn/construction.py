@@ -59,13 +59,13 @@ def from_arrays(
     """Return the graph of arrays of arcs: the fast way to build.
 
     Args:
-        src, dst: nodes, ``[A]``. The numbers are free; ``num_nodes`` defaults to the largest + 1.
-        ilabels, olabels: labels >= 0 or ``EPSILON``; without ``olabels`` an acceptor.
-        penalties: ``[A]``; zero unless given. A tensor stays the tensor it is, anything else is
-            copied into one.
+        src, dst: nodes, ``[A]``, in any order; ``num_nodes`` defaults to the largest + 1.
+        ilabels, olabels: labels >= 0 or ``EPSILON``; without ``olabels``, an acceptor.
+        penalties: ``[A]``; zero unless given. A tensor is used as it is, anything else is copied
+            into one.
         start, final: a node, several, or a mapping from node to penalty.
         start_penalties, final_penalties: tensors, in the order of increasing nodes.
-        symbols: for both sides; or one table a side.
+        symbols: the table of both sides; ``isymbols`` and ``osymbols``: of one each.
         data: arc data by key, one row per arc.
 
     Raises:
@@ -126,20 +126,20 @@ def from_arcs(
 
     Args:
         arcs: ``(src, dst, label)``, ``(src, dst, label, penalty)``,
-            ``(src, dst, ilabel, olabel)`` or ``(src, dst, ilabel, olabel, penalty)``; of four,
-            the last is a penalty if and only if it is a float. Labels are integers >= 0 (of
-            numpy or torch, too) or strings, epsilon is ``None``, ``"ε"`` or ``EPSILON``.
+            ``(src, dst, ilabel, olabel)`` or ``(src, dst, ilabel, olabel, penalty)``; the fourth
+            of four is a penalty if and only if it is a float. Labels are integers >= 0 (also of
+            numpy or torch) or strings; epsilon is ``None``, ``"ε"`` or ``EPSILON``.
         start, final: a node, several, or a mapping from node to penalty.
         penalties: a tensor ``[A]`` instead of numbers in the arcs.
-        symbols, isymbols, osymbols: tables; where labels are strings and no table is given, one
-            is made of the symbols in the order of their first use, common to both sides.
+        symbols, isymbols, osymbols: tables. If labels are strings and no table is given, one table
+            for both sides is made of the symbols, in the order of their first use.
         data: arc data by key, one row per arc.
         dtype: of the penalties (torch's default dtype, unless given).
 
     Raises:
         GraphError: an arc of another form; a node that does not exist; a bad penalty.
-        SymbolError: a symbol that is not in the given table; and, without a table, integer labels
-            beside symbols, or "" and "<eps>", which are epsilon elsewhere.
+        SymbolError: a symbol that is not in the given table; without a table, integer labels
+            beside symbols, or "" or "<eps>", which other tools use for epsilon.
 
     >>> from_arcs([(0, 1, "a", "b", 0.5), (1, 1, "b", None)], final={1: 2.0})
     Graph: 2 nodes, 2 arcs, start 0, final 1 (2)
@@ -201,16 +201,16 @@ def linear(
 
     Args:
         penalties: ``[T, C]``, in nats, with or without gradients; arc ``t * C + c`` has
-            ``penalties[t, c]`` and label c. Of ``[B, T, C]`` a batch of B chains.
+            ``penalties[t, c]`` and label c. ``[B, T, C]`` gives a batch of B chains.
         lengths: how many positions each chain of a batch has, ``[B]``; unless given, all have T.
         symbols: the text of the classes.
-        data: one row per arc, ``[T * C, …]``; of a batch, of the arcs of all its chains. A row for
-            each position, such as its columns of a picture, is repeated for its classes:
+        data: one row per arc, ``[T * C, …]``; for a batch, the arcs of all its chains. Repeat data
+            of positions (such as columns of a picture) for their classes:
             ``columns.repeat_interleave(C, dim=0)``.
 
     Raises:
-        GraphError: no tensor of two or three dimensions; lengths without a batch, not as many as
-            chains, or beyond T.
+        GraphError: not a tensor of two or three dimensions; lengths without a batch, not one per
+            chain, or beyond T.
 
     >>> linear(torch.tensor([[0.5, 1.0], [2.0, 0.0]])).dst
     array([1, 1, 2, 2], dtype=int32)
@@ -275,7 +275,7 @@ def _linears(
 
 
 def empty(*, symbols: SymbolTable | None = None, dtype: torch.dtype | None = None) -> Graph:
-    """Return the graph without nodes: it has no path, its penalty is infinite.
+    """Return the graph without nodes: it has no path, so its penalty is infinite.
 
     >>> empty()
     Graph: 0 nodes, 0 arcs, start none, final none
@@ -289,7 +289,7 @@ def end_penalty(value: Any, owner: str) -> float | None:
     """Return the penalty of a start or final: 0 for true, None for false, or the number itself.
 
     Raises:
-        GraphError: neither, naming the owner; a penalty that needs a gradient.
+        GraphError: another value, or a penalty that needs a gradient; names the owner.
     """
     if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == torch.bool:
         return 0.0 if value else None

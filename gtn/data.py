@@ -107,15 +107,15 @@ class Sources:
 
 
 class JoinedSources(Sequence[Sources]):
-    """The sources of a graph whose operands stand side by side: each arc stems from one of them.
+    """The sources of a graph whose operands stand side by side: each arc comes from one of them.
 
-    A sequence of :class:`Sources`, one for each operand. Each is made when it is asked for: the
-    union of ten thousand words would else keep ten thousand lists, each as long as all its arcs.
+    A sequence of :class:`Sources`, one per operand, each made on demand: otherwise the union of
+    ten thousand words would keep ten thousand lists, each as long as all its arcs.
 
     Args:
-        operand: for each arc the operand that it stems from, -1 for none, ``int32 [A]``.
-        arc: the arc there, -1 for none, ``int32 [A]``.
-        num_operands: how many there are.
+        operand: the operand that each arc comes from, -1 for none, ``int32 [A]``.
+        arc: the arc of that operand, -1 for none, ``int32 [A]``.
+        num_operands: how many operands there are.
 
     >>> import gtn
     >>> both = gtn.union(gtn.string([3]), gtn.string([4, 5]))
@@ -147,7 +147,7 @@ class JoinedSources(Sequence[Sources]):
 
 
 def compose_index(first: Index, then: Index) -> Index:
-    """Return ``first[then]`` in which -1 (nothing) stays -1."""
+    """Return ``first[then]``, where -1 (nothing) stays -1."""
     if len(first) == 0:
         return np.full(len(then), -1, dtype=np.int32)
     composed: Index = np.where(then >= 0, first[then], np.int32(-1))
@@ -179,9 +179,9 @@ class Column:
     """One value per arc: a base table and the row of each arc in it.
 
     Args:
-        base: tensor or array, first dimension = rows. A tensor may need gradients.
+        base: tensor or array; its first dimension is the rows. A tensor may need gradients.
         sources: the row of each arc (-1: none), possibly several per arc.
-        fill: what a missing row reads as; of columns that are joined it must be the same.
+        fill: what a missing row reads as; columns that are joined must have the same fill.
 
     >>> times = Column(np.array([0.0, 0.5, 1.0]), Sources(np.array([2, -1, 0], np.int32)))
     >>> times.values()
@@ -197,7 +197,7 @@ class Column:
             )
         self.base = base
         self.sources = Sources(np.arange(len(base), dtype=np.int32)) if sources is None else sources
-        # A number of numpy or torch is one of Python, so that it can be compared and written.
+        # NumPy and torch scalars become Python numbers, which can be compared and saved.
         self.fill = fill.item() if isinstance(fill, np.number | np.bool_ | torch.Tensor) else fill
 
     def __len__(self) -> int:
@@ -208,17 +208,17 @@ class Column:
         return Column(self.base, self.sources.then(sources), fill=self.fill)
 
     def values(self, reduce: Reduce | None = None) -> Any:
-        """Return the rows of all arcs, ``[A, …]``, of the type of the base.
+        """Return the rows of all arcs, ``[A, …]``, in the type of the base.
 
-        A mean of integers is in torch's default type.
+        The mean of integers has torch's default dtype.
 
         Args:
             reduce: needed where arcs were merged: ``"first"``, ``"sum"``, ``"mean"``, ``"min"``,
                 ``"max"``, or a function of ``(rows [K, …], offsets [A + 1])``.
 
         Raises:
-            DataError: the arcs were merged and no ``reduce`` is given, or one of numbers and the
-                rows are text.
+            DataError: the arcs were merged and no ``reduce`` is given, or rows of text are given
+                one for numbers.
         """
         if self.sources.offsets is None:
             return self._gather(self.sources.index)
@@ -230,7 +230,7 @@ class Column:
         return _reduced(self._gather(self.sources.index), self.sources.offsets, reduce, self.fill)
 
     def rows(self, arcs: Sequence[int] | Index, reduce: Reduce | None = None) -> Any:
-        """Return the rows of a few arcs, ``[len(arcs), …]``; arcs are numbers, -1 for none.
+        """Return the rows of a few arcs, ``[len(arcs), …]``; arc numbers, or -1 for none.
 
         Raises:
             DataError: arcs that are no integers of 32 bits, such as a mask.
@@ -263,7 +263,7 @@ class Column:
 
     @staticmethod
     def concatenate(columns: Sequence[Column | None], lengths: Sequence[int]) -> Column:
-        """Return the columns of several graphs one after the other (``None``: a graph without)."""
+        """Return the concatenated columns of several graphs (``None``: a graph without one)."""
         present = [c for c in columns if c is not None]
         first = present[0]
         bases: list[Table] = []
@@ -353,7 +353,7 @@ def _reduced_array(rows: NDArray[Any], offsets: Index, reduce: str, fill: float)
     result = np.full((len(sizes), *rows.shape[1:]), fill, dtype=rows.dtype)
     if some.any():
         function = {"min": np.minimum, "max": np.maximum}.get(reduce, np.add)
-        # Rows of one arc follow each other, so each run ends where the next begins.
+        # The rows of one arc are contiguous, so each run ends where the next begins.
         result[some] = function.reduceat(rows, offsets[:-1][some], axis=0, dtype=rows.dtype)
         if reduce == "mean":
             result[some] /= sizes[some].reshape(-1, *[1] * (rows.ndim - 1))
@@ -382,7 +382,7 @@ class ArcData(Mapping[str, Any]):
         return self._columns[key]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Return the rows of all arcs, as ``data[key]`` does; the default for an unknown key."""
+        """Return the rows of all arcs, as ``data[key]`` does, or the default for an unknown key."""
         return self[key] if key in self._columns else default
 
     def columns(self) -> dict[str, Column]:
@@ -396,10 +396,10 @@ class ArcData(Mapping[str, Any]):
         return ArcData({key: column.take(sources) for key, column in self._columns.items()})
 
     def merged(self, other: ArcData, suffixes: tuple[str, str] | None) -> ArcData:
-        """Return the data of two operands, on the same arcs.
+        """Return the data of two operands on the same arcs.
 
         Raises:
-            DataError: both have a key and no suffixes, or none that tell them apart, are given.
+            DataError: both have a key, and no suffixes, or none that tell them apart, are given.
         """
         return merged([self, other], suffixes)
 
@@ -429,7 +429,7 @@ class ArcData(Mapping[str, Any]):
 
 
 def merged(parts: Sequence[ArcData], suffixes: Sequence[str] | None) -> ArcData:
-    """Return the data of several operands, on the same arcs: see :meth:`ArcData.merged`."""
+    """Return the data of several operands on the same arcs: see :meth:`ArcData.merged`."""
     keys = [key for part in parts for key in part]
     shared = sorted({key for key in keys if keys.count(key) > 1})
     if len(parts) != len(suffixes) if suffixes is not None else shared:

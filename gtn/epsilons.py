@@ -1,4 +1,4 @@
-"""Removal of epsilons: the same strings and penalties without arcs that say nothing."""
+"""Removal of epsilons: the same strings and penalties without arcs that neither read nor write."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def remove_epsilon(
     """Return the graph without arcs that neither read nor write; penalties of strings stay.
 
     Where epsilon arcs lead from node p to node q, the arcs of q also leave p, with the shortest
-    distance from p to q in front: minus log of the sum over all ways (log), or the least
-    (tropical). Cycles of epsilons are summed exactly. Nodes that only epsilon arcs enter are
-    gone, and so is what lies on no path of finite penalty; others keep their order, and arcs that
-    of their sources. Value and derivatives of any order are exact: the distances are functions of
-    the penalties of the epsilon arcs.
+    distance from p to q added: minus log of the sum over all ways (log), or the least
+    (tropical). Cycles of epsilons are summed exactly. Nodes that only epsilon arcs enter, other
+    than starts, are dropped, and so is what lies on no path of finite penalty. The remaining nodes
+    keep their order; arcs have the order of their sources. Value and derivatives of any order are
+    exact: the distances are functions of the penalties of the epsilon arcs.
 
     An arc of the result has one source, the arc that reads or writes, and its data. Arcs made
-    from different arcs stay apart, also where they are parallel. Linear in the size of the
-    result and of the epsilon arcs reached from each node of it. On a batch, graph by graph.
+    from different arcs stay apart, even if parallel. Linear in the size of the result plus, for
+    each of its nodes, the epsilon arcs reached from it. On a batch, graph by graph.
 
     Args:
-        graph: graph or batch; arcs with one epsilon stay.
+        graph: graph or batch; arcs that read or write something stay.
         semiring: ``"log"`` or ``"tropical"``.
-        max_arcs: how many arcs the result may have, and how many epsilons may be followed: m
-            ends joined to n beginnings by epsilons become m times n arcs.
+        max_arcs: how many arcs the result may have, and how many epsilon arcs may be followed:
+            where epsilons join m ends to n beginnings, m times n arcs arise.
 
     Raises:
         DivergentGraphError: log, and a cycle of epsilons that lies on a path of finite penalty
             has an infinite sum.
         NegativeCycleError: tropical, and such a cycle has a negative penalty.
-        GraphError: a NaN or -inf penalty; another semiring; too many arcs; failure arcs
+        GraphError: a NaN or -inf penalty; an unknown semiring; too many arcs; failure arcs
             beside epsilons.
 
     >>> import gtn
@@ -77,13 +77,13 @@ def without_epsilons(
     is_silent = (t.ilabels == EPSILON) & (t.olabels == EPSILON)
     if not is_silent.any():
         return finite_part(graph)
-    check_reads_none(graph, "the graph")  # it would back off beside the arcs of other nodes
+    check_reads_none(graph, "the graph")  # failure arcs would stand beside arcs of other nodes
     part = finite(graph)
     on_path = part.nodes[t.src] & part.nodes[t.dst] & part.arcs
     silent = np.flatnonzero(is_silent & on_path).astype(np.int32)
     speaking = np.flatnonzero(~is_silent & on_path).astype(np.int32)
     starts = np.flatnonzero(part.nodes[t.starts] & part.starts).astype(np.int32)
-    # Who stays: starts, and what is entered by an arc that says something.
+    # The nodes that stay: starts, and nodes entered by an arc that reads or writes.
     is_root = np.zeros(t.num_nodes, dtype=np.bool_)
     is_root[t.starts[starts]] = is_root[t.dst[speaking]] = True
     roots = np.flatnonzero(is_root).astype(np.int32)
@@ -104,7 +104,7 @@ def without_epsilons(
     root_of = np.repeat(np.arange(len(roots)), np.diff(place_offsets))
     ends = np.flatnonzero(final_of[nodes] >= 0)
     finals = np.flatnonzero(np.bincount(root_of[ends], minlength=len(roots))).astype(np.int32)
-    # One graph of all closures; the ends of each lead to one node more.
+    # One graph of all closures; the ends of each lead to one additional node.
     arcs64, starts64, finals64 = float64_penalties(graph)
     walk = Topology(
         len(nodes) + len(roots),
@@ -164,7 +164,7 @@ def _by_source(t: Topology, arcs: Int32s) -> ArcIndex:
 
 
 def _name_cycle(graph: Graph, silent: Int32s, semiring: Semiring) -> Any:
-    """Raise what is wrong with the cycles of epsilons, with the numbers of the graph."""
+    """Raise the error about the cycles of epsilons, with the numbers of the graph."""
     t = graph.topology
     everywhere = np.arange(t.num_nodes, dtype=np.int32)
     penalties = torch.full((t.num_arcs,), torch.inf, dtype=torch.float64)

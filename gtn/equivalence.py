@@ -1,4 +1,4 @@
-"""Equivalence: whether two graphs are equal, or say the same."""
+"""Equivalence: whether two graphs are equal, or give strings the same penalties."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ __all__ = ["equal", "equivalent", "isomorphic", "random_equivalent"]
 def equal(a: Graph, b: Graph, *, rtol: float = 0.0, atol: float = 0.0) -> bool:
     """Return whether two graphs or batches are equal: nodes, arcs and penalties, in their order.
 
-    Labels are compared as symbols, so that tables may number them differently; a graph with a
-    table differs from one without. Arc data, sources, dtypes and devices do not count.
+    Labels are compared as symbols, so tables may number them differently; a graph with a table
+    differs from one without. Arc data, sources, dtypes and devices do not count.
 
     Args:
         a, b: graphs or batches; a batch differs from a single graph.
@@ -112,28 +112,28 @@ def equivalent(
 ) -> Any:
     """Return whether two graphs give each pair of strings the same penalty.
 
-    Exact where it answers. Acceptors are determinized, pushed and walked side by side (Mohri
+    An answer is exact. Acceptors are determinized, pushed and walked side by side (Mohri
     2009, section 5.5), so those without a deterministic form are refused; cycles of any penalty
-    are fine, as penalties per arc cancel in deterministic graphs. Of functional transducers the
-    inputs are compared so, and the outputs by :func:`gtn.is_functional` of their union. Other
-    transducers are equivalent if they are as acceptors of label pairs; if not, acyclic ones are
-    compared string by string, up to 100,000 strings, and cyclic ones refused: the question is
-    undecidable.
+    are fine, as penalties per arc cancel in deterministic graphs. Functional transducers are
+    compared by their inputs in this way, and by :func:`gtn.is_functional` of their union for the
+    outputs. Other transducers: acyclic ones are compared string by string, up to 100,000 strings;
+    cyclic ones are equivalent if they are as acceptors of label pairs, and refused if not, since
+    the question is undecidable.
 
     Args:
         a, b: graphs, or batches of the same length; a single graph goes with each of a batch.
             Symbols are compared where both have tables.
         semiring: ``"log"``: all paths of a string count; ``"tropical"``: the least.
-        atol: how far apart pushed penalties may be, in nats (of penalties above 1, relative to
-            them); unless given, 1e-6 for penalties in float64 and 1e-3 for float32.
+        atol: how far apart pushed penalties may be, in nats (relative for penalties above 1);
+            unless given, 1e-6 for penalties in float64 and 1e-3 for float32.
         max_nodes: how many nodes a deterministic form may have.
 
     Returns:
         bool; for batches, ``bool [B]``.
 
     Raises:
-        GraphError: cannot be decided, :func:`random_equivalent` is for these; a NaN or -inf
-            penalty; another semiring.
+        GraphError: it cannot be decided (use :func:`random_equivalent`); a NaN or -inf penalty; an
+            unknown semiring.
         SymbolError: a table on one side and none on the other.
 
     >>> import gtn
@@ -168,23 +168,24 @@ def random_equivalent(
 ) -> Any:
     """Return whether two graphs give the same penalty to the strings of random paths.
 
-    False is certain, True is not. ``n`` paths of each graph are drawn, at every node each arc and
-    the end alike, whatever their penalties; what the graphs give to their pairs of strings is
-    computed by composition. For any graphs, with cycles too.
+    False is certain, True is not. ``n`` paths of each graph are drawn, choosing at each node about
+    uniformly between its arcs and ending, whatever their penalties; composition gives the
+    penalties of their pairs of strings in both graphs. For any graphs, also with cycles.
 
     Args:
         a, b, semiring: as in :func:`equivalent`.
         n: how many paths of each graph are drawn.
         generator: source of randomness on the CPU; None: torch's own.
-        atol: how far apart penalties may be, in nats (of penalties above 1, relative to them);
-            unless given, 1e-6 for penalties in float64 and 1e-3 for float32.
+        atol: how far apart penalties may be, in nats (relative for penalties above 1); unless
+            given, 1e-6 for penalties in float64 and 1e-3 for float32.
 
     Returns:
         bool; for batches, ``bool [B]``.
 
     Raises:
-        GraphError: a NaN or -inf penalty; another semiring.
-        DivergentGraphError, NegativeCycleError: a string has no penalty, round cycles of epsilons.
+        GraphError: a NaN or -inf penalty; an unknown semiring.
+        DivergentGraphError, NegativeCycleError: a string has no penalty, because of a cycle of
+            epsilons.
         SymbolError: a table on one side and none on the other.
 
     >>> import gtn
@@ -260,8 +261,8 @@ def _equivalent(a: Graph, b: Graph, semiring: Semiring, atol: float, max_nodes: 
 def _pushed(a: Graph, b: Graph, semiring: Semiring) -> tuple[Graph, Graph]:
     """Push two deterministic graphs to their starts.
 
-    Where there are cycles all arcs first get more penalty, so that sums converge. A string of n
-    symbols gets n times as much in both, so that this changes nothing in the answer.
+    If there are cycles, all arcs first get more penalty, so that sums converge. A string of n
+    symbols gets n times as much in both graphs, so the answer does not change.
     """
     more = 0.0
     if not (a.topology.is_acyclic and b.topology.is_acyclic):
@@ -280,7 +281,7 @@ def _pushed(a: Graph, b: Graph, semiring: Semiring) -> tuple[Graph, Graph]:
 
 
 def _same_walk(a: Graph, b: Graph, atol: float) -> bool:
-    """Whether two connected, pushed, deterministic graphs are alike wherever one string leads."""
+    """Return whether two connected, pushed, deterministic graphs agree wherever a string leads."""
     if a.num_nodes == 0 or b.num_nodes == 0:
         return a.num_nodes == b.num_nodes
     # Label pairs as single labels of acceptors.
@@ -300,7 +301,7 @@ def _same_walk(a: Graph, b: Graph, atol: float) -> bool:
         node[pairs.starts] = g.starts
         node[pairs.dst] = g.dst[sources.index]
         nodes.append(node)
-    # At each pair of nodes the same labels, so that nothing was left out, penalties and ends.
+    # Each pair of nodes must agree in labels (then nothing was left out), penalties and ends.
     degree = np.bincount(pairs.src, minlength=pairs.num_nodes)
     for g, node in zip((a, b), nodes):
         if not np.array_equal(np.bincount(g.src, minlength=g.num_nodes)[node], degree):
@@ -317,7 +318,7 @@ def _same_walk(a: Graph, b: Graph, atol: float) -> bool:
 
 
 def _near(p: torch.Tensor, q: torch.Tensor, atol: float) -> bool:
-    """Whether penalties are equal within a tolerance, of those above 1 relative to them."""
+    """Return whether penalties are equal within a tolerance, relative for those above 1."""
     within = (p - q).abs() <= atol * torch.maximum(p.abs(), q.abs()).clamp_min(1)
     return bool(((p == q) | (within & p.isfinite() & q.isfinite())).all())
 

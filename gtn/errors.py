@@ -1,4 +1,4 @@
-"""What can be wrong with a graph, as exceptions that say where and what would be right."""
+"""Exceptions: each says what is wrong with a graph, where, and what would be right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 
 
 class GraphError(ValueError):
-    """A graph, or what was asked of it, is wrong: the message names the arc, node or label."""
+    """A graph, or an argument, is wrong; the message names the arc, node or label."""
 
 
 class CyclicGraphError(GraphError):
@@ -30,11 +30,11 @@ class NegativeCycleError(CyclicGraphError):
 
 
 class DivergentGraphError(CyclicGraphError):
-    """The sum over all paths is infinite: going round some cycles does not lose enough mass."""
+    """The sum over all paths is infinite: some cycles lose too little mass per round."""
 
 
 class SymbolError(GraphError):
-    """A label has no symbol, a symbol has no label, or a table meets a graph without one."""
+    """A label has no symbol, a symbol no label, or only one of two graphs has a table."""
 
 
 class DataError(GraphError):
@@ -56,7 +56,7 @@ def bad_penalty(what: str, value: float) -> GraphError:
 
 
 def counted(count: int, what: str) -> str:
-    """Return how many there are of something, whose plural takes an s.
+    """Return a count with its noun, whose plural takes an s.
 
     >>> counted(1, "arc"), counted(2, "arc"), counted(0, "arc")
     ('1 arc', '2 arcs', '0 arcs')

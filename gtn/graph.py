@@ -24,15 +24,15 @@ _NO_DATA = ArcData()
 class Graph:
     """A weighted transducer whose penalties are an ordinary tensor; immutable.
 
-    A path starts at a start node, ends at a final node, reads the input labels and writes the
-    output labels of its arcs, and has the sum of its arcs' penalties as its penalty, with the
-    penalties of its start and its end added. Penalties are in nats, lower is better: minus the
-    logarithm of an unnormalised probability. ``+inf`` forbids an arc.
+    A path goes from a start node to a final node; it reads the input labels and writes the output
+    labels of its arcs. Its penalty is the sum of its arcs' penalties plus the penalties of its
+    start and its final. Penalties are in nats, lower is better: minus the logarithm of an
+    unnormalised probability. ``+inf`` forbids an arc.
 
     Most graphs come from :meth:`from_arcs`, :meth:`from_arrays`, ``gtn.linear`` or
     ``gtn.string``; the constructor takes the parts as they are.
-    The arrays of its structure cannot be written to: ``torch.tensor(g.src)`` copies one, where
-    ``torch.from_numpy(g.src)`` and ``tensor[g.src]`` would make torch warn.
+    The arrays of its structure are read-only. ``torch.tensor(g.src)`` copies one;
+    ``torch.from_numpy(g.src)`` and ``tensor[g.src]`` make torch warn.
 
     Args:
         topology: nodes, arcs, labels, starts, finals.
@@ -203,7 +203,7 @@ class Graph:
     ) -> Self:
         """Return the graph with other penalties ``[A]``; the topology is shared.
 
-        Start and final penalties stay unless they are given, in the type and on the device of
+        Start and final penalties that are not given stay, converted to the dtype and device of
         the new penalties.
 
         Raises:
@@ -265,7 +265,7 @@ class Graph:
         """Return the graph with its penalties moved or converted, as ``torch.Tensor.to`` does.
 
         Raises:
-            GraphError: another type than float32 and float64, which would round penalties away.
+            GraphError: a dtype other than float32 and float64, which would round penalties away.
         """
         moved = self._with_tensors(lambda tensor: tensor.to(*args, **options))
         _check_dtype(moved.penalties, "penalties")
@@ -321,7 +321,7 @@ class Graph:
         return concat(self, other)
 
     def closure(self, **options: Any) -> Graph:
-        """Return the closure: paths one after the other, with the options of ``gtn.closure``."""
+        """Return the closure, paths repeated in sequence; options as for ``gtn.closure``."""
         from gtn.rational import closure
 
         return closure(self, **options)
@@ -334,7 +334,7 @@ class Graph:
     def __delattr__(self, name: str) -> None:
         raise AttributeError("a graph does not change")
 
-    if not TYPE_CHECKING:  # to which this would say that graphs have all names
+    if not TYPE_CHECKING:  # or type checkers would take any name for an attribute
 
         def __getattr__(self, name: str) -> Any:
             kind = type(self).__name__
@@ -402,7 +402,7 @@ def _nodes_text(nodes: NDArray[np.int32], penalties: torch.Tensor) -> str:
 
 
 def check_graph(*graphs: Any) -> None:
-    """Raise ``GraphError`` for the first that is no graph, saying how it becomes one."""
+    """Raise ``GraphError`` for the first that is not a graph, saying how to make one of it."""
     others = [graph for graph in graphs if not isinstance(graph, Graph)]
     if not others:
         return
@@ -421,7 +421,7 @@ def check_penalties(
 ) -> None:
     """Check a tensor of penalties: a floating tensor ``[count]`` without NaN or -inf.
 
-    Of the type and on the device of ``like``, if that is given.
+    It must have the dtype and device of ``like``, if that is given.
 
     Raises:
         GraphError: naming the first arc (or start or final, as ``what`` says) that is wrong.
@@ -438,7 +438,7 @@ def check_penalties(
             f"{like.dtype} on {like.device}; convert one, as with tensor.to(…)"
         )
     values = penalties.detach()
-    if count and not values.min() > -torch.inf:  # so is NaN
+    if count and not values.min() > -torch.inf:  # true of NaN, too
         first = int((~(values > -torch.inf)).nonzero()[0])
         raise bad_penalty(f"{what} {first} has penalty", values[first].item())
 

@@ -51,18 +51,18 @@ class Components(NamedTuple):
 def frozen(array: Any) -> Any:
     """Return the array, made read-only.
 
-    Everything a topology holds is read-only, the indexes too: nothing goes stale, and a kernel
-    is compiled for one kind of array only.
+    Everything a topology holds is read-only, indexes included: nothing goes stale, and kernels
+    are compiled for one kind of array only.
     """
     array.setflags(write=False)
     return array
 
 
 def integers(values: ArrayLike, name: str, check: bool = True) -> Int32s:
-    """Return a frozen copy of a row of whole numbers; unchecked, the array itself, frozen.
+    """Return a frozen copy of a row of integers; unchecked, the array itself, frozen.
 
     Raises:
-        GraphError: anything but a row of whole numbers of 32 bits.
+        GraphError: anything but a one-dimensional array of integers that fit 32 bits.
     """
     if not check:
         own: Int32s = frozen(np.ascontiguousarray(values, dtype=np.int32))
@@ -117,7 +117,7 @@ def check_offsets(node_offsets: Int32s, nodes: int, arc_offsets: Int32s, arcs: i
 
 
 def grouped(keys: Int32s, groups: int, order: Int32s | None = None) -> ArcIndex:
-    """Return the members of ``order`` (None: all numbers) grouped by their keys, in its order."""
+    """Return the members of ``order`` (None: all) grouped by key, in the order they have there."""
     if order is None:
         order = frozen(np.arange(len(keys), dtype=np.int32))
     offsets, arcs = group_by(keys, groups, order)
@@ -125,9 +125,9 @@ def grouped(keys: Int32s, groups: int, order: Int32s | None = None) -> ArcIndex:
 
 
 def numbered(keys: NDArray[Any]) -> tuple[NDArray[Any], Int32s]:
-    """Return the different keys, whole numbers >= 0, in order; and for each key which it is.
+    """Return the distinct keys, integers >= 0, in order, and the position of each key among them.
 
-    Linear where there are no large gaps between the keys, otherwise they are sorted.
+    Linear if there are no large gaps between the keys; otherwise they are sorted.
     """
     top = int(keys.max(initial=-1)) + 1
     if top > 4 * len(keys) + 1024:

@@ -1,4 +1,4 @@
-"""Optimization: connecting and sorting nodes; the paths stay, with their penalties."""
+"""Optimization: connect and sort nodes, keeping all paths and their penalties."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Mask = NDArray[np.bool_]
 
 
 def connect(graph: Graph) -> Graph:
-    """Return the graph without the nodes and arcs that no path from start to final goes through.
+    """Return the graph without the nodes and arcs that lie on no path from start to final.
 
-    Nodes and arcs keep their order. An arc counts whatever its penalty, infinity included. Beside
-    a failure arc (``gtn.BACK_OFF``) an arc that leads nowhere forbids its label, and stays. On a
-    batch, graph by graph. O(N + A).
+    Nodes and arcs keep their order. Arcs of any penalty count, infinity included. At a node with
+    a failure arc (``gtn.BACK_OFF``), an arc that leads nowhere forbids its label, so it stays. On
+    a batch, graph by graph. O(N + A).
 
     Raises:
-        GraphError: failure arcs that cannot be followed, such as two of one node, naming them.
+        GraphError: failure arcs that cannot be followed, such as two at one node; names them.
 
     >>> import gtn
     >>> connect(gtn.Graph.from_arcs([(0, 1, 7), (0, 2, 8), (3, 2, 9)], final=2))
@@ -59,7 +59,7 @@ class Finite(NamedTuple):
 
 
 def finite(graph: Graph) -> Finite:
-    """Return what of a graph has a finite penalty, and the nodes on paths of it: O(N + A)."""
+    """Return which arcs and ends have finite penalties, and which nodes lie on paths of them."""
     arcs, starts, finals = (
         as_mask(penalties.detach() != torch.inf)
         for penalties in (graph.penalties, graph.start_penalties, graph.final_penalties)
@@ -76,7 +76,7 @@ def _part(graph: Graph, part: Finite) -> tuple[Graph, Int32s]:
     t, kept = graph.topology, part.nodes
     label = failure_label(graph, None)
     stays = part.arcs
-    if label is not None:  # what leads nowhere, or is forbidden, keeps its label from backing off
+    if label is not None:  # arcs that lead nowhere or are forbidden still forbid their labels
         forbids = (kept & (FailureArcs.of(t, label).arcs >= 0))[t.src]
         kept, stays = kept.copy(), stays | forbids
         kept[t.dst[forbids]] = True
@@ -103,8 +103,8 @@ def _part(graph: Graph, part: Finite) -> tuple[Graph, Int32s]:
 def topsort(graph: Graph) -> Graph:
     """Return the graph with its nodes renumbered so that every arc goes to a larger number.
 
-    Nodes keep their numbers where every arc does so already. Arcs are sorted by their source
-    node; those of one node keep their order. On a batch, graph by graph. O(N + A).
+    Nodes keep their numbers if every arc does so already. Arcs are sorted by source node; those of
+    one node keep their order. On a batch, graph by graph. O(N + A).
 
     Raises:
         CyclicGraphError: naming the nodes of a cycle.

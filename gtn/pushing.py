@@ -1,4 +1,4 @@
-"""Pushing: penalties move along the paths towards their start or their end."""
+"""Pushing: move penalties along paths, towards the start or the end."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ End = Literal["start", "final"]
 
 
 def push(graph: Graph, to: End = "start", *, semiring: Semiring = "log") -> Graph:
-    """Return the graph with penalties moved towards the start or the end; those of paths stay.
+    """Return the graph with penalties moved towards the start or the end; paths keep theirs.
 
     With V(n) the shortest distance from node n to the end, an arc from n to m of penalty p gets
     ``p + V(m) - V(n)``, a final ``p - V(n)`` and a start ``p + V(n)`` (Mohri 2009, weight pushing).
-    Then what leaves a node, and its final penalty, sum to penalty 0: in the log semiring they
-    are probabilities, in the tropical one the best has penalty 0. All that a graph of one start
-    says in total stands at its start. To the end, the same for the reversed graph.
+    Then the arcs that leave a node and its final penalty sum to penalty 0: in the log semiring
+    their exp(-penalty) are probabilities, in the tropical one the best of them has penalty 0. With
+    one start, its penalty is the sum over all paths. ``to="final"`` does this on the reversed
+    graph.
 
-    Value and derivatives of any order are exact, as the distances are functions of the
-    penalties. Nodes and arcs stay; what lies on no path of finite penalty gets penalty inf. On a
-    batch, graph by graph. Complexity as of :func:`gtn.shortest_distance`.
+    Value and derivatives of any order are exact: the distances are functions of the penalties.
+    Nodes and arcs stay; what lies on no path of finite penalty gets penalty inf. On a batch, graph
+    by graph. Complexity as for :func:`gtn.shortest_distance`.
 
     Args:
         graph: graph or batch, with cycles too.
@@ -37,8 +38,8 @@ def push(graph: Graph, to: End = "start", *, semiring: Semiring = "log") -> Grap
         semiring: ``"log"`` or ``"tropical"``.
 
     Raises:
-        DivergentGraphError, NegativeCycleError, GraphError: as :func:`gtn.shortest_distance`, of
-            cycles that lie on a path.
+        DivergentGraphError, NegativeCycleError, GraphError: as :func:`gtn.shortest_distance`, but
+            only cycles on a path matter.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (1, 2, 8, 3.0), (1, 2, 9, 2.0)], final=2)

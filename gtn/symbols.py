@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 EPSILON = -1
-"""The label that consumes nothing: null in the paper's words (section VIII)."""
+"""The label that consumes nothing; the paper calls it null (section VIII)."""
 
 EPSILON_TEXT = "ε"
-"""How epsilon is shown, whatever the symbol table."""
+"""How epsilon is shown, with any symbol table."""
 
 BACK_OFF = "<backoff>"
-"""The symbol of failure arcs, which compositions follow where nothing else fits."""
+"""The symbol of failure arcs, which compositions follow where no other arc matches."""
 
 _WRITTEN_ELSEWHERE = ("", "<eps>", "<epsilon>")
 """How pynini and OpenFst write epsilon."""
@@ -47,11 +47,11 @@ class SymbolTable:
     """An immutable one-to-one map between labels (integers >= 0) and symbols (strings).
 
     Args:
-        symbols: the symbols of labels 0, 1, 2 … in this order (a string counts as a sequence of
+        symbols: the symbols of labels 0, 1, 2 … in this order (a string is a sequence of
             characters), or a mapping from label to symbol.
 
     Raises:
-        SymbolError: a symbol twice, the text of epsilon, or a label that is none.
+        SymbolError: a symbol twice, the text of epsilon, or an invalid label.
 
     >>> digits = SymbolTable("0123456789")
     >>> digits.label("7"), digits.symbol(7), digits.symbol(-1)
@@ -123,12 +123,12 @@ class SymbolTable:
 
     @property
     def labels(self) -> Sequence[int]:
-        """The labels, in the order in which they were given."""
+        """The labels, in the order given."""
         return list(self._symbol_of)
 
     @property
     def largest(self) -> int:
-        """The largest label; -1 where there is none."""
+        """The largest label; -1 if there is none."""
         return self._largest
 
     def known(self, labels: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -143,10 +143,10 @@ class SymbolTable:
         return within & np.isin(labels, [EPSILON, *self._symbol_of])
 
     def merge(self, other: SymbolTable) -> tuple[SymbolTable, NDArray[np.int32]]:
-        """Return a table with the symbols of both, and what becomes of the other's labels.
+        """Return a table with the symbols of both, and the new labels of the other's symbols.
 
-        The own labels stay. The second result is ``int32 [max label of other + 2]``; its entry
-        ``[label + 1]`` is the new label, so that epsilon (-1) maps to itself and labels without
+        This table's labels stay. The second result is ``int32 [max label of other + 2]``; its entry
+        ``[label + 1]`` is the new label. So epsilon (-1) maps to itself, and labels without
         a symbol map to -2, which matches nothing.
 
         >>> table, relabel = SymbolTable("ab").merge(SymbolTable("bc"))
@@ -164,9 +164,9 @@ class SymbolTable:
         return SymbolTable(self._symbol_of | dict(zip(new.tolist(), symbols)))
 
     def relabelling(self, other: SymbolTable) -> NDArray[np.int32]:
-        """Return what becomes of the other's labels, as an array as long as its largest label.
+        """Return the new labels of the other's symbols: the second result of :meth:`merge`.
 
-        The second result of :meth:`merge`, without the table.
+        Memory grows with the other's largest label.
         """
         if self == other:
             return np.arange(-1, other.largest + 1, dtype=np.int32)
@@ -177,21 +177,21 @@ class SymbolTable:
         return relabel
 
     def changes(self, other: SymbolTable) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """Return the other's labels, and what becomes of each in the merged table: O(other)."""
+        """Return the other's labels, and the new label of each in the merged table: O(other)."""
         return _changes(self._symbol_of, self._label_of, self._largest, other)
 
     def relabelled(self, other: SymbolTable, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Return what becomes of labels of another table (or epsilon) in the merged table.
+        """Return the new labels, in the merged table, of labels of another table (or epsilon).
 
-        Memory is that of the labels and the table, however large the labels are.
+        Memory is proportional to the labels and the table, however large the labels are.
         """
         if self == other:
             return labels
         return _changed(labels, *self.changes(other))
 
     def __getitem__(self, key: object) -> NoReturn:
-        # Both ways would be known by the type; but in a table of digits, 3 and "3" are easily
-        # taken for each other, and neither is an error.
+        # The type of the key would tell which is meant; but in a table of digits, 3 and "3" are
+        # easily confused, and neither would raise.
         raise TypeError(
             f"a symbol table is not subscripted, here with {key!r}: table.label('a') is the label "
             "of a symbol, table.symbol(3) the symbol of a label"
@@ -288,10 +288,10 @@ def _changed(
 
 
 def check_new(symbol: str, where: str) -> None:
-    """Check that a symbol that is to be added to a table is not meant as epsilon.
+    """Check that a symbol about to be added to a table is not meant as epsilon.
 
     Raises:
-        SymbolError: it is how others write epsilon. A table that is given may have it.
+        SymbolError: other tools write epsilon so. Only a table that the user gives may have it.
     """
     if symbol in _WRITTEN_ELSEWHERE:
         raise SymbolError(
@@ -301,10 +301,10 @@ def check_new(symbol: str, where: str) -> None:
 
 
 def count_classes(table: SymbolTable, none: Collection[int | str | None] = (BACK_OFF,)) -> int:
-    """Return how many classes frames have that are in the labels of a table: O(1).
+    """Return how many classes the emissions have whose labels a table names: O(1).
 
-    One more than the largest label; if ``none``, symbols or labels that are no class, has that,
-    than the next smaller one, O(labels).
+    One more than the largest label, not counting labels and symbols of ``none``, which are no
+    classes; O(labels) if the largest is one of these.
 
     >>> count_classes(SymbolTable("ab")), count_classes(SymbolTable(["a", "b", BACK_OFF]))
     (2, 2)
@@ -316,7 +316,7 @@ def count_classes(table: SymbolTable, none: Collection[int | str | None] = (BACK
 
 
 def letter_labels(table: SymbolTable) -> NDArray[np.int32]:
-    """Return the labels of which strings are made, increasing: all of a table but ``BACK_OFF``.
+    """Return the labels that strings are made of, increasing: all of a table but ``BACK_OFF``.
 
     >>> letter_labels(SymbolTable(["a", BACK_OFF, "b"]))
     array([0, 2], dtype=int32)
@@ -326,7 +326,7 @@ def letter_labels(table: SymbolTable) -> NDArray[np.int32]:
 
 
 def visible(text: str, longest: int | None = None) -> str:
-    """Return a symbol as text that can be seen and written: blanks, controls, overlong symbols.
+    """Return a symbol as visible text: blanks and control characters shown, long ones cut.
 
     >>> visible(" "), visible("a\\tb"), visible(""), visible("abcd", 3)
     ('␣', 'a\\\\tb', '""', 'ab…')

@@ -33,14 +33,14 @@ def string(
     symbols: SymbolTable | None = None,
     dtype: torch.dtype | None = None,
 ) -> Graph:
-    """Return the acceptor of one string, with penalty 0 (the path selector's other operand).
+    """Return the acceptor of one string, with penalty 0 (for the paper's path selector).
 
     Args:
-        labels: a text, symbols, or integer labels (a tensor of them, too).
+        labels: a text, a sequence of symbols, or integer labels (also as a tensor).
         symbols: their table; made of the symbols themselves if none is given.
 
     Raises:
-        GraphError: what is no string, or no label.
+        GraphError: not a string, or an item that is not a label.
         SymbolError: a symbol that is not in the given table.
 
     >>> string("34").isymbols
@@ -80,16 +80,16 @@ def strings(
 ) -> GraphBatch:
     """Return the batch of the acceptors of many strings, each as :func:`string` makes it.
 
-    O(length of all), without a graph for each on the way. ``None`` stands for no string at all:
-    its graph is empty.
+    O(total length), without making a graph per string. ``None`` stands for no string at all: its
+    graph is empty.
 
     Args:
         labels: the strings.
         symbols: their table; made of all their symbols if none is given.
 
     Raises:
-        GraphError: no string, or one text in the place of several; what is no label, naming the
-            string.
+        GraphError: no strings, or one text instead of several; an item that is not a label, naming
+            the string.
         SymbolError: a symbol that is not in the given table.
 
     >>> batch = strings(["34", "", None], symbols=SymbolTable("0123456789"))
@@ -117,7 +117,7 @@ def strings(
     exists = np.array([row is not None for row in each], dtype=np.bool_)
     node_offsets = np.concatenate(([0], np.cumsum(np.where(exists, lengths + 1, 0))))
     arc_offsets = np.concatenate(([0], np.cumsum(lengths)))
-    # An arc's number plus the number of strings before its own is its source.
+    # The source of an arc is its number plus the number of strings before its own.
     src = np.arange(len(numbers)) + np.repeat(node_offsets[:-1] - arc_offsets[:-1], lengths)
     topology = Topology(
         int(node_offsets[-1]),
@@ -205,7 +205,7 @@ def _labels(items: Row, symbols: SymbolTable | None) -> NDArray[Any]:
 
 
 def _items(labels: Any) -> Row:
-    # Of an array of another type, such as a masked one, each label is looked at.
+    # In arrays of other types, such as masked ones, each label is checked by itself.
     if type(labels) is np.ndarray and labels.ndim == 1 and labels.dtype.kind == "i":
         return labels
     items = labels.tolist() if isinstance(labels, torch.Tensor) else labels
@@ -218,9 +218,9 @@ def _items(labels: Any) -> Row:
 
 
 def check_text(text: str) -> None:
-    """Raise ``GraphError`` for a text with the character that epsilon is shown as.
+    """Raise ``GraphError`` for a text that contains the character that epsilon is shown as.
 
-    It would be lost: no symbol is written like that. A list of symbols may have an epsilon.
+    It would be lost, since it is no symbol. A list of symbols may have an epsilon.
     """
     if EPSILON_TEXT in text:
         raise GraphError(
@@ -236,7 +236,7 @@ def _short(text: str) -> str:
 
 
 def words_hint(text: Any, table: SymbolTable | None) -> str:
-    """Return what to do about a text whose letters are not in a table, where its words are.
+    """Return what to do about a text whose letters are not in a table, but whose words are.
 
     >>> words_hint("the cat", SymbolTable(["cat", "the"]))
     "; a text is taken letter by letter, a list of words is ['the', 'cat']"
@@ -251,7 +251,7 @@ def words_hint(text: Any, table: SymbolTable | None) -> str:
 
 
 def _named(b: int, read: Callable[[int, Any], Item], row: Row) -> list[Item]:
-    """Return what is read of the items of string b, which an error names."""
+    """Read each item of string b; errors name the string."""
     try:
         return [read(i, item) for i, item in enumerate(row)]
     except GraphError as error:

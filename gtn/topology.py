@@ -56,12 +56,12 @@ def check_labels(labels: Int32s, name: str) -> None:
 class Topology:
     """Nodes, arcs and labels of one graph or of a batch of graphs; immutable.
 
-    A batch is one disjoint graph: the nodes of graph i are ``node_offsets[i]`` up to
-    ``node_offsets[i + 1]``, its arcs ``arc_offsets[i]`` up to ``arc_offsets[i + 1]``. A single
-    graph is a batch of one for every algorithm.
+    A batch is one disjoint graph: the nodes of graph i are ``node_offsets[i]`` to
+    ``node_offsets[i + 1] - 1``, its arcs ``arc_offsets[i]`` to ``arc_offsets[i + 1] - 1``. To every
+    algorithm a single graph is a batch of one.
 
     Each index (arcs by source, by destination, by label; topological order; reachability) is
-    computed once, when first asked for, and never stale, because nothing changes. Pickling and
+    computed once, when first needed, and is never stale, because nothing changes. Pickling and
     copying drop the indexes.
 
     Args:
@@ -70,9 +70,9 @@ class Topology:
         ilabels, olabels: labels >= 0, or ``EPSILON``; ``[A]``. ``olabels=None``: an acceptor.
         starts, finals: node numbers, strictly increasing, ``[S]`` and ``[F]``.
         node_offsets, arc_offsets: ``[B + 1]``, for a batch.
-        is_batch: whether it is a batch, which it is where offsets are given unless this says no.
+        is_batch: whether it is a batch; by default, if offsets are given.
         check: whether to check all of it; operations of the library know that theirs is right.
-        known: values of properties that need not be looked for, as ``has_input_epsilons``.
+        known: values of properties that are known already, such as ``has_input_epsilons``.
 
     Raises:
         GraphError: naming the first arc or node that is wrong.
@@ -266,7 +266,7 @@ class Topology:
 
     @cached_property
     def is_ascending(self) -> bool:
-        """Whether every arc leads to a node of a larger number, as those of products mostly do."""
+        """Whether every arc leads to a node with a larger number, as is usual in products."""
         return bool((self.src < self.dst).all())
 
     @cached_property
@@ -283,7 +283,7 @@ class Topology:
 
     @property
     def order_of_acyclic(self) -> Int32s:
-        """A topological order of the nodes of those graphs of the batch that have no cycle."""
+        """A topological order of the nodes of the graphs in the batch that have no cycle."""
         order = self._kahn[0][: self._kahn[1]]
         graphs = self.graph_of_nodes(order)
         ordered = np.bincount(graphs, minlength=self.batch_size)
@@ -318,19 +318,19 @@ class Topology:
         return f"nodes {' -> '.join([*nodes, back])} (arcs {named}){where}"
 
     def describe_graph(self, node: int) -> str:
-        """Return which graph of a batch a node is in, for the end of a message, or nothing."""
+        """Return the end of a message that says which graph of a batch a node is in, or ""."""
         graph = int(self.graph_of_nodes(np.array([node], dtype=np.int32))[0])
         return f" in graph {graph} of the batch" if self.is_batch else ""
 
     @cached_property
     def components(self) -> Components:
-        """Strongly connected components in topological order, every node in one."""
+        """Strongly connected components in topological order; every node is in one."""
         found = strong_components(self.num_nodes, self.starts, self.dst, *self.outgoing)
         return Components(*(frozen(array) for array in found))
 
     @cached_property
     def reversed(self) -> Topology:
-        """The same with every arc turned round: starts are finals; arcs keep their numbers."""
+        """The topology with every arc reversed and starts as finals; arcs keep their numbers."""
         turned = self._rebuilt(
             self.dst, self.src, self.ilabels, self.olabels, self.finals, self.starts
         )
@@ -361,7 +361,7 @@ class Topology:
     def path_order(self) -> Int32s:
         """A topological order of the nodes that matter for paths.
 
-        All nodes if the graph is acyclic; otherwise those between start and final.
+        All nodes if the graph is acyclic; otherwise those on a path from start to final.
 
         Raises:
             CyclicGraphError: naming the nodes of a cycle that lies on a path.
@@ -413,7 +413,7 @@ class Topology:
     def is_deterministic(self) -> bool:
         """Whether there is at most one start and, at every node, one arc per input label.
 
-        A graph with an input epsilon is not deterministic. In a batch, every graph is asked.
+        A graph with an input epsilon is not deterministic. A batch is if all its graphs are.
         """
         starts = np.bincount(self.graph_of_nodes(self.starts), minlength=self.batch_size)
         if self.has_input_epsilons or (starts > 1).any():
@@ -422,10 +422,10 @@ class Topology:
         src, labels = self.src[arcs], self.ilabels[arcs]
         return not bool(((src[1:] == src[:-1]) & (labels[1:] == labels[:-1])).any())
 
-    # -- what others make of it ---------------------------------------------------------------
+    # -- what other modules derive from it ----------------------------------------------------
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """Return what another module makes of the topology, made at the first call for a key."""
+        """Return what another module derives from the topology, made at the first call per key."""
         if key not in self._made:
             self._made[key] = make()
         made: Made = self._made[key]
@@ -447,13 +447,14 @@ class Topology:
         return self._rebuilt(self.src, self.dst, self.ilabels, self.olabels, *ends)
 
     def labels_of(self, arcs: Int32s | slice) -> tuple[Int32s, Int32s | None]:
-        """Return the labels of some arcs, as a new topology takes them (of an acceptor, one)."""
+        """Return the input and output labels of some arcs, as the constructor takes them."""
         return self.ilabels[arcs], None if self.is_acceptor else self.olabels[arcs]
 
     def only(self, arcs: Mask, starts: Mask, finals: Mask) -> Topology:
         """Return all nodes with some of the arcs, starts and finals: masks ``[A], [S], [F]``.
 
-        For questions about paths: it is one graph, whose arcs have other numbers, and no output.
+        For questions about paths: one graph without outputs, its arcs numbered anew (unless all
+        stay: then this topology).
         """
         if arcs.all() and starts.all() and finals.all():
             return self

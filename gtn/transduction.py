@@ -42,12 +42,12 @@ def expand(
 
     Args:
         g: a graph or a batch.
-        penalties: ``[A, C]``, in nats: what a network says to the A arcs.
+        penalties: ``[A, C]``, in nats, as a network gives them for the A arcs.
         symbols: the text of the classes.
         labels: of the classes, ``[C]``; 0, 1, 2 … unless given.
 
     Raises:
-        GraphError: a wrong shape; labels that are no integers; a penalty that is NaN or -inf.
+        GraphError: a wrong shape; labels that are not integers; a penalty that is NaN or -inf.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 0, 0.5), (1, 2, 0, 0.25)], final=2)
@@ -111,7 +111,7 @@ def _check_rows(penalties: torch.Tensor, classes: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class ArcTable:
-    """One side of P arc pairs, as ``fprop`` of :func:`transduce` gets it.
+    """One side of P pairs of arcs, as :func:`transduce` passes it to ``fprop``.
 
     Attributes:
         ilabels, olabels: ``int32 [P]``, ``EPSILON`` where this side stood still.
@@ -141,21 +141,21 @@ def transduce(
     filter: str = "sequence",
     suffixes: tuple[str, str] | None = None,
 ) -> Graph:
-    """Return the composition of two graphs whose arcs pair up, and cost, as functions say.
+    """Return the composition of two graphs, with your functions to match arcs and set penalties.
 
-    The paper's generalized transduction (section VIII-C), in blocks: ``check`` builds the
+    The paper's generalized transduction (section VIII-C), in blocks: ``check`` decides the
     structure, ``fprop`` computes all created arcs in one differentiable call; autograd is the
     paper's ``bprop``. Plain composition is the case "labels equal, penalties add". Epsilons,
-    batches, starts and finals are as in :func:`gtn.compose`; labels are integers here, symbols
-    are not compared.
+    batches, starts and finals are as in :func:`gtn.compose`; labels are compared as integers, not
+    as symbols.
 
     Args:
         g1, g2: graphs, or batches of the same length; a single graph goes with each of a batch.
         check: called with the output labels of arcs of g1 and the input labels of arcs of g2
-            (``int32 [P]`` each, none of them epsilon); returns ``bool [P]``, which pairs become
+            (``int32 [P]`` each, none of them epsilon); returns ``bool [P]``: which pairs become
             arcs. It must depend on the labels alone.
-        fprop: called with both sides of the P created arcs, where one may stand still on an
-            epsilon of the other; returns their penalties ``[P]``, or penalties and a mapping of
+        fprop: called with both sides of the P created arcs (one side may stand still on an
+            epsilon of the other); returns their penalties ``[P]``, or penalties and a mapping of
             arc data, which is added to that of both operands. ``+inf`` drops an arc.
         filter: as in :func:`gtn.compose`.
         suffixes: two endings for keys of arc data that both operands have.
@@ -165,7 +165,7 @@ def transduce(
             (``gtn.BACK_OFF``), which only :func:`gtn.compose` follows.
         DataError: a key of arc data on both sides and neither suffixes nor a new column for it.
 
-    Digits pair with digits that are at most 1 off, at a penalty for the distance:
+    Match digits that differ by at most 1, with the difference as penalty:
 
     >>> import gtn
     >>> a, b = gtn.string([3, 7]), gtn.Graph.from_arcs([(0, 0, 4), (0, 0, 7)], final=0)
@@ -228,7 +228,7 @@ def _without(data: ArcData, columns: Mapping[str, Column | Any]) -> ArcData:
 
 
 def _finite(g: Graph) -> Graph:
-    """Return the graph without forbidden arcs and what is no longer on a path."""
+    """Return the graph without forbidden arcs, and without what they leave on no path."""
     finite = as_mask(g.penalties.detach() < torch.inf)
     if finite.all():
         return g
