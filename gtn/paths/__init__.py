@@ -1,12 +1,12 @@
-"""Paths: the best ones, how long they are, which are drawn, and which stay.
+"""Paths: the best ones, shortest distances, pruning and sampling.
 
-- ``viterbi``: single paths, the best one, and what a path reads and writes;
-- ``ranking``: the best paths, one after the other;
+- ``viterbi``: the best path, and what a path reads and writes;
+- ``ranking``: the n best paths;
 - ``distance``: shortest distances, from the start or to the end;
-- ``pruning``: what matters of a graph, by posterior or by distance from the best path;
+- ``pruning``: keep what matters, by posterior or by distance from the best path;
 - ``narrows``: the nodes that all paths go through;
 - ``sampling``: paths drawn at random;
-- ``ways``: the least way to each node, or from each, on which the others stand.
+- ``ways``: the least way to or from each node, which the others build on.
 """
 
 from gtn.paths.viterbi import (

@@ -29,10 +29,10 @@ def shortest_distance(
 ) -> torch.Tensor:
     """Return, for each node, the sum over (or the least of) all ways from the start to it.
 
-    In the log semiring minus the logarithm of the sum of exp(-penalty) over all ways: the forward
-    potentials of eq. 13. In the tropical one the least penalty of a way: eq. 10. O(N + A) on
-    acyclic graphs; exact on graphs with cycles. Start penalties count, final ones do not (going
-    backward, the other way round).
+    In the log semiring, minus the logarithm of the sum of exp(-penalty) over all ways: the forward
+    potentials of eq. 13. In the tropical one, the least penalty of a way: eq. 10. O(N + A) on
+    acyclic graphs; exact on graphs with cycles. Start penalties count, final ones do not; with
+    ``"backward"``, the reverse.
 
     Args:
         graph: a graph or a batch.
@@ -41,14 +41,14 @@ def shortest_distance(
         semiring: ``"log"`` or ``"tropical"``.
 
     Returns:
-        ``[N]`` in nats, of the penalties' dtype; ``inf``, with gradient zero, for nodes without a
+        ``[N]`` in nats, in the penalties' dtype; ``inf``, with gradient zero, for nodes without a
         way. Differentiable to any order; tropical distances along one tree of least ways (on
         ties the start, then the lowest arc).
 
     Raises:
-        DivergentGraphError: log, and the sum at a node that can be reached is infinite; the
-            message names the component that does not converge.
-        NegativeCycleError: tropical, and a cycle that can be reached has a negative penalty.
+        DivergentGraphError: log, and the sum at a reachable node is infinite; the message names
+            the component that does not converge.
+        NegativeCycleError: tropical, and a reachable cycle has a negative penalty.
         GraphError: a NaN or -inf penalty, or a failure arc; the message names the arc.
 
     >>> import gtn
@@ -87,7 +87,7 @@ def _along_tree(
     """Return the least penalty of a way to each node, a sum along the tree of least ways.
 
     Args:
-        entry: the arc on which the least way enters each node; -1: it begins here, or none does.
+        entry: the arc by which the least way enters each node; -1 if it begins there or is none.
     """
     origin = np.full(topology.num_nodes, -1, dtype=np.int32)
     origin[topology.starts] = np.arange(len(topology.starts))

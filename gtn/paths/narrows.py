@@ -13,11 +13,11 @@ __all__ = ["common_nodes"]
 def common_nodes(topology: Topology) -> NDArray[np.int64]:
     """Return the nodes that every path from a start to a final goes through exactly once, in order.
 
-    Strongly connected components are put in topological order; such a node is one by itself, and
-    no arc on a path leads over it, from a component before to one behind. O(N + A).
+    In the topological order of strongly connected components, such a node is a component by
+    itself, and no arc on a path skips it, from a component before to one after. O(N + A).
 
     Args:
-        topology: of a single graph, which may have cycles; without a path there are no such nodes.
+        topology: of a single graph, which may have cycles. If it has no path, no node is returned.
 
     >>> import gtn
     >>> common_nodes(gtn.from_arcs([(0, 1, 7), (1, 3, 8), (1, 2, 8), (2, 3, 9)], final=3).topology)

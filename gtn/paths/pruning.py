@@ -27,16 +27,16 @@ ROUNDING = 1e-12
 def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = None) -> Graph:
     """Return the graph without the arcs, starts and finals that matter little; connected.
 
-    Exactly one criterion is given. By ``beam``, what lies on a path at most so much worse than
-    the best one stays, and the best path always does. By ``posterior``, what a path drawn at
-    random uses at least so often stays (if a path is left through it). Nodes and arcs keep their
-    order; arc data follow; penalties and their gradients are those of what stays. Forbidden arcs
-    (``inf``) go. One pass forward and one back; on a batch, graph by graph.
+    Give exactly one criterion. ``beam`` keeps what lies on a path at most so much worse than the
+    best one; the best path always stays. ``posterior`` keeps what a random path uses at least so
+    often (and drops it if no path is left through it). Nodes and arcs keep their order; arc data
+    follow; what stays keeps its penalties and their gradients. Forbidden arcs (``inf``) go. One
+    pass forward and one back; on a batch, graph by graph.
 
     Args:
         graph: a graph or a batch.
-        posterior: least posterior that stays, above 0 (:func:`gtn.arc_posteriors`).
-        beam: greatest distance from the best path that stays, in nats; 0: best paths only.
+        posterior: least posterior to keep, above 0 (:func:`gtn.arc_posteriors`).
+        beam: greatest distance from the best path to keep, in nats; 0: best paths only.
 
     Raises:
         NegativeCycleError: by beam, and a cycle on a path has a negative penalty.
@@ -59,10 +59,10 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
         check_beam(beam)
     penalties = (graph.penalties, graph.start_penalties, graph.final_penalties)
     for what, own in zip(("arc", "start", "final"), penalties, strict=True):
-        check_penalties(own, len(own), what)  # before what is left gets other numbers
+        check_penalties(own, len(own), what)  # now, while arcs still have their numbers
     graph = finite_part(graph)[0]
     if posterior is not None:
-        least = posterior * (1 - ROUNDING)  # of equal posteriors one may round below
+        least = posterior * (1 - ROUNDING)  # one of two equal posteriors may round below it
         kept = [part >= least for part in posteriors_float64(graph.detach())[:3]]
         return traced(_only(graph, kept)[0], graph)
     return traced(part_within(graph, beam or 0.0)[0], graph)

@@ -41,12 +41,11 @@ def n_best(
 ) -> GraphBatch | list[GraphBatch]:
     """Return the ``count`` paths of least penalty, best first; exact, cycles included.
 
-    O(A log A + count L log A) for paths of L arcs; only in a cycle with a negative penalty may the
-    least penalties to the end, which come first, take O(N A). Paths are told apart by their arcs,
-    so two may spell the same string, unless ``distinct`` is asked for: then the best path of each
-    of the ``count`` best strings, by determinization along these strings only, in time
-    proportional to the arcs that leave what their prefixes reach, without what is worse than the
-    worst of them.
+    O(A log A + count L log A) for paths of L arcs; the least penalties to the end, computed first,
+    take O(N A) only in a cycle with a negative penalty. Paths differ in their arcs, so two may
+    spell the same string. ``distinct`` asks for the best path of each of the ``count`` best strings
+    instead. It determinizes along these strings only, in time proportional to the arcs that leave
+    the nodes their prefixes reach, leaving out what is worse than the worst of them.
 
     Args:
         graph: graph or batch; with ``others``, the best paths of their composition, as in
@@ -58,9 +57,9 @@ def n_best(
 
     Returns:
         A batch of chains, as :func:`viterbi_path` makes them (fewer, if the graph has fewer
-        paths); for a batch, a list of them. Penalties are differentiable. The arcs of path i in the
-        graph are ``paths.sources[0].then(paths[i].sources[0])``, as those of ``paths[i]`` itself
-        are in the batch of paths.
+        paths); for a batch, a list of such batches. Penalties are differentiable. The arcs of path
+        i in the graph are ``paths.sources[0].then(paths[i].sources[0])``: the sources of
+        ``paths[i]`` alone are arcs of the batch of paths.
 
     Raises:
         NegativeCycleError: a cycle of negative penalty lies on a path.
@@ -96,8 +95,8 @@ def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch
 
     Args:
         graph: graph (a batch of one) or batch.
-        count: how many paths of each.
-        side: None, or of which labels paths are to differ: ``"input"`` or ``"output"``.
+        count: how many paths of each graph.
+        side: the labels in which paths are to differ, ``"input"`` or ``"output"``; None: any arcs.
     """
     check_reads_none(graph, "the graph")
     topology = graph.topology
@@ -105,7 +104,7 @@ def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch
     penalties, starts, finals = (as_array(p) for p in float64_penalties(graph))
     remaining, leaving = least_ways(topology, penalties, starts, finals, backward=True)
     labels, (begins, by_node) = _arcs(topology, side)
-    # Nodes and arcs as they are numbered in their own graphs.
+    # Nodes and arcs, numbered as in their own graphs.
     owner, before = topology.arc_graph, topology.node_offsets
     dst = frozen(topology.dst - before[owner])
     by_node = frozen(by_node - topology.arc_offsets[owner])
@@ -156,7 +155,7 @@ def best_of_each(graph: Graph, count: int, side: str | None) -> tuple[GraphBatch
 
 
 def _arcs(topology: Topology, side: str | None) -> tuple[Int32s, ArcIndex]:
-    """Return the labels of one side and the arcs by node, and by label if one side counts."""
+    """Return the labels of one side, and the arcs by node (and by label, if a side counts)."""
     if side is None:
         return topology.olabels, topology.outgoing
     if side == "input":

@@ -1,4 +1,4 @@
-"""Drawing paths at random, with the probability that a graph gives them."""
+"""Sampling: draw paths at random, with the probability that a graph gives them."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def sample(
 ) -> GraphBatch | list[GraphBatch]:
     """Return ``count`` paths drawn at random, each with probability exp(forward - its penalty).
 
-    Exact, on graphs with cycles too: a path is drawn from its end to its start, each arc with its
-    share in what comes into its node (eq. 13). One pass over the graph, then O(L log D) for a
-    path of L arcs through nodes that up to D arcs enter. The same seed draws the same paths.
+    Exact, also on graphs with cycles: a path is drawn from its end to its start, each arc with its
+    share of the sum at the node it enters (eq. 13). One pass over the graph, then O(L log D) for a
+    path of L arcs through nodes with up to D incoming arcs. The same seed draws the same paths.
 
     Args:
         graph: a graph, or a batch of graphs.
-        count: how many paths; the same may be drawn again.
+        count: how many paths; the same path may be drawn more than once.
         generator: source of randomness on the CPU; None: torch's own.
 
     Returns:
         A batch of chains with the paths' labels, penalties (differentiable) and arc data; their
-        ``sources`` are the arcs of the paths; empty where the graph has no path. For a batch, a
-        list of them.
+        ``sources`` are the arcs of the paths; empty if the graph has no path. For a batch, a list
+        of such batches.
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
@@ -95,7 +95,7 @@ def sample(
 
 
 def _ends(ways: NDArray[np.float64], count: int, generator: torch.Generator | None) -> Int32s:
-    """Draw the finals of paths by the penalties of all ways that end there; none without any."""
+    """Draw the finals of paths by the penalties of all ways that end there; none if none does."""
     least = ways.min(initial=np.inf)
     if least == np.inf:
         return np.empty(0, dtype=np.int32)

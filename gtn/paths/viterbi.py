@@ -1,7 +1,7 @@
 """Single paths: the best one, and what a path reads and writes (paper, section V).
 
-Penalties of paths are differentiable to the arc, start and final penalties they are made of. The
-arithmetic is float64 whatever the dtype of the penalties.
+Penalties of paths are differentiable with respect to the arc, start and final penalties they are
+sums of. The arithmetic is float64 whatever the dtype of the penalties.
 """
 
 from __future__ import annotations
@@ -53,32 +53,32 @@ def viterbi_path(
 ) -> Graph:
     """Return the path of least penalty as a graph: the Viterbi transformer (eq. 10).
 
-    With several graphs, the best path of their composition: decoding. Each reads what the one
-    before it writes. With a ``beam`` tokens pass through the first, which must be acyclic, and
-    only the likely ones are followed; the rest is not built (:func:`gtn.beam.pruned`, which also
-    says what the other arguments mean). Without one, nothing is left out: the graphs are composed
-    two by two, those first that have the fewest arcs in common. Where two neighbours have very
-    many that a third rules out, ``beam=math.inf`` passes tokens through all of them at once.
+    With several graphs, the best path of their composition (decoding); each reads what the one
+    before it writes. With a ``beam``, tokens pass through the first, which must be acyclic; only
+    likely tokens are followed, and the rest is not built (see :func:`gtn.beam.pruned`, also for
+    the other arguments). Without a beam nothing is left out: the graphs are composed two by two,
+    those with the fewest common arcs first. If two neighbours have very many common arcs that a
+    third rules out, ``beam=math.inf`` passes tokens through all graphs at once.
 
-    O(N + A) on acyclic graphs. Where two paths are equally good, each node prefers to start,
-    then the lowest arc (unless that leads round a cycle of penalty zero); the lowest final node
-    wins. Cycles are allowed where no cycle on a path has a negative penalty.
+    O(N + A) on acyclic graphs. On ties, starting at a node wins over entering it, then the lowest
+    arc wins (unless that leads round a cycle of penalty zero), and at the end the lowest final
+    node. Cycles are allowed unless one on a path has a negative penalty.
 
     Returns:
         A chain with the path's labels, penalties, arc data, start and final penalty; its
-        ``sources`` are the arcs of the path, in each graph. A graph without nodes where there is
-        no path, or where the beam loses every path. For a batch, a batch.
+        ``sources`` are the arcs of the path, in each graph. A graph without nodes if there is no
+        path, or if the beam loses every path. For a batch, a batch.
 
     Raises:
         NegativeCycleError: naming a cycle of negative penalty that lies on a path.
-        GraphError: a NaN or -inf penalty; the message names the arc. A beam and only one graph.
+        GraphError: a NaN or -inf penalty; the message names the arc. A beam with only one graph.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, "a", 1.0), (0, 1, "b", 0.5), (1, 2, "c", 2.0)], final=2)
     >>> path_text(viterbi_path(g))
     'bc'
 
-    The best word of a lexicon, decoded through a grammar:
+    Decode the best word of a lexicon through a grammar:
 
     >>> lexicon = gtn.Graph.from_arcs(
     ...     [(0, 1, "a", None), (1, 2, "c", "ac"), (0, 3, "b", None), (3, 2, "c", "bc")], final=2)
@@ -102,11 +102,11 @@ def viterbi_path(
 def viterbi_penalty(graph: Graph) -> torch.Tensor:
     """Return the least path penalty: eq. 10.
 
-    O(N + A) on acyclic graphs. ``inf`` where there is no path, with gradient zero; otherwise the
+    O(N + A) on acyclic graphs. ``inf`` if there is no path, with gradient zero; otherwise the
     gradient is one on the arcs of the best path.
 
     Returns:
-        ``[]`` in nats, ``[B]`` for a batch; of the penalties' dtype.
+        ``[]`` in nats, ``[B]`` for a batch; in the penalties' dtype.
 
     Raises:
         NegativeCycleError, GraphError: as :func:`viterbi_path`.
@@ -142,7 +142,7 @@ def together(
     symbols: str,
     suffixes: Sequence[str] | None,
 ) -> Graph:
-    """Return what is left of the composition of several graphs."""
+    """Return the composition of several graphs, within the beam if there is one."""
     if not others:
         raise GraphError(
             "beam, max_active and failure are for the composition of several graphs; give them "
@@ -150,7 +150,7 @@ def together(
         )
     check_graph(graph, *others)
     if beam is None and max_active is None:
-        # Nothing is left out: what tokens would find, without tokens.
+        # Nothing is pruned: the same result as by tokens, without tokens.
         return composed([graph, *others], symbols=symbols, suffixes=suffixes, failure=failure)
     return pruned(
         [graph, *others],
@@ -199,7 +199,7 @@ def path_labels(path: Graph | list[Any], side: str = "output") -> Any:
 
     Returns:
         ``int32 [L]``; for a batch of paths, a list of such arrays; for a list of batches, as
-        :func:`gtn.n_best` of a batch is, a list of such lists.
+        :func:`gtn.n_best` of a batch returns, a list of such lists.
 
     Raises:
         GraphError: the graph is not a chain from its one start to its one final, naming the node
@@ -226,7 +226,7 @@ def path_labels(path: Graph | list[Any], side: str = "output") -> Any:
 
 
 def _no_path(topology: Topology) -> GraphError:
-    """Return what keeps a topology, or one of a batch, from being a single path."""
+    """Return the error that says why a topology, or one of a batch, is not a single path."""
     outermost = []
     for name, ends in (("leave", topology.src), ("enter", topology.dst)):
         counts = np.bincount(ends, minlength=topology.num_nodes)
@@ -256,9 +256,9 @@ def path_text(path: Graph | list[Any], side: str = "output", separator: str = ""
 
     Returns:
         A string; for a batch of paths, a list of strings; for a list of batches, as
-        :func:`gtn.n_best` of a batch is, a list of such lists. Labels without a symbol table are
-        written as numbers. Where there is no path, the graph has no nodes, and its text is empty
-        as that of a path without labels is.
+        :func:`gtn.n_best` of a batch returns, a list of such lists. Labels without a symbol table
+        are written as numbers. If there is no path (a graph without nodes), the text is empty, like
+        that of a path without labels.
 
     >>> import gtn
     >>> path_text(gtn.string("cap"))

@@ -1,4 +1,4 @@
-"""The least way to each node, or from each: eq. 10, and a search where there is a cycle."""
+"""The least way to or from each node: eq. 10, and a search where there is a cycle."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def least_ways(
     backward: bool = False,
     everywhere: bool = False,
 ) -> tuple[Float64s, Int32s]:
-    """Return the least penalty of a way to each node, and the arc on which it enters the node.
+    """Return the least penalty of a way to each node, and the arc by which it enters the node.
 
-    O(N + A), but for the graphs of a batch that have a cycle. These are searched, component by
+    O(N + A), except for graphs of a batch that have a cycle. These are searched, component by
     component: O(a log n) in one of n nodes and a arcs, O(n a) at worst if a penalty is negative.
     Ties go to the start, then to the lowest arc.
 
     Args:
         topology: of a graph or a batch.
         arcs, starts, finals: penalties.
-        backward: from each node to the end instead, and the arc on which it leaves the node. Final
-            penalties count then, and start penalties do not.
-        everywhere: whether nodes that lie on no path matter. Unless they do, the least penalty of
-            such a node may be ``inf``, and a negative cycle of such nodes is no error.
+        backward: ways from each node to the end instead, and the arc by which they leave the node;
+            final penalties then count, start penalties do not.
+        everywhere: whether nodes on no path matter. If not, the least penalty of such a node may be
+            ``inf``, and a negative cycle of such nodes is no error.
 
     Returns:
         ``[N]`` in nats, ``inf`` where there is no way; and ``[N]``, -1 where the way begins at the
-        node itself, or there is none.
+        node itself or there is none.
 
     Raises:
         NegativeCycleError: a cycle has a negative penalty.

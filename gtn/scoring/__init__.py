@@ -1,9 +1,9 @@
-"""Scoring: sums over all paths of a graph, the forward penalty and what is expected under it.
+"""Scoring: sums over all paths of a graph, such as the forward penalty and expectations.
 
 - ``all_paths``: the forward penalty and the posteriors of arcs;
 - ``expectation``: expectations over the paths of a graph, and their entropy;
-- ``recursion``: the two primitives, closed under differentiation, that both are made of;
-- ``cycles``: the same sums where there are cycles, component by component.
+- ``recursion``: the two primitives behind both, closed under differentiation;
+- ``cycles``: the same sums on graphs with cycles, component by component.
 """
 
 from gtn.scoring.all_paths import (

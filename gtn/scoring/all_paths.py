@@ -1,8 +1,8 @@
 """Scoring over all paths: forward penalty and arc posteriors (paper, section VI-C).
 
-Both are exact, on graphs with cycles too, and differentiable to arc, start and final penalties,
-to any order (:mod:`gtn.scoring.recursion`). The arithmetic is float64 whatever the dtype of the
-penalties.
+Both are exact, also on graphs with cycles, and differentiable to any order with respect to arc,
+start and final penalties (:mod:`gtn.scoring.recursion`). The arithmetic is float64 whatever the
+dtype of the penalties.
 """
 
 from __future__ import annotations
@@ -30,19 +30,18 @@ __all__ = [
 def forward_penalty(graph: Graph) -> torch.Tensor:
     """Return minus the logarithm of the sum over all paths of exp(-penalty): eqs. 13 and 14.
 
-    O(N + A) on acyclic graphs. On graphs with cycles exact as well, by a linear solve in each
-    strongly connected component that lies on a path: for one of m nodes about O(m), if it is like
-    the closure of a chain or a tree, and up to O(m^3), if its arcs lead anywhere, as those of a
-    random graph do. Never more than the Viterbi penalty; ``inf``
-    where there is no path, with gradient zero. The gradient to an arc's penalty is the arc's
-    posterior (eqs. 15 and 16).
+    O(N + A) on acyclic graphs. Exact also on graphs with cycles, by a linear solve in each
+    strongly connected component that lies on a path: about O(m) for m nodes that look like the
+    closure of a chain or a tree, up to O(m^3) if arcs lead anywhere, as in a random graph. Never
+    more than the Viterbi penalty; ``inf`` if there is no path, with gradient zero. The gradient
+    with respect to an arc's penalty is the arc's posterior (eqs. 15 and 16).
 
     Returns:
-        ``[]`` in nats, ``[B]`` for a batch; of the penalties' dtype.
+        ``[]`` in nats, ``[B]`` for a batch; in the penalties' dtype.
 
     Raises:
-        DivergentGraphError: the sum is infinite (or so near to it that its distance is lost in
-            rounding); the message names the component that does not converge.
+        DivergentGraphError: the sum is infinite, or too near to it for rounding to tell; the
+            message names the component that does not converge.
         GraphError: a NaN or -inf penalty, or a failure arc; the message names the arc.
 
     >>> import gtn
@@ -67,14 +66,14 @@ def forward_penalty_float64(graph: Graph) -> torch.Tensor:
 
 
 def arc_posteriors(graph: Graph) -> torch.Tensor:
-    """Return how often a path drawn at random uses each arc (a path has exp(-penalty)).
+    """Return how often a path drawn at random, in proportion to exp(-penalty), uses each arc.
 
-    The gradient of the forward penalty, computed directly and itself differentiable: ``[A]``.
-    A probability on acyclic graphs, where the posteriors sum to one on every cut; an expected
-    number on graphs with cycles. Without a path they are zero.
+    The gradient of the forward penalty, computed directly and itself differentiable: ``[A]``. On
+    acyclic graphs a probability (posteriors sum to one on every cut); on graphs with cycles an
+    expected number. Zero if there is no path.
 
     Raises:
-        DivergentGraphError, GraphError: as :func:`forward_penalty`.
+        DivergentGraphError, GraphError: as in :func:`forward_penalty`.
 
     >>> import gtn
     >>> arc_posteriors(gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 2.0)], final=1))
@@ -90,8 +89,8 @@ class Posteriors(NamedTuple):
 
     Attributes:
         arcs, starts, finals: ``[A]``, ``[S]``, ``[F]``.
-        arc_shares, start_shares: with which probability a path that is at the arc's destination
-            (at the start) came there by the arc (began there), ``[A]`` and ``[S]``.
+        arc_shares, start_shares: the probability that a path at the arc's destination came there
+            by the arc, ``[A]``, and that a path at a start node began there, ``[S]``.
     """
 
     arcs: torch.Tensor
@@ -127,7 +126,7 @@ def posteriors_float64(graph: Graph) -> Posteriors:
 
 
 def _total(nodes: torch.Tensor, finals: torch.Tensor, topology: Topology) -> torch.Tensor:
-    """Add the ways to end, per graph of the batch (eq. 14): ``[]``, or ``[B]`` for a batch."""
+    """Return the sum over the ways to end (eq. 14): ``[]``, or ``[B]`` for a batch."""
     totals: torch.Tensor
     if needs_gradient(nodes, finals):
         totals = _Totals.apply(nodes, finals, topology)  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
-"""Sums over all paths of graphs with cycles, exact: component by component.
+"""Exact sums over all paths of graphs with cycles, component by component.
 
 Going round cycles any number of times is a geometric series of matrices. Within a strongly
 connected component, masses x that start as b and follow arcs of masses A sum to the solution of
-``(I - A) x = b``; as nothing in A is negative, the series converges if and only if elimination
-without pivoting meets positive pivots only.
+``(I - A) x = b``; as A has no negative entry, the series converges if and only if elimination
+without pivoting meets only positive pivots.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ Float64s = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 SMALL_COMPONENT = 64
-"""Most nodes of a component that is solved as a dense matrix; above, sparse is faster."""
+"""The most nodes of a component to solve as a dense matrix; above, sparse is faster."""
 
 
 class CyclicSums:
     """Forward potentials of a graph with cycles, and the linear solve along it.
 
-    O(N + A) outside the cycles; inside, a factorisation per component, made once for the
-    potentials and all solves: O(m^3) for m nodes up to :data:`SMALL_COMPONENT`, above by what
-    the sparse factors fill in (about O(N + A) for closures of chains and trees).
+    O(N + A) outside the cycles; inside, one factorisation per component serves the potentials and
+    all solves: O(m^3) for m nodes up to :data:`SMALL_COMPONENT`, above that as much as the sparse
+    factors fill in (about O(N + A) for closures of chains and trees).
 
     Args:
         topology: any graph or batch.
         arcs, starts: penalties, ``float64 [A]`` and ``[S]``; checked.
-        finals: penalties ``[F]``: only what lies on a path counts, and other nodes have an
-            infinite potential. None: all nodes that can be reached count.
+        finals: penalties ``[F]``: only nodes on a path count, others have an infinite potential.
+            None: all reachable nodes count.
 
     Attributes:
         potentials: minus the log of the sum over all ways to each node, ``[N]``.
-        shares: of each arc in its destination's sum, ``[A]``; of each start, ``start_shares [S]``.
+        shares, start_shares: the share of each arc, ``[A]``, and start, ``[S]``, in its node's sum.
 
     Raises:
         DivergentGraphError: naming a component whose sum is infinite.
@@ -57,7 +57,7 @@ class CyclicSums:
         self._blocks = blocks = _blocks(topology, arcs, starts, finals)
         start_penalties = np.full(topology.num_nodes, np.inf)
         start_penalties[topology.starts] = starts
-        # What is forbidden is no way, also where it would leave a node that does not count.
+        # A forbidden arc is no way, even if it leaves a node that does not count.
         self.potentials = np.full(topology.num_nodes, np.inf)
         self._lu = np.zeros(int(blocks.lu_offsets[-1]))
         self._sparse: dict[int, _Sparse] = {}
@@ -161,7 +161,7 @@ class _Sparse(NamedTuple):
 
 
 class _Blocks(NamedTuple):
-    """The components that count, in topological order, and where each node stands."""
+    """The components that count, in topological order, and the place of each node in them."""
 
     kinds: NDArray[np.int8]
     nodes: Int32s
@@ -187,8 +187,8 @@ class _Blocks(NamedTuple):
 def _blocks(
     topology: Topology, arcs: Float64s, starts: Float64s, finals: Float64s | None
 ) -> _Blocks:
-    """Return the components of what no infinite penalty forbids."""
-    # A cycle that an infinite penalty cuts off is none.
+    """Return the components of the graph without what infinite penalties forbid."""
+    # A cycle that an infinite penalty interrupts does not count.
     open_ = arcs < np.inf
     may_end = np.ones(len(topology.finals), dtype=np.bool_) if finals is None else finals < np.inf
     rest = topology.only(open_, starts < np.inf, may_end)
@@ -214,7 +214,7 @@ def _blocks(
 
 
 def _kept(components: Components, counts: Mask) -> tuple[Int32s, Int32s]:
-    """Return the components whose nodes count (all of them do, or none)."""
+    """Return the components whose nodes count (in each, all nodes do or none)."""
     kept = counts[components.nodes]
     first = kept[components.offsets[:-1]]
     sizes = np.diff(components.offsets)[first]
@@ -262,7 +262,7 @@ def _factored(matrix: Any, rounding: float) -> Any:
 
 
 def _describe(nodes: Int32s, arcs: Int32s, where: str) -> str:
-    """Return what is wrong with a component, for messages."""
+    """Return the message about a component that does not converge."""
     node = "node" if len(nodes) == 1 else f"{len(nodes)} nodes,"
     named = ", ".join(str(n) for n in np.sort(nodes)[:8]) + (", …" if len(nodes) > 8 else "")
     loops = ", ".join(str(a) for a in arcs[:8]) + (", …" if len(arcs) > 8 else "")

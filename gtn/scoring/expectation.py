@@ -23,10 +23,10 @@ def expected(
 ) -> torch.Tensor:
     """Return the mean, over the paths of a graph, of a quantity that adds up along a path.
 
-    The sum over arcs of posterior times value; the lengths of paths, durations, counts of errors
+    The sum over arcs of posterior times value: for lengths of paths, durations, numbers of errors
     (the expected risk). One pass forward and one back; exact on graphs with cycles. The gradient
-    to a value is the arc's posterior, that to an arc's penalty minus the covariance of the
-    quantity and the arc's use; any order follows.
+    with respect to a value is the arc's posterior; with respect to an arc's penalty it is minus
+    the covariance of the quantity and the number of uses of the arc. Differentiable to any order.
 
     Args:
         graph: a graph or a batch.
@@ -35,12 +35,12 @@ def expected(
             ``[F, K]``); None: zero.
 
     Returns:
-        ``[]`` or ``[K]``; for a batch ``[B]`` or ``[B, K]``; of the penalties' dtype. Zero, with
-        gradient zero, where there is no path.
+        ``[]`` or ``[K]``; for a batch ``[B]`` or ``[B, K]``; in the penalties' dtype. Zero, with
+        gradient zero, if there is no path.
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
-        GraphError: values that are no tensors, or of another shape; a NaN or -inf penalty,
+        GraphError: values that are not tensors, or have another shape; a NaN or -inf penalty,
             or a failure arc.
 
     >>> import gtn
@@ -91,7 +91,7 @@ def _sum(found: Posteriors, parts: list[torch.Tensor], topology: Topology) -> to
     total = parts[0].new_zeros(topology.batch_size, *parts[0].shape[1:])
     for posteriors, values, owner in zip(found[:3], parts, owners, strict=True):
         share = posteriors if values.ndim == 1 else posteriors[:, None]
-        # What no path uses counts nothing, were its value infinite.
+        # What no path uses counts zero, even if its value is infinite.
         used = torch.where(share > 0, values, 0.0)
         total = total.index_add(0, as_index(owner), share * used)
     return total if topology.is_batch else total.squeeze(0)
@@ -100,14 +100,14 @@ def _sum(found: Posteriors, parts: list[torch.Tensor], topology: Topology) -> to
 def entropy(graph: Graph) -> torch.Tensor:
     """Return the entropy of the distribution over paths, in nats.
 
-    A path has probability exp(forward - penalty). The entropy is the mean of -log of its shares,
-    step by step from its end to its start (so nothing is lost in differences of large
-    penalties). One pass forward and one back; exact on graphs with cycles; differentiable to any
-    order.
+    A path has probability exp(forward - penalty). The entropy is the mean of -log of its
+    probability, summed over its steps from end to start, so that nothing is lost in differences of
+    large penalties. One pass forward and one back; exact on graphs with cycles; differentiable to
+    any order.
 
     Returns:
-        ``[]``, ``[B]`` for a batch; of the penalties' dtype. Zero, with gradient zero, where there
-        is no path.
+        ``[]``, ``[B]`` for a batch; in the penalties' dtype. Zero, with gradient zero, if there is
+        no path.
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.

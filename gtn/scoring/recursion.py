@@ -1,10 +1,9 @@
-"""The two recursions along a graph that every sum over its paths is made of, differentiable.
+"""The two differentiable recursions along a graph behind every sum over its paths.
 
 Potentials (eq. 13) turn penalties into sums; the linear solve turns shares of those sums into
 derivatives, and is closed under differentiation: the derivative of a solve is the same solve
-along the reversed graph. So gradients of any order come from the two. On acyclic graphs both are
-one pass over the arcs; on graphs with cycles, :mod:`gtn.scoring.cycles` solves component by
-component.
+along the reversed graph. So these two give gradients of any order. On acyclic graphs both are one
+pass over the arcs; on graphs with cycles, :mod:`gtn.scoring.cycles` solves component by component.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ Sums = tuple[Float64s, Float64s, Int32s]  # as of `kernels.forward_masses`
 
 
 class PathSums(Protocol):
-    """What one pass along a graph with its penalties finds: numbers, without derivatives.
+    """The results of one pass along a graph with its penalties: numbers, without derivatives.
 
     Attributes:
-        topology: the graph passed.
+        topology: of the graph.
         potentials: minus the log of the sum over all ways to each node, ``[N]``.
     """
 
@@ -75,7 +74,7 @@ class AcyclicSums:
         weights, masses, levels, fine = kernels.forward_masses(*ways, *given)
         if fine:
             self._sums = weights, masses, levels
-            with np.errstate(divide="ignore"):  # the mass of what cannot be reached
+            with np.errstate(divide="ignore"):  # unreachable nodes have mass 0
                 logs = np.log(masses)
             logs += kernels.LEVEL * levels
             self.potentials = np.subtract(0.0, logs, out=logs)
@@ -112,7 +111,7 @@ class AcyclicSums:
 
 
 def as_shares(topology: Topology, shares: Float64s) -> Sums:
-    """Return sums of which the shares, by place, are known: weights, masses and levels."""
+    """Return the sums (weights, masses and levels) that have the given shares, by place."""
     return shares, np.ones(topology.num_nodes), np.zeros(topology.num_nodes, dtype=np.int32)
 
 
@@ -122,18 +121,18 @@ def path_sums(
     starts: torch.Tensor,
     finals: torch.Tensor | None = None,
 ) -> PathSums:
-    """Return what one pass along a graph finds.
+    """Return the results of one pass along a graph.
 
     Args:
         topology: any graph or batch.
         arcs, starts: penalties, float64.
-        finals: penalties; given, only components that lie on a path count, and nodes that lie on
-            none may have any potential. None: all nodes that can be reached count.
+        finals: penalties; if given, only components on a path count, and nodes on no path may have
+            any potential. None: all reachable nodes count.
 
     Raises:
         DivergentGraphError: a component that counts has an infinite sum.
         GraphError: a NaN or -inf penalty; the message names the arc.
-        NotImplementedError: derivatives in another than reverse mode.
+        NotImplementedError: derivatives in a mode other than reverse mode.
     """
     check_untransformed(arcs, starts, *(() if finals is None else (finals,)))
     if topology.is_acyclic:
@@ -147,7 +146,7 @@ def path_sums(
 
 
 def potentials(sums: PathSums, arcs: torch.Tensor, starts: torch.Tensor) -> torch.Tensor:
-    """Return the potentials ``[N]``, differentiable to the arc and start penalties they have."""
+    """Return the potentials ``[N]``, differentiable in the arc and start penalties."""
     if not needs_gradient(arcs, starts):
         return torch.from_numpy(sums.potentials)
     result: torch.Tensor = _Potentials.apply(arcs, starts, sums)  # type: ignore[no-untyped-call]
@@ -157,7 +156,7 @@ def potentials(sums: PathSums, arcs: torch.Tensor, starts: torch.Tensor) -> torc
 def solve(
     sums: PathSums, factors: torch.Tensor, given: torch.Tensor, transposed: bool = False
 ) -> torch.Tensor:
-    """Solve ``x_n = given_n + Σ_a factors_a x_src(a)``, differentiable to factors and given.
+    """Solve ``x_n = given_n + Σ_a factors_a x_src(a)``, differentiable in factors and given.
 
     Args:
         sums: of the graph; the factors are its shares.
@@ -204,7 +203,7 @@ class _Potentials(torch.autograd.Function):
             if ctx.needs_input_grad[1]:
                 start_gradient = torch.from_numpy(sums.start_shares * mass[topology.starts])
             return torch.from_numpy(products), start_gradient, None
-        # To be differentiated again: the same in torch, with shares as functions of the inputs.
+        # For further derivatives: the same in torch, with shares as functions of the inputs.
         start_nodes = as_index(topology.starts)
         parts = shares(arcs, found, topology)
         start_shares = exp_minus(starts, found.index_select(0, start_nodes))
@@ -217,7 +216,7 @@ class _Potentials(torch.autograd.Function):
 
 
 class _Solve(torch.autograd.Function):
-    """The linear solve; closed under differentiation, the derivative to u is its transpose."""
+    """The linear solve, closed under differentiation: the derivative in u is its transpose."""
 
     @staticmethod
     def forward(
