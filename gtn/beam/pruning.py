@@ -24,22 +24,22 @@ def pruned(
     beam: float = np.inf,
     max_active: int | None = None,
 ) -> Graph:
-    """Return the composition of several graphs as far as a beam keeps it, without building more.
+    """Return the composition of several graphs within a beam, without building more of it.
 
-    What ``gtn.compose(…, beam=…)`` and ``gtn.viterbi_path(lattice, lexicon, grammar, beam=…)``
-    are made of. Each graph reads what the one before it writes; the first is usually a lattice,
-    the others a lexicon and a grammar. A token is a tuple of nodes. Nodes of the first graph are
-    taken in topological order, all tokens at a node together: the same ink or time lies behind
-    them. Of these, those that arrive more than ``beam`` behind the best are dropped, and of the
-    rest the ``max_active`` best are followed (of equally good ones, those found first), through
-    epsilons that the others read and then along the arcs of the node. Tokens that recombine meet
-    in one node of the result, which has all arcs between tokens that were followed, except those
-    that arrive more than ``beam`` behind.
+    ``gtn.compose(…, beam=…)`` and ``gtn.viterbi_path(lattice, lexicon, grammar, beam=…)`` use it.
+    Each graph reads what the one before it writes; the first is usually a lattice, the others a
+    lexicon and a grammar. A token is a tuple of nodes, one of each graph. Nodes of the first graph
+    are taken in topological order, all tokens at a node together: they have read the same ink or
+    time. Tokens that arrive more than ``beam`` behind the best are dropped; of the rest, the
+    ``max_active`` best are followed (on ties, those found first), through epsilons that the other
+    graphs read and then along the arcs of the node. Tokens that recombine meet in one node of the
+    result. It has all arcs between tokens that were followed, except those that arrive more than
+    ``beam`` behind.
 
-    With ``beam=inf`` and no ``max_active`` it is the whole composition: the same paths, each
-    once. The time is that of the moves of the tokens followed, M log M, whatever the size of the
-    other graphs (but for one pass over their penalties, and over all their arrays if there are
-    more than two graphs); indexes of their topologies are made once.
+    With ``beam=inf`` and no ``max_active``, the result is the whole composition: the same paths,
+    each once. M moves of the tokens followed take O(M log M), whatever the size of the other graphs
+    (but for one pass over their penalties, and over all their arrays if there are more than two
+    graphs); indexes of their topologies are made once.
 
     Args:
         graphs: at least two graphs or batches; the first acyclic.
@@ -52,13 +52,13 @@ def pruned(
 
     Returns:
         A connected graph, differentiable in the penalties of all operands, whose ``sources`` are
-        arcs of each of them. Where the beam loses every path, a graph without nodes: its Viterbi
-        and forward penalties are ``inf``; a larger beam may find one.
+        arcs of each of them. If the beam loses every path, a graph without nodes: its Viterbi and
+        forward penalties are ``inf``; a larger beam may find a path.
 
     Raises:
         CyclicGraphError: a cycle of the first graph lies on a path.
         NegativeCycleError: a cycle of negative penalty on which the first graph stands still, so
-            that no token is the best.
+            no token is the best.
         GraphError: a wrong beam; otherwise as :func:`gtn.compose`.
 
     >>> import gtn, torch
@@ -78,7 +78,7 @@ def pruned(
 
 
 def check_beam(beam: float, max_active: int | None) -> None:
-    """Check how far behind the best a token may be, and how many may be followed."""
+    """Check the beam (nats) and the number of tokens to follow; raises ``GraphError``."""
     if not beam >= 0:
         raise GraphError(f"beam={beam}; a beam is a number of nats >= 0, or inf")
     if max_active is not None and not max_active >= 1:

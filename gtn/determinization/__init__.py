@@ -1,6 +1,6 @@
-"""Determinization: one way at most to read a string, and what it makes possible.
+"""Determinization: graphs that read a string in at most one way, and what they make possible.
 
-- ``determinism``: pairs of labels as symbols, and whether one symbol leads two ways;
+- ``determinism``: pairs of labels as symbols, and whether a node has two arcs for one symbol;
 - ``ambiguity``: whether a string has several paths, or an input several outputs;
 - ``determinization``: the deterministic graph of the same strings;
 - ``subsets``: the weighted subset construction behind it, with differentiable residuals;

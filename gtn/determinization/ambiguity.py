@@ -22,18 +22,18 @@ __all__ = ["is_functional", "is_unambiguous"]
 def is_unambiguous(graph: Graph, side: Literal["input", "output", "both"] = "input") -> Any:
     """Return whether every string has one path at most.
 
-    With an ambiguous grammar a reading is counted once for each of its paths, which falsifies
-    every posterior. Decided on the pairs of paths with equal strings, the composition of the
-    graph with itself: the graph is ambiguous if and only if a pair of different arcs, or of
-    different starts, is left in it. O(pairs of arcs), in time and memory; O(A log A) for a graph
-    that is deterministic, or that is backwards. A path of penalty infinity counts as a path.
+    With an ambiguous grammar a reading is counted once for each of its paths, which makes every
+    posterior wrong. Decided by composing the graph with itself, which gives all pairs of paths with
+    equal strings: the graph is ambiguous if and only if a pair of different arcs, or of different
+    starts, is among them. O(pairs of arcs), in time and memory; O(A log A) for a graph that is
+    deterministic forwards or backwards. A path of infinite penalty counts as a path.
 
     Args:
         graph: graph or batch; cycles and epsilons are fine.
         side: what a path spells: its ``"input"`` string, its ``"output"`` string, or with
-            ``"both"`` its sequence of label pairs, as :func:`gtn.determinize` takes them. (Where
-            paths may align the same two strings in different ways, whether a pair of strings
-            has two paths is undecidable; one path per input string is enough for it.)
+            ``"both"`` its sequence of label pairs, as :func:`gtn.determinize` takes them. (Since
+            paths may align the same two strings in different ways, it is undecidable whether a
+            pair of strings has two paths; one path per input string rules that out.)
 
     Returns:
         bool; for a batch, ``bool [B]``.
@@ -68,13 +68,13 @@ def is_unambiguous(graph: Graph, side: Literal["input", "output", "both"] = "inp
 def is_functional(graph: Graph) -> Any:
     """Return whether every input string has one output string at most.
 
-    What :func:`gtn.determinize` needs of a transducer. Decided on the pairs of paths with equal
-    inputs, the composition of the graph with itself: on all ways to a pair of nodes the one
-    output has to be ahead of the other by the same string, by none where both end (Béal, Carton,
-    Prieur and Sakarovitch 2003). O(pairs of arcs), in time and memory; O(A log A) for a graph
-    whose inputs are deterministic, forwards or backwards. Strings are compared by 62 bits that
-    stand for them, so that the answer True is wrong with a probability below 1e-12 for outputs of
-    a thousand labels. An acceptor is functional. A path of penalty infinity counts as a path.
+    :func:`gtn.determinize` requires this of transducers. Decided by composing the graph with
+    itself, which gives all pairs of paths with equal inputs: on all ways to a pair of nodes, one
+    output must be ahead of the other by the same string, which must be empty where both end (Béal,
+    Carton, Prieur and Sakarovitch 2003). O(pairs of arcs), in time and memory; O(A log A) for a
+    graph whose inputs are deterministic, forwards or backwards. Strings are compared by 62-bit
+    hashes, so True is wrong with a probability below 1e-12 for outputs of a thousand labels. An
+    acceptor is functional. A path of infinite penalty counts as a path.
 
     Args:
         graph: graph or batch; cycles and epsilons are fine.

@@ -31,21 +31,21 @@ _INSTEAD = "the acceptor of all strings, composed with this graph, follows it"
 def difference(a: Graph, b: Graph, *, symbols: str = "match", max_nodes: int = 1_000_000) -> Graph:
     """Return the paths of ``a`` whose strings ``b`` does not accept, ``a - b``.
 
-    ``b`` is determinized and walked beside ``a``; where it has no way on, everything is left.
-    Each path of ``a`` that stays is there once, with its penalty, whatever that is. O(A log D)
-    for A arcs of the product, whatever the alphabet. The ``sources`` are the arcs of ``a``.
+    ``b`` is determinized and walked beside ``a``; where it cannot go on, the rest of ``a`` stays.
+    Each remaining path of ``a`` is there once, with its penalty. O(A log D) for A arcs of the
+    product, whatever the alphabet. The ``sources`` are the arcs of ``a``.
 
     Args:
-        a: graph or batch; of a transducer, the strings that it writes count.
+        a: graph or batch; of a transducer, its output strings count.
         b: acceptor or batch of acceptors, unweighted: all penalties are zero. A single graph goes
             with each graph of a batch.
-        symbols: ``"match"`` compares symbols, so that operands may have different tables;
-            ``"ignore"`` compares labels as integers.
+        symbols: ``"match"`` compares symbols, so operands may have different tables; ``"ignore"``
+            compares labels as integers.
         max_nodes: how many nodes the deterministic form of ``b`` may have.
 
     Raises:
-        GraphError: ``b`` is no acceptor or has a penalty, naming the arc; failure arcs of either;
-            batches of different lengths; too many nodes.
+        GraphError: ``b`` is not an acceptor or has a penalty, naming the arc; failure arcs in
+            either; batches of different lengths; too many nodes.
         SymbolError: a table on one side and none on the other.
 
     >>> import gtn
@@ -103,20 +103,20 @@ def complement(
 ) -> Graph:
     """Return the deterministic acceptor of all strings that an acceptor does not accept.
 
-    Unweighted: all penalties are zero, and stay so. The result has as many arcs as nodes times
-    labels; :func:`difference` needs none of them. Its arcs have no sources. On a batch, graph by
-    graph.
+    Unweighted: all penalties must be zero, and are zero in the result. The result has nodes times
+    labels arcs, which :func:`difference` does without. Its arcs have no sources. On a batch, graph
+    by graph.
 
     Args:
         graph: acceptor or batch of acceptors; cycles, epsilons, several starts are fine.
-        alphabet: what strings are made of: a symbol table, or symbols, or labels. Unless given,
-            all symbols of the graph's table; without one, the labels that the graph has. Symbols
-            that the graph's table lacks get labels of their own, as by composition. The symbol of
-            failure arcs, ``gtn.BACK_OFF``, is in no string.
+        alphabet: what strings are made of: a symbol table, symbols, or labels. Unless given, all
+            symbols of the graph's table; without one, the labels that the graph has. Symbols that
+            the graph's table lacks get new labels, as in composition. The symbol of failure arcs,
+            ``gtn.BACK_OFF``, is in no string.
         max_nodes: how many nodes the deterministic form may have.
 
     Raises:
-        GraphError: not an acceptor, a penalty, failure arcs, a label that the alphabet lacks; too
+        GraphError: not an acceptor; a penalty; failure arcs; a label that the alphabet lacks; too
             many nodes.
         SymbolError: a label of the alphabet that the graph's table lacks; a symbol, and the graph
             has no table.

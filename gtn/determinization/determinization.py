@@ -1,4 +1,4 @@
-"""Determinization: one way at most to read a string."""
+"""Determinization: graphs that read a string in at most one way."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ def determinize(
     delta: float | None = None,
     max_nodes: int = 1_000_000,
 ) -> Graph:
-    """Return a graph that gives the same penalty to each string and reads it in one way at most.
+    """Return a graph that gives each string the same penalty and reads it in at most one way.
 
-    Weighted subset construction (Mohri 2009): a node of the result is a set of
-    nodes, each with a residual penalty, and a residual string that it still has to write. The
-    result has one start at most, at every node one arc per input label at most, and every node
-    is on a path. Where an arc writes several labels, arcs that only write follow; what is left
-    at the end is written by such arcs too. Nodes are numbered breadth first from the start, arcs
-    go in the order of nodes and labels. On a batch, graph by graph.
+    Weighted subset construction (Mohri 2009): a node of the result is a set of nodes, each with a
+    residual penalty and a residual string that it still has to write. The result has at most one
+    start and, at every node, at most one arc per input label; every node is on a path. If an arc
+    writes several labels, arcs that only write follow it; such arcs also write what remains at
+    the end. Nodes are numbered breadth first from the start; arcs are ordered by node and label.
+    On a batch, graph by graph.
 
     Penalties and derivatives of any order are exact, unless two sets become one node because
-    residuals that come from different arcs agree within ``delta``: then those of the first set
-    stand for both, in value within ``delta``, in derivative from other arcs. With penalties in
+    residuals that come from different arcs agree within ``delta``. Then the residuals of the first
+    set stand for both: values within ``delta``, but derivatives from other arcs. With penalties in
     general position that does not happen.
 
-    Every acyclic acceptor has a result, and cyclic ones where two cycles that read the same
-    string, from nodes that one string reaches, have equal penalties (the twins property). It can
-    have as many nodes as there are subsets. Time and memory are those of the arcs that leave all
-    subsets, which its sources are.
+    Every acyclic acceptor has a result. A cyclic one has a result if any two cycles that read the
+    same string, from nodes that one string reaches, have equal penalties (the twins property). It
+    can have as many nodes as there are subsets. Time and memory are those of the arcs that leave
+    all subsets, which are the sources of the result.
 
     With a ``beam``, the result has all strings whose best path is within it, and their penalties
     and derivatives are exact: in the log semiring of all paths of the string, near or far. Of
@@ -73,18 +73,18 @@ def determinize(
     are read with a ``reduce``, as in ``g.data.column("time").values(reduce="min")``.
 
     Args:
-        graph: acceptor, or transducer that writes one string at most for each input (functional);
+        graph: acceptor, or transducer that writes at most one string per input (functional);
             epsilons, several starts, infinite penalties (no way) are fine.
-        semiring: ``"log"``: the sum over all paths of a string stays; ``"tropical"``: the least;
-            ``"boolean"``: whether there is one. For that all penalties have to be zero.
-        side: ``"input"``: deterministic in what is read. ``"both"``: pairs of labels count as one
+        semiring: what each string keeps: ``"log"``: the sum over all its paths; ``"tropical"``:
+            the least; ``"boolean"``: whether it has a path (all penalties must be zero).
+        side: ``"input"``: deterministic on its input. ``"both"``: pairs of labels count as one
             symbol each, for any transducer.
         beam: how much worse than that of the whole graph (of each graph of a batch) the best path
             of a string may be, in nats.
         delta: how far apart residuals may be, in nats, to count as equal; unless given, 1e-9 for
             penalties in float64 and 1e-5 for float32.
-        max_nodes: how many nodes the result may have, all graphs of a batch together. A graph
-            without a deterministic form is found out by this bound.
+        max_nodes: how many nodes the result may have, all graphs of a batch together. This bound
+            stops the construction for a graph without a deterministic form.
 
     Raises:
         GraphError: too many nodes, saying how near the best path they are if there is a beam; a

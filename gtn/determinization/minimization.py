@@ -50,33 +50,32 @@ def minimize(
     """Return the smallest deterministic graph that gives each string the same penalty.
 
     Penalties are pushed to the start, then nodes with the same futures become one: O(A log A)
-    (Mohri 2009; Valmari 2012). The result is pushed and a canonical form: two
-    graphs that say the same have the same arrays, up to ``delta``, after
-    ``minimize(determinize(g))``, because nodes are numbered breadth first from the start and
-    arcs go in the order of nodes and labels. Merged arcs keep the list of their sources, as in
-    :func:`gtn.determinize`. On a batch, graph by graph.
+    (Mohri 2009; Valmari 2012). The result is pushed, and a canonical form: after
+    ``minimize(determinize(g))``, equivalent graphs have the same arrays, up to ``delta``, because
+    nodes are numbered breadth first from the start and arcs are ordered by node and label. Merged
+    arcs keep the list of their sources, as in :func:`gtn.determinize`. On a batch, graph by graph.
 
     (A cyclic graph that is determinized only up to ``delta`` has no such form: see
     :func:`gtn.determinize`.)
 
-    Penalties of strings are exact (within ``delta``, where penalties agree no better). About
+    Penalties of strings are exact (within ``delta``, where merged penalties agree no better). For
     derivatives there is a choice, as arcs of equal penalty that come from different parameters
     become one:
 
-    - ``merge="mass"`` makes the graph smallest. A merged arc has the mean penalty of its sources
-      in proportion to their forward mass (tropical: that of the best way), which keeps the first
-      derivative of the forward (Viterbi) penalty of the graph itself, not those of other
-      quantities and higher ones.
-    - ``merge="sources"`` merges only futures made of the same source arcs, as ``graph.sources``
-      has them, with equal penalties, and does not push. It is exact in all derivatives where
-      penalties are functions of those sources alone, as after composition. A graph without
-      sources, or final penalties that need gradients, are not merged at all.
+    - ``merge="mass"`` gives the smallest graph. A merged arc has the mean penalty of its sources,
+      weighted by their forward mass (tropical: that of the best way). This keeps the first
+      derivatives of the graph's own forward (Viterbi) penalty, but not those of other quantities,
+      nor higher ones.
+    - ``merge="sources"`` merges only futures made of the same source arcs (``graph.sources``) with
+      equal penalties, and does not push. All derivatives are exact if penalties are functions of
+      those sources alone, as after composition. Without sources, or with final penalties that need
+      gradients, nothing is merged.
 
     Args:
         graph: graph or batch, deterministic (pairs of labels count as one symbol each); cycles
             are fine.
-        semiring: ``"log"``, ``"tropical"``, or ``"boolean"``, for which all penalties have to be
-            zero and stay so.
+        semiring: ``"log"``, ``"tropical"``, or ``"boolean"``, for which all penalties must be
+            zero.
         merge: which arcs become one, see above.
         delta: how far apart pushed penalties may be, in nats, to count as equal; unless given,
             1e-9 for penalties in float64 and 1e-5 for float32.

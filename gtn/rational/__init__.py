@@ -1,8 +1,8 @@
-"""Rational operations: graphs joined, repeated, reversed and given other labels.
+"""Rational operations: join, repeat, reverse and relabel graphs.
 
 - ``operations``: union, concatenation, closure, reversal, inversion, projection;
-- ``relabelling``: other labels on the arcs, and the cross product that comes of them;
-- ``joining``: graphs side by side in one, with epsilon arcs and nodes between them.
+- ``relabelling``: other labels on the arcs, and the cross product made with them;
+- ``joining``: several graphs side by side in one, with epsilon arcs and nodes between them.
 """
 
 from gtn.rational.operations import (

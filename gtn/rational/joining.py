@@ -55,7 +55,7 @@ def spokes(
             of the result.
         hubs: the one node of each graph, ``[B]``.
         where: which graphs get such arcs, ``[B]``.
-        into: whether the arcs lead to the hub.
+        into: whether the arcs lead to the hub (or from it).
     """
     owner = graph.topology.graph_of_nodes(nodes)
     kept = np.flatnonzero(where[owner])
@@ -65,7 +65,7 @@ def spokes(
 
 
 class Places:
-    """Where nodes or arcs of several operands, and new ones, stand in a result.
+    """The places, in a result, of the nodes or arcs of several operands and of new ones.
 
     Args:
         offsets: by graph of the batch, ``[B + 1]``, of each operand.
@@ -143,7 +143,7 @@ class Operands:
         by_owner = np.argsort(owner, kind="stable")
         counts = np.bincount(owner, minlength=self.length)
         places = Places([g.topology.arc_offsets for g in graphs], counts)
-        # The arcs of all operands and the new ones, one after the other, in their places.
+        # The arcs of all operands, then the new ones; sorted into their places.
         new = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         new += np.repeat(places.new, counts)
         place = [places.of(k, np.arange(g.num_arcs)) for k, g in enumerate(graphs)]
@@ -210,7 +210,7 @@ class Operands:
         count = len(self.graphs)
         operand = np.repeat(np.r_[np.arange(count), -1], lengths)
         arcs = [
-            # A single graph beside batches was repeated, and is meant as it was given.
+            # A single graph beside batches was repeated: its sources are arcs of the one given.
             graph.sources[0].index
             if graph.topology.is_batch != given.topology.is_batch
             else np.arange(graph.num_arcs)

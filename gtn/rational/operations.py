@@ -1,4 +1,4 @@
-"""Rational operations: one path or another, one after another, any number, backwards, one side."""
+"""Rational operations: union, concatenation, closure, reversal, inversion and projection."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ def union(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
 
     The operands lie side by side, without epsilons: first the nodes and arcs of ``a``, then those
     of the next. A path that two operands have is there twice. Of batches, the union of the i-th
-    graphs of all; a single graph goes with each graph of a batch. All graphs of one batch are
-    united by :meth:`gtn.GraphBatch.united`, which costs nothing.
+    graphs of all; a single graph goes with each graph of a batch. To unite all graphs of one
+    batch, use :meth:`gtn.GraphBatch.united`, which copies no penalty.
 
     Args:
-        a, others: graphs or batches of the same length. Arc data are joined by key; a key that
-            an operand lacks reads as its fill there.
-        symbols: ``"match"``: where tables differ, they are merged and labels follow their
-            symbols, those of ``a`` stay; an operand without labels and without a table goes with
-            any. ``"ignore"``: labels stay the integers they are, the
-            tables are those of ``a``.
+        a, others: graphs or batches of the same length. Arc data are joined by key; where an
+            operand lacks a key, its arcs read as the fill.
+        symbols: ``"match"``: tables that differ are merged, and labels follow their symbols (those
+            of ``a`` stay); an operand without labels and without a table goes with any.
+            ``"ignore"``: labels stay as they are, and the tables are those of ``a``.
 
     Raises:
         SymbolError: a table in one operand and none in another, or, with ``"ignore"``, a label
@@ -61,9 +60,9 @@ def concat(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
     """Return the graph of the paths of ``a`` followed by those of the others, ``a + b``.
 
     Epsilon arcs lead from each final of one operand to each start of the next and carry the
-    penalties of both; where both are several they meet in a new node, so that there are not as
-    many arcs as pairs. To each choice of one path per operand belongs exactly one path. Where an
-    operand has failure arcs, they lead from the nodes, too, that end by backing off.
+    penalties of both; if there are several of both, they meet in a new node, so that there is not
+    an arc for every pair. Each choice of one path per operand gives exactly one path. In an operand
+    with failure arcs, epsilon arcs also leave the nodes that end by backing off.
 
     Arguments, order of nodes and arcs (new ones last), batches and errors as in :func:`union`.
 
@@ -78,7 +77,7 @@ def concat(a: Graph, *others: Graph, symbols: str = "match") -> Graph:
 
 
 def _in_turn(given: Sequence[Graph], symbols: str, first_end: int) -> Graph:
-    """Return the graph of the paths of graphs one after the other, up to one of the last ones.
+    """Return the graph of the paths of graphs in sequence, which may end early.
 
     The finals of the result are those of the graphs from ``first_end`` on.
     """
@@ -114,21 +113,21 @@ def _in_turn(given: Sequence[Graph], symbols: str, first_end: int) -> Graph:
 def closure(
     graph: Graph, *, plus: bool = False, lower: int | None = None, upper: int | None = None
 ) -> Graph:
-    """Return the graph of all sequences of paths of a graph, one after the other.
+    """Return the graph of all sequences of paths of a graph.
 
-    One new node, the last, joins finals to starts by epsilon arcs with their penalties, and is
-    itself start and final, with penalty 0: the empty sequence. To each sequence belongs exactly
-    one path. On a batch, graph by graph. ``g.closure()`` is the same.
+    One new node, the last, joins finals to starts by epsilon arcs with their penalties. It is also
+    a start and a final, with penalty 0, for the empty sequence. Each sequence gives exactly one
+    path. On a batch, graph by graph. ``g.closure()`` is the same.
 
     Args:
         graph: graph or batch.
         plus: at least one path: starts and finals are those of the graph, the new node is
             neither.
-        lower, upper: at least, at most so many paths (``lower=2, upper=3``: two or three): as many
-            copies of the graph, one after the other. Unless given, 0 and any number.
+        lower, upper: the least and greatest number of paths (``lower=2, upper=3``: two or three),
+            by as many copies of the graph in a row. Unless given, 0 and any number.
 
     Raises:
-        GraphError: a bound that is negative, or crosses the other; bounds beside ``plus``.
+        GraphError: a negative bound, ``lower > upper``, or bounds beside ``plus``.
 
     >>> import gtn
     >>> closure(gtn.Graph.from_arcs([(0, 1, 7, 1.5)], final={1: 0.5}))
@@ -157,7 +156,7 @@ def closure(
 
 
 def _repeated(graph: Graph, lower: int, upper: int | None) -> Graph:
-    """Return the graph of ``lower`` to ``upper`` paths one after the other; ``None``: or more."""
+    """Return the graph of ``lower`` to ``upper`` (``None``: any number of) paths in sequence."""
     if lower < 0 or (upper is not None and upper < lower):
         raise GraphError(f"from {lower} to {upper} paths; 0 <= lower <= upper")
     if upper is None and lower <= 1:
@@ -184,12 +183,12 @@ def _repeated(graph: Graph, lower: int, upper: int | None) -> Graph:
 
 
 def reverse(graph: Graph) -> Graph:
-    """Return the graph of all paths backwards: arcs turned round, starts and finals exchanged.
+    """Return the graph of all paths backwards: arcs reversed, starts and finals exchanged.
 
     Nodes and arcs keep their numbers. On a batch, graph by graph.
 
     Raises:
-        GraphError: a failure arc, which does not back off the other way round.
+        GraphError: a failure arc, which has no meaning in reverse.
 
     >>> import gtn
     >>> reverse(gtn.string([3, 4]))

@@ -1,4 +1,4 @@
-"""Other labels on the arcs of a graph, and the cross product that comes of them."""
+"""Other labels on the arcs of a graph, and the cross product made with them."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Labels = Mapping[Label, Label] | ArrayLike | None
 def relabel(graph: Graph, ilabels: Labels = None, olabels: Labels = None) -> Graph:
     """Return the graph with other labels; nodes, arcs, penalties and data stay.
 
-    Each side by itself: ``ilabels`` alone makes a transducer of an acceptor. On a batch, all its
+    Each side by itself: ``ilabels`` alone turns an acceptor into a transducer. On a batch, all its
     graphs. O(A log M) for M labels that change.
 
     Args:
-        ilabels, olabels: what becomes of the labels of a side. A mapping from labels or symbols to
-            labels or symbols, ``None`` for epsilon; those it does not name stay. Or all labels,
+        ilabels, olabels: the new labels of a side: a mapping from labels or symbols to labels or
+            symbols (``None`` for epsilon), which leaves those it does not name; or all labels,
             ``[A]``. Symbols that the side's table lacks are added to it.
 
     Raises:
-        GraphError: not as many labels as arcs, or what is no label.
+        GraphError: not one label per arc, or an invalid label.
         SymbolError: a symbol where the side has no table; a label that its table lacks; "" or
-            "<eps>", which are epsilon elsewhere, and its table lacks them.
+            "<eps>", which other tools use for epsilon, unless the table has them.
 
     >>> import gtn
     >>> relabel(gtn.string("ab#"), olabels={"#": None, "b": "c"})
@@ -55,9 +55,9 @@ def relabel(graph: Graph, ilabels: Labels = None, olabels: Labels = None) -> Gra
 def cross(a: Graph, b: Graph) -> Graph:
     """Return the transducer from each string of an acceptor to each of another: the cross product.
 
-    To each pair of their paths belongs one path, with the penalties of both. It first reads, then
-    writes: it is what reads ``a`` and writes nothing, followed by what writes ``b``. O(N + A).
-    Batches and sources as of :func:`gtn.concat`.
+    Each pair of their paths gives one path, with the penalties of both. It first reads the string
+    of ``a``, writing nothing, then writes that of ``b``. O(N + A). Batches and sources as in
+    :func:`gtn.concat`.
 
     Raises:
         GraphError: a transducer.
@@ -71,7 +71,7 @@ def cross(a: Graph, b: Graph) -> Graph:
         check_graph(graph)
         if not graph.topology.is_acceptor or graph.isymbols != graph.osymbols:
             raise GraphError(f"{name} is a transducer; a cross product is of acceptors: project it")
-    # Tables of sides that say nothing would only be in the way of each other.
+    # Drop the tables of sides without labels: they would only clash.
     reads = relabel(a, olabels=np.full(a.num_arcs, EPSILON))._with(osymbols=None)
     writes = relabel(b, ilabels=np.full(b.num_arcs, EPSILON))._with(isymbols=None)
     return concat(reads, writes)
