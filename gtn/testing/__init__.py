@@ -1,6 +1,6 @@
-"""Testing kit: random graphs, brute-force oracles, and a comparison of what two graphs say.
+"""Testing kit: random graphs, brute-force oracles, and comparisons of graphs.
 
-For tests of operations on graphs, those of the library and your own. Four kinds of things:
+For tests of operations on graphs, the library's and your own. Four kinds of things:
 
 - *strategies* for `hypothesis <https://hypothesis.readthedocs.io>`_: :func:`graphs`,
   :func:`transducer_pairs`, :func:`batches`, :func:`exact_penalties` (they need hypothesis,
@@ -9,14 +9,14 @@ For tests of operations on graphs, those of the library and your own. Four kinds
   :func:`forward_penalty_by_enumeration`, :func:`viterbi_by_enumeration`,
   :func:`posteriors_by_enumeration` and :func:`path_penalties_by_string`;
   :func:`penalty_by_closure`, :func:`posteriors_by_closure`, :func:`distances_by_closure` and
-  :func:`string_penalties` are exact on cyclic graphs too;
+  :func:`string_penalties` are also exact on cyclic graphs;
 - :func:`assert_equivalent`: two graphs assign the same penalty to every pair of strings;
-  :func:`assert_derivatives`: an operation has the derivatives that finite differences say;
+  :func:`assert_derivatives`: an operation's derivatives agree with finite differences;
 - :mod:`gtn.testing.openfst`: graphs to OpenFst and back through pynini, many random graphs in
   bulk (:func:`~gtn.testing.openfst.random_graphs`), and a quick comparison of their languages.
 
-An operation of your own is tested by stating what it must not change. This one keeps, of parallel
-arcs with the same labels, the one of least penalty; so every string keeps its best path:
+Test an operation of your own by stating what it must not change. This one keeps, of parallel arcs
+with the same labels, the one of least penalty; so every string keeps its best path:
 
 >>> import gtn
 >>> from hypothesis import given
@@ -39,7 +39,7 @@ arcs with the same labels, the one of least penalty; so every string keeps its b
 ...     assert_equivalent(g, without_worse_parallel_arcs(g), semiring="tropical")
 >>> test_best_paths_stay()
 
-In the log semiring, where the penalties of all paths count, it is not the same graph:
+In the log semiring, where all paths count, the graphs differ:
 
 >>> g = gtn.Graph.from_arcs([(0, 1, "a", 1.0), (0, 1, "a", 2.0)], final=1)
 >>> assert_equivalent(g, without_worse_parallel_arcs(g), semiring="log")

@@ -1,4 +1,4 @@
-"""What a graph assigns to strings, exactly, and whether two graphs assign the same."""
+"""The exact penalties that a graph gives to strings, and whether two graphs agree in them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def assert_equivalent(
     so: O(N^3) and O(N^2) for each pair of strings; :func:`gtn.equivalent` takes larger ones.
 
     Args:
-        semiring: ``"log"``: the forward penalty of all paths of a pair of strings counts;
-            ``"tropical"``: the least.
-        max_length: compare strings of at most so many symbols a side; needed where a graph
+        semiring: ``"log"``: compare the forward penalty over all paths of a pair of strings;
+            ``"tropical"``: the least penalty.
+        max_length: compare strings of at most so many symbols on each side; needed if a graph
             accepts infinitely many.
-        atol: tolerance in nats (of penalties above 1, relative to them); 1e-9 unless given, 1e-5
-            if one of the graphs is in float32.
+        atol: tolerance in nats (relative for penalties above 1); 1e-9 unless given, 1e-5 if one of
+            the graphs is in float32.
 
     Raises:
         AssertionError: naming the first (shortest) pair of strings that differs, and the
@@ -132,15 +132,15 @@ def string_penalties(
 ) -> dict[Strings, float]:
     """Return the penalty of each pair of strings (labels) that a small single graph accepts.
 
-    For each pair a vector with one penalty per node is carried from shorter to longer strings;
-    arcs that read and write nothing are summed by :func:`closure`, so cycles of them are exact.
-    O(N^3), and O(N^2) for each pair of strings and of labels.
+    Goes from shorter to longer strings, with a vector of one penalty per node for each pair; arcs
+    that read and write nothing are summed by :func:`closure`, so cycles of them are exact.
+    O(N^3), plus O(N^2) for each pair of strings and of labels.
 
     Args:
-        max_length: the most labels of a string, on each side; needed where there are infinitely
+        max_length: the greatest length of a string, on each side; needed if there are infinitely
             many strings.
         semiring: ``"log"`` (all paths of a pair, forward penalty) or ``"tropical"`` (the least).
-        max_strings: how many pairs of strings are too many.
+        max_strings: the greatest number of pairs of strings.
 
     Raises:
         CyclicGraphError: infinitely many strings and no ``max_length``, or penalties that do
@@ -164,7 +164,7 @@ def string_penalties(
     waiting: list[dict[Strings, Matrix]] = [{((), ()): _vector(plain.starts, number)}]
     finals = _vector(plain.finals, number)
     found: dict[Strings, float] = {}
-    for level in waiting:  # grows while it is read: strings of 0, 1, 2 … labels on both sides
+    for level in waiting:  # grows as we go: strings of 0, 1, 2 … labels on both sides
         for (inputs, outputs), reached in level.items():
             vector = _sum(reached[:, None] + still, semiring)
             total = float(_sum(vector + finals, semiring))
@@ -194,7 +194,7 @@ def _put(
     vector: Matrix,
     semiring: Semiring,
 ) -> None:
-    """Add a vector to what is known of a pair of strings, ``ahead`` levels from now."""
+    """Add a vector to that of a pair of strings, ``ahead`` levels from now."""
     waiting += [{} for _ in range(level + 1 - len(waiting))]
     known = waiting[level].get(key)
     waiting[level][key] = vector if known is None else _sum(np.stack([known, vector]), semiring)
@@ -243,7 +243,7 @@ def closure(matrix: Matrix, semiring: Semiring) -> Matrix:
 
 
 def _star(penalty: float, semiring: Semiring) -> float:
-    """Return the penalty of going round a cycle any number of times: ``-log 1 / (1 - e^-p)``."""
+    """Return the penalty of any number of rounds of a cycle: ``-log 1 / (1 - e^-p)``."""
     if penalty == math.inf or (semiring == "tropical" and penalty >= 0):
         return 0.0
     if semiring == "tropical":
@@ -281,7 +281,7 @@ def _steps(
     steps: dict[tuple[int, int], Matrix] = defaultdict(
         lambda: np.full((len(number), len(number)), np.inf)
     )
-    steps[EPSILON, EPSILON]  # there even if no arc has it
+    steps[EPSILON, EPSILON]  # make the entry, even if no arc has it
     for src, arcs in plain.outgoing.items():
         for arc, dst in arcs:
             matrix = steps[plain.ilabels[arc], plain.olabels[arc]]

@@ -1,4 +1,4 @@
-"""Derivatives of what is made of graphs, against finite differences."""
+"""Derivatives of operations on graphs, compared with finite differences."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ _PENALTIES = ("penalties", "start_penalties", "final_penalties")
 def assert_derivatives(
     operation: Callable[..., Any], *graphs: Graph, order: int = 2, fast: bool = False
 ) -> None:
-    """Assert that an operation has the derivatives to all penalties of graphs that it should.
+    """Assert that an operation's derivatives with respect to all penalties of graphs are right.
 
     They are compared with finite differences (``torch.autograd.gradcheck`` and ``gradgradcheck``),
-    in float64. Infinite penalties stay as they are, and what is infinite in the result is left
-    out. Where the result has ties, as of two best paths, it has no derivative to compare.
+    in float64. Infinite penalties stay as they are; infinite values in the result are left out.
+    Avoid ties, as of two best paths: there the result has no derivative to compare.
 
     Args:
-        operation: called with as many graphs; returns a tensor, several of them, or a graph, of
-            which all penalties count.
-        graphs: graphs or batches, at whose penalties it is tested.
+        operation: called with as many graphs; returns a tensor, several of them, or a graph, all
+            penalties of which count.
+        graphs: graphs or batches; derivatives are tested at their penalties.
         order: 2, or 1 for the first derivatives alone.
-        fast: whether to compare along one random direction, and not for each penalty.
+        fast: whether to compare along one random direction instead of for each penalty.
 
     Raises:
         GraphError: another order.
-        torch.autograd.gradcheck.GradcheckError: another derivative than it should be, by more than
-            a thousandth and 1e-5; a NaN in the result.
+        torch.autograd.gradcheck.GradcheckError: a derivative off by more than a thousandth plus
+            1e-5; a NaN in the result.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, "a", 1.0), (0, 1, "b", 2.0)], final=1)
@@ -59,7 +59,7 @@ def assert_derivatives(
         if isinstance(made, Graph):
             made = tuple(getattr(made, name) for name in _PENALTIES)
         tensors = (made,) if isinstance(made, torch.Tensor) else made
-        # What depends on no penalty has the derivative zero, which gradcheck would not take.
+        # Results that depend on no penalty have derivative zero, which gradcheck does not accept.
         zero = sum(0 * value.sum() for value in values)
         return tuple(tensor[~tensor.isinf()] + zero for tensor in tensors)
 

@@ -34,7 +34,7 @@ class Path(NamedTuple):
     Attributes:
         arcs: arc numbers, in order.
         start, final: node numbers of its two ends.
-        penalty: sum in nats, with the penalties of its start and its end.
+        penalty: the sum in nats, including the penalties of its start and its final.
         inputs, outputs: labels along the path, without epsilons.
     """
 
@@ -49,7 +49,7 @@ class Path(NamedTuple):
 class Plain:
     """The useful part of a graph in plain Python: what is not forbidden and lies on a path.
 
-    Nothing here is taken from the indexes of the topology, which are under test themselves.
+    It uses none of the topology's indexes, which are under test themselves.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -85,12 +85,12 @@ def _around(links: Any, seeds: Iterable[int]) -> set[int]:
 def paths(graph: Graph, max_length: int | None = None, *, max_paths: int = 100_000) -> list[Path]:
     """Return all accepting paths of a small graph or batch, by depth-first search.
 
-    In the order of their start nodes, then of their arc numbers, shorter first. Arcs, starts and
-    finals of penalty ``+inf`` are forbidden: no path has them.
+    Ordered by start node, then by arc numbers, shorter first. Arcs, starts and finals of penalty
+    ``+inf`` are forbidden: no path has them.
 
     Args:
-        max_length: the most arcs of a path; needed where a cycle lies on a path.
-        max_paths: how many paths are too many.
+        max_length: the greatest number of arcs of a path; needed if a cycle lies on a path.
+        max_paths: the greatest number of paths.
 
     Raises:
         CyclicGraphError: a cycle lies on a path and no ``max_length`` is given.
@@ -142,7 +142,7 @@ def path_penalties_by_string(
 ) -> dict[Strings, list[float]]:
     """Return the penalties of all paths, increasing, by ``(inputs, outputs)`` of the path.
 
-    What must not change where an operation keeps every path, as composition and reversal do.
+    Operations that keep the paths of each pair of strings, as ``connect`` does, must not change it.
     Arguments and errors are those of :func:`paths`.
 
     >>> import gtn
@@ -158,10 +158,10 @@ def path_penalties_by_string(
 def forward_penalty_by_enumeration(graph: Graph, max_length: int | None = None) -> Any:
     """Return minus log-sum-exp of minus the penalties of all paths, in nats.
 
-    Paper, section VI-C (there eq. 13, one node after another; here path by path). A float for a
-    single graph, ``float64 [B]`` for a batch; ``inf`` without a path. Arguments and errors are
-    those of :func:`paths`; on a cyclic graph the longer paths are left out (exact there:
-    :func:`~gtn.testing.penalty_by_closure`).
+    Paper, section VI-C (eq. 13 goes node by node, this path by path). A float for a single graph,
+    ``float64 [B]`` for a batch; ``inf`` without a path. Arguments and errors are those of
+    :func:`paths`; on a cyclic graph, paths longer than ``max_length`` are left out
+    (:func:`~gtn.testing.penalty_by_closure` is exact there).
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 3, 1.0), (0, 1, 5, 1.0)], final=1)
@@ -187,9 +187,9 @@ def viterbi_by_enumeration(graph: Graph, max_length: int | None = None) -> Any:
 def posteriors_by_enumeration(
     graph: Graph, max_length: int | None = None, *, of: str = "arcs"
 ) -> NDArray[np.float64]:
-    """Return how often a path drawn at random passes each arc: the gradient of the forward penalty.
+    """Return how often a path drawn at random uses each arc: the gradient of the forward penalty.
 
-    A path is drawn with probability ``exp(forward - its penalty)``. Without a path, zeros.
+    A path is drawn with probability ``exp(forward - its penalty)``. Zeros if there is no path.
 
     Args:
         max_length: as in :func:`paths`.
@@ -230,7 +230,7 @@ def _per_graph(graph: Graph, values: list[float]) -> Any:
 
 
 def _log_sum(group: list[Path]) -> float:
-    """Return the forward penalty of paths, with the sum rounded once."""
+    """Return the forward penalty of paths, rounding the sum once."""
     if not group:
         return math.inf
     least = min(path.penalty for path in group)

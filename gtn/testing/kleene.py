@@ -26,12 +26,12 @@ def distances_by_closure(
 ) -> Float64s:
     """Return the sum over (or the least of) all ways from the start to each node, ``float64 [N]``.
 
-    Going backward, of all ways from each node to the end. ``inf`` where there is none. For small
-    graphs, and batches of them.
+    With ``"backward"``, over all ways from each node to the end. ``inf`` where there is none. For
+    small graphs, and batches of them.
 
     Raises:
-        CyclicGraphError: a cycle that can be reached has an infinite sum, or, in the tropical
-            semiring, ``NegativeCycleError``: there is no least way.
+        CyclicGraphError: a reachable cycle has an infinite sum; in the tropical semiring,
+            ``NegativeCycleError``: there is no least way.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (1, 1, 7, 0.5)], final=1)
@@ -82,10 +82,10 @@ def _both(first: float, second: float, semiring: Semiring) -> float:
 
 
 def posteriors_by_closure(graph: Graph, *, of: str = "arcs") -> Float64s:
-    """Return how often a path drawn at random passes each arc: the gradient of the forward penalty.
+    """Return how often a path drawn at random uses each arc: the gradient of the forward penalty.
 
-    Cycles included; the mass of all ways to the arc, through it and on to the end. Without a
-    path, zeros. For small single graphs.
+    The mass of all ways to the arc, through it and on to the end, cycles included. Zeros if there
+    is no path. For small single graphs.
 
     Args:
         of: ``"arcs"`` (``float64 [A]``), ``"starts"`` (``[S]``) or ``"finals"`` (``[F]``).

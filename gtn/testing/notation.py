@@ -1,4 +1,4 @@
-"""Graphs as Python: what hypothesis found, to be pasted into a test."""
+"""Graphs as Python code: paste what hypothesis found into a test."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["as_code"]
 
 
 def as_code(graph: Graph) -> str:
-    """Return an expression that makes a graph again, or a batch: for ``import gtn, torch``.
+    """Return a Python expression that makes a graph or batch again, after ``import gtn, torch``.
 
-    Nodes, arcs, labels, penalties to the last bit, their type, and symbol tables; arc data,
-    sources and gradients stay behind. Strategies of this package have hypothesis write the graphs
-    of a failing test so.
+    It holds nodes, arcs, labels, penalties to the last bit, their dtype, and symbol tables, but no
+    arc data, sources or gradients. With the strategies of this package, hypothesis prints the
+    graphs of a failing test like this.
 
     >>> import gtn
     >>> print(as_code(gtn.Graph.from_arcs([(0, 1, 3, 0.5), (1, 1, 2, None)], final={1: 1.0})))
@@ -60,7 +60,7 @@ def _label(label: int) -> str:
 
 
 def _number(penalty: float) -> str:
-    """Return a penalty as it is written; ``repr`` of an infinite one is a name."""
+    """Return a penalty as Python code; ``repr`` of an infinite one would be an undefined name."""
     return repr(penalty) if abs(penalty) < float("inf") else 'float("inf")'
 
 

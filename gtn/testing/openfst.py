@@ -2,9 +2,9 @@
 
 Labels shift by one on the way and back: OpenFst's epsilon is 0, ours -1, and class 0 is a label
 here. An OpenFst machine has one start: several starts, or one with a penalty, become a new start
-with epsilon arcs. Penalties pass in OpenFst's binary format and so unrounded, except that the
-arcs of its tropical semiring are float32; :func:`random_graphs` draws penalties that are exact
-there. What an OpenFst result says is compared with ours by :func:`assert_same_language`.
+with epsilon arcs. Penalties pass in OpenFst's binary format, so unrounded, except that arcs of its
+tropical semiring are float32; :func:`random_graphs` draws penalties that are exact there.
+:func:`assert_same_language` compares an OpenFst result with ours.
 
 pynini is imported when a machine is made (``pip install pynini``).
 """
@@ -42,11 +42,10 @@ def _pynini() -> Any:
 
 
 def to_openfst(graph: Graph, semiring: Kind = "tropical") -> Any:
-    """Return a single graph as a ``pynini.Fst``; of a batch, the list of them.
+    """Return a single graph as a ``pynini.Fst``; for a batch, a list of them.
 
-    Node n is state n; a super-start, where one is needed, is the last state. What has an infinite
-    penalty is left out. A graph without starts is the machine without states. Symbol tables and
-    data are left out.
+    Node n is state n; a super-start, if needed, is the last state. A graph without starts becomes
+    the machine without states. Infinite penalties, symbol tables and data are left out.
 
     Args:
         semiring: ``"tropical"`` (float32), ``"log"`` (float32) or ``"log64"``.
@@ -65,7 +64,7 @@ def to_openfst(graph: Graph, semiring: Kind = "tropical") -> Any:
 def from_openfst(fst: Any) -> Graph:
     """Return a ``pynini.Fst`` as a graph with float64 penalties; state s is node s.
 
-    Arcs come by state, within a state in OpenFst's order. Symbol tables are left out.
+    Arcs are ordered by state, within a state in OpenFst's order. Symbol tables are left out.
 
     Raises:
         GraphError: arcs of another semiring than tropical and log.
@@ -88,11 +87,11 @@ def language(
 ) -> dict[Strings, float]:
     """Return the penalty of each pair of strings of a small graph (or ``pynini.Fst``), quickly.
 
-    What :func:`~gtn.testing.string_penalties` returns, by following sets of partial paths in
-    plain Python; where a cycle reads and writes nothing, by that function.
+    The same as :func:`~gtn.testing.string_penalties`, by following sets of partial paths in plain
+    Python; if a cycle reads and writes nothing, by that function.
 
     Args:
-        max_length: the most labels of a string, on each side; needed on cyclic graphs.
+        max_length: the greatest length of a string, on each side; needed on cyclic graphs.
 
     >>> import gtn
     >>> language(gtn.from_arrays([0, 0], [1, 1], [7, 7], penalties=[1.0, 2.0], final=1))
@@ -148,10 +147,10 @@ def assert_same_language(
     """Assert that two graphs, or a graph and a ``pynini.Fst``, give each pair of strings the same.
 
     Args:
-        max_length: compare strings of at most so many labels a side; needed on cyclic graphs.
-        atol: in nats, of penalties above 1 relative to them; unless given 0 in the tropical
-            semiring and 1e-8 in the log semiring.
-        note: what the message begins with, to find the pair again.
+        max_length: compare strings of at most so many labels on each side; needed on cyclic graphs.
+        atol: in nats (relative for penalties above 1); unless given, 0 in the tropical semiring
+            and 1e-8 in the log semiring.
+        note: the beginning of the message, to find the pair again.
 
     Raises:
         AssertionError: naming a shortest pair of strings that differs.
@@ -191,18 +190,18 @@ def random_graphs(
     """Return a batch of many random small graphs, in float64, built in bulk.
 
     Penalties are multiples of 2^-8, below ``most`` in size, so that sums along paths are exact
-    in float32. Four in five have a path; the others may be empty, without starts or without
-    finals. Node numbers are in no order.
+    in float32. Four in five graphs have a path; the others may be empty, without starts or without
+    finals. Node numbers are in random order.
 
     Args:
         count: how many.
         seed: equal seeds give equal graphs.
         max_nodes, max_arcs, max_starts, max_finals: sizes.
-        labels: labels are 0 up to labels - 1, and epsilons one in five of those of each side.
-        acyclic: otherwise cycles and self loops are drawn too.
+        labels: labels are 0 to labels - 1; on each side, one in five is an epsilon.
+        acyclic: if False, cycles and self loops are drawn too.
         infinite: whether one penalty in eight forbids its arc, start or final.
-        least, most: bounds of the penalties; with cycles, ``least=0`` for a least path and
-            ``least=2.5`` (above log of ``max_arcs + 1``) for a forward penalty.
+        least, most: bounds of the penalties; with cycles, ``least=0`` ensures a least path, and
+            ``least=2.5`` (above log of ``max_arcs + 1``) a forward penalty.
 
     >>> len(random_graphs(1000, seed=0))
     1000

@@ -26,9 +26,9 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def _hypothesis() -> Any:
-    """Return hypothesis' strategies; not imported before one is wanted, as it may be missing.
+    """Return hypothesis' strategies; imported only when needed, as hypothesis may be missing.
 
-    Those that are wanted draw graphs, which hypothesis is told to write as Python.
+    Also tells hypothesis to print graphs as Python.
     """
     try:
         printing = importlib.import_module("hypothesis.vendor.pretty")
@@ -42,7 +42,7 @@ def _hypothesis() -> Any:
 
 
 def _printed(graph: Graph, printer: Any, _: bool) -> None:
-    """Write a graph of a failing test as Python, to be pasted into a test of its own."""
+    """Print a graph of a failing test as Python, to be pasted into a test of its own."""
     printer.text(as_code(graph).replace("\n", "\n" + " " * printer.indentation))
 
 
@@ -51,8 +51,8 @@ def exact_penalties(
 ) -> SearchStrategy[float]:
     """Return a strategy for penalties (nats) that are multiples of 2^-8, between two bounds.
 
-    Sums of up to a thousand such penalties below 64 are exact in float32, so that two orders of
-    addition can be compared with ``==``. The bounds themselves are left out.
+    Sums of up to a thousand such penalties below 64 are exact in float32, so that sums in
+    different orders can be compared with ``==``. The bounds themselves are left out.
 
     Args:
         least, most: the bounds.
@@ -96,24 +96,24 @@ def graphs(
 ) -> SearchStrategy[Graph]:
     """Return a strategy for small single graphs.
 
-    They may be empty, have no path, nodes that no path passes, several starts and finals with
-    penalties of their own, and nodes in any order. Half of them have a path by construction
-    (unless ``infinite`` forbids it).
+    They may be empty, have no path, nodes on no path, several starts and finals with penalties of
+    their own, and nodes in any order. Half of them have a path by construction (unless
+    ``infinite`` forbids it).
 
     Args:
         min_nodes, max_nodes, max_arcs: sizes.
-        labels: labels are 0 up to labels - 1 (both sides).
-        acyclic: without cycles; otherwise cycles and self loops are drawn too.
-        epsilons: whether labels may be ``EPSILON`` as well (each side by itself).
-        acceptor: whether output labels are the input labels.
-        max_starts, max_finals: how many starts and finals at most (at least none).
+        labels: labels are 0 to labels - 1 (both sides).
+        acyclic: if False, cycles and self loops are drawn too.
+        epsilons: whether labels may also be ``EPSILON`` (each side by itself).
+        acceptor: whether output labels equal input labels.
+        max_starts, max_finals: the greatest numbers of starts and finals (there may be none).
         parallel: whether two arcs may join the same two nodes in the same direction.
-        infinite: whether penalties may be ``inf``, those of starts and finals too.
-        negative: whether penalties may be negative. A cyclic graph has a Viterbi penalty with
-            ``negative=False``, and a forward penalty where penalties are above the logarithm of
+        infinite: whether penalties may be ``inf``, also those of starts and finals.
+        negative: whether penalties may be negative. A cyclic graph surely has a Viterbi penalty
+            with ``negative=False``, and a forward penalty if penalties are above the logarithm of
             ``max_arcs``: ``penalties=exact_penalties(2.1, 8)``.
         penalties: a strategy of your own, instead of ``exact_penalties()``.
-        isymbols, osymbols: tables with labels 0 up to labels - 1.
+        isymbols, osymbols: tables with labels 0 to labels - 1.
         dtype: of the penalties.
 
     >>> from hypothesis import given
@@ -162,7 +162,7 @@ def _draw_graph(
     path: bool | None = None,
     chain: Sequence[int] | None = None,
 ) -> Graph:
-    """Draw a graph, with a path or not; with a chain, one of its paths reads these labels."""
+    """Draw a graph, with a path or not; if ``chain`` is given, one path reads these labels."""
     st = _hypothesis()
     path = draw(st.booleans()) if path is None else path
     size = max(draw(st.integers(*nodes)), len(chain or ()) + 1 if path else 0)
@@ -184,7 +184,7 @@ def _draw_graph(
         )
     if not parallel:
         arcs = list({pair: (pair, *rest) for pair, *rest in reversed(arcs)}.values())[::-1]
-    place = draw(st.permutations(range(size)))  # so that node numbers are in no order
+    place = draw(st.permutations(range(size)))  # so that node numbers are in random order
     rows = [
         (place[src], place[dst], ilabel, ilabel if acceptor else olabel, penalty)
         for (src, dst), ilabel, olabel, penalty in arcs
@@ -216,8 +216,8 @@ def transducer_pairs(
 ) -> SearchStrategy[tuple[Graph, Graph]]:
     """Return a strategy for pairs ``(a, b)`` to compose: outputs of ``a`` meet inputs of ``b``.
 
-    In most pairs ``b`` has a path that reads what a path of ``a`` writes, with epsilons among
-    it, so that the composition is seldom empty.
+    In most pairs ``b`` has a path that reads what a path of ``a`` writes, with epsilons in between,
+    so that the composition is seldom empty.
 
     Args:
         tables: whether ``a.osymbols`` and ``b.isymbols`` are tables that differ (other labels
@@ -273,7 +273,7 @@ def _drawn_chain(
     longest: int,
     epsilons: bool,
 ) -> list[int] | None:
-    """Draw one of some strings, in the labels of the other table, with epsilons among it."""
+    """Draw one of some strings, in the labels of the other table, with epsilons in between."""
     st = _hypothesis()
     chains = [list(labels) for labels in sorted(outputs)]
     if tables[0] is not None and tables[1] is not None:
@@ -294,7 +294,7 @@ def batches(*, max_graphs: int = 4, **options: Any) -> SearchStrategy[GraphBatch
     """Return a strategy for batches of one to ``max_graphs`` graphs.
 
     Args:
-        max_graphs: the most graphs of a batch.
+        max_graphs: the greatest number of graphs in a batch.
         options: of :func:`graphs`.
 
     >>> from hypothesis import given
@@ -306,7 +306,7 @@ def batches(*, max_graphs: int = 4, **options: Any) -> SearchStrategy[GraphBatch
     st = _hypothesis()
     several = st.lists(graphs(**options), min_size=1, max_size=max_graphs)
 
-    def draw_batch(draw: Any) -> GraphBatch:  # what is mapped is printed as a call of what maps it
+    def draw_batch(draw: Any) -> GraphBatch:  # .map() would print the batch as a call of a function
         return GraphBatch.from_graphs(draw(several))
 
     drawn: SearchStrategy[GraphBatch] = st.composite(draw_batch)()
