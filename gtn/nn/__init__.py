@@ -1,8 +1,8 @@
 """Graph transformers and training criteria as ``torch.nn.Module`` (paper, sections IV to VIII).
 
-Every transformer takes and returns a graph or a batch of graphs, so that ``torch.nn.Sequential``
-chains them and any piece can be the user's own. A criterion takes graphs, or the emission
-penalties of a network, with their targets.
+Every transformer takes and returns a graph or a batch of graphs, so ``torch.nn.Sequential`` chains
+them, and any piece can be your own. A criterion takes graphs, or the emission penalties of a
+network, with their targets.
 """
 
 from gtn.nn.asg import ASGLoss

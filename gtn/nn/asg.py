@@ -24,9 +24,9 @@ __all__ = ["ASGLoss"]
 class ASGLoss(Criterion):
     """Forward penalty of the target's labels, each held for some frames, against all labels.
 
-    Collobert, Puhrsch and Synnaeve 2016: the discriminative forward loss (eq. 17) where both
-    sides have learned penalties for going from one label to the next, and for the first. Two equal
-    labels side by side cannot be told from one that is held: spell repeats by a label of their own.
+    Collobert, Puhrsch and Synnaeve 2016: the discriminative forward loss (eq. 17), with learned
+    penalties on both sides for the first label and for each transition. Two equal labels in a row
+    cannot be told from one that is held: spell repeats with an extra label.
 
     Args:
         num_classes: C.
@@ -54,11 +54,11 @@ class ASGLoss(Criterion):
         lengths: dense.Lengths = None,
         target_lengths: Any = None,
     ) -> torch.Tensor:
-        """Return the loss in nats; arguments and errors as :class:`gtn.nn.CTCLoss`.
+        """Return the loss in nats; arguments and errors as in :class:`gtn.nn.CTCLoss`.
 
         Raises:
-            GraphError: also two equal labels side by side, naming sample and position; emissions
-                of another number of classes than the loss has.
+            GraphError: also two equal labels in a row, naming sample and position; emissions
+                with another number of classes than the loss has.
         """
         emissions = widened(emissions)
         if emissions.shape[-1] != len(self.beginnings):
@@ -67,7 +67,7 @@ class ASGLoss(Criterion):
                 f"{len(self.beginnings)} classes of this loss"
             )
         each, target_lengths = label_targets(targets, target_lengths, emissions)
-        every = self.every()  # which checks the parameters that both have
+        every = self.every()  # this checks the parameters, which both sides share
         graphs = self.correct(each, target_lengths)
         graph = graphs[0] if emissions.ndim == 2 else graphs
         losses, feasible = difference(
@@ -78,7 +78,7 @@ class ASGLoss(Criterion):
         return self.reduced(losses, feasible, named).to(emissions)
 
     def every(self) -> Graph:
-        """Return the graph of all label sequences: a start, and a node for each class."""
+        """Return the graph of all label sequences: a start and a node for each class."""
         classes = np.arange(len(self.beginnings))
         before, now = (grid.ravel() for grid in np.indices(self.transitions.shape))
         return from_arrays(
@@ -104,7 +104,7 @@ class ASGLoss(Criterion):
         is_first[offsets[:-1][counts > 0]] = True
         before = np.roll(labels, 1)
         repeats = ~is_first & (labels == before)
-        if repeats.any():  # each place of the boundary would count the same frames once more
+        if repeats.any():  # else each place of the boundary would count the same frames again
             at = int(np.argmax(repeats))
             b = int(np.searchsorted(offsets, at, side="right")) - 1
             raise GraphError(

@@ -1,4 +1,4 @@
-"""What all criteria share: targets that no path spells, and the mean over a batch."""
+"""What all criteria share: infeasible targets and the mean over a batch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Criterion", "difference"]
 
 
 class Criterion(nn.Module):
-    """A loss of which there is one for each graph and its target.
+    """A criterion: one loss for each graph and its target.
 
     Args:
         infeasible: what to do with a target that no path spells: ``"raise"``; ``"skip"``: leave
@@ -43,11 +43,11 @@ class Criterion(nn.Module):
         targets: Any,
         table: SymbolTable | None = None,
     ) -> torch.Tensor:
-        """Return the mean, sum or all of the losses, ``[]`` or ``[B]``, of which some are feasible.
+        """Return the mean, sum or all of the losses, ``[]`` or ``[B]``; some may be infeasible.
 
         Raises:
-            InfeasibleTargetError: naming those that are not, if that is the choice, and symbols
-                that are not in the table.
+            InfeasibleTargetError: with ``infeasible="raise"``, naming the infeasible samples, and
+                symbols that are not in the table.
         """
         wrong = (~feasible).reshape(-1).nonzero().reshape(-1).tolist()
         self.skipped = len(wrong)
@@ -80,7 +80,7 @@ def _described(target: Any, table: SymbolTable | None) -> str:
 
 
 def difference(correct: torch.Tensor, all_: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return correct - all, clear of inf - inf where nothing is feasible."""
+    """Return correct - all, avoiding inf - inf if nothing is feasible, and what is feasible."""
     feasible = correct.isfinite()
     zero = correct.new_zeros(())
     return torch.where(feasible, correct, zero) - torch.where(feasible, all_, zero), feasible

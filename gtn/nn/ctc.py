@@ -33,15 +33,16 @@ def ctc_topology(
 ) -> Graph:
     """Return the transducer from a class per frame to labels: repeats and blanks are dropped.
 
-    A repeat after a blank is a new label. Node c is where class c was read last; the start is the
-    node of the blank. C nodes and C² arcs: one from each class to each, since none leads from a
-    class to itself as a new label. Composed with a lexicon or a grammar it decodes; composed with
-    the string of a target it is the graph of :func:`ctc_graphs`.
+    A repeat after a blank is a new label. At node c the last class read is c; the start is the
+    node of the blank. C nodes and C² arcs, one from each class to each: a class that follows itself
+    directly is a repeat. Composed with a lexicon or a grammar it decodes; composed with the string
+    of a target it is the graph of :func:`ctc_graphs`.
 
-    A ``compact`` one has the same paths, each once, with about 3 C nodes and 7 C arcs. From each
-    class epsilons lead along a chain of the lower classes and one of the higher ones, and off a
-    chain to each of its classes. It is for many classes that frames meet before any lexicon;
-    composed with a lexicon it becomes the larger one, as most nodes go on with few classes only.
+    The ``compact`` topology has the same paths, each once, with about 3 C nodes and 7 C arcs. From
+    each class, epsilons lead along one chain of the lower classes and one of the higher ones, and
+    from the chain to each of its classes. Use it if there are many classes and frames meet it
+    before any lexicon. Composed with a lexicon it gives the larger graph, as most nodes there go
+    on with few classes.
 
     Raises:
         GraphError: a blank that is no class; more arcs than are numbered, of 46341 classes or more
@@ -64,7 +65,7 @@ def ctc_topology(
         return from_arrays(
             before, now, now, written, start=blank, final=range(num_classes), symbols=symbols
         )
-    # Node C + c goes on with class c or a lower one, node 2 C + c with class c or a higher one.
+    # Node C + c leads to class c or a lower one, node 2 C + c to class c or a higher one.
     each = np.arange(num_classes)
     low, high, inner = num_classes, 2 * num_classes, each[:-1]
     heads = [(low + each, each), (high + each, each)]  # read the class
@@ -85,15 +86,15 @@ def ctc_topology(
 
 
 def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = None) -> GraphBatch:
-    """Return the graphs of the class sequences that become each target: a batch.
+    """Return the batch of graphs of the class sequences that stand for each target.
 
-    For U labels 2 U + 1 nodes: before, at and after each label, of which the last two are final;
-    equal labels that follow each other need a blank between them. O(sum of U).
+    2 U + 1 nodes for U labels: before, at and after each label; the last two are final. Equal
+    labels in a row need a blank between them. O(sum of U).
 
     Args:
         targets: label sequences (lists, arrays or tensors), or a tensor ``[B, U]``, padded with
             -1, or a tensor of all labels, one target after the other, as torch takes them.
-        target_lengths: of the targets in one tensor, ``[B]``, whose padding may be any number.
+        target_lengths: of the targets in one tensor, ``[B]``; its padding may then be any number.
 
     Raises:
         GraphError: a blank or a negative label in a target, naming the sample.
@@ -144,22 +145,22 @@ def any_labels(num_classes: int) -> Graph:
 
 
 class CTCLoss(Criterion):
-    """Minus the log probability that frames spell the target, with blanks and repeats.
+    """Minus the log-probability that frames spell the target, with blanks and repeats.
 
     The discriminative forward loss (eq. 17) of the graph of the target against all sequences of
-    classes. So emissions may be unnormalised, logits with their sign changed; what they become by
-    log-softmax has the same loss and gradient. Equal to ``torch.nn.functional.ctc_loss`` of those
-    (whose ``"mean"`` divides by target lengths, too), with a gradient that is right for any input
-    and can itself be differentiated.
+    classes. So emissions may be unnormalised, negated logits: with ``-log_softmax`` the loss and
+    its gradient are the same. Equal to ``torch.nn.functional.ctc_loss`` of the log-softmax (whose
+    ``"mean"`` also divides by target lengths), with a gradient that is right for any input and can
+    itself be differentiated.
 
-    Coming from torch: emissions are ``[B, T, C]``, not ``[T, B, C]``, and penalties, so that
-    logits and log-probabilities change their sign (without which nothing is learned, and no error
-    can tell); lengths are optional; ``zero_infinity`` is ``infeasible="skip"``.
+    Coming from torch: emissions are ``[B, T, C]``, not ``[T, B, C]``, and penalties: negate logits
+    and log-probabilities (otherwise nothing is learned, and no error can tell); lengths are
+    optional; ``zero_infinity`` is ``infeasible="skip"``.
 
     Args:
         blank: its class.
-        normalized: whether exp(-emissions) sums to one in each frame, as those of ``-log_softmax``
-            do, which saves looking.
+        normalized: whether exp(-emissions) sums to one in each frame, as for ``-log_softmax``; this
+            saves computing the sum.
         infeasible, reduction: as in :class:`gtn.nn.Criterion`; a target is infeasible if it is
             longer than its frames.
 
@@ -185,19 +186,18 @@ class CTCLoss(Criterion):
         """Return the loss in nats.
 
         Args:
-            emissions: penalties ``[B, T, C]`` with B targets, or ``[T, C]`` with one; those of
-                half precision are widened to float32.
+            emissions: penalties ``[B, T, C]`` with B targets, or ``[T, C]`` with one; half
+                precision is widened to float32.
             targets: label sequences; a tensor ``[B, U]``, padded with -1; or, with
-                ``target_lengths [B]``, one padded with any number, or one of all labels, one
-                target after the other.
-            lengths: frames of each, ``[B]``.
+                ``target_lengths [B]``, a tensor padded with any number, or a tensor of all labels,
+                one target after the other.
+            lengths: the frames of each sample, ``[B]``.
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: a blank that is no class, or in a target; a label that is no class; another
-                number of targets than of samples; a NaN or -inf emission, or no emissions but a
-                graph; emissions that are said to be normalized and are not, where a loss below
-                zero shows it.
+            GraphError: a blank that is not a class, or in a target; a label that is not a class;
+                not one target per sample; a NaN or -inf emission, or a graph instead of emissions;
+                with ``normalized=True``, emissions that are not (if a loss below zero shows it).
         """
         emissions = widened(emissions)
         if self.blank >= emissions.shape[-1]:
@@ -227,7 +227,7 @@ class CTCLoss(Criterion):
 
 
 def _check_normalized(losses: torch.Tensor, frames: int) -> None:
-    """Raise for a probability above one, but for what half precision may round."""
+    """Raise if a probability is above one by more than half precision may round."""
     wrong = (losses < -0.05 * frames).nonzero()
     if len(wrong):
         b = int(wrong[0])

@@ -24,7 +24,7 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     """Return the edit distance of each string to the target: O(L U) each.
 
     A string is a sequence of labels or of symbols: a text, a list of words. All are compared with
-    the one target; of pairs, take one at a time.
+    the one target; for pairs, call it once for each.
 
     Raises:
         GraphError: one text in the place of several strings, or several in that of the target; a
@@ -51,16 +51,17 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class EditAlignment:
-    """What became of each position of two strings, step by step from front to back.
+    """The steps that align two strings, from front to back.
 
     Attributes:
-        found: the position in the string that was found, ``int32 [S]``; -1 where it lacks one of
-            the target.
-        target: the position in the target, ``int32 [S]``; -1 where the other has one more.
+        found: the position in the string that was found, ``int32 [S]``; -1 for a deletion, where
+            only the target has an item.
+        target: the position in the target, ``int32 [S]``; -1 for an insertion, where only the
+            string that was found has an item.
         before: how many positions of the target come before the step, ``int32 [S]``: the place
-            of what the target lacks.
-        same: whether both have the same there, ``bool [S]``; of the others there are as many as
-            the edit distance.
+            of an insertion.
+        same: whether both have the same item, ``bool [S]``; the number of False is the edit
+            distance.
     """
 
     found: Labels
@@ -72,9 +73,8 @@ class EditAlignment:
 def edit_alignment(found: Row, target: Row) -> EditAlignment:
     """Return an alignment of a string with the target that has the fewest edits: O(L U).
 
-    Of several such alignments the one that takes symbols for others, rather than leaving out and
-    putting in, and as far to the right as it can. Memory O(L U), too. Strings as those of
-    :func:`edit_distances`.
+    Of several such alignments, one that substitutes rather than deletes and inserts, as far to the
+    right as possible. Memory is O(L U), too. Strings are as in :func:`edit_distances`.
 
     Raises:
         GraphError: a row in the place of a label or symbol; a text beside words.
@@ -109,7 +109,7 @@ def _check_alike(found: Row, target: Row) -> None:
 
 
 def _as_labels(rows: Sequence[Any]) -> list[Labels]:
-    """Return rows of labels; where there are others, equal symbols get equal numbers."""
+    """Return rows of labels; unless all are labels already, equal items get equal numbers."""
     if all(isinstance(r, np.ndarray) and r.dtype == np.int32 and r.ndim == 1 for r in rows):
         return [*rows]
     numbers: dict[int | str, int] = {}
@@ -124,7 +124,7 @@ def _item(one: Any) -> Any:
     """Return a label or symbol; a tensor becomes its value, as equal tensors are unequal keys.
 
     Raises:
-        GraphError: a row in its place.
+        GraphError: a row instead.
     """
     if isinstance(one, np.ndarray | torch.Tensor) and one.ndim == 0:
         return one.item()

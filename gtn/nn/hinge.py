@@ -24,12 +24,12 @@ class HingeLoss(DiscriminativeViterbiLoss):
     """C_cvit minus the least of (penalty - margin * errors) over all paths; never negative.
 
     Cost-augmented Viterbi (Taskar et al. 2003, Tsochantaridis et al. 2005): zero if and only if
-    the best correct path beats every other by the margin, times the number of places where
-    that one's output differs from the target (missing and additional symbols count).
+    the best correct path beats every other path by the margin times the number of places where
+    the other's output differs from the target (missing and additional symbols count).
 
     Args:
         grammar, infeasible, reduction: as in :class:`gtn.nn.GraphLoss`.
-        margin: nats for each error. With margin 0 it is the discriminative Viterbi loss.
+        margin: nats per error. With margin 0 this is the discriminative Viterbi loss.
 
     >>> import gtn
     >>> g = gtn.linear(torch.tensor([[0.0, 0.25], [0.0, 3.0]]))
@@ -44,10 +44,10 @@ class HingeLoss(DiscriminativeViterbiLoss):
         self.margin = margin
 
     def compared(self, whole: Graph, target: Graph) -> Graph:
-        """Return the whole graph with the margin taken off at every error."""
+        """Return the whole graph with the margin subtracted at every error."""
         rows = path_labels(target)
         written = np.unique(whole.olabels[whole.olabels >= 0])
-        # An acceptor keeps the table of what came in, which need not be that of the target.
+        # An acceptor keeps the table of the input graph, which need not be that of the target.
         relabel = relabelling(whole.osymbols, target.isymbols, "match")
         each = [
             self._errors(row if relabel is None else relabelled(row, relabel), written)
@@ -59,7 +59,7 @@ class HingeLoss(DiscriminativeViterbiLoss):
         return compose(whole, errors.with_symbols(whole.osymbols).to(whole.penalties))
 
     def _errors(self, target: NDArray[np.int32], written: NDArray[np.int32]) -> Graph:
-        """Return the acceptor of all that is written, -margin for each place that is not right."""
+        """Return the acceptor of all outputs, with penalty -margin for each wrong place."""
         length = len(target)
         src = np.repeat(np.arange(length + 1), len(written))
         labels = np.tile(written, length + 1)

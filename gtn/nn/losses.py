@@ -1,4 +1,4 @@
-"""The four criteria of the paper, section VI, on any graphs."""
+"""The four criteria of the paper (section VI), for any graphs."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ __all__ = [
 class GraphLoss(Criterion):
     """What the four criteria of section VI share: constraining a graph to its target.
 
-    The constrained graph holds exactly the paths whose output, after the grammar, is the target;
-    it is ``graph @ (grammar @ string(target))``, the right part first, but for grammars with
-    failure arcs.
+    The constrained graph holds exactly the paths whose output, after the grammar, is the target.
+    It is ``graph @ (grammar @ string(target))``, the right part first (except for grammars with
+    failure arcs).
 
     Args:
-        grammar: composed with what comes in; a graph, or a module that returns one. ``None``:
-            the graph that comes in is the interpretation graph itself.
+        grammar: composed with the input graph; a graph, or a module that returns one. ``None``:
+            the input graph is the interpretation graph itself.
         infeasible, reduction: as in :class:`gtn.nn.Criterion`.
     """
 
@@ -50,12 +50,12 @@ class GraphLoss(Criterion):
         Args:
             graph: a graph with one target, or a batch with a list of them: recognition graphs
                 if there is a grammar, interpretation graphs otherwise.
-            targets: strings, sequences of symbols or of labels (tensors too), or acceptors; for
+            targets: strings, sequences of symbols or of labels (also tensors), or acceptors; for
                 a batch also a batch of acceptors.
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: no graph, but emissions.
+            GraphError: emissions instead of a graph.
         """
         if not isinstance(graph, Graph):
             raise GraphError(
@@ -71,7 +71,7 @@ class GraphLoss(Criterion):
         target = acceptors(targets, table, graph.penalties, count)
         whole = graph if grammar is None else compose(graph, grammar)
         if grammar is None or failure_label(grammar, None) is not None:
-            # What a target leaves of a grammar would back off where the whole grammar does not.
+            # The part of a grammar for one target would back off where the whole does not.
             constrained = compose(whole, target)
         else:
             constrained = compose(graph, compose(grammar, target))
@@ -79,7 +79,7 @@ class GraphLoss(Criterion):
         return self.reduced(losses, feasible, targets, table).to(graph.penalties)
 
     def compared(self, whole: Graph, target: Graph) -> Graph:
-        """Return what the constrained graph is compared with: the whole graph, as it is."""
+        """Return the graph that the constrained one is compared with: the whole, unchanged."""
         return whole
 
     def penalties(self, constrained: Graph, whole: Graph) -> tuple[torch.Tensor, torch.Tensor]:
@@ -88,7 +88,7 @@ class GraphLoss(Criterion):
 
 
 class ViterbiLoss(GraphLoss):
-    """Penalty of the best correct path, C_cvit (eq. 11). Collapses if trained alone (VI-A)."""
+    """Penalty of the best correct path, C_cvit (eq. 11). Training on it alone collapses (VI-A)."""
 
     def penalties(self, constrained: Graph, whole: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return eq. 11."""
@@ -97,7 +97,7 @@ class ViterbiLoss(GraphLoss):
 
 
 class DiscriminativeViterbiLoss(GraphLoss):
-    """C_cvit - C_vit >= 0 (eq. 12): zero if and only if a best path is a correct one.
+    """C_cvit - C_vit >= 0 (eq. 12): zero if and only if a best path is correct.
 
     The worked example of Fig. 20 (target "34"):
 
@@ -118,7 +118,7 @@ class DiscriminativeViterbiLoss(GraphLoss):
 
 
 class ForwardLoss(GraphLoss):
-    """Forward penalty of the correct paths, C_cforw (section VI-C). Collapses if alone."""
+    """Forward penalty of the correct paths, C_cforw (VI-C). Training on it alone collapses."""
 
     def penalties(self, constrained: Graph, whole: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the forward penalty of the constrained graph (eqs. 13 and 14)."""
@@ -129,8 +129,8 @@ class ForwardLoss(GraphLoss):
 class DiscriminativeForwardLoss(GraphLoss):
     """C_cforw - C_forw >= 0 (eq. 17): minus the log posterior of the target.
 
-    Its gradient to an arc is the arc's posterior in the constrained graph minus that in the
-    whole one.
+    Its gradient with respect to an arc's penalty is the arc's posterior in the constrained graph
+    minus that in the whole one.
     """
 
     def penalties(self, constrained: Graph, whole: Graph) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Maximum mutual information: the paths of the target against those of a whole language."""
+"""Maximum mutual information: the paths of the target against those of the whole language."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = ["MMILoss"]
 class MMILoss(DiscriminativeForwardLoss):
     """Numerator against denominator, without lattices: LF-MMI (Povey et al. 2016), eq. 17.
 
-    The denominator is a transducer from a class per frame to the labels of targets, such as
-    ``compose(topology, language)``; the numerator is what of it writes the target. Both meet the
-    emissions frame by frame (:mod:`gtn.dense`). In place of emissions it takes recognition
-    graphs, as :class:`gtn.nn.DiscriminativeForwardLoss` does.
+    The denominator is a transducer from one class per frame to the labels of targets, such as
+    ``compose(topology, language)``; the numerator is the part of it that writes the target. Both
+    are scored against the emissions frame by frame (:mod:`gtn.dense`). Instead of emissions it also
+    takes recognition graphs, as :class:`gtn.nn.DiscriminativeForwardLoss` does.
 
     Args:
-        denominator: a graph, or a module that returns one, as :class:`gtn.nn.Learned`.
+        denominator: a graph, or a module that returns one, such as :class:`gtn.nn.Learned`.
         infeasible, reduction: as in :class:`gtn.nn.Criterion`.
 
     >>> import gtn
@@ -61,11 +61,11 @@ class MMILoss(DiscriminativeForwardLoss):
                 a recognition graph or a batch of them.
             targets: strings, sequences of symbols or of labels, or acceptors; a tensor
                 ``[B, U]`` is padded with -1, which is epsilon.
-            lengths: frames of each, ``[B]``.
+            lengths: the frames of each sample, ``[B]``.
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: the classes are not those that the denominator reads; it has failure arcs.
+            GraphError: the denominator reads other classes, or has failure arcs.
         """
         if isinstance(emissions, Graph):
             return super().forward(emissions, targets)
@@ -89,9 +89,9 @@ class MMILoss(DiscriminativeForwardLoss):
 
 
 def _check_classes(denominator: Graph, classes: int) -> None:
-    """Raise where emissions and a denominator are made for different classes.
+    """Raise if emissions and a denominator are made for different classes.
 
-    Its table says how many there are; without one, what its arcs read.
+    Its table says how many there are; without one, the labels that its arcs read.
     """
     table = denominator.isymbols
     read = int(denominator.ilabels.max(initial=-1)) + 1 if table is None else count_classes(table)

@@ -1,4 +1,4 @@
-"""Expected risk over the best paths: minimum word error rate training and its kind."""
+"""Expected risk over the best paths, as in minimum word error rate training."""
 
 from __future__ import annotations
 
@@ -31,20 +31,21 @@ Risk = Callable[[list[Labels], Labels], Any]
 
 
 class ExpectedRiskLoss(Criterion):
-    """Mean risk of the n best paths, each with the share of its exp(-penalty) among them.
+    """Mean risk of the n best paths, each weighted by its share of their exp(-penalty).
 
-    With edit distances this is minimum word error rate training (Prabhavalkar et al. 2018). The
-    gradient raises the penalty of paths that are worse than the mean and lowers the others'.
+    With edit distances this is minimum word error rate training (Prabhavalkar et al. 2018). A step
+    down the gradient raises the penalties of paths worse than the mean and lowers the others'.
 
     Args:
         grammar: as in :class:`gtn.nn.GraphLoss`.
-        count: how many, n.
+        count: how many paths, n.
         distinct: whether to take the best path of each of the n best strings; otherwise the n
-            best paths, of which several may spell one string.
-        risk: from the label sequences that the paths write, and that of the target, to their
-            risks ``[n]``, finite; labels as in the output table of the grammar, if there is one.
-        infeasible, reduction: as in :class:`gtn.nn.Criterion`; infeasible is a graph without a
-            path.
+            best paths, several of which may spell the same string.
+        risk: a function of the label sequences that the paths write and of the target's, which
+            returns the risks ``[n]``, finite; labels are those of the grammar's output table, if
+            there is one.
+        infeasible, reduction: as in :class:`gtn.nn.Criterion`; a graph without a path is
+            infeasible.
 
     >>> import gtn
     >>> g = gtn.linear(torch.zeros(2, 2))  # of 00, 01, 10 and 11, two have one error, one has two
@@ -68,7 +69,7 @@ class ExpectedRiskLoss(Criterion):
         self.risk = risk
 
     def forward(self, graph: Graph, targets: Target | Sequence[Target]) -> torch.Tensor:
-        """Return the expected risk; arguments as :meth:`gtn.nn.GraphLoss.forward`.
+        """Return the expected risk; arguments as in :meth:`gtn.nn.GraphLoss.forward`.
 
         Raises:
             InfeasibleTargetError: a graph without a path, and ``infeasible="raise"``.
@@ -94,16 +95,16 @@ class ExpectedRiskLoss(Criterion):
     ) -> torch.Tensor:
         """Return the expected risk of each graph, ``[B]``; infinite where there is no path.
 
-        ``table``: of the labels that risks are of, and targets.
+        ``table``: of the labels of targets, and of those that ``risk`` gets.
         """
         paths, offsets = best_of_each(graph, self.count, "output" if self.distinct else None)
         counts = np.diff(offsets)
         rows = path_labels(paths)
-        # With an acceptor for a grammar, paths write in the table of what came in.
+        # If the grammar is an acceptor, paths write labels of the input graph's table.
         relabel = relabelling(table, graph.osymbols, "match")
         if relabel is not None:
             rows = [relabelled(row, relabel) for row in rows]
-        # One row for each graph, as long as the most paths of one.
+        # One row for each graph, as long as the largest number of paths.
         shape = len(counts), int(counts.max(initial=0))
         owner = np.repeat(np.arange(len(counts)), counts)
         place = as_index(owner * shape[1] + np.arange(len(rows)) - offsets[owner])

@@ -1,4 +1,4 @@
-"""Targets as acceptors: what the output of a path must be."""
+"""Targets as acceptors of what a path must write."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def acceptors(
 ) -> Graph:
     """Return the acceptor of one target, or a batch of ``count`` of them.
 
-    A symbol or label outside the table can be on no path, so its target gets a graph without one.
+    No path has a symbol or label outside the table, so such a target gets a graph without a path.
 
     Args:
         targets: a string, a sequence of symbols or of labels, a tensor of labels, or an acceptor;
-            for a batch a list of such, or a batch of acceptors.
-        table: symbols of the output that is to be constrained.
+            for a batch, a list of these, or a batch of acceptors.
+        table: symbols of the output to constrain.
         like: gives the acceptors their dtype and device.
-        batch: what the targets belong to, in messages, if no batch of graphs.
+        batch: what messages say the targets belong to, if not to a batch of graphs.
 
     Raises:
         GraphError: a wrong number of targets; symbols where there is no table.
@@ -76,10 +76,10 @@ def acceptors(
 
 
 def one_for_each(targets: Any, count: int, batch: str = "") -> list[Any]:
-    """Return the targets of a batch of ``count`` graphs, or of what else it is called.
+    """Return the targets of a batch of ``count`` graphs (``batch``: its name in messages).
 
     Raises:
-        GraphError: one target in the place of several, or another number of them.
+        GraphError: one target instead of several, or another number of them.
     """
     alone = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
     needs = f"{batch or f'a batch of {count} graphs'} needs a list of as many targets"
@@ -153,7 +153,7 @@ def unknown_label(target: Any, table: SymbolTable | None) -> int | None:
 
 
 def _with_failures(targets: Sequence[Any], table: SymbolTable | None) -> SymbolTable | None:
-    """Return the table with ``BACK_OFF``, too, if a target has failure arcs, which read it."""
+    """Return the table, with ``BACK_OFF`` added if a target has failure arcs, which read it."""
     back_off = any(isinstance(t, Graph) and failure_label(t, None) is not None for t in targets)
     return table.merged(SymbolTable([BACK_OFF])) if back_off and table is not None else table
 
@@ -161,8 +161,8 @@ def _with_failures(targets: Sequence[Any], table: SymbolTable | None) -> SymbolT
 def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
     """Return an acceptor with the labels of a table, without arcs of symbols that it lacks.
 
-    What is then on no path is left out, too, so that a target that can not be written has no node;
-    but not of one with failure arcs.
+    What is then on no path is also left out (unless there are failure arcs), so a target that
+    cannot be written has no node.
     """
     own = target.isymbols
     if own == table:
@@ -186,7 +186,7 @@ def _in_table(target: Graph, table: SymbolTable | None) -> Graph:
     )
     starts, finals = (np.arange(len(n), dtype=np.int32) for n in (target.starts, target.finals))
     left = rearranged(target.with_symbols(None), topology, kept, starts, finals)
-    # With failure arcs, what leads nowhere forbids a label, and stays.
+    # With failure arcs, an arc that leads nowhere forbids its label, so it stays.
     if len(kept) < target.num_arcs and failure_label(target, None) is None:
         left = connect(left)
     return left.with_symbols(table)
@@ -196,8 +196,8 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
     """Return the labels of a target, without epsilons.
 
     Raises:
-        GraphError: an acceptor of more than one string; symbols where there is no table; what is
-            no label.
+        GraphError: an acceptor of more than one string; symbols where there is no table; an invalid
+            label.
         SymbolError: a symbol that is not in the table.
     """
     if isinstance(target, Graph):
@@ -241,7 +241,7 @@ def _row(b: int, target: Any) -> NDArray[Any]:
 def label_targets(
     targets: LabelTargets, target_lengths: Any, emissions: torch.Tensor
 ) -> tuple[LabelTargets, Any]:
-    """Return one target for each sample of emissions, and their lengths as :func:`label_rows` does.
+    """Return one target per sample of emissions, and target lengths as :func:`label_rows` takes.
 
     Args:
         emissions: ``[B, T, C]`` of B targets, or ``[T, C]`` of one.
@@ -265,7 +265,7 @@ def label_targets(
 
 
 def _one_by_one(targets: LabelTargets, target_lengths: Any) -> tuple[LabelTargets, Any]:
-    """Return targets that stand one after the other in one tensor as a list; others unchanged.
+    """Return targets that are concatenated in one tensor as a list; others unchanged.
 
     Raises:
         GraphError: lengths that do not sum to the number of labels, or a negative one.
@@ -285,7 +285,7 @@ def _one_by_one(targets: LabelTargets, target_lengths: Any) -> tuple[LabelTarget
 def label_rows(
     targets: LabelTargets, target_lengths: Any = None, *, check: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the labels of all targets, one after the other, and the length of each.
+    """Return the labels of all targets, concatenated, and the length of each target.
 
     Unless lengths are given, the rows of a tensor are padded with epsilon, as those that other
     criteria take.
@@ -297,7 +297,7 @@ def label_rows(
         check: whether to look for negative numbers in a padded tensor, too.
 
     Raises:
-        GraphError: what is no label, naming the sample.
+        GraphError: an invalid label, naming the sample.
     """
     targets, target_lengths = _one_by_one(targets, target_lengths)
     is_table = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2
@@ -340,7 +340,7 @@ def _hint(targets: LabelTargets, target_lengths: Any, b: int, row: NDArray[Any])
 
 
 def padding_hint(targets: LabelTargets, target_lengths: Any) -> str:
-    """Return how padding is left out, if targets may have some."""
+    """Return a hint on how to leave out padding, if targets may have some."""
     table = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2
     if not table or target_lengths is not None:
         return ""

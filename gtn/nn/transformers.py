@@ -17,14 +17,14 @@ Grammar = Graph | nn.Module
 
 
 class Learned(nn.Module):
-    """A graph whose penalties are parameters: ``grammar()`` returns it with their values now.
+    """A graph whose penalties are parameters: ``grammar()`` returns it with their current values.
 
     Args:
-        graph: a graph, or a batch of which each graph learns, such as the kernels of a layer; its
+        graph: a graph, or a batch whose graphs all learn, such as the kernels of a layer; its
             penalties are the initial values. An infinite penalty (a forbidden arc) stays infinite
-            whatever an optimizer does: it is put back at each call, and the parameter in its place
-            is a zero without a gradient. A ``state_dict`` holds penalties by arc, and is one of
-            graphs with the same arcs in the same order.
+            whatever an optimizer does: its parameter is a zero without a gradient, and each call
+            puts the infinity back. A ``state_dict`` holds penalties by arc, so it fits only graphs
+            with the same arcs in the same order.
 
     >>> import gtn
     >>> grammar = Learned(gtn.string("34"))
@@ -60,10 +60,10 @@ class Learned(nn.Module):
 
 
 class Compose(nn.Module):
-    """Composes what comes in with a grammar: the transformer T_gram of section X.
+    """Composes its input with a grammar: the transformer T_gram of section X.
 
     Args:
-        grammar: a graph, or a module that returns one, as :class:`Learned`.
+        grammar: a graph, or a module that returns one, such as :class:`Learned`.
         options: of :func:`gtn.compose`.
 
     >>> import gtn
@@ -96,7 +96,7 @@ class BestPath(nn.Module):
 
 
 def current(grammar: Grammar) -> Graph:
-    """Return a grammar as it is now: a graph itself, or what a module returns."""
+    """Return the current grammar: the graph itself, or what the module returns."""
     graph: Any = grammar() if callable(grammar) else grammar
     check_graph(graph)
     return graph  # type: ignore[no-any-return]
