@@ -1,11 +1,12 @@
 """Emission penalties against graphs, frame by frame, without building the product.
 
 ``emissions[t, c]`` is the penalty (nats) of reading class c in frame t, as a network gives it. A
-path takes one arc with an input label a frame, and any number of epsilon arcs between; it has the
-penalties of its arcs, its start and its end, and the emissions of what it reads. So each function
-here equals ``compose(linear(emissions), graph)`` and the scorer of the same name, in time O(T A)
-with little memory. Class c is label c. A graph need not read all classes, but reads no other label
-(an error names the arc); its table, if it has one, names all of them, and may name more.
+path takes one arc with an input label per frame, and any number of epsilon arcs in between. Its
+penalty is the sum of the penalties of its arcs, its start and its final and of the emissions it
+reads. So each function here equals the scorer of the same name on
+``compose(linear(emissions), graph)``, in time O(T A) with little memory. Class c is label c. A
+graph need not read all classes, but must read no other label (an error names the arc); its table,
+if any, must name all classes, and may name more.
 
 Everything takes one problem or a batch:
 

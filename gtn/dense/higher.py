@@ -1,4 +1,4 @@
-"""Derivatives beyond the second: through the product, which is built for them."""
+"""Derivatives beyond the second, for which the product is built."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Tensors = tuple[torch.Tensor, ...]
 def second_derivative(inputs: Tensors, direction: Tensors, problems: Problems) -> Tensors:
     """Return the derivative of posteriors along a direction, itself differentiable to any order.
 
-    O(T A) memory, other than the kernel that gives its value alone. The arguments are emissions
-    ``[B, T, C]``, arc, start and final penalties; the direction has a row for each problem where
-    they share a graph.
+    O(T A) memory, unlike the kernel that gives only its value. The arguments are emissions
+    ``[B, T, C]``, arc, start and final penalties; the direction has a row per problem if the
+    problems share a graph.
     """
-    # Views, because one input may be computed from another, and derivatives here are partial. A
-    # direction may lead along what needs no gradient itself.
+    # Views, because one input may be computed from another, and derivatives here are partial. The
+    # direction may have a part for inputs that need no gradient.
     parts = [
         part.view_as(part) if part.requires_grad else part.detach().requires_grad_()
         for part in inputs
@@ -44,6 +44,6 @@ def second_derivative(inputs: Tensors, direction: Tensors, problems: Problems) -
                 ways.append(way)
     if not posteriors:
         return tuple(torch.zeros_like(part) for part in parts)
-    # The direction, too, may be computed from the inputs: it is no part of what is derived here.
+    # The direction may also be computed from the inputs, but is not differentiated here.
     found = torch.autograd.grad(posteriors, parts, ways, create_graph=True, allow_unused=True)
     return tuple(torch.zeros_like(p) if f is None else f for p, f in zip(parts, found))

@@ -30,9 +30,9 @@ def viterbi_penalty(
 ) -> torch.Tensor:
     """Return the least path penalty (eq. 10): ``[]`` or ``[B]`` in nats, of the emissions' dtype.
 
-    O(T A) for each problem. ``inf`` where there is no path, with gradient zero; otherwise the
-    gradient is one at what the best path uses. Arguments and errors: :func:`forward_penalty`, but
-    of a cycle of epsilon arcs only a negative penalty is one (``NegativeCycleError``).
+    O(T A) for each problem. ``inf`` if there is no path, with gradient zero; otherwise the gradient
+    is one for what the best path uses. Arguments and errors as in :func:`forward_penalty`, but a
+    cycle of epsilon arcs is an error only if its penalty is negative (``NegativeCycleError``).
 
     >>> import gtn
     >>> viterbi_penalty(torch.tensor([[0.5, 1.0], [2.0, 0.25]]), gtn.string([1, 1]))
@@ -51,20 +51,20 @@ def viterbi_penalty_float64(
 
 
 def viterbi_path(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None) -> Graph:
-    """Return the path of least penalty as a chain, one arc a frame and those that read nothing.
+    """Return the path of least penalty as a chain: one arc per frame, and those that read nothing.
 
-    O(T A) for each problem, memory O(T N) for each thread. Where two paths are equally good, each
-    node prefers to start, then the lowest arc; the lowest final node wins.
+    O(T A) for each problem, memory O(T N) for each thread. On ties, starting at a node wins over
+    entering it, then the lowest arc wins, and at the end the lowest final node.
 
     Returns:
         A chain, or a batch of them, with the labels, symbols and arc data of the graph, in the
-        emissions' dtype, differentiable; without nodes where there is no path. Its ``sources``
-        are the arcs of ``linear(emissions[b])`` (``t * C + c``; -1 where none is read) and those
-        of the graph. Arguments as those of :func:`forward_penalty`.
+        emissions' dtype, differentiable; without nodes if there is no path. Its ``sources`` are
+        the arcs of ``linear(emissions[b])`` (``t * C + c``; -1 where none is read) and those of
+        the graph. Arguments as in :func:`forward_penalty`.
 
     Raises:
         CyclicGraphError: epsilon arcs form a cycle on a path; the message names it.
-        GraphError: as :func:`forward_penalty`.
+        GraphError: as in :func:`forward_penalty`.
 
     >>> import gtn
     >>> either = gtn.Graph.from_arcs([(0, 0, "a"), (0, 0, "b", 0.125)], final=0)
@@ -76,12 +76,12 @@ def viterbi_path(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = No
 
 
 class Alignment(NamedTuple):
-    """What the best path does in each frame; -1 after the last frame and where there is no path.
+    """What the best path does in each frame; -1 after the last frame and if there is no path.
 
     Attributes:
         labels: the class that is read, ``int64 [B, T]`` or ``[T]``.
-        arcs: the arc on which it is read, of the same shape; of a batch of graphs, as numbered in
-            the batch.
+        arcs: the arc that reads it, of the same shape; for a batch of graphs, as numbered in the
+            batch.
     """
 
     labels: torch.Tensor
@@ -91,7 +91,7 @@ class Alignment(NamedTuple):
 def alignment(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None) -> Alignment:
     """Return which class and which arc the best path takes in each frame.
 
-    As :func:`viterbi_path`, frame by frame, with its errors: forced alignment, where the graph is
+    The path and errors of :func:`viterbi_path`, frame by frame: forced alignment, if the graph is
     a transcription.
 
     >>> import gtn

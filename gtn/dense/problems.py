@@ -1,4 +1,4 @@
-"""Problems, each of emissions and a graph, as the frame by frame kernels take them."""
+"""Problems (emissions and a graph), as the frame-by-frame kernels take them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Problems:
     """B problems as kernels take them.
 
     Attributes:
-        topology: of the graph that all share, or of the batch of their graphs.
+        topology: of the graph that all problems share, or of the batch of their graphs.
         layout: the order in which a frame visits its nodes and arcs.
         lengths: the frames of each problem, ``[B]``.
         is_batch: whether results have a first dimension.
@@ -60,10 +60,10 @@ class Problems:
         """Check that emissions, graph and lengths fit, and lay out the graph.
 
         Raises:
-            CyclicGraphError: naming a cycle on a path of arcs that read nothing, and how to remove
-                them in the semiring.
-            GraphError: emissions, graph or lengths that do not fit; a label that is no class, or
-                another number of classes than the table names; failure arcs.
+            CyclicGraphError: arcs that read nothing form a cycle on a path; the message names it
+                and says how to remove them in the semiring.
+            GraphError: emissions, graph or lengths that do not fit; a label that is not a class, or
+                a table that names fewer classes; failure arcs.
         """
         check_emissions(emissions)
         _check_graph(graph)
@@ -93,7 +93,7 @@ class Problems:
         ``dtype=None`` leaves them as they are: for kernels that take both kinds.
 
         Raises:
-            NotImplementedError: derivatives in another than reverse mode.
+            NotImplementedError: derivatives in a mode other than reverse mode.
         """
         check_untransformed(emissions, graph.penalties)
         parts = (emissions, graph.penalties, graph.start_penalties, graph.final_penalties)
@@ -104,14 +104,14 @@ class Problems:
         return parts
 
     def arrays(self, *inputs: torch.Tensor) -> Arrays:
-        """Return what :meth:`inputs` returns as arrays: penalties in float64."""
+        """Return the results of :meth:`inputs` as arrays: penalties in float64."""
         emissions, *penalties = map(as_array, inputs)
         return emissions, *(part.astype(np.float64, copy=False) for part in penalties)
 
     def room(self, arrays: Arrays, *, arcs: bool = True) -> list[NDArray[Any]]:
-        """Return room for what belongs to emissions, arcs, starts and finals.
+        """Return arrays to fill, one each for emissions, arcs, starts and finals.
 
-        A row for each problem that needs one; zeros, but for the emissions, which threads write.
+        A row for each problem that needs one; zeros, except for emissions, which threads write.
         """
         rows = len(self.lengths) if self.shared else 1
         sizes = [len(part) for part in arrays[1:]]
@@ -150,7 +150,7 @@ def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:
             order, cycle = _silent_order(t, useful)
             idle = labels == EPSILON
             idle[useful] = False
-            labels = frozen(np.where(idle, np.int32(num_classes), labels))  # no class: left out
+            labels = frozen(np.where(idle, np.int32(num_classes), labels))  # not a class: left out
         if cycle is not None:
             raise CyclicGraphError(
                 f"arcs that read nothing form a cycle: {t.describe_cycle(cycle)}; remove them "
@@ -164,7 +164,7 @@ def _layout(topology: Topology, num_classes: int, semiring: Semiring) -> Layout:
 
 
 def check_emissions(emissions: Any) -> None:
-    """Raise ``GraphError`` for what is no tensor ``[T, C]`` or ``[B, T, C]`` of penalties."""
+    """Raise ``GraphError`` unless given a tensor ``[T, C]`` or ``[B, T, C]`` of penalties."""
     if not isinstance(emissions, torch.Tensor) or emissions.dtype not in _DTYPES:
         is_tensor = isinstance(emissions, torch.Tensor)
         kind = emissions.dtype if is_tensor else type(emissions).__name__
@@ -177,10 +177,10 @@ def check_emissions(emissions: Any) -> None:
 
 
 def widened(emissions: torch.Tensor) -> torch.Tensor:
-    """Return emissions of a loss: of half precision, as autocast gives them, in float32.
+    """Return the emissions of a loss; half precision, as from autocast, becomes float32.
 
     Raises:
-        GraphError: as :func:`check_emissions`.
+        GraphError: as in :func:`check_emissions`.
     """
     if isinstance(emissions, torch.Tensor) and emissions.dtype in _HALVES:
         emissions = emissions.float()
@@ -199,7 +199,7 @@ def _check_graph(graph: Any) -> None:
 
 
 def _check_classes(graph: Graph, classes: int) -> None:
-    """Raise where an arc reads what is no class, or the table names fewer than there are.
+    """Raise if an arc reads what is not a class, or the table names fewer classes than there are.
 
     A table may name more, such as auxiliary symbols that no arc reads any longer.
     """
@@ -221,14 +221,14 @@ def _check_classes(graph: Graph, classes: int) -> None:
 
 
 def silent_cycles_summed(emissions: torch.Tensor, graph: Graph, semiring: Semiring) -> Graph:
-    """Return a graph that reads the same without a cycle, on a path, of arcs that read nothing.
+    """Return a graph that reads the same; no cycle on its paths reads nothing.
 
-    Such a cycle is summed exactly, in value and derivatives (:func:`gtn.remove_epsilon`); a graph
-    without one stays as it is.
+    Such cycles are summed exactly, in value and derivatives (:func:`gtn.remove_epsilon`); a graph
+    without any stays as it is.
 
     Raises:
-        GraphError: as :meth:`Problems.of`, of a graph that has such a cycle: its arcs have their
-            numbers no longer.
+        GraphError: as in :meth:`Problems.of`, if the graph has such a cycle: checked here, as its
+            arcs then get other numbers.
     """
     _check_graph(graph)
     t = graph.topology
@@ -252,7 +252,7 @@ def _useful_silent(topology: Topology) -> NDArray[np.intp]:
 def _silent_order(
     topology: Topology, silent: NDArray[np.intp]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32] | None]:
-    """Return the nodes, graph by graph, such that silent arcs lead forward; or a cycle of these."""
+    """Return an order of nodes, graph by graph, in which silent arcs lead forward, or a cycle."""
     nodes: NDArray[np.int32] = frozen(np.arange(topology.num_nodes, dtype=np.int32))
     src, dst = frozen(topology.src[silent]), frozen(topology.dst[silent])
     by_source = grouped(src, topology.num_nodes)

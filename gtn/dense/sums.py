@@ -26,9 +26,9 @@ def forward_penalty(
 ) -> torch.Tensor:
     """Return minus the logarithm of the sum of exp(-penalty) over all paths (eqs. 13 and 14).
 
-    O(T A) for each problem, for value and gradient together; memory O(T (N + C)) for each thread
-    beside the gradient itself. ``inf`` where there is no path, with gradient zero. The gradients
-    are the posteriors; they flow to the emissions and to the arc, start and final penalties.
+    O(T A) for each problem, for value and gradient together; memory O(T (N + C)) for each thread,
+    besides the gradient itself. ``inf`` if there is no path, with gradient zero. The gradients are
+    the posteriors; they flow to the emissions and to the arc, start and final penalties.
 
     Args:
         emissions: ``[T, C]`` or ``[B, T, C]`` in nats, float32 or float64.
@@ -40,9 +40,9 @@ def forward_penalty(
 
     Raises:
         DivergentGraphError: the sum over a cycle of epsilon arcs on a path is infinite.
-        GraphError: a NaN or -inf penalty, naming frame and class (if the graph reads it), or arc;
-            shapes that do not fit; an arc that reads what is no class, naming it; fewer symbols in
-            the table of the graph than classes.
+        GraphError: a NaN or -inf penalty, naming the arc, or frame and class (if the graph reads
+            the class); shapes that do not fit; an arc whose label is not a class, naming the arc;
+            fewer symbols in the graph's table than classes.
 
     >>> import gtn
     >>> emissions = torch.tensor([[0.5, 1.0], [2.0, 0.25]])
@@ -70,7 +70,7 @@ def _forward_penalty(
     problems = Problems.of(emissions, graph, lengths)
     inputs = problems.inputs(emissions, graph, dtype=None)
     dtype = emissions.dtype if rounded else torch.float64
-    if not torch.is_grad_enabled():  # autograd functions do not see it, and would get ready
+    if not torch.is_grad_enabled():  # autograd functions cannot tell, and would do more
         inputs = tuple(part.detach() for part in inputs)
     result: torch.Tensor = _Totals.apply(*inputs, problems, dtype)  # type: ignore[no-untyped-call]
     return result if problems.is_batch else result.squeeze(0)
@@ -79,8 +79,8 @@ def _forward_penalty(
 def posteriors(emissions: torch.Tensor, graph: Graph, *, lengths: Lengths = None) -> torch.Tensor:
     """Return the probability of reading each class in each frame: ``[B, T, C]`` or ``[T, C]``.
 
-    In a frame of a problem that has a path they sum to one; elsewhere they are zero. The gradient
-    of the forward penalty to the emissions, computed directly and itself differentiable.
+    In a frame of a problem with a path they sum to one; elsewhere they are zero. The gradient of
+    the forward penalty with respect to the emissions, computed directly and itself differentiable.
 
     >>> import gtn
     >>> either = gtn.Graph.from_arcs([(0, 0, 0), (0, 0, 1)], final=0)
@@ -99,11 +99,11 @@ def arc_posteriors(
 ) -> torch.Tensor:
     """Return how often a path takes each arc, on average: ``[A]`` (``[B, A]`` if B share a graph).
 
-    The gradient of the forward penalty to the arcs' penalties, itself differentiable.
+    The gradient of the forward penalty with respect to the arcs' penalties, itself differentiable.
 
     Raises:
         CyclicGraphError: epsilon arcs form a cycle on a path; the message names it.
-        GraphError: as :func:`forward_penalty`.
+        GraphError: as in :func:`forward_penalty`.
 
     >>> import gtn
     >>> either = gtn.Graph.from_arcs([(0, 0, 0), (0, 0, 1)], final=0)
@@ -122,8 +122,8 @@ def arc_posteriors(
 class _Totals(torch.autograd.Function):
     """Forward penalties ``[B]`` of emissions, arc, start and final penalties.
 
-    Where a gradient may be asked for, the posteriors are computed along with the value, and given
-    away with the first gradient. Emissions in float32 are not copied, and have their gradient in
+    If a gradient may be asked for, the posteriors are computed along with the value, and handed
+    out with the first gradient. Emissions in float32 are not copied, and get their gradient in
     float32.
     """
 
@@ -151,7 +151,7 @@ class _Totals(torch.autograd.Function):
             of_emissions = found[0] * factors.reshape(-1, 1, 1) if wanted[0] else None
         else:
             arrays, ctx.found = ctx.found, None
-            if arrays is None:  # asked for another time
+            if arrays is None:  # asked for a second time
                 totals = np.empty(len(problems.lengths))
                 arrays = _found(inputs, problems, totals, arcs=wanted[1])
             found = tuple(torch.from_numpy(part) for part in arrays)
@@ -170,7 +170,7 @@ class _Totals(torch.autograd.Function):
 def _found(
     inputs: tuple[torch.Tensor, ...], problems: Problems, totals: Float64s, *, arcs: bool
 ) -> list[NDArray[Any]]:
-    """Fill in the forward penalties; return the posteriors, of arcs only if they are wanted."""
+    """Fill in the forward penalties; return the posteriors, those of arcs only if wanted."""
     arrays = problems.arrays(*inputs)
     found = problems.room(arrays, arcs=arcs)
     problems.run(kernels.posteriors, arrays, arcs, totals, *found)
@@ -178,8 +178,8 @@ def _found(
 
 
 def _times(rows: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Multiply what belongs to each problem by its factor, in place."""
-    if all(factor == 1.0 for factor in factors.tolist()):  # as of a sum of losses
+    """Multiply the rows of each problem by its factor, in place."""
+    if all(factor == 1.0 for factor in factors.tolist()):  # as for a sum of losses
         return rows
     return rows.mul_(factors.to(rows).reshape(-1, 1, 1))
 
@@ -233,7 +233,7 @@ def _added(rows: torch.Tensor) -> torch.Tensor:
 def _per_arc(
     rows: torch.Tensor, factors: torch.Tensor, nodes: NDArray[np.int32], problems: Problems
 ) -> torch.Tensor:
-    """Return what belongs to each arc, start or final, times the factor of its problem."""
+    """Return the value of each arc, start or final, times the factor of its problem."""
     if problems.shared:
         return _added(rows * factors.unsqueeze(1))
     owner = as_index(problems.topology.graph_of_nodes(nodes))
