@@ -293,9 +293,10 @@ class ComposePlan:
             filter, failure: as in :func:`compose`.
 
         Raises:
-            GraphError, SymbolError: as :func:`compose`.
+            GraphError, SymbolError: as in :func:`compose`.
 
-        A model that backs off, behind what has more symbols than it; its penalties may be learned:
+        Compose with a model that backs off, where the other graph has more symbols; its penalties
+        may be learned:
 
         >>> import gtn, torch
         >>> model = gtn.from_arcs([(0, 1, "b", 0.5), (0, 0, "a"), (1, 0, gtn.BACK_OFF)], final=1)

@@ -373,7 +373,7 @@ def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]
 
 
 def plain(value: Any) -> Any:
-    """Return the number in a tensor that is a single integer, a label or node; the rest as it is.
+    """Return an integer tensor without dimensions (a label or node) as a number; others unchanged.
 
     >>> plain(torch.tensor([3, 1])[0]), plain("a"), plain(torch.tensor(0.5))
     (3, 'a', tensor(0.5000))
