@@ -1,4 +1,4 @@
-"""Drawing graphs: DOT source, SVG with or without Graphviz, notebook display."""
+"""Drawing graphs: DOT source, SVG with or without Graphviz, and display in notebooks."""
 
 from gtn.drawing.display import Drawing, draw, notebook_html
 from gtn.drawing.dot import to_dot

@@ -20,8 +20,8 @@ _DIVERGING = ("#1f5fa8", "#7fa8d1", "#c9c9c9", "#dd8f78", "#b3261e")
 class Ramp:
     """Colours for values from ``low`` to ``high``.
 
-    Values of both signs get the diverging ramp, symmetric around zero, so that positive (a penalty
-    that the loss wants lower) is red and negative blue; values of one sign get the sequential one.
+    Values of both signs get the diverging ramp, symmetric around zero: positive (a penalty that the
+    loss wants lower) is red, negative blue. Values of one sign get the sequential ramp.
     """
 
     low: float

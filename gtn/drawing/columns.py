@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 class Box(NamedTuple):
-    """The room that something takes around its point, in pixels to each side."""
+    """The room that an item takes around its point, in pixels to each side."""
 
     left: float
     right: float
@@ -25,7 +25,7 @@ class Box(NamedTuple):
 
 
 class Columns:
-    """Items in columns from left to right, joined from column to next column.
+    """Items in columns from left to right, joined from each column to the next.
 
     ``items[c]`` are the items of a column from top to bottom, ``of[i]`` is the column of item i.
     """
@@ -49,7 +49,7 @@ class Columns:
         return item
 
     def join(self, a: int, b: int, straightness: float) -> None:
-        """Join an item to one of the next column; the straighter, the more level they stand."""
+        """Join an item to one of the next column, the more level, the greater ``straightness``."""
         self.after[a].append(b)
         self.before[b].append(a)
         self.joints[a, b] = straightness
@@ -69,9 +69,9 @@ def crossings(columns: Columns, column: int) -> int:
 
 
 def reduce_crossings(columns: Columns, sweeps: int = 24, patience: int = 6) -> None:
-    """Order the items of each column by barycentre sweeps; the best order seen stays.
+    """Order the items of each column by barycentre sweeps, keeping the best order seen.
 
-    Ends after ``patience`` sweeps without a better order.
+    Stops after ``patience`` sweeps without a better order.
     """
     best, fewest, since = [list(c) for c in columns.items], _all_crossings(columns), 0
     for sweep in range(sweeps):
@@ -109,7 +109,7 @@ def _sort(
 
 
 def place(columns: Columns, gap: float, sweeps: int = 60) -> Floats:
-    """Return the height of each item: level with its neighbours, clear of its column.
+    """Return the height of each item: near its neighbours' level, clear of others in its column.
 
     Block coordinate descent on the weighted squared height differences of the joints; each
     block, a column, is an isotonic regression.
@@ -151,7 +151,7 @@ def _pulls(columns: Columns) -> tuple[Floats, list[csr_array]]:
 
 
 def isotonic(values: Floats, strengths: Floats) -> Floats:
-    """Return the non-decreasing row nearest to the values in weighted squares: pool neighbours.
+    """Return the non-decreasing row nearest to the values in weighted squares, by pooling.
 
     >>> isotonic(np.array([1.0, 3.0, 2.0]), np.ones(3)).tolist()
     [1.0, 2.5, 2.5]

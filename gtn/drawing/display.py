@@ -1,4 +1,4 @@
-"""Drawings to look at: files, and pictures in notebooks."""
+"""Drawings as files and as pictures in notebooks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gtn.whole_files import write_whole
 __all__ = ["Drawing", "draw", "notebook_html"]
 
 NOTEBOOK = 900.0
-"""Pixels that are seen of a picture in a notebook."""
+"""How many pixels of a picture a notebook shows."""
 
 _DOT_OPTIONS = {"highlight", "color", "width", "show_penalties", "max_parallel", "max_graphs"}
 
@@ -24,8 +24,8 @@ _DOT_OPTIONS = {"highlight", "color", "width", "show_penalties", "max_parallel",
 class Drawing:
     """A graph and how to draw it; in a notebook it shows itself.
 
-    There it is drawn in rows that a page has room for, unless ``max_width`` or the dot engine is
-    among the options.
+    There it is drawn in rows that fit a page, unless the options have ``max_width`` or the dot
+    engine.
 
     >>> import gtn
     >>> Drawing(gtn.string([1, 2]), engine="layered").svg[:4]
@@ -59,7 +59,7 @@ def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: An
         graph: a graph or a batch.
         path: ends in ``.svg``, ``.dot`` or ``.gv``; or ``.png`` or ``.pdf`` where the ``dot``
             program is installed. The file is written whole or not at all.
-        options: of :func:`to_svg`; for other files than SVG, of :func:`to_dot`.
+        options: of :func:`to_svg`; for files other than SVG, of :func:`to_dot`.
 
     Raises:
         GraphError: another ending, no ``dot`` program, a wrong option, too many arcs.
@@ -78,7 +78,7 @@ def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: An
         )
     drawing = Drawing(graph, **options)
     if path is None:
-        drawing.svg  # noqa: B018 - what is wrong shows here, not when the notebook displays it
+        drawing.svg  # noqa: B018 - raise errors here, not when the notebook displays it
         return drawing
     path = Path(path)
     kind = path.suffix.lower()
@@ -99,7 +99,7 @@ def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: An
 
 
 def notebook_html(graph: Graph, max_arcs: int = 100) -> str:
-    """Return a graph as HTML for a notebook: a picture, or a table where it is large.
+    """Return a graph as HTML for a notebook: a picture, or a table if it is large.
 
     >>> import gtn
     >>> notebook_html(gtn.string([1, 2]))[:4]

@@ -27,14 +27,14 @@ def to_dot(
 ) -> graphviz.Digraph:
     """Return the graph as a ``graphviz.Digraph``, whose ``source`` is DOT text.
 
-    From left to right; an arrow enters each start, finals are double circles, an arc reads
+    Left to right; an arrow enters each start, finals are double circles, and arcs are labelled
     ``symbol / penalty`` or ``in:out / penalty`` (nats).
 
     Args:
         graph: a graph, or a batch (one cluster for each of its graphs).
         highlight, color, width, show_penalties: as for :func:`gtn.drawing.to_svg`.
-        max_parallel: more parallel arcs than that become one edge with the best of them
-            (all are drawn unless it is given).
+        max_parallel: more parallel arcs than this become one edge with the best of them (unless
+            given, all are drawn).
         max_graphs: how many graphs of a batch to draw (all, unless given).
 
     >>> import gtn
@@ -99,7 +99,7 @@ def _lines(strand: Strand) -> list[str]:
 
 
 def _label(lines: Sequence[str]) -> str:
-    """Return lines as one DOT string in which nothing is an escape, an entity or HTML."""
+    """Return lines as one DOT string, free of escapes, entities and HTML."""
     safe = [line.replace("\\", "\\\\").replace("&", "&amp;") for line in lines]
     label: str = graphviz.nohtml("\\n".join(safe))
     return label

@@ -1,9 +1,9 @@
-"""Layered layout: where the nodes, curves and labels of a drawing go, as a pure function.
+"""Layered layout: the places of nodes, curves and labels in a drawing, as a pure function.
 
-The method of Sugiyama, with the labels as items of their own: columns of nodes alternate with
-columns of labels, and a curve that passes a column is an item there too. Items of a column never
-overlap, and a curve bends only between columns, so that no curve runs through a foreign node or
-label.
+Sugiyama's method, with labels as items of their own: columns of nodes alternate with columns of
+labels, and a curve that passes a column is an item there, too. Items of a column never overlap, and
+curves bend only between columns, so no curve runs through another arc's label or a node it does
+not join.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HEAD = 6.0  # length of an arrow head
 LOOP = 20.0  # how far a self loop rises above its node
 GAP = 9.0  # least vertical distance between two items
 MARGIN = 8.0
-CUT = 8.0  # how much of the curves beyond a layer is seen where a row is cut there
+CUT = 8.0  # how much of the curves beyond a layer shows when a row is cut there
 
 
 class Link(NamedTuple):
@@ -51,7 +51,7 @@ class Layout:
         labels: the point of each link's label, on its curve; of a self loop above it; ``[M, 2]``.
         layers: the layer of each node, ``[N]``.
         rooms: how far to the left and to the right each layer goes, with the labels of its self
-            loops, ``[L, 2]``. What is between two layers lies outside of both.
+            loops, ``[L, 2]``. What lies between two layers is in neither.
     """
 
     nodes: Floats
@@ -64,10 +64,10 @@ class Layout:
     height: float
 
     def rows(self, max_width: float | None) -> list[tuple[float, float]]:
-        """Return where the drawing is cut into rows: from which x to which each of them goes.
+        """Return the rows into which the drawing is cut: the first and last x of each.
 
-        A layer at which it is cut ends one row and begins the next. Rows are not wider than
-        ``max_width``, unless two neighbouring layers take more; ``None``: one row.
+        The layer at a cut ends one row and begins the next. Rows are not wider than ``max_width``,
+        unless two neighbouring layers take more; ``None``: one row.
 
         >>> nodes, links = [Box(0, 0, 0, 0)] * 3, [Link(i, i + 1, Box(9, 9, 9, 9)) for i in (0, 1)]
         >>> drawn = layered(nodes, links, [0])
@@ -89,7 +89,7 @@ def layers(num_nodes: int, pairs: Sequence[tuple[int, int]], starts: Sequence[in
     """Return the layer of each node: its topological generation, left to right.
 
     In a cycle, an arc back to a node that breadth-first search from the starts saw earlier counts
-    as reversed. No arc but a self loop stays within a layer.
+    as reversed. Only self loops stay within a layer.
 
     >>> layers(4, [(0, 1), (1, 2), (2, 1), (1, 3)], [0])
     [0, 1, 2, 2]
@@ -112,17 +112,17 @@ def layers(num_nodes: int, pairs: Sequence[tuple[int, int]], starts: Sequence[in
     for depth, generation in enumerate(nx.topological_generations(forward)):
         for node in generation:
             layer[node] = depth
-    for node in range(num_nodes):  # what only joins in later stands where it joins in
+    for node in range(num_nodes):  # a node that only joins in later is placed where it does
         if forward.in_degree(node) == 0 and forward.out_degree(node) and node not in starts:
             layer[node] = min(layer[b] for b in forward.successors(node)) - 1
     return layer
 
 
 def layered(nodes: Sequence[Box], links: Sequence[Link], starts: Sequence[int] = ()) -> Layout:
-    """Return the layout of nodes and links; the same for the same arguments.
+    """Return the layout of nodes and links; equal arguments give equal layouts.
 
     Args:
-        nodes: the room that each node takes besides its circle and its self loops.
+        nodes: the room that each node takes in addition to its circle and its self loops.
         links: at most one self loop for each node.
         starts: nodes that come first.
 
@@ -257,7 +257,7 @@ def _curve(
 def _slope(centre: Floats, to: Floats, edge: float) -> Floats:
     """Return the direction ``(±1, slope)`` in which a curve leaves a node.
 
-    Not so steep that it would meet the neighbours within the column, which ends at ``edge``.
+    It is not so steep that it meets the neighbours within the column, which ends at ``edge``.
     """
     dx, dy = to - centre
     steepest = (RADIUS + GAP / 2) / edge

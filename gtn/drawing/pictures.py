@@ -51,8 +51,8 @@ def pictures_of(graph: Graph, images: Any, ink: str = "high") -> list[Picture | 
     Args:
         graph: of A arcs.
         images: a key of arc data, or ``[A, H, W]`` or ``[A, 1, H, W]``; ``None``: no pictures.
-        ink: whether ``"high"`` or ``"low"`` values are ink. The range of all values together
-            becomes white to black, so that pictures of one drawing compare.
+        ink: whether ``"high"`` or ``"low"`` values are ink. All pictures of a drawing share one
+            scale from white to black, so that they can be compared.
 
     Raises:
         DataError: an unknown key, another shape, NaN or infinite values, naming the arc.

@@ -1,4 +1,4 @@
-"""Rooms: how much space the nodes and labels of a graph take, and the layout that gives it."""
+"""Rooms: the space that nodes and labels of a graph take, and the layout that provides it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def label_columns(strand: Strand) -> tuple[float, float, float]:
 
 
 def measure(text: str, size: float) -> float:
-    """Return about how wide a text is in a sans-serif font of a size, in pixels."""
+    """Return the approximate width of a text in a sans-serif font of this size, in pixels."""
     ems = 0.0
     for c in text:
         if unicodedata.east_asian_width(c) in "WF":

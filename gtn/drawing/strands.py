@@ -1,4 +1,4 @@
-"""Strands: what a drawing shows of a graph, whoever then places and writes it."""
+"""Strands: what a drawing shows of a graph, however it is then placed and written."""
 
 from __future__ import annotations
 
@@ -62,14 +62,13 @@ class Style:
     Args:
         graph: the graph to draw.
         highlight: arcs to emphasise: indexes, a mask ``[A]``, :class:`gtn.Sources` among the arcs
-            of this graph, or a graph whose only sources are that, as the result of
-            ``viterbi_path``.
+            of this graph, or a graph with only such sources, like the result of ``viterbi_path``.
         color: values ``[A]`` to colour the arcs by: posteriors, gradients …
         width: values ``[A]`` for the widths of the curves.
         images: a key of arc data, or ``[A, H, W]``.
         ink: ``"high"`` or ``"low"``, the values that are ink.
-        show_penalties: whether to write penalties; by default unless all are zero.
-        max_parallel: more parallel arcs than that are drawn as one curve (``None``: never).
+        show_penalties: whether to write penalties; by default, unless all are zero.
+        max_parallel: more parallel arcs than this are drawn as one curve (``None``: never).
     """
 
     graph: Graph
@@ -95,7 +94,7 @@ class Style:
         show_penalties: bool | None = None,
         max_parallel: int | None = None,
     ) -> Style:
-        """Return the style that options describe; raises ``GraphError`` where one is wrong."""
+        """Return the style that options describe; raises ``GraphError`` for a wrong option."""
         if max_parallel is not None and max_parallel < 1:
             raise GraphError(f"max_parallel is {max_parallel}; at least one arc must be shown")
         penalties = [graph.penalties, graph.start_penalties, graph.final_penalties]
@@ -132,7 +131,7 @@ class Style:
         )
 
     def strand(self, arcs: Sequence[int], shown: int) -> Strand:
-        """Return the curve of parallel arcs, of which the best and the highlighted are shown."""
+        """Return the curve of parallel arcs; only the best and highlighted ones are listed."""
         ordered = sorted(arcs, key=lambda a: (not self.highlighted[a], self.penalties[a], a))
         kept = sorted(ordered[:shown], key=lambda a: (self.penalties[a], a))
         rows = tuple(self.row(a) for a in kept)
@@ -167,8 +166,8 @@ class Style:
 def strands(style: Style, arcs: range, *, one_loop: bool = False) -> list[Strand]:
     """Return the curves that show some arcs, in the order of their first arcs.
 
-    Parallel arcs are collapsed where there are more than ``max_parallel``; with ``one_loop`` the
-    self loops of a node always.
+    More than ``max_parallel`` parallel arcs are collapsed; with ``one_loop``, the self loops of a
+    node always.
     """
     between: dict[tuple[int, int], list[int]] = {}
     for a in arcs:
@@ -228,10 +227,10 @@ _OF_WHAT_WAS_MADE = (
 
 
 def _check_part(part: Graph, graph: Graph) -> None:
-    """Check that the arcs of a graph lie as those that they are made of, and have their labels.
+    """Check that the arcs of a graph are connected and labelled like their sources.
 
     Sources are mere numbers: those of ``viterbi_path(batch)[i]`` are arcs of the batch of paths,
-    and may be arcs of ``batch[i]``, too, but others.
+    and as numbers of arcs of ``batch[i]`` they would name other arcs.
     """
     sources = part.sources[0]
     if sources.offsets is not None:
@@ -241,7 +240,7 @@ def _check_part(part: Graph, graph: Graph) -> None:
     nodes = np.concatenate([part.src[own], part.dst[own]])
     images = np.concatenate([graph.src[arcs], graph.dst[arcs]])
     image_of = np.empty(part.num_nodes, dtype=np.int32)
-    image_of[nodes[::-1]] = images[::-1]  # where a node is met first
+    image_of[nodes[::-1]] = images[::-1]  # reversed, so that the first occurrence counts
     wrong = (image_of[nodes] != images).reshape(2, -1).any(axis=0)
     if part.isymbols == graph.isymbols:
         wrong |= part.ilabels[own] != graph.ilabels[arcs]

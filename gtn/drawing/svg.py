@@ -52,25 +52,25 @@ def to_svg(
 
     Args:
         graph: a graph, or a batch, whose first graphs are drawn one above the other.
-        engine: ``"dot"`` (the binary of Graphviz), ``"layered"`` (needs nothing), or ``"auto"``:
-            dot where it is installed and neither images nor rows are asked for.
+        engine: ``"dot"`` (Graphviz's binary), ``"layered"`` (needs nothing), or ``"auto"``: dot if
+            it is installed and neither images nor rows are asked for.
         highlight: arcs to emphasise: indexes, a mask ``[A]``, or a path made from this graph
-            (``viterbi_path``), whose sources say which arcs it takes; of a path through several
-            graphs, as of ``gtn.dense``, the sources in the one that is drawn: ``path.sources[1]``
-            in the second; of a path through what was made of this graph, say ``made = graph @
-            grammar``, the sources of both: ``made.sources[0].then(path.sources[0])``.
-        color: values ``[A]`` to colour arcs by, as posteriors (pale to dark blue) or gradients
+            (``viterbi_path``), whose sources say which arcs it takes. For a path through several
+            graphs, as from ``gtn.dense``, give the sources in the one that is drawn:
+            ``path.sources[1]`` for the second. For a path through a graph made from this one, say
+            ``made = graph @ grammar``, give ``made.sources[0].then(path.sources[0])``.
+        color: values ``[A]`` to colour arcs by, such as posteriors (pale to dark blue) or gradients
             (values of both signs: blue over grey to red).
         width: values ``[A]`` for the width of the curves.
         images: a key of arc data or ``[A, H, W]``: pictures on the arcs; layered only.
         ink: ``"high"`` or ``"low"``, the values of images that are ink.
         image_height: of the pictures, in pixels.
-        show_penalties: whether to write penalties (nats); by default unless all are zero.
-        max_parallel: more parallel arcs than that are drawn as one curve with the best of them
-            and ``+12``, say, for the rest; ``None``: never.
-        max_arcs: more arcs than that are refused.
+        show_penalties: whether to write penalties (nats); by default, unless all are zero.
+        max_parallel: more parallel arcs than this are drawn as one curve with the best of them
+            and, say, ``+12`` for the rest; ``None``: never.
+        max_arcs: more arcs than this are refused.
         max_graphs: how many graphs of a batch to draw.
-        max_width: in pixels; what is wider goes on in rows below, each of which begins with the
+        max_width: in pixels; a wider drawing continues in rows below, each beginning with the
             nodes that end the one before; layered only. ``None``: one row, however wide.
         background: a colour, or ``None``: transparent, with the page's own text colour.
 
@@ -128,7 +128,7 @@ def to_svg(
 
 
 def piped(dot: Any, form: str) -> bytes:
-    """Return what the ``dot`` binary makes of DOT source, in a format such as ``"svg"``.
+    """Return the output of the ``dot`` binary for DOT source, in a format such as ``"svg"``.
 
     Raises:
         GraphError: the binary is not installed.
@@ -205,7 +205,7 @@ def _graph(
     high: float,
     row: tuple[float, float] = (-inf, inf),
 ) -> None:
-    """Draw what is seen of a graph from one x to another."""
+    """Draw the part of a graph from one x to another."""
     for i in sorted(range(len(drawn)), key=lambda i: drawn[i].highlighted):
         ends = np.append(layout.curves[i][:, 0], layout.tips[i][0])
         if ends.max() >= row[0] and ends.min() <= row[1]:
@@ -231,7 +231,7 @@ def _graph(
 
 
 def _start(parent: Element, x: float, y: float, penalty: float, from_below: bool) -> None:
-    """Draw the arrow into a start: from the left, or from below where arcs come in."""
+    """Draw the arrow into a start: from the left, or from below if arcs come in from there."""
     along = np.array([0.0, -1.0]) if from_below else np.array([1.0, 0.0])
     tip = np.array([x, y]) - RADIUS * along
     tail = tip - ARROW * along

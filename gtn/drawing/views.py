@@ -1,4 +1,4 @@
-"""Views: the single graphs of what is drawn, with its own node and arc numbers."""
+"""Views: the single graphs of a drawing, with the node and arc numbers of the whole."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class View:
 
 
 def views(graph: Graph, max_graphs: int | None = None) -> Iterator[View]:
-    """Yield the graphs of a batch from the first on, or the one graph."""
+    """Yield the first graphs of a batch, or the single graph."""
     if max_graphs is not None and max_graphs < 1:
         raise GraphError(f"max_graphs is {max_graphs}; at least one graph must be drawn")
     t = graph.topology

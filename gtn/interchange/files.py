@@ -1,7 +1,7 @@
 """Graphs in files: ``.npz`` or ``.safetensors``, everything bit for bit, never a pickle.
 
-Either is a set of named arrays and a text of JSON about them. Topology, penalties, arc data and
-sources are arrays; symbol tables and what the arrays are is in the text.
+Both hold named arrays and a JSON text about them. Topology, penalties, arc data and sources are
+arrays; the text has symbol tables and says what the arrays are.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ _DAMAGE = (
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     """Write a graph or batch to a file, whole or not at all.
 
-    Topology, penalties, arc data, symbol tables and sources are kept bit for bit, dtypes too.
-    Rows of arc data that no arc has are left out. Gradients stay behind, and so does the device:
+    Topology, penalties, arc data, symbol tables and sources are kept bit for bit, dtypes included.
+    Rows of arc data that no arc uses are left out. Gradients and the device are not kept:
     :func:`load` returns everything on the CPU.
 
     Args:
         path: ``*.npz``, or ``*.safetensors`` (needs ``pip install safetensors``).
 
     Raises:
-        GraphError: another suffix; the path before the graph.
-        DataError: arc data of Python objects, which would take a pickle.
-        OSError: the file cannot be written; what stood there still stands.
+        GraphError: another suffix; the path given before the graph.
+        DataError: arc data of Python objects, which would need a pickle.
+        OSError: the file cannot be written; the old file, if any, is unchanged.
 
     >>> import gtn, tempfile, pathlib
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "graph.npz"
@@ -102,7 +102,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
     """Return the graph or batch that :func:`save` wrote.
 
     Raises:
-        GraphError: naming the file: no such suffix, damaged, or not written by :func:`save`.
+        GraphError: another suffix, or a file that is damaged or not from :func:`save`; names it.
         FileNotFoundError: no such file.
     """
     path = Path(path)
@@ -143,7 +143,7 @@ def _safetensors(module: str) -> Any:
 
 
 def _taken_apart(graph: Graph) -> tuple[Arrays, dict[str, Any]]:
-    """Return the arrays of a graph, and in words of JSON what they are."""
+    """Return the arrays of a graph, and a JSON value that says what they are."""
     t = graph.topology
     arrays: Arrays = {name: getattr(t, name) for name in _TOPOLOGY}
     if t.olabels is t.ilabels:
@@ -173,9 +173,9 @@ def _taken_apart(graph: Graph) -> tuple[Arrays, dict[str, Any]]:
 
 
 def _put_together(arrays: Arrays, about: dict[str, Any]) -> Graph:
-    """Return the graph of arrays; what is wrong with them raises."""
+    """Return the graph of arrays; raises if anything is wrong with them."""
     is_batch = "node_offsets" in arrays
-    # the batch of no graphs, an empty slice, is the one that a topology does not take from others
+    # a topology takes no batch of no graphs from outside: it is an empty slice of another batch
     nothing = is_batch and not any(arrays[name].any() or len(arrays[name]) > 1 for name in _OFFSETS)
     nothing = nothing and not any(len(arrays[name]) for name in _TOPOLOGY if name in arrays)
     topology = Topology(
@@ -257,13 +257,13 @@ def _without_unused_rows(column: Column) -> Column:
 
 
 def _encoded(key: str, column: Column) -> tuple[NDArray[Any], dict[str, Any]]:
-    """Return the base of a column as an array of a plain type, and what it is."""
+    """Return the base of a column as an array of a plain type, and its description."""
     base = column.base
     what: dict[str, Any] = {"fill": column.fill, "shape": list(base.shape)}
     if isinstance(base, torch.Tensor):
         tensor = base.detach().cpu().clone(memory_format=torch.contiguous_format)
         what |= {"is": "tensor", "dtype": str(tensor.dtype).removeprefix("torch.")}
-        # numpy does not know all of torch's types, bfloat16 for one; their bytes it knows
+        # numpy lacks some of torch's types, such as bfloat16, but can hold their bytes
         return tensor.reshape(-1).view(torch.uint8).numpy(), what
     if base.dtype.hasobject or base.dtype.names is not None:
         raise DataError(
@@ -291,7 +291,7 @@ def _decoded(array: NDArray[Any], what: dict[str, Any]) -> Any:
 
 
 def _checksum(arrays: Arrays, about: dict[str, Any]) -> int:
-    """Return a sum over names, types and bytes; a safetensors file has none of its own."""
+    """Return a checksum over names, types and bytes; safetensors files have none of their own."""
     total = zlib.crc32(json.dumps(about).encode())
     for name in sorted(arrays):
         array = arrays[name]
@@ -309,7 +309,7 @@ def _read_npz(content: bytes) -> tuple[Arrays, dict[str, Any]]:
         if not kinds <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise GraphError("it is compressed in a way that numpy does not write")
         arrays = {
-            # read() checks the sum of a member before its header says how much memory to take
+            # read() checks a member's checksum before its header says how much memory to take
             name.removesuffix(".npy"): np.lib.format.read_array(
                 io.BytesIO(members.read(name)), allow_pickle=False
             )

@@ -18,17 +18,17 @@ __all__ = ["from_networkx", "to_networkx"]
 
 
 def to_networkx(graph: Graph) -> nx.MultiDiGraph:
-    """Return a single graph as a ``networkx.MultiDiGraph``: for its algorithms and its drawing.
+    """Return a single graph as a ``networkx.MultiDiGraph``, for its algorithms and drawing.
 
-    Nodes are 0 to N - 1; starts have the attribute ``start``, finals ``final``, their penalties.
-    The edge of arc a has the key a and the attributes ``ilabel`` and ``olabel`` (symbols where
-    the graph has a table, integers otherwise, None for epsilon) and ``penalty``, and, where there
-    are arc data, ``data``, the row of each key. The graph has the attributes ``isymbols``,
-    ``osymbols`` and ``dtype``. Gradients stay behind: penalties are numbers there.
+    Nodes are 0 to N - 1; starts have their penalty as the attribute ``start``, finals as ``final``.
+    The edge of arc a has the key a and the attributes ``ilabel`` and ``olabel`` (symbols if the
+    graph has a table, else integers; None for epsilon), ``penalty`` and, if there are arc data,
+    ``data``, a row for each key. The graph has the attributes ``isymbols``, ``osymbols`` and
+    ``dtype``. Gradients are lost: penalties become numbers.
 
     Raises:
         GraphError: a batch.
-        DataError: data of merged arcs, which have no one row (``graph.without_data(…)``).
+        DataError: data of merged arcs, which have no single row (``graph.without_data(…)``).
 
     O(N + A).
 
@@ -80,26 +80,26 @@ def from_networkx(
     osymbols: SymbolTable | None = None,
     dtype: torch.dtype | None = None,
 ) -> Graph:
-    """Return the graph of a directed ``networkx`` graph, what :func:`to_networkx` makes or another.
+    """Return the graph of a directed ``networkx`` graph, from :func:`to_networkx` or elsewhere.
 
     Nodes are numbered in the network's order, unless they are the integers 0 to N - 1, which stay.
     Edges have ``label``, or ``ilabel`` and ``olabel`` (integer, string or None; without any:
-    epsilon), and a penalty (0 if there is none). Arcs come in the network's order, unless all edge
-    keys differ and are integers: then in the order of the keys.
+    epsilon), and a penalty (0 if there is none). Arcs have the network's order, or, if the edge
+    keys are distinct integers, the order of the keys.
 
     Args:
         network: ``DiGraph`` or ``MultiDiGraph``.
         penalty: the edge attribute that holds penalties, such as ``"weight"``.
         start, final: a node of the network, a list or set of nodes, or a mapping from node to
-            penalty; unless given, the nodes with an attribute ``start`` or ``final``, a penalty
-            or True.
+            penalty; unless given, the nodes with an attribute ``start`` or ``final`` that is a
+            penalty or True.
         symbols, isymbols, osymbols: tables; unless given, the network's attributes ``isymbols``
-            and ``osymbols``, or, where labels are strings, one made of them.
+            and ``osymbols``, or, if labels are strings, a table made of them.
         dtype: of the penalties; unless given, the network's attribute ``dtype``, or torch's
             default.
 
     Raises:
-        GraphError: an undirected graph; a node that does not exist, or a penalty that is no
+        GraphError: an undirected graph; a node that does not exist, or a penalty that is not a
             number, naming the edge or node.
 
     O(N + A).

@@ -1,4 +1,4 @@
-"""Reading OpenFst's text format, what ``fstprint`` writes and what is written by hand."""
+"""Reading OpenFst's text format, as ``fstprint`` or people write it."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def from_openfst_text(
 ) -> Graph:
     """Return the graph of a text in OpenFst's format, or of a file of it (a ``Path``).
 
-    Nodes are numbered in the order of their states' numbers: as the states, where no number is
-    left out. Arcs keep their order. Labels are one lower than in the text, epsilon is ``EPSILON``.
+    Nodes are numbered in the order of the states' numbers: like the states, if no number is
+    missing. Arcs keep their order. Labels are one lower than in the text; epsilon is ``EPSILON``.
 
     Args:
         text: the text itself (``str``), or the path of a file (``pathlib.Path``), in UTF-8.
         acceptor: arcs have one label, as for ``fstcompile --acceptor``.
-        symbols: table of both sides, or one a side: labels are symbols then. A ``SymbolTable``;
-            or the text or path of a table in OpenFst's format, whose own name for 0 is epsilon
-            (otherwise ``<eps>``, ``<epsilon>`` and ``ε`` are).
+        symbols, isymbols, osymbols: the table of both sides, or one each, if labels are symbols: a
+            ``SymbolTable``, or the text or path of a table in OpenFst's format. Epsilon is what the
+            latter calls 0; otherwise ``<eps>``, ``<epsilon>`` or ``ε``.
         dtype: of the penalties (torch's default dtype, unless given).
 
     Raises:
@@ -93,7 +93,7 @@ def from_openfst_symbols(text: str | os.PathLike[str]) -> SymbolTable:
 
 
 def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
-    """Return a text, and what messages call it."""
+    """Return a text, and its name for messages."""
     if isinstance(text, str):
         if re.fullmatch(r"\S+", text) and not text.isdigit():
             raise GraphError(
@@ -112,7 +112,7 @@ def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
 
 
 def _table(symbols: Symbols | None) -> tuple[SymbolTable, set[str]] | None:
-    """Return a table, and what it calls epsilon."""
+    """Return a table, and its names for epsilon."""
     if symbols is None:
         return None
     if isinstance(symbols, SymbolTable):

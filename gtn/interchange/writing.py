@@ -1,8 +1,8 @@
-"""Writing OpenFst's text format, what ``fstcompile`` reads (AT&T's format).
+"""Writing OpenFst's text format (AT&T's), which ``fstcompile`` reads.
 
-A line is an arc, ``state nextstate ilabel olabel [penalty]`` (of an acceptor: one label), or a
-final state, ``state [penalty]``; the first line's state is the start. Labels shift by one on the
-way and back: OpenFst's epsilon is 0, ours -1, and class 0 is a label here.
+A line is an arc, ``state nextstate ilabel olabel [penalty]`` (one label in acceptors), or a final
+state, ``state [penalty]``; the first line's state is the start. Labels shift by one on the way and
+back: OpenFst's epsilon is 0, ours -1, and class 0 is a label here.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ EPSILON_NAMES = {
 def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
     """Return a single graph in OpenFst's text format, for ``fstcompile``.
 
-    A side with a symbol table is written in symbols (epsilon as ``<eps>``), the other in labels,
+    A side with a symbol table is written in symbols (epsilon as ``<eps>``), one without in labels,
     one higher than here. Nodes keep their numbers. Several starts, or one with a penalty, become
     a new start, the last node, with epsilon arcs. Penalties are written so that they read back
-    bit for bit; 0 is left out. Data are left out, and a start of infinite penalty; a graph without
-    starts is the empty text.
+    bit for bit; penalties of 0, data and starts of infinite penalty are left out. A graph without
+    starts becomes the empty text.
 
     Args:
         acceptor: one label per arc, for ``fstcompile --acceptor``.
 
     Raises:
-        GraphError: a batch, or a transducer that is to be written as an acceptor.
+        GraphError: a batch, or a transducer with ``acceptor=True``.
         SymbolError: a symbol that the format cannot hold: with a space, empty, or ``<eps>``.
 
     O(N + A).
@@ -95,7 +95,7 @@ def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
             _one(None if t is None else OPENFST_EPSILON) for t in _tables(graph, acceptor)
         )
         lines[start] = [f"{start}\t{node}\t{silent}{text}" for node, text in starts.items()]
-    # A node of which nothing else speaks, and a start without arcs, are not final: Infinity.
+    # Nodes on no other line, and a start without arcs, get a line: final with penalty Infinity.
     for node in lonely | ({start} - lines.keys()):
         lines[node] = [f"{node}\t{INFINITE}"]
     order = [start, *sorted(lines.keys() - {start})]
@@ -105,7 +105,7 @@ def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
 def to_openfst_symbols(table: SymbolTable) -> str:
     """Return a symbol table in OpenFst's text format, for ``--isymbols`` and ``--osymbols``.
 
-    One symbol and its label a line; labels are one higher than here, and ``<eps>`` is 0.
+    One symbol and its label per line; labels are one higher than here, and ``<eps>`` is 0.
 
     Raises:
         SymbolError: a symbol that the format cannot hold: with a space, empty, or ``<eps>``.
