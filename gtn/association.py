@@ -1,4 +1,4 @@
-"""Composition of several graphs two by two, in the order that makes little on the way."""
+"""Composition of several graphs two by two, in an order with small intermediate results."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def composed(
     suffixes: Sequence[str] | None = None,
     failure: int | str | None = None,
 ) -> Graph:
-    """Return the composition of several graphs, of which each reads what the one before it writes.
+    """Return the composition of several graphs, each reading what the one before it writes.
 
-    The same paths, each once, whatever is composed first. That is, again and again, the pair of
-    neighbours of which the fewest arcs have a label in common: a lattice and a lexicon before a
-    large grammar follows, but a string and what reads or writes it before all else.
+    The result has the same paths, each once, in any order of composition. The next pair to compose
+    is always that of the neighbours with the fewest arcs whose labels match: a lattice and a
+    lexicon before a large grammar, but a string and its neighbour before all else.
 
     Args:
         graphs: at least two graphs or batches.
@@ -44,7 +44,7 @@ def composed(
         last one's table; if all are acceptors, of the first one's.
 
     Raises:
-        GraphError: as :func:`gtn.compose`.
+        GraphError: as in :func:`gtn.compose`.
 
     >>> import gtn
     >>> words = gtn.Graph.from_arcs([(0, 1, "a", "x"), (1, 2, "b", None)], final=2)
@@ -91,7 +91,7 @@ def composed(
 
 
 def _candidates(a: Graph, b: Graph, symbols: str, failure: int | str | None) -> float:
-    """Return how many arcs the composition can have: pairs that meet, and what moves alone.
+    """Return how many arcs the composition can have: matching pairs, and arcs that move alone.
 
     With failure arcs, what ``a`` writes may be read at each node of ``b``. O(labels).
     """

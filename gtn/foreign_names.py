@@ -1,7 +1,7 @@
-"""Names of Facebook's gtn, a package of the same import name: what takes their place here.
+"""Names of Facebook's gtn, a package with the same import name, and what replaces them here.
 
-A script that was written for it meets the answer in the error. docs/algebra.md, "Moving from gtn,
-k2 or pynini", says more.
+A script written for it gets the answer in the error. docs/algebra.md, "Moving from gtn, k2 or
+pynini", says more.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FUNCTIONS = {
     "viterbi_score": ("-gtn.viterbi_penalty(g)", _MINUS),
     "write_dot": ("gtn.draw(g, 'g.dot')", ""),
 }
-"""By the name of a function there, what is written here for a graph ``g``, and a remark."""
+"""By the name of a function there: what to write here for a graph ``g``, and a remark."""
 
 METHODS = {
     "add_arc": ("gtn.Builder().add_arc", _MADE),
@@ -63,11 +63,11 @@ METHODS = {
     "weights_to_numpy": ("-g.penalties.detach().numpy()", _MINUS),
     "zero_grad": ("g.penalties.grad = None", ""),
 }
-"""By the name of a method of graphs there, what is written here, and a remark."""
+"""By the name of a method of graphs there: what to write here, and a remark."""
 
 
 def told(name: str, table: dict[str, tuple[str, str]]) -> str:
-    """Return the end of the message that there is no such name; empty if the table lacks it.
+    """Return the end of the message about a missing name; empty if the table lacks it.
 
     >>> told("project_input", FUNCTIONS)
     ", a name of Facebook's gtn, which is another package; here: gtn.project(g, 'input')"

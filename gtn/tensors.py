@@ -1,4 +1,4 @@
-"""Between torch and the kernels: penalties as float64 arrays, results as the tensors asked for."""
+"""Between torch and the kernels: penalties as float64 arrays, results as tensors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NO_TRANSFORMS = (
 def float64_penalties(graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return arc, start and final penalties as float64 tensors on the CPU, differentiable.
 
-    The arcs are checked by the kernels on the way; starts and finals here.
+    Arc penalties are checked later, by the kernels; those of starts and finals here.
 
     Raises:
         GraphError: a start or final penalty that is NaN or -inf.
@@ -46,16 +46,16 @@ def float64_penalties(graph: Graph) -> tuple[torch.Tensor, torch.Tensor, torch.T
     parts = (graph.penalties, graph.start_penalties, graph.final_penalties)
     arcs, starts, finals = (part.cpu().double() for part in parts)
     for what, ends in (("start", starts), ("final", finals)):
-        if not as_array(ends).min(initial=0.0) > -np.inf:  # so is NaN
+        if not as_array(ends).min(initial=0.0) > -np.inf:  # true of NaN, too
             check_penalties(ends, len(ends), what)
     return arcs, starts, finals
 
 
 def checked_lengths(lengths: Lengths, count: int, frames: int) -> NDArray[np.int64]:
-    """Return the lengths of ``count`` problems of up to so many frames.
+    """Return the lengths of ``count`` problems of up to ``frames`` frames.
 
     Raises:
-        GraphError: not as many whole numbers; one beyond the frames, naming its problem.
+        GraphError: not ``count`` integers; one out of range, naming its problem.
     """
     if lengths is None:
         every = np.empty(count, dtype=np.int64)
@@ -79,17 +79,17 @@ def as_given(result: torch.Tensor, graph: Graph) -> torch.Tensor:
 
 
 def as_array(tensor: torch.Tensor) -> NDArray[np.float64]:
-    """Return a tensor on the CPU, mostly of float64, as the array that kernels take.
+    """Return a tensor on the CPU, usually float64, as the array that kernels take.
 
     Raises:
-        NotImplementedError: a transform of ``torch.func`` is at work on it.
+        NotImplementedError: the tensor is inside a transform of ``torch.func``.
     """
     array: NDArray[np.float64] = _numbers(tensor)
     return array
 
 
 def as_mask(tensor: torch.Tensor) -> NDArray[np.bool_]:
-    """Return a tensor of truth values, on any device, as an array.
+    """Return a boolean tensor, on any device, as an array.
 
     Raises:
         NotImplementedError: as :func:`as_array`.
@@ -101,7 +101,7 @@ def as_mask(tensor: torch.Tensor) -> NDArray[np.bool_]:
 def _numbers(tensor: torch.Tensor) -> NDArray[Any]:
     try:
         array: NDArray[Any] = tensor.detach().resolve_neg().contiguous().numpy()
-    except RuntimeError as error:  # it is what the transform made of a tensor
+    except RuntimeError as error:  # a tensor wrapped by the transform
         raise NotImplementedError(_NO_TRANSFORMS) from error
     return array
 
@@ -112,9 +112,9 @@ def as_index(numbers: NDArray[Any]) -> torch.Tensor:
 
 
 def is_transformed(*tensors: torch.Tensor) -> bool:
-    """Whether a transform of ``torch.func``, or differentiation in forward mode, is at work.
+    """Return whether a transform of ``torch.func`` or forward-mode differentiation is active.
 
-    Both see torch's own operations, and none of the kernels.
+    Both see torch's own operations, but not the kernels.
     """
     if torch._C._are_functorch_transforms_active():
         return True
@@ -125,15 +125,15 @@ def is_transformed(*tensors: torch.Tensor) -> bool:
 
 
 def needs_gradient(*tensors: torch.Tensor) -> bool:
-    """Whether what is made of some tensors will be differentiated, so that autograd has to know.
+    """Return whether autograd must record operations on some tensors.
 
-    Its way through a function of our own costs more than that function on a small graph.
+    Recording a function of our own costs more than the function itself on a small graph.
     """
     return torch.is_grad_enabled() and any(part.requires_grad for part in tensors)
 
 
 def check_untransformed(*tensors: torch.Tensor) -> None:
-    """Check that derivatives are those of reverse mode, which go through kernels.
+    """Check that derivatives, if any, are reverse mode, the only one that kernels support.
 
     Raises:
         NotImplementedError: otherwise.

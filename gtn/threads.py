@@ -1,8 +1,8 @@
-"""Threads over the problems of a batch: kernels release the interpreter lock, slices run at once.
+"""Threads over the problems of a batch: kernels release the interpreter lock and run in parallel.
 
 The calling thread works along with ``torch.get_num_threads() - 1`` others, which are started when
-first asked for, and anew after a fork. A kernel writes the results of a problem to places of their
-own, so one thread and many give the same bits.
+first needed, and again after a fork. A kernel writes the results of each problem to separate
+places, so one thread and many give the same bits.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import torch
 __all__ = ["in_slices"]
 
 Result = TypeVar("Result")
-_PATIENCE = 2e-4  # seconds; being woken up takes as long as a small problem
+_PATIENCE = 2e-4  # seconds; waking a thread takes as long as a small problem
 
 
 def in_slices(task: Callable[[int, int], Result], count: int) -> list[Result]:
-    """Return ``task(first, last)`` of the slices of ``range(count)``, in order.
+    """Return ``task(first, last)`` for slices of ``range(count)``, in order.
 
-    An exception of a task is raised here.
+    An exception in a task is raised here.
 
     >>> in_slices(lambda first, last: last - first, 1)
     [1]
@@ -65,7 +65,7 @@ def in_slices(task: Callable[[int, int], Result], count: int) -> list[Result]:
 
 
 def _cuts(count: int, threads: int) -> list[int]:
-    """Return where slices begin and end: smaller and smaller, so that all threads end together."""
+    """Return the bounds of slices, of decreasing size, so that all threads end together."""
     cuts, least = [0], max(1, count // (8 * threads))
     while cuts[-1] < count:
         cuts.append(min(count, cuts[-1] + max(least, (count - cuts[-1]) // (3 * threads))))
@@ -73,14 +73,14 @@ def _cuts(count: int, threads: int) -> list[int]:
 
 
 class _Workers:
-    """The other threads: each waits for work at a queue of its own, which wakes no other one."""
+    """The other threads, each waiting for work at its own queue, so that no other one wakes."""
 
     def __init__(self) -> None:
         self.queues: list[SimpleQueue[Callable[[], None]]] = []
         self.lock = threading.Lock()
 
     def start(self, threads: int) -> None:
-        """Have at least so many."""
+        """Start threads until there are at least so many."""
         with self.lock:
             for n in range(len(self.queues), threads):
                 queue: SimpleQueue[Callable[[], None]] = SimpleQueue()

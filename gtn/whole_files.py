@@ -13,11 +13,11 @@ __all__ = ["write_whole"]
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it is either the old one or the new one, never a part.
 
-    It gets the permissions of any new file. A link stays: what it points to is the file. What is
-    no file, such as ``/dev/null`` or a pipe, is written to, not replaced.
+    It gets the permissions of any new file. A link stays, and the file it points to is written.
+    What is not a file, such as ``/dev/null`` or a pipe, is written to, not replaced.
 
     Raises:
-        OSError: the file, which it names, cannot be written; what stood there still stands.
+        OSError: the file, which it names, cannot be written; the old file, if any, is unchanged.
 
     >>> folder = tempfile.TemporaryDirectory()
     >>> path = Path(folder.name) / "file"
@@ -42,14 +42,14 @@ def write_whole(path: Path, content: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-    except OSError as error:  # names a file that nobody asked for, or, on a full disk, none
-        if error.errno is None:  # it has words of its own
+    except OSError as error:  # it names the temporary file or, on a full disk, none
+        if error.errno is None:  # raised by a message, not by the system
             raise
         raise type(error)(error.errno, error.strerror, str(path)) from None
 
 
 def _is_special(path: Path) -> bool:
-    """Whether there is a device or a pipe, in whose place no file should be."""
+    """Return whether the path is a device or a pipe, which no file should replace."""
     return path.exists() and not (path.is_file() or path.is_dir())
 
 

@@ -1,12 +1,12 @@
 """Products: graphs whose arcs are tuples of arcs of several graphs that move together.
 
-What compositions of every kind make, and are made of:
+Every kind of composition makes a product and is built from these parts:
 
 - ``tuples``: the product, and the symbol tables in which its operands meet;
 - ``sides``: the two sides of a composition, laid out for the kernels that explore it;
 - ``failure``: failure arcs, exact back-off;
-- ``exploration``: the search where a function says which arcs pair up;
-- ``gathering``: penalties of a product, summed over what is behind each.
+- ``exploration``: the search in which a function says which arcs pair up;
+- ``gathering``: penalties of a product, each a sum of penalties of its operands.
 """
 
 from gtn.product.tuples import (

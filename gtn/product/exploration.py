@@ -24,10 +24,10 @@ _BLOCK = 1 << 20
 
 
 def explored(a: Topology, b: Topology, check: Check, filter: str) -> Product:
-    """Return the trimmed product of two graphs in which arcs pair up as a function says.
+    """Return the trimmed product of two graphs whose arcs pair up as a function says.
 
-    Breadth first, all nodes of a level at once; ``check`` is asked for the pairs of arcs that
-    leave them, in blocks. Its arguments and errors: :func:`gtn.transduction.transduce`.
+    Breadth first, all nodes of a level at once; ``check`` is called in blocks for the pairs of arcs
+    that leave them. Arguments and errors as in :func:`gtn.transduction.transduce`.
     """
     mode = filter_mode(filter)
     graphs = common_length(a, b)
@@ -49,7 +49,7 @@ def explored(a: Topology, b: Topology, check: Check, filter: str) -> Product:
 
 
 def _start_pairs(left: Operand, right: Operand, graphs: int) -> Ints:
-    """Return which start of each side begins each start pair, ``[2, S]``, graph by graph."""
+    """Return the starts of both sides in each pair of starts, ``[2, S]``, graph by graph."""
     pairs = [np.empty((2, 0), dtype=np.int64)]
     for graph in range(graphs):
         ranges = []
@@ -64,7 +64,7 @@ def _start_pairs(left: Operand, right: Operand, graphs: int) -> Ints:
 def _by_graph(
     a: Topology, b: Topology, graphs: int, nodes: Ints, arcs: Ints, starts: Ints
 ) -> tuple[Ints, Ints, Ints, Ints]:
-    """Return nodes, arcs, starts and node offsets with the graphs of a batch one by one."""
+    """Return nodes, arcs, starts and node offsets, sorted by graph of the batch."""
     if max(len(nodes), len(arcs)) >= np.iinfo(np.int32).max:
         raise GraphError(f"{len(nodes)} nodes and {len(arcs)} arcs are too many for one graph")
     graph_of_nodes = a.graph_of_nodes(nodes[:, 0]) if a.is_batch else b.graph_of_nodes(nodes[:, 1])

@@ -1,8 +1,8 @@
-"""Failure arcs: exact back-off, as in n-gram models whose rare events share a common rest.
+"""Failure arcs: exact back-off, as in n-gram models, where rare events share a back-off model.
 
 A failure arc is followed only where no arc of its node carries the label asked for; it reads
-nothing, and the label is then asked for at its destination, and so on. With epsilon arcs in its
-place, both the seen event and the backed-off one would count.
+nothing, and the label is then looked up at its destination, and so on. With an epsilon arc instead,
+both the seen event and the backed-off one would count.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class FailureArcs:
 
     Attributes:
         arcs: the failure arc of each node, or -1, ``[N]``.
-        final: the final that a string stopping at a node ends in, or -1, ``[N]``: the node's own,
-            otherwise that of the first final node on the way of failure arcs.
+        final: the final at which a string that stops at a node ends, or -1, ``[N]``: the node's
+            own, otherwise that of the first final node that failure arcs lead to.
 
     Raises:
         GraphError: two failure arcs at a node, a failure arc that writes something, or a cycle of
-            failure arcs, naming the arc; a label that is not one.
+            failure arcs, naming the arc; an invalid label.
 
     >>> backing_off = Topology(3, [0, 0, 1], [1, 2, 2], [9, 5, 9], starts=[0], finals=[2])
     >>> failures = FailureArcs(backing_off, 9)
@@ -64,7 +64,7 @@ class FailureArcs:
                 "followed always)"
             )
         t = topology
-        # Its arrays only, so that what a topology keeps does not keep the topology.
+        # Only its arrays, so that what a topology caches does not refer to the topology.
         self._src, self._dst, self._finals = t.src, t.dst, t.finals
         found = np.flatnonzero(t.ilabels == label).astype(np.int32)
         written = t.olabels[found]
@@ -88,11 +88,11 @@ class FailureArcs:
 
     @classmethod
     def of(cls, topology: Topology, label: int) -> FailureArcs:
-        """Return the failure arcs of a topology, found once."""
+        """Return the failure arcs of a topology, computed once."""
         return topology.once((cls, label), lambda: cls(topology, label))
 
     def sources(self, nodes: Int32s, arcs: Int32s) -> Sources:
-        """Return the failure arcs that lead from each node to where an arc starts, and that arc.
+        """Return the failure arcs from each node to the source of an arc, and that arc.
 
         Args:
             nodes: ``[K]``.
@@ -101,7 +101,7 @@ class FailureArcs:
         return self._follow(nodes, compose_index(self._src, arcs), arcs)
 
     def final_sources(self, nodes: Int32s) -> Sources:
-        """Return the failure arcs that lead from each node to the final node it ends in."""
+        """Return the failure arcs from each node to the final node it ends in."""
         ends = self._finals[self.final[nodes]]
         return self._follow(nodes, ends, np.full(len(nodes), -1, dtype=np.int32))
 
@@ -126,13 +126,13 @@ def _check_cycles(t: Topology, found: Int32s) -> None:
 def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match") -> int | None:
     """Return the failure label of a graph, given as a label or as one of its input symbols.
 
-    Unless given, it is that of ``BACK_OFF``, where arcs of the graph read that symbol and symbols
-    are not to be ignored.
+    Unless given, it is that of ``BACK_OFF``, if arcs of the graph read that symbol and symbols are
+    not ignored.
 
     Raises:
-        SymbolError: a symbol that the graph has not.
-        GraphError: arcs that read ``BACK_OFF``, but another label is given.
-        TypeError: neither a symbol nor a whole number.
+        SymbolError: a symbol that the graph does not have.
+        GraphError: arcs read ``BACK_OFF``, but another label is given.
+        TypeError: neither a symbol nor an integer.
     """
     own = None if symbols == "ignore" else _used(graph.isymbols, graph.topology, "ilabels")
     if failure is None:
@@ -154,10 +154,10 @@ def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match
 
 
 def with_ends(graph: Graph) -> Graph:
-    """Return a graph whose strings end where they may by backing off, without doing so.
+    """Return the graph with all nodes final that could end by backing off.
 
-    The first final node on the way of failure arcs gives each node before it a final penalty, with
-    those of the arcs, so that what is put behind a final is behind these, too.
+    Their final penalty is that of the first final node that failure arcs lead to plus the penalties
+    of these arcs. So what is appended to finals is appended to these nodes, too.
     """
     label = failure_label(graph, None)
     if label is None:
@@ -172,10 +172,10 @@ def with_ends(graph: Graph) -> Graph:
 def check_reads_none(
     graph: Graph, name: str, instead: str = "compose what it reads with it first"
 ) -> None:
-    """Check that no arc reads ``BACK_OFF``, where it would not be followed.
+    """Check that no arc reads ``BACK_OFF``, in operations that do not follow failure arcs.
 
-    Which paths there are depends on what is asked for: a graph with failure arcs by itself has
-    none that could be added up, ranked, drawn or turned round.
+    The paths of a graph with failure arcs depend on the string to be read: by itself it has none
+    that could be added up, ranked, drawn or reversed.
 
     Raises:
         GraphError: naming the arc, and ending with what to do ``instead``.
@@ -187,10 +187,10 @@ def check_reads_none(
 
 
 def check_left(graph: Graph, name: str) -> None:
-    """Check that a graph that another one reads has no failure arcs itself.
+    """Check that the first graph of a composition has no failure arcs.
 
-    They would be arcs of the result, beside less than what their nodes had: some that are followed
-    there would not have been before.
+    They would become arcs of the result, at nodes that may have lost arcs, and so be followed for
+    labels for which they were not followed before.
 
     Raises:
         GraphError: naming the arc.
@@ -211,7 +211,7 @@ def _used(table: SymbolTable | None, topology: Topology, side: str) -> int | Non
 
 
 def check_never_asked(written: Int32s, failure: int, name: str) -> None:
-    """Check that no arc writes the failure label: nothing would be asked for by it.
+    """Check that no arc writes the failure label, which cannot be looked up.
 
     Raises:
         GraphError: naming the arc.

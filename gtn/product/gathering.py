@@ -1,4 +1,4 @@
-"""Gathering: penalties of a product, each the sum of what is behind it in its operands."""
+"""Gathering: penalties of a product, each the sum of penalties of its operands."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Row = tuple[Sequence[torch.Tensor], Sequence[Int32s]]
 
 
 def gathered_sums(*rows: Row) -> tuple[torch.Tensor, ...]:
-    """Return for each row the sums of what its indexes name, 0 where an index is -1.
+    """Return, for each row, the sums of the penalties at its indexes (0 where an index is -1).
 
     Args:
         rows: penalties of each operand, and for each operand an index ``[K]`` into them.
 
     Returns:
-        a tensor ``[K]`` for each row, differentiable to any order.
+        A tensor ``[K]`` for each row, differentiable to any order.
     """
     given = [part for values, _ in rows for part in values]
     if (
@@ -57,7 +57,7 @@ def _sums(pairs: list[tuple[Int32s, Int32s]], values: Sequence[torch.Tensor]) ->
 
 
 class _GatheredSums(torch.autograd.Function):
-    """``a[i] + b[j]`` in one pass, for several pairs; linear, so its own derivative is."""
+    """``a[i] + b[j]`` in one pass, for several pairs; linear, so its derivative is linear, too."""
 
     @staticmethod
     def forward(
@@ -115,7 +115,7 @@ def sums_of_sources(penalties: torch.Tensor, sources: Sources) -> torch.Tensor:
 
 
 def sum_of(terms: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return the sum of terms, one after the other."""
+    """Return the sum of terms, added from first to last."""
     total = terms[0]
     for term in terms[1:]:
         total = total + term

@@ -19,15 +19,15 @@ Int32s = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 Bounds = tuple[Int32s, Int32s]
 _LARGE = 256  # arcs
-_MUCH, _MUCH_MORE = 16, 128  # times as many arcs as a string has, as a lattice has
+_MUCH, _MUCH_MORE = 16, 128  # how many times the arcs of strings, and of a lattice
 _THIN = 2  # arcs for each node
 
 
 def is_lookup(a: Topology, read: Topology) -> bool:
-    """Whether one side is a few strings, or a lattice, that are looked up in a large one.
+    """Return whether one side is a few strings, or a lattice, to be looked up in a large one.
 
-    What is found is then mostly much smaller than the large side, which should not be gone through
-    each time.
+    The result is then usually much smaller than the large side, which should not be scanned each
+    time.
     """
     few, many = (a, read) if a.num_arcs <= read.num_arcs else (read, a)
     much = _MUCH if _is_thin(few) else _MUCH_MORE
@@ -35,17 +35,17 @@ def is_lookup(a: Topology, read: Topology) -> bool:
 
 
 def most_looked_up(a: Topology, read: Topology) -> int:
-    """Return after how many arcs a look-up is given up, and the large side gone through.
+    """Return after how many arcs to give up a look-up and scan the large side.
 
-    Half of that side, if strings are looked up; an eighth for lattices, which often find more, so
-    that little is lost where they do.
+    Half the arcs of that side if strings are looked up; an eighth for lattices, which often find
+    more, so that little time is lost when they do.
     """
     few, many = (a, read) if a.num_arcs <= read.num_arcs else (read, a)
     return many.num_arcs // (2 if _is_thin(few) else 8)
 
 
 def _is_thin(topology: Topology) -> bool:
-    """Whether it is a few strings, or not much more."""
+    """Return whether a topology is a few strings, or not much more."""
     return topology.num_arcs <= _THIN * topology.num_nodes
 
 
@@ -59,18 +59,18 @@ def operands(
 ) -> tuple[Operand, Operand]:
     """Return the two sides of a composition.
 
-    Arcs whose label the other side does not have are left out where they are many, and so are
-    nodes from which no final can be reached. Where a side is acyclic, dead ends are known: pairs
-    of nodes at which the other has more labels left than it can have, as in the middle of a word
-    at the end of a lattice, or at the end of a word in the middle of a lattice.
+    Arcs whose label the other side lacks are left out if there are many, and so are nodes that
+    reach no final. If a side is acyclic, dead ends are known: pairs of nodes at which the other
+    side has more labels left than this one can have, as in the middle of a word at the end of a
+    lattice, or at the end of a word in the middle of a lattice.
 
-    Two sides of which no arc is left out are laid out once.
+    The layout of a side without arcs left out is kept.
 
     Args:
         a, b: topologies.
-        read: ``b`` with the input labels that are to be matched.
+        read: ``b`` with the input labels to match.
         failures: of ``b``, if it has any.
-        whole: whether both are taken as they are, and laid out once, as for a look-up.
+        whole: whether both are taken whole and their layouts kept, as for a look-up.
     """
     if failures is None and not whole and a.num_arcs + b.num_arcs >= _LARGE:
         *found, fewer = shared_labels(a.olabels, read.ilabels)
@@ -81,7 +81,7 @@ def operands(
 
 
 def _matching(topology: Topology, arcs: Int32s, labels: Int32s) -> Operand:
-    """Return a side without the arcs that can not match; ``labels``: those that are matched."""
+    """Return a side without the arcs that cannot match; ``labels``: those to match."""
     index = _by_label(arcs, topology, labels)
     bounds = _bounds(topology, index, _counting(labels, None), arcs)
     return operand(topology, labels, index, bounds=bounds)
@@ -111,7 +111,7 @@ def _reading(topology: Topology, failures: FailureArcs | None) -> Operand:
 
 
 def _counting(labels: Int32s, failures: FailureArcs | None) -> Mask:
-    """Return which arcs read (or write) a label that counts: not epsilon, nor that of failures."""
+    """Return which arcs have a label that counts: neither epsilon nor the failure label."""
     counts = labels >= 0
     if failures is not None:
         counts[failures.arcs[failures.arcs >= 0]] = False
@@ -142,9 +142,9 @@ def _bounds(topology: Topology, by_label: ArcIndex, counts: Mask, kept: Int32s |
 
 
 def _order(topology: Topology, by_label: ArcIndex) -> Int32s | None:
-    """Return the nodes in a topological order of the arcs that can match; None: there is a cycle.
+    """Return a topological order of the nodes by the arcs that can match; None if there is a cycle.
 
-    The topology's own order would take an index of all its arcs, and keep it.
+    The topology's own order would need an index of all its arcs, and keep it.
     """
     if topology.is_ascending:
         return topology.order
@@ -155,7 +155,7 @@ def _order(topology: Topology, by_label: ArcIndex) -> Int32s | None:
 
 
 def _at_most(alive: Mask) -> Int32s:
-    """Return the most labels ahead of nodes of which no more is known than which reach a final."""
+    """Return the most labels ahead of nodes if only those that reach a final are known."""
     most: Int32s = frozen(np.where(alive, np.int32(ENDLESS), np.int32(-1)))
     return most
 
@@ -172,15 +172,15 @@ def operand(
     failures: FailureArcs | None = None,
     bounds: Bounds | None = None,
 ) -> Operand:
-    """Return one side of a composition, with the labels that are to be matched.
+    """Return one side of a composition, with the labels to match.
 
     Args:
         topology: of the side.
         labels: of each arc.
         by_label: arcs by source, then by label; all, or those that can match.
         failures: the failure arcs of the side.
-        bounds: how many labels lie ahead of each node at least and at most; ``FAR`` and -1: no
-            final can be reached. Unless given, nothing else is a dead end.
+        bounds: the least and most labels ahead of each node; ``FAR`` and -1 if it reaches no final.
+            Unless given, no node is known to be a dead end.
     """
     if bounds is None:
         alive = topology.coaccessible

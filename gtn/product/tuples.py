@@ -43,19 +43,19 @@ Pairs = tuple[Int32s, Int32s]
 Moves = tuple[Int32s, Int32s, Int32s, Int32s]
 Found = tuple[Pairs, Moves, Int32s, Int32s]  # nodes, arcs, starts and offsets, as of `match`
 
-_SPREAD, _ROOM = 4, 1024  # how far apart labels may be for an array as long as the largest
+_SPREAD, _ROOM = 4, 1024  # how sparse labels may be for an array as long as the largest
 
 
 @dataclass(frozen=True, eq=False)
 class Product:
-    """The structure of a graph made of tuples of arcs, and where its parts come from.
+    """The structure of a graph made of tuples of arcs, and the sources of its parts.
 
     Attributes:
         topology: of the result.
         sources: for each operand, the arcs behind each arc.
         starts, finals: for each operand, which of its starts (finals) is behind each.
         backed_off: the failure arcs of the last operand on the way to each final, if it has any.
-        acceptor: whether the operands are acceptors, so that all symbols are in the first's table.
+        acceptor: whether the operands are acceptors, so that the first's table has all symbols.
     """
 
     topology: Topology
@@ -79,7 +79,7 @@ class Product:
         )
 
     def graph(self, graphs: Sequence[Graph], suffixes: Sequence[str] | None = None) -> Graph:
-        """Return the product of graphs that have the topologies it was made for.
+        """Return the product of graphs with the topologies that it was made for.
 
         Raises:
             DataError: a key of arc data on several sides, and no suffixes.
@@ -117,12 +117,12 @@ def trimmed(
     acceptor: bool = False,
     failures: FailureArcs | None = None,
 ) -> Product:
-    """Return the trimmed product of what an exploration has found.
+    """Return the trimmed product from the results of an exploration.
 
     Args:
         same: whether input and output labels of the result are known to be the same integers.
-        acceptor: whether the operands are acceptors, in whatever tables; their product is one in
-            the table of ``a``.
+        acceptor: whether the operands are acceptors, with any tables; their product is then an
+            acceptor with ``a``'s table.
     """
     same |= acceptor
     arcs, labels, starts, finals, node_offsets, arc_offsets, behind = trim(
@@ -154,7 +154,7 @@ def trimmed(
 
 
 def columns(nodes: Int32s, arcs: Int32s, starts: Int32s, node_offsets: Int32s) -> Found:
-    """Return what was found as rows ``[N, 3]`` and ``[A, 4]``, as :func:`trimmed` wants it."""
+    """Return the results of an exploration, ``[N, 3]`` and ``[A, 4]``, as for :func:`trimmed`."""
     return (
         (nodes[:, 0].copy(), nodes[:, 1].copy()),
         (arcs[:, 0].copy(), arcs[:, 1].copy(), arcs[:, 2].copy(), arcs[:, 3].copy()),
@@ -164,7 +164,7 @@ def columns(nodes: Int32s, arcs: Int32s, starts: Int32s, node_offsets: Int32s) -
 
 
 def is_acceptor(graph: Graph) -> bool:
-    """Whether a graph writes what it reads: the same labels, in the same table."""
+    """Return whether a graph writes what it reads: the same labels, in the same table."""
     return graph.topology.is_acceptor and graph.isymbols == graph.osymbols
 
 
@@ -176,7 +176,7 @@ def filter_mode(filter: str) -> int:
 
 
 def common_length(*topologies: Topology) -> int:
-    """Return how many graphs the product has; raises ``GraphError`` where lengths differ."""
+    """Return how many graphs the product has; raises ``GraphError`` if lengths differ."""
     sizes = [t.batch_size for t in topologies if t.is_batch]
     for size in sizes[1:]:
         if size != sizes[0]:
@@ -190,16 +190,16 @@ def common_length(*topologies: Topology) -> int:
 def relabelling(
     written: SymbolTable | None, read: SymbolTable | None, symbols: str, *, of: str = "read"
 ) -> Relabelling | None:
-    """Return what becomes of the labels that are read (or written), or None where they stay.
+    """Return the new labels of those that are read (or written), or None if they stay.
 
     Args:
         written, read: the tables on the two sides.
         symbols: ``"match"`` or ``"ignore"``.
-        of: whose labels change, ``"read"`` or ``"written"``.
+        of: which labels change, ``"read"`` or ``"written"``.
 
     Returns:
-        ``int32``, entry ``[label + 1]`` is the new label; -2 or missing: none. Where labels are
-        few and large, the labels that change, increasing, and what each becomes.
+        ``int32``, entry ``[label + 1]`` is the new label; -2 or missing: none. If labels are few
+        and large: two arrays, the labels that change, increasing, and what each becomes.
 
     Raises:
         SymbolError: a table on one side only, or an unknown choice.
@@ -225,9 +225,9 @@ def relabelling(
 
 
 def in_common_tables(a: Graph, b: Graph) -> tuple[Graph, Graph]:
-    """Return both graphs; where one has neither table nor labels, it takes the other's table.
+    """Return both graphs; one with neither table nor labels gets the other's table.
 
-    That is on the side where they meet: what ``a`` writes, ``b`` reads.
+    This is about the side where they meet: the outputs of ``a`` and the inputs of ``b``.
     """
     if a.osymbols is None and b.isymbols is not None and a.olabels.max(initial=EPSILON) < 0:
         both = is_acceptor(a)
@@ -239,7 +239,7 @@ def in_common_tables(a: Graph, b: Graph) -> tuple[Graph, Graph]:
 
 
 def as_read(a: Graph, b: Graph, symbols: str) -> Int32s:
-    """Return what ``a`` writes, in the labels of ``b``, which reads it: ``[A]``."""
+    """Return the output labels of ``a`` as input labels of ``b``: ``[A]``."""
     relabel = relabelling(a.osymbols, b.isymbols, symbols, of="written")
     if relabel is None:
         return a.olabels
@@ -248,7 +248,7 @@ def as_read(a: Graph, b: Graph, symbols: str) -> Int32s:
 
 
 def relabelled(labels: Int32s, relabel: Relabelling) -> Int32s:
-    """Return relabelled labels; what has no new label gets one that matches nothing."""
+    """Return the new labels; a label without one gets a label that matches nothing."""
     if isinstance(relabel, tuple):
         old, new = relabel
         at = np.minimum(np.searchsorted(old, labels), len(old) - 1)
