@@ -1,4 +1,4 @@
-"""Pruned composition of frames that come piece by piece: decoding while somebody writes."""
+"""Pruned composition of frames that come piece by piece: decoding while someone writes."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ __all__ = ["PrunedStream"]
 class PrunedStream:
     """The pruned composition of all frames so far with graphs that read them.
 
-    At every moment what :func:`gtn.beam.pruned` gives for ``gtn.linear(all frames)`` and the
-    graphs, arc for arc; but the tokens stay where they are, and a further piece costs what is
-    tried for its own frames. Memory grows with the frames and with the arcs between tokens that
-    were followed: begin anew where a text has ended, or :meth:`settle` now and then what was read.
+    At any time it equals, arc for arc, what :func:`gtn.beam.pruned` gives for
+    ``gtn.linear(all frames)`` and the graphs; but the tokens are kept, so another piece costs only
+    the search through its own frames. Memory grows with the frames and with the arcs between
+    followed tokens: begin anew where a text ends, or :meth:`settle` now and then.
 
     Args:
         readers: graphs, at least one, each reading what the one before it writes; the first reads
@@ -45,7 +45,7 @@ class PrunedStream:
 
     Attributes:
         length: how many frames there are so far.
-        settled: how many of them were settled, and are forgotten.
+        settled: how many of them were settled and forgotten.
 
     Raises:
         GraphError: no reader, one that is a batch; otherwise as :func:`gtn.beam.pruned`.
@@ -85,7 +85,7 @@ class PrunedStream:
         self._asked = failure_label(readers[0], failure) if len(readers) == 1 else None
 
     def add(self, penalties: torch.Tensor) -> None:
-        """Read on: further frames.
+        """Read further frames.
 
         Args:
             penalties: ``[T, C]`` of C classes in T frames, in nats; with or without gradients.
@@ -93,7 +93,7 @@ class PrunedStream:
 
         Raises:
             GraphError: another shape, another number of classes than before, NaN or -inf; a class
-                that is the failure symbol; and what :func:`gtn.beam.pruned` may come upon.
+                that is the failure symbol; otherwise as in :func:`gtn.beam.pruned`.
         """
         if not isinstance(penalties, torch.Tensor) or penalties.ndim != 2:
             shape = list(penalties.shape) if isinstance(penalties, torch.Tensor) else penalties
@@ -124,13 +124,13 @@ class PrunedStream:
     def graph(self, *, finished: bool = True) -> Graph:
         """Return the interpretation graph of all frames so far: O(all that was followed in them).
 
-        Differentiable in the frames and in the penalties of the readers; a connected graph, whose
-        ``sources`` are arcs of the frames and of each reader: of C classes, arc ``t * C + c`` of
+        A connected graph, differentiable in the frames and in the penalties of the readers. Its
+        ``sources`` are arcs of the frames and of each reader: with C classes, arc ``t * C + c`` of
         the frames is class c of frame ``settled + t``. It begins where :meth:`settle` has ended.
 
         Args:
-            finished: with False, a path may stop wherever the readers stand, at no penalty: what
-                is read before its end has come.
+            finished: if False, a path may stop at any node of the readers, without penalty: a
+                reading before the end of the text.
         """
         search = self._search.copy()
         search.advance(self._room.writer, *self._room.nodes(self.length - self.settled + 1))
@@ -140,33 +140,31 @@ class PrunedStream:
     def settle(self, *, beam: float = np.inf) -> Graph:
         """Return the part of all paths so far that lies before a node they share, and forget it.
 
-        Every path to a token that may still be followed goes through that node, the last one of
-        which this is so; there the stream begins from now on. Time and memory of what follows are
-        those of the frames since then, and penalties are counted from there, so that they lose no
-        digits however long the stream gets. Nothing is lost: ``gtn.concat(settled, graph)``, of
-        what this returns and of :meth:`graph` at any later time, has the paths of the graph of a
-        stream that was never settled, with their penalties (but for rounding). So the texts of the
-        one and of the other are independent: penalties and forward penalties add up, and
-        posteriors are multiplied.
+        It is the last node that every path to a token that may still be followed goes through;
+        from now on the stream begins there. Time and memory then depend only on the frames since
+        that node, and penalties are counted from there, so they lose no digits however long the
+        stream gets. Nothing is lost: ``gtn.concat(settled, graph)``, of the graph returned here and
+        :meth:`graph` at any later time, has the paths of a stream that was never settled, with
+        their penalties (but for rounding). So the texts of the two parts are independent:
+        penalties and forward penalties add, posteriors multiply.
 
-        Paths that do not differ much are kept apart for long, so such a node may be rare. With a
-        ``beam``, the node is one that all those paths go through that are at most so much worse
-        than the best one to the same token; all other paths are lost. The search goes on as if
-        they were there, and the best path of all stays the best. At 0 it is the trace back from
-        the tokens along their best paths.
+        Similar paths stay apart for long, so such a node may be rare. With a ``beam``, only paths
+        at most so much worse than the best one to the same token must go through the node; all
+        others are lost. The search goes on as if they were there, and the best path of all stays
+        the best. At 0 it is the trace back from the tokens along their best paths.
 
-        Frames that are settled are no longer in :meth:`graph`, nor do its gradients reach them;
-        those of what is returned do, so a sum of both has all. O(what was followed since the last
+        Settled frames are no longer in :meth:`graph`, and its gradients do not reach them; those
+        of the returned graph do, so a sum of both has all. O(what was followed since the last
         time), whether there is such a node or not.
 
         Args:
-            beam: how much worse than the best to the same token what is not lost may be, in nats.
+            beam: how much worse than the best path to the same token a kept path may be, in nats.
 
         Returns:
             The part of the interpretation graph up to that node: connected, its final penalty 0,
             ``sources`` as those of :meth:`graph` before. One node without arcs if nothing is
-            settled. If no token is left, so that nothing will ever be read, a graph without nodes:
-            then all frames are forgotten.
+            settled. If no token is left, so that nothing will ever be read, a graph without nodes;
+            all frames are then forgotten.
 
         Raises:
             GraphError: a wrong beam; otherwise as :func:`gtn.beam.pruned`. Then nothing is settled.
@@ -237,7 +235,7 @@ class PrunedStream:
         return graph, forget
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Say how to make a copy: what is searched in has views of what it is filled by."""
+        """Return how to make a copy: the search has views of buffers, which cannot be copied."""
         made_with = self._readers, self._failure, self._beam, self._max_active
         return _again, (*made_with, self._frames, self.settled, self._search.state())
 
@@ -255,7 +253,7 @@ class PrunedStream:
         if not count:
             return self._frames, self._room
         ends = np.cumsum([len(piece) for piece in self._frames]).tolist()
-        # Copies, so that what is left does not keep what is forgotten.
+        # Copies, so that the rest does not keep the memory of what is forgotten.
         rest = [
             piece if end - len(piece) >= count else piece[count - end :].clone()
             for piece, end in zip(self._frames, ends, strict=True)
@@ -277,7 +275,7 @@ class PrunedStream:
 
 
 class _Room:
-    """The chain of frames as a search sees it, with room for more frames than there are."""
+    """The chain of frames as a search sees it, with spare room for more frames."""
 
     def __init__(self, frames: int, classes: int) -> None:
         self.frames, self.classes = frames, classes
@@ -354,7 +352,7 @@ def _near(graph: Graph, beam: float) -> Topology:
     arcs, starts, finals = (as_array(part) for part in float64_penalties(graph))
     ahead, _ = least_ways(t, arcs, starts, finals)
     best = ahead[t.finals]
-    # What lacks to the best path to the same final: a final takes off what its own has.
+    # How far behind the best path to the same final: each final subtracts its own distance.
     behind, _ = least_ways(t, arcs, starts, np.where(best < np.inf, -best, np.inf), backward=True)
     latest = beam + ROUNDING * np.abs(best, where=best < np.inf, out=np.zeros_like(best)).max()
     near = ahead[t.src] + arcs + behind[t.dst] <= latest

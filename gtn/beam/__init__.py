@@ -1,11 +1,11 @@
 """Beam: pruned composition on the fly, for decoding with large lexicons and grammars.
 
-- ``pruning``: the composition of several graphs, of which only what is likely is followed;
-- ``cascade``: graphs of which each reads what the one before it writes, laid out for the search;
+- ``pruning``: the composition of several graphs, following only what is likely;
+- ``cascade``: graphs that each read what the one before writes, laid out for the search;
 - ``token_passing``: the search itself, its buffers and how they grow;
-- ``settling``: what all its tokens have behind them, which it may forget.
+- ``settling``: the part that all tokens share, which the search may forget.
 
-Frames that come piece by piece are searched by :mod:`gtn.streaming`.
+:mod:`gtn.streaming` searches frames that come piece by piece.
 """
 
 from gtn.beam.pruning import check_beam, pruned
