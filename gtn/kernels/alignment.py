@@ -26,7 +26,7 @@ def _fill(
     best: Float64s,
     entry: Int32s,
 ) -> Any:
-    """Fill in the entry on which the best way to each node after each frame comes: O(T A).
+    """Fill in the entry by which the best way comes to each node after each frame: O(T A).
 
     Args:
         emissions: ``[T, C]`` of one problem.
@@ -86,9 +86,9 @@ def best_paths(
         emissions: ``[B, T, C]``.
 
     Returns:
-        The arcs of all paths, each in its order, and the frame that each reads (-1: none);
-        ``offsets`` of the paths; which start and final each has (-1: no path); and the first bad
-        emission as a problem and ``t * C + c``, or -1, -1.
+        The arcs of all paths, in order, and the frame that each arc reads (-1: none); ``offsets``
+        of the paths; the start and final of each path (-1: no path); and the first bad emission as
+        a problem and ``t * C + c``, or -1, -1.
     """
     count, frames, nodes = last - first, 0, 0
     for b in range(first, last):

@@ -1,4 +1,4 @@
-"""Token passing: several graphs read one another while only the likely tokens are followed.
+"""Token passing: graphs read one another, and only likely tokens are followed.
 
 A token is a node of the first graph, a node of each reader (reader j reads what the graph before
 it writes) and a filter state per reader. The first graph is acyclic; its nodes are taken in order.
@@ -87,7 +87,7 @@ class Search(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _whole(number: Any) -> Any:
-    """Return an integer of 64 bits: the functions below are compiled for one kind of integer."""
+    """Return a 64-bit integer: the functions below are compiled for one kind of integer."""
     return np.int64(number)
 
 
@@ -430,8 +430,8 @@ def _follow(
                                 there[to_a, 0] = t
                                 there[to_a, 1] += 1
                             if closing:
-                                # An improvement below rounding is none: a cycle of penalty zero
-                                # ends.
+                                # An improvement below rounding does not count, so that a cycle of
+                                # penalty zero ends.
                                 margin = 0.0
                                 if best[t] < np.inf:
                                     margin = 1e-12 * max(1.0, abs(best[t]))
@@ -486,9 +486,9 @@ def _follow(
 
 @njit(cache=True, nogil=True)
 def _latest(x: Search, n: int, latest: float, max_active: int) -> Any:
-    """Return a penalty, at most ``latest``, that the ``max_active`` best tokens at a node have.
+    """Return a bound, at most ``latest``, on the penalties of a node's ``max_active`` best tokens.
 
-    What is worse cannot be among those that are followed. By counting: O(tokens there).
+    Worse tokens will not be followed. By counting: O(tokens there).
     """
     if x.there[n, 1] <= max_active:
         return latest
@@ -570,7 +570,7 @@ def pass_tokens(
     max_active: int,
     more: bool,
 ) -> bool:
-    """Pass tokens along the first graph, at each node those within a beam of its best one.
+    """Pass tokens along the first graph, at each node those within the beam of its best one.
 
     At a node the tokens are taken best first, and followed through the epsilons that readers read
     there, until the next is worse than the best by more than the beam or ``max_active`` are kept;
@@ -588,8 +588,8 @@ def pass_tokens(
         more: whether nodes will follow the last one of ``order``, in later calls.
 
     Returns:
-        False if a buffer is full. In the end ``x.best`` is, for each token, the least penalty with
-        which one arrived at its node of the first graph.
+        False if a buffer is full. At the end ``x.best`` is, for each token, the least penalty of
+        any token at its node of the first graph.
     """
     counts = x.counts
     if counts[EMPTIED]:
@@ -599,7 +599,7 @@ def pass_tokens(
         graph = counts[GRAPH]
         if counts[STAGE] == 0:
             for o in range(order_offsets[graph], order_offsets[graph + 1]):
-                # The first graph may go with each of a batch: its nodes are used again.
+                # A single first graph goes with each of a batch: its nodes are used again.
                 n = order[o]
                 x.there[n, 0], x.there[n, 1] = -1, 0
                 x.least[n], x.arrived[n] = np.inf, np.inf

@@ -1,8 +1,8 @@
 """Recursions along a graph with cycles, block by block.
 
-A graph with cycles is a sequence of blocks in topological order. A block is one node without a
-loop, which the recursion along the graph passes as on an acyclic graph; a component of a few
-nodes, solved here by elimination; or a large one, left to the caller. All values are float64.
+A graph with cycles is a sequence of blocks in topological order. A block is a node without a loop,
+handled as in an acyclic graph; a component of a few nodes, solved here by elimination; or a large
+component, left to the caller. All values are float64.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def block_potentials(
     lu_offsets: Int64s,
     lu: Float64s,
 ) -> tuple[int, float]:
-    """Go on with the forward potentials from a block to the next large one: O(N + A + Σ m³).
+    """Continue the forward potentials from a block to the next large one: O(N + A + Σ m³).
 
     Args:
         first: the block to begin with.
@@ -176,14 +176,14 @@ def _sweep(
     entries: Float64s,
     scales: Float64s,
 ) -> float:
-    """Bring scales near the potentials: sums over the ways that go back a few times only.
+    """Bring scales near the potentials: sums over the ways that go back only a few times.
 
-    Gauss and Seidel in the log domain, there and back through the nodes, until none changes by
-    more than a nat. So no mass in the elimination overflows; pivots do not depend on the scales.
+    Gauss-Seidel in the log domain, forward and back through the nodes, until none changes by more
+    than a nat. So no mass in the elimination overflows; pivots do not depend on the scales.
 
     Returns:
-        How much rounding may be in a pivot: of the largest penalty met, at least 1, and of as many
-        terms as there are nodes.
+        The possible rounding error of a pivot: that of the largest penalty met, at least 1, times
+        the number of nodes.
     """
     spread = 1.0
     for sweep in range(min(MAX_SWEEPS, high - low + 1)):
@@ -218,9 +218,9 @@ def _sweep(
 
 @njit(cache=True, nogil=True)
 def _eliminate(matrix: Float64s, rounding: float) -> bool:
-    """Factor I - A in place, without pivoting; say whether the powers of A have a finite sum.
+    """Factor I - A in place, without pivoting; return whether the powers of A have a finite sum.
 
-    They have if and only if all pivots are positive, since nothing in A is negative.
+    They do if and only if all pivots are positive, since A has no negative entry.
     """
     size = len(matrix)
     for k in range(size):
@@ -272,7 +272,7 @@ def block_shares(
     start_penalties: Float64s,
     potentials: Float64s,
 ) -> tuple[Float64s, Float64s]:
-    """Return the share of each arc, and of each start, in what enters its node: O(N + A).
+    """Return the share of each arc, and of each start, in the sum at its node: O(N + A).
 
     Args:
         nodes: those that count; arcs into others have no share.
@@ -318,7 +318,7 @@ def block_solve(
     lu: Float64s,
     x: Float64s,
 ) -> int:
-    """Go on with ``x_n = u_n + Σ_a factors_a x_other(a)`` from a block to the next large one.
+    """Continue ``x_n = u_n + Σ_a factors_a x_other(a)`` from a block to the next large one.
 
     Args:
         first: the block to begin with; ``transposed`` goes from the last block to the first.

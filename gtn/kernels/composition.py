@@ -1,4 +1,4 @@
-"""Composition: exploring the pairs of nodes that two graphs reach together."""
+"""Composition: explore the pairs of nodes that two graphs reach together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRIVIAL, _SEQUENCE = 0, 1
 
 
 class Operand(NamedTuple):
-    """What composition needs of one side; N nodes, A arcs, S starts, B graphs."""
+    """One side as composition needs it; N nodes, A arcs, S starts, B graphs."""
 
     offsets: Int32s  # [N + 1]: the arcs of node n are arcs[offsets[n]:offsets[n + 1]],
     arcs: Int32s  # [A]: sorted by label within a node, so that epsilon (-1) comes first
@@ -36,7 +36,7 @@ class Operand(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _whole(number: Any) -> Any:
-    """Return an integer of 64 bits: the functions below are compiled for one kind of integer."""
+    """Return a 64-bit integer: the functions below are compiled for one kind of integer."""
     return np.int64(number)
 
 
@@ -95,9 +95,9 @@ def _longer(rows: Int32s, most: int) -> Int32s:
 def _seek(labels: Int32s, arcs: Int32s, at: int, end: int, label: int) -> Any:
     """Return the first position from ``at`` on whose label is not smaller.
 
-    Where every class has one arc, as behind a recognizer, the first guess is right; otherwise
-    galloping search, O(log distance): walking through two lists costs what the shorter one costs,
-    times a logarithm.
+    If every class has one arc, as after a recognizer, the first guess is right; otherwise galloping
+    search, O(log distance): walking through two lists costs as much as the shorter one, times a
+    logarithm.
     """
     if at >= end or labels[arcs[at]] >= label:
         return at
@@ -124,8 +124,8 @@ def _epsilon_moves(
 ) -> tuple[int, int, int]:
     """Return the filter states after a moves alone, b moves alone, both move; -1: forbidden.
 
-    ``none``: the node has no epsilon arc, so nothing has to be forbidden later; ``all``: it has
-    no other arc and is not final, so forbidding epsilon later would lead nowhere. (The filters of
+    ``none``: the node has no epsilon arc, so nothing needs to be forbidden later; ``all``: it has
+    no other arc and is not final, so forbidding epsilons later would lead nowhere. (The filters of
     Mohri, Pereira and Riley with the shortcuts of OpenFst.)
     """
     if mode == _TRIVIAL:
@@ -141,8 +141,8 @@ def _epsilon_moves(
 def _back_off(
     offsets: Int32s, arcs: Int32s, labels: Int32s, dst: Int32s, fail: Int32s, node: int, label: int
 ) -> tuple[int, int]:
-    """Return the positions of the arcs with a label, at the first node that has some on the way
-    of failure arcs; an empty range if none has."""
+    """Return the positions of the arcs with a label, at the first node along failure arcs that has
+    some; an empty range if none has."""
     while True:
         end = _whole(offsets[node + 1])
         first = _seek(labels, arcs, _whole(offsets[node]), end, label)
@@ -170,8 +170,8 @@ def _advance(
     """Follow the arcs of the nodes from ``here`` on, until none is left or a buffer is full.
 
     A node whose arcs do not all fit is given back; the next call, with more room, finds the nodes
-    that it has already numbered in the table. Allocates nothing, so that the loops are free of
-    reference counting.
+    already numbered in the table. Allocates nothing, so that the loops are free of reference
+    counting.
 
     Returns:
         the next node to follow, how many nodes there are, and how many arcs.
@@ -349,7 +349,7 @@ def explore(
 def number(
     rows: Int32s, nodes: Int32s, slots: Int32s, count: int
 ) -> tuple[Int32s, Int32s, Int32s, int]:
-    """Number nodes by first appearance, those that are known as they are: O(K).
+    """Number nodes by first appearance; known ones keep their numbers: O(K).
 
     Args:
         rows: ``[K, 3]``, nodes as in :func:`explore`.

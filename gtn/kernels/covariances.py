@@ -1,4 +1,4 @@
-"""The derivative of posteriors, frame by frame: how the uses of things along a path vary together.
+"""The derivative of posteriors, frame by frame: covariances of what paths use.
 
 Sums of exp(-penalty) are kept as penalties here, minus their logarithms.
 """
@@ -90,9 +90,9 @@ def covariances(
 ) -> tuple[int, int]:
     """Write the derivative of posteriors along a direction for the problems first to last - 1.
 
-    A path has the sum of the direction's values at what it uses. Where the posterior of a thing
-    is P, the derivative is P times (the mean of that sum over all paths - its mean over those
-    that use the thing): minus a covariance. O(T A) each, memory O(T N).
+    The value of a path is the sum of the direction over what it uses. The derivative of a posterior
+    P is P times (the mean value over all paths minus the mean over those that use the item): minus
+    a covariance. O(T A) each, memory O(T N).
 
     Args:
         emissions: ``[B, T, C]``; no penalty is NaN or -inf.

@@ -18,8 +18,9 @@ def ctc_arcs(
 ) -> tuple[int, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s]:
     """Return the parts of the graphs of B targets: O(their labels).
 
-    Of U labels, the nodes are before, at and after each, and an arc leads into each from itself,
-    from the one before, and from the label before past a blank unless the two are equal.
+    For U labels, the nodes are before, at and after each label. Arcs lead to each node from itself
+    and from the one before, and to a label from the previous label, skipping the blank, unless the
+    two are equal.
 
     Args:
         labels: of all targets, one after the other.

@@ -1,4 +1,4 @@
-"""How far two outputs are apart along pairs of paths, as numbers that tell strings apart."""
+"""How far apart two outputs are along pairs of paths, as hashes of strings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _power(x: int, exponent: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _image(label: int) -> Any:
-    """Return the scrambled number that stands for a label."""
+    """Return the hash of a label."""
     x = (np.int64(label) + 1) * np.int64(-7046029254386353131)
     x = (x ^ (x >> 29)) * np.int64(-4658895280553007687)
     return (x ^ (x >> 32)) & 0x3FFFFFFF
@@ -49,11 +49,11 @@ def consistent_delays(
 ) -> Mask:
     """Mark the nodes at which two pairs of outputs differ, by one search: O(N + A).
 
-    A label l stands for the function z -> f z + h(l) modulo a prime, a string for what its labels
-    do after one another, and a pair of strings (x, y) for x's inverse after y: z -> s z + t. All
-    paths from a start to a node have to give it the same pair (s, t), and those to a final node
-    the identity. Where they do, both outputs of each path are the same; but for strings of length
-    L that this confuses, with a probability of (L / 2^31)^2.
+    A label l stands for the function z -> f z + h(l) modulo a prime, a string for the composition
+    of its labels' functions, and a pair of strings (x, y) for x's inverse after y: z -> s z + t.
+    All paths from a start to a node must give it the same pair (s, t), and those to a final node
+    the identity. If they do, both outputs of each path are the same, except that different strings
+    of length L are confused with a probability of (L / 2^31)^2.
 
     Args:
         starts, final: of the pairs, ``[S]`` and ``[N]``.

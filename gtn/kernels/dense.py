@@ -1,22 +1,22 @@
 """Sums over all paths that read a matrix of emission penalties, frame by frame.
 
-A path reads one class a frame, along the arcs of a graph; the product of the two is not built.
-Masses exp(-penalty) are kept as pairs (m, k), standing for m * 2^(256 k), with m = 0 or m between
-2^-128 and 2^128. So a sum needs neither exponentials nor logarithms, which are taken once for each
-emission and arc, and nothing underflows: the accuracy is that of sums of logarithms, or better.
+A path reads one class per frame, along the arcs of a graph; the product of the two is not built.
+Masses exp(-penalty) are kept as pairs (m, k), which stand for m * 2^(256 k), with m = 0 or m
+between 2^-128 and 2^128. So sums need no exponentials or logarithms (these are taken once for each
+emission and arc), and nothing underflows: the accuracy is that of sums of logarithms, or better.
 
-As long as the nodes are not too far apart, their masses after a frame have one k, the first one's,
-and m between 2^-384 and 2^256, the largest at least 1: such a row is *level*, and the next one is
-made of it by products and sums alone. Other rows are *normal*. The results are the same.
+As long as the nodes are not too far apart, their masses after a frame share one k, that of the
+first, with m between 2^-384 and 2^256, the largest at least 1: such a row is *level*, and the next
+one follows from it by products and sums alone. Other rows are *normal*. The results are the same.
 
 The *row* of a problem is where its results go: row b for a graph that all problems share, row 0
-for a batch of graphs, whose arcs are told apart by their numbers. Problems write to places of
-their own, so that slices of them can be given to threads.
+for a batch of graphs, whose arcs differ by their numbers. Problems write to separate places, so
+slices of them can be given to threads.
 
-In turn below: masses; frames of level rows, of any graph and of one whose arcs lie in bands; the
-recursions over all frames, and with them the two kernels. Arrays are handed on one by one: tuples
-of them, whose references are counted one more time for each problem, make a batch of small
-problems a tenth slower.
+In order below: masses; frames of level rows, for any graph and for graphs whose arcs lie in bands;
+the recursions over all frames, and with them the two kernels. Arrays are passed one by one: tuples
+of them, whose references are counted once more for each problem, make a batch of small problems a
+tenth slower.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _mass(penalty: float) -> Any:
     if penalty == np.inf:
         return 0.0, 0.0
     k = np.rint(-penalty / _UNIT)
-    if abs(penalty) > 1e15:  # what is left of such a number after whole units means nothing
+    if abs(penalty) > 1e15:  # no significant digits would remain after whole units
         return 1.0, k
     return np.exp((-penalty - k * _UNIT_HIGH) - k * _UNIT_LOW), k
 
@@ -86,7 +86,7 @@ def _mass(penalty: float) -> Any:
 def _exp_minus(values: Float64s) -> None:
     """Replace values between -88 and 88 by exp(-value), inf by 0, to 3e-16 of each.
 
-    As in :mod:`gtn.kernels.masses`: Taylor's series, in a form of which a compiler makes vectors.
+    As in :mod:`gtn.kernels.masses`: Taylor's series, in a form that compilers vectorize.
     """
     for k in range(len(values)):
         x = min(values[k], 701.0)
@@ -121,7 +121,7 @@ def _frames(
     """
     count, flat = len(classes), m.reshape(m.size)
     row = first % len(m)
-    begin = row  # of the rows whose exponentials are still to be taken
+    begin = row  # the first row whose exponentials are still to be taken
     for t in range(first, last):
         fine = True
         for c in range(np.uint64(count)):
@@ -160,7 +160,7 @@ def _room(layout: Layout, starts: Float64s, finals: Float64s) -> Masses:
 def _masses(
     layout: Layout, g: int, arcs: Float64s, starts: Float64s, finals: Float64s, given: Masses
 ) -> tuple[bool, bool]:
-    """Fill in the masses of what belongs to a graph, of the penalties of all.
+    """Fill in the masses of one graph's arcs and ends, from the penalties of all.
 
     Returns:
         Whether no penalty is NaN or -inf, and whether all arcs have k = 0 and read a class, so
@@ -186,7 +186,7 @@ def _masses(
 
 @njit(cache=True, nogil=True)
 def _down(steps: float) -> Any:
-    """Return 2^(-256 steps) for steps >= 1; 0 where it is too small to be added to anything."""
+    """Return 2^(-256 steps) for steps >= 1; 0 if it is too small to matter in any sum."""
     if steps == 1.0:
         return _DOWN
     if steps == 2.0:
@@ -196,7 +196,7 @@ def _down(steps: float) -> Any:
 
 @njit(cache=True, nogil=True)
 def _plus(m: float, k: float, other_m: float, other_k: float) -> Any:
-    """Add two masses, products of up to three each, of which the other is not zero."""
+    """Add two masses, each a product of up to three; the other one is not zero."""
     if other_k == k:
         return m + other_m, k
     if m == 0.0:
@@ -232,13 +232,13 @@ def _number(m: float, k: float) -> Any:
 
 
 # -- level rows ----------------------------------------------------------------------------------
-# Frames of level rows are gone through within one function: a call, or a slice, for each of them
-# would count references to all arrays concerned, which costs more than a frame of a small graph.
+# One function loops over frames of level rows: a call, or a slice, for each of them would count
+# references to all arrays concerned, which costs more than a frame of a small graph.
 
 
 @njit(cache=True, nogil=True)
 def _settled(m: Float64s, k: Float64s, row: int, nodes: int) -> bool:
-    """Make numbers m * 2^(256 k[0]) a level row, or where they are too far apart a normal one.
+    """Make numbers m * 2^(256 k[0]) a level row or, if they are too far apart, a normal one.
 
     Returns whether it is level.
     """
@@ -262,7 +262,7 @@ def _settled(m: Float64s, k: Float64s, row: int, nodes: int) -> bool:
 
 @njit(cache=True, nogil=True)
 def _normalize(m: Float64s, k: Float64s, row: int, nodes: int) -> None:
-    """Make a row normal whose masses all have the first one's k."""
+    """Make a row whose masses all have the first one's k normal."""
     level = k[row, 0]
     for p in range(nodes):
         m[row, p], k[row, p] = _normal(m[row, p], level)
@@ -270,7 +270,7 @@ def _normalize(m: Float64s, k: Float64s, row: int, nodes: int) -> None:
 
 @njit(cache=True, nogil=True)
 def _leveled(m: Float64s, k: Float64s, row: int, nodes: int) -> bool:
-    """Make a normal row level, if its masses are near each other; return whether it is."""
+    """Make a normal row level if its masses are near each other; return whether it is level."""
     level = np.nan
     for p in range(nodes):
         if m[row, p] != 0.0:
@@ -411,9 +411,10 @@ def _backward_level(
 def _bands(layout: Layout, g: int, given: Masses, plain: bool) -> tuple[Float64s, Int32s]:
     """Return masses of the arcs ``[3, N]`` from each node itself, the one before and two before.
 
-    So are chains with loops and skips, as of connectionist temporal classification: then a level
-    row is made in vectors. And the column that each node reads, ``[N]``. Both are empty unless
-    all arcs are of that kind, one of each, and those into a node read the same class.
+    Chains with loops and skips, as in connectionist temporal classification, have only such arcs;
+    a level row is then computed in vectors. Also return the column that each node reads, ``[N]``.
+    Both are empty unless all arcs are of these kinds, one of each, and those into a node read the
+    same class.
     """
     first, last = layout.node_offsets[g], layout.node_offsets[g + 1]
     none = np.empty((3, 0)), np.empty(0, dtype=np.int32)
@@ -445,7 +446,7 @@ def _forward_banded(
     ak: Float64s,
     a_level: Flags,
 ) -> int:
-    """As :func:`_forward_level`, of a graph of which all arcs are in bands: O(N) a frame."""
+    """Do what :func:`_forward_level` does for a graph with all arcs in bands: O(N) per frame."""
     nodes: Any = np.uint64(len(column))
     one, two = np.uint64(1), np.uint64(2)
     while t <= last:
@@ -492,9 +493,9 @@ def _backward_banded(
     of_columns: Float64s,
     of_emissions: Floats,
 ) -> tuple[int, bool]:
-    """As :func:`_backward_level`, of a graph of which all arcs are in bands; arcs not wanted.
+    """Do what :func:`_backward_level` does for a graph with all arcs in bands, but without arcs.
 
-    What a node reads has the posterior of the node, as all arcs into it read the same.
+    The class that a node reads has the node's posterior, as all arcs into it read this class.
     """
     classes = layout.classes[layout.class_offsets[g] : layout.class_offsets[g + 1]]
     count = np.uint64(len(classes))

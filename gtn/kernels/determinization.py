@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 __all__ = ["MOST_SOURCES", "subset_construction"]
 
 MOST_SOURCES = 2**31 - 1
-"""How many sources all arcs made may have together: their offsets are of 32 bits."""
+"""The most sources that all new arcs may have together: their offsets have 32 bits."""
 
 
 @njit(cache=True, nogil=True)
@@ -34,7 +34,7 @@ def _with_room(array: Any, size: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _hash(node: int) -> np.int64:
-    """Return a scrambled number; a set's hash is the sum over its nodes, whatever their order."""
+    """Return the hash of a node; a set's hash is the sum over its nodes, in any order."""
     x = (np.int64(node) + 1) * np.int64(-7046029254386353131)
     x = (x ^ (x >> 29)) * np.int64(-4658895280553007687)
     return x ^ (x >> 32)
@@ -158,7 +158,7 @@ def subset_construction(
     """
     num_nodes = len(final)
     graphs = len(start_offsets) - 1
-    # A node without arcs to walk that is not final tells nothing apart: subsets leave it out.
+    # Subsets leave out nodes that are not final and have no arcs to walk: they make no difference.
     keep = final.copy()
     for node in range(num_nodes):
         for k in range(out_offsets[node], out_offsets[node + 1]):

@@ -50,7 +50,7 @@ def _slot(slots: Int32s, nodes: Int32s, p: Any, q: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _step(b: Side, q: Any, label: int) -> Any:
-    """Return where the deterministic side goes from node q on a label; -1: nowhere, for good."""
+    """Return where the deterministic side goes from node q on a label; -1: nowhere."""
     if q < 0 or label < 0:
         return q
     low, high = b.offsets[q], b.offsets[q + 1]
@@ -69,7 +69,7 @@ def _step(b: Side, q: Any, label: int) -> Any:
 def avoid(
     a: Side, b: Side, graphs: int, room: int
 ) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s]:
-    """Pair each node of ``a`` with where ``b`` is after what was written: O(arcs out · log).
+    """Pair each node of ``a`` with the node of ``b`` after the same string: O(arcs out · log).
 
     Args:
         a: epsilon (-1) leaves ``b`` where it is.

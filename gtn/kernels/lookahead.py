@@ -1,4 +1,4 @@
-"""How many labels lie ahead of each node: at most, or at least."""
+"""The least and the most labels ahead of each node."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Int32s = NDArray[np.int32]
 __all__ = ["ENDLESS", "FAR", "ends", "label_bounds", "least_labels"]
 
 FAR = 2**31 - 1  # labels to a final that cannot be reached
-ENDLESS = FAR - 1  # labels, where a cycle gives as many as one likes
+ENDLESS = FAR - 1  # labels, if a cycle gives any number of them
 
 
 @njit(cache=True, nogil=True)
 def ends(
     least: Int32s, starts: Int32s, finals: Int32s, node_offsets: Int32s
 ) -> tuple[NDArray[np.bool_], Int32s, Int32s]:
-    """Return what an operand knows of its nodes: O(N + B).
+    """Return what an operand stores about its nodes: O(N + B).
 
     Args:
         least: how few labels lie ahead of each node; ``FAR``: no final does.
@@ -54,7 +54,7 @@ def label_bounds(
 ) -> tuple[Int32s, Int32s]:
     """Return the least and the most labels on a way from each node to a final: O(N + A).
 
-    ``FAR`` and -1 where there is none. Of an acyclic graph, in one pass.
+    ``FAR`` and -1 where there is none. For an acyclic graph, in one pass.
 
     Args:
         order: all nodes in topological order.
@@ -82,7 +82,7 @@ def least_labels(
 ) -> Int32s:
     """Return the least number of labels on a way from each node to a final, or ``FAR``: O(N + A).
 
-    Breadth first from the finals; a level grows by the arcs that do not count.
+    Breadth first from the finals; arcs that do not count stay within a level.
 
     Args:
         offsets, arcs: arcs by destination.

@@ -1,13 +1,13 @@
 """Sums over all ways to the nodes of an acyclic graph, and the linear solve along it.
 
 A node's mass is the sum of exp(-penalty) over all ways to it. Masses of long graphs leave the
-range of floating point, so a node has a mass near 1 and a *level*, as a number has digits and an
-exponent: they stand for ``mass * 2**(256 level)``. So a sum takes no logarithm and no maximum, and
-the exponentials, one for each arc, are taken in a row beforehand, away from the chain of nodes
-that wait for one another. Penalties of any size take the way of logarithms instead.
+range of floating point, so a node has a mass near 1 and a *level*, like the digits and exponent of
+a number: they stand for ``mass * 2**(256 level)``. So a sum takes no logarithm and no maximum, and
+the exponentials, one per arc, are all taken beforehand, outside the chain of nodes that wait for
+one another. Larger penalties are summed with logarithms instead.
 
-Arcs are sorted by destination; what is said of *places* is in that order. The loops over all arcs
-count in unsigned numbers, which spares asking each index whether it is negative.
+Arcs are sorted by destination; *places* are positions in that order. The loops over all arcs count
+in unsigned numbers, which saves checking each index for being negative.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _C12, _C13 = 1 / 479001600, 1 / 6227020800
 def _exp_minus(values: Float64s) -> None:
     """Replace values between -700 and 700 by exp(-value), those above by 0, to 3e-16 of each.
 
-    Taylor's series, in a form of which a compiler makes vectors.
+    Taylor's series, in a form that compilers vectorize.
     """
     for k in range(len(values)):
         x = min(values[k], 701.0)
@@ -93,7 +93,7 @@ def forward_masses(
 
     Returns:
         exp(-penalty) of the arc at each place, ``[A]``; mass and level of each node, ``[N]``; and
-        whether that is right: not, if a penalty is NaN, or finite but large. Then nothing is.
+        whether all this is valid: False if a penalty is NaN, or finite but large.
     """
     num_nodes = len(offsets) - 1
     weights = np.empty(len(arcs))
@@ -104,7 +104,7 @@ def forward_masses(
         fine &= abs(start_penalties[s]) <= _MOST or start_penalties[s] == np.inf
     if not fine:
         return weights, masses, levels, False
-    for begin in range(0, len(arcs), _BLOCK):  # so that what is gathered is still in the cache
+    for begin in range(0, len(arcs), _BLOCK):  # in blocks, so that gathered values stay cached
         end = min(begin + _BLOCK, len(arcs))
         for k in range(begin, end):
             penalty = penalties[np.uint64(arcs[k])]
@@ -198,7 +198,7 @@ def forward_potentials(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _share(way: float, total: float, levels: int) -> Any:
-    """Return the quotient of the masses of a way and of all ways, which is levels below."""
+    """Return the quotient of the masses of a way and of all ways, whose levels differ."""
     share = way / total
     return _raised(share, levels) if levels != 0 else share
 
@@ -265,7 +265,7 @@ def solve_back(
 ) -> tuple[Float64s, Float64s]:
     """Solve ``x_n = given_n + Σ_a share_a x_dst(a)`` over the arcs out of each node: O(N + A).
 
-    Each node, the last first, hands on to the sources of its arcs what they are due.
+    Each node, the last first, passes its value back to the sources of its arcs.
 
     Returns:
         ``x [N]`` and the products ``share_a x_dst(a) [A]``, by arc.

@@ -1,8 +1,8 @@
-"""Matching: exploring a composition in which epsilons need no filter.
+"""Matching: explore a composition in which epsilons need no filter.
 
-Where one side has no epsilon to be matched, every filter allows every move, and a node of the
-result is just a pair of nodes. Then no state has to be kept, and pairs can be looked up directly
-as long as there are not many more than inputs and result are large.
+If one side has no epsilons to match, every filter allows every move, and a node of the result is
+just a pair of nodes. So there is no filter state, and pairs can be looked up in a plain array if
+there are not many more of them than nodes and arcs in the inputs and the result.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Int32s = NDArray[np.int32]
 
 __all__ = ["match"]
 
-_DENSE = 8  # pairs for each node and arc that is there anyway
+_DENSE = 8  # pairs per node and arc of inputs and result
 _NOT_MUCH = 8  # times longer
 _PAYS = 4  # arcs for each destination of a node
 _FAR = 2**31 - 1
 
 
 class _Side(NamedTuple):
-    """One side, with what is read together lying together; N nodes, A arcs, L labels."""
+    """One side, laid out so that data read together are adjacent; N nodes, A arcs, L labels."""
 
     offsets: Int32s  # [N + 1]
     real: Int32s  # [N]: where the labels that are no epsilons begin
@@ -38,7 +38,7 @@ class _Side(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _whole(number: Any) -> Any:
-    """Return an integer of 64 bits: the functions below are compiled for one kind of integer."""
+    """Return a 64-bit integer: the functions below are compiled for one kind of integer."""
     return np.int64(number)
 
 
@@ -74,21 +74,21 @@ def _side(operand: Any) -> _Side:
 
 @njit(cache=True, nogil=True)
 def _single(side: _Side) -> bool:
-    """Whether a side has an index, no epsilon, and one arc at most for each node and label."""
+    """Return whether a side has an index, no epsilon, and at most one arc per node and label."""
     if len(side.first) == 0:
         return False
     for n in range(len(side.real)):
         if side.real[n] > side.offsets[n]:
             return False
     single = True
-    for at in range(1, len(side.first)):  # np.diff, with what it raises, takes longer to compile
+    for at in range(1, len(side.first)):  # np.diff, with its errors, takes longer to compile
         single &= side.first[at] - side.first[at - 1] <= 1
     return single
 
 
 @njit(cache=True, nogil=True)
 def _even(side: _Side) -> bool:
-    """Whether each node of a single side has no arc, or one for each label, all to one node."""
+    """Return whether each node of a single side has no arc, or one per label, all to one node."""
     count = side.width - 1
     for n in range(len(side.real)):
         first, last = side.offsets[n], side.offsets[n + 1]
@@ -101,7 +101,7 @@ def _even(side: _Side) -> bool:
 
 
 class _Runs(NamedTuple):
-    """The arcs of each node of b that read a label of an even a, in the order of labels."""
+    """The arcs of each node of b that read a label of an even a, in label order."""
 
     last: Int32s  # [N]: where they end; they begin at `real`
     least: Int32s  # [N]: how many labels are ahead of all their destinations,
@@ -172,7 +172,7 @@ def _seek(moves: Int32s, at: int, end: int, label: int) -> Any:
 
 
 class _Table(NamedTuple):
-    """Where the pairs of one graph are looked up: by place as far as there is room, else by hash.
+    """The lookup table of the pairs of one graph: by place if there is room, else by hash.
 
     The pair of nodes a and b is at ``a * width + b - base``; one of ``width`` 0 is hashed. Slots
     hold node numbers; one below ``first`` means an empty slot, so that graphs need no clearing.
@@ -234,7 +234,7 @@ def _table(
 
 @njit(cache=True, nogil=True)
 def _block(offsets: Int32s, graph: int) -> tuple[int, int]:
-    """Return the first node of a graph, and how many it has; a single one goes with each."""
+    """Return a graph's first node and number of nodes; a single graph goes with each of a batch."""
     at = min(graph, len(offsets) - 2)
     return _whole(offsets[at]), _whole(offsets[at + 1] - offsets[at])
 
@@ -272,8 +272,8 @@ def _advance(
         na, nb = _whole(in_a[here]), _whole(in_b[here])
         i, i_end = _whole(a_real[na]), _whole(a_offsets[na + 1])
         j, j_end = _whole(b_real[nb]), _whole(b_offsets[nb + 1])
-        # Walk the shorter side and look its labels up in the other; where that has no index, walk
-        # the longer one only if it is not much longer, and search both sides by turns otherwise.
+        # Walk the shorter side and look its labels up in the other; if that has no index, walk the
+        # longer one if it is not much longer, and otherwise search both sides by turns.
         many_a, many_b = i_end - i, j_end - j
         by_a = look_in_b and many_a <= (many_b if look_in_a else _NOT_MUCH * many_b)
         by_b = look_in_a and not by_a and many_b <= _NOT_MUCH * many_a
@@ -370,7 +370,7 @@ def _meet(
 ) -> tuple[int, int]:
     """Return the number of a pair, a new one if need be, and how many there are, free of branches.
 
-    Where the pair leads nowhere, it gets no number, and what is returned means nothing.
+    A pair that leads nowhere gets no number, and what is returned means nothing.
     """
     at = _slot(table, in_a, in_b, a, b)
     to = _whole(table.slots[at])
@@ -396,8 +396,8 @@ def _advance_single(
 ) -> tuple[int, int, int]:
     """Do what :func:`_advance` does for an a that is :func:`_single`, as lattices are.
 
-    A pair then has no more arcs than its node of b: room is made sure of once for a pair, and
-    little is left to guess for the processor.
+    A pair then has no more arcs than its node of b, so room is checked once per pair, and there
+    are few branches to predict.
     """
     a_offsets, _, a_moves, a_arcs, a_least, a_most, a_first, a_width = left
     b_offsets, b_real, b_moves, b_arcs, _, _, b_first, b_width = right
@@ -462,8 +462,8 @@ def _advance_even(
 ) -> tuple[int, int, int]:
     """Do what :func:`_advance_single` does for an a that is :func:`_even`, as emissions are.
 
-    All real arcs of a pair lead to the same node of a, so that each destination in b is looked up
-    once; the rest is copied in a row.
+    All real arcs of a pair lead to the same node of a, so each destination in b is looked up once;
+    the rest is copied in one run.
 
     Args:
         runs: of b.
@@ -551,7 +551,7 @@ def match(
     runs = _runs(right, left.width if even else 0)
     even = even and _PAYS * len(runs.heads) <= (runs.last - right.real).sum()
     numbers = np.empty(len(right.real) if even else 0, dtype=np.int32)
-    more = _whole(0)  # how many arcs a pair has at most, if that is known
+    more = _whole(0)  # the most arcs that a pair can have, if known
     if single:
         for n in range(len(right.real)):
             more = max(more, _whole(right.offsets[n + 1] - right.offsets[n]))
