@@ -183,7 +183,7 @@ def _sweep(
 
     Returns:
         The possible rounding error of a pivot: that of the largest penalty met, at least 1, times
-        the number of nodes.
+        the square root of the number of nodes.
     """
     spread = 1.0
     for sweep in range(min(MAX_SWEEPS, high - low + 1)):

@@ -40,10 +40,10 @@ def edit_distances(labels: Int32s, offsets: Int32s, target: Int32s) -> Float64s:
 
 @njit(cache=True, nogil=True)
 def edit_alignment(found: Int32s, target: Int32s) -> tuple[Int32s, Int32s, Int32s]:
-    """Return the steps of an alignment with the fewest edits: positions in both, and what came.
+    """Return the steps of an alignment with the fewest edits: positions in both, and a place.
 
-    O(L U) time and memory. From the last step to the first, each takes one label for the other if
-    that is among the best, rather than leaving one of the target out, rather than putting one in.
+    O(L U) time and memory. From the last step to the first, each is a substitution or match if that
+    is among the best, otherwise a deletion (of a target label), otherwise an insertion.
 
     Returns:
         positions in the row (-1: none), positions in the target (-1: none), and how many of the

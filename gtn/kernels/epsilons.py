@@ -1,4 +1,4 @@
-"""What nodes reach along arcs that neither read nor write."""
+"""The nodes reached along arcs that neither read nor write."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _with_room(array: Any, size: int) -> Any:
 def closures(
     roots: Int32s, dst: Int32s, offsets: Int32s, arcs: Int32s, limit: int
 ) -> tuple[NDArray[np.int64], Int32s, Int32s, Int32s, Int32s, bool]:
-    """Walk from each root as far as arcs lead: linear in the sizes of what is found.
+    """Walk from each root as far as arcs lead: linear in the size of the result.
 
     Args:
         roots: nodes ``[R]``.

@@ -1,4 +1,4 @@
-"""Failure arcs: where strings end that back off, and which failure arcs a step has followed."""
+"""Failure arcs: where strings end by backing off, and which failure arcs a step followed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["follow", "resolve"]
 
 @njit(cache=True, nogil=True)
 def resolve(fail: Int32s, dst: Int32s, final: Int32s) -> Int32s:
-    """Return the final of the first node with one on the way of failure arcs, or -1: O(N).
+    """Return, for each node, the first final along its failure arcs, or -1: O(N).
 
     Args:
         fail: the failure arc of each node, or -1, ``[N]``; without cycles.
@@ -48,7 +48,7 @@ def follow(
         last: the arc after them, or -1, ``[K]``.
 
     Returns:
-        The arcs of all K one after the other, and ``offsets [K + 1]``.
+        The arcs of all K, concatenated, and ``offsets [K + 1]``.
     """
     offsets = np.zeros(len(nodes) + 1, dtype=np.int32)
     for k in range(len(nodes)):

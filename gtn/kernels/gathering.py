@@ -1,4 +1,4 @@
-"""Gathering: penalties of a product, each the sum of what is behind it in two operands."""
+"""Gathering: penalties of a product, each the sum of penalties of two operands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["gathered_sum", "scattered"]
 
 @njit(cache=True, nogil=True)
 def gathered_sum(a: Floats, of_a: Int32s, b: Floats, of_b: Int32s) -> Floats:
-    """Return ``a[of_a] + b[of_b]``, 0 in place of what an index of -1 would name: O(K)."""
+    """Return ``a[of_a] + b[of_b]``, with 0 where an index is -1: O(K)."""
     least = np.int32(0)
     for k in range(len(of_a)):
         least = min(least, of_a[k], of_b[k])

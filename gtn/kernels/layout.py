@@ -1,4 +1,4 @@
-"""The order in which frame by frame recursions visit the nodes and arcs of a graph."""
+"""The order in which frame-by-frame recursions visit the nodes and arcs of a graph."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Layout(NamedTuple):
 def _ends(node_offsets: Int32s, place: Int32s, ends: Int32s) -> tuple[Int32s, Int32s]:
     """Return where the starts (or finals) of each graph begin, and the place of each.
 
-    No ``place`` at all: that of a node is its number within the graph.
+    If ``place`` is empty, the place of a node is its number within the graph.
     """
     offsets = np.zeros(len(node_offsets), dtype=np.int32)
     places = np.empty(len(ends), dtype=np.int32)
@@ -62,10 +62,10 @@ def _in_order(
     labels: Int32s,
     num_classes: int,
 ) -> tuple[bool, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s, Int32s]:
-    """Return entries, classes and what belongs to each arc, all in one pass: O(N + A + G + C).
+    """Return entries, classes and the arrays by arc, all in one pass: O(N + A + G + C).
 
-    That is, if arcs are grouped by destination as they are and all read a class; whether that is
-    so comes first.
+    This works if arcs are already grouped by destination and all read a class; the first result
+    says whether they are and do.
     """
     graphs, num_arcs = len(node_offsets) - 1, len(src)
     num_nodes = node_offsets[graphs]
@@ -78,7 +78,7 @@ def _in_order(
     class_offsets = np.zeros(graphs + 1, dtype=np.int32)
     classes = np.empty(min(num_arcs, graphs * num_classes), dtype=np.int32)
     one = np.uint64(1)
-    count, node, fine = 0, -1, True  # the node whose arcs are gone through
+    count, node, fine = 0, -1, True  # node: the one whose arcs are visited
     for g in range(graphs):
         begin, origin = class_offsets[g], node_offsets[g]
         for a in range(np.uint64(arc_offsets[g]), np.uint64(arc_offsets[g + 1])):

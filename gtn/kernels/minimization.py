@@ -1,6 +1,6 @@
-"""Partition refinement on arrays of arcs, and the numbering of what it finds.
+"""Partition refinement on arrays of arcs, and the numbering of the blocks it finds.
 
-A symbol here is a number >= 0 that stands for all that tells two arcs apart.
+A symbol here is a number >= 0 that stands for everything in which two arcs may differ.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _split(
 ) -> int:
     """Split touched sets into marked and unmarked, the smaller is new; return how many there are.
 
-    Renaming the smaller half alone is what makes the whole O(A log A).
+    Renaming only the smaller half makes the whole O(A log A).
     """
     for t in range(num_touched - 1, -1, -1):
         s = touched[t]
@@ -126,7 +126,7 @@ def coarsest_partition(
         for i in range(symbol_offsets[g], symbol_offsets[g + 1]):
             c_set[arcs[i]] = g
             c_place[arcs[i]] = i
-    block, cord = 1, 0  # what remains after all blocks but the first have split needs no splitting
+    block, cord = 1, 0  # after all other blocks have split, the first one need not split any
     while cord < cords:
         touched = 0
         for i in range(c_first[cord], c_past[cord]):

@@ -1,4 +1,4 @@
-"""The paths of least penalty, one after the other, by deviations from those found before."""
+"""The n paths of least penalty, best first, by deviations from those found before."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _pop(heap: NDArray[np.int64], keys: Float64s, size: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _more(values: Any, needed: int) -> Any:
-    """Return the values with room for so many."""
+    """Return the values, in a longer array if ``needed`` entries have no room."""
     if needed <= len(values):
         return values
     longer = np.empty(max(2 * len(values), needed), dtype=values.dtype)
@@ -76,7 +76,7 @@ def n_best_paths(
 ) -> tuple[Int32s, Int64s, Int32s, Int32s]:
     """Return the ``count`` paths of least penalty, by deviations from paths already found.
 
-    At each node the ways to go on (arcs, or to end there) are ranked by the least penalty of a
+    At each node the ways to go on (arcs, or ending there) are ranked by the least penalty of a
     completion. A path found at rank r of some node offers its sibling of rank r + 1 there, and
     rank 1 at every later node: each path is offered once, and the heap yields them in order.
     O(A log A) for the ranking of visited nodes, then O(L log) per path of L arcs.
@@ -168,7 +168,7 @@ def n_best_paths(
                 by = np.argsort(values[first : last + 1], kind="mergesort")
                 values[first : last + 1] = values[first : last + 1][by]
                 ways[first : last + 1] = ways[first : last + 1][by]
-                # The best way goes first even where a way round a cycle is as good.
+                # The best way goes first even if a way round a cycle is as good.
                 k = first
                 while k < last and ways[k] != leaving[node]:
                     k += 1

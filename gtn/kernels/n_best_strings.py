@@ -42,7 +42,7 @@ class _Tree(NamedTuple):
 
 
 class _Offers(NamedTuple):
-    """Strings that were not found yet: a prefix and the label after it."""
+    """Strings not yet found: a prefix and the label after it."""
 
     keys: Float64s  # [O]: least penalty of such a string
     prefix: Int32s  # [O]
@@ -73,7 +73,7 @@ class _Paths(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _whole(number: Any) -> Any:
-    """Return an integer of 64 bits: the functions below are compiled for one kind of integer."""
+    """Return a 64-bit integer: the functions below are compiled for one kind of integer."""
     return np.int64(number)
 
 
@@ -114,7 +114,7 @@ def _pop(heap: Int64s, keys: Float64s, size: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _more(values: Any, needed: int) -> Any:
-    """Return the values with room for so many."""
+    """Return the values, in a longer array if ``needed`` entries have no room."""
     if needed <= len(values):
         return values
     longer = np.empty(max(2 * len(values), needed), dtype=values.dtype)
@@ -143,7 +143,7 @@ def _labelled(
 
 @njit(cache=True, nogil=True)
 def _keep(least: Float64s, size: int, count: int, value: float) -> int:
-    """Put a value among the ``count`` least, a heap with the greatest first; return its size."""
+    """Put a value among the ``count`` least, in a heap, greatest first; return the heap's size."""
     if size < count:
         i = size
         while i > 0 and least[(i - 1) // 2] < value:
@@ -167,8 +167,8 @@ def _keep(least: Float64s, size: int, count: int, value: float) -> int:
 
 @njit(cache=True, nogil=True)
 def _beyond(before: float, after: float, bound: float) -> bool:
-    """Return whether the sum of two penalties is infinite, or above a bound by more than it may be
-    rounded."""
+    """Return whether the sum of two penalties is infinite, or exceeds a bound by more than
+    rounding."""
     total = before + after
     return not total < min(np.inf, bound + 1e-9 * (1.0 + abs(before) + abs(after)))
 
@@ -188,8 +188,8 @@ def _reach(
     before: int,
     margin: float,
 ) -> bool:
-    """Note a way to a node for the prefix whose elements begin there; return whether it is better
-    than those before."""
+    """Record a way to a node for the prefix whose elements begin there; return whether it is better
+    than earlier ones."""
     at = _whole(place[node])
     if at < begin:
         at = counts[ELEMENTS]
@@ -215,7 +215,7 @@ def _extended(
     bound: float,
 ) -> _Tree:
     """Return the tree with one more prefix: the parent and a label, or (-1) the empty one."""
-    # (Taken out of their tuples once, the arrays are not counted at each use.)
+    # (Taken out of their tuples once, so that references are not counted at each use.)
     labels, offsets, arcs, dst, penalties, _, remaining, _ = g
     place, queue, queued, _, _, _ = work
     room, prefix = counts[ELEMENTS] + len(place), counts[PREFIXES]
@@ -242,7 +242,7 @@ def _extended(
                 n, value = _whole(dst[arc]), done[e] + penalties[arc]
                 if not _beyond(value, remaining[n], bound):
                     _reach(nodes, done, back, by, place, counts, begin, n, value, arc, e, 0.0)
-    # On through epsilons, until no way becomes better.
+    # Follow epsilons until no way improves.
     head, tail = 0, 0
     for e in range(begin, counts[ELEMENTS]):
         queue[tail] = nodes[e]
@@ -290,7 +290,7 @@ def _offered(
     chosen: int,
     count: int,
 ) -> _Offers:
-    """Return the offers with all that may follow a prefix, but for the label that was chosen."""
+    """Return the offers plus all that may follow a prefix except the label that was chosen."""
     labels, offsets, arcs, dst, penalties, final, remaining, _ = g
     nodes, done, _, _, begins = tree
     _, _, _, seen_at, seen, best = work
@@ -338,7 +338,7 @@ def _offered(
 
 @njit(cache=True, nogil=True)
 def _traced(g: _Arcs, tree: _Tree, paths: _Paths, found: int, prefix: int) -> _Paths:
-    """Return the paths with the best one of the string that is this prefix."""
+    """Return the paths plus the best one of the string that this prefix is."""
     least, last = np.inf, -1
     for e in range(tree.begins[prefix], tree.begins[prefix + 1]):
         if tree.done[e] + g.final[tree.nodes[e]] < least:
@@ -382,12 +382,12 @@ def n_best_strings(
     """Return the best path of each of the ``count`` strings of least penalty.
 
     Deviations in the tree of strings: a prefix has the nodes that it reaches, each with its least
-    penalty (determinization on the fly, only where strings are extended), and thereby the exact
-    penalty of its best completion. A string found offers, at each of its prefixes, all other
-    labels and the end; each string is offered once, and the heap yields them in order (Mohri and
-    Riley 2002). Each offer is another string, so the last of the ``count`` best offers is a bound
-    on all that is wanted: nodes and labels beyond it are left out. O(arcs that leave the nodes of
-    the prefixes of the strings found, times log).
+    penalty (determinization on the fly, only where strings are extended), and so the exact penalty
+    of its best completion. A string found offers, at each of its prefixes, all other labels and the
+    end; each string is offered once, and the heap yields them in order (Mohri and Riley 2002). Each
+    offer is a different string, so the last of the ``count`` best offers is a bound: nodes and
+    labels beyond it are left out. O(arcs that leave the nodes of the prefixes of the strings found,
+    times log).
 
     Args:
         num_labels: labels are below.
@@ -441,7 +441,7 @@ def n_best_strings(
             offer = _pop(offers.heap, offers.keys, counts[HEAP])
             counts[HEAP] -= 1
             prefix, label = _whole(offers.prefix[offer]), _whole(offers.label[offer])
-        # Unless the prefix ends, extend it by the label, then as the best completion goes on.
+        # Unless the prefix ends, extend it by the label, then along its best completion.
         node, complete = -1, label < 0 and prefix >= 0
         while not complete:
             bound = offers.least[0] if counts[LEAST] == count else np.inf

@@ -1,4 +1,4 @@
-"""The walks through a graph on which nothing that is forbidden behind a mark comes behind one."""
+"""Walks through a graph on which no mark is followed by a string forbidden after marks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _with_room(array: Any, size: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _step(offsets: Int32s, arcs: Int32s, labels: Int32s, dst: Int32s, node: Any, label: Any) -> Any:
-    """Return where a deterministic graph, its arcs by node and label, goes; -1: nowhere."""
+    """Return where a deterministic graph (arcs by node and label) goes; -1: nowhere."""
     low, high = offsets[node], offsets[node + 1]
     while low < high:
         middle = (low + high) // 2
@@ -95,11 +95,11 @@ def meet(
     mark: int,
     limit: int,
 ) -> tuple[Int32s, Int32s, Int32s, Int32s, bool]:
-    """Pair each node of ``a`` with all that has begun behind marks and is not over.
+    """Pair each node of ``a`` with the set of forbidden strings that have begun after marks.
 
-    A set of nodes of ``b``, one for each mark on the way behind which what was read since leads
-    somewhere. An arc on which one of them becomes final is left out. As in the automaton of Aho
-    and Corasick (1975), a set is mostly the suffixes of what was read last.
+    The set holds nodes of ``b``: for each mark on the way, where ``b`` is after what was read since
+    then, if it leads anywhere. Arcs on which one of them becomes final are left out. As in the
+    automaton of Aho and Corasick (1975), a set usually stands for suffixes of what was read last.
     O(arcs out · sizes of the sets · log).
 
     Args:

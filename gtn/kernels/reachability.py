@@ -1,4 +1,4 @@
-"""Order and reach: arcs by node, topological order, components, what can be reached from where."""
+"""Order and reach: arcs by node, topological order, components, reachable nodes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def group_by(keys: Int32s, groups: int, order: Int32s) -> tuple[Int32s, Int32s]:
 
     Returns:
         ``offsets [groups + 1]`` and ``sorted [len]``: the members of group g are
-        ``sorted[offsets[g]:offsets[g + 1]]``, in the order in which ``order`` has them.
+        ``sorted[offsets[g]:offsets[g + 1]]``, in the order they have in ``order``.
     """
     offsets = np.zeros(groups + 1, dtype=np.int32)
     for key in keys:
@@ -51,7 +51,7 @@ def by_node(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int3
 
     Returns:
         ``offsets [N + 1]``, ``arcs [A]`` as :func:`group_by` returns them, and the other ends in
-        the order of those arcs, to be read in a row.
+        the order of those arcs, for sequential reading.
     """
     offsets = np.zeros(num_nodes + 1, dtype=np.int32)
     in_order = True
@@ -80,10 +80,10 @@ def by_node(nodes: Int32s, others: Int32s, num_nodes: int) -> tuple[Int32s, Int3
 
 @njit(cache=True, nogil=True)
 def offsets_in_order(src: Int32s, labels: Int32s, num_nodes: int) -> tuple[Int32s, bool]:
-    """Return where the arcs of each node begin, if all stand by node, then by label: O(N + A).
+    """Return where the arcs of each node begin, if arcs are sorted by node, then label: O(N + A).
 
     Returns:
-        ``[N + 1]``; and whether the arcs stand so. If not, the offsets say nothing.
+        ``[N + 1]``; and whether the arcs are sorted so. If not, the offsets mean nothing.
     """
     offsets = np.empty(num_nodes + 1, dtype=np.int32)
     known = 0
@@ -107,7 +107,7 @@ def topological_order(
 
     Returns:
         ``order [N]`` and how many of its entries are valid: N if and only if there is no cycle.
-        Nodes that are free at the same time keep their numbers' order of discovery.
+        Nodes that become free at the same time come in the order of discovery.
     """
     waiting = np.zeros(num_nodes, dtype=np.int32)
     for d in dst:
@@ -195,7 +195,7 @@ def strong_components(
                 low[walk[top]] = min(low[walk[top]], low[n])
     bounds = np.zeros(count + 1, dtype=np.int32)
     for n in range(num_nodes):
-        component[n] = count - 1 - component[n]  # they were found last first
+        component[n] = count - 1 - component[n]  # they were found in reverse order
         bounds[component[n] + 1] += 1
     for k in range(count):
         bounds[k + 1] += bounds[k]

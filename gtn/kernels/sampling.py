@@ -1,4 +1,4 @@
-"""Drawing paths: a walk from the end to the start, each step by the shares of what comes in."""
+"""Drawing paths: walk from the end to the start, drawing each step by the shares at its node."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ def draw_paths(
             bits = bits ^ (bits >> np.uint64(31))
             low, high = offsets[n], offsets[n + 1]
             total = running[high - 1] if high > low else start_shares[n]
-            # Of 53 bits: in [0, 1), so below the total when multiplied by it.
+            # 53 random bits: in [0, 1), so below the total when multiplied by it.
             drawn = np.float64(bits >> np.uint64(11)) * 2.0**-53 * total
             if drawn < start_shares[n] or high == low:
                 break
-            while low < high - 1:  # the first running share above
+            while low < high - 1:  # find the first running share above it
                 middle = (low + high - 1) // 2
                 if running[middle] > drawn:
                     high = middle + 1

@@ -22,15 +22,15 @@ def viterbi(
     penalties: Float64s,
     start_penalties: Float64s,
 ) -> tuple[Float64s, Int32s, int]:
-    """Eq. 10 on an acyclic graph: O(N + A); ties go to the start, then to the lowest arc.
+    """Compute eq. 10 on an acyclic graph: O(N + A); ties go to the start, then to the lowest arc.
 
     Args:
         order: nodes in topological order.
         offsets, arcs, ends: arcs by destination, and their sources.
 
     Returns:
-        The least penalty of a way to each node ``[N]``, the arc on which it enters ``[N]``
-        (-1: it starts here, or cannot be reached), and the first bad arc, or -1.
+        The least penalty of a way to each node ``[N]``, the arc by which it enters ``[N]``
+        (-1: it starts here, or the node is not reached), and the first bad arc, or -1.
     """
     best = np.full(len(offsets) - 1, np.inf)
     entry = np.full(len(offsets) - 1, -1, dtype=np.int32)
@@ -64,10 +64,10 @@ def shortest_from(
     penalties: Float64s,
     start_penalties: Float64s,
 ) -> tuple[Float64s, Int32s, int, Int32s]:
-    """Least penalties on a graph with cycles, through allowed nodes, component by component.
+    """Compute least penalties on a graph with cycles, through allowed nodes, by component.
 
-    Inside a component by Dijkstra's algorithm, O(a log n) for its n nodes and a arcs; one with a
-    negative penalty by that of Bellman and Ford with a queue, O(n a) at worst, usually near O(a).
+    Within a component of n nodes and a arcs by Dijkstra's algorithm, O(a log n); if it has a
+    negative penalty, by Bellman and Ford's with a queue, O(n a) at worst, usually near O(a).
 
     Args:
         allowed: nodes that lie on a path from start to final.
@@ -75,8 +75,8 @@ def shortest_from(
         offsets, arcs: arcs by source.
 
     Returns:
-        As :func:`viterbi`, and the arcs of a cycle of negative penalty, if there is one. Ties go
-        as there, but for ways round a cycle of penalty zero: :func:`_lowest_entries`.
+        As :func:`viterbi`, and the arcs of a cycle of negative penalty, if there is one. Ties are
+        decided as there, except for ways round a cycle of penalty zero: :func:`_lowest_entries`.
     """
     num_nodes = len(offsets) - 1
     cycle = np.empty(0, dtype=np.int32)
@@ -181,7 +181,7 @@ def _by_heap(
 
 @njit(cache=True, nogil=True)
 def _rise(heap: Int32s, place: Int32s, best: Float64s, i: int, node: int) -> None:
-    """Put a node at place i of a heap ordered by ``best``, or as far above as it belongs."""
+    """Put a node at place i of a heap ordered by ``best``, and move it up to where it belongs."""
     while i > 0:
         parent = (i - 1) // 2
         if best[heap[parent]] <= best[node]:
@@ -195,7 +195,7 @@ def _rise(heap: Int32s, place: Int32s, best: Float64s, i: int, node: int) -> Non
 
 @njit(cache=True, nogil=True)
 def _sink(heap: Int32s, place: Int32s, best: Float64s, size: int, node: int) -> None:
-    """Put a node at the top of a heap of ``size`` items, or as far below as it belongs."""
+    """Put a node at the top of a heap of ``size`` items, and move it down to where it belongs."""
     i = 0
     while 2 * i + 1 < size:
         child = 2 * i + 1
@@ -228,8 +228,8 @@ def _by_queue(
 ) -> Int32s:
     """Finish ``best`` and ``entry`` in a component with negative penalties (Bellman and Ford).
 
-    An improvement below rounding (1e-12 of the value) is none, so that a cycle of penalty zero is
-    not walked for ever.
+    An improvement below rounding (1e-12 of the value) does not count, so that a cycle of penalty
+    zero is not walked for ever.
 
     Args:
         members: its nodes, some of which have a penalty in ``best`` from outside.
@@ -298,10 +298,10 @@ def _lowest_entries(
     best: Float64s,
     entry: Int32s,
 ) -> Int32s:
-    """Return entry arcs where ties go to the start, then to the lowest arc: O(N + A).
+    """Return entry arcs in which ties go to the start, then to the lowest arc: O(N + A).
 
-    A node whose lowest arcs only lead round a cycle of penalty zero keeps the entry it has, from
-    the shortest ways; those lead to a start or to a node that does.
+    A node whose lowest arcs only lead round a cycle of penalty zero keeps the entry it has from
+    the search; such entries lead back to a start or to a node with a new entry.
     """
     num_nodes = len(best)
     lowest = np.full(num_nodes, -2, dtype=np.int32)
@@ -396,7 +396,7 @@ def best_paths(
 def chains(
     offsets: Int32s, exists: NDArray[np.bool_]
 ) -> tuple[Int32s, Int32s, Int32s, Int32s, Int32s]:
-    """Lay out chains of arcs that come one after the other: O(arcs).
+    """Lay out chains whose arcs are concatenated: O(arcs).
 
     Args:
         offsets: of the arcs of each chain, ``[B + 1]``.

@@ -1,7 +1,7 @@
-"""Shared labels: the arcs of two graphs that can match at all, because the other has their label.
+"""Shared labels: find the arcs of two graphs that can match, because the other has their label.
 
-A lattice of twenty letters composed with a graph of five hundred, or segments with a hundred
-classes and a grammar of fifteen: most arcs of one side match nothing, and need not be sorted.
+When a lattice of twenty letters is composed with a graph of five hundred, or segments of a hundred
+classes with a grammar of fifteen, most arcs of one side match nothing, and need not be sorted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOTHING = np.int32(np.iinfo(np.int32).max)  # a label that matches nothing
 
 @njit(cache=True, nogil=True)
 def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:
-    """Return ``relabel[labels + 1]``; what is beyond or below -1 becomes what matches nothing."""
+    """Return ``relabel[labels + 1]``; labels without a new label get one that matches nothing."""
     new = np.empty(len(labels), dtype=np.int32)
     for k in range(len(labels)):
         at = np.int64(labels[k]) + 1
@@ -34,7 +34,7 @@ def relabelled(labels: Int32s, relabel: Int32s) -> Int32s:
 
 @njit(cache=True, nogil=True)
 def _seen(labels: Int32s, top: Any) -> Mask:
-    """Return which labels there are: entry label + 1, labels above ``top`` in the last one."""
+    """Return which labels occur, at index label + 1; labels above ``top`` share the last entry."""
     seen, beyond = np.zeros(top + 3, dtype=np.bool_), np.int64(top + 1)
     for k in range(len(labels)):
         seen[np.uint64(min(np.int64(labels[k]), beyond) + 1)] = True
@@ -57,15 +57,15 @@ def _kept(labels: Int32s, rank: Int32s) -> tuple[Int32s, Int32s]:
 
 @njit(cache=True, nogil=True)
 def shared_labels(written: Int32s, read: Int32s) -> tuple[Int32s, Int32s, Int32s, Int32s, bool]:
-    """Find the arcs whose label is on the other side, too: O(A), if labels are not far apart.
+    """Find the arcs whose label also occurs on the other side: O(A), if labels are not far apart.
 
     Args:
-        written, read: the labels of two graphs; epsilon (-1) is shared always.
+        written, read: the labels of two graphs; epsilon (-1) is always shared.
 
     Returns:
-        for each side the arcs that are kept, then for each side by arc: how many smaller labels
-        are shared, -1 for epsilon, -2 for a label that is not shared; and whether a quarter
-        of all arcs is left out, at least. If not, or if labels are too far apart, all is empty.
+        for each side the arcs that are kept; then, for each side by arc, how many smaller labels
+        are shared (-1 for epsilon, -2 for a label that is not shared); and whether at least a
+        quarter of all arcs is left out. If not, or if labels are too far apart, all are empty.
     """
     nothing = np.empty(0, dtype=np.int32)
     arcs = len(written) + len(read)

@@ -1,8 +1,8 @@
 """The minimal acyclic automaton of a set of strings, built string by string.
 
-Daciuk, Mihov, Watson and Watson (2000), for strings in sorted order, with penalties and outputs:
-of the trie only the way to the latest string is kept; a node that no later string can pass is
-done, and becomes the node that is already there if one has the same future.
+Daciuk, Mihov, Watson and Watson (2000), for sorted strings, with penalties and outputs: only the
+way to the latest string is kept of the trie; a node that no later string can pass is done, and is
+replaced by an existing node with the same future, if there is one.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Int64s = NDArray[np.int64]
 __all__ = ["Automaton", "minimal_automaton"]
 
 _NONE = -1
-# Columns of an arc: what it reads (-1: nothing), what it writes (-1: nothing), where it leads.
+# Columns of an arc: input label (-1: none), output (-1: none), destination.
 _READS, _WRITES, _LEADS = 0, 1, 2
 
 
 class Automaton(NamedTuple):
-    """N nodes, A arcs; node 0 is where every string ends, the last node where all begin."""
+    """N nodes, A arcs; every string begins at the last node and ends at node 0."""
 
     offsets: Int32s  # [N + 1]: the arcs of each node
     arcs: Int32s  # [A, 3]: what an arc reads, what it writes, where it leads
@@ -35,7 +35,7 @@ class Automaton(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _mixed(mixed: np.uint64, value: int) -> np.uint64:
-    """Return a hash with one more number in it."""
+    """Return a hash with one more number mixed in."""
     mixed = (mixed ^ np.uint64(np.int64(value))) * np.uint64(0x9E3779B97F4A7C15)
     return mixed ^ (mixed >> np.uint64(29))
 
@@ -74,7 +74,7 @@ def minimal_automaton(
         longest: length of the longest string.
     """
     writing = len(words) > 0
-    # Each letter makes an arc at most, and each end within another string one.
+    # Each letter makes at most one arc, and so does each end within another string.
     room = len(letters) + (len(penalties) if writing else 0)
     node_offsets = np.zeros(len(letters) + 3, dtype=np.int32)
     arcs = np.empty((room, 3), dtype=np.int32)
@@ -96,7 +96,7 @@ def minimal_automaton(
     depth, top = 0, 0
     least = np.int64(0)
     for w in range(len(penalties) + 1):
-        # How far the next string goes the same way; after the last, all nodes are done.
+        # How much of its beginning the next string shares; after the last, all nodes are done.
         common, length, begin = _NONE, 0, offsets[min(w, len(penalties) - 1)]
         if w < len(penalties):
             length = offsets[w + 1] - begin
@@ -113,7 +113,7 @@ def minimal_automaton(
             final = end_penalty[depth]
             word = np.int32(_NONE)
             if writing and depth > 0:
-                # If one output alone is left, it has been told by the time one is here.
+                # If only one output is left, it has been written before this node.
                 word = end_word[depth] if final >= 0 else stack[low, _WRITES]
                 for a in range(low, top):
                     if stack[a, _WRITES] != word:
@@ -121,7 +121,7 @@ def minimal_automaton(
                 for a in range(low, top):
                     if word >= 0:
                         stack[a, _WRITES] = _NONE
-            # Else an end is an arc that reads nothing, in front, after those of equal strings.
+            # Otherwise an end is an arc that reads nothing, in front, after those of equal strings.
             if writing and final >= 0 and word < 0:
                 here = low
                 while here < top and stack[here, _READS] == _NONE:
@@ -197,7 +197,7 @@ def minimal_automaton(
             end_penalty[depth] = _NONE
         if w < len(penalties):
             penalty = penalties[w]
-            if common == length and not writing:  # the string before once more
+            if common == length and not writing:  # the previous string again
                 penalty = min(penalty, end_penalty[depth])
             elif common == length:
                 stack[top, _READS], stack[top, _LEADS] = _NONE, 0

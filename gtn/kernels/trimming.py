@@ -1,4 +1,4 @@
-"""Trimming: keeping what reaches a pair of finals of what an exploration has found."""
+"""Trimming: keep the part of an exploration's result that reaches a pair of finals."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SWEEPS = 4
 def _useful(src: Int32s, dst: Int32s, alive: Mask) -> None:
     """Mark what reaches a marked node: O(N + A).
 
-    Most arcs lead to nodes with larger numbers, and arcs are sorted by source, so that one sweep
-    from the last arc to the first says nearly all. Where a node is marked that arcs with larger
-    sources lead back to, the sweep goes back to the last of them; if that takes too long, arcs
-    are sorted by destination and followed from the marked nodes.
+    Most arcs lead to nodes with larger numbers, and arcs are sorted by source, so one sweep from
+    the last arc to the first finds nearly all. When it marks a node that arcs with larger sources
+    lead back to, the sweep returns to the last of them; if that takes too long, arcs are sorted by
+    destination and followed from the marked nodes.
     """
     num_nodes, num_arcs = len(alive), len(src)
     back = np.full(num_nodes, -1, dtype=np.int32)
@@ -118,10 +118,10 @@ def trim(
         acceptor: whether input and output labels of the result are known to agree.
 
     Returns:
-        source, destination, arc of a and arc of b, each ``[A']`` (what is given, if nothing is
+        source, destination, arc of a and arc of b, each ``[A']`` (the given arrays, if nothing is
         dropped); their input and output labels; ``starts [3, S']`` and ``finals [3, F']`` (node,
-        that of a, that of b), ``node_offsets [B + 1]`` and ``arc_offsets [B + 1]``, and which node
-        of a and of b each node is, each ``[N']``.
+        that of a, that of b), ``node_offsets [B + 1]`` and ``arc_offsets [B + 1]``, and the node
+        of a and of b that each node is, each ``[N']``.
     """
     in_a, in_b = nodes
     src, dst, arcs_a, arcs_b = arcs

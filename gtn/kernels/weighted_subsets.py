@@ -1,4 +1,4 @@
-"""Weighted subset construction: sets of nodes, each with what it owes in penalty and output.
+"""Weighted subset construction: sets of nodes, each with a residual penalty and output.
 
 A symbol here is a number >= 0 that stands for what an arc reads, or -1 for an arc that reads
 nothing. Arcs come grouped by source node and within a node by symbol, -1 first.
@@ -58,7 +58,7 @@ class Beam(NamedTuple):
 
 
 class Landing(NamedTuple):
-    """What a group of arcs reaches, by node, where ``mark`` is the group's stamp."""
+    """What a group of arcs reaches, by node; valid where ``mark`` is the group's stamp."""
 
     mark: Int64s
     nodes: Int32s  # the nodes reached, as a list
@@ -102,7 +102,7 @@ def _with_room(table: Any, size: int) -> Any:
 
 @njit(cache=True, nogil=True)
 def _hash(number: Any) -> Any:
-    """Return a scrambled number; a set's hash is the sum over its members, in any order."""
+    """Return the hash of a number; a set's hash is the sum over its members, in any order."""
     x = (np.int64(number) + 1) * np.int64(-7046029254386353131)
     x = (x ^ (x >> 29)) * np.int64(-4658895280553007687)
     return x ^ (x >> 32)
@@ -192,7 +192,7 @@ def _land(
     tropical: bool,
     beam: Beam | None,
 ) -> tuple[int, bool]:
-    """Reach a node one way more; return how many nodes are reached, and if outputs differ."""
+    """Reach a node by another way; return how many nodes are reached, and if outputs differ."""
     if landing.mark[node] != stamp:
         landing.mark[node] = stamp
         landing.nodes[size] = node
@@ -218,7 +218,7 @@ def _close(
     beam: Beam | None,
     allowed: float,
 ) -> tuple[int, Int64s, int, Strings, int]:
-    """Follow arcs that read nothing, in the order of ranks, so that all ways to a node are met.
+    """Follow arcs that read nothing, in the order of ranks, so that all ways to a node are found.
 
     In the tropical semiring, with a beam, only those whose best way costs what is allowed.
 
@@ -226,7 +226,7 @@ def _close(
         how many nodes are reached; the arcs followed, ``[1, …]``, and how many; and a node that
         is reached with two different outputs, or -1.
     """
-    seen = size  # first which nodes: marked with -stamp until a way to them is added
+    seen = size  # first find the nodes: marked with -stamp until a way to them is added
     done, count, other = 0, 0, -1
     while done < seen:
         node = landing.nodes[done]
@@ -385,7 +385,7 @@ def _find(
 
 @njit(cache=True, nogil=True)
 def _enter(slots: Int32s, states: Int64s, state: int) -> Int32s:
-    """Put the state into the hash table; in a longer one all of them, where it gets full."""
+    """Put the state into the hash table; if that gets full, put all of them into a longer one."""
     first, size = state, len(slots)
     while 2 * (state + 1) > size:
         size *= 4
@@ -706,7 +706,7 @@ def weighted_subsets(
                 if base + size > elements.shape[1]:
                     elements = _with_room(elements, base + size)
                     residuals = _with_room(residuals, base + size)
-                if size == 1:  # what is done below, without its calls: most groups are of this kind
+                if size == 1:  # the same as below, without calls: most groups are like this
                     node = landing.nodes[0]
                     elements[NODE, base], elements[STRING, base] = node, 0
                     residuals[0, base], landing.place[node] = 0.0, base
