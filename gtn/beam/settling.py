@@ -1,4 +1,4 @@
-"""Settling: what all tokens of a search have behind them is handed out and forgotten."""
+"""Settling: hand out and forget the part of a search that all its tokens share."""
 
 from __future__ import annotations
 
