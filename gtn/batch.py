@@ -112,7 +112,7 @@ class GraphBatch(Graph):
         i = i.cpu() if isinstance(i, torch.Tensor) else i
         if isinstance(i, tuple) or (np.ndim(i) == 0 and np.asarray(i).dtype == np.bool_):
             raise IndexError(
-                f"{i!r} is no index of a batch: give a number, a slice, a list or mask"
+                f"{i!r} is not an index of a batch: give a number, a slice, a list or a mask"
             )
         if isinstance(i, slice) or (not isinstance(i, int) and np.ndim(i) == 1):
             # An empty list would be an array of floats.
@@ -369,7 +369,7 @@ def repeat(graph: Graph, times: int) -> GraphBatch:
     if graph.topology.is_batch:
         raise GraphError("only a single graph can be repeated")
     if times < 0:
-        raise GraphError(f"a batch has no {times} graphs")
+        raise GraphError(f"cannot make {times} copies of a graph; give a number >= 0")
     if times == 0:
         return GraphBatch.from_graphs([graph])[:0]
     topology = disjoint([graph.topology] * times)

@@ -279,8 +279,8 @@ class Column:
                 )
             if column.fill != first.fill and not _both_nan(column.fill, first.fill):
                 raise DataError(
-                    f"arc data of one key must agree: {first.fill!r} and {column.fill!r} stand for "
-                    "what is missing"
+                    f"arc data of one key must agree: the fills are {first.fill!r} and "
+                    f"{column.fill!r}"
                 )
             if id(column.base) not in shifts:
                 shifts[id(column.base)] = rows

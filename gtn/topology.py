@@ -112,7 +112,7 @@ class Topology:
         known: Mapping[str, Any] | None = None,
     ) -> None:
         if (node_offsets is None) != (arc_offsets is None):
-            raise GraphError("a batch has both, node_offsets and arc_offsets; one is missing")
+            raise GraphError("a batch has both node_offsets and arc_offsets; one is missing")
         part = self.__dict__
         part["num_nodes"] = int(num_nodes)
         part["src"] = integers(src, "src", check)
@@ -135,7 +135,7 @@ class Topology:
 
     def _check(self) -> None:
         if self.num_nodes < 0:
-            raise GraphError(f"num_nodes={self.num_nodes}; there is no negative number of nodes")
+            raise GraphError(f"num_nodes={self.num_nodes}; a number of nodes is >= 0")
         for name in ("dst", "ilabels", "olabels"):
             if len(getattr(self, name)) != self.num_arcs:
                 raise GraphError(
@@ -168,7 +168,7 @@ class Topology:
                 )
         check_offsets(self.node_offsets, self.num_nodes, self.arc_offsets, self.num_arcs)
         if not self.is_batch and self.batch_size != 1:
-            raise GraphError(f"offsets of {self.batch_size} graphs, which are no batch")
+            raise GraphError(f"offsets of {self.batch_size} graphs, but is_batch=False needs one")
         if self.is_batch:
             owner = self.arc_graph
             for nodes in (self.src, self.dst):

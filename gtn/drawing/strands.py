@@ -249,10 +249,10 @@ def _check_part(part: Graph, graph: Graph) -> None:
     if wrong.any():
         first = int(np.argmax(wrong))
         raise GraphError(
-            f"the graph to highlight is no part of this one: its arc {own[first]} "
+            f"the graph to highlight is not part of this one: its arc {own[first]} "
             f"({part.symbol_pair(own[first])}) cannot be arc {arcs[first]} "
-            f"({graph.symbol_pair(arcs[first])}); of a batch, give a path found in one, "
-            "viterbi_path(batch[i]); of several paths of one graph, as of n_best, "
+            f"({graph.symbol_pair(arcs[first])}); for a batch, give a path found in one graph, "
+            "viterbi_path(batch[i]); for one of several paths, as from n_best, "
             f"highlight=paths.sources[0].then(paths[i].sources[0]); {_OF_WHAT_WAS_MADE}; or say "
             "by highlight=path.sources[0] that these arcs are meant"
         )

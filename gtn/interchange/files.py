@@ -118,7 +118,7 @@ def load(path: str | os.PathLike[str]) -> Graph:
         return _put_together(arrays, about)
     except _DAMAGE as error:
         why = str(error) or type(error).__name__
-        raise GraphError(f"{path}: no whole file of a graph ({why})") from error
+        raise GraphError(f"{path}: not a complete graph file ({why})") from error
 
 
 def _unknown_suffix(path: Path) -> GraphError:

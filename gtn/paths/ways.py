@@ -77,7 +77,7 @@ def least_ways(
         if len(cycle):
             onward = _reversed(cycle) if backward else cycle
             raise NegativeCycleError(
-                f"a cycle has the negative penalty {arcs[cycle].sum():.6g}, so no way is the best: "
+                f"a cycle has the negative penalty {arcs[cycle].sum():.6g}, so no path is best: "
                 f"{topology.describe_cycle(onward)}"
             )
         least, entry = np.where(searched, found, least), np.where(searched, ways, entry)

@@ -184,7 +184,7 @@ def test_gradients_of_all_copies_add_up():
 
 
 def test_what_cannot_be_repeated():
-    with pytest.raises(GraphError, match="no -1 graphs"):
+    with pytest.raises(GraphError, match="-1 copies of a graph"):
         repeat(gtn.string([1]), -1)
     assert len(repeat(gtn.string([1]), 0)) == 0
     with pytest.raises(GraphError, match="single graph"):
@@ -281,7 +281,7 @@ def test_several_indexes_and_masks():
     with pytest.raises(TypeError):
         batch["a"]
     for wrong in (True, np.True_, torch.tensor(True), (), (0, 1)):
-        with pytest.raises(IndexError, match="no index of a batch"):
+        with pytest.raises(IndexError, match="not an index of a batch"):
             batch[wrong]
 
 

@@ -239,9 +239,9 @@ def test_what_stands_for_missing_rows_must_agree():
     other = gtn.from_arcs([(0, 1, 0)], final=1, data={"t": Column(np.ones(1), fill=-1.0)})
     assert (first | same).data["t"].tolist() == [1.0, 1.0]
     for join in (gtn.union, gtn.concat, lambda a, b: gtn.GraphBatch.from_graphs([a, b])):
-        with pytest.raises(DataError, match=r"nan and -1\.0 stand for what is missing"):
+        with pytest.raises(DataError, match=r"the fills are nan and -1\.0"):
             join(first, other)
-        with pytest.raises(DataError, match=r"-1\.0 and nan stand for what is missing"):
+        with pytest.raises(DataError, match=r"the fills are -1\.0 and nan"):
             join(other, first)
 
 

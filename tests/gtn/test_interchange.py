@@ -195,7 +195,7 @@ def test_damaged_files_are_named(path):
     damaged += [whole[:-n] + b"\xff" * 200 + whole[200 - n :] for n in (201, 1500)]
     for content in damaged:
         path.write_bytes(content)
-        with pytest.raises(gtn.GraphError, match=rf"{path.name}: no whole file of a graph \(.+\)"):
+        with pytest.raises(gtn.GraphError, match=rf"{path.name}: not a complete graph file \(.+\)"):
             gtn.load(path)
 
 
@@ -220,7 +220,7 @@ def test_another_name_or_type_of_an_array_never_passes_unseen(tmp_path):
     for old, new in ((b'"olabels"', b'"olabelz"'), (b'{"dtype":"I32"', b'{"dtype":"F32"')):
         for at in (i for i in range(len(whole)) if whole.startswith(old, i)):
             path.write_bytes(whole[:at] + new + whole[at + len(old) :])
-            with pytest.raises(gtn.GraphError, match=r"graph\.safetensors: no whole file"):
+            with pytest.raises(gtn.GraphError, match=r"graph\.safetensors: not a complete graph"):
                 gtn.load(path)
 
 
@@ -247,7 +247,7 @@ def test_other_compressions_are_not_read(tmp_path):
     whole = bytearray(path.read_bytes())
     whole[whole.index(b"PK\1\2") + 10] = zipfile.ZIP_BZIP2
     path.write_bytes(whole)
-    with pytest.raises(gtn.GraphError, match=r"graph\.npz: no whole file .*compressed"):
+    with pytest.raises(gtn.GraphError, match=r"graph\.npz: not a complete graph .*compressed"):
         gtn.load(path)
 
 
@@ -268,7 +268,7 @@ def test_what_a_file_says_is_checked(tmp_path):
             gtn.load(path)
         return str(raised.value)
 
-    assert "no whole" in rewritten(lambda arrays, about: arrays.pop("src"))
+    assert "not a complete" in rewritten(lambda arrays, about: arrays.pop("src"))
     assert "arc 0" in rewritten(lambda arrays, about: arrays["dst"].fill(77))
     assert "format" in rewritten(lambda arrays, about: about.update(format="other"))
     assert "nan" in rewritten(lambda arrays, about: arrays["penalties"].fill(math.nan))

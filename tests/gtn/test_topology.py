@@ -318,7 +318,7 @@ def test_whether_it_is_a_batch_can_be_said_beside_offsets():
     single, of_one = made(**offsets, is_batch=False), made(is_batch=True)
     assert [single.is_batch, of_one.is_batch] == [False, True]
     assert single.node_offsets.tolist() == of_one.node_offsets.tolist() == [0, 2]
-    with pytest.raises(GraphError, match="offsets of 2 graphs, which are no batch"):
+    with pytest.raises(GraphError, match="offsets of 2 graphs, but is_batch=False needs one"):
         made(node_offsets=[0, 2, 2], arc_offsets=[0, 1, 1], is_batch=False)
 
 
