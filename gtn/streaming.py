@@ -253,7 +253,7 @@ class PrunedStream:
         if not count:
             return self._frames, self._room
         ends = np.cumsum([len(piece) for piece in self._frames]).tolist()
-        # Copies, so that the rest does not keep the memory of what is forgotten.
+        # Copies, so that what is left does not keep what is forgotten.
         rest = [
             piece if end - len(piece) >= count else piece[count - end :].clone()
             for piece, end in zip(self._frames, ends, strict=True)
