@@ -1,17 +1,17 @@
 """Transducers that say what may be written: amounts, digit strings, words, regular expressions.
 
-Beside the names here:
+Elsewhere in the package:
 
 - ``grammars.regex.regex``: any regular expression; ``grammars.amounts.amounts``: amounts of money.
 - ``grammars.rewriting.rewrite``: rewrite rules with contexts, at learned penalties.
 - ``grammars.words.read_words``, ``grammars.lexicon.lexicon``: lists of words as one transducer;
-  ``grammars.frequent_words``: those of a language; ``grammars.spellings.read_spellings``: words
-  that are spelled in phones, word pieces or other symbols.
+  ``grammars.frequent_words``: the most frequent words of a language;
+  ``grammars.spellings.read_spellings``: words spelled in phones, word pieces or other symbols.
 - ``grammars.ngram_counts.counted_ngrams``, ``grammars.arpa.read_arpa``: n-grams of words or of
   letters, from text or from a file; ``grammars.ngram.NGrams.graph``: as a graph with failure arcs.
-- ``grammars.characters.character_models``: what runs and blanks of a network's outputs spell.
-- ``grammars.decoding.Decoder``: searches all of these together, by beam; its ``stream()`` while
-  the frames are still coming.
+- ``grammars.characters.character_models``: what the runs and blanks of a network's outputs spell.
+- ``grammars.decoding.Decoder``: searches all of these together, by beam; its ``stream()`` reads
+  while frames are still arriving.
 """
 
 from grammars.amounts import courtesy_digits

@@ -26,7 +26,7 @@ AMOUNT_SYMBOLS = DIGITS + "."
 """The output symbols of normalised amounts, such as ``1234.56``."""
 
 FILLS = {"*": 1.0, "-": 1.0, "=": 1.0, ".": 1.0, "#": 1.0, " ": 0.0}
-"""What writers put around an amount, and its penalty; a space is no ink, and free."""
+"""What writers put around an amount, with penalties; a space is not ink, and costs nothing."""
 
 FORMATS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -76,8 +76,8 @@ def amounts(
     """Return the transducer from written courtesy amounts to normalised ones.
 
     An amount is written as fill, a currency sign, fill, the amount itself, fill; all but the
-    amount may be missing. (Other countries: ``amounts(**FORMATS["de"])``.) The amount itself is,
-    with the output on the right,
+    amount may be missing. (Other countries: ``amounts(**FORMATS["de"])``.) The amount itself is
+    one of these (input, output, what it is):
 
     ====================  ==========  ==========================================
     ``1250``, ``1,250``   ``1250``    whole; separators at every third digit, or none
@@ -86,29 +86,30 @@ def amounts(
                                       may stand before the cents
     ``20 no/100``         ``20.00``   no cents: ``no``, ``xx`` or ``XX``
     ``.45``, ``45/xx``    ``0.45``    cents alone
-    ``1.250,-``           ``1250``    dashes in the place of cents, with ``dashed_cents``
+    ``1.250,-``           ``1250``    dashes in place of cents, with ``dashed_cents``
     ====================  ==========  ==========================================
 
     Whole amounts have no leading zeros (``0`` itself is one). Every (input, output) pair has
-    exactly one path. The point in the output of a fraction is an arc that reads nothing.
+    exactly one path. With a fraction, an arc that reads nothing writes the point.
 
     Args:
-        currency, thousands, decimal: one character each; ``""`` for none of it.
+        currency, thousands, decimal: one character each, or ``""`` for none.
         fills: the fill characters and the penalty of each; a point may be among them.
         currency_behind: the currency sign may also stand behind the amount, among fill.
-        dashed_cents: a decimal may be followed by dashes. They are fill, and so is a point; the
-            decimal is another character.
-        max_digits: of the whole amount.
-        grouping_penalty: of each separator, in nats, like all penalties.
-        fraction_penalty: of cents as a fraction; added to any other.
-        no_cents_penalty: of a word in the place of zero cents.
-        bare_cents_penalty: of cents alone.
+        dashed_cents: a decimal may be followed by dashes. The dash must be among the fill, the
+            decimal must not.
+        max_digits: most digits of the whole amount.
+        grouping_penalty: for each separator, in nats, like all penalties.
+        fraction_penalty: for cents as a fraction; added to any other.
+        no_cents_penalty: for a word in place of zero cents.
+        bare_cents_penalty: for cents alone.
 
-    The penalties are a start for learning: ``gtn.nn.Learned(amounts())`` makes them parameters.
+    The penalties are starting values: ``gtn.nn.Learned(amounts())`` makes them parameters.
 
     Raises:
-        GraphError: more than one character, two of the same, or fill that is part of an amount;
-            dashed cents whose dash is no fill, or whose decimal is none or is fill.
+        GraphError: ``max_digits`` below 1; more than one character, a character with two
+            meanings, or fill that is part of an amount; ``dashed_cents`` without a dash among the
+            fill, without a decimal, or with a decimal that is fill.
 
     >>> from gtn import SymbolTable, compose, string
     >>> from gtn.paths import path_text, viterbi_path
@@ -128,7 +129,7 @@ def amounts(
     inputs = "".join((DIGITS, currency, thousands, decimal, *fills, "/", *_NO_CENTS, *_HUNDRED))
     b = _Parts(inputs, fills)
     fronts = b.front(currency)
-    # Behind is fill. It is never entered without reading, so a whole amount is final by itself.
+    # The fill behind an amount. It is never entered without reading, so whole amounts are final.
     behind = b.add_node(final=True)
     b.fill(behind, behind)
     wholes = b.wholes(fronts, thousands, max_digits, grouping_penalty)
@@ -187,7 +188,7 @@ class _Parts(Builder):
             node = following
 
     def front(self, currency: str) -> list[int]:
-        """Add fill, the currency sign, fill; return where the amount itself may begin."""
+        """Add fill, the currency sign, fill; return the nodes where the amount may begin."""
         fronts = [self.add_node(start=True)]
         self.fill(fronts[0], fronts[0])
         if currency:
@@ -199,7 +200,7 @@ class _Parts(Builder):
     def wholes(
         self, fronts: list[int], thousands: str, max_digits: int, penalty: float
     ) -> list[int]:
-        """Add whole amounts; return where they end."""
+        """Add whole amounts; return the nodes where they end."""
         zero = self.add_node(final=True)
         # plain[n] is where n + 1 digits end; a separator leads to a group of three digits.
         plain = [self.add_node(final=True) for _ in range(max_digits)]
@@ -224,7 +225,7 @@ class _Parts(Builder):
         return [zero, *plain, *grouped.values()]
 
     def decimals(self, behind: int) -> tuple[int, int]:
-        """Add cents of two decimals; return where they begin, after the point, and end."""
+        """Add cents of two decimals; return the nodes after the point and at the end."""
         begin, tens, end = self.add_node(), self.add_node(), self.add_node(final=True)
         self.digit(begin, tens)
         self.digit(tens, end)
@@ -232,11 +233,10 @@ class _Parts(Builder):
         return begin, end
 
     def fractions(self, behind: int, no_cents_penalty: float) -> tuple[int, int, int]:
-        """Add cents as a fraction; return where they begin behind a whole amount and alone, and
-        where they end.
+        """Add cents as a fraction; return the nodes: begin after a whole, begin alone, end.
 
-        Fill may stand between the whole amount and the fraction; before cents alone it is in
-        front.
+        Fill may stand between the whole amount and the fraction; fill before cents alone belongs
+        to the front.
         """
         begin, spaced, alone = (self.add_node() for _ in range(3))
         self.fill(begin, spaced)
@@ -266,15 +266,15 @@ def courtesy_digits(
 ) -> Graph:
     """Return the grammar of amounts whose texts hold the digits only (the CAR profile).
 
-    The pictures also hold currency signs, points, dashes and underlines, which a recognizer of
-    digits has no class for: any piece may be read as fill, ``□:ε``, before, between and after
-    the digits. Input labels 0 to 9 are the digits, 10 is fill: the rubbish class. The digits are
+    The pictures also hold currency signs, points, dashes and underlines, for which a recognizer
+    of digits has no class: any piece may be read as fill, ``□:ε``, before, between and after the
+    digits. Input labels 0 to 9 are the digits; 10 is fill, the rubbish class. The digits are
     unrolled by position, so that learned penalties hold a prior over lengths and over the digit
     at each position, and each place of fill has its own penalty. One path per (input, output).
 
     Args:
-        min_length, max_length: how many digits. With ``max_length=None`` there is no prior: one
-            penalty for each digit, wherever it stands after the first ``min_length``.
+        min_length, max_length: how many digits. With ``max_length=None`` there is no prior: each
+            digit has one penalty, wherever it stands after the first ``min_length``.
         before, between, after: the penalties of a piece of fill, in nats.
 
     >>> courtesy_digits(max_length=1)
@@ -292,7 +292,7 @@ def courtesy_digits(
 def _check_characters(
     currency: str, thousands: str, decimal: str, fills: Mapping[str, float]
 ) -> None:
-    """Check that each character of the grammar has one meaning, but for a point that is fill."""
+    """Check that each character has one meaning; separators and decimals may be fill, too."""
     meaning = dict.fromkeys(DIGITS, "a digit")
     meaning |= {c: "in a fraction" for c in "".join(("/", *_NO_CENTS)) if c not in meaning}
     for name, character in (
@@ -314,7 +314,7 @@ def _check_characters(
 
 
 def _check_dashes(decimal: str, fills: Mapping[str, float]) -> None:
-    """Check that dashes may stand in the place of cents."""
+    """Check that dashes may stand in place of cents."""
     for is_so, wrong in (
         ("-" not in fills, "the dash is not among the fill"),
         (not decimal, "there is no decimal to stand before the dash"),

@@ -25,13 +25,13 @@ _NEVER = -99.0  # how the files write the logarithm of zero
 def read_arpa(path: str | os.PathLike[str]) -> NGrams:
     """Return the model of an ARPA file (gzipped, if its name ends in ``.gz``).
 
-    Logarithms to base 10 become penalties in nats; -99 and less is no probability at all. Where a
-    file that was pruned lacks what an n-gram begins or ends with, that is added with the
-    probability that backing off gives it, so that the model says the same; likewise a ``<unk>``
-    that is never expected.
+    Logarithms to base 10 become penalties in nats; -99 and below mean probability zero. If a
+    pruned file lacks the n-gram that another begins or ends with, it is added with the probability
+    that backing off gives it, which changes nothing in the model. ``<s>``, ``</s>`` and ``<unk>``
+    are added with probability zero if they are missing.
 
     Raises:
-        ValueError: what breaks the format, with file and line.
+        ValueError: a line that breaks the format, with file and line number.
         OSError: a file that cannot be read.
 
     >>> import pathlib, tempfile
@@ -60,7 +60,7 @@ def read_arpa(path: str | os.PathLike[str]) -> NGrams:
     words: list[str] = []
     number: dict[str, int] = {}
     orders: list[_Grams] = []
-    announced: list[tuple[int, int]] = []  # how many n-grams there are to be, and the line
+    announced: list[tuple[int, int]] = []  # how many n-grams should follow, and the line
     section = _BEFORE
     line = 0
     for line, text in _lines(path):
@@ -69,7 +69,7 @@ def read_arpa(path: str | os.PathLike[str]) -> NGrams:
         if text == "\\data\\" and section == _BEFORE:
             section = _DATA
         elif section == _BEFORE:
-            continue  # whatever stands in front
+            continue  # anything before the header
         elif text == "\\end\\":
             _check_count(path, line, orders, announced)
             section = _AFTER
@@ -113,7 +113,7 @@ _BEFORE, _DATA, _AFTER = -2, -1, 0
 
 
 def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file with their numbers, without space around them."""
+    """Yield the lines of a file with their numbers, stripped of white space."""
     line = 0
     with _open(path, "rb") as file:
         try:
@@ -141,7 +141,7 @@ def _check_count(
     orders: list[_Grams],
     announced: list[tuple[int, int]],
 ) -> None:
-    """Check that the section that ends here has as many n-grams as were announced."""
+    """Check that the section ending here has as many n-grams as announced."""
     if orders and len(orders[-1]) != announced[len(orders) - 1][0]:
         count, where = announced[len(orders) - 1]
         raise _error(
@@ -161,8 +161,7 @@ def _read_gram(
     number: dict[str, int],
     grams: _Grams,
 ) -> None:
-    """Add the n-gram of a line: its logarithm, its words and, below the order, that of backing
-    off."""
+    """Add the n-gram of a line: logarithm, words and, unless longest, back-off logarithm."""
     fields = text.split()
     if len(fields) - length not in ((1, 2) if length < order else (1,)):
         raise _error(
@@ -193,7 +192,7 @@ def _read_gram(
 
 
 def _complete(orders: list[_Grams]) -> None:
-    """Add what n-grams begin and end with, where it is missing, as backing off has it."""
+    """Add missing n-grams that others begin or end with, at the penalty of backing off."""
 
     def backed_off(ids: tuple[int, ...]) -> float:
         paid = 0.0
@@ -207,7 +206,7 @@ def _complete(orders: list[_Grams]) -> None:
     for n in range(len(orders) - 1, 0, -1):
         wanted = {part for ids in orders[n] for part in (ids[:-1], ids[1:])}
         missing.append(sorted(wanted - orders[n - 1].keys()))
-        # They begin and end with something, too; their penalties come from the shortest on.
+        # The next round needs them. Their penalties are computed below, shortest first.
         orders[n - 1].update((ids, [math.nan, 0.0]) for ids in missing[-1])
     for added in missing:
         for ids in added:
@@ -219,7 +218,7 @@ def _complete(orders: list[_Grams]) -> None:
 
 
 def _tables(orders: list[_Grams], words: int) -> list[Order]:
-    """Return the n-grams as arrays, sorted by what they begin with."""
+    """Return the n-grams as arrays, sorted by prefix, then by last word."""
     tables: list[Order] = []
     place: dict[tuple[int, ...], int] = {(): 0}
     for grams in orders:
@@ -238,10 +237,10 @@ def _tables(orders: list[_Grams], words: int) -> list[Order]:
 def write_arpa(model: NGrams, path: str | os.PathLike[str]) -> None:
     """Write a model as an ARPA file (gzipped, if its name ends in ``.gz``), whole or not at all.
 
-    Logarithms have nine digits.
+    Logarithms have nine significant digits.
 
     Raises:
-        ValueError: a word with white space in it, which the format cannot hold.
+        ValueError: a word that contains white space, which the format cannot hold.
         OSError: a file that cannot be written.
 
     >>> import pathlib, tempfile

@@ -1,9 +1,8 @@
 """Character models: from one class per position to characters (paper, section VII; Fig. 24).
 
-The outputs of a network that is swept over a line name a character several times, and nothing
-between two characters. The transducer here says which sequences of them are a string: one
-character is a run of outputs of its class, blanks stand between, and it writes each character
-once. Composed with a grammar of strings it reads a line.
+A network swept over a line names each character several times, and nothing between characters.
+The transducer here turns such sequences into strings: a run of outputs of one class is one
+character, written once; blanks stand between. Composed with a grammar of strings, it reads a line.
 """
 
 from __future__ import annotations
@@ -36,35 +35,36 @@ def character_models(
     touch: Penalty | None = None,
     blank_symbol: str = RUBBISH,
 ) -> Graph:
-    """Return the transducer from a class per output to characters (section VII).
+    """Return the transducer from a network's classes, one per output, to characters (section VII).
 
     Neighbouring outputs of one class are one character; blanks write nothing; between two equal
     characters there must be a blank, and between two different ones too, unless ``touch`` allows
-    them on contiguous outputs. Each input sequence has at most one path, so that the forward
-    penalty of a string is that of all the ways to place it. All penalties may be tensors with
-    gradients; to learn one for each arc, use :class:`gtn.nn.Learned`.
+    them on contiguous outputs. Each input sequence has at most one path, so the forward penalty
+    of a string counts each way to place it once. All penalties may be tensors with gradients; to
+    learn one for each arc, use :class:`gtn.nn.Learned`.
 
-    With ``touch=0`` and nothing else it is connectionist temporal classification: the graph is
+    With ``touch=0`` and nothing else this is connectionist temporal classification: the graph is
     that of :func:`gtn.nn.ctc_topology`, and the discriminative forward loss (eq. 17) of a string
     is ``torch.nn.functional.ctc_loss`` of the normalised outputs.
 
     Args:
         characters: the characters of the classes in order, without the blank, as one string; or
             their number (no symbol tables).
-        blank: the class of the blank, among the others; unless given the one after all of them
-            (that of :class:`gtn.nn.CTCLoss` is then 0: give both the same). Characters have the
-            labels 0, 1, 2 … without that one.
-        at_least: outputs that a character takes at least, which drops shorter detections.
+        blank: the class of the blank; by default the one after all characters
+            (:class:`gtn.nn.CTCLoss` defaults to 0: give both the same). Characters take the other
+            labels, in order.
+        at_least: fewest outputs of a character; shorter detections are dropped.
         begin: penalty of the first output of a character.
-        repeat: of each further output of the same character.
-        rest: of each blank.
-        touch: of beginning right after another character, beside ``begin``; a ``[C, C]`` tensor
-            gives each pair (before, after) its own. ``None`` forbids it, as the paper does.
-        blank_symbol: what the table of the inputs calls the blank.
+        repeat: penalty of each further output of the same character.
+        rest: penalty of each blank.
+        touch: penalty, on top of ``begin``, of beginning right after another character; a
+            ``[C, C]`` tensor gives each pair (before, after) its own. ``None`` forbids it, as the
+            paper does.
+        blank_symbol: the symbol of the blank in the input table.
 
     Raises:
-        GraphError: no character, or the blank among them; a blank that is no class, ``at_least``
-            below 1, penalties of a wrong shape.
+        GraphError: no character, or the blank among them; a blank that is not a class,
+            ``at_least`` below 1, penalties of the wrong shape.
         SymbolError: a character named twice.
 
     >>> import gtn
@@ -102,7 +102,7 @@ def character_models(
         raise GraphError(f"blank {blank} is none of {count + 1} classes, 0 to {count}")
     label = np.delete(np.arange(count + 1), blank)
     each = np.arange(count)
-    # Node 0 has read a blank, or nothing; 1 + c * at_least + i has read i + 1 outputs of c.
+    # At node 0 a blank, or nothing, was read; at 1 + c * at_least + i, i + 1 outputs of c.
     first, last = 1 + each * at_least, (1 + each) * at_least
     within = np.setdiff1d(np.arange(1, count * at_least + 1), last)
     silent = np.full(count, EPSILON)

@@ -1,7 +1,7 @@
 """Decoding: what a recognizer saw, as the likeliest words of a lexicon (paper, section IX).
 
-A recognition graph (or the outputs of a network, frame by frame), character models, a lexicon and
-a language model are searched together by beam, without their composition being built.
+A beam search goes through a recognition graph (or a network's outputs, frame by frame), character
+models, a lexicon and a language model together, without building their composition.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ BEAM = 12.0
 
 
 class Reading(NamedTuple):
-    """One answer.
+    """One possible text, with its penalties.
 
     Attributes:
-        text: what is read.
-        penalty: of its best path, in nats.
+        text: what was read.
+        penalty: penalty of its best path, in nats.
         forward: forward penalty of all its paths within the beam, in nats.
-        posterior: its share among all paths within the beam: exp(-E_dforw) of eq. 17.
+        posterior: its share of all paths within the beam: exp(-E_dforw) of eq. 17.
     """
 
     text: str
@@ -57,21 +57,21 @@ class Reading(NamedTuple):
 class Decoder:
     """Reads recognition graphs with a lexicon, character models and a language model.
 
-    Each graph reads what the one before it writes: what a recognizer gives, then the readers in
-    order. What is read is what the last one writes: letters or words.
+    Each graph reads what the one before it writes: first the recognition graph, then the readers
+    in order. The last reader writes the reading: letters or words.
 
     Attributes:
-        readers: such as character models, a lexicon, an n-gram grammar; at least one. Character
-            models and a lexicon are faster in one, see :meth:`of`.
+        readers: at least one graph: character models, a lexicon, an n-gram grammar. Character
+            models and a lexicon are faster composed into one, see :meth:`of`.
         failure: symbol of the failure arcs of the last reader, unless it is ``gtn.BACK_OFF``.
-        beam: tokens further than this behind the best at the same place are dropped, in nats.
-        max_active: how many tokens are followed at one place.
-        separator: between what is written, in the text of a reading.
+        beam: in nats; tokens further behind the best at the same place are dropped.
+        max_active: most tokens followed at one place.
+        separator: put between the written symbols in the text of a reading.
 
     Raises:
-        GraphError: no reader, or one that is no single graph with a path; a wrong beam; failure
-            arcs in another reader than the last.
-        SymbolError: a failure symbol that the last reader has not.
+        GraphError: no reader; a reader that is a batch or has no path; a wrong beam; failure arcs
+            in a reader other than the last.
+        SymbolError: a failure symbol that the last reader lacks.
 
     >>> import gtn
     >>> from grammars.lexicon import lexicon
@@ -118,22 +118,22 @@ class Decoder:
         max_active: int | None = None,
         separator: str = "",
     ) -> Decoder:
-        """Return a decoder with a lexicon and, around it, character models and a grammar.
+        """Return a decoder with a lexicon and, if given, character models and a grammar.
 
-        The models are composed with the lexicon once, here: a few times the lexicon's arcs, and
-        what is tried for a token are then its own arcs, not every class of the models. Arc data
-        of the graphs are left out; gradients reach learned penalties of any of them, which are
-        those of now: while they learn, make the decoder anew at each step.
+        The models are composed with the lexicon once, here. The result has a few times the
+        lexicon's arcs, but the search then tries only these for a token, not every class of the
+        models. Arc data of the graphs is dropped. Gradients reach learned penalties of any of the
+        graphs, but their values are taken now: while they learn, make a new decoder at each step.
 
         Args:
             lexicon: from letters to letters or words.
-            grammar: of what the lexicon writes, such as :meth:`grammars.ngram.NGrams.graph`.
+            grammar: reads what the lexicon writes, such as :meth:`grammars.ngram.NGrams.graph`.
             models: from the classes of a recognizer to letters, such as
                 :func:`grammars.characters.character_models`.
             failure, beam, max_active, separator: as the attributes.
 
         Raises:
-            GraphError: what is no graph; a lexicon of which the models write no word.
+            GraphError: a lexicon that is not a graph, or of which the models can write no word.
         """
         if not isinstance(lexicon, Graph):
             raise GraphError(
@@ -147,7 +147,7 @@ class Decoder:
                 f"{lexicon.isymbols!r}"
             )
         graphs = (first,) if grammar is None else (first, grammar)
-        # In the type that a search takes them in, so that none converts them again.
+        # In the dtype of a search, so that no search has to convert them again.
         readers = tuple(_plain(graph).double() for graph in graphs)
         return cls(readers, failure, beam, max_active, separator)
 
@@ -156,18 +156,18 @@ class Decoder:
         return replace(self, beam=beam, max_active=max_active)
 
     def search(self, recognized: Graph | torch.Tensor) -> Graph:
-        """Return the interpretation graph: all that lies within the beam.
+        """Return the interpretation graph: all paths within the beam.
 
-        Time and memory are those of the tokens followed, whatever the size of the readers;
-        differentiable in the penalties of what was recognized and of the readers.
+        Time and memory depend on the tokens followed, not on the size of the readers. The result
+        is differentiable in the penalties of ``recognized`` and of the readers.
 
         Args:
             recognized: a recognition graph, or batch; or penalties ``[T, C]`` of C classes in T
                 frames.
 
         Raises:
-            GraphError: as :func:`gtn.beam.pruned`; what is neither; a tensor whose classes are not
-                those that the first reader reads.
+            GraphError: as :func:`gtn.beam.pruned`; an input that is neither graph nor tensor; a
+                tensor with more or fewer classes than the first reader reads.
         """
         if isinstance(recognized, torch.Tensor):
             self._check_frames(recognized)
@@ -189,14 +189,13 @@ class Decoder:
     ) -> list[Reading]:
         """Return the likeliest readings, most probable first; none if the beam loses every path.
 
-        The readings with the best paths are the candidates; each has the forward penalty of all
-        its paths within the beam, and they are ordered by that.
+        The candidates are the readings with the best paths. They are ordered by the forward
+        penalty of all their paths within the beam.
 
         Args:
             recognized: as in :meth:`search`; a single graph.
             count: how many readings.
-            candidates: how many readings with the best paths are looked at, ``4 * count`` unless
-                given.
+            candidates: how many candidates; ``4 * count`` unless given.
 
         Raises:
             GraphError: a count below one; a batch; otherwise as :meth:`search`.
@@ -218,10 +217,10 @@ class Decoder:
         Args:
             recognized: each as in :meth:`read`; or penalties ``[B, T, C]``.
             count: how many readings of each.
-            lengths: of penalties ``[B, T, C]``, the frames of each, ``[B]``; all T unless given.
+            lengths: for penalties ``[B, T, C]``, the frames of each, ``[B]``; all T unless given.
 
         Raises:
-            GraphError: as :meth:`read`; lengths of what is no such tensor, or that do not fit it.
+            GraphError: as :meth:`read`; lengths without such a tensor, or that do not fit it.
         """
         if lengths is not None:
             if not isinstance(recognized, torch.Tensor) or recognized.ndim != 3:
@@ -271,7 +270,7 @@ class Decoder:
         symbols = self.readers[0].isymbols
         if symbols is None:
             return
-        # What failure arcs read is no class.
+        # The label of failure arcs is not a class.
         classes = count_classes(
             symbols, (BACK_OFF, self.failure) if len(self.readers) == 1 else (BACK_OFF,)
         )
@@ -287,13 +286,13 @@ class Decoder:
 class DecodingStream:
     """Reads the frames of a network as they come, piece by piece: :meth:`Decoder.stream`.
 
-    After any pieces its readings are those that the decoder finds in all their frames at once,
-    number for number; a piece costs what is tried for its own frames. Memory grows with what was
-    followed: begin a new stream where a text has ended, or :meth:`settle` now and then what was
-    read of one that does not end.
+    After each piece, its readings are exactly those that the decoder gives for all frames so far
+    at once; a piece costs only the search through its own frames. Memory grows with the tokens
+    followed: begin a new stream where a text ends or, if it does not end, :meth:`settle` now and
+    then.
 
     Args:
-        decoder: whose readers, beam and separator it reads with.
+        decoder: gives the readers, the beam and the separator.
 
     >>> from grammars.lexicon import lexicon
     >>> stream = Decoder.of(lexicon(["cat", "cut"])).stream()
@@ -324,11 +323,11 @@ class DecodingStream:
 
     @property
     def settled(self) -> int:
-        """How many of them were settled."""
+        """How many frames are settled."""
         return self._stream.settled
 
     def add(self, frames: torch.Tensor) -> None:
-        """Read on: penalties ``[T, C]`` of C classes in T further frames.
+        """Read T further frames: penalties ``[T, C]`` of C classes.
 
         Raises:
             GraphError: as :meth:`Decoder.search`.
@@ -338,18 +337,18 @@ class DecodingStream:
         self._stream.add(frames)
 
     def search(self, *, finished: bool = True) -> Graph:
-        """Return the interpretation graph of all frames so far: what lies within the beam.
+        """Return the interpretation graph of all frames not settled: all paths within the beam.
 
         Args:
-            finished: with False, also texts whose end is still to come, as far as they are
-                written: see :meth:`gtn.streaming.PrunedStream.graph`.
+            finished: with False, also the beginnings of texts whose end is still to come: see
+                :meth:`gtn.streaming.PrunedStream.graph`.
         """
         return self._stream.graph(finished=finished)
 
     def read(
         self, count: int = 5, *, candidates: int | None = None, finished: bool = True
     ) -> list[Reading]:
-        """Return the likeliest readings of all frames so far: O(all that was followed in them).
+        """Return the likeliest readings of all frames not settled: O(tokens followed in them).
 
         Args:
             count, candidates: as in :meth:`Decoder.read`.
@@ -364,22 +363,22 @@ class DecodingStream:
     def settle(
         self, count: int = 1, *, candidates: int | None = None, beam: float = math.inf
     ) -> list[Reading]:
-        """Return the likeliest readings of what later frames leave as it is, and forget it.
+        """Return the likeliest readings of the part that later frames cannot change; forget it.
 
-        That is, of all that lies before the last node that all paths share: see
+        This part ends at the last node that all paths share: see
         :meth:`gtn.streaming.PrunedStream.settle`. From then on :meth:`search` and :meth:`read`
-        begin there, and so does what they cost. What was settled and what is read later are
-        independent: of a reading of each, texts are put together, penalties and forward penalties
-        added up and posteriors multiplied. Frames ``settled`` to ``length`` are those of the graph.
+        begin there, with frames ``settled`` to ``length``, and cost only as much. The settled part
+        and what is read later are independent: to join a reading of each, concatenate the texts,
+        add penalties and forward penalties, and multiply posteriors.
 
         Args:
             count, candidates: as in :meth:`Decoder.read`.
-            beam: as in :meth:`gtn.streaming.PrunedStream.settle`: inf loses nothing; with less,
-                more is settled earlier, and the best path stays the best.
+            beam: as in :meth:`gtn.streaming.PrunedStream.settle`: inf loses nothing; a smaller
+                beam settles more, earlier, and keeps the best path.
 
         Returns:
-            No reading if nothing is settled, or nothing will ever be read. A reading without text
-            is of frames in which nothing is written.
+            No reading if nothing is settled, or if nothing can be read any more. A reading with an
+            empty text covers frames in which nothing is written.
 
         Raises:
             GraphError: a count below one, or a wrong beam; then nothing is settled, as where
@@ -404,7 +403,7 @@ class DecodingStream:
 
 
 def _checked_counts(count: int, candidates: int | None) -> int:
-    """Return how many candidates to look at for so many readings.
+    """Return how many candidates to look at for ``count`` readings.
 
     Raises:
         GraphError: a count below one.
@@ -416,7 +415,7 @@ def _checked_counts(count: int, candidates: int | None) -> int:
 
 
 def _plain(graph: Graph) -> Graph:
-    """Return a graph without data and sources: what a search needs of it."""
+    """Return a graph without data and sources, which a search does not need."""
     return Graph(
         graph.topology,
         graph.penalties,

@@ -1,4 +1,4 @@
-"""Fill: pieces of a picture that are no part of the text are read as nothing."""
+"""Fill: pieces of a picture that are not part of the text, read as nothing."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from gtn.topology import Topology
 __all__ = ["PLACES", "RUBBISH", "with_fill"]
 
 RUBBISH = "□"
-"""The symbol of the class of what is no character: the last class of a recognizer."""
+"""The symbol of the rubbish class, for ink that is no character: a recognizer's last class."""
 
 PLACES = ("before", "between", "after")
-"""Where fill may stand, seen from the symbols that are text."""
+"""Where fill may stand, relative to the symbols of the text."""
 
 
 def with_fill(
@@ -37,21 +37,21 @@ def with_fill(
     From an acceptor of texts it makes the transducer from recognizer classes to texts: a
     character reads and writes itself, ``fill:ε`` may be read before the first symbol of the
     text, between two, and after the last. If every (input string, output string) pair has one
-    path in ``text`` (a deterministic acceptor has), it has one path in the result: fill is read
-    right after the symbol that it follows. To know "between" from "after", a node where the text
-    may end and go on becomes two nodes: the arc of the last symbol goes to the one that ends.
-    Input that is fill alone, where the text may be empty, is "before".
+    path in ``text`` (as in a deterministic acceptor), it has one path in the result: fill is read
+    right after the symbol that it follows. To tell "between" from "after", a node where the text
+    may either end or go on becomes two nodes: the arc of the last symbol goes to the one that
+    ends. If the text may be empty, input of fill alone counts as "before".
 
     Args:
-        text: a single graph with a table of input symbols; a transducer, too.
-        fill: the symbols that may be read as nothing; none is read by an arc of ``text``.
-        symbols: the input table of the result, which holds those of ``text`` and the fill; the
-            table of ``text`` with the fill appended, if not given. The output table is that of
+        text: a single graph, acceptor or transducer, with a table of input symbols.
+        fill: the symbols that may be read as nothing; no arc of ``text`` may read them.
+        symbols: the input table of the result, with the symbols of ``text`` and the fill; by
+            default the table of ``text`` with the fill appended. The output table is that of
             ``text``.
-        penalty: of one piece of fill, in nats; or a mapping from place to penalty (0 where it
-            names none). It is that of the loops, so penalties that :class:`gtn.nn.Learned` learns
-            of the result may differ by node.
-        places: where fill may stand, of ``PLACES``.
+        penalty: of one piece of fill, in nats; or a mapping from place to penalty (0 for places
+            that it lacks). Each node has its own loop, so penalties that
+            :class:`gtn.nn.Learned` learns may differ by node.
+        places: where fill may stand: some of ``PLACES``.
 
     Raises:
         GraphError: a batch; no table; fill that ``text`` reads; an unknown place; a penalty that
@@ -131,9 +131,9 @@ def with_fill(
     return result.with_penalties(penalties).with_symbols(symbols, text.osymbols)
 
 
-# A node of the product is a node of the text and its stage: before, between or after; the odd
-# stages are those right after an arc that reads nothing, and have no loop: otherwise fill could
-# be read on either side of that arc.
+# A node of the product is a node of the text and its stage: before, between or after. The odd
+# stages come right after an arc that reads nothing, and have no loop; otherwise fill could be
+# read on either side of that arc.
 _BEFORE, _BETWEEN, _AFTER = 0, 2, 4
 _READING = [(stage, then) for stage in (0, 1, 2, 3) for then in (_BETWEEN, _AFTER)]
 _WRITING = [(stage, stage | 1) for stage in range(6)]

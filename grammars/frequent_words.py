@@ -17,7 +17,7 @@ def frequent_words(
 ) -> WordList:
     """Return the most frequent words of a language, most frequent first.
 
-    They are in lower case. Those with letters outside the alphabet are passed over.
+    Words are in lower case. Those with letters outside the alphabet are skipped.
 
     Args:
         count: how many words (English has about 320,000).
@@ -25,7 +25,7 @@ def frequent_words(
         alphabet: the letters that words may have; ``None``: any.
 
     Returns:
-        the words, their penalties minus log of the frequency in running text.
+        The words; penalties are minus log of the frequency in running text.
 
     Raises:
         ValueError: too few words are known; a count below one.

@@ -1,9 +1,9 @@
 """Lexicons: words as a minimal deterministic transducer (paper, sections VIII and IX).
 
-A lexicon constrains a reader to the words of a list, spelled in characters or in other symbols,
-one way or several. Words that begin alike share their first nodes and words that end alike their
-last ones; a word's penalty lies as near to its beginning as the other words allow, so that a beam
-sees it early.
+A lexicon constrains a reader to the words of a list, each with one spelling or several, in
+characters or other symbols. Words that begin alike share their first nodes and words that end alike
+their last ones; a word's penalty lies as near to its beginning as the other words allow, so that a
+beam sees it early.
 """
 
 from __future__ import annotations
@@ -51,35 +51,35 @@ def lexicon(
     O(letters), in a tenth of a second for a hundred thousand words. Penalties are pushed: at each
     node the best of the words still possible costs nothing more.
 
-    ``outputs="words"`` writes word k of the list as label k, on the arc where no other word is
-    left. Where another goes on after its end ("cap" before "cape"), the word is written by an arc
-    that reads nothing.
+    ``outputs="words"`` writes word k of the list as label k, on the first arc after which no other
+    word is possible. If another word goes on from its end ("cap", "cape"), an arc that reads
+    nothing writes it.
 
     With ``spellings`` the letters may be any symbols: phones, word pieces, strokes, classes. Word
-    i is then spelled ``spellings[i]``. A word of several spellings is in the list with each of
-    them, and a penalty for each; its label counts the words before it once. Words of one spelling
-    (homophones) are written after it, each by an arc that reads nothing: each word of a spelling
-    is one path. As an acceptor, the spelling is one path with the least of their penalties.
+    i is then spelled ``spellings[i]``. A word with several spellings is in the list once for each,
+    with a penalty for each; labels number the different words in order. Homophones (words with the
+    same spelling) are written at its end, each by an arc that reads nothing, so each has a path of
+    its own. In an acceptor the spelling is one path, with the least of their penalties.
 
     Args:
-        words: a word list, a spelling list (:func:`grammars.spellings.read_spellings`), or words;
-            none empty, and different, or of different spellings.
-        spellings: of each word, a sequence of symbols; those of the spelling list unless given,
-            else the characters of the word.
-        symbols: the table of the letters, one character each unless spelled (class k of a
-            recognizer is label k); unless given, made of the letters of the words in order.
-        penalties: of each word, >= 0, in nats, such as minus log of its frequency; those of the
-            list unless given, else zero.
+        words: a word list, a spelling list (:func:`grammars.spellings.read_spellings`), or a
+            sequence of words; none empty, none twice with the same spelling.
+        spellings: for each word, a sequence of symbols; by default those of the spelling list, or
+            the characters of the word.
+        symbols: the table of the letters: single characters, unless there are spellings (class k
+            of a recognizer is label k). By default the letters of the words, sorted.
+        penalties: of each word, >= 0, in nats, such as minus log of its frequency; by default
+            those of the list, or zero.
         outputs: ``"letters"`` (an acceptor) or ``"words"``.
-        resolution: penalties are rounded to multiples of it, in nats: words share their ends if
-            what is left of their penalties is the same.
+        resolution: in nats; penalties are rounded to multiples of it, so that words whose
+            remaining penalties are about equal can share their ends.
         dtype: of the penalties (torch's default dtype, unless given).
 
     Raises:
-        GraphError: no list; no word, an empty one, one twice with one spelling, a spelling that is
-            empty or no sequence of symbols, a letter that is not in the table, a bad penalty;
-            naming the word by its place in the list. (:func:`grammars.words.word_list` leaves such
-            words out.)
+        GraphError: ``words`` that are not a list, or empty; an empty word, or one twice with the
+            same spelling; a spelling that is empty or not a sequence of symbols; a letter that is
+            not in the table; a bad penalty. The message names the word by its place in the list.
+            (:func:`grammars.words.word_list` can leave such words out.)
 
     >>> lexicon(["cap", "cape", "tape"], penalties=[0.5, 1.0, 2.0])
     Graph: 8 nodes, 8 arcs, start 0 (0.5), final 5, 7
@@ -155,7 +155,7 @@ def lexicon(
 
 
 def _numbered(words: list[str]) -> tuple[Int32s, list[str]]:
-    """Return the number of each word among the different ones, and these; none is empty."""
+    """Return each word's number among the different words, and these; check that none is empty."""
     if not words:
         raise GraphError("a lexicon needs at least one word")
     for i, word in enumerate(words):
@@ -206,14 +206,14 @@ class _Letters(NamedTuple):
         return int(np.searchsorted(np.cumsum(self.lengths), place, side="right"))
 
     def keys(self) -> list[bytes]:
-        """Return what sorts each word by its letters."""
+        """Return keys that sort the words by their letters."""
         joined = self.which.astype(">u4").tobytes()
         ends = (4 * np.cumsum(self.lengths)).tolist()
         return [joined[begin:end] for begin, end in pairwise([0, *ends])]
 
 
 def _characters(words: list[str]) -> _Letters:
-    """Return the letters of words that are spelled as they are written."""
+    """Return the letters of words that are spelled in characters."""
     lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
     codes = np.frombuffer("".join(words).encode("utf-32-le"), dtype=np.uint32)
     number = np.zeros(int(codes.max()) + 1, dtype=np.int32)
@@ -256,7 +256,7 @@ def _symbols(words: list[str], spellings: list[Sequence[str]]) -> _Letters:
 
 
 def _table(words: list[str], letters: _Letters, symbols: SymbolTable | None) -> SymbolTable:
-    """Return the table of the letters, which has all of them."""
+    """Return the table of the letters, checked to have all of them."""
     for k, letter in enumerate(letters.different):
         if letter == EPSILON_TEXT or (symbols is not None and letter not in symbols):
             i = letters.word_of(int(np.argmax(letters.which == k)))
@@ -266,9 +266,9 @@ def _table(words: list[str], letters: _Letters, symbols: SymbolTable | None) -> 
 
 
 def _order(words: list[str], numbers: Int32s, keys: Sequence[str | bytes]) -> Int64s:
-    """Return the words by their keys, then by their numbers; none is there twice with one key."""
+    """Return the words' order by key, then number; check that none occurs twice with one key."""
     order = sorted(np.argsort(numbers, kind="stable").tolist(), key=keys.__getitem__)
-    if numbers.max() + 1 < len(words):  # some word is there several times
+    if numbers.max() + 1 < len(words):  # some word occurs several times
         twice = [
             (i, first)
             for first, i in pairwise(order)

@@ -1,10 +1,10 @@
-"""Back-off n-grams, and what they are as graphs with failure arcs.
+"""Back-off n-grams, and their graphs with failure arcs.
 
-An n-gram model says how likely each word is after the n - 1 before it. Where it has not seen
-them together, it backs off: it forgets the word furthest away and pays for that. As a graph, a
-node is a history, an arc a word seen after it, and a failure arc leads to the shorter history; a
-failure arc is followed only where the word was not seen, so that the next words' probabilities
-sum to one (an epsilon arc in its place would count seen words twice).
+An n-gram model says how likely each word is after the n - 1 before it. If it has not seen them
+together, it backs off: it forgets the word furthest away and pays for that. In the graph, a node
+is a history, an arc a word seen after it, and a failure arc leads to the shorter history. A failure
+arc is followed only if the word was not seen, so the probabilities of the next word sum to one (an
+epsilon arc in its place would count seen words twice).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gtn.topology import Topology
 __all__ = ["BACK_OFF", "BEGIN", "END", "UNKNOWN", "NGrams", "Order"]
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
-"""Words of every vocabulary: before the first, after the last, and any that is not known."""
+"""Words of every vocabulary: before the first word, after the last, and for any unknown word."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -33,14 +33,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Order:
-    """The n-grams of one length, sorted by what they begin with, then by their last word.
+    """The n-grams of one length, sorted by prefix, then by last word.
 
     Attributes:
-        prefix: ``[M]``, which n-gram one shorter each begins with (0 for single words).
+        prefix: ``[M]``, index of the n-gram without its last word (0 for single words).
         word: ``[M]``, the last word.
-        penalties: ``[M]``, in nats: minus log of the probability of the word after the others.
-        back_off: ``[M]``, in nats: what forgetting the first word costs after this history.
-        shorter: ``[M]``, the n-gram one shorter without the first word (of single words: -1).
+        penalties: ``[M]``, in nats: minus log of the probability of the last word after the others.
+        back_off: ``[M]``, in nats: the cost of forgetting the first word of this history.
+        shorter: ``[M]``, index of the n-gram without its first word (-1 for single words).
     """
 
     prefix: Ints
@@ -56,13 +56,13 @@ class Order:
 class NGrams:
     """A back-off model: words, and n-grams of each length up to its order.
 
-    Made from text by :func:`grammars.ngram_counts.counted_ngrams`, or from a file by
-    :func:`grammars.arpa.read_arpa`.
+    :func:`grammars.ngram_counts.counted_ngrams` makes one from text,
+    :func:`grammars.arpa.read_arpa` from a file.
 
     Args:
-        words: the vocabulary, ``<s>``, ``</s>`` and ``<unk>`` among it; word k of the model.
-        orders: the n-grams of length 1, 2, …; single word k is word k. What an n-gram begins and
-            ends with is there, too.
+        words: the vocabulary, including ``<s>``, ``</s>`` and ``<unk>``; ``words[k]`` is word k.
+        orders: the n-grams of length 1, 2, …; 1-gram k is word k. Without its first or its last
+            word, each n-gram must be one of those one shorter.
 
     Raises:
         GraphError: a vocabulary that lacks one of the three, or has a word twice.
@@ -93,7 +93,7 @@ class NGrams:
     def penalty(self, word: str, after: Sequence[str] = ()) -> float:
         """Return minus log of the probability of a word after others (the last order - 1 count).
 
-        Words that are not known count as ``<unk>``. O(order^2 log M).
+        Unknown words count as ``<unk>``. O(order^2 log M).
         """
         unknown = self.number[UNKNOWN]
         ids = [self.number.get(w, unknown) for w in (*after[-(self.order - 1) :], word)]
@@ -110,7 +110,7 @@ class NGrams:
         raise AssertionError("a single word is always there")
 
     def find(self, ids: Sequence[int]) -> int:
-        """Return which n-gram of its length some words (by number) are, or -1."""
+        """Return the index of an n-gram of these words (by number); -1 if it is not there."""
         at = 0
         for length, k in enumerate(ids):
             key, keys = at * len(self.words) + k, self._keys[length]
@@ -132,26 +132,27 @@ class NGrams:
     ) -> Graph:
         """Return the acceptor of sentences, with failure arcs: compositions back off along them.
 
-        A sentence begins after ``<s>``, and ends with the final penalty of ``</s>``. The penalty
-        of a sentence is minus log of its probability, exactly, as the failure arcs have it. Sums,
-        best paths and samples are of what is composed with it: of all sentences, that is
+        A sentence begins after ``<s>``, and ends with the final penalty of ``</s>``. Because of the
+        failure arcs, its penalty is exactly minus log of its probability. For sums, best paths and
+        samples, compose with the graph first: for those over all sentences, take
         ``any_string(letters) @ model.graph(letters)`` (:func:`grammars.strings.any_string`).
 
         Args:
-            symbols: words as the graph before this one writes them, such as
-                ``lexicon.osymbols``; the vocabulary unless given. Words of the model that are not
-                among them are left out. The symbol ``back_off`` is added, unless they have it, as
-                those of what was composed with another model do.
-            scale: all penalties are multiplied with it.
+            symbols: the output table of the graph before this one, such as ``lexicon.osymbols``;
+                the vocabulary unless given. Words of the model that are not in it are left out.
+                The symbol ``back_off`` is added unless it is there already, as it is after
+                composition with another model.
+            scale: factor of all penalties.
             unknown: words of the symbols that the model does not know: ``"forbid"`` has no arc
-                for them, ``"share"`` gives each an equal share of the probability of ``<unk>``
-                (so that the sum stays one); ``<s>``, ``</s>`` and back-off symbols are no words.
-            back_off: the symbol of failure arcs. Of another one than ``gtn.BACK_OFF`` compositions
-                and decoders have to be told: ``failure=``.
+                for them, ``"share"`` gives each an equal share of the probability of ``<unk>`` (so
+                that the sum stays one); ``<s>``, ``</s>`` and back-off symbols do not count.
+            back_off: the symbol of failure arcs. If it is not ``gtn.BACK_OFF``, compositions and
+                decoders need it as ``failure=``.
             dtype: of the penalties (torch's default dtype, unless given).
 
         Raises:
-            GraphError: an unknown choice; a word of the model that is the back-off symbol.
+            GraphError: an unknown choice; a word of the model that is the back-off symbol; with
+                ``"share"``, symbols that have both ``<unk>`` and words the model does not know.
 
         >>> import gtn
         >>> from grammars.ngram_counts import counted_ngrams
@@ -166,14 +167,14 @@ class NGrams:
         if unknown not in ("forbid", "share"):
             raise GraphError(f"unknown={unknown!r}; it is 'forbid' or 'share'")
         table, label, strangers = self._labels(symbols, back_off, unknown)
-        # Nodes are histories: the empty one, and n-grams below the order that go on.
+        # Nodes are histories: the empty one, and the n-grams below the order that are continued.
         node, count = self._nodes()
         src, dst, labels, paid = [], [], [], []
         finals = {0: float(self.orders[0].penalties[self.number[END]])}
         begin, end, unk = (self.number[w] for w in (BEGIN, END, UNKNOWN))
         for n, grams in enumerate(self.orders):
             own = np.zeros(1, dtype=np.int64) if n == 0 else node[n - 1]
-            # What is longer than the histories, or leads nowhere, goes on as its longest end.
+            # An n-gram that is no history itself leads to its longest suffix that is one.
             reached = node[n] if n + 1 < self.order else self._ends(node, n)
             written = (grams.word != end) & (grams.word != begin) & (label[grams.word] >= 0)
             src.append(own[grams.prefix[written]])
@@ -222,8 +223,7 @@ class NGrams:
     def _labels(
         self, symbols: SymbolTable | None, back_off: str, unknown: str
     ) -> tuple[SymbolTable, Ints, Ints]:
-        """Return the table with the back-off symbol, the label of each word (or -1), and the
-        labels of words that are not known."""
+        """Return the table with the back-off symbol, each word's label or -1, unknown labels."""
         given = symbols
         if given is None:
             given = SymbolTable([w for w in self.words if w not in (BEGIN, END)])
@@ -237,11 +237,11 @@ class NGrams:
         )
         strangers = []
         if unknown == "share":
-            # Where sentences begin and end, and back-off symbols, are no words.
+            # The words here include <s> and </s>; back-off symbols are no words either.
             others = {*self.words, back_off, BACK_OFF}
             strangers = [given.label(w) for w in given if w not in others]
         if strangers and label[self.number[UNKNOWN]] >= 0:
-            # The word itself and those it stands for: which is meant is not known.
+            # Both <unk> itself and the words it stands for: which is meant would be unclear.
             raise GraphError(
                 f"the symbols have {UNKNOWN!r} and words that the model does not know; leave one "
                 "or the other out"
@@ -251,7 +251,8 @@ class NGrams:
     def _nodes(self) -> tuple[list[Ints], int]:
         """Return the node of each n-gram that is shorter than the order, and how many there are.
 
-        An n-gram after which nothing was seen and nothing is paid has that of its longest end.
+        An n-gram that nothing was seen after and that backs off for free shares the node of its
+        longest such suffix.
         """
         node: list[Ints] = []
         count = 1
@@ -269,13 +270,13 @@ class NGrams:
         return node, count
 
     def _ends(self, node: list[Ints], n: int) -> Ints:
-        """Return the node of the longest shorter end of each n-gram of length n + 1."""
+        """Return the node of each n-gram of length n + 1 without its first word."""
         if n == 0:
             return np.zeros(len(self.orders[0]), dtype=np.int64)
         return node[n - 1][self.orders[n].shorter]
 
     def _backing(self, node: list[Ints], n: int) -> tuple[tuple[Ints, Ints], Floats]:
-        """Return source, destination and penalty of failure arcs, from histories of n + 1 words."""
+        """Return sources and destinations, and penalties, of failure arcs from n + 1 words."""
         grams = self.orders[n]
         shorter = self._ends(node, n)
         own = node[n] != shorter

@@ -1,4 +1,4 @@
-"""N-grams counted in text and smoothed, so that what was not seen is not impossible."""
+"""N-grams counted in text, and smoothed so that unseen ones are not impossible."""
 
 from __future__ import annotations
 
@@ -39,34 +39,34 @@ def counted_ngrams(
     """Return the n-gram model of sentences: of words, or of characters (strings are sequences).
 
     The first two smoothings mix each length with the next shorter one, down to equal probabilities
-    for all words (as back-off they say the same); the third only backs off:
+    for all words (stored as the equivalent back-off model); the third only backs off:
 
-    - ``"witten-bell"``: after a history seen c times with t different words, the shorter history
-      has the share t / (c + t) (Witten and Bell 1991, method C).
-    - ``"kneser-ney"``: a discount is taken from every count, n1 / (n1 + 2 n2) for n1 n-grams of
-      the length seen once and n2 seen twice (a half where one of them is zero); shorter n-grams
-      count in how many contexts they were seen, not how often (Kneser and Ney 1995,
+    - ``"witten-bell"``: after a history seen c times with t different next words, the shorter
+      history gets the share t / (c + t) (Witten and Bell 1991, method C).
+    - ``"kneser-ney"``: every count is reduced by the discount n1 / (n1 + 2 n2), where n1 n-grams of
+      the length were seen once and n2 twice (by a half if either is zero). The count of a shorter
+      n-gram is the number of contexts it was seen in, not how often (Kneser and Ney 1995,
       interpolated).
-    - ``"katz"``: n-grams seen up to 5 times are discounted as Good and Turing estimate; what that
-      leaves is shared by the words not seen after the history, in proportion to their
-      probabilities after the shorter one (Katz 1987). Where the estimates are none (too few
-      n-grams seen so often), fewer counts are discounted, at last every count by a half; a
-      history of frequent words alone counts as seen once more, so that it leaves something, too.
+    - ``"katz"``: n-grams seen up to 5 times get Good-Turing discounts. The words not seen after the
+      history share what that frees, in proportion to their probabilities after the shorter one
+      (Katz 1987). Where too few n-grams were seen for valid estimates, fewer counts are discounted,
+      as a last resort every count by a half. A history followed by frequent words only counts as
+      seen once more, so that it leaves something, too.
 
     Vectorised: O(order T log T) for a text of T words.
 
     Args:
         sentences: sequences of words; for a model of characters, words.
         order: the longest n-grams, n >= 1.
-        vocabulary: words that the model knows; others count as ``<unk>``. Unless given, all that
-            are there.
-        counts: how often each sentence is there, as in a list of words with their frequencies;
-            once each, unless given.
+        vocabulary: words that the model knows; others count as ``<unk>``. By default all words of
+            the sentences.
+        counts: how often each sentence occurs, as in a list of words with their frequencies; once
+            by default.
 
     Raises:
         GraphError: no sentence; an order below 1; an unknown smoothing; a sentence with ``<s>``
-            or ``</s>`` in it; counts that are no whole numbers from 1 on, that add up to 2^53 or
-            more, or of which there is not one for each sentence.
+            or ``</s>`` in it; counts that are not whole numbers >= 1, that add up to 2^53 or more,
+            or that are not one per sentence.
 
     >>> model = counted_ngrams(["the cat sat".split(), "the cat ran".split()], order=2)
     >>> model
@@ -101,7 +101,7 @@ def counted_ngrams(
 
 
 def _repeats(counts: Iterable[int] | None, sentences: int) -> Ints:
-    """Return how often each sentence is there."""
+    """Return how often each sentence occurs."""
     if counts is None:
         return np.ones(sentences, dtype=np.int64)
     given = list(counts)
@@ -120,11 +120,11 @@ def _repeats(counts: Iterable[int] | None, sentences: int) -> Ints:
 
 
 def shorter_ngrams(prefix: Ints, word: Ints, before: Order, words: int) -> Ints:
-    """Return which n-gram one shorter each is without its first word, or -1 where there is none.
+    """Return the index of each n-gram without its first word; -1 if it is not there.
 
     Args:
         prefix, word: of the n-grams, ``[M]``.
-        before: the n-grams one shorter.
+        before: the n-grams one word shorter.
         words: how many words there are.
     """
     if (before.shorter < 0).all():  # single words
@@ -137,10 +137,12 @@ def shorter_ngrams(prefix: Ints, word: Ints, before: Order, words: int) -> Ints:
 
 
 def _counted(text: Ints, each: Ints, words: int, order: int) -> list[_Counts]:
-    """Return the n-grams of each length in a text, ``each`` word of which is there so often; every
-    word of the vocabulary is an n-gram of length 1."""
+    """Return the n-grams of each length in a text whose places count ``each`` so often.
+
+    Every word of the vocabulary is an n-gram of length 1, seen or not.
+    """
     tables = [_Counts(np.zeros(words, dtype=np.int64), np.arange(words), _sums(text, each, words))]
-    # Which n-gram ends at each place of the text; -1 where it would go over a beginning.
+    # Which n-gram ends at each place of the text; -1 if it would reach past a sentence's beginning.
     ending = text
     for _ in range(1, order):
         before = np.append(-1, ending[:-1])
@@ -157,8 +159,8 @@ def _sums(which: Ints, each: Ints, count: int) -> Ints:
 
 
 def _smoothed(tables: list[_Counts], words: int, smoothing: str) -> list[Order]:
-    """Return the n-grams with penalties and those of backing off."""
-    # Of all words, <s> alone is never next.
+    """Return the n-grams with their penalties and back-off penalties."""
+    # Every word but <s> can come next.
     nothing = np.zeros(1, dtype=np.int64)
     orders: list[Order] = []
     shorter: list[Ints] = []
@@ -204,8 +206,10 @@ def _smoothed(tables: list[_Counts], words: int, smoothing: str) -> list[Order]:
 
 
 def _contexts(tables: list[_Counts], shorter: list[Ints]) -> list[Ints]:
-    """Return in how many contexts each n-gram was seen: how often, if it is among the longest, or
-    begins with ``<s>``, before which nothing is."""
+    """Return in how many contexts each n-gram was seen.
+
+    The longest n-grams, and those that begin with ``<s>`` (nothing precedes it), keep their counts.
+    """
     counts = []
     first = np.arange(len(tables[0].word))
     for n, t in enumerate(tables):
@@ -229,20 +233,20 @@ def _backed_off(
 ) -> tuple[Floats, Floats]:
     """Return probabilities [M] of n-grams and shares [histories] of the shorter history (Katz).
 
-    prefix, seen, below [M]: of each n-gram its history, how often it was seen (0: single words
-    that were not) and the probability of its word after the shorter history; total, kinds
-    [histories]: how often a history was seen, and with how many different words.
+    prefix, seen, below [M]: each n-gram's history, how often it was seen (0 only for single
+    words) and the probability of its last word after the shorter history; total, kinds
+    [histories]: how often each history was seen, and with how many different next words.
     """
     histories = len(total)
     kept = _good_turing(seen[seen > 0].astype(np.int64))
     counts = kept[np.minimum(seen, len(kept) - 1).astype(np.int64)] * seen
     left = total - np.bincount(prefix, counts, minlength=histories)
-    # Of frequent words alone nothing is discounted.
+    # If only frequent words follow, nothing is discounted.
     total = np.where(left < 1e-9 * total, total + 1.0, total)
     own = counts / total[prefix]
     mass = np.bincount(prefix, own, minlength=histories)
     others = 1.0 - np.bincount(prefix, np.where(seen > 0, below, 0.0), minlength=histories)
-    # Where every word was seen there is none to leave anything to.
+    # If every word was seen, there is none to leave anything to.
     full = kinds == words - 1
     own /= np.where(full, mass, 1.0)[prefix]
     share = np.where(full, 1.0, (1.0 - mass) / np.where(full, 1.0, others))
@@ -250,10 +254,10 @@ def _backed_off(
 
 
 def _good_turing(counts: Ints) -> Floats:
-    """Return what is kept of n-grams seen 0, 1, … times (the last entry: and more often).
+    """Return the kept share of the counts of n-grams seen 0, 1, … times (last entry: and more).
 
-    Of those seen r times, up to k: (r* / r - q) / (1 - q) with r* = (r + 1) n[r + 1] / n[r] and
-    q = (k + 1) n[k + 1] / n[1], where n[r] were seen r times (Katz 1987, eq. 15).
+    For n-grams seen r <= k times it is (r* / r - q) / (1 - q), with r* = (r + 1) n[r + 1] / n[r]
+    and q = (k + 1) n[k + 1] / n[1], where n[r] n-grams were seen r times (Katz 1987, eq. 15).
     """
     n = np.bincount(np.minimum(counts, _MOST_DISCOUNTED + 2), minlength=_MOST_DISCOUNTED + 3)
     for k in range(_MOST_DISCOUNTED, 0, -1):

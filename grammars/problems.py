@@ -1,4 +1,4 @@
-"""What is wrong with the lines of a list: left out and listed, or raised, with their numbers."""
+"""Problems in the lines of a list: the lines are left out and listed, or the first one raises."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Entry = TypeVar("Entry")
 
 
 class Problem(NamedTuple):
-    """A line or entry that was left out: its number from 1, its text, and what is wrong."""
+    """A line or entry that was left out: its number, from 1, its text, and what is wrong."""
 
     line: int
     text: str
@@ -39,7 +39,7 @@ class ProblemError(ValueError):
 
 
 def numbered_lines(path: Path_, encoding: str) -> Iterator[tuple[int, str | Problem]]:
-    """Yield the lines of a file with their numbers; those not in the encoding as problems."""
+    """Yield the lines of a file with their numbers; a line not in the encoding is a problem."""
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             try:
@@ -53,10 +53,10 @@ def numbered_lines(path: Path_, encoding: str) -> Iterator[tuple[int, str | Prob
 def without_problems(
     entries: Iterable[Entry | Problem], problems: Handling, name: str, found: list[Problem]
 ) -> Iterator[Entry]:
-    """Yield the entries that are no problem; those that are one are raised, or added to found.
+    """Yield the entries without problems; raise at the first problem, or add each to ``found``.
 
     Raises:
-        ValueError: naming the line; no entry is left.
+        ValueError: a problem, named by its line; no entry is left.
     """
     if problems not in ("skip", "raise"):
         raise ValueError(f"problems={problems!r}; they are 'skip' or 'raise'")
@@ -75,7 +75,7 @@ def without_problems(
 
 
 def summarized(what: str, problems: Sequence[Problem], name: str, count: int) -> str:
-    """Return what there is, and the first problems, as text."""
+    """Return a summary as text: ``what`` there is, and the first problems."""
     lines = [f"{what}, {len(problems)} lines left out"]
     lines += [f"  {problem}" for problem in problems[:count]]
     if len(problems) > count:
@@ -84,7 +84,7 @@ def summarized(what: str, problems: Sequence[Problem], name: str, count: int) ->
 
 
 def strange_letter(letters: Iterable[str], alphabet: Container[str] | None) -> str:
-    """Return which letter is not in the alphabet, as text; nothing if all are."""
+    """Return a text that names the first letter outside the alphabet; empty if there is none."""
     if alphabet is None:
         return ""
     for place, letter in enumerate(letters):

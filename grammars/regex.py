@@ -75,24 +75,24 @@ def regex(
     Literals, classes, ranges, negated classes, the dot, ``\\d \\w \\s``, groups, alternation and
     repeats have the meaning that Python gives them (its own parser reads the pattern), with the
     flags ``(?i) (?s) (?a)``. Lazy repeats equal greedy ones here. Anchors at the ends of the
-    pattern change nothing, or read ``begin`` and ``end``. Every supported pattern accepts at least
-    one string.
+    pattern change nothing, unless they read ``begin`` and ``end``. Every supported pattern accepts
+    at least one string.
 
     Args:
         pattern: the expression, in the syntax of :mod:`re`.
         symbols: the table of both sides; one label per character of the alphabet if not given.
         alphabet: the characters that exist: what ``.``, ``\\w`` and ``[^…]`` range over. The
             characters of ``symbols`` unless given, else printable ASCII.
-        begin, end: the symbols that anchors read, ``^`` at the beginning and ``$`` at the end,
-            where these are symbols of what is read, two or one for both; no dot and no class
-            reads them.
+        begin, end: the symbols that the anchors ``^`` and ``$`` read, if the ends of a text are
+            symbols themselves; they may be the same. No dot and no class reads them.
 
     Raises:
         GraphError: a pattern that Python refuses (with the position); back-references,
             look-around, word boundaries, anchors inside, possessive repeats; a character or
-            class with nothing in the alphabet; counts that write out to more than
-            ``MAX_POSITIONS`` characters; more than ``MAX_NODES`` deterministic nodes, as the
-            pattern ``(a|b)*a(a|b){20}`` has.
+            class that matches nothing in the alphabet; counts that write out to more than
+            ``MAX_POSITIONS`` characters, or more than ``MAX_NEIGHBOURS`` pairs of neighbours; more
+            than ``MAX_NODES`` deterministic nodes, as the pattern ``(a|b)*a(a|b){20}`` has;
+            ``begin`` or ``end`` in the alphabet.
 
     >>> regex("ab*|c", alphabet="abc")
     Graph: 3 nodes, 3 arcs, start 0, final 1, 2
@@ -164,7 +164,7 @@ def accepts(acceptor: Graph, text: Iterable[str]) -> bool:
 
 
 class _Part(NamedTuple):
-    """A part of a pattern: may it be empty, and at which positions it begins and ends."""
+    """A part of a pattern: whether it may be empty, and at which positions it begins and ends."""
 
     nullable: bool
     first: tuple[int, ...]
@@ -178,8 +178,8 @@ class _Positions:
     """The position automaton of Glushkov in the making: every position reads one of its members.
 
     ``members[p]`` are the indexes of the characters that position p reads, ``follow[p]`` the
-    positions that may come next. It has no epsilons, and one node per position. ``ends`` are
-    the places whose anchors read something, and the index of what they read.
+    positions that may come next. It has no epsilons, and one node per position. ``ends`` maps the
+    places whose anchors read something to the index of what they read.
     """
 
     def __init__(self, pattern: str, characters: list[str], ends: Mapping[str, int]) -> None:
@@ -202,7 +202,7 @@ class _Positions:
         return part
 
     def _passes(self, place: str, items: Any) -> bool:
-        """Whether an anchor may stand beyond some items: beyond anchors that read nothing."""
+        """Return whether an anchor may stand beyond these items: anchors that read nothing."""
         return all(
             code is _constants.AT and (place not in self.ends or _ANCHORS[value][0] != place)
             for code, value in items
@@ -289,8 +289,8 @@ class _Positions:
     ) -> _Part:
         """Return ``x{least,most}`` as copies, ``x x (x (x)?)?``, with few followers each.
 
-        Where x may be empty, the copies are made of x without the empty string, and none of them
-        is needed: the same strings, and no chain of empty copies to jump over.
+        If x may be empty, the copies leave out the empty string and are all optional: the same
+        strings, without a chain of empty copies to skip.
         """
         before = len(self.members)
         copy = self.sequence(items, flags, at_start=at_start, at_end=at_end)
@@ -393,7 +393,7 @@ def _automaton(whole: _Part, positions: _Positions) -> tuple[Graph, list[list[in
 def _with_members(
     grouped: Graph, groups: list[list[int]], *, labels: np.ndarray[Any, Any], symbols: SymbolTable
 ) -> Graph:
-    """Return the automaton with one arc per character in the place of one per group."""
+    """Return the automaton with one arc per character instead of one per group."""
     sizes = np.array([len(group) for group in groups], dtype=np.int64)
     members = np.array([i for group in groups for i in group], dtype=np.int64)
     count = sizes[grouped.ilabels]

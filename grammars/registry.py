@@ -39,9 +39,9 @@ class Grammar:
     """A grammar and the classes that its recognizer needs.
 
     Attributes:
-        name: what :func:`named` makes it from again.
-        characters: the classes of the recognizer in order, class k = label k; after them comes
-            one more class, rubbish, which the grammar reads as fill.
+        name: the name from which :func:`named` makes it.
+        characters: the classes of the recognizer in order, class k = label k; one more class
+            follows, rubbish, which the grammar reads as fill.
         graph: the transducer from ``len(characters) + 1`` classes to texts.
     """
 
@@ -58,7 +58,7 @@ class Grammar:
         return self.writes_each([text])[0]
 
     def writes_each(self, texts: Sequence[str]) -> list[bool]:
-        """Return of each text whether :meth:`writes` it; many together are faster than each alone.
+        """Return :meth:`writes` for each text; one call for many texts is faster than one for each.
 
         >>> named("car").writes_each(["1250", "12.50", ""])
         [True, False, False]
@@ -74,12 +74,12 @@ class Grammar:
 
 
 def named(name: str) -> Grammar:
-    """Return the grammar of a name, of those of :data:`NAMES`.
+    """Return the grammar with a name, one of :data:`NAMES`.
 
-    Every one of them reads any piece of ink as fill, by the rubbish class, before, between and
-    after the characters; and has one path for every (input string, output string) pair. The
-    recognizer of a regular expression has one class for each character that it can read; it is
-    over printable ASCII and what other characters the pattern has.
+    Every grammar can read any piece of ink as fill, by the rubbish class, before, between and after
+    the characters; it has one path for every (input string, output string) pair. A regular
+    expression is over printable ASCII and any other characters of the pattern; its recognizer has
+    one class for each character that it can read.
 
     Raises:
         ValueError: an unknown name; the message lists the known ones.
@@ -97,7 +97,7 @@ def named(name: str) -> Grammar:
         return Grammar(name, DIGITS, courtesy_digits(max_length=None))
     kind, _, rest = name.partition(":")
     if name == "amounts" or (kind == "amounts" and rest in FORMATS):
-        # A recognizer sees ink only: there is no class for a space.
+        # A recognizer sees only ink, so there is no class for a space.
         fills = {c: p for c, p in FILLS.items() if not c.isspace()}
         return _filled(name, amounts(fills=fills, **FORMATS[rest or "us"]))
     if kind == "regex" and name != kind:
@@ -124,7 +124,7 @@ def _beyond_ascii(pattern: str) -> str:
 
 
 def _narrow(acceptor: Graph) -> Graph:
-    """Return an acceptor with the labels 0, 1, 2 … of the symbols that it reads, in their order."""
+    """Return an acceptor with only the symbols that it reads, labelled 0, 1, 2 … in order."""
     assert acceptor.isymbols is not None
     used, labels = np.unique(acceptor.ilabels, return_inverse=True)
     if len(used) == 0:

@@ -1,4 +1,4 @@
-"""Rewrite rules with contexts, as transducers: what is misread, spelled or pronounced otherwise."""
+"""Rewrite rules with contexts, as transducers: for misreadings, spellings, pronunciations."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from gtn.topology import Topology
 __all__ = ["BEGIN", "END", "rewrite"]
 
 BEGIN = "[BOS]"
-"""The symbol that a context reads at the beginning of the text, as pynini has it."""
+"""The symbol that a context reads at the beginning of the text, as in pynini."""
 
 END = "[EOS]"
-"""The symbol that a context reads at the end of the text, as pynini has it."""
+"""The symbol that a context reads at the end of the text, as in pynini."""
 
 Direction = Literal["left-to-right", "right-to-left", "simultaneous"]
 Text = str | Sequence[str]
-"""A text of letters, or its symbols one by one: those of several characters stand in a tuple."""
+"""A text of letters; or a sequence of its symbols, needed if some have several characters."""
 
 Ints = NDArray[Any]
 
@@ -52,53 +52,54 @@ def rewrite(
 ) -> Graph:
     """Return the transducer of a rewrite rule: a change, and the contexts in which it is made.
 
-    The rule reads every text over the alphabet. A part of it that ``change`` reads, with ``before``
-    in front of it and ``after`` behind it, becomes what ``change`` writes; the rest is copied. This
-    is the rule ``change / before __ after`` of phonology (Kaplan and Kay 1994; Mohri and Sproat
-    1996), and pynini's ``cdrewrite``. Rules that apply one after the other are ``one @ two``;
-    ``text @ rule`` is what becomes of a text.
+    The rule reads every text over the alphabet. A part of the text that ``change`` reads, with
+    ``before`` in front of it and ``after`` behind it, becomes what ``change`` writes; the rest is
+    copied. This is the rule ``change / before __ after`` of phonology (Kaplan and Kay 1994; Mohri
+    and Sproat 1996), and pynini's ``cdrewrite``. ``text @ rule`` applies the rule to a text; ``one
+    @ two`` applies two rules, one after the other.
 
-    To each way of applying the rule belongs one path. Its penalty is that of the paths of
-    ``change`` on it, and gradients flow to them; copies cost nothing. The ``sources`` of arcs are
-    arcs of ``change``. Where its penalties need no gradient and it has no arc data, arcs of equal
-    labels and penalty are merged, if that leaves each way a path of its own: then the rule is as
-    small as one can be that is deterministic in them.
+    Each way of applying the rule has one path. Its penalty is that of the paths of ``change`` on
+    it, and gradients flow to them; copies cost nothing. The ``sources`` of arcs are arcs of
+    ``change``. If its penalties need no gradient and it has no arc data, arcs of equal labels and
+    penalty are merged, as long as each way keeps a path of its own: the rule is then the smallest
+    that is deterministic in these labels and penalties.
 
-    Contexts may overlap each other and the parts; parts do not overlap. Of parts that overlap, the
-    one that begins first is changed; of several that begin at one place, each, on a path of its
-    own. A part without letters is changed once at a place: in front of another part or a letter,
-    but not right behind a part. A path of ``change`` that reads and writes nothing does not count.
+    Contexts may overlap each other and the parts; changed parts do not overlap. Of overlapping
+    parts, the one that begins first is changed; if several begin at the same place, each is, on a
+    path of its own. An empty part is changed once per place: in front of another part or a letter,
+    but not right behind a part. Paths of ``change`` that read and write nothing do not count.
 
     A change may be a dictionary of thousands of words. Time and memory are then mostly those of the
-    rule itself: nodes as letters of the words, at each of them an arc for each letter and, where a
-    part may begin, for each pair of letters that begins one. Penalties that are learned keep the
-    arcs of all words apart, so that each such node has as many arcs as there are words.
+    rule itself: about as many nodes as the words have letters, each with an arc for each letter
+    and, where a part may begin, for each pair of letters that begins one. Learned penalties keep
+    the arcs of all words apart, so that each such node has as many arcs as there are words.
 
     Args:
-        change: transducer; or texts and what becomes of them, letter beside letter. A text with
-            symbols of several characters is a tuple of its symbols: ``("[pl]",)``.
+        change: a transducer, or a mapping from texts to what they become, aligned letter by
+            letter. A text with symbols of several characters is a tuple of its symbols:
+            ``("[pl]",)``.
         before, after: contexts: acceptors without penalties, or regular expressions over the
-            alphabet, as of :func:`grammars.regex.regex`. In an expression ``^`` is the beginning
+            alphabet, as for :func:`grammars.regex.regex`. In an expression, ``^`` is the beginning
             of the text and ``$`` its end, as in ``before="^|[aeiou]"``; in a graph, the symbols
-            ``BEGIN`` and ``END`` are. A symbol of several characters is read by a dot and by
-            ``[^…]``; by its name only a graph has it. None is any context.
+            ``BEGIN`` and ``END`` are. A dot and ``[^…]`` also read symbols of several characters,
+            but only a graph can name one. ``None``: any context.
         alphabet: the symbols of texts, read or written: a table (its labels are kept), or the
-            symbols of labels 0, 1, 2 …; ``gtn.BACK_OFF``, which failure arcs read, is none of them.
-        direction: ``"left-to-right"``: the rule sees in front of a part what it has written,
-            behind it what is still to be read; ``"right-to-left"``: the other way round, and of
-            parts that overlap the last counts; ``"simultaneous"``: it sees what is read on both
-            sides, from left to right.
-        optional: whether a part may also be left as it is.
-        max_nodes: how many nodes a deterministic graph may have on the way.
+            symbols of labels 0, 1, 2 …; ``gtn.BACK_OFF``, which failure arcs read, does not count.
+        direction: ``"left-to-right"``: the rule sees what it has written in front of a part, and
+            what is still to be read behind it; ``"right-to-left"``: the other way round, and of
+            overlapping parts the last is changed; ``"simultaneous"``: it goes from left to right,
+            but sees what is read on both sides.
+        optional: whether a part may also stay unchanged.
+        max_nodes: most nodes of any deterministic graph on the way.
 
     Raises:
-        GraphError: a batch; a change without a path, or of what is no text; a context that is a
-            transducer, has a penalty or accepts nothing; a symbol that the alphabet lacks, or an
-            alphabet that is a graph; an expression with a symbol of several characters, ``[BOS]``
-            or ``[EOS]``; another direction; too many nodes.
+        GraphError: a batch; a change without a path, or with a key or value that is not a text; a
+            context that is a transducer, has a penalty or accepts nothing; a symbol that the
+            alphabet lacks, or an alphabet that is a graph; an expression with a symbol of several
+            characters, ``[BOS]`` or ``[EOS]``; another direction; too many nodes.
         DivergentGraphError: a cycle of the change that reads and writes nothing, and costs nothing.
 
-    German words end in no voiced plosive:
+    No German word ends in a voiced plosive:
 
     >>> import gtn
     >>> letters = "abcdefghijklmnopqrstuvwxyz"
@@ -106,7 +107,7 @@ def rewrite(
     >>> [gtn.path_text(gtn.string(word) @ devoicing) for word in ("hund", "hunde", "tag")]
     ['hunt', 'hunde', 'tak']
 
-    English plurals: a vowel behind sibilants, then no more boundary:
+    English plurals: insert a vowel after sibilants, then remove the boundary:
 
     >>> vowel = rewrite({"": "e"}, before="([sxz]|[cs]h)[+]", after="s$", alphabet=letters + "+")
     >>> plural = vowel @ rewrite({"+": ""}, alphabet=letters + "+")
@@ -121,7 +122,7 @@ def rewrite(
     >>> [gtn.path_text(gtn.string([*stem, "[pl]"]) @ spoken) for stem in ("trip", "auto")]
     ['trips', 'autons']
 
-    What was read as 0 between capitals may be an O, at a penalty that is learned:
+    A 0 between capitals may be a misread O, at a learned penalty:
 
     >>> import torch
     >>> penalty = torch.tensor([0.5], requires_grad=True)
@@ -174,9 +175,9 @@ def rewrite(
 
 @dataclass(frozen=True)
 class _Letters:
-    """An alphabet, whose letters are numbers from here on, in the order of their labels.
+    """An alphabet whose letters are numbered in the order of their labels.
 
-    Those of what contexts read at the beginning and the end of a text are the last of ``count``.
+    The last two of the ``count`` numbers are the beginning and the end of a text, for contexts.
     """
 
     table: SymbolTable
@@ -203,7 +204,7 @@ class _Letters:
     def numbers(
         self, labels: Ints, table: SymbolTable | None, what: str, beside: Mapping[str, int]
     ) -> Ints:
-        """Return the numbers of labels of a graph; ``beside``: of symbols that are no letters."""
+        """Return the numbers of a graph's labels; ``beside`` has those of symbols not letters."""
         used = np.unique(labels)
         found = np.full(len(used), EPSILON)
         for i in np.flatnonzero(used != EPSILON):
@@ -211,7 +212,7 @@ class _Letters:
                 raise GraphError(f"{what} has no symbol table; give it one with with_symbols")
             symbol = table.symbol(used[i])
             if symbol in self.table and symbol != BACK_OFF:
-                # Of their type: for a Python int each search would copy all of them.
+                # As their dtype: with a Python int each search would copy all of them.
                 label = self.labels.dtype.type(self.table.label(symbol))
                 found[i] = np.searchsorted(self.labels, label)
             elif symbol in beside:
@@ -221,7 +222,7 @@ class _Letters:
         return found[np.searchsorted(used, labels)]
 
     def turned(self, context: Graph | None) -> Graph | None:
-        """Return a context, numbered, as it is seen from behind."""
+        """Return a numbered context reversed, with the ends of the text swapped."""
         if context is None:
             return None
         number = np.append(np.arange(self.count), EPSILON)  # [-1] is epsilon
@@ -231,7 +232,7 @@ class _Letters:
 
 
 def _change(given: Graph | Mapping[Text, Text], letters: _Letters) -> Graph:
-    """Return the change, its letters numbered."""
+    """Return the change with its letters numbered."""
     if isinstance(given, Mapping):
         given = _spelled(given, letters.table)
     if not isinstance(given, Graph):
@@ -247,7 +248,7 @@ def _change(given: Graph | Mapping[Text, Text], letters: _Letters) -> Graph:
 
 
 def _spelled(pairs: Mapping[Text, Text], table: SymbolTable) -> Graph:
-    """Return the transducer of pairs of texts, letter beside letter."""
+    """Return the transducer of pairs of texts, aligned letter by letter."""
     reads: list[int] = []
     writes: list[int] = []
     lengths: list[int] = []
@@ -291,7 +292,7 @@ def _is_text(given: Any) -> bool:
 
 
 def _in_tuples(read: Text, written: Text, table: SymbolTable) -> str:
-    """Return what to do about texts that hold symbols of several characters, if they do."""
+    """Return advice for the error if a text holds a symbol of several characters, else nothing."""
     for text in (read, written):
         wide = _first_inside(text, table) if isinstance(text, str) else None
         if wide is not None:
@@ -307,7 +308,7 @@ def _first_inside(text: str, table: SymbolTable) -> str | None:
 def _expressed(pattern: str, table: SymbolTable) -> Graph:
     """Return the acceptor of an expression over a table.
 
-    To the expression, each symbol of several characters is one character that no text has.
+    In the expression, a character that no text has stands for each symbol of several characters.
     """
     wide = [symbol for symbol in table if len(symbol) != 1 and symbol != BACK_OFF]
     private = map(chr, range(0xF0000, 0x110000))
@@ -328,7 +329,7 @@ def _expressed(pattern: str, table: SymbolTable) -> Graph:
 
 
 def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph | None:
-    """Return the acceptor of a context, its letters and ends numbered."""
+    """Return the acceptor of a context with its letters and ends numbered."""
     if given is None:
         return None
     if isinstance(given, str):
@@ -362,9 +363,9 @@ def _context(name: str, given: Graph | str | None, letters: _Letters) -> Graph |
 
 
 def _parts(change: Graph) -> Graph:
-    """Return the change with one start that no arc enters, one final that none leaves.
+    """Return the change with one start that no arc enters and one final that no arc leaves.
 
-    Start and final penalties are then on the arcs, and these tell where a path begins and ends.
+    Start and final penalties move onto the arcs, which then show where a path begins and ends.
     """
     speaking = remove_epsilon(change)
     t = speaking.topology
@@ -408,13 +409,13 @@ def _parts(change: Graph) -> Graph:
 
 
 def _shared(parts: Graph, leaders: Ints, max_nodes: int) -> Graph | None:
-    """Return parts with the same paths that share what begins alike, and what ends alike.
+    """Return parts with the same paths, those that begin or end alike sharing arcs.
 
-    Its sources are arcs of the parts. None where two paths would become one by it.
+    The sources of the result are arcs of the parts. None if that would merge two paths.
 
     Args:
-        parts: of many words, say.
-        leaders: a number for each arc, that of all arcs of equal labels and penalty.
+        parts: those of many words, say.
+        leaders: a number for each arc, shared by all arcs of equal labels and penalty.
     """
     _, arc, kind = np.unique(leaders, return_index=True, return_inverse=True)
     found = merged(parts, arc[kind], max_nodes)

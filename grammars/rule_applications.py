@@ -1,7 +1,7 @@
 """All ways of applying a rewrite rule, as an acceptor; :mod:`grammars.rewriting` makes it a rule.
 
-Letters are numbers below a count, of which the last two are the beginning and the end of the text.
-A way is a string of numbers, too: that of a letter for its copy, count + k for arc k of the change.
+Letters are numbers below a count; the last two of them are the beginning and the end of the text.
+A way is a string of numbers, too: a letter's number copies it, count + k is arc k of the change.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Ints = NDArray[Any]
 
 
 class _Marks(NamedTuple):
-    """Labels of what stands beside copies and changes, while conditions are put on a way.
+    """Labels that stand beside copies and changes while conditions are imposed on a way.
 
-    Each part that is changed is between two of them. The others tell why a letter, or the end of
-    the text, is copied: the left context is not there; it is, but no part follows that has the
-    right context behind it; or, right behind a part, no such part with letters follows.
+    Two of them enclose each changed part. The others say why a letter, or the end of the text, is
+    copied: the left context is not there; it is, but no part with the right context behind it
+    follows; or, right behind a part, no such part with letters follows.
     """
 
     opens: int
@@ -59,18 +59,18 @@ def applications(
 ) -> Graph:
     """Return the acceptor of all ways to apply a rule from left to right.
 
-    Every condition is a regular set of ways, and the rule is where they meet, as in two-level
-    rules (Kaplan and Kay 1994; Hulden 2009). A condition on the places of one mark is put by a
-    graph that follows what is read or written and allows the mark where its context holds: on the
-    left context in reading order, on what follows in the reverse order (Mohri and Sproat 1996).
+    Every condition is a regular set of ways, and the rule is their intersection, as in two-level
+    rules (Kaplan and Kay 1994; Hulden 2009). To say where a mark may stand, a graph follows what is
+    read or written and allows the mark where its context holds: left contexts are checked in
+    reading order, what follows in reverse order (Mohri and Sproat 1996).
 
     Args:
         parts: the change; one start that no arc enters, one final that none leaves.
         left, right: contexts, acceptors; None: any.
-        count: of numbers of letters.
-        sees_written: whether the left context is one of what is written, not of what is read.
-        optional: whether parts may be left as they are.
-        max_nodes: of each deterministic graph.
+        count: how many numbers are letters.
+        sees_written: whether the left context sees what is written instead of what is read.
+        optional: whether parts may stay unchanged.
+        max_nodes: most nodes of each deterministic graph.
     """
     marks = _Marks(*(count + parts.num_arcs + np.arange(len(_Marks._fields))).tolist())
     reads, writes = (
@@ -103,7 +103,7 @@ def applications(
         return project(compose(watched, _watch(context, count, holds, fails, max_nodes)))
 
     unchanged = [marks.no_part, marks.no_part_behind]
-    backwards = []  # what is found in the reverse order
+    backwards = []  # conditions checked in reverse order
     if left is not None:
         letters = writes if sees_written else reads
         ways = where(ways, left, letters, holds=[marks.opens, *unchanged], fails=[marks.no_left])
@@ -129,7 +129,7 @@ def applications(
 
 
 def leaders(parts: Graph, count: int) -> Ints:
-    """Return of each number of a way the first that has equal labels and penalty."""
+    """Return, for each number of a way, the first with equal labels and penalty."""
     letters = np.arange(count)
     copies = np.stack((letters, letters, np.zeros(count)))
     penalties = parts.penalties.detach().double().cpu().numpy()
@@ -142,16 +142,16 @@ def leaders(parts: Graph, count: int) -> Ints:
 def merged(graph: Graph, labels: Ints, max_nodes: int) -> Graph | None:
     """Return the least acceptor of a graph's paths, spelled in other labels.
 
-    None where two paths would become one by it.
+    None if that would merge two paths.
 
     Args:
-        graph: of one start, without epsilons; each node lies on a path.
-        labels: of each arc, none epsilon.
+        graph: has one start and no epsilons; each node lies on a path.
+        labels: one for each arc, none epsilon.
     """
     spelled = acceptor(graph.topology, labels)
     deterministic = determinize(spelled, semiring="boolean", max_nodes=max_nodes)
-    # Two paths that spell the same are in one subset throughout: where they meet, or at their
-    # ends, two arcs behind one lead to the same node, or both to finals.
+    # Two paths that spell the same go through the same subsets: where they meet, or at their ends,
+    # two arcs behind one deterministic arc lead to the same node, or both to finals.
     t, behind = spelled.topology, deterministic.sources[0]
     sizes = np.diff(behind.offsets)
     owner = np.repeat(np.arange(len(sizes)), sizes)
@@ -185,9 +185,9 @@ def _turns(
     may_be_empty: bool,
     optional: bool,
 ) -> Graph:
-    """Return the acceptor of what may follow what, but for the paths of the change.
+    """Return the acceptor of what may follow what, apart from the paths of the change.
 
-    A part without letters begins at a ``place`` alone, not right ``behind`` a part.
+    An empty part may begin at a ``place``, not right ``behind`` a part.
     """
     start, place, behind, copied, over, opened, opened_behind, inside = range(8)
     copies, begin, end = np.arange(count - 2), count - 2, count - 1
@@ -232,16 +232,16 @@ def _bracketed(parts: Graph, count: int, marks: _Marks) -> Graph:
 
 
 def _without(ways: Graph, reads: Ints, mark: int, follows: Graph, max_nodes: int) -> Graph | None:
-    """Return the ways on which the mark is nowhere followed by a text, in reading order.
+    """Return the ways on which no text of ``follows`` follows the mark, in reading order.
 
-    Thousands of parts are looked for at once: what of them has begun in front of a place is mostly
-    the suffixes of the longest. Marks that are put by a rule of many letters may leave more than
-    ``max_nodes`` such sets apart; then there is no answer, None.
+    Thousands of parts are searched for at once: those that have begun in front of a place are
+    mostly suffixes of the longest. If the marks come from a rule with many letters, there may be
+    more than ``max_nodes`` such sets to tell apart; the answer is then None.
 
     Args:
-        ways: of one start.
+        ways: have one start.
         reads: what each number of a way reads.
-        mark: its number.
+        mark: the number of the mark.
         follows: the texts, deterministic.
     """
     seen = reads.copy()

@@ -25,14 +25,14 @@ __all__ = ["SpellingList", "read_spellings"]
 
 @dataclass(frozen=True)
 class SpellingList:
-    """Words and how they are spelled: phones, word pieces, any symbols; each with a penalty.
+    """Words and their spellings in phones, word pieces or any symbols, each with a penalty.
 
     Attributes:
-        words: S of them; one of several spellings is there with each.
-        spellings: of each word, symbols; at least one.
+        words: S words; a word with several spellings occurs once for each.
+        spellings: the symbols of each word, at least one.
         penalties: float64 ``[S]``, in nats: minus log of the probability of each spelling, or
-            zero where nothing is known of it.
-        problems: what was left out on the way, by line.
+            zero if that is unknown.
+        problems: the lines that were left out.
         name: of the file, for messages.
     """
 
@@ -62,23 +62,23 @@ def read_spellings(
     problems: Handling = "skip",
     encoding: str = "utf-8",
 ) -> SpellingList:
-    """Return the spellings of a file: a word and its symbols to a line, blanks or tabs between.
+    """Return the spellings in a file: one per line, word and symbols separated by blanks or tabs.
 
-    That is the ``lexicon.txt`` of Kaldi, k2's recipes and flashlight, or, with probabilities, the
-    ``lexiconp.txt`` of Kaldi. A word of several spellings has as many lines.
+    This is the ``lexicon.txt`` of Kaldi, k2's recipes and flashlight or, with probabilities, the
+    ``lexiconp.txt`` of Kaldi. A word with several spellings has a line for each.
 
     Args:
         path: a text file.
         probabilities: whether the probability of the spelling, above 0 and at most 1, stands
             between a word and its symbols.
         alphabet: the symbols that spellings may have, such as a table; ``None``: any.
-        problems: what becomes of lines that are empty, not in the encoding, without a spelling,
-            there before, or have a symbol outside the alphabet or a probability that is none:
-            ``"skip"`` leaves them out and lists them, ``"raise"`` raises at the first.
+        problems: what to do about a line that is empty, not in the encoding, without a spelling or
+            a duplicate, or that has a symbol outside the alphabet or an invalid probability:
+            ``"skip"`` leaves it out and lists it, ``"raise"`` raises at the first.
         encoding: of the text.
 
     Raises:
-        ValueError: naming file and line; a file without a single word.
+        ValueError: a problem, with file and line; a file without a single word.
         OSError: a file that cannot be read.
 
     >>> import pathlib, tempfile
@@ -125,5 +125,5 @@ def read_spellings(
 
     found: list[Problem] = []
     words, spellings, chances = zip(*without_problems(entries(), problems, str(path), found))
-    # From zero, so that certainty is 0, not -0.
+    # Subtracted from zero, so that certainty is 0, not -0.
     return SpellingList(words, spellings, 0.0 - np.log(chances), tuple(found), str(path))

@@ -19,13 +19,13 @@ def any_string(
 ) -> Graph:
     """Return the deterministic acceptor of every string of ``min_length`` to ``max_length``.
 
-    Node n is reached by reading n symbols, up to the largest length, so that penalties learned
-    on its arcs are a prior over lengths and over the symbol at each position. Without a
-    ``max_length``, the last node has a loop for every symbol.
+    Node n is reached after n symbols, up to the largest length, so penalties learned on its arcs
+    are a prior over lengths and over the symbol at each position. Without a ``max_length``, the
+    last node has a loop for every symbol.
 
     Args:
-        symbols: a table (its labels are kept), or the symbols of labels 0, 1, 2 …; the symbol of
-            failure arcs, ``gtn.BACK_OFF``, is in no string.
+        symbols: a table (its labels are kept), or the symbols of labels 0, 1, 2 …; no string has
+            the symbol of failure arcs, ``gtn.BACK_OFF``.
         min_length, max_length: in symbols.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Word lists: from files and from running text, with what is wrong in them named by line."""
+"""Word lists from files and from running text, with their problems named by line."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class WordList:
     Attributes:
         words: W of them, in the order of the list.
         penalties: float64 ``[W]``, in nats: minus log of the relative frequency of each, or zero
-            where nothing is known of it.
-        problems: what was left out on the way, by line.
+            if that is unknown.
+        problems: the lines that were left out.
         name: of the file, for messages.
     """
 
@@ -57,9 +57,9 @@ class WordList:
         return summarized(f"{len(self)} words", self.problems, self.name, count)
 
     def extended(self, other: WordList, limit: int | None = None) -> WordList:
-        """Return this list and, behind it, words of another that it has not, up to ``limit``.
+        """Return this list followed by the new words of another, up to ``limit`` words in all.
 
-        A word of this list keeps its penalty here.
+        Words of both lists keep the penalty that they have here.
 
         >>> a, b = word_list(["cat", "dog"]), word_list(["dog", "cow", "pig"])
         >>> a.extended(b, limit=3).words
@@ -84,20 +84,20 @@ def word_list(
     problems: Handling = "raise",
     name: str = "",
 ) -> WordList:
-    """Return the list of words that are at hand.
+    """Return a word list of the given words.
 
     Args:
         words: any number; entry i counts as line i + 1.
-        counts: how often each was seen, > 0; those of a word that is there twice add up. Without
+        counts: how often each was seen, > 0; the counts of a repeated word add up. Without
             counts, all penalties are zero.
         alphabet: the letters that words may have; ``None``: any.
-        problems: what becomes of empty words, words that were there before (of those without
-            counts), and letters outside the alphabet: ``"skip"`` leaves them out and lists them,
-            ``"raise"`` raises at the first.
-        name: of where they come from, for messages.
+        problems: what to do about empty words, repeated words (if there are no counts), counts
+            that are not above zero, and letters outside the alphabet: ``"skip"`` leaves the words
+            out and lists them, ``"raise"`` raises at the first.
+        name: where the words come from, for messages.
 
     Raises:
-        ValueError: naming the line; no word at all.
+        ValueError: a problem, named by its line; no word at all.
 
     >>> word_list(["cat", "dog", "cat"], counts=[1, 2, 1]).penalties.round(3)
     array([0.693, 0.693])
@@ -118,10 +118,9 @@ def read_words(
     problems: Handling = "skip",
     encoding: str = "utf-8",
 ) -> WordList:
-    """Return the words of a file: one to a line, with a tab and a count behind it or without.
+    """Return the words in a file: one per line, with or without a tab and a count behind it.
 
-    White space around a word is no part of it. A list with a count in its first line has one in
-    every line.
+    White space around a word is stripped. Either every line has a count, or none has.
 
     Args:
         path: a text file.
@@ -130,7 +129,7 @@ def read_words(
         encoding: of the text.
 
     Raises:
-        ValueError: naming file and line; a file without a single word.
+        ValueError: a problem, with file and line; a file without a single word.
         OSError: a file that cannot be read.
 
     >>> import pathlib, tempfile
@@ -180,14 +179,14 @@ def count_words(
     least: int = 1,
     encoding: str = "utf-8",
 ) -> WordList:
-    """Return the words of running text, most frequent first: what stands between white space.
+    """Return the words of running text, split at white space, most frequent first.
 
     Args:
         path: a text file.
         alphabet: words with other letters are left out, and listed with the first line of each.
-        tidy: what each word goes through before it is counted, such as ``str.lower``; a word of
-            which nothing is left does not count.
-        least: how often a word has to be there.
+        tidy: applied to each word before it is counted, such as ``str.lower``; a word that becomes
+            empty does not count.
+        least: how often a word must occur.
         encoding: of the text; lines that are not in it are left out, and listed.
 
     Raises:
@@ -225,7 +224,7 @@ def _collected(
     problems: Handling,
     name: str,
 ) -> WordList:
-    """Return the list of entries (line, word, count or None), those with problems left out."""
+    """Return the list of entries (line, word, count or None), without those that have problems."""
     counts: dict[str, float] = {}
     lines: dict[str, int] = {}
     found: list[Problem] = []
