@@ -3,11 +3,11 @@
 The parts of the readers, in the order of the paper:
 
 - :mod:`recognizers.lenet` and the modules beside it: LeNet-5 and how it learns;
-  :mod:`recognizers.digits`: pictures of single digits; :mod:`recognizers.baselines`: what it is
-  compared with (sections II and III);
-- :mod:`recognizers.segmentation`: a field taken apart, its segmentation graph;
-  :mod:`recognizers.segment_networks` and :mod:`recognizers.recognition`: what reads the segments
-  (section V);
+  :mod:`recognizers.digits`: pictures of single digits; :mod:`recognizers.baselines`: the methods
+  it is compared with (sections II and III);
+- :mod:`recognizers.segmentation`: from a field to its segmentation graph;
+  :mod:`recognizers.segment_networks` and :mod:`recognizers.recognition`: networks that read the
+  segments, and their transformer (section V);
 - :mod:`recognizers.lines`, :mod:`recognizers.sdnn` and :mod:`recognizers.crnn`: lines read without
   being cut; :mod:`recognizers.spotting`: objects found on pages (section VII);
 - :mod:`recognizers.online`: words written with a pen (section IX);

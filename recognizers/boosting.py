@@ -2,7 +2,7 @@
 
 The first is trained as usual; the second on patterns of which the first gets half right and half
 wrong; the third on patterns on which the first two disagree (paper section III-C). Their
-penalties are added. Where the first is sure, the other two are not asked.
+penalties are averaged. If the first is sure, the other two are not run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Stream = Iterable[tuple[Tensor, Tensor]]
 
 
 def margin(penalties: Tensor) -> Tensor:
-    """Difference of the two least penalties of each row of [N, C], in nats.
+    """Return the difference of the two least penalties of each row of [N, C], in nats.
 
     >>> margin(torch.tensor([[5.0, 1.0, 2.5]]))
     tensor([1.5000])
@@ -31,9 +31,9 @@ def margin(penalties: Tensor) -> Tensor:
 class BoostedNetworks(nn.Module):
     """Three networks as one: patterns [N, ...] to penalties [N, C], the mean of the three.
 
-    The mean and not the sum, so that penalties of patterns that all three have seen compare with
-    those of patterns that only the first has: where its `margin` is above `threshold` (nats), it
-    answers alone. An infinite threshold asks all three always.
+    If the `margin` of the first is above `threshold` (nats), it answers alone. Penalties are the
+    mean and not the sum, so that those of all three compare with those of the first alone. With an
+    infinite threshold all three always run.
 
     >>> net = BoostedNetworks(*(nn.Linear(2, 3) for _ in range(3)), threshold=0.5)
     >>> net(torch.zeros(4, 2)).shape
@@ -54,7 +54,7 @@ class BoostedNetworks(nn.Module):
         self.register_buffer("threshold", torch.tensor(float(threshold)), persistent=False)
 
     def forward(self, patterns: Tensor) -> Tensor:
-        """Penalties of the patterns; each network runs only on the patterns it is asked about."""
+        """Return the penalties; the second and third network see only the patterns passed on."""
         penalties = self.first(patterns)
         unsure = (margin(penalties) <= self.threshold).nonzero().squeeze(1)
         if len(unsure) == 0:
@@ -64,17 +64,17 @@ class BoostedNetworks(nn.Module):
         return penalties.index_copy(0, unsure, all_three / 3.0)
 
     def cost(self, patterns: Tensor) -> float:
-        """Mean number of networks run for a pattern: 1 to 3 (the paper: about 1.75)."""
+        """Return the mean number of networks run per pattern: 1 to 3 (the paper: about 1.75)."""
         sent_on = margin(self.first(patterns)) <= self.threshold
         return 1.0 + 2.0 * float(sent_on.double().mean())
 
 
 def threshold_for_cost(penalties: Tensor, cost: float) -> float:
-    """The threshold at which patterns with these penalties [N, C] of the first cost so much.
+    """Return the threshold that gives a mean cost, from the first network's penalties [N, C].
 
     `cost` is a mean number of networks between 1 and 3; for 1.75, three of eight patterns are
     sent on. Ties aside, the result is exact on these patterns. Choose it on patterns that the
-    first was not trained on.
+    first network was not trained on.
 
     >>> threshold_for_cost(torch.tensor([[0.0, 1.0], [0.0, 2.0], [5.0, 0.0], [0.0, 9.0]]), 2.0)
     2.0
@@ -88,10 +88,10 @@ def threshold_for_cost(penalties: Tensor, cost: float) -> float:
 
 @torch.no_grad()
 def half_wrong(first: nn.Module, stream: Stream, count: int) -> tuple[Tensor, Tensor]:
-    """Patterns and labels of which the first network gets half wrong and half right.
+    """Return patterns and labels of which the first network gets half wrong and half right.
 
-    Takes the first count // 2 of either kind that come along, and returns them in the order in
-    which they came. Raises ValueError when the stream ends before there are enough.
+    Takes the first count // 2 of either kind in the stream and keeps their order. Raises
+    ValueError if the stream ends before there are enough.
     """
     taken = {False: 0, True: 0}
     each = count // 2
@@ -112,9 +112,9 @@ def half_wrong(first: nn.Module, stream: Stream, count: int) -> tuple[Tensor, Te
 def disagreements(
     first: nn.Module, second: nn.Module, stream: Stream, count: int
 ) -> tuple[Tensor, Tensor]:
-    """The first `count` patterns, and their labels, on which two networks disagree.
+    """Return the first `count` patterns, and their labels, on which two networks disagree.
 
-    Raises ValueError when the stream ends before there are enough.
+    Raises ValueError if the stream ends before there are enough.
     """
 
     def keep(patterns: Tensor, labels: Tensor) -> Tensor:

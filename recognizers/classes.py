@@ -7,7 +7,7 @@ __all__ = ["DIGITS", "RUBBISH", "class_names"]
 DIGITS = "0123456789"
 
 RUBBISH = "rubbish"
-"""Name of the class of what is no character; always the last."""
+"""Name of the class for everything that is not a character; always the last."""
 
 
 def class_names(classes: str, rubbish: bool) -> tuple[str, ...]:

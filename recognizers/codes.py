@@ -4,7 +4,7 @@ They are the centres of the RBF units. Characters that look alike have codes tha
 that a grammar can tell them apart afterwards. The drawings are our own (the paper's Fig. 3 shows
 others); capitals and digits stand on the tenth row, descenders use the last two. The least
 Hamming distance is 3 between any two characters and 15 between two digits. The class "rubbish"
-has no code: it is nowhere in the space of F6.
+has no code, since it has no place in the space of F6.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ _CODES = _read(_DRAWINGS)
 
 
 def code(char: str) -> np.ndarray:
-    """The code of one printable ASCII character: float64 [84], +1 ink and -1 paper, row by row.
+    """Return the code of a printable ASCII character: float64 [84], +1 ink, -1 paper, row by row.
 
     Raises ValueError for anything that has no code.
 
@@ -202,7 +202,7 @@ def code(char: str) -> np.ndarray:
 
 
 def codes(chars: str) -> np.ndarray:
-    """The codes of several characters, float64 [n, 84].
+    """Return the codes of several characters, float64 [n, 84].
 
     >>> codes("0123456789").shape
     (10, 84)
@@ -213,7 +213,7 @@ def codes(chars: str) -> np.ndarray:
 
 
 def show(values: np.ndarray) -> str:
-    """A code, or states of F6 [84], as twelve lines of text: "#" where positive.
+    """Return a code, or states of F6 [84], as twelve lines of text: "#" where positive.
 
     >>> show(code("A")).splitlines()[:4]
     ['...#...', '..###..', '..#.#..', '.##.##.']

@@ -1,4 +1,4 @@
-"""Convolutions with batch normalisation, of which the networks for lines and segments are made."""
+"""Convolutions with batch normalisation, the parts of the networks for lines and segments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def convolution(
     padding: int | tuple[int, int] = 0,
     pool: int | tuple[int, int] = 1,
 ) -> tuple[nn.Module, ...]:
-    """Return a convolution, perhaps pooled, with batch normalisation and rectification."""
+    """Return a convolution, optional pooling, batch normalisation and rectification."""
     convolved = nn.Conv2d(planes, maps, size, stride=stride, padding=padding, bias=False)
     rest = (nn.BatchNorm2d(maps), nn.ReLU(inplace=True))
     return (convolved, *rest) if pool == 1 else (convolved, nn.MaxPool2d(pool), *rest)
@@ -26,7 +26,7 @@ def convolution(
 def initialize_convolutions(network: nn.Module, generator: torch.Generator | None) -> None:
     """Draw the kernels of a network (He et al. 2015); biases are zero.
 
-    Maps are laid beside each other in memory, which is up to twice as fast on a CPU.
+    The memory layout becomes channels-last, which is up to twice as fast on a CPU.
     """
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):

@@ -1,9 +1,9 @@
 """A convolutional recurrent network over whole lines: CRNN (Shi, Bai and Yao 2017).
 
 Convolutions see a line of writing without cutting it; an LSTM reads their columns in both
-directions; each column says, by one penalty per class, what is written there. It is what
-over-segmentation is compared with: trained by CTC (:class:`gtn.nn.CTCLoss`), or globally, through
-a grammar, as everything else (:class:`gtn.nn.MMILoss`, eq. 17).
+directions; each column has one penalty per class. Over-segmentation is compared with this network,
+trained by CTC (:class:`gtn.nn.CTCLoss`) or, like everything else, globally through a grammar
+(:class:`gtn.nn.MMILoss`, eq. 17).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class CRNN(nn.Module):
     normalised. 199,067 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
-    - `rubbish`: append one class, named "rubbish", as the last output: of columns that are no
+    - `rubbish`: append one class, named "rubbish", as the last output: for columns without a
       character, the blank of CTC.
     - `maps`: of the five convolutions; `column`: units of a column's vector; `units`: of the LSTM,
       each way.

@@ -44,18 +44,18 @@ def paper_curvature(
     loss: Loss,
     features: Callable[[Tensor], Tensor] | None = None,
 ) -> Curvatures:
-    """h_kk of every trainable parameter by name: eqs. 23 to 27, averaged over the patterns.
+    """Return h_kk of every trainable parameter by name: eqs. 23 to 27, averaged over the patterns.
 
     `model` is a chain of layers that have a rule: Linear, Conv2d (stride 1, no padding),
     ConnectedConv2d, Subsampling, ScaledTanh, Flatten, Identity, EuclideanRBF (at the top only).
-    `loss(outputs, targets)` is a mean over the patterns. The recursion starts where the last
-    layer with a rule ends, or under it for an RBF layer, with the exact diagonal of the Hessian
+    `loss(outputs, targets)` is a mean over the patterns. The recursion starts behind the last
+    layer with a rule, or below it if that is an RBF layer, with the exact diagonal of the Hessian
     of the loss of each pattern (2 for eq. 8; 4 [Σ p d² - (Σ p d)²] + 2 p_0 for eq. 9). With
-    `features`, a method of the model that runs a first part of it, the chain is that part and the
-    loss is one of its states.
+    `features`, a method of the model that runs its first part, the chain is that part and the
+    loss is a function of the states it returns.
 
     Costs about one pass forward and one back. Raises ValueError for a layer without a rule, for
-    something between the layers that is no layer, and for a parameter that no layer explains.
+    an operation between the layers, and for a parameter that belongs to none of them.
 
     >>> net = nn.Sequential(nn.Linear(2, 1, bias=False))
     >>> square = lambda y, t: (0.5 * (y[:, 0] - t) ** 2).mean()
@@ -95,16 +95,16 @@ def gauss_newton_curvature(
     generator: torch.Generator | None = None,
     call: Callable[[Any], Tensor] | None = None,
 ) -> Curvatures:
-    """An unbiased sample of the diagonal of Jᵀ H J, for any module, by parameter name.
+    """Return an unbiased sample of the diagonal of Jᵀ H J, for any module, by parameter name.
 
     J is the Jacobian of the outputs [B, ...], `call(inputs)` or `network(inputs)`, and H the
-    Hessian of `loss_of_outputs(outputs)`, the mean of B losses each of one row of the outputs
-    (give a batch as one row where this is not so). With H = S Sᵀ for each row and v of random
-    signs, the square of the gradient of (S v) · outputs has the diagonal as its mean, rows being
-    independent; it is averaged over `draws`. H counts with its positive part only, so that the
-    result is never negative; for a loss that is convex in the outputs nothing is left out.
+    Hessian of `loss_of_outputs(outputs)`, the mean of B losses, each of one row of the outputs
+    (if a loss couples rows, give the batch as one row). Let H = S Sᵀ for each row, and v a vector
+    of random signs: the expected square of the gradient of (S v) · outputs is the diagonal, since
+    rows are independent. It is averaged over `draws`. Only the positive part of H counts, so that
+    the result is never negative; for a loss that is convex in the outputs nothing is left out.
 
-    Costs as many second derivatives of the loss as a row has outputs, and a pass back per draw.
+    Costs as many second derivatives of the loss as a row has outputs, and one pass back per draw.
     Parameters that do not reach the outputs have curvature 0.
     """
     outputs = (call or network)(inputs)
@@ -128,7 +128,7 @@ def gauss_newton_curvature(
 
 @contextmanager
 def _recorded(model: nn.Module) -> Iterator[list[_Call]]:
-    """The calls of the leaves of a module, in the order in which they run."""
+    """Yield the calls of the leaves of a module, in the order in which they run."""
     calls: list[_Call] = []
     handles = []
     for name, layer in model.named_modules():
@@ -164,7 +164,7 @@ def _check_plain(name: str, layer: nn.Conv2d) -> None:
 
 
 def _check_chain(calls: list[_Call], inputs: Tensor, outputs: Tensor) -> None:
-    """Each layer must read what the one before it wrote (reshaped at most)."""
+    """Check that each layer reads what the one before it wrote (at most reshaped)."""
     ends = [("the input", inputs), *((c.name, c.output) for c in calls)]
     starts = [*((c.name, c.input) for c in calls), ("the output", outputs)]
     for (before, wrote), (after, reads) in zip(ends, starts, strict=True):
@@ -179,13 +179,13 @@ def _check_chain(calls: list[_Call], inputs: Tensor, outputs: Tensor) -> None:
 
 
 def _hessian(loss: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """Hessians [B, n, n] of a sum of losses of single rows of `at` [B, n]."""
+    """Return the Hessians [B, n, n] of a sum of losses, each of one row of `at` [B, n]."""
     columns = list(_columns(loss, at))
     return torch.stack(columns, dim=2)
 
 
 def _hessian_diagonal(loss: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
-    """Second derivatives of the loss of each pattern by each entry of `at`; never negative.
+    """Return the second derivative of each pattern's loss by each entry of `at`, at least 0.
 
     `loss` is the mean of the losses of the patterns.
     """

@@ -1,9 +1,9 @@
 """Random planar affine distortions of images (paper sections III-B and III-C), and elastic ones.
 
-The paper's family: horizontal and vertical translation, scaling, squeezing (horizontal
+The paper's family is horizontal and vertical translation, scaling, squeezing (horizontal
 compression with vertical stretching, or the reverse) and horizontal shearing. Rotation and
-elastic distortion are not in it and are off unless asked for. The ranges are not printed in the
-paper; ours are the defaults.
+elastic distortion do not belong to it and are off by default. The paper does not print its ranges;
+the defaults are ours.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Distortion:
-    """A random affine map for every image of a batch, each strength drawn uniformly from ±range.
+    """A random affine map for each image of a batch, each strength drawn uniformly from ±range.
 
     - `translation`: pixels, along each axis.
     - `scaling`: size is multiplied by a factor between 1 / (1 + scaling) and 1 + scaling.
-    - `squeezing`: width is multiplied by such a factor, height divided by it.
+    - `squeezing`: width is multiplied by such a factor and height divided by it.
     - `shearing`: horizontal shift in pixels per pixel of height.
     - `rotation`: degrees, clockwise on the screen where positive.
     - `elastic`: standard deviation, in pixels along each axis, of a smooth random displacement;
-      normally distributed, and as good as independent at points `elastic_spacing` pixels apart.
+      normally distributed, and nearly independent at points `elastic_spacing` pixels apart.
 
-    The affine maps keep the centre of the image in place but for the translation. Called with
+    The affine maps keep the centre of the image in place, translation apart. Called with
     images [B, 1, H, W] it returns images of the same shape; with all ranges 0, the same images.
     The same generator state gives the same result. Raises ValueError for negative ranges.
 
@@ -73,7 +73,7 @@ class Distortion:
     def displacements(
         self, count: int, height: int, width: int, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Smooth random displacements [count, 2, height, width] along x and y, in pixels.
+        """Return smooth random displacements [count, 2, height, width] along x and y, in pixels.
 
         Normal values at points `elastic_spacing` apart, cubic interpolation between them.
         """
@@ -86,7 +86,9 @@ class Distortion:
         return self.elastic * smooth
 
     def matrices(self, count: int, generator: torch.Generator | None = None) -> Tensor:
-        """Random maps [count, 2, 3], float64: (x, y) from the centre, in pixels, to its new place.
+        """Return random maps [count, 2, 3], float64, from (x, y) to its new place.
+
+        Points are in pixels from the centre.
 
         A point goes to rotation · shearing · squeezing · scaling · point + translation.
         """
@@ -118,10 +120,10 @@ def warp(
     """Move the pixels of each image by its affine map, bilinearly.
 
     `images` [B, C, H, W] floating point; `matrices` [B, 2, 3] send a point (x, y), in pixels
-    from the centre with y downwards, to its new place. What comes in from outside has the value
-    `background`: one number, a tensor [B], or None for the median of each image's border.
-    `displacements` [B, 2, H, W], along x and y in pixels, say how far from there each pixel of
-    the result is fetched besides.
+    from the centre with y downwards, to its new place. Pixels that come in from outside have the
+    value `background`: one number, a tensor [B], or None for the median of each image's border.
+    `displacements` [B, 2, H, W], along x and y in pixels, are added to the place that each pixel of
+    the result is fetched from.
 
     Raises ValueError for wrong shapes, integer images and maps without an inverse.
 
@@ -157,7 +159,7 @@ def warp(
                 f"not {tuple(displacements.shape)}"
             )
         grid = grid + (displacements / half.to(images).view(2, 1, 1)).movedim(1, -1)
-    # Zero padding of what differs from the background is padding with the background.
+    # Zero padding of the difference from the background is padding with the background.
     moved = functional.grid_sample(images - paper, grid, align_corners=False)
     return moved + paper
 

@@ -1,7 +1,7 @@
-"""Convolutions that take the batch normalisation behind them into their own parameters.
+"""Convolutions that absorb the batch normalisation behind them.
 
-Where a network only reads, normalisation by running statistics is a factor and a summand for each
-map; folded into the convolution before it, it costs nothing.
+In a network that only reads, normalisation by running statistics is a factor and an offset per
+map. Folded into the convolution before it, it costs nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 def folded(module: Module) -> Module:
-    """Return a copy of a module for reading, without batch normalisation right behind convolutions.
+    """Return a copy of a module for reading, with batch normalisation folded into convolutions.
 
-    Only such pairs that follow each other in an ``nn.Sequential`` are folded. The outputs are those
-    of the module in evaluation, up to rounding. The copy is in evaluation, and cannot be trained.
+    A pair is folded if one follows the other in an ``nn.Sequential``. The outputs are those of the
+    module in evaluation mode, up to rounding. The copy is in evaluation mode and has no gradients.
 
     >>> network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
     >>> folded(network)

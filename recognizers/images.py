@@ -1,7 +1,7 @@
 """Images from files, as grey-level arrays that the readers can trust.
 
-Whatever a scanner or a telephone wrote comes out as one kind of array: ``uint8 [H, W]``, upright,
-0 black and 255 white. Whatever cannot be read raises an error that names the file.
+Files from scanners and telephones all become the same kind of array: ``uint8 [H, W]``, upright,
+0 black and 255 white. A file that cannot be read raises an error that names it.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MIN_SIDE = 4
-"""Fewest pixels of either side: below, there is nothing to read."""
+"""Fewest pixels of either side; smaller images hold nothing to read."""
 
 MAX_PIXELS = 50_000_000
 """Most pixels of a file, checked from its header before anything is decoded."""
 
 MAX_SIDE = 4096
-"""Most pixels of the longer side of what is returned; larger images are reduced to it."""
+"""Most pixels of the longer side of the result; larger images are reduced to it."""
 
 DEPTHS = (8, 10, 12, 14, 16)
-"""Bits of a grey level that scanners and cameras write into files of more than eight."""
+"""Bits per grey level that scanners and cameras use."""
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm"}
 )
-"""Suffixes (lower case) of the files that are taken for images in a folder."""
+"""Suffixes (lower case) of the files in a folder that count as images."""
 
 
 class ImageError(ValueError):
@@ -41,10 +41,10 @@ def load_field(
 
     Colour, palette, 16-bit, float and 1-bit images are converted; transparent pixels are laid on
     white; the orientation of the EXIF header is applied; of several frames or pages the first is
-    read. An image whose longer side passes ``max_side`` is reduced to it, the aspect kept.
+    read. An image whose longer side exceeds ``max_side`` is reduced to it, keeping its aspect.
 
     Raises:
-        ImageError: the file is missing, empty, truncated or no image, it has a side under
+        ImageError: the file is missing, empty, truncated or not an image, it has a side under
             ``MIN_SIDE`` pixels, or more than ``max_pixels`` pixels (checked before decoding).
 
     Example:
@@ -87,7 +87,7 @@ def load_field(
 
 
 def check_size(path: str | Path, size: tuple[int, int], max_pixels: int = MAX_PIXELS) -> None:
-    """Raise ``ImageError`` where ``size`` (width, height in pixels) is too small or too large."""
+    """Raise ``ImageError`` if ``size`` (width, height in pixels) is too small or too large."""
     width, height = size
     if min(width, height) < MIN_SIDE:
         raise ImageError(
@@ -103,9 +103,9 @@ def check_size(path: str | Path, size: tuple[int, int], max_pixels: int = MAX_PI
 def to_grey(image: Image.Image) -> np.ndarray:
     """Convert any Pillow image to ``uint8 [H, W]``, transparent pixels laid on white.
 
-    Integers beyond 8 bits are taken as of the fewest bits, of 8, 10, 12, 14 and 16, that hold the
-    largest: scanners write 12 into files of 16. Floats are 0..1, unless a value passes 1, then
-    0..255.
+    The depth of integers beyond 8 bits is the least of 8, 10, 12, 14 and 16 bits that holds the
+    largest value: scanners write 12 bits into 16-bit files. Floats range over 0..1 or, if a value
+    exceeds 1, over 0..255.
 
     Example:
         >>> to_grey(Image.new("RGBA", (5, 4), (0, 0, 0, 0)))[0, 0]

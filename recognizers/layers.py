@@ -10,8 +10,8 @@ Where the paper leaves a choice (sections II-A, II-B, Appendix A), this is ours:
   at zero, so that no map starts cut off by a coefficient near zero (drawing them instead made no
   measurable difference to the error after 4 passes over 4,000 digits).
 
-Every layer with connections says how many it has for an output of a given height and width:
-`connections` with the biases, as the paper counts, and `multiply_adds` without them.
+Every layer with connections counts them for an output of a given height and width: `connections`
+includes the biases, as in the paper, `multiply_adds` does not.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class Subsampling(nn.Module):
     """Sum of each window times one coefficient plus one bias per map (layers S2 and S4).
 
     Windows do not overlap; rows and columns left over at the lower and right edge are not read.
-    Input [B, maps / copies, H, W], output [B, maps, H // height, W // width]: with `copies`, so
-    many maps in a row read the same input map (LeNet-4). A number of maps that is no multiple of
+    Input [B, maps / copies, H, W], output [B, maps, H // height, W // width]: each input map is
+    read by `copies` output maps in a row (LeNet-4). A number of maps that is not a multiple of
     `copies` raises ValueError.
 
     >>> s = Subsampling(1)
@@ -192,8 +192,8 @@ class _WindowSums(torch.autograd.Function):
 class ConnectedConv2d(nn.Module):
     """Convolution whose output maps each read only some of the input maps (layer C3, Table I).
 
-    `table[o]` lists the input maps read by output map o; None connects everything. Parameters
-    exist for existing kernels only: `kernels` [K, height, width], ordered as in the table, and
+    `table[o]` lists the input maps read by output map o; None connects everything. Only connected
+    kernels have parameters: `kernels` [K, height, width], ordered as in the table, and
     `bias` [out], drawn by the rule `initialization` of `initialize_uniform`. Stride 1, no padding:
     input [B, in, H, W], output [B, out, H-height+1, W-width+1].
 

@@ -1,7 +1,7 @@
 """LeNet-5 (paper section II): the network that scores the pieces of a segmentation graph.
 
-On 32x32 images it gives one penalty per class; on anything larger a map of penalties, because
-C5, F6 and the output are convolutions too (the space displacement network of section VII).
+On 32x32 images it gives one penalty per class. Larger images give a map of penalties, because C5,
+F6 and the output are convolutions too (the space displacement network of section VII).
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class LeNet5(nn.Module):
     - `output`: "rbf", squared distances of F6 to the 7x12 codes of the characters (eq. 7), or
       "softmax", a full layer and minus log softmax.
     - `rubbish`: append one class, named "rubbish", as the last output. For "rbf" its penalty is
-      the j of eq. 9: the same for all inputs, `rubbish_penalty` at first, and learned unless
+      the j of eq. 9: the same for all inputs, initially `rubbish_penalty`, and learned unless
       `train_rubbish` is False. For "softmax" it is one more unit.
-    - `adaptive`: the RBF centres become parameters.
+    - `adaptive`: make the RBF centres parameters.
     - `normalize`: False leaves out the softmax (penalty = minus the unit's sum).
     - `initialization`: "paper" (Appendix A) or "unit-variance", which draws larger values and
       learns faster with plain gradient steps (see `layers.initialize_uniform`).
@@ -75,7 +75,7 @@ class LeNet5(nn.Module):
             raise ValueError(f"the rubbish penalty must be finite, not {rubbish_penalty}")
         self.classes = class_names(classes, rubbish)
         self.output, self.normalize = output, normalize
-        # What builds this network again: a checkpoint keeps it beside the parameters.
+        # The arguments to rebuild this network; a checkpoint keeps them beside the parameters.
         self.settings: dict[str, Any] = {
             "classes": classes,
             "output": output,
@@ -113,7 +113,7 @@ class LeNet5(nn.Module):
         return len(self.classes) - 1 if self.settings["rubbish"] else None
 
     def features(self, images: Tensor) -> Tensor:
-        """States of F6, images [B, 1, H, W] to [B, 84, h, w]."""
+        """Return the states of F6: images [B, 1, H, W] to [B, 84, h, w]."""
         if images.dim() != 4 or images.shape[1] != 1 or min(images.shape[2:]) < 32:
             raise ValueError(
                 f"images must be [B, 1, H, W] with H and W at least 32, not {tuple(images.shape)}"
@@ -124,11 +124,11 @@ class LeNet5(nn.Module):
         return f(self.f6(f(self.c5(x))))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Penalties of images [B, 1, H, W]: [B, classes], or a map for images over 35 pixels."""
+        """Return the penalties of images [B, 1, H, W]: [B, classes], or a map beyond 35 pixels."""
         return self.penalties(self.features(images))
 
     def penalties(self, states: Tensor) -> Tensor:
-        """Penalties of states of F6 [B, 84, h, w]: [B, classes], or a map where h or w is not 1."""
+        """Return the penalties of F6 states [B, 84, h, w]: a map, or [B, classes] if h = w = 1."""
         penalties = self.out(states)
         if self.output == "softmax":
             penalties = -functional.log_softmax(penalties, 1) if self.normalize else -penalties
@@ -157,9 +157,9 @@ class LayerRow(NamedTuple):
 
 
 def layers_of(model: nn.Module, input_size: tuple[int, int] = (32, 32)) -> list[LayerRow]:
-    """The layers with connections in the order they run, measured on one image of `input_size`.
+    """Return the layers with connections, in the order they run, for one image of `input_size`.
 
-    The model is run once without gradients; a layer counts if it has `connections`.
+    Runs the model once without gradients; a layer counts if it has a method `connections`.
 
     >>> [row.name for row in layers_of(LeNet5())]
     ['c1', 's2', 'c3', 's4', 'c5', 'f6', 'out']
@@ -200,7 +200,7 @@ def layers_of(model: nn.Module, input_size: tuple[int, int] = (32, 32)) -> list[
 
 
 def parameters(model: nn.Module) -> int:
-    """Number of trainable parameters.
+    """Return the number of trainable parameters.
 
     >>> parameters(LeNet5())
     60000
@@ -209,7 +209,7 @@ def parameters(model: nn.Module) -> int:
 
 
 def connections(model: nn.Module, input_size: tuple[int, int] = (32, 32)) -> int:
-    """Number of connections, biases included, on an image of `input_size` (section II-B).
+    """Return the number of connections, biases included, for one `input_size` (section II-B).
 
     >>> connections(LeNet5())
     340908
@@ -218,12 +218,12 @@ def connections(model: nn.Module, input_size: tuple[int, int] = (32, 32)) -> int
 
 
 def multiply_adds(model: nn.Module, input_size: tuple[int, int] = (32, 32)) -> int:
-    """Number of multiply-adds on an image of `input_size`: the connections without the biases."""
+    """Return the number of multiply-adds for one `input_size`: connections without biases."""
     return sum(row.multiply_adds for row in layers_of(model, input_size))
 
 
 def describe(model: nn.Module, input_size: tuple[int, int] = (32, 32)) -> str:
-    """The layer table of section II-B as text.
+    """Return the layer table of section II-B as text.
 
     >>> print(describe(LeNet5()))
     layer   maps @ size   parameters   connections

@@ -56,9 +56,9 @@ def discriminative_loss(
     """E = 1/P Σ_p [ y_D + log(e^-j + Σ_i e^-y_i) ] with j = `rubbish` (eq. 9).
 
     Penalties [B, C] in nats, targets [B] integer; returns a scalar, never negative. `rubbish` is
-    the penalty j of the rubbish class: a number, a tensor that broadcasts to [B] (it may want a
-    gradient), or None for no such term: leave it out where the network has a rubbish class among
-    its C. Penalties far above j get no push from it. A target out of range raises ValueError
+    the penalty j of the rubbish class: a number, a tensor that broadcasts to [B] (it may require a
+    gradient), or None for no such term; leave it out if the network has a rubbish class among its
+    C. Penalties far above j are not pushed up further. A target out of range raises ValueError
     naming the sample.
 
     >>> y = torch.tensor([[0.0, 0.0]])

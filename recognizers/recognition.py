@@ -16,7 +16,7 @@ class ClassGeometry(nn.Module):
     """Penalty of each class for a segment of this size and place, linear in its features.
 
     The network sees size-normalised ink, in which a point may look like a zero and a dash like a
-    one; how high, how wide and where a segment is says which. Zero at first.
+    one; the height, width and place of a segment tell them apart. Zero at first.
 
     Shapes: ``[A, F]`` (columns named by ``FEATURES``) to ``[A, C]``, in nats.
 
@@ -37,16 +37,19 @@ class RecognitionTransformer(nn.Module):
     """Segmentation graphs to recognition graphs: one arc per class in place of each segment.
 
     All segments of all fields go through the network as one batch. The penalty of an arc is the
-    sum of the segment's penalty, the network's penalty of the class, and what the segment's size
-    and place say of the class. Images and boxes stay on the arcs.
+    sum of the segment's penalty, the network's penalty of the class, and a penalty of the class
+    for the segment's size and place (:class:`ClassGeometry`). Images and boxes stay on the arcs.
 
     Args:
         network: ``[A, 1, 32, 32]`` to penalties ``[A, C]``: LeNet-5, or any module. A network
-            that is called with other arc data names it in its attribute ``reads``:
+            that reads other arc data names it in its attribute ``reads``:
             :class:`recognizers.segment_networks.two_stream.TwoStream` reads
-            ``("image", "surroundings")``. One that says how many classes it has, or names them, in
-            its attribute ``classes`` is checked against the symbols.
-        symbols: the text of the C classes.
+            ``("image", "surroundings")``. If it has an attribute ``classes``, their number or
+            their names, this is checked against the symbols.
+        symbols: the symbols of the C classes, in order.
+
+    Raises:
+        ValueError: the network has another number of classes than the table has symbols.
 
     >>> import numpy as np
     >>> from recognizers.lenet import LeNet5

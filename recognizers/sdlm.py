@@ -20,7 +20,7 @@ PUBLISHED_RATES = (5e-4,) * 2 + (2e-4,) * 3 + (1e-4,) * 3 + (5e-5,) * 4 + (1e-5,
 """η of each of the 20 passes of the paper (section III-B)."""
 
 DRAWS = 16
-"""Samples of the Gauss-Newton diagonal: the square of one alone is often near zero."""
+"""Samples of the Gauss-Newton diagonal to average; a single one is often near zero."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -28,14 +28,14 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 class SDLM(Optimizer):
     """w_k ← w_k - η / (μ + h_kk) ∂E/∂w_k (eqs. 18 and 21).
 
-    - `params`: parameters, or groups of them, as for any optimizer of torch.
+    - `params`: parameters, or groups of them, as for any torch optimizer.
     - `lr`: the global rate η; a scheduler or the caller changes it from pass to pass.
-    - `mu`: keeps rates bounded where the curvature is small; the largest rate is `lr` / `mu`.
+    - `mu`: bounds the rates where the curvature is small; the largest rate is `lr` / `mu`.
     - `curvature`: "paper" (eqs. 23 to 27) or "gauss-newton" (a sample of the diagonal).
 
-    E is the loss of one pattern, so the gradient of a small batch must be a *sum* over its
-    patterns for one step to stand for as many steps of the paper. `estimate` (or
-    `set_curvature`) must come before the first `step`, which raises RuntimeError otherwise.
+    E is the loss of one pattern. So for a step on a small batch to stand for as many steps of the
+    paper, its gradient must be the *sum* over its patterns. Call `estimate` (or `set_curvature`)
+    before the first `step`, which raises RuntimeError otherwise.
     Raises ValueError for rates that are not positive and for an unknown `curvature`.
 
     >>> net = nn.Sequential(nn.Linear(1, 1, bias=False))
@@ -76,11 +76,11 @@ class SDLM(Optimizer):
         """Estimate the curvature of all parameters on some patterns (the paper: 500).
 
         `loss(outputs, targets)` is a mean over patterns. The recursion of the paper takes no
-        random numbers; of the Gauss-Newton diagonal the mean of `DRAWS` samples is used. There
-        network and loss meet at the outputs of the model, but where these are distances to fixed
-        codes (the LeNets) at the states that enter them: eq. 8 has no curvature above them. With
-        `features`, a method of the model that runs a first part of it, the loss is one of its
-        states in both cases.
+        random numbers; the Gauss-Newton diagonal is the mean of `DRAWS` samples. For the latter,
+        network and loss meet at the outputs of the model or, if these are distances to fixed codes
+        (the LeNets), at the states below them, since eq. 8 has no curvature above. With
+        `features`, a method of the model that runs its first part, the loss is a function of the
+        states it returns in both cases.
         """
         if self.curvature == "paper":
             found = paper_curvature(model, inputs, targets, loss, features)
@@ -105,7 +105,7 @@ class SDLM(Optimizer):
         self.set_curvature(model, found)
 
     def set_curvature(self, model: nn.Module, curvatures: Curvatures) -> None:
-        """Use these h_kk, by the names that the parameters have in `model`."""
+        """Set h_kk from tensors by the names of the parameters in `model`."""
         names = {id(p): name for name, p in model.named_parameters()}
         for group in self.param_groups:
             for p in group["params"]:
@@ -123,7 +123,7 @@ class SDLM(Optimizer):
         self._rates.clear()
 
     def rates(self) -> list[Tensor]:
-        """ε_k of all parameters, in the order of the groups (eq. 21)."""
+        """Return ε_k of all parameters, in the order of the groups (eq. 21)."""
         return [r for number in range(len(self.param_groups)) for r in self._rates_of(number)]
 
     def _rates_of(self, number: int) -> list[Tensor]:
@@ -162,7 +162,7 @@ class SDLM(Optimizer):
 
 
 def _has_fixed_codes(model: nn.Module) -> bool:
-    """Whether nothing above the states of the last layer is trained."""
+    """Return whether nothing above the states of the last layer is trained."""
     out = getattr(model, "out", None)
     rubbish = getattr(model, "rubbish_penalty", None)
     fixed = isinstance(out, EuclideanRBF) and not out.adaptive

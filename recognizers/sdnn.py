@@ -1,9 +1,8 @@
 """Space displacement networks: a recognizer of characters swept over lines and pages (section VII).
 
-What a convolutional network computes at one position it mostly computes at the next one too. So a
-recognizer of single characters that is made of convolutions alone reads all positions of a large
-image in one pass, with the parameters that it has, and says at every window what it would say of
-that window cut out.
+Neighbouring windows share most of what a convolutional network computes. So a recognizer of single
+characters made of convolutions alone reads all positions of a large image in one pass, with
+unchanged parameters, and gives for each window what it would give for that window cut out.
 """
 
 from __future__ import annotations
@@ -29,18 +28,19 @@ class LineError(ValueError):
 class SpaceDisplacementNetwork(nn.Module):
     """A recognizer swept over lines: images ``[B, 1, H, W]`` to penalties ``[B, T, C]``.
 
-    There is one output for each window of the network's field, ``step`` pixels apart, and it is
-    what the network gives for that window alone (:meth:`by_windows`). The parameters are those of
-    the network: training one trains the other. :meth:`maps` sweeps over pages, in two dimensions.
+    There is one output for each window of the network's field, ``step`` pixels apart; it is what
+    the network gives for that window alone (:meth:`by_windows`). The parameters are those of the
+    network: training one trains the other. :meth:`maps` sweeps over pages, in two dimensions.
 
-    - `network`: takes ``[B, 1, h, w]`` and gives ``[B, C]`` for one window and maps
-      ``[B, C, rows, columns]`` for larger images, all without padding and with running statistics
-      where it normalises: any :class:`recognizers.lenet.LeNet5`, whatever its output.
-    - `field`: height and width of its window; that of the network, or (32, 32) of a LeNet.
-    - `stride`: pixels between its outputs, vertically and horizontally; that of the network, or
-      (4, 4) of a LeNet, whose two subsamplings each halve the positions.
-    - `step`: pixels between outputs along the line. Unless given, the horizontal stride: one pass.
-      A divisor of it takes a pass for each shift between: LeNet-5 at step 2 costs twice as much.
+    - `network`: takes ``[B, 1, h, w]`` and gives ``[B, C]`` for one window, and maps
+      ``[B, C, rows, columns]`` for larger images. It must not pad, and must normalise, if at all,
+      by running statistics. Any :class:`recognizers.lenet.LeNet5` will do, whatever its output.
+    - `field`: height and width of the window; by default the network's own attribute, or (32, 32)
+      as of a LeNet.
+    - `stride`: pixels between outputs, vertically and horizontally; by default the network's own
+      attribute, or (4, 4) as of a LeNet, whose two subsamplings each halve the positions.
+    - `step`: pixels between outputs along the line; by default the horizontal stride, in one pass.
+      A divisor of the stride takes one pass per shift: LeNet-5 at step 2 costs twice as much.
     - `margin`: columns of background added at both ends of a line, so that the first and the last
       character stand in the middle of some window.
 
@@ -78,7 +78,7 @@ class SpaceDisplacementNetwork(nn.Module):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes, in the order of the outputs."""
+        """The names of the classes, in the order of the outputs."""
         names: tuple[str, ...] = self.network.classes  # type: ignore[assignment]
         return names
 
@@ -103,7 +103,7 @@ class SpaceDisplacementNetwork(nn.Module):
     def maps(self, pages: Tensor) -> Tensor:
         """Return the penalties of all positions of pages ``[B, 1, H, W]``: ``[B, C, h, w]``.
 
-        Without a margin, one row for every vertical stride, one column for every horizontal one.
+        There is no margin; one row per vertical stride, one column per horizontal stride.
 
         Raises:
             LineError: pages lower or narrower than the network's field.
@@ -112,9 +112,9 @@ class SpaceDisplacementNetwork(nn.Module):
         return self._swept(pages, 1)
 
     def columns(self, widths: int | Sequence[int] | np.ndarray) -> np.ndarray:
-        """Return how many outputs lines of these widths have, int64; 0 for none.
+        """Return how many outputs lines of these widths have, int64; 0 for too narrow ones.
 
-        They are the ``lengths`` of lines that are padded on the right to one width.
+        For lines padded on the right to one width, these are the ``lengths``.
         """
         room = np.asarray(widths, dtype=np.int64) + 2 * self.margin - self.field[1]
         return np.maximum(room // self.step + 1, 0)
@@ -136,7 +136,7 @@ class SpaceDisplacementNetwork(nn.Module):
         return cut.permute(0, 3, 1, 2, 4)
 
     def by_windows(self, lines: Tensor) -> Tensor:
-        """Return what :meth:`forward` returns, the slow way: the network on window by window."""
+        """Return what :meth:`forward` returns, the slow way: one window after the other."""
         windows = self.windows(lines)
         found: Tensor = self.network(windows.flatten(0, 1))
         return found.reshape(*windows.shape[:2], -1)
@@ -164,7 +164,7 @@ class SpaceDisplacementNetwork(nn.Module):
         found = [self._map(images[..., self.step * shift :]) for shift in range(shifts)]
         if passes == 1:
             return found[0]
-        # The last shifts may have one column less: fill, interleave, and cut what was filled.
+        # The last shifts may have one column less: fill it up, interleave, and cut it off again.
         most = found[0].shape[3]
         filled = [functional.pad(part, (0, most - part.shape[3])) for part in found]
         return torch.stack(filled, dim=4).flatten(3)[..., :count]
@@ -181,8 +181,8 @@ class SpaceDisplacementNetwork(nn.Module):
 def multiply_adds_of(network: nn.Module, *images: Any) -> int:
     """Return the multiply-adds of the convolutions and matrix products of a network on images.
 
-    ``images`` are what the network is called with; they are run once without gradients. So the
-    saving of one sweep against window after window is a quotient of two of these.
+    The network runs once on ``images``, without gradients. The quotient of two such counts says how
+    much one sweep saves over separate windows.
 
     >>> from recognizers.lenet import LeNet5
     >>> once = multiply_adds_of(LeNet5(), torch.zeros(1, 1, 32, 400))

@@ -7,9 +7,9 @@ The paper leaves out their wiring and their outputs; this is ours:
 - LeNet-4: each of the 16 maps reads 3 of the 8 subsampled ones, which gives the printed 260,000
   connections. The printed 17,000 parameters are not possible with the layers described: the full
   layer of 120 alone has 48,120;
-- the output of both, "rbf": one squashed unit for each class, and the squared distance of the ten
-  units to the place code of each class (+1 for it, -1 for the others), so that the losses of eqs.
-  8 and 9 apply as to LeNet-5; or "softmax": one sum for each class and minus log softmax.
+- the output of both is either "rbf": one squashed unit for each class, and the squared distance of
+  the ten units to the place code of each class (+1 for it, -1 for the others), so that the losses
+  of eqs. 8 and 9 apply as to LeNet-5; or "softmax": one sum for each class and minus log softmax.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LENET4_TABLE = tuple(
 
 
 class _PlaceCoded(nn.Module, ABC):
-    """A chain of layers whose last states are one for each class, and what they mean."""
+    """A chain of layers that ends in one state per class, and the penalties of these states."""
 
     size: int
 
@@ -53,10 +53,10 @@ class _PlaceCoded(nn.Module, ABC):
 
     @abstractmethod
     def features(self, images: Tensor) -> Tensor:
-        """States of the last layer but the output, [B, classes, 1, 1]."""
+        """Return the states of the last layer before the output, [B, classes, 1, 1]."""
 
     def penalties(self, states: Tensor) -> Tensor:
-        """Penalties [B, classes] of the states of `features`."""
+        """Return the penalties [B, classes] of the states of `features`."""
         states = states.flatten(1)
         return -functional.log_softmax(states, 1) if self.out is None else self.out(states)
 
@@ -64,7 +64,7 @@ class _PlaceCoded(nn.Module, ABC):
         return sums if self.out is None else self.squash(sums)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Penalties [B, classes] of images [B, 1, size, size], in nats."""
+        """Return the penalties [B, classes], in nats, of images [B, 1, size, size]."""
         return self.penalties(self.features(images))
 
     def _check(self, images: Tensor) -> None:

@@ -1,8 +1,8 @@
 """Candidate fields of a check: words of components, at several widths of the gaps between them.
 
-Components that stand beside each other on one line make a word; with wider gaps allowed they make
-longer ones. All are candidates, for none of the widths is right for every check. Where the last
-components of a word are small and stand high, as cents do, the word is also a pair of fields.
+Components beside each other on one line make a word; with wider gaps allowed they make longer
+ones. All are candidates, since no width is right for every check. If the last components of a word
+are small and stand high, as cents do, the word is also a pair of fields.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Candidates:
 
     Attributes:
         boxes: x, y, end of x, end of y, int64 ``[N, 4]``.
-        roles: of each, an index of ``ROLES``, int64 ``[N]``.
-        components: of each, the components of the ink that are its own.
+        roles: the role of each, an index of ``ROLES``, int64 ``[N]``.
+        components: for each, the components of the ink that belong to it.
         pairs: (dollars, cents), int64 ``[M, 2]``.
     """
 
@@ -96,10 +96,10 @@ def candidate_fields(ink: CheckInk) -> Candidates:
 
 
 def words(boxes: np.ndarray, highest: float) -> list[np.ndarray]:
-    """Return the components of each word at each width of gaps; ``highest`` pixels a component.
+    """Return the components of each word at each width of gaps; none above ``highest`` pixels.
 
-    Two components are neighbours where they overlap in height (a point or a comma may hang a
-    little below), are of a size or one is a mark, and their gap is narrow enough.
+    Two components are neighbours if they overlap in height (a point or a comma may hang a little
+    below), are about equally large or one is a mark, and have a narrow enough gap.
     """
     if not len(boxes):
         return []
@@ -126,7 +126,7 @@ def words(boxes: np.ndarray, highest: float) -> list[np.ndarray]:
 
 
 def without_faint(ink: CheckInk, word: np.ndarray) -> np.ndarray:
-    """Return a word without components that are far fainter than it: patterns of the paper."""
+    """Return a word without components far fainter than the rest, which are paper patterns."""
     order = np.argsort(ink.darkness[word], kind="stable")
     middle = np.searchsorted(np.cumsum(ink.sizes[word][order]), 0.5 * ink.sizes[word].sum())
     return word[ink.darkness[word] >= 0.6 * ink.darkness[word[order[middle]]]]
@@ -135,7 +135,7 @@ def without_faint(ink: CheckInk, word: np.ndarray) -> np.ndarray:
 def beside_each_other(boxes: np.ndarray, roles: np.ndarray) -> list[tuple[int, int]]:
     """Return pairs of words of which the second may be the cents of the first.
 
-    It is lower, stands higher and begins right behind it.
+    The second is smaller, stands higher and begins right behind the first.
 
     >>> boxes = np.array([[0, 20, 60, 50], [66, 14, 90, 30], [66, 60, 90, 76]])
     >>> beside_each_other(boxes, np.zeros(3, int))
@@ -156,7 +156,7 @@ def beside_each_other(boxes: np.ndarray, roles: np.ndarray) -> list[tuple[int, i
 
 
 def split_off_sign(boxes: np.ndarray, word: np.ndarray) -> np.ndarray | None:
-    """Return a word without its first component where that is apart or of another size, or None.
+    """Return a word without its first component if that is apart or of another size, else None.
 
     Currency signs are printed beside the field in letters of another size.
 
@@ -177,8 +177,8 @@ def split_off_sign(boxes: np.ndarray, word: np.ndarray) -> np.ndarray | None:
 def split_off_cents(boxes: np.ndarray, word: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the components of the dollars and of the cents of a word, or None.
 
-    The cents stand higher than the dollars' line and are lower than the dollars, behind all else
-    but a line under them and what stands below that.
+    The cents stand above the dollars' line, are smaller than the dollars, and come last, apart from
+    a line under them and anything below it.
 
     >>> digits = [[0, 10, 20, 40], [24, 10, 44, 40], [50, 10, 62, 26], [64, 11, 76, 26]]
     >>> split_off_cents(np.array(digits), np.arange(4))

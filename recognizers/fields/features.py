@@ -1,4 +1,4 @@
-"""What a candidate field looks like and where it is: the features of the field penalty (X-A)."""
+"""The features of the field penalty: shape and place of a candidate field (section X-A)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FEATURES = (
 """Names of the features, see :func:`field_features`."""
 
 GLYPH = 16
-"""Signs are compared as pictures of so many pixels each way."""
+"""Side of the pictures by which signs are compared, in pixels."""
 
 HEIGHTS_APART, LINES_APART = 0.5, 0.5
-"""Logarithm of the ratio of two heights, and distance of two lines in heights: not at all alike."""
+"""Where likeness ends: log of the ratio of two heights, and distance of two lines in heights."""
 
 SIGN_FONTS = ("sans", "serif", "times", "mono")
 
@@ -36,15 +36,15 @@ def field_features(ink: CheckInk, candidates: Candidates) -> np.ndarray:
     - place of the middle, -1 to 1 each way, and its squares; log of the height against a
       seventeenth of the check's, log of the aspect against 4, and their squares;
     - share of ink in the box against 0.3, and its square;
-    - likeness to a currency sign of what stands before the field, and of its first component;
+    - likeness to a currency sign of the ink before the field, and of its first component;
     - share of its upper and lower side that lines run along (the lesser), and of the lower one;
     - share of ink before and behind it, within twice its height; how dark it is against the
       darkest; spread of its components' heights, and log of their number;
-    - whether it reaches into the lowest fourteenth, where the line for machines is; share of ink
-      near it, above and below together, and above, where small print stands; its widest gap in
+    - whether it reaches into the lowest fourteenth, where the machine-readable line is; share of
+      ink near it, above and below together, and above, where small print stands; its widest gap in
       heights;
-    - how much what is next to it, before and behind, is like a character of its own that was left
-      out: as high, on its line, near, and no currency sign.
+    - how much the component before it, and the one behind it, look like a character that was left
+      out: as high, on its line, near, and not a currency sign.
     """
     high, wide = ink.labels.shape
     boxes = candidates.boxes
@@ -124,7 +124,7 @@ def _normalised(glyphs: np.ndarray) -> np.ndarray:
 
 
 def _signs(ink: CheckInk, candidates: Candidates) -> tuple[np.ndarray, np.ndarray]:
-    """Return the likeness to a sign of what stands before each field, and of its first part."""
+    """Return the likeness to a sign of the ink before each field, and of its first part."""
     boxes = ink.boxes
     chosen = np.full((len(candidates.boxes), 2), -1)
     for n, (box, own) in enumerate(zip(candidates.boxes, candidates.components, strict=True)):
@@ -148,10 +148,10 @@ def _signs(ink: CheckInk, candidates: Candidates) -> tuple[np.ndarray, np.ndarra
 def _alike_beside(
     ink: CheckInk, candidates: Candidates, sign_before: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return how much like one of its own components that is which is next to each field, 0 to 1.
+    """Return how much the ink before and behind each field is like its own components, 0 to 1.
 
-    It is as high as these usually are, stands on their line, and is near: a character before the
-    field, or behind it, that was left out. The first is less where a currency sign stands there.
+    If it is as high as these usually are, on their line and near, it may be a character that was
+    left out. The value for the ink before is less if that is a currency sign.
     """
     found = np.zeros((2, len(candidates.boxes)))
     _, y, _, bottom = ink.boxes.T

@@ -1,6 +1,6 @@
-"""The ink of a whole check: paper and printed lines taken away, connected components measured.
+"""The ink of a whole check, without paper and printed lines, and its connected components.
 
-What the field locator looks at (LeCun et al. 1998, section X, ``T_field``). A check is ten times
+The field locator works on it (LeCun et al. 1998, section X, ``T_field``). A check is ten times
 the size of a field, so all steps are linear in its pixels, with filters of a fixed size.
 """
 
@@ -14,13 +14,13 @@ from scipy import ndimage
 __all__ = ["CheckInk", "ink_of_check", "paper_levels"]
 
 BLOCK = 4
-"""The paper is estimated on the mean of blocks of so many pixels."""
+"""Side, in pixels, of the blocks on whose means the paper is estimated."""
 
 WIDEST_STROKE = 5
-"""Ink that is narrower than so many blocks is taken for ink, not for paper; shades are wider."""
+"""In blocks: darkness narrower than this is ink, wider darkness is shaded paper."""
 
 LEAST_LEVEL = 18.0
-"""Grey levels by which ink is darker than paper, at least."""
+"""Least number of grey levels by which ink is darker than paper."""
 
 SIDE = 0.055
 """Upright runs longer than this share of the height may be sides of frames."""
@@ -31,7 +31,7 @@ LINE = 0.05
 
 @dataclass(frozen=True)
 class CheckInk:
-    """What is ink on a check of h x w pixels, with C components.
+    """The ink of a check of h x w pixels, with C components.
 
     Attributes:
         levels: how much darker than the paper each pixel is, float32 ``[h, w]``.
@@ -72,7 +72,7 @@ def ink_of_check(grey: np.ndarray) -> CheckInk:
             f"not {grey.dtype} {grey.shape}"
         )
     levels = paper_levels(grey)
-    # Ink is a hundredth of a check, or less where little is printed.
+    # Ink is a hundredth of a check, or less if little is printed.
     dark, darkest = np.quantile(levels[::2, ::2], (0.99, 0.999)).tolist()
     threshold = max(0.4 * dark, 0.25 * darkest, LEAST_LEVEL)
     mask = levels >= threshold
@@ -118,7 +118,7 @@ def paper_levels(grey: np.ndarray) -> np.ndarray:
 
 
 def horizontal_lines(mask: np.ndarray, length: int) -> np.ndarray:
-    """Mark the pixels of printed lines in ink ``[H, W]``, but for what crosses them.
+    """Mark the pixels of printed lines in ink ``[H, W]``, except where other ink crosses them.
 
     A line is a run of ``length - 4`` pixels or more, with gaps of up to four.
 

@@ -1,10 +1,10 @@
 """The field location transformer: from a whole check to a field graph (T_field, section X-A).
 
 The check graph is one arc that carries the whole image; this transformer replaces it by a graph
-whose arcs carry the fields that may hold the amount, each with a penalty near 0 where that is
-likely and large where it is not. Paths through it compete: a field by itself leads from the start
-to the final node, dollars and cents follow each other. What reads the fields, and the grammar, have
-their say before one of them is chosen.
+whose arcs carry the fields that may hold the amount, each with a penalty near 0 if that is likely
+and a large one if not. Paths through it compete: a field by itself leads from the start to the
+final node; dollars and cents follow each other. The recognizer and the grammar have their say
+before one path is chosen.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HAND_SET = {
     "dollars": {"bias": 7.0, "sign_before": -3.0, "sign_first": -3.0, "framed": -2.0, "x": -1.5},
     "cents": {"rule_under": -0.5},
 }
-"""Coefficients that :class:`FieldPenalty` begins with for each role, nats per unit."""
+"""Initial coefficients of :class:`FieldPenalty` for each role, in nats per unit."""
 
 SHARED = {
     "height_squared": 1.0,
@@ -53,10 +53,10 @@ class LocatedFields:
 
     Attributes:
         boxes: x, y, width, height of each field's ink in pixels, float32 ``[N, 4]``.
-        roles: of each, an index of ``ROLES``, int64 ``[N]``.
+        roles: the role of each, an index of ``ROLES``, int64 ``[N]``.
         features: float32 ``[N, F]``, named by ``FEATURES``.
         pairs: numbers of fields that may be dollars and cents, int64 ``[M, 2]``.
-        images: of each, its own ink and nothing else, uint8 ``[H_i, W_i]``, 255 paper.
+        images: the own ink of each and nothing else, uint8 ``[H_i, W_i]``, 255 paper.
         shape: h and w.
     """
 
@@ -72,7 +72,7 @@ def locate_fields(grey: np.ndarray) -> LocatedFields:
     """Find the candidate fields of a check, uint8 ``[H, W]``, 255 white.
 
     Raises:
-        ValueError: not a two-dimensional array of uint8, or one of few pixels.
+        ValueError: ``grey`` is not a two-dimensional array of uint8, or is too small.
 
     >>> grey = np.full((200, 400), 220, np.uint8)
     >>> for x in (300, 308, 316):
@@ -99,8 +99,8 @@ class FieldPenalty(nn.Module):
     """Penalty of a field in nats, linear in its features, with coefficients for each role.
 
     ``penalty = bias[role] + features @ coefficients[role]``, differentiable in all of them, set by
-    hand at first (``HAND_SET``): a currency sign, a frame, a place on the right make a field
-    likely; a size or shape that amounts have not, and text on both sides, do not (section X-A).
+    hand at first (``HAND_SET``): a currency sign, a frame and a place on the right make a field
+    likely; an unusual size or shape, and text on both sides, make it unlikely (section X-A).
 
     Shapes: ``[N, F]`` (columns named by ``FEATURES``) and roles ``[N]`` to ``[N]``.
 
@@ -132,8 +132,8 @@ def likeliest(
 ) -> LocatedFields:
     """Return the fields of the ``count`` paths of least penalty: fields, or pairs of them.
 
-    Paths that are more than ``within`` nats behind the best go, and so does a field of a pair that
-    is not among them, unless another pair has it.
+    Paths more than ``within`` nats behind the best are dropped, too, and with a pair its fields,
+    unless another pair has them.
 
     >>> grey = np.full((200, 400), 220, np.uint8)
     >>> for x in (20, 28, 36, 300, 308, 316):

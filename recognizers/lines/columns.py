@@ -1,4 +1,4 @@
-"""The convolutions that lines share: from the pixels of a line to a vector for each column."""
+"""Convolutions from the pixels of a line to a vector for each column, shared by two networks."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ def column_layers(
     """Return the layers from ``[B, 1, 40, W]`` to ``[B, column, 1, W / 4]``.
 
     Five convolutions; a stride and two poolings divide the height by eight and the width by four,
-    and a sixth convolution collapses a column to a vector. Few maps at full size, and poolings
-    that come before the normalisation, make them fast on a CPU. The image is seen with paper above
-    and below.
+    and a sixth convolution collapses a column to a vector. Few maps at full size, and pooling
+    before normalisation, make them fast on a CPU. The image is padded above and below.
 
     Args:
         maps: of the five convolutions.
         column: units of a column's vector.
-        along: 1 to pad at the ends of the line, too; 0 not to, so that the layers can be swept:
-            then there are eight outputs less.
+        along: 1 to pad at the ends of the line, too; 0 for layers that can be swept, which give
+            eight outputs less.
 
     >>> sum(isinstance(layer, nn.Conv2d) for layer in column_layers())
     6

@@ -14,18 +14,18 @@ __all__ = ["LineDistortion"]
 
 @dataclass(frozen=True)
 class LineDistortion:
-    """Another writing of each line of a batch: every strength is drawn uniformly from ±range.
+    """A random variant of each line of a batch, each strength drawn uniformly from ±range.
 
-    Called with lines ``[B, 1, H, W]``, 0 paper and 1 ink, it returns as many, ``[B, 1, H, W']``
-    with the widest as wide as it becomes. The same generator state gives the same result.
+    Called with lines ``[B, 1, H, W]``, 0 paper and 1 ink, it returns as many, ``[B, 1, H, W']``,
+    wide enough for the widest. The same generator state gives the same result.
 
     - `stretch`: log of the factor of the width.
     - `size`: log of the factor of both sides; `down`: share of the height by which a line moves.
     - `slant`: pixels across for one pixel down; `rotation`: radians.
-    - `waves`: pixels by which points move, neighbours alike, each way.
+    - `waves`: pixels by which points move in either direction, neighbours alike.
     - `thickness`: share of the way to strokes that are a pixel thicker on each side (or thinner).
-    - `gamma`: log of the exponent of the ink; `noise`: deviation of the grain, drawn up to it.
-    - `blot`: share of lines of which a box is painted over with paper.
+    - `gamma`: log of the exponent of the ink; `noise`: largest standard deviation of the grain.
+    - `blot`: share of the lines in which a box is painted over with paper.
 
     >>> lines = torch.rand(2, 1, 40, 100)
     >>> LineDistortion()(lines, torch.Generator().manual_seed(0)).shape[:3]
@@ -89,7 +89,7 @@ class LineDistortion:
         )
 
     def _blotted(self, lines: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Paint over a box of some lines: as high as the line's third, as wide as a stroke."""
+        """Paint over a box in some lines: a third as high as the line, as wide as a stroke."""
         count, _, height, width = lines.shape
         drawn = torch.rand(count, 3, generator=generator)
         for i in torch.nonzero(drawn[:, 0] < self.blot).flatten().tolist():

@@ -20,14 +20,14 @@ class FieldNetwork(nn.Module):
 
     Convolutions make a vector of each column (:func:`recognizers.lines.columns.column_layers`), and
     three along the line, five columns wide each, see it among its neighbours. So a window is 83
-    pixels wide, three or four characters: what stands beside a stroke tells a one from a part of
-    a four, and a point from a zero. The image is as high as the window, so the network is swept
+    pixels wide, three or four characters: the ink beside a stroke tells a one from a part of a
+    four, and a point from a zero. The image is as high as the window, so the network is swept
     along the line only (:func:`sweeping`). Batch normalisation and drop-out; 232,267 parameters
     with eleven classes. The penalties are not normalised.
 
     - `classes`: one character per class, in the order of the outputs.
-    - `rubbish`: append one class, named "rubbish", as the last output: of what is no character,
-      and of what is between two.
+    - `rubbish`: append one class, named "rubbish", as the last output: for everything that is not
+      a character, and for the space between two.
     - `maps`: of the five convolutions; `column`: units of a column's vector; `line`: maps of the
       convolutions along the line.
     - `dropout`: share of the units left out before each layer along the line in training.
@@ -76,7 +76,7 @@ class FieldNetwork(nn.Module):
 
 
 def sweeping(network: FieldNetwork) -> SpaceDisplacementNetwork:
-    """Return the network swept over lines, with paper enough for characters at either end.
+    """Return the network swept over lines, with enough paper for characters at either end.
 
     >>> sweeping(FieldNetwork(rubbish=True))(torch.zeros(2, 1, 40, 160)).shape
     torch.Size([2, 38, 11])

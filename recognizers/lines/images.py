@@ -1,7 +1,7 @@
-"""Pictures of whole lines of writing, as networks that sweep over a line take them.
+"""Pictures of whole lines of writing, as input of the networks that sweep over lines.
 
-A line is as high as the network wants it and as wide as it then is; its grey levels are set so
-that paper is 0 and the darkest ink 255, whatever pen, paper and light were.
+A line is scaled to the height of the network's input, and its grey levels so that paper is 0 and
+the darkest ink 255, whatever the pen, paper and light.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ HEIGHT = 40
 """Height of a line in pixels, unless said otherwise."""
 
 LEAST_CONTRAST = 24.0
-"""Grey levels between paper and ink below which a picture is taken for empty paper."""
+"""Grey levels between paper and ink; below this, a picture counts as empty paper."""
 
 WIDEST = 40
 """How many times wider than high a line may be; wider ones are squeezed."""
 
 STEP = 16
-"""Widths are multiples of so many pixels, so that many lines are as wide as another."""
+"""Widths are multiples of this many pixels, so that many lines have the same width."""
 
 
 def placement(shape: tuple[int, int], height: int = HEIGHT) -> tuple[int, int, int]:
-    """Return how wide a picture becomes as a line, where it begins there, and how wide that is.
+    """Return a picture's width in its line, its left end there, and the width of the line.
 
     >>> placement((24, 60))
     (100, 6, 112)
@@ -42,10 +42,10 @@ def placement(shape: tuple[int, int], height: int = HEIGHT) -> tuple[int, int, i
 def normalise_line(grey: np.ndarray, height: int = HEIGHT) -> np.ndarray:
     """Return a picture ``uint8 [H, W]``, 255 white, as a line ``uint8 [height, W']``, 255 ink.
 
-    The aspect is kept. Paper is the median of the picture, which most of it is; what is as light
-    is 0; ink is the darkest two hundredth. A picture whose ink is not darker by
-    ``LEAST_CONTRAST`` grey levels is empty: all 0. Paper is added right and left, equally, up to
-    a width that is a multiple of ``STEP`` (:func:`placement`).
+    The aspect is kept. The paper level is the median of the picture, since most of it is paper;
+    pixels as light or lighter become 0. The ink level is that of the darkest two hundredth. If it
+    is not darker by ``LEAST_CONTRAST`` grey levels, the picture is empty: all 0. Paper is added
+    equally on both sides, up to a width that is a multiple of ``STEP`` (:func:`placement`).
 
     >>> field = np.full((24, 60), 200, np.uint8)
     >>> field[4:20, 20:24] = 40
@@ -68,7 +68,7 @@ def normalise_line(grey: np.ndarray, height: int = HEIGHT) -> np.ndarray:
 def as_batch(lines: Sequence[np.ndarray]) -> torch.Tensor:
     """Return lines ``uint8 [H, W_i]`` as a batch ``float32 [B, 1, H, W]`` from 0 to 1.
 
-    Narrower lines stand in the middle, paper on either side.
+    Narrower lines stand in the middle, with paper on either side.
 
     >>> as_batch([np.full((2, 4), 255, np.uint8), np.full((2, 2), 255, np.uint8)])[1]
     tensor([[[0., 1., 1., 0.],

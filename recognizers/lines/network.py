@@ -19,14 +19,15 @@ class LineNetwork(nn.Module):
 
     LeNet-5 has an output every fourth pixel, which is too few where narrow characters touch: two
     ones side by side are five pixels apart, and need a blank between them. This network halves
-    the positions along the line once only. A column of the image is collapsed first, then five
-    columns at a time are read, twice; so the many maps are seen by few multiply-adds: about
-    131,000 for each pixel of the line's length. Batch normalisation; 142,043 parameters with
-    eleven classes. Without padding, so that it can be swept
-    (:class:`recognizers.sdnn.SpaceDisplacementNetwork`), while not training.
+    the positions along the line only once. It first collapses each column of the image, then reads
+    five columns at a time, twice. So the many maps cost few multiply-adds: about 131,000 for each
+    pixel of the line's length. Batch normalisation; 142,043 parameters with eleven classes. There
+    is no padding, so that it can be swept (:class:`recognizers.sdnn.SpaceDisplacementNetwork`)
+    outside training.
 
     - `classes`: one character per class, in the order of the outputs.
-    - `rubbish`: append one class, named "rubbish": of what is no character, and the blank.
+    - `rubbish`: append one class, named "rubbish": for everything that is not a character, and as
+      the blank.
     - `maps`: numbers of maps of the three convolutions over the image, and of the three along
       the line.
     - `dropout`: share of the maps left out before the output in training.
@@ -56,7 +57,7 @@ class LineNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = class_names(classes, rubbish)
-        # What builds this network again: a checkpoint keeps it beside the parameters.
+        # The arguments to rebuild this network; a checkpoint keeps them beside the parameters.
         self.settings: dict[str, Any] = {
             "classes": classes,
             "rubbish": rubbish,

@@ -1,1 +1,1 @@
-"""Pen-written words: ink, its normalization, annotated images, the network (paper section IX)."""
+"""Pen-written words: ink, its normalisation, annotated images, the network (paper section IX)."""

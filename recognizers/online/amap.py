@@ -1,4 +1,4 @@
-"""Annotated images (AMAP): what a pen drew, in a picture that has forgotten how (section IX).
+"""Annotated images (AMAP): pictures of what a pen drew, without how it drew (section IX).
 
 An annotated image has five planes of 20 rows and any number of columns. Planes 0 to 3 say how
 much ink runs horizontally, diagonally upwards, vertically and diagonally downwards near a pixel,
@@ -6,7 +6,7 @@ plane 4 how much it turns there. Order, direction and speed of the strokes leave
 sums are integrals along the ink, and the strokes are taken at equal steps of their length.
 
 The paper leaves the details open (its companion papers have others). Ours: a stroke is sampled
-every half pixel and smoothed, which takes the noise of coarse tablets from the angles; its pieces
+every half pixel and smoothed, which removes the noise of coarse tablets from the angles; its pieces
 are spread over the pixels by the exact integral of a tent (linear interpolation in both
 directions); an angle t belongs to the orientation a by max(0, cos 2(t - a))², which sums to one
 over the four; curvature is the absolute angle by which the ink turns; sums are squashed by tanh.
@@ -25,26 +25,26 @@ __all__ = ["COLUMNS", "PLANES", "ROWS", "amap", "amaps", "amaps_of", "columns_of
 
 ROWS = 20
 COLUMNS = 18
-"""Columns of the annotated image of one character, as the network of the paper takes it."""
+"""Columns of the annotated image of one character, the input of the paper's network."""
 
 MAX_COLUMNS = 8192
-"""Most columns that are drawn: wider ink is cut off at the right."""
+"""Most columns that are drawn; wider ink is cut off at the right."""
 
 _STEP = 0.5
 _PASSES = 4
 _DOT = 1.0
 _MOST_STEPS = 1 << 16
 _GAINS = np.array([1.2, 1.2, 1.2, 1.2, 0.8])
-"""What sums are multiplied by before they are squashed: four orientations, curvature."""
+"""Factors of the sums before they are squashed: four orientations, curvature."""
 
 
 def amap(ink: Ink, columns: int | None = None, rows: int = ROWS) -> np.ndarray:
-    """The annotated image float32 [5, rows, columns] of ink in pixels, values in [0, 1).
+    """Return the annotated image, float32 [5, rows, columns] in [0, 1), of ink in pixels.
 
     A point (x, y) falls on column x and on row rows - 1 - y, counted from 0 at the top: y is 0 in
-    the lowest row. Ink outside is not drawn. `columns`: by default what the ink needs
-    (`columns_of`). A stroke shorter than a pixel becomes a dot. Time: proportional to the number of
-    points and the length of the ink.
+    the lowest row. Ink outside is not drawn. `columns`: by default as many as the ink needs
+    (`columns_of`). A stroke shorter than a pixel becomes a dot. Linear in the number of points and
+    the length of the ink.
 
     >>> planes = amap(Ink([[(2, 5), (10, 5)]]))
     >>> planes.shape
@@ -56,7 +56,7 @@ def amap(ink: Ink, columns: int | None = None, rows: int = ROWS) -> np.ndarray:
 
 
 def amaps(inks: Sequence[Ink], columns: int = COLUMNS, rows: int = ROWS) -> np.ndarray:
-    """Annotated images float32 [B, 5, rows, columns] of inks in pixels (see `amap`).
+    """Return annotated images, float32 [B, 5, rows, columns], of inks in pixels (see `amap`).
 
     >>> amaps([Ink(), Ink([[(3, 3)]])]).astype(float).sum(axis=(1, 2, 3)).round(1).tolist()
     [0.0, 2.2]
@@ -80,7 +80,7 @@ def amaps_of(
     columns: int = COLUMNS,
     rows: int = ROWS,
 ) -> np.ndarray:
-    """Annotated images of many inks in flat arrays, for those who distort points by the thousand.
+    """Return annotated images of many inks in flat arrays, as after distorting them all at once.
 
     points [N, 2]; strokes [S+1], where each stroke begins in `points`, and the end; inks [B+1],
     where each ink begins in `strokes`, and the end. Returns float32 [B, 5, rows, columns].
@@ -111,7 +111,7 @@ def amaps_of(
 
 
 def columns_of(ink: Ink, margin: int = 2) -> int:
-    """Columns that hold the ink from x = 0 to its right end and a margin; at least one.
+    """Return how many columns hold the ink from x = 0 to its right end, and a margin; at least 1.
 
     >>> columns_of(Ink([[(2, 0), (9.5, 0)]]))
     13

@@ -23,13 +23,13 @@ def draw_strokes(
     most: int,
     gains: np.ndarray,
 ) -> None:
-    """Draw the strokes of B inks as their images, each plane squashed by tanh of `gains` times it.
+    """Draw the strokes of B inks into their images, each plane as tanh of `gains` times its sums.
 
     points float64 [N, 2] in pixels, x = column and y = row from the top; strokes int64 [S+1],
     where strokes begin in points; inks int64 [B+1], where inks begin in strokes; images float32
-    [B, 5, H, W], written; gains float64 [5]. Each stroke is taken at equal steps of arc length,
-    about `step`, at most `most` of them, and smoothed `passes` times by 1-2-1. Time: proportional
-    to points, to the length of what lies in the images, and to their pixels.
+    [B, 5, H, W], written; gains float64 [5]. Each stroke is sampled at equal steps of arc length,
+    about `step`, at most `most` of them, and smoothed `passes` times by 1-2-1. Linear in the
+    points, the length of the ink inside the images, and their pixels.
     """
     path = np.empty((64, 2))
     sums = np.zeros(images.shape[1:])
@@ -43,7 +43,7 @@ def draw_strokes(
                 length += math.hypot(
                     points[i, 0] - points[i - 1, 0], points[i, 1] - points[i - 1, 1]
                 )
-            # Shifted off the whole numbers, so that rounding does not change the number of steps.
+            # Not at whole numbers, so that rounding does not change the number of steps.
             count = min(most, math.ceil(length / step + 0.37)) if length > 0.0 else 0
             if len(path) <= count:
                 path = np.empty((2 * count + 1, 2))
@@ -58,7 +58,7 @@ def draw_strokes(
 
 @njit(cache=True, nogil=True)
 def _squash(sums, gains, image):
-    """Write tanh of the sums, and clear them for the next image; most are zero."""
+    """Write tanh of the sums and clear them for the next image; most are zero."""
     planes, height, width = sums.shape
     for k in range(planes):
         for row in range(height):
@@ -73,7 +73,7 @@ def _squash(sums, gains, image):
 
 @njit(cache=True, nogil=True)
 def _even_steps(points, first, last, length, count, path):
-    """Points 0..count of the path at equal distances along points[first:last]."""
+    """Fill points 0..count of the path, at equal distances along points[first:last]."""
     path[0, 0], path[0, 1] = points[first, 0], points[first, 1]
     if count == 0:
         return
@@ -94,7 +94,7 @@ def _even_steps(points, first, last, length, count, path):
 
 @njit(cache=True, nogil=True)
 def _smooth(path, count):
-    """1-2-1 over the inner points, the ends kept."""
+    """Smooth the inner points by 1-2-1; the ends stay."""
     if count < 2:
         return
     x, y = path[0, 0], path[0, 1]
@@ -115,7 +115,7 @@ def _draw_path(path, count, image):
         squared = dx * dx + dy * dy
         if squared == 0.0:
             continue
-        # Twice the angle does not know direction; y counts rows, downwards.
+        # Twice the angle does not depend on the direction; y counts rows, downwards.
         cosine = (dx * dx - dy * dy) / squared
         sine = -2.0 * dx * dy / squared
         share[0] = cosine * cosine if cosine > 0.0 else 0.0
@@ -132,7 +132,7 @@ def _draw_path(path, count, image):
 
 @njit(cache=True, nogil=True)
 def _draw_dot(path, count, missing, size, image):
-    """What a stroke shorter than a dot lacks of one: ink without orientation, that turns round."""
+    """Add what a short stroke lacks of a dot: ink without orientation, which turns full circle."""
     middle = count // 2
     other = count - middle
     x = 0.5 * (path[middle, 0] + path[other, 0])
@@ -144,7 +144,7 @@ def _draw_dot(path, count, missing, size, image):
 
 @njit(cache=True, nogil=True)
 def _draw_point(x, y, value, factor, plane):
-    """value times the tent of height 1 and half-width 1 around (x, y), at the pixel centres."""
+    """Add `value` times the tent of height 1 and half-width 1 around (x, y), at pixel centres."""
     height, width = plane.shape
     if not (-1.0 < x < width and -1.0 < y < height):
         return
@@ -162,7 +162,7 @@ def _draw_point(x, y, value, factor, plane):
 
 @njit(cache=True, nogil=True)
 def _clip(start, delta, high, first, last):
-    """The part of the interval [first, last] of t where -1 <= start + t delta <= high."""
+    """Return the part of the interval [first, last] of t where -1 <= start + t delta <= high."""
     if delta == 0.0:
         return (first, last) if -1.0 <= start <= high else (first, first)
     a, b = (-1.0 - start) / delta, (high - start) / delta
@@ -171,7 +171,7 @@ def _clip(start, delta, high, first, last):
 
 @njit(cache=True, nogil=True)
 def _next_line(at, delta):
-    """How far t goes from `at` to the next whole number in the direction of delta."""
+    """Return how far t goes from `at` to the next whole number in the direction of delta."""
     if delta > 0.0:
         return (math.floor(at + 1e-12) + 1.0 - at) / delta
     if delta < 0.0:
@@ -181,7 +181,7 @@ def _next_line(at, delta):
 
 @njit(cache=True, nogil=True)
 def _draw_segment(x, y, dx, dy, length, share, image):
-    """The integral of the tent along a segment, times the shares of the orientations.
+    """Add the integral of the tent along a segment, times the shares of the orientations.
 
     Between the lines through pixel centres the tent is quadratic in t: Simpson's rule is exact.
     """

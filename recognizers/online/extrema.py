@@ -1,4 +1,4 @@
-"""Local extrema of a pen trajectory: the points that a writer sets on the lines of a word."""
+"""Local extrema of a pen trajectory: points that a writer places on the lines of a word."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Extrema(NamedTuple):
 
 
 def extrema(ink: Ink, least: float) -> Extrema:
-    """Maxima and minima of y along the strokes that differ by more than `least` (in ink units).
+    """Return maxima and minima of y along strokes that differ by more than `least` (ink units).
 
     Strokes lower than that (dots, dashes, bars) have none. Independent of the direction and order
-    of strokes, but for the choice among equal heights. Linear in the number of points.
+    of strokes, except for the choice among equal heights. Linear in the number of points.
 
     >>> found = extrema(Ink([[(0, 0), (1, 9), (2, 1), (3, 1.5), (4, 1), (5, 8)]]), 2.0)
     >>> found.points[:, 1].tolist(), found.is_top.tolist(), found.counts.tolist()
@@ -39,7 +39,7 @@ def extrema(ink: Ink, least: float) -> Extrema:
 
 @njit(cache=True, nogil=True)
 def _zigzag(points, offsets, least):
-    """Indexes [E] of turning points, whether they are tops [E], and their counts [E]."""
+    """Return the indexes [E] of turning points, whether they are tops [E], and their counts [E]."""
     where = np.empty(len(points) + len(offsets), np.int64)
     is_top = np.empty(len(where), np.bool_)
     counts = np.empty(len(where), np.float64)

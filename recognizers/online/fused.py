@@ -1,8 +1,8 @@
 """The features of `AmapNetwork` in fewer passes over memory, for training in half precision.
 
-With small maps the time of a step goes into passes over activations, not into products. Here the
-factors of the squashing functions (f(a) = A tanh(S a)) are moved into the parameters of the layers
-around them, tanh is taken in place and its derivative together with that of the window sums, and
+With small maps, a step spends its time on passes over activations, not on products. Here the
+factors of the squashing functions (f(a) = A tanh(S a)) move into the parameters of the layers
+around them, tanh is computed in place and its derivative together with that of the window sums, and
 C4, which has two rows of outputs on one window, is one matrix product for each row.
 """
 
@@ -25,16 +25,16 @@ def fused_features(
     images: Tensor,
     gain: float,
 ) -> Tensor:
-    """States [B, maps, h, w] of C1, S2, C3, C4 and S5, squashed, for images times `gain`.
+    """Return the states [B, maps, h, w] after C1, S2, C3, C4 and S5, for images times `gain`.
 
-    The same as the layers one after the other with `ScaledTanh` behind each, up to rounding.
+    They equal those of the layers in a row with `ScaledTanh` behind each, up to rounding.
     """
     c1, s2, c3, c4, s5 = layers
     x = _subsampled(s2, _convolved(c1, images, SLOPE * gain))
     x = torch.tanh(_convolved(c3, x, SLOPE * AMPLITUDE))
     rows, columns = c4.kernel_size
     if c4.is_full and x.shape[3] == columns:
-        # Rows of a window are one stretch of memory where the maps come last.
+        # With the maps last, the rows of a window are contiguous in memory.
         lines = x.permute(0, 2, 3, 1).contiguous()
         kernels = (c4.dense_kernels() * (SLOPE * AMPLITUDE)).permute(0, 2, 3, 1).flatten(1)
         found = [
@@ -48,12 +48,12 @@ def fused_features(
 
 
 def _convolved(layer: ConnectedConv2d, maps: Tensor, gain: float) -> Tensor:
-    """SLOPE times what the layer makes of its input, the input being `maps` times gain / SLOPE."""
+    """Return SLOPE times the layer's output for the input `maps` times gain / SLOPE."""
     return functional.conv2d(maps, layer.dense_kernels() * gain, layer.bias * SLOPE)
 
 
 def _subsampled(layer: Subsampling, sums: Tensor) -> Tensor:
-    """tanh of SLOPE times what the layer makes of A tanh(sums)."""
+    """Return tanh of SLOPE times the layer's output for A tanh(sums)."""
     windows: Tensor = _SquashedSums.apply(sums, *layer.window)
     coefficient = (layer.coefficient * (AMPLITUDE * SLOPE)).view(-1, 1, 1).to(windows.dtype)
     bias = (layer.bias * SLOPE).view(-1, 1, 1).to(windows.dtype)

@@ -1,8 +1,8 @@
 """Left-to-right character models: hidden Markov models as transducers (paper, section IX).
 
-The outputs of a network that is replicated over a word are matched with the states of character
-models, each passed from the left to the right; a character is written when its first state is
-entered. The penalties of the arcs are learnable.
+The outputs of a network replicated over a word are matched with the states of character models,
+which are passed from left to right; a character is written when its first state is entered. The
+penalties of the arcs can be learned.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def hidden_markov_models(
     characters that reads the class after all others and writes nothing.
 
     Args:
-        characters: C of them, in the order of the classes.
-        states: S of each character, so that it takes S frames at least (without skips).
+        characters: C characters, in the order of the classes.
+        states: S states per character, which then takes at least S frames (without skips).
         outputs: what a state reads: ``"shared"``: its character's class k, in every state;
             ``"own"``: class k S + s, in state s of character k.
         stay: penalty of staying in a state for another frame, in nats.
-        forward: of going on to the next state, or out of the last.
-        skip: of going on to the next state but one; ``None``: none is skipped.
-        rest: of staying at rest; ``None``: there is no such state, nor its class.
-        between: of entering a character.
+        forward: penalty of going on to the next state, or out of the last.
+        skip: penalty of going on to the next state but one; ``None``: no state is skipped.
+        rest: penalty of staying at rest; ``None``: there is no such state, nor its class.
+        between: penalty of entering a character.
 
     Raises:
         GraphError: no character, or no state.
@@ -78,7 +78,7 @@ def hidden_markov_models(
         raise GraphError(f"outputs={outputs!r}; they are 'shared' or 'own'")
     if skip is not None and states < 3:
         raise GraphError(f"of {states} states none can be skipped; a model of 3 has one between")
-    # Node 0 is the beginning and rest; 1 + k S + s has read a frame in state s of character k.
+    # Node 0 is the beginning and rest; at 1 + k S + s, state s of character k has read a frame.
     each, step = np.arange(count), np.arange(states)
     state = 1 + each[:, None] * states + step
     reads = each[:, None] * states + step if own else np.repeat(each[:, None], states, axis=1)
@@ -129,7 +129,7 @@ class CharacterModels(Learned):
     """Left-to-right character models whose penalties are parameters.
 
     Args:
-        characters, options: as in :func:`hidden_markov_models`; its penalties are the first ones.
+        characters, options: as in :func:`hidden_markov_models`, whose penalties are initial values.
 
     >>> models = CharacterModels("abc", states=3)
     >>> graph = models()

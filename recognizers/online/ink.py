@@ -1,4 +1,4 @@
-"""Ink: what a pen wrote, as a value. x grows to the right and y upwards, in any unit."""
+"""Ink: what a pen wrote, as an immutable value. x grows rightwards and y upwards, in any unit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 __all__ = ["MAX_COORDINATE", "Ink", "InkError"]
 
 MAX_COORDINATE = 1e12
-"""Largest coordinate, in the unit of the ink: beyond, differences of points lose their digits."""
+"""Largest coordinate, in ink units; beyond it, differences of points lose precision."""
 
 
 class InkError(ValueError):
-    """Ink that cannot be; the message names the file or the stroke and the point."""
+    """Invalid ink; the message names the file, or the stroke and the point."""
 
 
 class Ink:
@@ -39,10 +39,10 @@ class Ink:
     offsets: np.ndarray
 
     def __init__(self, strokes: Iterable[Any] = ()) -> None:
-        """Take strokes, each [n, 2] of anything that NumPy makes numbers of.
+        """Take strokes, each [n, 2] of anything that NumPy converts to numbers.
 
-        Strokes without points are left out. Raises InkError, naming stroke and point, for what
-        is no pair of finite numbers within ±`MAX_COORDINATE`.
+        Strokes without points are left out. Raises InkError, naming stroke and point, for a point
+        that is not a pair of finite numbers within ±`MAX_COORDINATE`.
         """
         arrays = []
         for i, stroke in enumerate(strokes):
@@ -60,7 +60,7 @@ class Ink:
 
     @classmethod
     def of(cls, points: np.ndarray, offsets: np.ndarray) -> Ink:
-        """Ink of its arrays (points [N, 2], offsets [S+1]); strokes without points are left out.
+        """Return ink of arrays, points [N, 2] and offsets [S+1], without strokes that are empty.
 
         >>> Ink.of(np.zeros((3, 2)), np.array([0, 2, 2, 3]))
         Ink(2 strokes, 3 points)
@@ -142,11 +142,11 @@ class Ink:
         return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
     def with_points(self, points: np.ndarray) -> Ink:
-        """The same strokes with other points [N, 2]."""
+        """Return the same strokes with other points [N, 2]."""
         return Ink.of(points, self.offsets)
 
     def transformed(self, matrix: Any, shift: Any = (0.0, 0.0)) -> Ink:
-        """Every point p replaced by `matrix` [2, 2] p + `shift` [2].
+        """Return the ink with every point p replaced by `matrix` [2, 2] p + `shift` [2].
 
         >>> Ink([[(1, 2)]]).transformed([[1, 0], [0, -1]], (0, 10)).strokes[0]
         array([[1., 8.]])
@@ -154,11 +154,11 @@ class Ink:
         return self.with_points(self.points @ np.asarray(matrix, float).T + np.asarray(shift))
 
     def reversed(self) -> Ink:
-        """The strokes in the opposite order, each written from its end to its start."""
+        """Return the strokes in the opposite order, each from its end to its start."""
         return Ink.of(self.points[::-1], len(self.points) - self.offsets[::-1])
 
     def select(self, strokes: Iterable[int]) -> Ink:
-        """Some of the strokes, in the order given.
+        """Return some of the strokes, in the order given.
 
         >>> Ink([[(0, 0)], [(1, 1)], [(2, 2)]]).select([2, 0]).points.tolist()
         [[2.0, 2.0], [0.0, 0.0]]
@@ -166,5 +166,5 @@ class Ink:
         return Ink(self[i] for i in strokes)
 
     def joined(self, *others: Ink) -> Ink:
-        """This ink and then the others, as one."""
+        """Return this ink followed by the others, as one."""
         return Ink(stroke for ink in (self, *others) for stroke in ink)

@@ -1,4 +1,4 @@
-"""Many inks in flat arrays, for training: chosen, placed, distorted and drawn all at once."""
+"""Many inks in flat arrays, for training: select, place, distort and draw them all at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["InkBatch", "in_box"]
 
 
 def in_box(ink: Ink, rows: int = ROWS, columns: int = COLUMNS, margin: float = 2.0) -> Ink:
-    """The ink scaled and shifted to fill the middle of an image, in its pixels, aspect kept.
+    """Return the ink scaled and shifted to fill the middle of an image, in its pixels.
 
-    The normalization of single characters: `margin` pixels stay free on every side of the larger
-    dimension. A single point, or points all alike, come to the middle.
+    This is the normalisation of single characters. The aspect is kept, and `margin` pixels stay
+    free on both sides of the larger dimension. A single point, or equal points, move to the middle.
 
     >>> in_box(Ink([[(0, 0), (30, 60)]])).points.tolist()
     [[4.75, 2.0], [12.25, 17.0]]
@@ -27,7 +27,7 @@ def in_box(ink: Ink, rows: int = ROWS, columns: int = COLUMNS, margin: float = 2
     room = np.array([columns, rows]) - 1.0 - 2.0 * margin
     size = np.array([right - left, high - low])
     ratios = room[size > 0.0] / size[size > 0.0]
-    # Sizes below what numbers can tell apart count as none.
+    # Sizes below the precision of the coordinates count as zero.
     ratio = ratios.min() if len(ratios) and np.isfinite(ratios).all() else 0.0
     middle = np.array([left, low]) + 0.5 * size
     centre = 0.5 * (np.array([columns, rows]) - 1.0)
@@ -47,7 +47,7 @@ class InkBatch:
 
     @classmethod
     def of(cls, inks: Sequence[Ink]) -> InkBatch:
-        """Lay inks out one behind the other."""
+        """Return the batch of some inks, one behind the other."""
         points = np.concatenate([np.empty((0, 2)), *(ink.points for ink in inks)])
         starts = np.cumsum([0, *(len(ink.points) for ink in inks)])
         strokes = [ink.offsets[:-1] + start for ink, start in zip(inks, starts, strict=False)]
@@ -58,7 +58,7 @@ class InkBatch:
         return len(self.inks) - 1
 
     def take(self, which: Sequence[int] | np.ndarray) -> InkBatch:
-        """The inks of these indexes, in this order."""
+        """Return the inks of these indexes, in this order."""
         which = np.asarray(which, dtype=np.int64)
         strokes, inks = _gathered(self.inks, which)
         points, offsets = _gathered(self.strokes, strokes)
@@ -67,12 +67,12 @@ class InkBatch:
     def distorted(
         self, rng: np.random.Generator, strength: float = 1.0, *, turning: float = 1.0
     ) -> InkBatch:
-        """Every ink turned, slanted, scaled, shifted and bent by random amounts, in pixels.
+        """Return every ink turned, slanted, scaled, shifted and bent by random amounts, in pixels.
 
-        At strength 1: angles of 0.1 rad, slants of 0.2, scales of 12% (in x and y), shifts of half
-        a pixel and waves of half a pixel along a period of 10 to 30 pixels, as standard
-        deviations. `turning` scales the angles alone: words, which are long and whose lines are
-        level, are turned less. The same generator state gives the same inks.
+        Standard deviations at strength 1: angles of 0.1 rad, slants of 0.2, scales of 12% (in x and
+        y), shifts of half a pixel and waves of half a pixel along a period of 10 to 30 pixels.
+        `turning` scales only the angles: words are long and their lines level, so they are turned
+        less. The same generator state gives the same inks.
         """
         count = len(self)
         if strength == 0.0 or not len(self.points):
@@ -98,12 +98,12 @@ class InkBatch:
         return InkBatch(points, self.strokes, self.inks)
 
     def amaps(self, columns: int = COLUMNS, rows: int = ROWS) -> np.ndarray:
-        """Annotated images float32 [B, 5, rows, columns] of the inks, which are in pixels."""
+        """Return annotated images, float32 [B, 5, rows, columns], of the inks, in pixels."""
         return amaps_of(self.points, self.strokes, self.inks, columns, rows)
 
 
 def _gathered(offsets: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indexes of the members of the groups `which` of `offsets`, and the offsets of the result."""
+    """Return the indexes of the members of groups `which` of `offsets`, and the new offsets."""
     lengths = offsets[which + 1] - offsets[which]
     ends = np.concatenate(([0], np.cumsum(lengths)))
     members = np.arange(ends[-1]) + np.repeat(offsets[which] - ends[:-1], lengths)

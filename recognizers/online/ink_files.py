@@ -1,6 +1,6 @@
 """Ink from other files: JSON lists of strokes, and InkML (W3C recommendation of 2011).
 
-Both count y downwards unless they say otherwise, as screens do; `Ink` counts it upwards.
+Unless they say otherwise, both count y downwards, as screens do; `Ink` counts it upwards.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from recognizers.online.ink import Ink, InkError
 __all__ = ["INK_SUFFIXES", "LabelledInk", "from_inkml", "from_json", "load_ink", "to_json"]
 
 INK_SUFFIXES = frozenset({".json", ".inkml"})
-"""Suffixes (lower case) of the files that are taken for ink in a folder."""
+"""Suffixes (lower case) of the files in a folder that count as ink."""
 
 MAX_BYTES = 1 << 26
 """Most bytes of a file of ink, checked before it is read."""
 
 MOST_NUMBERS = 16
-"""Most numbers of a point in JSON: x, y, and what else a pen tells."""
+"""Most numbers of a point in JSON: x, y, and whatever else a pen measures."""
 
 
 class LabelledInk(NamedTuple):
-    """Ink and what it says; `label` is None where the file does not tell."""
+    """Ink and what it says; `label` is None if the file does not tell."""
 
     ink: Ink
     label: str | None
@@ -68,15 +68,15 @@ def load_ink(path: str | Path) -> LabelledInk:
 
 
 def from_json(text: str) -> LabelledInk:
-    """Ink of JSON: a list of strokes, each a list of points [x, y], or an object with more.
+    """Return the ink in JSON: a list of strokes, each a list of points [x, y], or an object.
 
-    The object has `strokes`; a point may also be an object with `x` and `y`, and further numbers
-    of a point (time, pressure) are passed over, up to `MOST_NUMBERS`: longer ones are lists of all
-    x and of all y, as other programs write them. `label` says what was written, `y` is "down"
-    (the default) or "up".
+    An object has these as `strokes`; `label` says what was written, `y` is "down" (the default) or
+    "up". A point may also be an object with `x` and `y`. Further numbers of a point (time,
+    pressure) are ignored, up to `MOST_NUMBERS` in all; longer ones are refused as lists of all x
+    and all y, which other programs write.
 
     Raises:
-        InkError: it is no JSON, or not of this form; the message says where.
+        InkError: the text is not JSON, or not of this form; the message says where.
 
     Example:
         >>> from_json('[[[0, 0], [1, 2, 99]], [{"x": 3, "y": 4}]]').ink.points.tolist()
@@ -109,7 +109,7 @@ def from_json(text: str) -> LabelledInk:
 
 
 def _is_text(label: str) -> bool:
-    """Whether it can be written: JSON may name one half of a character alone."""
+    """Return whether a label can be encoded: JSON may contain half a surrogate pair."""
     return not any("\ud800" <= character <= "\udfff" for character in label)
 
 
@@ -131,7 +131,7 @@ def _point(point: Any, i: int, j: int) -> tuple[float, float]:
 
 
 def to_json(ink: Ink, label: str | None = None) -> str:
-    """JSON that `from_json` reads to the same ink; y upwards, and it says so.
+    """Return JSON from which `from_json` reads the same ink; it says that y goes upwards.
 
     >>> to_json(Ink([[(0, 1)]]), "i")
     '{"label": "i", "y": "up", "strokes": [[[0.0, 1.0]]]}'
@@ -145,16 +145,16 @@ def _upwards(ink: Ink, is_down: bool) -> Ink:
 
 
 def from_inkml(text: str) -> LabelledInk:
-    """Ink of the traces of an InkML document, and its annotation "truth" or "label" if any.
+    """Return the ink of an InkML document, and its annotation "truth" or "label" if any.
 
-    Reads explicit values, differences (`'`) and second differences (`"`) and the repetition of
-    the mode; the channels of the trace format (X and Y without one), with the orientation of their
-    axes and the ratio of their resolutions; a trace that continues another is one stroke with it;
-    traces of `type="penUp"` are no ink. Brushes, transforms and time are passed over. An
-    annotation counts if it is of the document, or of a group that has all traces.
+    Reads explicit values, differences (`'`) and second differences (`"`), where a mode stays until
+    the next; the channels of the trace format (X and Y without one), with the orientation of their
+    axes and the ratio of their resolutions. A trace that continues another is one stroke with it;
+    traces of `type="penUp"` are not ink. Brushes, transforms and time are ignored. An annotation
+    counts if it belongs to the document, or to a group that has all traces.
 
     Raises:
-        InkError: no XML, no InkML, trace formats that differ, or a trace that cannot be read; the
+        InkError: not XML, not InkML, trace formats that differ, or a trace that cannot be read; the
             message names the trace.
 
     Example:
@@ -162,7 +162,7 @@ def from_inkml(text: str) -> LabelledInk:
         [[10.0, -5.0], [12.0, -6.0], [13.0, -7.0]]
     """
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        # Entities may grow without bound; ink needs none.
+        # Entities may expand without bound, and ink needs none.
         raise InkError("document type declarations are not read")
     try:
         root = ElementTree.fromstring(text)
@@ -174,7 +174,7 @@ def from_inkml(text: str) -> LabelledInk:
     defined = {t for e in root if _name(e) == "definitions" for t in _below(e, "trace")}
     traces = _below(root, "trace")
     strokes: list[list[tuple[float, float]]] = []
-    places: dict[str | None, int] = {}  # of a trace, by its name, the stroke that it is in
+    places: dict[str | None, int] = {}  # the stroke of each trace, by the name of the trace
     for i, trace in enumerate(traces):
         if trace in defined:
             raise InkError(f"trace {i} is in <definitions>; what refers to it is not read")
@@ -197,12 +197,12 @@ _XML = "{http://www.w3.org/XML/1998/namespace}"
 
 
 def _below(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:
-    """All elements of a name in an element."""
+    """Return all elements of a name inside an element."""
     return [e for e in element.iter() if _name(e) == name]
 
 
 def _axes(root: ElementTree.Element) -> tuple[int, int, float, float]:
-    """Which numbers of a point are X and Y, and by what they are multiplied."""
+    """Return which numbers of a point are X and Y, and the factor of each."""
     found: dict[tuple[int, int, float, float], str] = {}
     for form in _below(root, "traceFormat"):
         inside = (e for child in form for e in (child, *child))
@@ -228,7 +228,7 @@ def _axes(root: ElementTree.Element) -> tuple[int, int, float, float]:
 
 
 def _resolutions(properties: ElementTree.Element) -> tuple[float, float]:
-    """Of X and of Y, per the same length; 1 for both where that is not told of both."""
+    """Return the resolutions of X and Y, per the same length; 1 for both unless both are given."""
     told = {
         e.get("channel", "").upper(): (e.get("value", ""), e.get("units"))
         for e in properties
@@ -247,7 +247,7 @@ def _resolutions(properties: ElementTree.Element) -> tuple[float, float]:
 
 
 def _label(root: ElementTree.Element, traces: list[ElementTree.Element]) -> str | None:
-    """What the document says, or a group of all its traces; None where each group says its own."""
+    """Return the label of the document or of a group of all its traces; None if there is none."""
     counts: dict[ElementTree.Element, int] = {}  # of traces in an element
     for e in reversed([*root.iter()]):
         counts[e] = (_name(e) == "trace") + sum(counts[inside] for inside in e)
@@ -262,7 +262,7 @@ def _label(root: ElementTree.Element, traces: list[ElementTree.Element]) -> str 
 
 
 def _name(element: ElementTree.Element) -> str:
-    """The name of an element without its namespace."""
+    """Return the name of an element without its namespace."""
     return str(element.tag).rpartition("}")[2]
 
 
@@ -274,7 +274,7 @@ _VALUE = re.compile(
 
 
 def _number(token: str) -> float:
-    """The number of a token, which may have a space behind its sign, and be hexadecimal."""
+    """Return the number of a token, which may be hexadecimal or have a space behind its sign."""
     sign, _, hexadecimal = token.partition("#")
     if hexadecimal:
         return float(int(f"{sign.strip()}{hexadecimal}", 16))

@@ -1,4 +1,4 @@
-"""Pictures of ink (SVG) with the lines fitted to it, and of annotated images (PNG)."""
+"""Pictures of ink and the lines fitted to it (SVG), and of annotated images (PNG)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEITHER = "#999999"
 
 
 def draw_ink(ink: Ink, height: float = 120.0, title: str = "") -> str:
-    """The ink as an SVG picture of this height in pixels; a stroke of one point is a dot.
+    """Return the ink as an SVG picture of this height in pixels; a stroke of one point is a dot.
 
     >>> draw_ink(Ink([[(0, 0), (1, 1)], [(2, 2)]])).count("<polyline")
     2
@@ -26,10 +26,10 @@ def draw_ink(ink: Ink, height: float = 120.0, title: str = "") -> str:
 
 
 def draw_fit(ink: Ink, fit: Fit, height: float = 160.0, title: str = "") -> str:
-    """The ink with its four lines and its turning points, as an SVG picture.
+    """Return the ink with its four lines and its turning points, as an SVG picture.
 
     A turning point has the colour of the line that it belongs to most, grey for none; full
-    circles are points where the pen turned, smaller ones ends of strokes.
+    circles are points where the pen turned, smaller ones are ends of strokes.
 
     >>> from recognizers.online.normalization import fit_lines
     >>> word = Ink([[(i, 10 * (i % 2)) for i in range(9)]])
@@ -58,7 +58,7 @@ def draw_fit(ink: Ink, fit: Fit, height: float = 160.0, title: str = "") -> str:
 
 
 def draw_amap(planes: np.ndarray, zoom: int = 8) -> bytes:
-    """The planes float [5, H, W] of an annotated image one below the other, as a PNG file.
+    """Return the planes, float [5, H, W], of an annotated image below each other, as a PNG file.
 
     From above: horizontal, rising, vertical, falling ink, curvature; dark is much.
 

@@ -26,7 +26,7 @@ MAPS = (8, 25)
 """Feature maps of the first two convolutions in the paper."""
 
 INPUT_GAIN = 5.0
-"""What annotated images are multiplied by: mostly empty, they have a standard deviation of 0.1."""
+"""Factor of annotated images: mostly empty, they have a standard deviation of 0.1."""
 
 
 class AmapNetwork(nn.Module):
@@ -39,17 +39,18 @@ class AmapNetwork(nn.Module):
       paper, unless given.
     - `output`: "rbf", squared distances to the 7x12 codes of the characters (eq. 7), or
       "softmax", a full layer and minus log softmax.
-    - `adaptive`: the RBF centres are parameters from the start; `adapt_centres` makes them so
-      later, as between the two phases of training in the paper.
+    - `adaptive`: make the RBF centres parameters from the start; `adapt_centres` does so later, as
+      between the two phases of training in the paper.
     - `rubbish`: append one class, "rubbish", as the last output: a learned penalty that is the same
       for all inputs ("rbf", at first `rubbish_penalty`), or one more unit ("softmax").
-    - `maps`: of the first and of the second convolution; those of the paper unless given. Its
-      authors found larger networks no better; on ink of many sources they are.
+    - `maps`: maps of the first and of the second convolution; by default those of the paper. Its
+      authors found larger networks no better; on ink from many sources they are.
     - `normalize`: False leaves out the softmax (penalty = minus the unit's sum).
-    - `planes`: of the images; 10 where what is beside a segment is drawn, too (`segment_images`).
+    - `planes`: planes of the images; 10 if the ink beside a segment is drawn, too
+      (`segment_images`).
     - `initialization`, `generator`: as in `LeNet5`.
 
-    The table of connections between maps is not told in the paper: here all are connected.
+    The paper does not give the table of connections between maps: here all are connected.
     Raises ValueError for unknown or repeated classes, wrong options and images that are too small.
 
     >>> net = AmapNetwork(generator=torch.Generator().manual_seed(0))
@@ -81,7 +82,7 @@ class AmapNetwork(nn.Module):
             raise ValueError(f"the rubbish penalty must be finite, not {rubbish_penalty}")
         self.classes = class_names(classes, rubbish)
         self.output, self.normalize = output, normalize
-        # What builds this network again: a checkpoint keeps it beside the parameters.
+        # The arguments to rebuild this network; a checkpoint keeps them beside the parameters.
         self.settings: dict[str, Any] = {
             "classes": classes,
             "output": output,
@@ -111,7 +112,7 @@ class AmapNetwork(nn.Module):
             self.out = ConnectedConv2d(84, len(self.classes), 1, **draw)
 
     def adapt_centres(self) -> nn.Parameter:
-        """Make the RBF centres parameters, where they stand; returns them, for the optimizer.
+        """Make the RBF centres parameters, at their values; return them, for the optimizer.
 
         >>> net = AmapNetwork("ab")
         >>> net.adapt_centres().shape, net.settings["adaptive"]
@@ -127,10 +128,10 @@ class AmapNetwork(nn.Module):
         return centres
 
     def features(self, images: Tensor) -> Tensor:
-        """States of the last layer before the output, [B, planes, H, W] to [B, 84, h, w].
+        """Return the states of the layer before the output: [B, planes, H, W] to [B, 84, h, w].
 
         Under autocast they are computed with fewer passes over memory, which is nearly twice as
-        fast in training and the same up to the rounding of half precision.
+        fast in training and gives the same up to the rounding of half precision.
         """
         height, width = self.field
         if (
@@ -153,7 +154,7 @@ class AmapNetwork(nn.Module):
         return states
 
     def forward(self, images: Tensor) -> Tensor:
-        """Penalties of annotated images: [B, classes], or a map for images beyond one window."""
+        """Return the penalties of images: [B, classes], or a map for images beyond one window."""
         states = self.features(images)
         # Under autocast the layers below may be in half precision; penalties never are.
         with torch.autocast(images.device.type, enabled=False):

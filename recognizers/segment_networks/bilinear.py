@@ -1,4 +1,4 @@
-"""A bilinear network of two streams for segments: an example of a recognizer of one's own."""
+"""A bilinear network of two streams for segments: an example of a recognizer of your own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class BilinearNet(nn.Module):
     """Segments ``[A, 1, 32, 32]`` and their surroundings ``[A, 2, 32, 32]`` to ``[A, C]``.
 
     Two streams of convolutions, as in :class:`recognizers.segment_networks.two_stream.TwoStream`,
-    but what one of them sees changes what the other's means: a vector of the ink, x, and a vector
-    of where it stands, y, meet as the penalty ``x W_c y`` of class c. With a one in both, what
-    either says alone is part of it. Batch normalisation; 38,387 parameters with eleven classes.
+    but each changes what the other means: a vector x of the ink and a vector y of its place give
+    the penalty ``x W_c y`` of class c. Both have a constant one, so each also counts by itself.
+    Batch normalisation; 38,387 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
     - `rubbish`: append one class, named "rubbish", as the last output.
@@ -49,7 +49,7 @@ class BilinearNet(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = class_names(classes, rubbish)
-        # What builds this network again: a checkpoint keeps it beside the parameters.
+        # The arguments to rebuild this network; a checkpoint keeps them beside the parameters.
         self.settings: dict[str, Any] = {
             "classes": classes,
             "rubbish": rubbish,
@@ -61,7 +61,7 @@ class BilinearNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
-        # Of about a thousand products each penalty is the sum.
+        # Each penalty is a sum of about a thousand products.
         bound = (3.0 / self.meet.weight[0].numel()) ** 0.5
         nn.init.uniform_(self.meet.weight, -bound, bound, generator=generator)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""A small residual network for segments: an example of a recognizer of one's own."""
+"""A small residual network for segments: an example of a recognizer of your own."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["ResidualNet"]
 class ResidualNet(nn.Module):
     """Segments ``[A, 1, 32, 32]`` to penalties ``[A, C]``: convolutions that add to what they read.
 
-    After a first convolution come blocks of two, each with half as many rows and columns as the
-    one before, whose output is added to its input; then the mean over the image, and a full layer.
+    After a first convolution come blocks of two, each of which halves rows and columns and adds its
+    output to its projected input; then the mean over the image, and a full layer.
     Batch normalisation; 68,963 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
@@ -43,7 +43,7 @@ class ResidualNet(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = class_names(classes, rubbish)
-        # What builds this network again: a checkpoint keeps it beside the parameters.
+        # The arguments to rebuild this network; a checkpoint keeps them beside the parameters.
         self.settings: dict[str, Any] = {
             "classes": classes,
             "rubbish": rubbish,
@@ -64,7 +64,7 @@ class ResidualNet(nn.Module):
                 nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        # Maps beside each other in memory: faster on a CPU.
+        # The channels-last layout is faster on a CPU.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, image: Tensor) -> Tensor:
@@ -93,5 +93,5 @@ class _Block(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return what the block makes of its maps."""
+        """Return the output maps of the block."""
         return torch.relu(self.straight(maps) + self.change(maps))

@@ -1,4 +1,4 @@
-"""A network of two streams: what a segment looks like, and where it stands among other ink."""
+"""A network of two streams: the shape of a segment, and its place among other ink."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class TwoStream(nn.Module):
 
     One stream of convolutions sees the size-normalised ink, as LeNet-5 does; the other sees the
     segment where it stands on the line, and the ink around it in a plane of its own
-    (:mod:`recognizers.segmentation.surroundings`). Two full vectors meet in the last layer. So a
-    point is no zero, and the upstroke of a one is a part of what stands beside it. Batch
+    (:mod:`recognizers.segmentation.surroundings`). The last layer joins a full vector of each. So
+    the network can tell a point from a zero, and the upstroke of a one from a one. Batch
     normalisation and drop-out; 242,075 parameters with eleven classes.
 
     - `classes`: one character per class, in the order of the outputs.
@@ -51,7 +51,7 @@ class TwoStream(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = class_names(classes, rubbish)
-        # What builds this network again: a checkpoint keeps it beside the parameters.
+        # The arguments to rebuild this network; a checkpoint keeps them beside the parameters.
         self.settings: dict[str, Any] = {
             "classes": classes,
             "rubbish": rubbish,
@@ -68,7 +68,7 @@ class TwoStream(nn.Module):
                 nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        # Maps beside each other in memory: twice as fast on a CPU.
+        # The channels-last layout is twice as fast on a CPU.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, image: Tensor, surroundings: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from skimage import filters
 
 MIN_CONTRAST = 12.0
-"""Least difference in grey levels between ink and paper; anything fainter is taken for paper."""
+"""Least difference in grey levels between ink and paper; anything fainter counts as paper."""
 
 
 def estimate_background(grey: np.ndarray, sigma: float) -> np.ndarray:
@@ -57,11 +57,11 @@ def is_light_on_dark(difference: np.ndarray) -> bool:
 
 
 def dark_on_light(grey: np.ndarray) -> np.ndarray:
-    """Return a field, grey levels ``uint8 [H, W]``, inverted if its writing is lighter than its
-    paper, which is the median; else as it is.
+    """Return a field ``uint8 [H, W]``, inverted if its writing is lighter than its paper.
 
-    The mean square of what is lighter than the paper has to be twice that of what is darker: of
-    bank checks, whose paper has light patterns, none is taken for light on dark.
+    The paper is the median grey level. The squares of the lighter pixels must sum to more than
+    twice those of the darker ones, so that no bank check is inverted for the light patterns of its
+    paper. Other fields are returned as they are.
 
     Example:
         >>> grey = np.full((20, 30), 10, np.uint8)
@@ -77,7 +77,7 @@ def dark_on_light(grey: np.ndarray) -> np.ndarray:
 
 
 def ink_levels(grey: np.ndarray) -> np.ndarray:
-    """Remove the background: how much darker than the paper each pixel is, float32 ``[H, W]``.
+    """Return how much darker than the paper each pixel is, float32 ``[H, W]``.
 
     In grey levels, 0 for paper; fields with light writing on dark ground are inverted.
 
@@ -104,12 +104,12 @@ def subtract_rules(
 ) -> np.ndarray:
     """Subtract printed horizontal rules from ink levels ``[h, w]``, before any threshold.
 
-    What stays dark along a horizontal run over ``length`` of the width (and longer than the field
-    is high) is no writing: the grey-level opening along such runs. In the middle half of the height
-    the run must pass ``middle_length`` of the width, or bold touching zeros would be cut through.
-    Pixels beside the run that are hardly darker than it go with it: up to ``margin`` times in the
-    upper and lower quarter, where rules are, and up to ``middle`` times between, where the feet of
-    characters are too.
+    A run that stays dark over ``length`` of the width (and is longer than the field is high) is not
+    writing; it is found by a grey-level opening along rows. In the middle half of the height a run
+    must be longer than ``middle_length`` of the width, or bold touching zeros would be cut through.
+    Pixels that are hardly darker than the run go with it: up to ``margin`` times as dark in the
+    upper and lower quarter, where rules are, and up to ``middle`` times in between, where the feet
+    of characters are too.
 
     Example:
         >>> levels = np.zeros((40, 100), np.float32)
@@ -141,7 +141,7 @@ def _along_rows(levels: np.ndarray, length: float) -> np.ndarray:
 def ink_threshold(levels: np.ndarray) -> float:
     """Choose the level that separates ink from paper (Otsu, not below noise and MIN_CONTRAST).
 
-    Returns ``inf`` where the field holds no ink.
+    Returns ``inf`` if the field holds no ink.
 
     Example:
         >>> ink_threshold(np.zeros((5, 5), np.float32))
@@ -156,7 +156,7 @@ def ink_threshold(levels: np.ndarray) -> float:
 
 
 def ink_mask(levels: np.ndarray, threshold: float, low: float = 0.85) -> np.ndarray:
-    """Mark ink, bool ``[H, W]``: above ``threshold``, and what hangs on it above ``low`` of it.
+    """Mark ink, bool ``[H, W]``: pixels above ``threshold``, and those above ``low`` of it beside.
 
     Example:
         >>> ink_mask(np.array([[0.0, 9.0, 12.0, 9.0, 0.0, 9.0]]), 10.0)
@@ -204,7 +204,7 @@ def remove_specks(mask: np.ndarray, least: float) -> np.ndarray:
 
 
 def remove_edge_lines(mask: np.ndarray) -> np.ndarray:
-    """Erase flat components at the upper and lower edge: what is left of rules and frames.
+    """Erase flat components at the upper and lower edge: remains of rules and frames.
 
     Flat: at least four times as wide as high, and not higher than an eighth of the field.
 
@@ -229,7 +229,7 @@ def remove_edge_lines(mask: np.ndarray) -> np.ndarray:
 
 
 def remove_faint(mask: np.ndarray, levels: np.ndarray, share: float = 0.6) -> np.ndarray:
-    """Erase components fainter than ``share`` of the ink: what printing shows through.
+    """Erase components fainter than ``share`` of the ink: printing that shows through.
 
     A component is as dark as the upper decile of its levels ``[h, w]``, the ink as dark as the
     median component, weighted by size.

@@ -18,8 +18,8 @@ USUAL_SLANT = 0.2
 def estimate_slant(mask: np.ndarray, least: float = -0.5, most: float = 1.0) -> float:
     """Estimate the slant of the writing as a tangent, positive where it leans to the right.
 
-    The slant whose removal makes the vertical projection most peaked (largest sum of squares),
-    looked for between ``least`` and ``most`` in steps of 0.05, those near ``USUAL_SLANT`` first.
+    It is the slant whose removal makes the vertical projection most peaked (largest sum of
+    squares), among steps of 0.05 from ``least`` to ``most``, those near ``USUAL_SLANT`` first.
 
     Example:
         >>> mask = np.zeros((30, 40), bool)
@@ -86,7 +86,7 @@ def unshear(image: np.ndarray, shifts: np.ndarray) -> np.ndarray:
 
 
 def local_minima(profile: np.ndarray) -> np.ndarray:
-    """Return the positions of the local minima of a profile ``[W]``, plateaus by their middle.
+    """Return the positions of the local minima of a profile ``[W]``; a plateau gives its middle.
 
     Example:
         >>> local_minima(np.array([3, 1, 1, 1, 4, 2, 5]))
@@ -135,9 +135,9 @@ def straight_cuts(columns: np.ndarray, height: int) -> np.ndarray:
 def hit_and_deflect(mask: np.ndarray, reach: int) -> np.ndarray:
     """Drop a line on every column of the ink ``[H, W]`` from above; one path for each, ``[W, H]``.
 
-    A line falls through paper; where it hits ink it is deflected along the contour, sideways up
-    to ``reach`` pixels to the nearest column that lets it fall on; where there is none (a local
-    minimum of the upper profile) it goes straight down through the ink. Lines that meet stay
+    A line falls through paper. Where it hits ink, it is deflected along the contour, sideways up
+    to ``reach`` pixels, to the nearest column where it can fall on. If there is none (a local
+    minimum of the upper profile), it goes straight down through the ink. Lines that meet stay
     together from there on (section X).
 
     Example:
@@ -206,15 +206,15 @@ def choose_cuts(
     """Choose the cuts of one connected piece of ink ``[H, W]`` among candidate paths ``[N, H]``.
 
     A cut's ink is the number of ink pixels it crosses. Cuts are taken in the order of their ink
-    plus ``hollow`` times the paper between the first and the last of it, for a cut that enters a
-    loop goes through a character rather than between two. A cut with more than ``most_ink`` is
-    not taken, nor one that would leave less than ``least_width`` pixels on one side, nor one that
-    crosses the ink nearer than ``spacing`` to a cut already taken (near duplicates). All lengths
+    plus ``hollow`` times the paper between its first and last ink pixel, since a cut that enters a
+    loop goes through a character rather than between two. Not taken are cuts with more than
+    ``most_ink``, cuts that would leave less than ``least_width`` pixels on one side, and near
+    duplicates, which cross the ink nearer than ``spacing`` to a cut already taken. All lengths are
     in pixels.
 
     Returns:
-        the chosen paths ``[K, H]`` from left to right, made not to cross each other, and their
-        ink ``[K]``.
+        The chosen paths ``[K, H]`` from left to right, adjusted so that they do not cross, and
+        their ink ``[K]``.
     """
     height, width = ink.shape
     rows = np.arange(height)

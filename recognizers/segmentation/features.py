@@ -71,7 +71,7 @@ def geometric_features(
 def line_middle(pieces: np.ndarray, spans: np.ndarray, height: float) -> float:
     """Return the row in the middle of the line of writing: the mean middle of the high pieces.
 
-    Pieces count by their ink; where none is half as high as the writing, the middle of the field.
+    Pieces count by their ink. If none is half as high as the writing, it is the field's middle.
     """
     big = spans[:, 3] - spans[:, 2] >= 0.5 * height
     if not big.any():

@@ -19,13 +19,13 @@ HAND_SET = {
     "cut_before": 0.1,
     "cut_after": 0.1,
 }
-"""Coefficients that :class:`SegmentPenalty` begins with, nats per unit; the others begin with 0."""
+"""Initial coefficients of :class:`SegmentPenalty`, in nats per unit; the others are 0."""
 
 
 class SegmentPenalty(nn.Module):
     """Penalty of a segment in nats, linear in its geometric features: near 0 where it is likely.
 
-    ``penalty = bias + features @ coefficients``, differentiable in both, set by hand at first
+    ``penalty = bias + features @ coefficients``, differentiable in both, initially set by hand
     (``HAND_SET``): segments pay for gaps inside, for deep cuts on either side and for being wider
     than high (LeCun et al. 1998, section X: gap between pieces, agreement with the baseline).
 

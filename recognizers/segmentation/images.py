@@ -3,7 +3,7 @@
 A segment's ink is fitted into 20 x 20 pixels with its aspect kept, its centre of mass in the
 middle of 28 x 28, padded to 32 x 32 (LeCun et al. 1998, section III-A). Marks that are small in
 their field stay small: a point is not blown up to a blob of the size of a zero. Writing that is
-wider than high is heightened up to a limit, for flat zeros are zeros all the same.
+wider than high is stretched in height, up to a limit, since flat zeros are still zeros.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ INNER = 20.0
 """Side of the square that the ink is fitted into."""
 
 HEIGHTENED = 1.7
-"""How far a wide segment's height may be enlarged against its width, at most."""
+"""Most that a wide segment's height may be enlarged relative to its width."""
 
 
 def normalise_segment(ink: np.ndarray, text_height: float, smallest: float = 0.6) -> np.ndarray:
     """Draw one segment's ink, uint8 ``[h, w]`` (0 paper, 255 ink), as uint8 ``[32, 32]``.
 
-    The scale is ``20 / max(h, w, smallest * text_height)``, for the height of a wide segment up
-    to ``HEIGHTENED`` times that; enlarging interpolates, reducing averages. The centre of mass
-    comes to the middle as far as the ink stays within 28 x 28.
+    The scale is ``20 / max(h, w, smallest * text_height)``; the height of a wide segment has up to
+    ``HEIGHTENED`` times that. Enlarging interpolates, reducing averages. The centre of mass moves
+    to the middle as far as the ink stays within 28 x 28.
 
     Example:
         >>> ink = np.full((30, 4), 255, np.uint8)

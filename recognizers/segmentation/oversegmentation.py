@@ -4,7 +4,7 @@ A field is taken apart into pieces of ink, smaller than characters and ordered f
 (:mod:`recognizers.segmentation.binarization`, :mod:`recognizers.segmentation.cuts`). A node stands
 before, between and after the pieces; an arc carries a group of 1 to 8 successive pieces that could
 be one character. Every complete path uses every piece exactly once (LeCun et al. 1998, section V,
-and ``T_seg`` of section X). By several :class:`Rules` a field is taken apart several times, and the
+and ``T_seg`` of section X). Several :class:`Rules` take a field apart several times, and the
 graphs are put side by side between the same two ends
 (:data:`recognizers.segmentation.rules.THOROUGH`).
 """
@@ -47,10 +47,10 @@ from recognizers.segmentation.rules import Rules
 from recognizers.segmentation.surroundings import VIEW, segment_surroundings
 
 WORKING_HEIGHT = 128
-"""Fields that are higher are reduced to this height before they are segmented, in pixels."""
+"""In pixels; higher fields are reduced to this height before they are segmented."""
 
 MAX_PIECES = 96
-"""Most pieces of a field; of noise beyond that, only the largest components are kept."""
+"""Most pieces of a field; if there are more (noise), only the largest components are kept."""
 
 
 PIXEL_MIDDLE = 0.5
@@ -67,10 +67,10 @@ class Segmentation:
 
     Attributes:
         image: ink of the field without its background, uint8 ``[h, w]``, 0 paper, 255 ink.
-        mask: where there is ink, bool ``[h, w]``.
+        mask: True on ink, bool ``[h, w]``.
         pieces: number of the piece of each pixel, int32 ``[h, w]``, -1 for paper.
         cuts: for each inner node a polyline, float32 ``[K, 2]`` of (x, y) in pixels of the file.
-        num_nodes: P + 1 (2 where there is no piece).
+        num_nodes: P + 1 (2 if there is no piece).
         src, dst: ends of the arcs, int32 ``[A]``, sorted by source, then destination.
         boxes: x, y, width, height of each arc's ink in pixels of the file, float32 ``[A, 4]``; x
             and y count from the middle of the first pixel.
@@ -108,7 +108,7 @@ def segment_field(grey: np.ndarray, rules: Rules | Sequence[Rules] | None = None
     """Over-segment a grey-level field, uint8 ``[H, W]`` of any size.
 
     With several rules the field is taken apart by each of them, and a path goes through one of
-    the results (:func:`side_by_side`); ``THOROUGH`` is such a list. One by default, ``Rules()``.
+    the results (:func:`side_by_side`); ``THOROUGH`` is such a list. The default is ``Rules()``.
 
     Raises:
         ValueError: ``grey`` is not a two-dimensional array of uint8; or no rules.
@@ -220,7 +220,7 @@ def side_by_side(parts: Sequence[Segmentation]) -> Segmentation:
 
 
 def working_image(grey: np.ndarray) -> tuple[np.ndarray, float]:
-    """Reduce fields higher than ``WORKING_HEIGHT``; the image and pixels of the file per pixel."""
+    """Reduce fields above ``WORKING_HEIGHT``; return image and pixels of the file per pixel."""
     scale = max(1.0, grey.shape[0] / WORKING_HEIGHT)
     if scale == 1.0:
         return grey, scale
@@ -277,7 +277,7 @@ def keep_largest(mask: np.ndarray, count: int) -> np.ndarray:
 
 
 def ink_image(levels: np.ndarray, mask: np.ndarray, threshold: float) -> np.ndarray:
-    """Normalise the contrast: uint8 ``[h, w]``, the core of the strokes near 255, paper 0.
+    """Normalise the contrast, uint8 ``[h, w]``: the core of the strokes near 255, paper 0.
 
     Grey levels are kept on the ink and one pixel around it, so that edges stay smooth. With the
     third decile of the ink as full black, drawn segments are about as dark as MNIST's digits.
@@ -314,7 +314,7 @@ def cut_lines(
 ) -> list[np.ndarray]:
     """Return a polyline (x, y) in pixels of the file for each inner node, float32 ``[K, 2]``.
 
-    The path of the cut where ink was cut, else a line along the slant in the middle of the gap.
+    It is the path of the cut if ink was cut, else a line along the slant in the middle of the gap.
     """
     lines = []
     for node in range(1, len(spans)):

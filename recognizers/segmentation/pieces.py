@@ -15,9 +15,9 @@ def cut_components(
     """Cut connected components ``[h, w]`` (0 paper, 1.. components, slant removed) into pieces.
 
     Returns:
-        the pieces, int ``[h, w]``, -1 for paper, numbered from left to right by the median column
-        of their ink; the ink crossed by the cut on the left of each piece ``[P]``, 0 where there
-        is none; the path ``[h]`` of that cut by the number of the piece.
+        The pieces, int ``[h, w]``, -1 for paper, numbered from left to right by the median column
+        of their ink; the ink crossed by the cut on the left of each piece ``[P]``, 0 if there is
+        none; the path ``[h]`` of that cut by the number of the piece.
     """
     mask = components > 0
     reach = max(2, round(rules.reach * height))
@@ -63,9 +63,9 @@ def cut_components(
 
 
 def larger_components(windows: list[tuple[slice, slice]], height: float) -> dict[int, float]:
-    """Return where small components go that stand over or under a larger one, by their indexes.
+    """Return the places of small components over or under a larger one, by their indexes.
 
-    Small: less than half as high as the writing, and than the other; the other is no wider than
+    Small means less than half as high as the writing, and as the other; the other is no wider than
     one and a half heights, and four fifths of the small one's width lie within it. The place is
     the column at which the larger one begins or ends, whichever is nearer to its middle.
 

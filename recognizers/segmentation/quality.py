@@ -20,7 +20,7 @@ class SegmentationQuality:
     """Figures of a segmenter on fields with boxes.
 
     Attributes:
-        fields, digits: how many were measured.
+        fields, digits: how many of each were measured.
         digit_recall: share of the digits with an arc whose box overlaps theirs enough.
         field_recall: share of the fields with one complete path through an arc for every digit,
             in order, and any other arcs between them.
@@ -63,7 +63,7 @@ def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes (x, y, width, height) ``[A, 4]`` and ``[D, 4]``: ``[A, D]``.
+    """Return intersection over union, ``[A, D]``, of boxes (x, y, width, height) ``[A | D, 4]``.
 
     Example:
         >>> overlap(np.array([[0.0, 0, 2, 2]]), np.array([[1.0, 0, 2, 2], [0, 0, 2, 2]])).round(2)
@@ -81,7 +81,7 @@ def overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def has_path(segmentation: Segmentation, good: np.ndarray) -> bool:
     """Tell whether a complete path takes an arc for every digit in order; ``good`` is ``[A, D]``.
 
-    All other arcs of the path may be anything.
+    The path may take any other arcs in between.
     """
     digits = good.shape[1]
     reached = np.zeros((segmentation.num_nodes, digits + 1), dtype=bool)

@@ -1,4 +1,4 @@
-"""What the segmenter goes by: where it may cut, and which pieces may be one character together."""
+"""Rules of the segmenter: where it may cut, and which pieces may form one character."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Rules:
     flattest: float = float("inf")
     """Greatest width over height of a group of several pieces."""
     whole: bool = False
-    """Whether what stands small over or under a component comes before or after all its pieces."""
+    """Whether small marks over or under a component come before or after all its pieces."""
     speck: float = 0.008
     """Components with fewer pixels than this share of the squared height are dropped."""
     fragment: float = 0.02
     """Pieces cut off with fewer pixels than this share go back to their neighbour."""
     threshold: float = 1.0
-    """What the threshold between ink and paper is multiplied by."""
+    """Factor of the threshold between ink and paper."""
     slant: float = 1.0
     """Share of the estimated slant that is removed before cutting."""
 
@@ -71,8 +71,8 @@ THOROUGH = (
 )
 """Rules that give nearly every character an arc of its own, for about 25 arcs per character.
 
-Many cuts, with the writing upright; and fewer through bolder ink, where pale strokes are whole,
-with the writing as it is.
+The first rules make many cuts, with the writing set upright; the second fewer, through bolder ink,
+in which pale strokes are whole, with the slant kept.
 """
 
 CUTS = {"usual": USUAL, "thorough": THOROUGH}

@@ -1,8 +1,8 @@
-"""Images of segments where they stand on the line, beside the ink around them.
+"""Images of segments at their place on the line, with the ink around them.
 
 The size-normalised image of a segment does not tell a point from a zero, nor the upstroke of a one
-from a one. Where the ink stands on the line of writing, how high it is beside its neighbours, and
-what they are tell it. Here nothing is normalised but the height of the writing.
+from a one. Its place on the line of writing, its height relative to its neighbours, and these
+neighbours do. Here only the height of the writing is normalised.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ VIEW = 32
 """Side of the view of a segment, in pixels."""
 
 LINE_HEIGHT = 16.0
-"""Height of the writing in a view, in pixels: as much again is free for what is higher or lower."""
+"""Height of the writing in a view, in pixels; the rest is free for higher and lower ink."""
 
 
 def segment_surroundings(
