@@ -1,9 +1,9 @@
 """The methods that LeNet-5 is compared with (paper section III-C, Figs. 9 to 12).
 
-Each has `fit`, which learns from samples and their classes and returns the classifier,
-`penalties`, float [N, 10] of samples (lower is better; the difference of the two best is what
-rejection goes by), and two sizes counted from what was fitted: `multiply_adds` for one sample and
-`memory`, the variables that have to be kept.
+Each has `fit`, which learns from samples and their classes and returns the classifier;
+`penalties`, float [N, 10] of samples (lower is better; rejection uses the difference of the two
+best); and two sizes of the fitted classifier: `multiply_adds` for one sample and `memory`, the
+variables that must be kept.
 """
 
 from typing import Protocol, Self
@@ -14,13 +14,13 @@ CLASSES = 10
 
 
 class Classifier(Protocol):
-    """What every baseline offers."""
+    """The interface of every baseline."""
 
     def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
-        """Learn from samples [N, ...] and classes [N]; returns the classifier itself."""
+        """Learn from samples [N, ...] and classes [N]; return the classifier itself."""
 
     def penalties(self, samples: np.ndarray) -> np.ndarray:
-        """Penalty of each class for each sample, [N, 10]."""
+        """Return the penalty of each class for each sample, [N, 10]."""
 
     @property
     def multiply_adds(self) -> int:
@@ -28,4 +28,4 @@ class Classifier(Protocol):
 
     @property
     def memory(self) -> int:
-        """Variables that have to be kept."""
+        """Variables that must be kept."""

@@ -12,10 +12,10 @@ from recognizers.baselines.samples import check_labels, check_samples, with_bias
 
 
 class Linear:
-    """One weighted sum of the pixels per class, and the largest answers.
+    """One weighted sum of the pixels per class; the largest wins.
 
-    Trained for the likelihood of the classes (multinomial logistic regression, `inverse_strength`
-    as scikit-learn's C), not for squared error: least squares on these sums leaves more errors.
+    Trained for the likelihood of the classes (multinomial logistic regression; `inverse_strength`
+    is scikit-learn's C), not for squared error: least squares on these sums leaves more errors.
 
     >>> samples = np.repeat(np.eye(10), 3, axis=0)
     >>> model = Linear(100.0).fit(samples, np.repeat(np.arange(10), 3))
@@ -52,10 +52,9 @@ class Linear:
 class PairwiseLinear:
     """A unit for each pair i < j: +1 on class i, -1 on class j, untrained on the others.
 
-    The score of class i is the sum of the outputs of units i/x minus that of the units y/i; the
-    penalty is its negative. A unit is a weighted sum through a squashing function, fitted by
-    logistic regression (`inverse_strength` is C): without the squashing a unit may say anything
-    of the classes it never saw, and the sums leave twice the errors.
+    The penalty of class i is the sum of the outputs of units y/i minus that of units i/x. A unit is
+    a squashed weighted sum, fitted by logistic regression (`inverse_strength` is C): without
+    squashing, a unit may give any value for classes it never saw, and there are twice the errors.
 
     >>> samples = np.repeat(np.eye(10), 3, axis=0)
     >>> model = PairwiseLinear(100.0).fit(samples, np.repeat(np.arange(10), 3))
@@ -81,12 +80,12 @@ class PairwiseLinear:
         return self
 
     def penalties(self, samples: np.ndarray) -> np.ndarray:
-        """Minus the score of each class, [N, 10]."""
+        """Return the penalty of each class, [N, 10]."""
         outputs = with_bias(check_samples(samples, len(self.units) - 1)) @ self.units
         signs = np.zeros((len(self.pairs), CLASSES), dtype=np.float32)
         unit = np.arange(len(self.pairs))
         signs[unit, self.pairs[:, 0]], signs[unit, self.pairs[:, 1]] = 1.0, -1.0
-        # The posterior of i over that of j, from -1 to 1.
+        # The difference of the posteriors of i and j, from -1 to 1.
         return -(np.tanh(0.5 * outputs) @ signs)
 
     @property

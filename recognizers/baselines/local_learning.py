@@ -21,8 +21,8 @@ class LocalLinear:
 
     A sample's share is a Gaussian of its distance over half that of the farthest of the k; the
     features are taken relative to the digit's, so the answer is the bias of the local fit.
-    `strength` is the ridge, relative to the mean square of the features there. What the fit
-    starts from, and falls back to, is the mean target of the neighbours.
+    `strength` is the ridge, relative to the mean square of the features there. With a strong ridge
+    the fit falls back to the mean target of the neighbours.
 
     >>> rng = np.random.default_rng(0)
     >>> labels = np.arange(100) % 10
@@ -73,7 +73,7 @@ class LocalLinear:
 
     @property
     def multiply_adds(self) -> int:
-        """Distances to all samples, the local system, its solution."""
+        """Those of the distances to all samples, the local system and its solution."""
         size = self.samples.shape[1]
         system = min(self.k, len(self.samples)) * size * (size + CLASSES)
         return self.neighbours.multiply_adds + system + size**3 // 3 + size**2 * CLASSES

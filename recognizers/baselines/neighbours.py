@@ -13,11 +13,11 @@ from recognizers.baselines.samples import check_labels, check_samples
 
 
 class Neighbours:
-    """The class of most of the `k` nearest samples; of classes with as many, the nearest.
+    """A vote of the `k` nearest samples; between classes with equal votes, the nearest wins.
 
-    The penalty of a class is k minus its votes plus, between 0 and 1, the distance of the nearest
-    of its samples among the `seen` nearest of all, over that of the last of these: the vote
-    decides, and the distances order what has the same vote.
+    The penalty of a class is k minus its votes, plus a number between 0 and 1: the distance of its
+    nearest sample among the `seen` nearest of all, over that of the last of these. So the vote
+    decides, and distances order classes with the same vote.
 
     >>> samples = np.repeat(np.arange(10.0), 3)[:, None]
     >>> model = Neighbours(3).fit(samples, np.repeat(np.arange(10), 3))
@@ -38,18 +38,18 @@ class Neighbours:
         return self
 
     def nearest(self, samples: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Distances and indexes [N, count] of the nearest samples that are kept, in order."""
+        """Return distances and indexes [N, count] of the nearest kept samples, in order."""
         samples = check_samples(samples, self.index.n_features_in_)
         return self.index.kneighbors(samples, min(count, len(self.labels)))
 
     def penalties(self, samples: np.ndarray) -> np.ndarray:
-        """Votes that are missing, and relative distance, [N, 10]."""
+        """Return the missing votes plus relative distance of each class, [N, 10]."""
         distances, indexes = self.nearest(samples, self.seen)
         return vote(distances, self.labels[indexes], self.k)
 
     @property
     def multiply_adds(self) -> int:
-        """A product per number that is kept."""
+        """A product per number kept."""
         return len(self.labels) * self.index.n_features_in_
 
     @property
@@ -59,9 +59,9 @@ class Neighbours:
 
 
 def vote(distances: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """Penalties [N, 10] from distances and classes [N, S] of the nearest samples, in order.
+    """Return penalties [N, 10] from distances and classes [N, S] of the nearest samples, in order.
 
-    See `Neighbours`: the first `k` vote, the distances of all S settle what is equal.
+    See `Neighbours`: the first `k` vote, the distances of all S break ties.
 
     >>> vote(np.array([[1.0, 2.0, 4.0]]), np.array([[7, 2, 2]]), 1)[0, [7, 2, 0]].tolist()
     [0.25, 1.5, 2.0]

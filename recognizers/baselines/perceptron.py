@@ -22,7 +22,7 @@ class Perceptron:
 
     `hidden` are the sizes of the hidden layers. Trained for the likelihood of the classes in
     `passes` over the samples, in batches of `batch`, by Adam with a step that falls from `step`
-    to zero along a cosine. With a `distortion` each pass sees the images moved anew (samples are
+    to zero along a cosine. With a `distortion`, each pass sees newly distorted images (samples are
     then square images, [N, H * H] row by row with 0 as paper). The same `seed` gives the same
     network; `losses` holds the mean loss of each pass, in nats.
 

@@ -15,8 +15,8 @@ from recognizers.baselines.samples import check_labels, check_samples
 class Quadratic:
     """A linear classifier on all products of two of the first principal components.
 
-    40 components give 820 products and a bias, 821 inputs, of components scaled to variance 1.
-    The classifier is fitted as `Linear` is (`inverse_strength` is C).
+    40 components, scaled to variance 1, give 820 products and a bias: 821 inputs. The classifier
+    is fitted as `Linear` is (`inverse_strength` is C).
 
     >>> rng = np.random.default_rng(0)
     >>> samples, labels = rng.normal(size=(200, 12)), np.arange(200) % 10

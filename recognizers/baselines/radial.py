@@ -18,7 +18,7 @@ from recognizers.baselines.samples import (
 
 
 class RadialBasis:
-    """Gaussian units, as many for each class, and a linear layer by regularised pseudo-inverse.
+    """Gaussian units, equally many per class, and a linear layer by regularised pseudo-inverse.
 
     The `units` are in ten groups; K-means on the samples of a class gives the centres of its
     group. Every unit has the same width, `width` times the root mean square distance of the
@@ -73,5 +73,5 @@ class RadialBasis:
     def _states(self, samples: np.ndarray) -> np.ndarray:
         lengths = (samples**2).sum(1, keepdims=True) + (self.centres**2).sum(1)
         distances = np.maximum(lengths - 2.0 * samples @ self.centres.T, 0.0)
-        # Products of many thousand Gaussians nearly alike: sums of them need float64.
+        # Many thousand Gaussians are nearly alike; sums of their products need float64.
         return with_bias(np.exp(-distances.astype(np.float64) / (2.0 * self.variance)))

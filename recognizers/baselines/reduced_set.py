@@ -16,13 +16,13 @@ from recognizers.baselines.support_vectors import SHIFTS, directions, moved_by
 
 
 class ReducedSet:
-    """Ten sums over a few vectors, which learn where they are (reduced set).
+    """Ten sums over a few vectors, whose places are learned (reduced set).
 
-    The kernel is (x·y / |x||y|)^degree. The `vectors` are as many samples at first,
-    drawn by the `seed`, with the coefficients of ridge regression; then vectors and coefficients
-    go down the squared hinge of ten one-against-rest machines, over samples moved at random by up
-    to a pixel. (Burges's second phase moves the vectors too, towards the sums of a machine that is
-    there already; here no large machine comes first.)
+    The kernel is (x·y / |x||y|)^degree. At first the `vectors` are samples, drawn by the `seed`,
+    with the coefficients of ridge regression; then vectors and coefficients descend the squared
+    hinge of ten one-against-rest machines, over samples moved at random by up to a pixel.
+    (Burges's second phase moves the vectors too, but towards the sums of a given machine; here no
+    large machine comes first.)
 
     >>> labels = np.arange(400) % 10
     >>> images = np.random.default_rng(0).random((10, 64))[labels]
@@ -89,13 +89,13 @@ class ReducedSet:
 
     @property
     def outputs(self) -> Tensor:
-        """Coefficient of each vector in each sum, [vectors, 10]."""
+        """The coefficient of each vector in each sum, [vectors, 10]."""
         return self.whitening @ self.slopes
 
     def _begin(self, x: Tensor, targets: Tensor, generator: torch.Generator) -> None:
         start = torch.randperm(len(x), generator=generator)[: self.vectors]
         self.places = x[start].clone().requires_grad_()
-        # The kernel's columns are nearly alike. The square root of its inverse makes of them
+        # The kernel's columns are nearly alike. The square root of its inverse turns them into
         # features that are not, whose coefficients ("slopes") gradient steps can learn.
         values, vectors = torch.linalg.eigh(self._kernel(x[start]).detach().double())
         scale = (values.clamp_min(0.0) + 1e-6 * values[-1]).rsqrt()

@@ -1,4 +1,4 @@
-"""What the baselines agree on: checked samples and classes, ridge regression."""
+"""What the baselines share: checks of samples and classes, ridge regression."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recognizers.baselines import CLASSES
 
 
 def check_samples(samples: np.ndarray, features: int | None = None) -> np.ndarray:
-    """The samples as float32 [N, D]; ValueError for another shape or not finite numbers."""
+    """Return the samples as float32 [N, D]; ValueError for another shape or non-finite numbers."""
     samples = np.asarray(samples, dtype=np.float32)
     wanted = f"[N, {features or 'D'}]"
     if samples.ndim != 2 or (features is not None and samples.shape[1] != features):
@@ -20,7 +20,7 @@ def check_samples(samples: np.ndarray, features: int | None = None) -> np.ndarra
 
 
 def check_labels(labels: np.ndarray, count: int) -> np.ndarray:
-    """The classes as int64 [count], each of the ten at least once; else ValueError."""
+    """Return the classes as int64 [count]; ValueError unless each of the ten is there."""
     labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(f"labels must be integers [{count}], not {labels.dtype} {labels.shape}")
@@ -31,7 +31,7 @@ def check_labels(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def with_bias(samples: np.ndarray) -> np.ndarray:
-    """The samples with a last feature that is always 1.
+    """Return the samples with a last feature that is always 1.
 
     >>> with_bias(np.zeros((1, 2), dtype=np.float32)).tolist()
     [[0.0, 0.0, 1.0]]
@@ -53,5 +53,5 @@ def ridge(gram: np.ndarray, products: np.ndarray, strength: float) -> np.ndarray
 
 
 def signed_targets(labels: np.ndarray) -> np.ndarray:
-    """+1 for the right class and -1 for the others, float32 [N, 10]."""
+    """Return +1 for the right class and -1 for the others, float32 [N, 10]."""
     return np.where(labels[:, None] == np.arange(CLASSES), 1.0, -1.0).astype(np.float32)

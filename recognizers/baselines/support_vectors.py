@@ -19,9 +19,9 @@ class SupportVectors:
     """One machine per pair of classes; kernel ((shift + x·y / |x||y|) / (shift + 1))^degree.
 
     `inverse_strength` is C; the larger `shift`, the wider the kernel. The penalty of a class is
-    minus its least margin against another: the class with the least penalty is the one that no
-    other beats, or beats by least, and a digit between two classes has two penalties that are
-    alike.
+    minus its least margin against another class. So the class with the least penalty is the one
+    that no other beats, or beats by least, and a digit between two classes has two similar
+    penalties.
 
     >>> rng = np.random.default_rng(0)
     >>> labels = np.arange(100) % 10
@@ -49,7 +49,7 @@ class SupportVectors:
         return self
 
     def penalties(self, samples: np.ndarray) -> np.ndarray:
-        """Minus the least margin of each class, [N, 10]."""
+        """Return minus the least margin of each class, [N, 10]."""
         samples = directions(check_samples(samples, self.machine.n_features_in_))
         margins = self.machine.decision_function(samples)
         penalties = np.full((len(samples), CLASSES), -np.inf)
@@ -77,9 +77,9 @@ class SupportVectors:
 class VirtualSupportVectors(SupportVectors):
     """A machine trained a second time, on its support vectors and their four neighbours.
 
-    The virtual samples are the support vectors moved by one pixel to each side, so that samples
-    are square images, [N, H * H] row by row. With a `state` file the support vectors of the first
-    machine are kept there, and a fit that was interrupted in the second starts from them.
+    The virtual samples are the support vectors moved by one pixel to each side, so samples must be
+    square images, [N, H * H] row by row. A `state` file keeps the support vectors of the first
+    machine; a fit that was interrupted in the second starts from them.
 
     >>> images = np.random.default_rng(0).random((10, 36))
     >>> model = VirtualSupportVectors(9).fit(images, np.arange(10))
@@ -98,7 +98,7 @@ class VirtualSupportVectors(SupportVectors):
         self.state = state
 
     def fit(self, samples: np.ndarray, labels: np.ndarray) -> Self:
-        """Learn from samples [N, D], then from what the first machine kept, moved."""
+        """Learn from samples [N, D], then from the first machine's support vectors, moved."""
         if self.state is not None and self.state.exists():
             support = np.load(self.state)
         else:
@@ -114,11 +114,11 @@ class VirtualSupportVectors(SupportVectors):
 
 
 SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-"""Rows and columns by which virtual samples are moved; the first is where they are."""
+"""Rows and columns by which virtual samples are moved; the first stays in place."""
 
 
 def directions(samples: np.ndarray) -> np.ndarray:
-    """Samples [N, D] with length 1; one without ink stays zero.
+    """Return samples [N, D] with length 1; one without ink stays zero.
 
     >>> directions(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
@@ -127,7 +127,7 @@ def directions(samples: np.ndarray) -> np.ndarray:
 
 
 def neighbours_of(samples: np.ndarray) -> np.ndarray:
-    """Square images [N, H * H] as they are and moved by one pixel to four sides, [5 N, H * H].
+    """Return square images [N, H * H] in place and moved by a pixel to four sides, [5 N, H * H].
 
     >>> neighbours_of(np.array([[0.0, 0, 0, 0, 1, 0, 0, 0, 0]]))[1].tolist()
     [0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
@@ -137,7 +137,7 @@ def neighbours_of(samples: np.ndarray) -> np.ndarray:
 
 
 def moved_by(samples: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Each image [N, H * H] moved by the entry of `SHIFTS` with its number; paper (0) comes in."""
+    """Return each image [N, H * H] moved by its entry of `SHIFTS`; paper (0) comes in."""
     side = round(samples.shape[1] ** 0.5)
     if side * side != samples.shape[1]:
         raise ValueError(f"samples of {samples.shape[1]} numbers are no square images to move")

@@ -1,9 +1,9 @@
 """Nearest neighbours by tangent distance (paper section III-C.10; Simard, LeCun, Denker 1993).
 
 Small translations, scalings, rotations, squeezings, skewings and changes of line thickness move
-an image along a curved surface; the distance of two images is that of the planes which touch
-their surfaces. Seven tangents each, an orthonormal basis of them: the least
-||x + Lx a - y - Ly b||² over a and b is a system of 7 x 7 for each pair.
+an image along a curved surface; the distance of two images is that of the tangent planes of their
+surfaces. Each has an orthonormal basis of seven tangents, L: the least ||x + Lx a - y - Ly b||²
+over a and b is a 7 x 7 system for each pair.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from recognizers.baselines.samples import check_labels
 
 TANGENTS = 7
 BLOCK = 64
-"""Digits whose candidates are compared at once: 64 x 200 pairs of 256 x 7 are 90 MB."""
+"""Digits whose candidates are compared at once; 64 x 200 pairs of 256 x 7 take 90 MB."""
 
 
 class TangentNeighbours:
     """The `k` nearest samples by two-sided tangent distance, as `Neighbours` votes.
 
-    Filters come first: the `euclidean` nearest samples by Euclidean distance, of these the
-    `candidates` nearest by the distance to the digit's own plane, and only these are compared
-    plane to plane. `smoothing` is the standard deviation, in pixels, of the Gaussian that images
-    are smoothed with before they are differentiated (and compared); `slack` is added to the
-    diagonals of the systems, which bounds how far along a plane a match may lie.
+    Two filters come first: the `euclidean` nearest samples by Euclidean distance, and of these the
+    `candidates` nearest to the digit's own plane. Only these are compared plane to plane.
+    `smoothing` is the standard deviation, in pixels, of the Gaussian by which images are smoothed
+    before they are differentiated (and compared); `slack` is added to the diagonals of the systems,
+    which bounds how far along a plane a match may lie.
 
     >>> images = np.zeros((10, 16, 16), dtype=np.uint8)
     >>> for k in range(10):
@@ -64,7 +64,7 @@ class TangentNeighbours:
         return self
 
     def penalties(self, images: np.ndarray) -> np.ndarray:
-        """Votes that are missing, and relative distance, [N, 10]."""
+        """Return the missing votes plus relative distance of each class, [N, 10]."""
         points, bases = self._planes(images)
         parts = [
             self._penalties(points[i : i + BLOCK], bases[i : i + BLOCK])
@@ -112,10 +112,10 @@ class TangentNeighbours:
 
 
 def plane_distances(difference: Tensor, first: Tensor, second: Tensor) -> Tensor:
-    """Squared distances [...] of planes through points `difference` [..., D] apart.
+    """Return squared distances [...] of planes through points `difference` [..., D] apart.
 
-    `first` and `second` [..., T, D] have rows b with lengths up to 1, orthogonal: shrunk bases
-    (see `_bases`) make steps along the planes cost, and orthonormal ones make them free.
+    `first` and `second` [..., T, D] have orthogonal rows of lengths up to 1: with shrunk bases
+    (see `_bases`) steps along the planes have a cost, with orthonormal ones they are free.
     With u and v the projections of the difference d on both and M their products, it is
     ||d||² - ||u||² - wᵀ (I - MᵀM)⁻¹ w, w = v - Mᵀu.
 
@@ -128,14 +128,14 @@ def plane_distances(difference: Tensor, first: Tensor, second: Tensor) -> Tensor
     v = torch.matmul(second, difference[..., None])
     M = torch.matmul(first, second.transpose(-1, -2))
     w = v - torch.matmul(M.transpose(-1, -2), u)
-    # Two planes may share directions: then both sides are 0 there, and a little ridge says 0.
+    # Two planes may share directions: both sides are then 0 there, and a small ridge gives 0.
     left = torch.eye(M.shape[-1]) * (1.0 + 1e-5) - torch.matmul(M.transpose(-1, -2), M)
     step = torch.linalg.solve(left, w)
     return (difference**2).sum(-1) - (u**2).sum((-1, -2)) - (w * step).sum((-1, -2))
 
 
 def smoothed(images: np.ndarray, deviation: float) -> np.ndarray:
-    """Images [N, H, W] as float32 from 0 to 1, smoothed along both axes."""
+    """Return images [N, H, W] as float32 from 0 to 1, smoothed along both axes."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3:
         raise ValueError(f"images must be uint8 [N, H, W], not {images.dtype} {images.shape}")
@@ -144,11 +144,11 @@ def smoothed(images: np.ndarray, deviation: float) -> np.ndarray:
 
 
 def tangents_of(smooth: np.ndarray) -> np.ndarray:
-    """Seven derivatives of images [N, H, W], float32 [N, 7, H, W].
+    """Return seven derivatives of images [N, H, W], float32 [N, 7, H, W].
 
-    Along x, along y, scaling, rotation, squeezing, skewing, thickness; the last is the squared
-    gradient, the others are sums of the two derivatives times the place from the middle, in
-    halves of the image's side.
+    These are along x, along y, scaling, rotation, squeezing, skewing, thickness. The last is the
+    squared gradient; the others are sums of the two derivatives times the position relative to the
+    middle, in halves of the image's side.
 
     >>> tangents_of(np.zeros((2, 16, 16), dtype=np.float32)).shape
     (2, 7, 16, 16)
@@ -164,10 +164,10 @@ def tangents_of(smooth: np.ndarray) -> np.ndarray:
 
 
 def _bases(tangents: Tensor, slack: float) -> Tensor:
-    """Rows that span the tangents [N, 7, D], with lengths below 1 where a tangent is short.
+    """Return rows that span the tangents [N, 7, D], with lengths below 1 if a tangent is short.
 
-    From the singular values s of the tangents, lengths s / sqrt(s² + slack): projecting on such a
-    row is a least-squares fit with a ridge on the steps.
+    With singular values s of the tangents, the lengths are s / sqrt(s² + slack): projecting on such
+    a row is a least-squares fit with a ridge on the steps.
     """
     gram = torch.bmm(tangents, tangents.transpose(1, 2)).double()
     values, vectors = torch.linalg.eigh(gram)

@@ -1,7 +1,7 @@
 """Deslanting: digits sheared until they stand upright (paper section III-A).
 
 The second moments of the ink give the principal axis; rows are shifted horizontally until it is
-vertical, and what is left fits into 20x20.
+vertical, and the result fits into 20x20.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import numpy as np
 from recognizers.digits.reduction import check_images, crop
 
 BLOCK = 4096
-"""Images that are sheared at once: an index per pixel is 25 MB then."""
+"""Images sheared at once; an index per pixel then takes 25 MB."""
 
 
 def slants(images: np.ndarray) -> np.ndarray:
-    """Horizontal shift per row that the ink of each image leans by, float64 [N], in pixels.
+    """Return by how many pixels per row the ink of each image leans, float64 [N].
 
-    The covariance of column and row, divided by the variance of the row, with ink (255) as mass 1
-    and paper (0) as none; positive where lower rows lie further right. An image without ink, or
-    with ink in one row only, has no slant: 0.
+    It is the covariance of column and row, divided by the variance of the row, with ink (255) as
+    mass 1 and paper (0) as none; positive if lower rows lie further right. An image without ink, or
+    with ink in one row only, has slant 0.
 
     >>> images = np.zeros((1, 5, 5), dtype=np.uint8)
     >>> images[0, [0, 1, 2, 3, 4], [4, 3, 2, 1, 0]] = 255
@@ -43,11 +43,11 @@ def slants(images: np.ndarray) -> np.ndarray:
 
 
 def deslant(images: np.ndarray, size: int | None = 20) -> np.ndarray:
-    """The images upright: uint8 [N, H, W] to uint8 [N, size, size], or [N, H, W] for None.
+    """Return images upright: uint8 [N, H, W] to uint8 [N, size, size], or [N, H, W] for None.
 
     Each row moves by its distance from the middle of the ink times the slant, with linear
-    interpolation between pixels; then the box of the ink is set in the middle of size x size (20
-    in the paper; ink that does not fit is cut off).
+    interpolation between pixels. Then the box of the ink is centred in size x size (20 in the
+    paper); ink that does not fit is cut off.
 
     >>> images = np.zeros((1, 28, 28), dtype=np.uint8)
     >>> images[0, np.arange(5, 20), np.arange(19, 4, -1)] = 255
@@ -65,7 +65,7 @@ def deslant(images: np.ndarray, size: int | None = 20) -> np.ndarray:
         rows = block.sum(2)
         middle = rows @ y / np.maximum(rows.sum(1), 1.0)
         shift = lean[first : first + BLOCK, None] * (y - middle[:, None])
-        # A row at this shift is read between two pixels; a frame of paper stands on both sides.
+        # A shifted row is read between two pixels; there is a frame of paper on both sides.
         whole = np.floor(shift).astype(np.int64)
         part = (shift - whole).astype(np.float32)[:, :, None]
         framed = np.pad(block, ((0, 0), (0, 0), (1, 1)))

@@ -2,9 +2,9 @@
 
 The authors of the data set fitted the ink into 20x20 pixels with its aspect kept, and moved it by
 whole pixels until its centre of mass was in the middle of 28x28 (LeCun et al. 1998, section
-III-A). The middle is pixel 14: of all 60,000 training digits but two the centre of mass lies
-between 14 and 15, and the longer side of the ink is 20 pixels long (19 of 13 of them). Here the
-same is done to a digit of any size, at any place, dark on light or light on dark, on paper that
+III-A). The middle is pixel 14: in all but two of the 60,000 training digits the centre of mass
+lies between 14 and 15; the longer side of the ink is 20 pixels (19 in 13 of them). This module
+does the same to a digit of any size, at any place, dark on light or light on dark, on paper that
 may be shaded.
 """
 
@@ -35,22 +35,22 @@ MIDDLE = 14
 """The pixel of the frame, along either axis, that has the centre of mass of the ink."""
 
 WORKING_SIDE = 128
-"""Larger pictures are reduced to this longer side before their ink is looked for, in pixels."""
+"""Pixels of the longer side to which larger pictures are reduced before ink is looked for."""
 
 PAPER_SIDE = 48
-"""About how many pixels long a side of the picture is on which the paper is estimated."""
+"""About how many pixels a side has in the reduced picture used to estimate the paper."""
 
 LEAST_CONTRAST = 24.0
-"""Grey levels between paper and ink below which a picture is taken for empty paper."""
+"""Grey levels between paper and ink; below this, a picture counts as empty paper."""
 
 SPECK = 0.05
-"""Ink that is smaller than this share of the largest connected piece is no part of the digit."""
+"""Ink smaller than this share of the largest connected piece is not part of the digit."""
 
 LEAST_SHARE = 0.3
 """Ink is darker than this share of the darkest ink."""
 
 LOW = 0.5
-"""Share of the threshold above which what hangs on ink is ink too."""
+"""Share of the threshold above which pixels connected to ink are ink, too."""
 
 FAINTEST = 32
 """Least darkness of 255 that counts when the box of the ink is looked for."""
@@ -59,9 +59,9 @@ FAINTEST = 32
 def frame_digit(grey: np.ndarray) -> np.ndarray:
     """Bring the digit of a grey-level picture ``[H, W]``, 0 black, into a frame uint8 ``[28, 28]``.
 
-    Paper is what surrounds the digit. A digit that is small in a large picture is looked at a
-    second time, closely. Without ink, or with none that is longer than a thirty-second of the
-    picture, which is a speck, the frame is paper: all 0.
+    Paper is whatever surrounds the digit. A digit that is small in a large picture is cut out and
+    processed again, at closer range. Without ink, or if none is longer than a thirty-second of the
+    picture (a speck), the frame is paper: all 0.
 
     Raises:
         ValueError: ``grey`` is not a two-dimensional array of uint8, or has no pixel.
@@ -92,7 +92,7 @@ def frame_digit(grey: np.ndarray) -> np.ndarray:
 def framed(ink: np.ndarray) -> np.ndarray:
     """Draw ink ``[h, w]`` that reaches its four sides, 255 the darkest, as uint8 ``[28, 28]``.
 
-    Its longer side becomes 20 pixels. The centre of mass comes into pixel 14 both ways.
+    Its longer side becomes 20 pixels. The centre of mass moves into pixel 14 along both axes.
 
     >>> bar = framed(np.full((10, 4), 255, np.uint8))
     >>> np.flatnonzero(bar.any(axis=1))[[0, -1]], np.flatnonzero(bar.any(axis=0))[[0, -1]]
@@ -110,7 +110,7 @@ def framed(ink: np.ndarray) -> np.ndarray:
 def ink_of_digit(grey: np.ndarray) -> np.ndarray:
     """Return the ink of a picture ``[H, W]`` with one digit: uint8, 0 paper, 255 the core of ink.
 
-    Specks and what is fainter than ``LEAST_CONTRAST`` are paper.
+    Specks, and ink fainter than ``LEAST_CONTRAST``, become paper.
 
     >>> picture = np.full((40, 40), 30, np.uint8)
     >>> picture[10:30, 18:22] = 200
@@ -118,7 +118,7 @@ def ink_of_digit(grey: np.ndarray) -> np.ndarray:
     array([  0,   0, 255, 255], dtype=uint8)
     """
     levels = _levels(grey)
-    # Of a small digit there is too little ink to be told from noise by its share alone.
+    # A small digit has too little ink to be told from noise by its share alone.
     threshold = max(ink_threshold(levels), LEAST_SHARE * float(levels.max()))
     mask = ink_mask(levels, threshold, LOW)
     if not mask.any():
@@ -134,15 +134,15 @@ def ink_of_digit(grey: np.ndarray) -> np.ndarray:
 
 
 def _levels(grey: np.ndarray) -> np.ndarray:
-    """How much each pixel differs from the paper, float32 ``[H, W]``, towards the ink only.
+    """Return how much each pixel differs from the paper, towards the ink only, float32 ``[H, W]``.
 
-    The picture is continued beyond its sides, which are paper for the most part: so paper is what
-    surrounds the digit, even where a bold digit leaves little of it.
+    The picture is continued beyond its sides, which are mostly paper: so the estimate of the paper
+    is good even if a bold digit leaves little of it.
     """
     margin = max(grey.shape) // 4
     wide = np.pad(grey, margin, mode="edge")
     high, across = wide.shape
-    # The paper changes slowly: it is estimated on a reduced picture, many times as fast.
+    # The paper changes slowly; estimating it on a reduced picture is many times as fast.
     small = reduce_to(wide, PAPER_SIDE).astype(np.float32)
     paper = estimate_background(small, max(4.0, 0.35 * min(small.shape)))
     whole = Image.fromarray(paper).resize((across, high), Image.Resampling.BILINEAR)
@@ -154,7 +154,7 @@ def _levels(grey: np.ndarray) -> np.ndarray:
 
 
 def _box(ink: np.ndarray) -> tuple[slice, slice] | None:
-    """Rows and columns of the ink; None where it is smaller than any character."""
+    """Return the rows and columns of the ink; None if it is smaller than any character."""
     dark = ink >= FAINTEST
     sides = [np.flatnonzero(dark.any(axis=axis)) for axis in (1, 0)]
     if max(map(len, sides)) < MIN_SIDE:
@@ -174,6 +174,6 @@ def _around(grey: np.ndarray, box: tuple[slice, slice], scale: float) -> np.ndar
 
 
 def _begin(mass: np.ndarray) -> int:
-    """Where a digit with this ink along an axis begins, so that its centre of mass is in place."""
+    """Return where a digit with this ink along an axis begins, for its centre of mass to fit."""
     middle = int((mass * (np.arange(len(mass)) + 0.5)).sum() / mass.sum())
     return min(max(MIDDLE - middle, 0), SIDE - len(mass))

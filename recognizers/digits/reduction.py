@@ -1,7 +1,7 @@
 """Smaller images of digits: the ink's box in the middle, and the 16x16 of the early experiments.
 
-LeNet-1 and tangent distance read digits that fit 16x16 where MNIST's fit 20x20 (paper section
-III-A and III-C). Everything takes and gives uint8 [N, H, W], 0 paper and 255 ink.
+LeNet-1 and tangent distance read digits that fit 16x16 instead of MNIST's 20x20 (paper sections
+III-A and III-C). All functions take and return uint8 [N, H, W], 0 paper and 255 ink.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ INK = 32
 """Least darkness that counts as ink when the box of a digit is looked for."""
 
 BLOCK = 8192
-"""Images that are resampled at once."""
+"""Images resampled at once."""
 
 
 def check_images(images: np.ndarray) -> np.ndarray:
-    """The images as a uint8 array [N, H, W]; ValueError says what they are instead."""
+    """Return the images as a uint8 array [N, H, W]; else raise ValueError."""
     images = np.asarray(images)
     if images.dtype != np.uint8 or images.ndim != 3 or 0 in images.shape[1:]:
         raise ValueError(f"images must be uint8 [N, H, W], not {images.dtype} {images.shape}")
@@ -26,8 +26,8 @@ def check_images(images: np.ndarray) -> np.ndarray:
 def crop(images: np.ndarray, size: int) -> np.ndarray:
     """Cut out size x size with the box of the ink in the middle: uint8 [N, size, size].
 
-    Whole pixels only; ink beyond `size` is cut off on both sides alike, and an image without ink
-    is cut around its middle.
+    Images move by whole pixels only. Ink beyond `size` is cut off equally on both sides; an image
+    without ink is cut around its middle.
 
     >>> images = np.zeros((1, 28, 28), dtype=np.uint8)
     >>> images[0, 3:23, 8:18] = 255
@@ -45,9 +45,9 @@ def crop(images: np.ndarray, size: int) -> np.ndarray:
 
 
 def to_16x16(images: np.ndarray) -> np.ndarray:
-    """Digits that fit 20x20, such as MNIST's, made to fit 16x16: uint8 [N, 16, 16].
+    """Reduce digits that fit 20x20, such as MNIST's, to fit 16x16: uint8 [N, 16, 16].
 
-    The box of the ink is cut out with `crop` and each pixel of the result is the mean of the 1.25
+    The box of the ink is cut out with `crop`, and each pixel of the result is the mean of the 1.25
     x 1.25 pixels it covers.
 
     >>> to_16x16(np.full((1, 28, 28), 255, dtype=np.uint8)).shape
@@ -57,10 +57,10 @@ def to_16x16(images: np.ndarray) -> np.ndarray:
 
 
 def shrunk(images: np.ndarray) -> np.ndarray:
-    """Digits that fit 20x20 made to fit 16x16, in images as large as before: LeNet-1's input.
+    """Reduce digits that fit 20x20 to fit 16x16, in images as large as before: LeNet-1's input.
 
-    The image is reduced to 4/5 about its middle, so what is centred by its centre of mass stays
-    so; paper comes in from outside.
+    The image is reduced to 4/5 about its middle, so a centred centre of mass stays centred; paper
+    comes in from outside.
 
     >>> image = np.zeros((1, 28, 28), dtype=np.uint8)
     >>> image[0, 4:24, 4:24] = 255
@@ -74,7 +74,7 @@ def shrunk(images: np.ndarray) -> np.ndarray:
 
 
 def _middle(used: np.ndarray) -> np.ndarray:
-    """Of flags [N, L], the place in the middle between the first and the last."""
+    """Return the place in the middle between the first and the last of flags [N, L]."""
     length = used.shape[1]
     first = used.argmax(axis=1)
     last = length - used[:, ::-1].argmax(axis=1)
@@ -82,7 +82,7 @@ def _middle(used: np.ndarray) -> np.ndarray:
 
 
 def _coverage(before: int, after: int, factor: float) -> np.ndarray:
-    """Matrix [after, before]: the share of each new pixel that each old one covers, along an axis.
+    """Return [after, before], the share of each new pixel that each old one covers on an axis.
 
     The axis is scaled by `factor` about its middle.
     """

@@ -3,16 +3,16 @@
 Ascender, core, base and descender line share slope and curvature:
 y_l(x) = κ (x - x0)² + s (x - x0) + y_l. Tops of the trajectory belong to the core or the ascender
 line, bottoms to the base or the descender line, each by a Gaussian around the line, or to neither
-(a uniform background). Expectation maximisation looks for the lines that maximise the joint
-probability of points and lines; the prior of the distances between lines keeps them from
-collapsing on each other, those of κ and s keep short words straight.
+(a uniform background). Expectation maximisation finds the lines that maximise the joint
+probability of points and lines. The prior of the distances between lines keeps them from
+collapsing onto each other; those of κ and s keep short words straight.
 
 The paper gives no numbers. Ours, in units of the height of the core: residuals 0.14; distance
 from base to core 1 ± 0.2, from core to ascender 0.9 ± 0.25, from base to descender 0.8 ± 0.25;
 slope ± 0.15 (less for words of a few letters), curvature such that the ends of a word bend by
-± 0.3. The height of the core itself is one of five shares of the height of the ink, tried all at
-once with two slopes each; the one with the largest joint probability goes on with a height of
-its own.
+± 0.3. The height of the core itself is at first one of five shares of the height of the ink, all
+tried at once with two slopes each; the one with the largest joint probability goes on, with its
+core height as found.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = [
 LINES = ("ascender", "core", "base", "descender")
 
 ROWS_OF_LINES = (18.0, 13.5, 6.5, 1.5)
-"""Where the four lines come to lie in an annotated image of 20 rows, counted from the lowest."""
+"""Rows of the four lines in an annotated image of 20 rows, counted from the lowest."""
 
 MARGIN = 3.0
 """Free columns to the left of a normalised word."""
@@ -52,7 +52,7 @@ _SIGMA = 0.14
 _TEMPERING = (0.35, 0.3, 0.25, 0.2, 0.17, *(_SIGMA,) * 9)
 _DISTANCES = np.array([1.0, 0.9, 0.8])  # base-core, core-ascender, base-descender
 _DISTANCE_SDS = np.array([0.2, 0.25, 0.25])
-# Densities per unit of ink would favour small cores, densities per core large ones: in between.
+# Densities per unit of ink would favour small cores, densities per core large ones; in between:
 _SCALE_FREE = 0.7
 _LEAST_DISTANCES = np.array([0.5, 0.3, 0.3])
 # Shares of tops and bottoms: on the nearer line (core, base), on the outer one, on neither.
@@ -81,7 +81,7 @@ class Lines:
 
     @property
     def core_height(self) -> float:
-        """Distance from base to core line: the height of a small letter."""
+        """The distance from base to core line: the height of a small letter."""
         return self.core - self.base
 
     @property
@@ -90,7 +90,7 @@ class Lines:
         return np.array([self.ascender, self.core, self.base, self.descender])
 
     def with_core(self, factor: float) -> Lines:
-        """The lines with a core so many times as high; the base line stays, distances follow.
+        """Return the lines with core and distances `factor` times as high; the base line stays.
 
         >>> Lines(0.0, 0.0, 0.0, 19.0, 10.0, 0.0, -8.0).with_core(0.5).levels.tolist()
         [9.5, 5.0, 0.0, -4.0]
@@ -99,19 +99,19 @@ class Lines:
         return Lines(self.centre, self.curvature, self.slope, *map(float, levels))
 
     def bend(self, x: np.ndarray | float) -> np.ndarray:
-        """What slope and curvature add at x, in the shape of x."""
+        """Return what slope and curvature add at x, in the shape of x."""
         away = np.asarray(x, dtype=np.float64) - self.centre
         return self.curvature * away**2 + self.slope * away
 
     def at(self, x: np.ndarray | float) -> np.ndarray:
-        """Heights of the four lines at x [...], from above: [4, ...]."""
+        """Return the heights of the four lines at x [...], from above: [4, ...]."""
         bend = self.bend(x)
         return self.levels.reshape(4, *(1,) * bend.ndim) + bend
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Lines and what they were fitted to.
+    """Lines, and the turning points that they were fitted to.
 
     `shares` [E, 3] says how much of each turning point belongs to the nearer line (core for tops,
     base for bottoms), to the outer one (ascender, descender) and to neither.
@@ -124,10 +124,10 @@ class Fit:
 
 
 def fit_lines(ink: Ink) -> Fit:
-    """Fit the four lines to a word, or to less: one character, one point.
+    """Fit the four lines to a word, or to as little as one character or one point.
 
     Without turning points (empty ink, a dot, a dash) the lines are those of the prior around the
-    ink. Some 15 steps of EM on ten starts at once: about 2 ms, whatever the length up to some
+    ink. Some 15 steps of EM run on ten starts at once: about 2 ms for any ink of up to about a
     hundred turning points.
 
     >>> word = Ink([[(i, 10 * (i % 2)) for i in range(9)]])
@@ -149,7 +149,7 @@ def fit_lines(ink: Ink) -> Fit:
     heights, slopes = problem.starts()
     theta, log_p = problem.run(heights, slopes, _TEMPERING)
     best = int(np.argmax(log_p))
-    # Once more, with the height of the core as found.
+    # Once more, from the height of the core that was found.
     theta = theta[[best]]
     heights = theta[:, 3].clip(0.5 * heights[best], 2.0 * heights[best])
     theta, log_p = problem.run(heights, theta[:, 1], (_SIGMA,) * 4, theta)
@@ -162,12 +162,12 @@ def fit_lines(ink: Ink) -> Fit:
 
 
 def _least(ink: Ink) -> float:
-    """Sizes up to this count as none: the digits of the coordinates do not tell them apart."""
+    """Return the size up to which sizes count as zero, for lack of precision of coordinates."""
     return max(_DIGITS * float(np.abs(ink.points).max(initial=0.0)), _LEAST_SIZE)
 
 
 def turning_points(ink: Ink) -> Extrema:
-    """Where the pen turns up or down, as the lines are fitted to it: some four for each letter."""
+    """Return the turning points that the lines are fitted to: some four for each letter."""
     heights = ink.points[:, 1]
     # Quantiles, so that a stray point does not decide what counts as a turn.
     spread = float(np.subtract(*np.quantile(heights, [0.95, 0.05]))) if len(heights) else 0.0
@@ -176,7 +176,7 @@ def turning_points(ink: Ink) -> Extrema:
 
 
 def _height(found: Extrema) -> float:
-    """A robust height of the ink: from the lower to the upper turning points."""
+    """Return a robust height of the ink: from the lower to the upper turning points."""
     if not found.is_top.any() or found.is_top.all():
         return 0.0
     return float(np.subtract(*np.quantile(found.points[:, 1], [0.9, 0.1])))
@@ -204,14 +204,14 @@ class _Problem:
         self.background = prior[:, 2] / (float(np.ptp(np.clip(self.y, -3.0, 3.0))) + 1.0)
 
     def starts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Heights and slopes [K] to start from: every height level, and along the ink."""
+        """Return heights and slopes [K] to start from: each share, level and along the ink."""
         x = self.x - self.x.mean()
         along = float(x @ self.y / max(x @ x, 1e-12))
         slopes = np.array([0.0, np.clip(along, -0.5, 0.5) if self.width > 2.0 else 0.0])
         return np.repeat(_SHARES, 2), np.tile(slopes, len(_SHARES))
 
     def prior(self, heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Means [K, 6] and precisions [K, 6] of the prior, for core heights [K]."""
+        """Return means [K, 6] and precisions [K, 6] of the prior, for core heights [K]."""
         letters = self.width / heights
         half = np.maximum(0.5 * self.width, heights)
         mean = np.zeros((len(heights), 6))
@@ -226,7 +226,7 @@ class _Problem:
     def expect(
         self, theta: np.ndarray, heights: np.ndarray, sigma: float
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Shares [K, E, 3] of the points, and their log probability [K]."""
+        """Return the shares [K, E, 3] of the points, and their log probability [K]."""
         sd = (sigma * heights)[:, None, None]
         residual = (self.y[:, None] - np.einsum("elf,kf->kel", self.features, theta)) / sd
         log_sd = np.log(sd * np.sqrt(2.0 * np.pi))
@@ -244,7 +244,7 @@ class _Problem:
         tempering: tuple[float, ...],
         theta: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Parameters [K, 6] and joint log probabilities [K] after a step for each `tempering`."""
+        """Return parameters [K, 6] and joint log probabilities [K] after a step per `tempering`."""
         mean, precision = self.prior(heights)
         if theta is None:
             theta = mean.copy()
@@ -263,10 +263,10 @@ class _Problem:
 
 
 def on_lines(ink: Ink, lines: Lines) -> Ink:
-    """The ink with its lines straight and on the rows of an annotated image, in pixels.
+    """Return the ink with its lines straight and on the rows of an annotated image, in pixels.
 
-    The four lines come to `ROWS_OF_LINES`, what is between them by straight interpolation, what is
-    beyond the outer ones at the scale of the core, held within the 20 rows. Columns keep the
+    The four lines move to `ROWS_OF_LINES`. Ink between them is interpolated linearly; ink beyond
+    the outer ones keeps the scale of the core, but stays within the 20 rows. Columns have the
     scale of the core; the word begins at column `MARGIN`.
 
     >>> lines = Lines(0.0, 0.0, 0.0, 20.0, 10.0, 0.0, -10.0)
@@ -289,7 +289,7 @@ def on_lines(ink: Ink, lines: Lines) -> Ink:
 
 
 def normalized(ink: Ink) -> Ink:
-    """A word normalised for `amap`: its lines fitted, straightened and laid on their rows.
+    """Return a word normalised for `amap`: its lines fitted, straightened and put on their rows.
 
     >>> word = Ink([[(i, 10 * (i % 2)) for i in range(9)]])
     >>> [round(v) for v in normalized(word).bounds[1::2]]  # base and core line
@@ -299,9 +299,9 @@ def normalized(ink: Ink) -> Ink:
 
 
 def by_height(ink: Ink, low: float = 2.0, high: float = 17.0) -> Ink:
-    """The ink scaled so that it reaches from row `low` to row `high`: no word normaliser at all.
+    """Return the ink scaled to reach from row `low` to row `high`, without a word normaliser.
 
-    What the word normaliser is measured against. Ink without height comes to the middle.
+    The word normaliser is measured against this. Ink without height moves to the middle.
 
     >>> by_height(Ink([[(0, 0), (60, 30)]])).points.tolist()
     [[3.0, 2.0], [33.0, 17.0]]

@@ -1,7 +1,7 @@
-"""Pitch: how wide the letters of a word are, and the word set as wide as its letters want it.
+"""Pitch: the width of the letters of a word, and words rescaled to letters of one width.
 
-The lines of a word tell its height; hands differ as much in the width that they give a letter, and
-the field of a network has one width. How many letters a word has can be told before it is read
+The lines of a word give its height. But hands differ as much in the width of their letters, and
+the field of a network has one width. The number of letters can be estimated before a word is read,
 from how often the pen goes up or down between base and core line.
 """
 
@@ -23,10 +23,10 @@ _LEAST, _MOST = 0.2, 2.5
 
 
 def letters_of(ink: Ink) -> float:
-    """About how many letters a normalised word has.
+    """Return about how many letters a normalised word has.
 
-    0.85 and 0.355 for each way of the pen from base to core line or back: a fit to the training
-    words, off by some 20%. Independent of the order and the direction of strokes.
+    It is 0.85, and 0.355 for each way of the pen from base to core line or back: a fit to the
+    training words, off by some 20%. Independent of the order and the direction of strokes.
 
     >>> letters_of(Ink([[(3, 6.5), (3, 13.5), (8, 6.5)]]))
     1.56
@@ -40,10 +40,10 @@ def letters_of(ink: Ink) -> float:
 
 
 def stretch(ink: Ink) -> float:
-    """What the columns of a normalised word are multiplied by, so that its letters are alike.
+    """Return the factor of a normalised word's columns that brings its letters to one width.
 
-    As the number of letters is a guess, the 0.7th power of what would make them `WIDTH` wide,
-    between 0.2 and 2.5; 1 for ink without width.
+    Since the number of letters is a guess, it is only the 0.7th power of the factor that would make
+    them `WIDTH` wide, between 0.2 and 2.5; 1 for ink without width.
 
     >>> round(stretch(Ink([[(3, 6.5), (33, 13.5), (63, 6.5)]])), 2)
     0.44
@@ -55,7 +55,7 @@ def stretch(ink: Ink) -> float:
 
 
 def at_pitch(ink: Ink) -> Ink:
-    """A normalised word (`normalization.on_lines`) made narrower or wider; rows stay.
+    """Return a normalised word (`normalization.on_lines`) made narrower or wider; rows stay.
 
     >>> at_pitch(Ink([[(3, 6.5), (33, 13.5), (63, 6.5)]])).points[:, 0].round().tolist()
     [3.0, 16.0, 30.0]

@@ -5,12 +5,12 @@ is cut where the pen was lifted, at the minima of the trajectory (where cursive 
 minimum below the base line is the loop of a descender, which is cut where the way up from it
 comes to the base line) and in the middle of long level runs (where letters join at the top).
 Dots and bars, and strokes that lie over a longer one, go to the piece they belong to; the other
-strokes are ordered from the left to the right. So the order and direction of strokes leave hardly
-a trace. Segments are groups of neighbouring pieces, neither too many nor too wide: more than can
-be characters, on purpose.
+strokes are ordered from left to right. So the order and direction of strokes leave hardly a trace.
+Segments are groups of neighbouring pieces, neither too many nor too wide; on purpose, there are
+more than can be characters.
 
-The paper does not tell its cuts; all numbers here are ours, in pixels of the image (the core of a
-word is 7 pixels high).
+The paper does not describe its cuts; all numbers here are ours, in pixels of the image (the core of
+a word is 7 pixels high).
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ LEAST_RISE = 0.35
 """How far the pen rises on both sides of a minimum that counts."""
 
 LEAST_PIECE = 2.0
-"""Length of the ink of a piece that is worth cutting off."""
+"""Least length of ink of a piece that is cut off."""
 
 MOST_PIECES = 7
 MOST_WIDTH = 32.0
-"""A segment has so many pieces at most, and is no wider, unless it is a single piece: most letters
-are some 12 wide, wide ones of wide hands more than twice that."""
+"""Most pieces and greatest width of a segment; a single piece may be wider. Most letters are some
+12 wide, wide letters of wide hands more than twice that."""
 
 BASE_ROW = 6.5
 ROOM = COLUMNS - 4.0
-"""Columns of its image that a segment may fill; what is wider is narrowed."""
+"""Columns of its image that a segment may fill; wider segments are narrowed."""
 
 FEATURES = (
     "one",
@@ -55,7 +55,7 @@ FEATURES = (
     "lift_after",
     "lifts_inside",
 )
-"""What a segment looks like beside its picture; widths and gaps in units of 10 pixels."""
+"""Features of a segment beside its picture; widths and gaps in units of 10 pixels."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +79,21 @@ class InkSegmentation:
 
     @property
     def num_pieces(self) -> int:
-        """How many pieces there are: the last node of the graph."""
+        """The number of pieces, which is the last node of the graph."""
         return len(self.pieces) - 1
 
     def __len__(self) -> int:
         return len(self.src)
 
     def ink(self, segment: int) -> Ink:
-        """The ink of a segment, where it stands in the word."""
+        """Return the ink of a segment, at its place in the word."""
         first, last = self.pieces[self.src[segment]], self.pieces[self.dst[segment]]
         bounds = self.strokes[first : last + 1]
         return Ink.of(self.points[bounds[0] : bounds[-1]], bounds - bounds[0])
 
 
 def members(begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The numbers begins[i], begins[i] + 1, … (lengths[i] of them) of all i, in a row.
+    """Return the numbers begins[i], begins[i] + 1, … (lengths[i] of them) of all i, in a row.
 
     >>> members(np.array([5, 1]), np.array([2, 3])).tolist()
     [5, 6, 1, 2, 3]
@@ -106,7 +106,7 @@ def members(begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def segment_ink(ink: Ink, most_width: float = MOST_WIDTH) -> InkSegmentation:
     """Cut a normalised word. Ink without points has no pieces and no segments.
 
-    Time: proportional to the length of the ink, plus strokes times pieces.
+    O(length of the ink + strokes times pieces).
 
     >>> word = Ink([[(3, 13), (4, 7), (6, 7), (10, 13), (11, 7)], [(20, 7), (20, 18)]])
     >>> cut = segment_ink(word)
@@ -146,13 +146,13 @@ def segment_ink(ink: Ink, most_width: float = MOST_WIDTH) -> InkSegmentation:
 
 
 def _boxes(points: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Least x, y and largest x, y [S, 4] of polylines."""
+    """Return least x, y and largest x, y [S, 4] of polylines."""
     low = np.minimum.reduceat(points, offsets[:-1], axis=0)
     return np.concatenate([low, np.maximum.reduceat(points, offsets[:-1], axis=0)], axis=1)
 
 
 def _pieces(boxes: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The piece of each polyline [S], and whether the pen was lifted before each piece [P].
+    """Return the piece of each polyline [S], and whether the pen was lifted before each piece [P].
 
     boxes [S, 4]; owner [S]: the stroke of each polyline, in ascending order.
     """
@@ -167,7 +167,7 @@ def _pieces(boxes: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarra
     width, height = (whole[:, 2:] - whole[:, :2]).T
     middle = 0.5 * (whole[:, 0] + whole[:, 2])
     high = (whole[:, 1] >= 11.5) & (height < 4.0) | (np.maximum(width, height) < 1.5)
-    # Inside[i, j]: stroke i lies over stroke j, which is longer.
+    # inside[i, j]: stroke i lies over stroke j, which is longer.
     inside = (
         (middle[:, None] > whole[:, 0] + 1.5)
         & (middle[:, None] < whole[:, 2] - 1.5)
@@ -177,7 +177,7 @@ def _pieces(boxes: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarra
     goes = high | inside.any(axis=1)
     if goes.all():
         goes[:] = False
-    # Strokes that stay, from the left to the right; pieces of one along it, turned if need be.
+    # The other strokes from left to right; pieces of one along it, reversed if need be.
     centre = 0.5 * (boxes[:, 0] + boxes[:, 2])
     lasts = np.append(starts[1:], len(owner)) - 1
     backward = centre[lasts] < centre[starts]
@@ -195,7 +195,7 @@ def _pieces(boxes: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _nearest(strokes: np.ndarray, pieces: np.ndarray) -> np.ndarray:
-    """The piece [D] that each of D strokes belongs to: near in x; for a bar, a high one."""
+    """Return the piece [D] that each of D strokes belongs to: near in x; for a bar, a high one."""
     middle = 0.5 * (strokes[:, 0] + strokes[:, 2])[:, None]
     away = np.abs(middle - 0.5 * (pieces[:, 0] + pieces[:, 2]))
     beside = np.maximum(0.0, np.maximum(pieces[:, 0] - middle, middle - pieces[:, 2]))
@@ -208,7 +208,7 @@ def _nearest(strokes: np.ndarray, pieces: np.ndarray) -> np.ndarray:
 def _runs(
     boxes: np.ndarray, pieces: np.ndarray, most_width: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """First pieces and ends [A] of runs that may be characters, by first piece, then length."""
+    """Return first pieces and ends [A] of runs that may be characters, by piece, then length."""
     left = np.minimum.reduceat(boxes[:, 0], pieces[:-1])
     right = np.maximum.reduceat(boxes[:, 2], pieces[:-1])
     count = len(left)
@@ -222,7 +222,7 @@ def _runs(
 
 
 def _table(values: np.ndarray, fill: float) -> np.ndarray:
-    """Row i: values i, i + 1, … of `MOST_PIECES` pieces."""
+    """Return a table with values i, i + 1, … of `MOST_PIECES` pieces in row i."""
     padded = np.concatenate([values, np.full(MOST_PIECES, fill)])
     return np.lib.stride_tricks.sliding_window_view(padded, MOST_PIECES)[: len(values)]
 
@@ -230,7 +230,7 @@ def _table(values: np.ndarray, fill: float) -> np.ndarray:
 def _boxes_of(
     boxes: np.ndarray, pieces: np.ndarray, src: np.ndarray, dst: np.ndarray
 ) -> np.ndarray:
-    """Boxes [A, 4] of runs of pieces, of the boxes of polylines."""
+    """Return the boxes [A, 4] of runs of pieces from the boxes of polylines."""
     found = np.empty((len(src), 4))
     for column, (least, fill) in enumerate([(True, np.inf)] * 2 + [(False, -np.inf)] * 2):
         ufunc = np.minimum if least else np.maximum
@@ -247,7 +247,7 @@ def _features(
     src: np.ndarray,
     dst: np.ndarray,
 ) -> np.ndarray:
-    """Features float32 [A, F] of runs of pieces."""
+    """Return the features, float32 [A, F], of runs of pieces."""
     count = len(pieces) - 1
     left = np.minimum.reduceat(boxes[:, 0], pieces[:-1])
     right = np.maximum.reduceat(boxes[:, 2], pieces[:-1])

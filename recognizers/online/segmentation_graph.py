@@ -21,7 +21,7 @@ INK = 0
 """Label of every arc of a segmentation graph: a piece of ink, not yet read."""
 
 NEIGHBOURS = 12
-"""Pieces on each side of a segment that may be drawn beside it, where they come into its image."""
+"""Most pieces on each side of a segment that are drawn beside it, if they reach into its image."""
 
 
 def segment_images(
@@ -31,13 +31,13 @@ def segment_images(
     *,
     context: bool = False,
 ) -> np.ndarray:
-    """Annotated images float32 [A, 5, 20, 18] of all segments of all words, in their order.
+    """Return annotated images, float32 [A, 5, 20, 18], of all segments of all words, in order.
 
-    A segment stands in the middle of the columns, narrowed where it is wider than there is room,
-    and on the rows that it has in the word. With `rng` the words are distorted first, each as a
-    whole (`InkBatch.distorted`). With `context` there are five planes more, [A, 10, 20, 18]: what
-    the word has beside the segment, in the same columns and rows. What a piece of ink is can
-    depend on what it hangs on; the paper's network does not see that.
+    A segment stands in the middle of the columns, narrowed if it is too wide, and on the rows that
+    it has in the word. With `rng` the words are distorted first, each as a whole
+    (`InkBatch.distorted`). With `context` there are five more planes, [A, 10, 20, 18]: the ink of
+    the word beside the segment, in the same columns and rows. The meaning of a piece of ink can
+    depend on the ink beside it; the paper's network does not see that.
     """
     points = np.concatenate([np.empty((0, 2)), *(w.points for w in words)])
     strokes, pieces = _joined([w.strokes for w in words]), _joined([w.pieces for w in words])
@@ -63,7 +63,7 @@ def segment_images(
     right = np.maximum.reduceat(rights[own], firsts)
     middle, scale = 0.5 * (left + right), np.minimum(1.0, ROOM / np.maximum(right - left, 1e-9))
     if context:
-        # Two images for each segment, behind each other: its pieces, and those beside it.
+        # Two images in a row for each segment: its pieces, and those beside it.
         word = np.repeat(np.arange(len(words)), [len(w) for w in words])
         beside, near = _beside(src, dst, shifts[word], (shifts + counts)[word])
         half = (0.5 * COLUMNS + 1.0) / scale[beside]
@@ -89,9 +89,9 @@ def segment_images(
 def _beside(
     src: np.ndarray, dst: np.ndarray, first: np.ndarray, last: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of segments and pieces of the same word outside them, up to `NEIGHBOURS` on each side.
+    """Return pairs of a segment and a piece beside it in its word, up to `NEIGHBOURS` per side.
 
-    first, last [A]: the pieces of the word of each segment begin and end there.
+    first, last [A]: where the pieces of each segment's word begin and end.
     """
     before = np.minimum(src - first, NEIGHBOURS)
     after = np.minimum(last - dst, NEIGHBOURS)
@@ -101,13 +101,13 @@ def _beside(
 
 
 def _joined(offsets: Sequence[np.ndarray]) -> np.ndarray:
-    """Offsets of several lists behind each other."""
+    """Return the offsets of several lists in a row."""
     lengths = [np.diff(each) for each in offsets]
     return np.concatenate(([0], np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths]))))
 
 
 def segmentation_graph(word: InkSegmentation) -> gtn.Graph:
-    """The segmentation graph of a word: acyclic, start 0, final the last node.
+    """Return the segmentation graph of a word: acyclic, start 0, final the last node.
 
     Arc data: ``image`` (float32 [A, 5, 20, 18], as `segment_images`), ``features`` (float32
     [A, F]), ``box`` (least x and y, largest x and y, in pixels of the word, float32 [A, 4]). Ink
@@ -125,8 +125,11 @@ def segmentation_graph(word: InkSegmentation) -> gtn.Graph:
 def segmentation_graphs(
     words: Sequence[InkSegmentation], images: np.ndarray | None = None
 ) -> gtn.GraphBatch:
-    """The batch of segmentation graphs of words; `images` where they are drawn already, else
-    those of `segment_images` without context."""
+    """Return the batch of segmentation graphs of words.
+
+    `images`: those of the segments, if they are drawn already; else `segment_images` draws them,
+    without context.
+    """
     nodes = np.cumsum([0, *(w.num_pieces + 1 for w in words)])
     arcs = np.cumsum([0, *map(len, words)])
 

@@ -1,4 +1,4 @@
-"""Numba kernels of `segmentation`: strokes at even steps, and cut where letters may join."""
+"""Numba kernels of `segmentation`: sample strokes evenly, and cut them where letters may join."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_STEPS = 1 << 14
 
 @njit(cache=True, nogil=True)
 def even_strokes(points, offsets, step):
-    """Strokes with points at equal steps of arc length, at most `step`, ends kept: [M, 2], [S+1].
+    """Return strokes at equal steps of arc length, at most `step`, ends kept: [M, 2], [S+1].
 
     A stroke without length becomes one point. Linear in points and length.
     """
@@ -44,7 +44,7 @@ def even_strokes(points, offsets, step):
             else:
                 done += long
                 i += 1
-        for k in range(place, steps + 1):  # the end, and what rounding has left
+        for k in range(place, steps + 1):  # the end, and steps lost to rounding
             found[counts[s] + k, 0] = points[last - 1, 0]
             found[counts[s] + k, 1] = points[last - 1, 1]
     return found, counts
@@ -52,11 +52,11 @@ def even_strokes(points, offsets, step):
 
 @njit(cache=True, nogil=True)
 def cut_strokes(points, offsets, rise, least, base):
-    """Polylines of strokes: points [M, 2] with those at cuts twice, offsets [P+1], strokes [P].
+    """Return strokes cut up: points [M, 2], those at cuts twice, offsets [P+1], strokes [P].
 
-    Points are at even steps. A stroke is cut at minima on both sides of which it rises by more
-    than `rise` (those below `base` - 2: where the way up from them comes to `base`) and in the
-    middle of level runs, where at least `least` of ink lies on both sides. Linear in the points.
+    Points are at even steps. A stroke is cut at minima from which it rises by more than `rise` on
+    both sides (for minima below `base` - 2: where the way up from them reaches `base`), and in the
+    middle of level runs, if at least `least` of ink lies on both sides. Linear in the points.
     """
     is_cut = np.zeros(len(points), np.bool_)
     for s in range(len(offsets) - 1):
@@ -111,13 +111,13 @@ def _mark(points, first, last, rise, base, is_cut):
             direction, low = -1, i
         elif direction <= 0 and y > points[low, 1] + rise:
             if direction < 0:
-                # Of several equally low points the middle.
+                # The middle of several equally low points.
                 flat = low
                 while flat + 1 < i and points[flat + 1, 1] < points[low, 1] + 0.05:
                     flat += 1
                 cut = (low + flat) // 2
                 if points[low, 1] < base - 2.0:
-                    # The loop of a descender: up to the base line, if it goes there at all.
+                    # The loop of a descender: up to the base line, if it gets there at all.
                     up = low
                     while up + 1 < last and points[up + 1, 1] >= points[up, 1] - 0.05:
                         up += 1

@@ -1,4 +1,4 @@
-"""Slant: how far the down strokes of a word lean, and the word set upright."""
+"""Slant: how far the down strokes of a word lean, and how to set the word upright."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recognizers.online.ink import Ink
 __all__ = ["slant", "upright"]
 
 SHEARS = np.linspace(-0.8, 2.0, 57)
-"""Candidates, columns to the right per row upwards."""
+"""Candidate slants, columns to the right per row upwards."""
 
 _WIDTH = 0.2
 _PRIOR = 0.05
@@ -17,13 +17,12 @@ _LETTER = 12.0
 
 
 def slant(ink: Ink) -> float:
-    """The shear of a word, columns per row: 0 for upright ink, above it where it leans right.
+    """Return the slant of a word, columns per row: 0 for upright ink, above 0 if it leans right.
 
-    That shear under which most of the ink runs straight up or down: pieces of the trajectory
-    count by their height, as far as they are within some 10 degrees of upright after it. A prior
-    around zero decides where the ink says little, as in a single letter. The ink is in pixels of
-    an annotated image. Independent of the order and the direction of strokes. Time: points times
-    candidates.
+    Removing this slant makes most of the ink run straight up or down: pieces of the trajectory
+    count by their height, if they are then within some 10 degrees of upright. A prior around zero
+    decides if the ink says little, as for a single letter. The ink is in pixels of an annotated
+    image. Independent of the order and the direction of strokes. O(points times candidates).
 
     >>> slant(Ink([[(0, 0), (5, 10)], [(4, 0), (9, 10)]]))
     0.5
@@ -48,7 +47,7 @@ def slant(ink: Ink) -> float:
 
 
 def upright(ink: Ink, row: float = 6.5) -> Ink:
-    """The word sheared so that it does not lean; row `row` stays, and so does the left end.
+    """Return the word sheared so that it does not lean; row `row` and the left end stay.
 
     >>> upright(Ink([[(3, 6.5), (8, 16.5)]])).points.tolist()
     [[3.0, 6.5], [3.0, 16.5]]

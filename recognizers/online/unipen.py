@@ -1,11 +1,11 @@
-"""Segments of UNIPEN data: labelled characters and words with their ink, read when asked for.
+"""Segments of UNIPEN data: labelled characters and words with their ink, read lazily.
 
-A data file is read with everything it includes. Components, the strokes between `.PEN_DOWN` and
-`.PEN_UP` and the movements in the air after `.PEN_UP`, are counted from 0 if they have a point;
-the count begins anew with each data file and at `.START_SET`. Where the points of x and of y are
-not as close (`.X_POINTS_PER_INCH` and the like), y is in the unit of x. A file that breaks the
-format anywhere is left out as a whole, because its count of components cannot be trusted; it is
-reported with file and line, and counted with its segments.
+A data file is read with everything it includes. Components are the strokes between `.PEN_DOWN` and
+`.PEN_UP`, and the movements in the air after `.PEN_UP`; those with a point are counted from 0, anew
+in each data file and at `.START_SET`. If the resolutions of x and y differ (`.X_POINTS_PER_INCH`
+and the like), y is converted to the unit of x. A file that breaks the format anywhere is left out
+as a whole, because its count of components cannot be trusted; it is reported with file and line,
+and counted with its segments.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Segment:
 
 
 class Problem(NamedTuple):
-    """Why a file was left out: where (line 0: the file as a whole), what, and what it held."""
+    """Why a file was left out: where (line 0: the whole file), what, and how many segments."""
 
     file: str
     line: int
@@ -101,7 +101,7 @@ class UnipenReader:
         self.files = 0
 
     def trees(self) -> Iterator[Callable[[], Tree]]:
-        """Makers of the trees at the path; TreeError if there is none."""
+        """Yield makers of the trees at the path; TreeError if there is none."""
         return find_trees(self.path)
 
     def __iter__(self) -> Iterator[Segment]:
@@ -110,7 +110,7 @@ class UnipenReader:
             yield from self.read_tree(make())
 
     def read_tree(self, tree: Tree) -> Iterator[Segment]:
-        """The segments of one tree; problems are added to `problems`."""
+        """Yield the segments of one tree; problems are added to `problems`."""
         try:
             names = tree.data_files
         except (TreeError, OSError) as error:
@@ -133,13 +133,13 @@ class UnipenReader:
 
 
 def _place(name: str) -> tuple[str, str]:
-    """Category and contributor of a data file, by its folders; "" where they are missing."""
+    """Return category and contributor of a data file by its folders; "" if they are missing."""
     folders = name.split("/")[1:-1]
     return (folders[0] if folders else "", folders[1] if len(folders) > 1 else "")
 
 
 class _Files:
-    """The statements of the files of a tree; the last ones are kept, because files share ink."""
+    """The statements of a tree's files; the latest are kept in memory, because files share ink."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -162,7 +162,7 @@ class _Files:
         return statements
 
     def segments_in(self, name: str) -> int:
-        """How many `.SEGMENT` a file has, even if it cannot be read otherwise."""
+        """Return how many `.SEGMENT` a file has, even if it cannot be read otherwise."""
         try:
             content = self.tree.read(name) or b""
         except OSError:
@@ -236,7 +236,7 @@ class _DataFile:
         if not words:
             raise FormatError(name, s.line, ".INCLUDE without the name of a file")
         self.included += 1
-        # A file may include one twice, which includes another twice, and so on.
+        # A file may include another twice, which includes a third twice, and so on.
         if self.included > _MOST_INCLUDES or len(above) >= _DEEPEST:
             message = f"more than {_MOST_INCLUDES:,} includes, or {_DEEPEST} in each other"
             raise FormatError(name, s.line, message)
@@ -313,7 +313,7 @@ class _DataFile:
         self._start_set()
 
     def _implied(self, i: int) -> list[Piece]:
-        """Without delineation: up to the next segment of the same rank or a higher one."""
+        """Return the piece without delineation: up to the next segment of this rank or higher."""
         wanted = self.wanted[i]
         later = (w.at for w in self.wanted[i + 1 :] if w.level <= wanted.level)
         end = next(later, len(self.components))

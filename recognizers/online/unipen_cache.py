@@ -25,7 +25,7 @@ _TEXTS = tuple(f.name for f in fields(Segment) if f.name not in ("ink", "line"))
 
 
 class UnipenData(NamedTuple):
-    """All segments at a place, and what could not be read."""
+    """All segments at a path, and what could not be read."""
 
     segments: list[Segment]
     problems: list[Problem]
@@ -36,11 +36,11 @@ def load_unipen(
     categories: Collection[str] | None = None,
     cache: str | Path | None = None,
 ) -> UnipenData:
-    """All segments at `path` (see `UnipenReader`), of these `categories` or of all.
+    """Return all segments at `path` (see `UnipenReader`), of these `categories` or of all.
 
-    `cache`: a folder for what was parsed, which is made where missing. A tree whose files have
-    changed is read anew; so is one whose cached file is damaged. All categories of a tree are kept
-    together, so that the first reading takes as long as that of all.
+    `cache`: a folder for parsed data, created if missing. A tree is read again if its files have
+    changed or its cached file is damaged. All categories of a tree are cached together, so the
+    first reading takes as long as reading them all.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -102,9 +102,9 @@ def _write(file: Path, data: UnipenData) -> None:
 
 
 def _read(file: Path) -> UnipenData | None:
-    """What a file holds, None if there is none or it is damaged."""
+    """Return what a file holds, None if there is none or it is damaged."""
     try:
-        # Opened here: of a damaged file np.load leaves its own handle open.
+        # Opened here, because np.load would leave its own handle of a damaged file open.
         with file.open("rb") as raw, np.load(raw, allow_pickle=False) as kept:
             arrays = {name: kept[name] for name in kept.files}
         about: dict[str, Any] = json.loads(arrays["about"].tobytes())

@@ -1,7 +1,7 @@
 r"""The UNIPEN 1.0 format, one file at a time: statements, pen components, delineations, labels.
 
-A keyword counts only in column one, and what follows it up to the next keyword is its argument.
-Only the statements that say something about ink are kept.
+A keyword counts only in column one; everything up to the next keyword is its argument. Only the
+statements that say something about ink are kept.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Statement(NamedTuple):
 
 
 class SegmentLine(NamedTuple):
-    """The arguments of `.SEGMENT`; `delineation` is "?" and the rest "" where left out."""
+    """The arguments of `.SEGMENT`; `delineation` is "?" and the rest "" if left out."""
 
     kind: str
     delineation: str
@@ -62,8 +62,8 @@ class SegmentLine(NamedTuple):
 class Piece(NamedTuple):
     """Components `first` to `last`, both included, from `start` in the first to `end` in the last.
 
-    Components and points count from 0. None stands for the end that is open: the last component
-    of all, the last point of the last component.
+    Components and points count from 0. None stands for an open end: the last component of all, the
+    last point of the last component.
     """
 
     first: int
@@ -76,7 +76,7 @@ _NO_NUMBERS = np.empty(0)
 
 
 def split(content: bytes, file: str) -> list[Statement]:
-    r"""The statements of a file that say something about ink (`KEPT`), in order.
+    r"""Return the statements of a file that say something about ink (`KEPT`), in order.
 
     `file` is the name that errors carry. Time is proportional to the length; numbers are read by
     NumPy, one call per component.
@@ -100,7 +100,7 @@ def split(content: bytes, file: str) -> list[Statement]:
     line = 1
     counted_to = 0
     with warnings.catch_warnings():
-        # How NumPy tells that it met something other than a number, in most of its versions.
+        # This is how most versions of NumPy report something other than a number.
         warnings.simplefilter("error", DeprecationWarning)
         for match, end in zip(found, ends, strict=True):
             keyword = match.group(1)
@@ -146,7 +146,7 @@ def _wrong_number(text: bytes, file: str, line: int) -> FormatError:
 
 
 def segment(argument: str) -> SegmentLine:
-    r"""The arguments of a `.SEGMENT` statement: kind, delineation, quality, label.
+    r"""Return the arguments of a `.SEGMENT` statement: kind, delineation, quality, label.
 
     Inside a label \" is a quote and \\ a backslash; tabs and new lines, written \t and \n or as
     they are, count as spaces.
@@ -176,7 +176,7 @@ def segment(argument: str) -> SegmentLine:
 
 
 def delineation(text: str) -> list[Piece]:
-    """The pieces of a delineation such as `12`, `12-13`, `3:12-5:4` or `1:40-3:9,6`.
+    """Return the pieces of a delineation such as `12`, `12-13`, `3:12-5:4` or `1:40-3:9,6`.
 
     A lone `A:M` is that one point; an end left open (`-5`, `3-`) is the first or the last
     component.

@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["ArchiveTree", "FolderTree", "Tree", "TreeError", "find_trees"]
 
 MAX_BYTES = 1 << 31
-"""Most bytes of an unpacked archive: an archive may promise anything."""
+"""Most bytes of an unpacked archive, whose header may promise anything."""
 
 ARCHIVES = (".tar.xz", ".tar.gz", ".tgz", ".tar.bz2", ".tar")
 
@@ -40,7 +40,7 @@ class FolderTree:
         return path.read_bytes() if path.is_file() else None
 
     def stamp(self) -> list[tuple[str, int, int]]:
-        """Name, size and time of every file: what tells whether something changed."""
+        """Return name, size and time of every file, which tell whether something changed."""
         files = sorted(p for p in self.path.rglob("*") if p.is_file())
         return [
             (p.relative_to(self.path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns)
@@ -50,7 +50,7 @@ class FolderTree:
 
 @dataclass(frozen=True)
 class ArchiveTree:
-    """A tree inside a tar archive, unpacked into memory when first asked for; nothing on disk."""
+    """A tree inside a tar archive, unpacked into memory on first use; nothing goes to disk."""
 
     path: Path
 
@@ -85,7 +85,7 @@ class ArchiveTree:
         return self._files.get(name)
 
     def stamp(self) -> list[tuple[str, int, int]]:
-        """Name, size and time of the archive: what tells whether something changed."""
+        """Return name, size and time of the archive, which tell whether something changed."""
         status = self.path.stat()
         return [(self.path.name, status.st_size, status.st_mtime_ns)]
 
@@ -94,7 +94,7 @@ Tree = FolderTree | ArchiveTree
 
 
 def by_place(name: str) -> tuple[str, ...]:
-    """Sort key: files that share ink (the same file in `1a`, `1b`, `1c`) stand side by side.
+    """Return a sort key that puts files that share ink (the same in `1a`, `1b`, `1c`) together.
 
     >>> sorted(["data/1b/x.dat", "data/1a/y.dat", "data/1a/x.dat"], key=by_place)
     ['data/1a/x.dat', 'data/1b/x.dat', 'data/1a/y.dat']
@@ -104,7 +104,7 @@ def by_place(name: str) -> tuple[str, ...]:
 
 
 def _below_root(name: str) -> str:
-    """The name of a member from `data/` or `include/` on, whatever folders are above."""
+    """Return the name of a member from `data/` or `include/` on, whatever folders are above."""
     parts = [p for p in name.split("/") if p not in ("", ".")]
     for i, part in enumerate(parts):
         if part in ("data", "include"):
@@ -113,13 +113,13 @@ def _below_root(name: str) -> str:
 
 
 def find_trees(path: str | Path) -> Iterator[Callable[[], Tree]]:
-    """Makers of the trees at `path`: a tree, an archive, or a folder of trees or archives.
+    """Yield makers of the trees at `path`: a tree, an archive, or a folder of trees or archives.
 
-    A maker is called when its tree is read, and an archive is dropped with its tree: of many
-    archives one at a time is in memory.
+    A maker is called when its tree is read, and an archive is dropped with its tree, so that only
+    one archive at a time is in memory.
 
     Raises:
-        TreeError: there is nothing of the kind at `path`.
+        TreeError: there is no tree and no archive at `path`.
 
     Example:
         >>> import tempfile

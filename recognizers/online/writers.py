@@ -1,12 +1,12 @@
-"""Which UNIPEN writers train, which validate and which test: a list in the repository, fixed.
+"""Which UNIPEN writers train, which validate and which test: a fixed list in the repository.
 
 `writers.csv` beside this file names each writer of the public pack by contributor and a digest of
 the writer id (some ids are names of people). Its rule, applied once:
 
 - packs that share people (`TOGETHER`) stay whole on one side;
 - `LEFT_OUT`, one institution, is on no side: it is reported beside the test;
-- of the writers of every other pack, in the order of their digests, the first fifth tests and the
-  next tenth validates, both rounded; the rest trains.
+- in every other pack, in the order of digests, the first fifth of the writers tests and the next
+  tenth validates, both rounded; the rest trains.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _CATEGORIES = ("1a", "1b", "1c", "6")
 
 
 def digest(contributor: str, writer: str) -> str:
-    """Twelve hexadecimal digits that stand for a writer of a contributor.
+    """Return twelve hexadecimal digits that stand for a writer of a contributor.
 
     >>> digest("own", "w1")
     '1c3b3da47d12'
@@ -63,7 +63,7 @@ def digest(contributor: str, writer: str) -> str:
 
 
 def side(contributor: str, writer: str) -> str:
-    """The side of a writer: one of `SIDES`, or "unlisted" for writers of other data.
+    """Return the side of a writer: one of `SIDES`, or "unlisted" for writers of other data.
 
     >>> side("own", "w1")
     'unlisted'
@@ -77,7 +77,7 @@ def _sides() -> dict[tuple[str, str], str]:
 
 
 def read_list() -> list[dict[str, str]]:
-    """The rows of the list: contributor, writer (digest), side, number of segments by category.
+    """Return the rows of the list: contributor, writer (digest), side, segments by category.
 
     >>> sorted(read_list()[0])
     ['1a', '1b', '1c', '6', 'contributor', 'side', 'writer']
@@ -87,7 +87,7 @@ def read_list() -> list[dict[str, str]]:
 
 
 def assign(writers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The sides of (contributor, digest) pairs by the rule above.
+    """Return the sides of (contributor, digest) pairs by the rule above.
 
     >>> sides = assign(("x", f"{i:012x}") for i in range(10))
     >>> list(sides.values()).count("test"), list(sides.values()).count("validation")
@@ -112,7 +112,7 @@ def assign(writers: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
 def write_list(segments: Iterable[tuple[str, str, str]], path: Path = LIST) -> None:
     """Write the list for (contributor, writer id, category) of all segments of the data.
 
-    How the list in the repository was made; only other data would be a reason to do it again.
+    The list in the repository was made by this; only other data would be a reason to repeat it.
     """
     counts: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for contributor, writer, category in segments:

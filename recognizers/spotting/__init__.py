@@ -1,16 +1,16 @@
 """Finding objects on pages: a network swept over a page at several resolutions (section VII).
 
-With positions the network learns what is in the middle of each window. Without them, from "these
+With positions, the network learns what is in the middle of each window. Without them, from "these
 digits are somewhere on the page" alone, all places are parallel arcs between two nodes, as the
-paper proposes for faces: the forward penalty of a class is over everywhere it may be. The files in
-the order of the steps:
+paper proposes for faces: the forward penalty of a class sums over all places where it may be. The
+files in the order of the steps:
 
 - :mod:`~recognizers.spotting.network`: a small network that reads one window;
 - :mod:`~recognizers.spotting.pyramid`: any such network at all places and resolutions of a page;
-- :mod:`~recognizers.spotting.targets`: what it is taught, with positions or without;
-- :mod:`~recognizers.spotting.detection`: what is found, and how much of it is right.
+- :mod:`~recognizers.spotting.targets`: its training targets, with positions or without;
+- :mod:`~recognizers.spotting.detection`: the objects found, and how much of them is right.
 
-What the last three have can be imported from here.
+The names of the last three can be imported from here.
 """
 
 from recognizers.spotting.detection import Detection, average_precision, detections, hits

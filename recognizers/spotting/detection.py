@@ -1,4 +1,4 @@
-"""What is found on a page: the best of neighbouring windows, and how much of it is right."""
+"""Objects found on a page: the best of neighbouring windows, and how many of them are right."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def detections(
 ) -> list[Detection]:
     """Return what is found on one page, best first, from penalties ``[N, C]``, the last rubbish.
 
-    The score of a class is its log probability at a place, among all classes; of a class at
-    places that are near each other the best one stays: where the middle of one is within half its
-    height of the other's. Scores below ``least`` are left out, and all but the best ``most``
-    (``None``: none for that). With a ``label``, only that class is looked for.
+    The score of a class is its log probability at a place, among all classes. Of detections of one
+    class near each other (the middle of one within half its height of the other's) only the best
+    stays. Scores below ``least`` are left out, and all but the best ``most`` (``None``: no limit).
+    With a ``label``, only that class is looked for.
     """
     scores = torch.log_softmax(-penalties.detach().double(), dim=1)[:, :-1].numpy()
     found: list[Detection] = []
@@ -61,10 +61,10 @@ def detections(
 def hits(
     found: Sequence[Detection], labels: NDArray[np.int64], boxes: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return which detections, best first, are an object of a page that none before has hit.
+    """Return which detections, best first, hit an object of a page that none before has hit.
 
-    One that has the object's class, its middle in the object's box (made as wide as half its
-    height, if it is narrower), and a height between half and twice the box's.
+    A hit has the object's class, its middle in the object's box (widened to half its height, if it
+    is narrower), and a height between half and twice the box's.
     """
     free = np.ones(len(labels), dtype=np.bool_)
     result = np.zeros(len(found), dtype=np.bool_)
@@ -83,8 +83,8 @@ def hits(
 def average_precision(scores: NDArray[np.float64], hit: NDArray[np.bool_], objects: int) -> float:
     """Return the mean over all objects of the precision at the score at which each is found.
 
-    Zero for an object that is never found. ``scores`` and ``hit`` are of all detections on all
-    pages, of which ``objects`` are to be found.
+    An object that is never found counts as zero. ``scores`` and ``hit`` are of all detections on
+    all pages, which hold ``objects`` objects.
 
     >>> average_precision(np.array([3.0, 2.0, 1.0]), np.array([True, False, True]), 2)
     0.8333333333333333

@@ -17,8 +17,8 @@ __all__ = ["SpotNetwork"]
 class SpotNetwork(nn.Module):
     """Images ``[B, 1, H, W]`` to penalties ``[B, C, rows, columns]``, the last class "rubbish".
 
-    To be swept over pages: without padding, an output at every fourth pixel of either axis, batch
-    normalisation. It begins with ``rubbish`` more probable everywhere by ``rarity`` nats, since
+    Made to be swept over pages: no padding, an output at every fourth pixel along both axes, batch
+    normalisation. Initially ``rubbish`` is more probable everywhere by ``rarity`` nats, since
     almost all windows of a page have no object in the middle. 71,179 parameters with 11 classes.
 
     - `classes`: one character per class of objects, in the order of the outputs.
@@ -47,7 +47,7 @@ class SpotNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = class_names(classes, rubbish=True)
-        # What builds this network again: a checkpoint keeps it beside the parameters.
+        # The arguments to rebuild this network; a checkpoint keeps them beside the parameters.
         self.settings: dict[str, Any] = {
             "classes": classes,
             "maps": list(maps),

@@ -17,16 +17,16 @@ from recognizers.sdnn import LineError, SpaceDisplacementNetwork
 __all__ = ["OBJECT", "Places", "Pyramid"]
 
 OBJECT = 20.0
-"""Pixels that an object is high where the network finds it best, as MNIST's digits."""
+"""Height in pixels at which the network finds objects best: that of MNIST's digits."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the windows of a pyramid are, all resolutions one after the other.
+    """The places of a pyramid's windows, all resolutions one after the other.
 
     Attributes:
-        x, y: of the middle of each window, in pixels of the page, ``[N]``.
-        size: how high an object is that the window is made for, in pixels of the page, ``[N]``.
+        x, y: the middle of each window, in pixels of the page, ``[N]``.
+        size: height of the objects that the window is made for, in pixels of the page, ``[N]``.
         shapes: rows and columns of each resolution.
     """
 
@@ -39,7 +39,7 @@ class Places:
 class Pyramid(nn.Module):
     """Pages ``[B, 1, H, W]`` to penalties ``[B, N, C]`` of all windows at all resolutions.
 
-    - `network`: as of :class:`recognizers.sdnn.SpaceDisplacementNetwork`, whose maps it uses.
+    - `network`: as for :class:`recognizers.sdnn.SpaceDisplacementNetwork`, whose maps it uses.
     - `octaves`: resolutions, as the binary logarithm of the reduction.
     - `margin`: pixels of background around each resolution, so that windows are centred on
       objects at the edge.
@@ -89,7 +89,7 @@ class Pyramid(nn.Module):
         return torch.cat(found, dim=1)
 
     def places(self, height: int, width: int) -> Places:
-        """Return where the windows are of pages of this size."""
+        """Return the places of the windows of pages of this size."""
         xs, ys, sizes, shapes = [], [], [], []
         (field_h, field_w), (step_h, step_w) = self.sdnn.field, self.sdnn.stride
         for h, w in self._sizes(height, width):

@@ -1,4 +1,4 @@
-"""What a network is taught that finds objects: where they are, or only that they are there."""
+"""Training targets for finding objects: where they are, or only that they are there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recognizers.spotting.pyramid import OBJECT, Places
 __all__ = ["IGNORED", "somewhere", "targets_of"]
 
 IGNORED = -1
-"""The target of a place so near an object that either answer is right."""
+"""The target of a place so near an object that both answers are acceptable."""
 
 
 def somewhere(count: int) -> Graph:
@@ -43,8 +43,8 @@ def targets_of(
 ) -> NDArray[np.int64]:
     """Return the class of every window of pages whose objects are known, int64 ``[B, N]``.
 
-    An object is in the window of the nearest resolution whose middle is within 2.5 of its pixels
-    of the object's; windows up to 7 pixels and 0.8 octaves away are ``IGNORED``, all others
+    Windows of the nearest resolution whose middle is within 2.5 pixels (of that resolution) of an
+    object's have its class; windows up to 7 pixels and 0.8 octaves away are ``IGNORED``, all others
     ``rubbish``. An object with ``boxes`` x0, y0, x1, y1 is as high as its box.
     """
     x, y = (boxes[:, :2] + boxes[:, 2:]).T[:, :, None] / 2
