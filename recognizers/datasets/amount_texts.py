@@ -1,4 +1,4 @@
-"""Plausible amounts: how long they are, how they begin, how often they are round."""
+"""Plausible amounts: their lengths, first digits, and share of round ones."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy as np
 __all__ = ["amount"]
 
 LENGTHS = {2: 0.07, 3: 0.18, 4: 0.34, 5: 0.30, 6: 0.11}
-"""How many digits an amount has, and how often."""
+"""The probability of each number of digits."""
 
 
 def amount(rng: np.random.Generator) -> str:
-    """Return the digits of a plausible amount: 2 to 6, few large ones, often round.
+    """Return the 2 to 6 digits of a plausible amount: rarely large, often round.
 
     >>> amount(np.random.default_rng(1)).isdigit()
     True

@@ -1,6 +1,6 @@
 """The amount of a check as ink: printed by a machine, or written by hand.
 
-An amount stands in one field, ``$1,250.60`` or ``1250 60/100``, or in two: the dollars, and beside
+An amount is in one field, ``$1,250.60`` or ``1250 60/100``, or in two: the dollars, and beside
 them the cents, small and high, over a line and often over ``100`` or ``xx``.
 """
 
@@ -20,10 +20,9 @@ __all__ = ["AmountInk", "Part", "drawn_text", "print_amount", "write_amount"]
 
 @dataclass(frozen=True)
 class Part:
-    """A field of an amount: its role, what is written there, and the box of its ink in pixels.
+    """A field of an amount: its role, its text, and the box of its ink in pixels.
 
-    The role is ``amount`` where dollars and cents stand in one field, else ``dollars`` or
-    ``cents``.
+    The role is ``amount`` if dollars and cents are in one field, else ``dollars`` or ``cents``.
     """
 
     role: str
@@ -31,7 +30,7 @@ class Part:
     box: Box
 
     def moved(self, x: int, y: int) -> Part:
-        """Return the part, shifted."""
+        """Return the part shifted."""
         return replace(self, box=(self.box[0] + x, self.box[1] + y, *self.box[2:]))
 
 
@@ -71,9 +70,9 @@ def print_amount(text: str, font: str, size: int, rng: np.random.Generator) -> A
 
 
 def write_amount(text: str, writer: MnistFields, rng: np.random.Generator) -> AmountInk:
-    """Write an amount by hand, its digits of MNIST."""
+    """Write an amount by hand, with MNIST's digits."""
     hand = Hand.of(rng, len(writer.images), tight=True)
-    # Amounts on checks have less room than fields by themselves.
+    # Amounts on checks have less room than single fields.
     hand = replace(hand, field_height=int(1.9 * hand.height), base=1.4 * hand.height)
     whole, cents = text.split(".")
     grouped = f"{int(whole):,}" if rng.random() < 0.4 else whole
@@ -110,7 +109,7 @@ def _one_field(
 def _raised(
     whole: str, cents: str, writer: MnistFields, hand: Hand, scale: float, rng: np.random.Generator
 ) -> AmountInk:
-    """Write the cents small and high beside the dollars, over a line and often what they are of."""
+    """Write the cents small and high beside the dollars, over a line, often with a denominator."""
     dollars, top = _scaled(writer.write(list(whole), hand, rng)[0], scale)
     small, _ = _scaled(writer.write(list(cents), hand, rng)[0], scale * rng.uniform(0.55, 0.72))
     line = round(hand.base * scale) - top
@@ -151,7 +150,7 @@ def _extent(strip: np.ndarray) -> slice:
 
 
 def _scaled(strip: np.ndarray, scale: float) -> tuple[np.ndarray, int]:
-    """Return ink reduced and cut to its extent, and how many rows are cut off above."""
+    """Return ink scaled and cut to its extent, and how many rows were cut off above."""
     image = Image.fromarray(np.clip(strip, 0, 255).astype(np.uint8))
     size = (max(1, round(strip.shape[1] * scale)), max(1, round(strip.shape[0] * scale)))
     ink = np.asarray(image.resize(size, Image.Resampling.BOX))

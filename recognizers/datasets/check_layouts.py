@@ -1,8 +1,8 @@
-"""Where things stand on checks: families of layouts, and the layouts that are drawn of them.
+"""Where things are on checks: families of layouts, and the layouts drawn from them.
 
-Personal checks are alike, business checks are not: their amount stands wherever a program printed
-it. A family says about where each thing stands; a layout of the family moves every thing a little,
-once, and chooses fonts and frames. Families of the part ``test`` have no layout in ``train``.
+Personal checks are alike, business checks are not: their amount is wherever a program printed it. A
+family gives rough places; each layout of the family moves every thing a little, once and for all,
+and chooses fonts and frames. Families of the part ``test`` have no layout in ``train``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Place = tuple[float, float]
 
 @dataclass(frozen=True)
 class Family:
-    """About where things stand; ``numbers`` are further fields of digits with their names."""
+    """Rough places of things; ``numbers`` are further fields of digits with their names."""
 
     name: str
     kind: str
@@ -41,11 +41,11 @@ class Layout:
     """One printed form: a family, and what its printer chose.
 
     Attributes:
-        name: of the family and the number of the layout.
-        family: its places, moved as this form has them.
+        name: the name of the family and the number of the layout.
+        family: the family, with its places moved to those of this form.
         size: width and height in pixels, at 150 to the inch.
-        font: of what is printed on the form; ``typed`` of what a program or machine prints on it.
-        frame: what stands around the amount: ``box``, ``line`` under it, ``shade`` or ``none``.
+        font: the font of the form; ``typed``: the font of a program or machine that fills it in.
+        frame: the frame of the amount: ``box``, ``line`` under it, ``shade`` or ``none``.
         sign: whether a currency sign is printed before the amount.
         by_hand: how often the amount is written by hand.
         pitch: size of the form's letters in pixels.
@@ -63,7 +63,7 @@ class Layout:
 
     @property
     def kind(self) -> str:
-        """Whose checks these are: ``business`` or ``personal``."""
+        """The kind of checks: ``business`` or ``personal``."""
         return self.family.kind
 
 
@@ -301,7 +301,7 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
 """The families of each part."""
 
 OF_A_FAMILY = 12
-"""Layouts that are drawn of each family."""
+"""Layouts drawn from each family."""
 
 
 def layouts(part: str) -> list[Layout]:

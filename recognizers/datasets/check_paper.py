@@ -10,7 +10,7 @@ from scipy import ndimage
 __all__ = ["grain", "inked", "paper"]
 
 INK = 18.0
-"""Grey level of paper that is all ink."""
+"""Grey level of paper covered with ink."""
 
 
 def paper(
@@ -36,13 +36,13 @@ def paper(
 
 
 def grain(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """Return what paper and scanner add to each pixel, float ``[H, W]`` of grey levels."""
+    """Return the noise of paper and scanner at each pixel, float ``[H, W]`` of grey levels."""
     noise: np.ndarray = ndimage.gaussian_filter(rng.normal(size=shape), 0.5)
     return noise * rng.uniform(2.0, 5.0)
 
 
 def inked(sheet: np.ndarray, cover: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Return the picture, uint8 ``[H, W]``, of ink on a sheet; it covers shares of its pixels.
+    """Return the picture, uint8 ``[H, W]``, of a sheet with ink; `cover` is each pixel's share.
 
     >>> inked(np.array([[200.0, 200.0]]), np.array([[0.0, 1.0]]), np.zeros((1, 2))).tolist()
     [[200, 18]]

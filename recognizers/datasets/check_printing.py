@@ -1,6 +1,6 @@
-"""What is printed and scribbled on a sheet: texts, lines, frames, cursive words, signatures.
+"""Printing and scribbling on a sheet: texts, lines, frames, cursive words, signatures.
 
-A sheet is its ink, uint8 ``[H, W]``: 0 paper, 255 black. What is put on it never makes it lighter.
+A sheet is its ink, uint8 ``[H, W]``: 0 paper, 255 black. Nothing put on it makes it lighter.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FONTS = {
     "times bold": "STIXGeneralBol.ttf",
     "grotesque": "",
 }
-"""Files of the fonts, which matplotlib carries; the last is the one that Pillow carries."""
+"""Files of the fonts, which come with matplotlib; the last comes with Pillow."""
 
 # fmt: off
 ONES = [
@@ -50,7 +50,7 @@ def font_of(name: str, size: int) -> ImageFont.FreeTypeFont:
 
 
 def text_ink(text: str, name: str, size: int) -> tuple[np.ndarray, int]:
-    """Return a text's ink, uint8 ``[h, w]``, cut to it, and how far its top is above the line.
+    """Return a text's ink, uint8 ``[h, w]``, cut to its extent, and its height above the line.
 
     >>> ink, rise = text_ink("1", "sans", 20)
     >>> ink.shape[0] == rise, int(ink.max())
@@ -64,9 +64,9 @@ def text_ink(text: str, name: str, size: int) -> tuple[np.ndarray, int]:
 
 
 def lay(sheet: np.ndarray, ink: np.ndarray, x: int, y: int, strength: float = 1.0) -> Box:
-    """Lay ink with its upper left corner at (x, y), in place; return the box of it on the sheet.
+    """Lay ink with its upper left corner at (x, y), in place; return its box on the sheet.
 
-    What falls outside is cut off.
+    Ink beyond the sheet is cut off.
     """
     high, wide = sheet.shape
     left, top = max(x, 0), max(y, 0)
@@ -99,7 +99,7 @@ def draw_line(
 
 
 def cursive(length: float, height: float, rng: np.random.Generator) -> np.ndarray:
-    """Return what looks like a word written by hand, uint8 ``[h, about length]``."""
+    """Return ink that looks like a handwritten word, uint8 ``[h, about length]``."""
     t = np.arange(0.0, length, 1.5)
     phase = np.cumsum(rng.uniform(0.1, 0.5) * np.exp(rng.normal(0.0, 0.25, len(t))))
     heights = rng.choice([0.35, 0.45, 1.0], int(2 * length / height) + 3, p=[0.45, 0.4, 0.15])
@@ -110,7 +110,7 @@ def cursive(length: float, height: float, rng: np.random.Generator) -> np.ndarra
 
 
 def signature(length: float, height: float, rng: np.random.Generator) -> np.ndarray:
-    """Return what looks like a signature: loops that grow and shrink, and a long flourish."""
+    """Return ink that looks like a signature: loops that grow and shrink, and a long flourish."""
     t = np.linspace(0.0, 1.0, 240)
     pace = t + 0.06 * np.sin(2 * np.pi * t * rng.uniform(1, 3))
     turns = 2 * np.pi * rng.uniform(4.0, 9.0) * pace

@@ -1,7 +1,7 @@
-"""Whole checks, composed: forms, what programs print on them, what people write on them.
+"""Whole checks, composed of forms, of what programs print on them and of what people write.
 
-Each check is made of a layout (:mod:`recognizers.datasets.check_layouts`), fonts, MNIST's digits
-and a seed, with the truth: the amount, the boxes of its fields, the layout. Beside the amount stand
+Each check is made from a layout (:mod:`recognizers.datasets.check_layouts`), fonts, MNIST's digits
+and a seed, and comes with the truth: the amount, the boxes of its fields, the layout. It also has
 other fields of digits: date, check number, account, limits, and the line for magnetic readers.
 """
 
@@ -60,10 +60,10 @@ class Check:
     Attributes:
         image: uint8 ``[H, W]``, 255 white, 150 pixels to the inch.
         text: the amount, such as ``1250.60``.
-        parts: its fields: one, or dollars and cents.
-        box: x, y, width, height of its ink, in pixels.
-        sign: the same of the currency sign that is printed before it, or None.
-        layout: the name of its layout; ``kind`` is business or personal.
+        parts: the fields of the amount: one, or dollars and cents.
+        box: x, y, width, height of the amount's ink, in pixels.
+        sign: the box of the currency sign printed before it, or None.
+        layout: the name of the layout; ``kind`` is business or personal.
         printed: whether a machine printed the amount.
     """
 
@@ -78,12 +78,12 @@ class Check:
 
 
 class CheckComposer:
-    """Composes checks of one part, ``train`` or ``test``, whose layouts are others.
+    """Composes checks of one part, ``train`` or ``test``; the parts share no layout.
 
     Args:
         images: uint8 ``[N, 28, 28]``, MNIST's digits of that part.
-        labels: ``[N]``, what they are; each of the ten is there.
-        part: which layouts.
+        labels: ``[N]``, the digits; each of the ten must be there.
+        part: which layouts to use.
 
     >>> images = np.zeros((20, 28, 28), np.uint8)
     >>> images[:, 4:24, 12:16] = 255
@@ -135,18 +135,18 @@ class _Sheet:
         self.sign: Box | None = None
 
     def text(self, text: str, x: float, y: float, *, larger: float = 1.0, dark: float = 0.7) -> Box:
-        """Print on the form, at shares of its size."""
+        """Print a text on the form; places are shares of its size."""
         size = max(8, round(self.layout.pitch * larger))
         font = self.layout.font
         return draw_text(self.ink, text, font, size, x * self.wide, y * self.high, dark)
 
     def rule(self, x: float, y: float, end: float) -> None:
-        """Print a line, at shares of the size."""
+        """Print a line; places are shares of the size."""
         box = (x * self.wide, y * self.high, (end - x) * self.wide, int(self.rng.integers(1, 3)))
         draw_line(self.ink, box, self.rng.uniform(0.5, 0.85))
 
     def print_form(self) -> None:
-        """Print who pays, which bank, and what belongs where."""
+        """Print the payer, the bank, and the captions of the fields."""
         rng, family = self.rng, self.family
         step = 1.35 * self.layout.pitch / self.high
         business = family.kind == "business"
@@ -215,7 +215,7 @@ class _Sheet:
         draw_text(self.ink, line, "mono bold", 20, 0.07 * self.wide, self.high - 14, 0.95)
 
     def place_amount(self, amount: AmountInk, sheet: np.ndarray) -> tuple[Part, ...]:
-        """Put an amount in its place, with what is printed around it; return its parts."""
+        """Put an amount in its place, print its frame and sign, and return its parts."""
         rng, layout = self.rng, self.layout
         x, y = self.family.amount[0] * self.wide, self.family.amount[1] * self.high
         high, wide = amount.ink.shape
@@ -254,7 +254,7 @@ class _Sheet:
 
 
 class _Filling:
-    """What is filled in: by hand, or by a program."""
+    """The entries of a form, written by hand or printed by a program."""
 
     def __init__(
         self, layout: Layout, writer: MnistFields, by_hand: bool, rng: np.random.Generator
@@ -265,12 +265,12 @@ class _Filling:
         self.pixels = round(layout.pitch * rng.uniform(1.1, 1.4))
 
     def typed(self, sheet: np.ndarray, text: str, place: tuple[float, float]) -> None:
-        """Print as a program does."""
+        """Print a text as a program does."""
         x, y = place[0] * self.wide, place[1] * self.high
         draw_text(sheet, text, self.layout.typed, self.pixels, x, y, 0.9)
 
     def numbers(self, sheet: np.ndarray, marks: str, x: float, y: float, scale: float) -> None:
-        """Write digits and marks by hand, from x on, on the line y."""
+        """Write digits and marks by hand, beginning at x, on the line y."""
         hand = Hand.of(self.rng, len(self.writer.images), tight=True)
         strip, _ = self.writer.write(list(marks), hand, self.rng)
         size = (round(strip.shape[1] * scale), round(strip.shape[0] * scale))
@@ -279,7 +279,7 @@ class _Filling:
         lay(sheet, np.asarray(image), round(x), top, hand.darkness)
 
     def date_and_payee(self, form: np.ndarray, written: np.ndarray) -> None:
-        """Write the date, to whom is paid, and perhaps what for."""
+        """Write the date, the payee, and perhaps the purpose."""
         rng, family = self.rng, self.family
         month, day, year = rng.integers(1, 13), rng.integers(1, 29), rng.integers(1990, 2026)
         x, y = family.date
@@ -314,7 +314,7 @@ class _Filling:
         self.typed(form, str(rng.choice(PEOPLE)), (family.payee[0] + 0.01, family.payee[1]))
 
     def words(self, text: str, form: np.ndarray, written: np.ndarray) -> None:
-        """Write the amount in words; the cents are digits there, too."""
+        """Write the amount in words, with the cents in digits."""
         rng = self.rng
         x, y = self.family.words
         whole, cents = text.split(".")

@@ -1,9 +1,9 @@
-"""Amounts as they are cut out of checks: European hands, and what stands around the writing.
+"""Amounts as they are cut out of checks: European hands, and other ink around the writing.
 
-Beside what :mod:`recognizers.datasets.written_amounts` composes: sevens with a bar, flourishes
+To the fields of :mod:`recognizers.datasets.written_amounts` it adds sevens with a bar, flourishes
 behind the amount, the lines of a printed box, and ends of strokes that reach in from writing beside
-the field. A reader that never saw those takes a barred seven for an eight, and a flourish for one
-more digit.
+the field. A reader that never saw these takes a barred seven for an eight, and a flourish for
+another digit.
 """
 
 from __future__ import annotations
@@ -30,16 +30,15 @@ from recognizers.datasets.written_amounts import (
 __all__ = ["CroppedFields", "barred", "framed", "with_ends"]
 
 FLOURISHES = "#~x"
-"""What may stand behind an amount, so that no digit can be added: strokes crossed, a wave, a cross.
-"""
+"""Marks behind an amount, so that no digit can be added: crossed strokes, a wave, a cross."""
 
 
 class CroppedFields(MnistFields):
-    """Composes tight fields with all that crops of real checks hold.
+    """Composes tight fields with everything that crops of real checks contain.
 
     Args:
         images: uint8 ``[N, 28, 28]``, 0 paper, 255 ink.
-        labels: ``[N]``, the digits; each of the ten is there.
+        labels: ``[N]``, the digits; each of the ten must be there.
 
     >>> images = np.zeros((20, 28, 28), np.uint8)
     >>> images[:, 4:24, 12:16] = 255
@@ -72,7 +71,7 @@ class CroppedFields(MnistFields):
         return pixels, source
 
     def mark(self, mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-        """Return a mark on the line, as digits are: float ``[H, W]`` from 0 to 255."""
+        """Return a mark on the line, drawn like digits: float ``[H, W]`` from 0 to 255."""
         return flourish(mark, hand, rng) if mark in FLOURISHES else super().mark(mark, hand, rng)
 
     def with_neighbours(
@@ -151,13 +150,13 @@ def with_ends(
     columns = np.flatnonzero((other > 0).any(axis=0))
     if not len(columns):
         return strip
-    # What is seen: the last columns at the left, or the top; the first ones at the other edges.
+    # Its last columns show at the left or top edge, its first ones at the other edges.
     seen = int(rng.integers(2, 6))
     if side % 2 == 0:
         part = other[:, max(columns[-1] + 1 - seen, 0) : columns[-1] + 1]
     else:
         part = other[:, columns[0] : columns[0] + seen]
-    # At an edge along the line the ink may be anywhere; at its ends it stands on the line.
+    # Along the top or bottom the ink may be anywhere; at the left or right it is on the line.
     room = max(turned.shape[0] - part.shape[0], 0)
     top = int(rng.integers(room + 1))
     part = part[: turned.shape[0] - top]
@@ -170,7 +169,7 @@ def with_ends(
 
 
 def framed(strip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return writing ``[H, W]`` with the sides of a printed box, one, both or none of them.
+    """Return writing ``[H, W]`` with one side of a printed box, both sides, or none.
 
     >>> framed(np.zeros((8, 40)), np.random.default_rng(1)).shape
     (8, 40)

@@ -15,7 +15,7 @@ from recognizers.datasets.mirrors import MIRRORS
 from recognizers.datasets.mnist import MD5, IdxError, read_idx
 
 MOST_BYTES = 64 << 20
-"""No file of MNIST is as long as this; a longer answer is not read to its end."""
+"""More than any file of MNIST has; a longer answer is not read to its end."""
 
 PIECE = 1 << 16
 
@@ -27,13 +27,13 @@ class DownloadError(OSError):
 def download_mnist(
     directory: str | Path, mirrors: Sequence[str] = MIRRORS, *, timeout: float = 30.0
 ) -> list[Path]:
-    """Fetch the four gzipped IDX files into `directory`, made where it is missing; their paths.
+    """Fetch the four gzipped IDX files into `directory`, created if missing; return their paths.
 
-    A file that is there and has the original's content is not fetched again. What arrives is
-    checked before it takes a name: the MD5 of the decompressed content must be that of the
-    original (the gzip wrapping differs between mirrors). A file that fails with one mirror is
-    asked of the next; one that fails with all leaves what was there before as it was, and does
-    not keep the others from being fetched. `timeout` is in seconds, for each answer of a server.
+    A file that is there with the original's content is not fetched again. A download is checked
+    before it gets its name: the MD5 of the decompressed content must be that of the original (the
+    gzip wrapping differs between mirrors). If a file fails with one mirror, the next is tried; if
+    it fails with all, an older file stays as it was, and the other files are still fetched.
+    `timeout` is in seconds, for each answer of a server.
 
     Raises DownloadError naming the files that did not arrive, and ValueError for no mirror.
 
@@ -60,7 +60,7 @@ def download_mnist(
 
 
 def _fetch(address: str, path: Path, name: str, timeout: float) -> str | None:
-    """Fetch one file, unless it is there by now; say what went wrong, or None."""
+    """Fetch one file, unless it is there by now; return what went wrong, or None."""
     if _problem(path, name) is None:
         return None
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -91,7 +91,7 @@ def _copy(answer: BinaryIO, file: BinaryIO) -> None:
 
 
 def _problem(path: Path, name: str) -> str | None:
-    """What is wrong with the content of a file, None if it is the original's."""
+    """Return what is wrong with the content of a file, None if it is the original's."""
     if not path.is_file():
         return "no such file"
     try:

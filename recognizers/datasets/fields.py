@@ -1,8 +1,8 @@
 """Folders of field images with their texts: ``labels.csv`` (``file,text[,split]``) and images.
 
-The images stand in ``images/`` or beside ``labels.csv``. What is wrong with one row is reported
-with its line; the other rows are kept. No file is opened: what stands in the place of images, such
-as ink, is the caller's matter.
+The images are in ``images/`` or beside ``labels.csv``. A bad row is reported with its line; the
+other rows are kept. The files of the rows are not opened, so they may hold something else than
+images, such as ink.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 
 SPLITS = ("", "train", "validation", "test")
-"""What may stand in a column ``split``; nothing leaves it to the program."""
+"""Values of a column ``split``; an empty one leaves the choice to the program."""
 
 
 _UNCLOSED = (
@@ -46,9 +46,9 @@ class FieldSetError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """One field image: its file, its text, and the split that ``labels.csv`` puts it in.
+    """One field image: its file, its text, and its split in ``labels.csv``.
 
-    ``called`` is its name where the file's own would not do, since it stands in a folder.
+    ``called`` is its name if the file's own is not enough, since it is in a subfolder.
     """
 
     path: Path
@@ -58,20 +58,20 @@ class Field:
 
     @property
     def name(self) -> str:
-        """The file's name, with the folders before it but that of the set and its ``images``."""
+        """The file's name, with its folders below that of the set and its ``images``."""
         return self.called or self.path.name
 
 
 @dataclass(frozen=True)
 class FieldSet:
-    """The fields of a folder in order of their names, and what was wrong with other rows."""
+    """The fields of a folder, ordered by name, and the problems of other rows."""
 
     directory: Path
     fields: tuple[Field, ...]
     problems: tuple[str, ...] = field(default=())
 
     def held_out(self, count: int) -> tuple[list[Field], list[Field]]:
-        """Return (the others, those held out: of the split ``test``, the last ``count`` by name).
+        """Return (other fields, those held out: split ``test`` or the last ``count`` by name).
 
         Raises:
             FieldSetError: a negative count, or one that leaves nothing.
@@ -87,7 +87,7 @@ class FieldSet:
         return parts
 
     def to_learn(self, count: int) -> list[Field]:
-        """Return what training may see: all but the fields held out.
+        """Return the fields that training may see: all but those held out.
 
         Raises:
             FieldSetError: as :meth:`held_out`; all fields are held out.
@@ -98,7 +98,7 @@ class FieldSet:
         return rest
 
     def measured(self, count: int) -> list[Field]:
-        """Return what is measured on: the fields held out, or all where there are none.
+        """Return the fields to measure on: those held out, or all if there are none.
 
         Raises:
             FieldSetError: as :meth:`held_out`.
@@ -109,15 +109,15 @@ class FieldSet:
 def load_fields(directory: str | Path) -> FieldSet:
     """Read ``labels.csv`` of a folder.
 
-    A row whose file is missing or is named before, that names no file or ends before its text,
-    whose split is none of ``SPLITS``, or in which a quote is not closed, becomes a problem
-    ``file:line: …`` in the result instead of an error. An empty text is kept: to readers that can
-    write it, it says that nothing is written there; the others name it. Files are found in
-    ``images/`` or beside ``labels.csv``, and nowhere else.
+    Some rows become a problem ``file:line: …`` in the result instead of an error: those whose file
+    is missing or already named, that have no file name or end before the text, a split that is not
+    one of ``SPLITS``, or an unclosed quote. An empty text is kept: for readers that can write it,
+    nothing is written there; others name it as an error. Files are found in ``images/`` or beside
+    ``labels.csv``, and nowhere else.
 
     Raises:
         FieldSetError: no folder, no ``labels.csv``, no column ``file`` or ``text``, not UTF-8, or
-            no row that can be used.
+            no usable row.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -166,7 +166,7 @@ def load_fields(directory: str | Path) -> FieldSet:
             problems.append(f"{where}: {name} stands here for the second time")
         elif "text" not in row:
             problems.append(f"{where}: {name} has no text")
-        elif any(cells[len(names) :]):  # a comma at the end of a line is none too many
+        elif any(cells[len(names) :]):  # an extra comma at the end of a line does no harm
             problems.append(
                 f"{where}: {name} has more cells than there are columns; a text with a comma "
                 "stands in quotes"
@@ -186,8 +186,8 @@ def load_fields(directory: str | Path) -> FieldSet:
 def _rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
     """Yield the rows of a table, each with the line it begins in, or what is wrong there.
 
-    A cell in quotes may go over several lines, as notes do; file and text do not. After a line in
-    which a quote is wrong, the next line begins a row: what that quote holds is read all the same.
+    A quoted cell, such as a note, may span several lines; file and text may not. After a line with
+    a bad quote, the next line begins a new row, so that rows inside that quote are still read.
     """
     begin, names = 0, list[str]()
     while begin < len(lines):
@@ -200,7 +200,7 @@ def _rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
                 cells = next(reader)
             except StopIteration:
                 return
-            except csv.Error as error:  # a cell is too long, as one whose quote is not closed
+            except csv.Error as error:  # a cell is too long, as with an unclosed quote
                 wrong = str(error) if begin + reader.line_num == first + 1 else _UNCLOSED
                 continue
             end = begin + reader.line_num
@@ -214,7 +214,7 @@ def _rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
 
 
 def _wrong_quote(lines: Sequence[str], row: Mapping[str, str]) -> str:
-    """Return what is wrong with a quote of a row, which goes over some lines, or nothing."""
+    """Return what is wrong with a quote in a row that spans these lines, or an empty text."""
     try:
         for _ in csv.reader(lines, strict=True):
             pass
@@ -228,10 +228,10 @@ def _wrong_quote(lines: Sequence[str], row: Mapping[str, str]) -> str:
 def find_data(given: Path | None, *names: str, option: str = "--data") -> Path:
     """Return the folder of a data set: the one given, or a subfolder of ``$GTN_DATA``.
 
-    The ``option`` is what would give it, for the message.
+    ``option`` is the command-line option for the message.
 
     Raises:
-        FieldSetError: nothing is given and ``GTN_DATA`` is not set, or the folder is not there.
+        FieldSetError: nothing is given, and ``GTN_DATA`` is not set or has no such subfolder.
     """
     if given is not None:
         return given
@@ -247,21 +247,21 @@ def find_data(given: Path | None, *names: str, option: str = "--data") -> Path:
 
 
 def file_hash(path: str | Path) -> str:
-    """Return the SHA-256 of a file's content, the first 16 hexadecimal digits of it."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a file's content."""
     with Path(path).open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
 def nothing_read(problems: Sequence[str]) -> FieldSetError:
-    """Return the error that none of a set's files can be read, for these reasons."""
+    """Return the error for a set none of whose files can be read, with the reasons."""
     first = f"; the first of {len(problems)} that cannot: {problems[0]}" if problems else ""
     return FieldSetError(f"no file is read{first}")
 
 
 def fingerprints(fields: Sequence[Field]) -> list[list[str]]:
-    """Return what a training depends on of its fields: hash of the file, text and split of each.
+    """Return what training depends on: for each field, the hash of its file, its text and split.
 
-    Sorted, so the order of the fields does not matter.
+    The list is sorted, so the order of the fields does not matter.
     """
     return sorted([file_hash(one.path), one.text, one.split] for one in fields)
 
@@ -288,13 +288,13 @@ def split_in_blocks(
 ) -> tuple[list[int], list[int]]:
     """Return indexes of (training, validation) fields; about ``share`` of them for validation.
 
-    Successive names are often of one hand, or one bank, so blocks of ``block`` successive names
-    stay together: validation shows how other hands are read. A column ``split`` with the values
+    Successive names are often from one hand, or one bank, so blocks of ``block`` successive names
+    stay together: validation then measures other hands. A column ``split`` with the values
     ``train`` and ``validation`` is obeyed; fields of the split ``test`` are in neither.
     """
     kept: tuple[list[int], list[int]] = ([], [])
     by_name = sorted(range(len(fields)), key=lambda i: fields[i].name)
-    block = max(1, min(block, round(share * len(fields))))  # of few fields a block too
+    block = max(1, min(block, round(share * len(fields))))  # smaller blocks of few fields
     blocks = np.random.default_rng(seed).permutation(math.ceil(len(fields) / block))
     chosen = set(blocks[: round(share * len(blocks))].tolist())
     for place, i in enumerate(by_name):

@@ -30,7 +30,7 @@ MD5 = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-# A header may promise anything: read no more than this many bytes into memory.
+# A header may promise anything: never read more than this many bytes into memory.
 _MOST_BYTES = 1 << 30
 _KINDS = {1: "labels", 3: "images"}
 
@@ -42,7 +42,7 @@ class IdxError(ValueError):
 def load_mnist(
     directory: str | Path, split: str = "train", *, verify: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Images uint8 [N, 28, 28] (0 paper, 255 ink) and labels uint8 [N] of a split.
+    """Return images uint8 [N, 28, 28] (0 paper, 255 ink) and labels uint8 [N] of a split.
 
     `split` is "train" (60,000) or "test" (10,000). The files have their usual names, with or
     without ".gz". `verify` also compares the MD5 of the decompressed content with the original's.
@@ -82,7 +82,7 @@ def load_mnist(
 
 
 def has_mnist(directory: str | Path, split: str = "train") -> bool:
-    """Whether a folder has both files of a split, "train" or "test"; they may hold anything.
+    """Return whether a folder has both files of a split, "train" or "test", unread.
 
     >>> has_mnist("no such folder")
     False
@@ -96,7 +96,7 @@ def has_mnist(directory: str | Path, split: str = "train") -> bool:
 
 
 def to_input(images: Tensor | np.ndarray) -> Tensor:
-    """Network input float32 [N, 1, H+4, W+4] of images uint8 [N, H, W]: 28x28 becomes 32x32.
+    """Return network input, float32 [N, 1, H+4, W+4], of images uint8 [N, H, W]: 32x32 of 28x28.
 
     Paper (0) becomes -0.1 and ink (255) 1.175 (Appendix A), with 2 pixels of paper around.
 
@@ -116,9 +116,9 @@ def to_input(images: Tensor | np.ndarray) -> Tensor:
 
 
 def read_idx(path: str | Path, dimensions: int, *, md5: str | None = None) -> np.ndarray:
-    """The uint8 array of an IDX file of this many dimensions, gzipped if it begins like gzip.
+    """Return the uint8 array of an IDX file with this many dimensions, gzipped or not.
 
-    Sizes are checked before memory is taken. Raises IdxError, naming the file and the byte.
+    Sizes are checked before memory is allocated. Raises IdxError, naming the file and the byte.
     """
     path = Path(path)
     with path.open("rb") as raw:
@@ -167,7 +167,7 @@ def _read_checked(
     start = 4 + 4 * dimensions
     content = bytearray()
     while len(content) <= total:
-        # In pieces, so that memory grows with what is there and not with what is promised.
+        # In pieces, so that memory grows with the actual content, not with what is promised.
         piece = file.read(min(1 << 24, total + 1 - len(content)))
         if not piece:
             break

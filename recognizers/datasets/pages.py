@@ -16,7 +16,7 @@ from recognizers.datasets.strings import checked_digits
 __all__ = ["PageRecipe", "Pages", "draw_pages", "present"]
 
 _TRIES = 40
-"""Places that are tried for what is put on a page; what finds none stays away."""
+"""Places tried for each thing on a page; a thing that fits nowhere is left out."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class PageRecipe:
 
     Attributes:
         side: pixels of either side of a page.
-        digits: on a page, at most (fewer where they find no room).
-        size: factor to MNIST's 20 pixels, its logarithm drawn uniformly.
-        slant: shift in pixels per pixel of height, at most.
-        clutter: dots, dashes, crosses, polygons, which are apart from digits.
-        waves: long wavy lines, which cross whatever is there.
+        digits: number of digits on a page (fewer if there is no room).
+        size: factor of MNIST's 20 pixels, its logarithm drawn uniformly.
+        slant: greatest shift in pixels per pixel of height.
+        clutter: number of dots, dashes, crosses and polygons, which do not touch digits.
+        waves: number of long wavy lines, which may cross anything.
         noise: share of the pixels that are inverted.
     """
 
@@ -55,7 +55,7 @@ class Pages(NamedTuple):
         images: uint8 ``[B, side, side]``, 0 paper, 255 ink.
         owner: the page of each digit, int64 ``[n]``.
         labels: which digit, int64 ``[n]``.
-        boxes: of its ink, int64 ``[n, 4]``: x0, y0, x1, y1, ends excluded.
+        boxes: the box of its ink, int64 ``[n, 4]``: x0, y0, x1, y1, ends excluded.
     """
 
     images: NDArray[np.uint8]
@@ -75,9 +75,9 @@ def draw_pages(
 
     Args:
         images: uint8 ``[N, 28, 28]`` single digits, 0 paper, and ``labels [N]``.
-        recipe: how.
+        recipe: how pages are made.
         count: number of pages.
-        rng: what everything is drawn from.
+        rng: the generator of everything drawn.
 
     Raises:
         ValueError: images or labels of another shape or type.
@@ -105,7 +105,7 @@ def draw_pages(
     things = rng.integers(*recipe.clutter, size=count, endpoint=True)
     thing_owner = np.repeat(np.arange(count), things)
     radius = np.where(rng.random(len(thing_owner)) < 0.5, 3.0, rng.uniform(8, 20, len(thing_owner)))
-    # Where everything goes: digits first, then what is clutter, each apart from the others.
+    # Place digits first, then clutter, each apart from the others.
     owners = np.concatenate((owner, thing_owner))
     sides = np.concatenate((boxes[:, 2:] - boxes[:, :2], np.stack((2 * radius,) * 2, axis=1)))
     corners = _places(owners, sides + 4, count, side, rng.random((len(owners), _TRIES, 2)))
@@ -130,7 +130,7 @@ def draw_pages(
 
 
 def present(pages: Pages, classes: int = 10) -> NDArray[np.bool_]:
-    """Return which digits are somewhere on each page, ``[B, classes]``, and nothing of where."""
+    """Return which digits are somewhere on each page, ``[B, classes]``, without their places."""
     found = np.zeros((len(pages.images), classes), dtype=np.bool_)
     found[pages.owner, pages.labels] = True
     return found
@@ -139,7 +139,7 @@ def present(pages: Pages, classes: int = 10) -> NDArray[np.bool_]:
 def _thing(
     middle: NDArray[np.float64], radius: float, rng: np.random.Generator
 ) -> list[NDArray[np.float64]]:
-    """Return the strokes of a dot or a dash where it is small, else of a cross or a polygon."""
+    """Return the strokes of a thing: a dot or dash if it is small, else a cross or polygon."""
     turn = rng.uniform(0, np.pi)
     if radius < 4:
         reach = rng.uniform(0, radius)
@@ -155,7 +155,7 @@ def _thing(
 
 
 def _wave(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a line from edge to edge that swings about its way."""
+    """Return a line from edge to edge that oscillates around its course."""
     along = np.linspace(0, side, 25)
     swing = rng.uniform(1, 6) * np.sin(along * rng.uniform(0.03, 0.12) + rng.uniform(0, 6))
     across = rng.uniform(0, side) + swing + rng.uniform(-0.4, 0.4) * along
@@ -167,8 +167,8 @@ def _wave(side: int, rng: np.random.Generator) -> NDArray[np.float64]:
 def _places(owner, sides, count, room, draws):
     """Return upper left corners int64 ``[n, 2]`` of boxes that meet no other of their page, or -1.
 
-    ``sides [n, 2]`` are their widths and heights, ``draws [n, tries, 2]`` where to try, as shares
-    of what room is left. O(n tries n/count).
+    ``sides [n, 2]`` are their widths and heights, ``draws [n, tries, 2]`` the places to try, as
+    shares of the room left. O(n tries n/count).
     """
     n = len(owner)
     corners = np.full((n, 2), -1, dtype=np.int64)

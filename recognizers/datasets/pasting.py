@@ -12,8 +12,8 @@ __all__ = ["extents", "paste", "warped"]
 def warped(images, chosen, matrices, height, width):
     """Return ``chosen`` images ``[N, h, w]``, each by its own affine map, uint8 ``[n, H, W]``.
 
-    ``matrices [n, 2, 3]`` take a point (x, y) of the result, seen from its middle, to one of the
-    image, seen from its middle. Bilinear, paper (0) outside. O(n H W).
+    ``matrices [n, 2, 3]`` take a point (x, y) of the result to one of the image, both relative to
+    their middles. Bilinear, paper (0) outside. O(n H W).
     """
     count = len(chosen)
     h, w = images.shape[1:]
@@ -45,7 +45,7 @@ def warped(images, chosen, matrices, height, width):
 def extents(glyphs):
     """Return the boxes of the ink of glyphs ``[n, H, W]``: int64 ``[n, 4]``, x0, y0, x1, y1.
 
-    The ends are not in the box; a glyph without ink has a box of width and height zero. O(n H W).
+    Ends are exclusive; a glyph without ink has a box of width and height zero. O(n H W).
     """
     count, height, width = glyphs.shape
     boxes = np.zeros((count, 4), dtype=np.int64)
@@ -65,7 +65,7 @@ def extents(glyphs):
 def paste(canvases, glyphs, owner, xs, ys):
     """Put glyph i on canvas ``owner[i]`` with its upper left corner at (xs[i], ys[i]), in place.
 
-    Where ink meets ink, the darker stays; what lies outside the canvas is cut off. O(n H W).
+    Where ink meets ink, the darker stays; ink outside the canvas is cut off. O(n H W).
     """
     height, width = canvases.shape[1:]
     for i in range(len(glyphs)):

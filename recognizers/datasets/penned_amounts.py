@@ -1,9 +1,8 @@
-"""Amounts written with a pen: fields composed of small digits, whose strokes are written anew.
+"""Amounts written with a pen: fields composed of small digits, whose strokes are redrawn.
 
-scikit-learn carries 1,797 handwritten digits of 8x8 pixels. Their strokes are found again and
-written with a pen, side by side on the paper of a check: fields for where no other data is at hand.
-The parts ``train`` and ``test`` are written by different people: the first 1,200 digits, and the
-others.
+scikit-learn ships 1,797 handwritten digits of 8x8 pixels. Their strokes are recovered and redrawn
+with a pen, side by side on the paper of a check, for when no other data is at hand. The parts
+``train`` and ``test`` are from different writers: the first 1,200 digits, and the others.
 """
 
 from __future__ import annotations
@@ -26,10 +25,10 @@ from recognizers.datasets.written_amounts import ComposedField, back_to_digit
 __all__ = ["PARTS", "compose_field", "pen_path"]
 
 PARTS = {"train": (0, 1200), "test": (1200, 1797)}
-"""Which of scikit-learn's digits a part may use."""
+"""Range of scikit-learn's digits that a part may use."""
 
 FINE = 3
-"""The ink is drawn so many times finer than the picture."""
+"""The ink is drawn this many times finer than the picture."""
 
 CELL = 12
 """Pixels of a pen path for one pixel of an 8x8 digit."""
@@ -73,7 +72,7 @@ def choose_digits(text: str, part: str, rng: np.random.Generator) -> list[int]:
     for character in text:
         alike = begin + np.flatnonzero(labels[begin:end] == int(character))
         near = (alike >= window) & (alike < window + WRITER)
-        # The writer's own first, in any order, then those of others.
+        # The writer's own first, in random order, then those of others.
         order = [*rng.permutation(alike[near]).tolist(), *rng.permutation(alike[~near]).tolist()]
         chosen.append(next(i for i in order if is_drawable(i)))
     return chosen
@@ -81,21 +80,21 @@ def choose_digits(text: str, part: str, rng: np.random.Generator) -> list[int]:
 
 @cache
 def load_set() -> tuple[np.ndarray, np.ndarray]:
-    """Return all digits, float ``[1797, 8, 8]`` from 0 to 16, and what they are, ``[1797]``."""
+    """Return all digits, float ``[1797, 8, 8]`` from 0 to 16, and their labels, ``[1797]``."""
     pixels, labels = load_digits(return_X_y=True)
     return pixels.reshape(-1, 8, 8), labels
 
 
 @cache
 def pen_path(index: int) -> np.ndarray:
-    """Return where a pen went to write a digit of the set: bool ``[144, 144]``, one pixel wide.
+    """Return the path of the pen that wrote a digit: bool ``[144, 144]``, one pixel wide.
 
     The 8x8 grey levels are enlarged by splines; the ridges of that surface are thinned.
     """
     levels = np.pad(load_set()[0][index] / 16.0, 2)
     surface = ndimage.zoom(levels, CELL, order=3, grid_mode=True, mode="grid-constant")
     smooth = ndimage.gaussian_filter(np.clip(surface, 0.0, None), 0.25 * CELL)
-    # Thick strokes and small holes alike stand out against the wider neighbourhood.
+    # Both thick strokes and small holes stand out against the wider neighbourhood.
     ridge = smooth - 0.8 * ndimage.gaussian_filter(smooth, 1.2 * CELL)
     ink: np.ndarray = apply_hysteresis_threshold(ridge, 0.04, 0.17) & (smooth > 0.12)
     return skeletonize(ink)
@@ -103,7 +102,7 @@ def pen_path(index: int) -> np.ndarray:
 
 @cache
 def is_drawable(index: int) -> bool:
-    """Whether the path of a digit is in one piece and has the holes that such a digit has."""
+    """Return whether the path of a digit is in one piece and has the right number of holes."""
     path = pen_path(index)
     wide = ndimage.binary_dilation(path, iterations=2)
     holes = ndimage.label(~wide)[1] - 1
@@ -172,7 +171,7 @@ def digit(index: int, hand: Hand, base: float, rng: np.random.Generator) -> Ink:
     """Write one digit: the distance map of its path, enlarged, slanted and turned a little."""
     path = pen_path(index)
     distance = ndimage.distance_transform_edt(~path)
-    distance = ndimage.gaussian_filter(distance, 0.25 * CELL)  # what rounds the strokes
+    distance = ndimage.gaussian_filter(distance, 0.25 * CELL)  # rounds the strokes
     distance = np.maximum(distance - distance[path].min(), 0.0)
     rows, columns = np.flatnonzero(path.any(1)), np.flatnonzero(path.any(0))
     tall = rows[-1] - rows[0] + 1
@@ -224,14 +223,14 @@ def wavy(
 
 
 def trim(ink: Ink, radius: float) -> Ink:
-    """Cut empty columns away, some room apart."""
+    """Cut empty columns away, but for some room."""
     columns = np.flatnonzero((ink < radius).any(0))
     room = int(4 * FINE)
     return ink[:, max(0, columns[0] - room) : columns[-1] + room + 1]
 
 
 def join(pieces: Sequence[tuple[Ink, float]], hand: Hand, rng: np.random.Generator) -> Ink:
-    """Set pieces side by side, each as near to the one before as its gap says."""
+    """Set pieces side by side, each at its gap from the one before."""
     margins = FINE * rng.uniform(10, 34, 2)
     width = int(sum(ink.shape[1] + max(gap, 0.0) for ink, gap in pieces) + margins.sum())
     field = np.full((hand.field_height, width), FAR, np.float32)
@@ -244,7 +243,7 @@ def join(pieces: Sequence[tuple[Ink, float]], hand: Hand, rng: np.random.Generat
         start = np.where(used, mask.argmax(1), FAR * width)
         stop = np.where(used, mask.shape[1] - mask[:, ::-1].argmax(1), 0)
         room = ndimage.maximum_filter1d(edge, 2 * reach + 1) - start
-        # Whatever the rows say, pieces stay in order: none begins before the last one's middle.
+        # Whatever the rows allow, pieces stay in order: none begins before the last one's middle.
         x = int(max(room[used].max() + gap, right - 0.5 * hand.height - start[used].min(), 0))
         span = slice(x, x + ink.shape[1])
         field[:, span] = np.minimum(field[:, span], ink[:, : field[:, span].shape[1]])

@@ -1,9 +1,9 @@
-"""Lines of digits made from single ones, without end (paper, section VII-B).
+"""Endless lines of digits made from single digits (paper, section VII-B).
 
 The paper flanks a character by two others, with a gap of -1 to 4 pixels between their boxes,
 sometimes leaves the middle empty (a blank), and inverts a tenth of the pixels. :data:`PAPER` makes
-whole strings so; :data:`FREE` also varies size, slant, baseline and overlap. Everything that is
-drawn follows from a seed and a number, whoever asks for it and in whatever order.
+whole strings in this way; :data:`FREE` also varies size, slant, baseline and overlap. Every batch
+follows from a seed and its number alone, in whatever order batches are drawn.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ HEIGHT = 32
 """Rows of a line."""
 
 _GLYPH = 48
-"""Columns of the room in which a glyph is warped."""
+"""Columns of the canvas in which a glyph is warped."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class Recipe:
 
     Attributes:
         length: characters of a string.
-        gap: columns between the boxes of neighbours; negative where they overlap.
-        blank: share of the gaps in which a character is missing, and ``blank_width`` how wide.
+        gap: columns between the boxes of neighbours; negative if they overlap.
+        blank: share of the gaps in which a character is missing; ``blank_width``: their width.
         margin: columns of paper before the first and after the last character.
-        noise: share of the pixels that are inverted, of the share ``noisy`` of the lines.
-        size: sizes are multiplied by a factor between 1 / (1 + size) and 1 + size: half of the
-            logarithm of it is the line's, half the character's.
-        slant: shift in pixels per pixel of height, at most; that of the line, and a third of it
-            of each character.
-        baseline: rows by which a character stands above or below the middle, at most.
+        noise: share of inverted pixels, in the share ``noisy`` of the lines.
+        size: sizes are multiplied by a factor between 1 / (1 + size) and 1 + size; half of its
+            logarithm is drawn per line, half per character.
+        slant: greatest shift in pixels per pixel of height; three quarters of it are drawn per
+            line, one quarter per character.
+        baseline: most rows by which a character stands above or below the middle.
     """
 
     length: tuple[int, int] = (1, 10)
@@ -99,9 +99,10 @@ class Lines(NamedTuple):
     Attributes:
         images: uint8 ``[B, 32, W]``, 0 paper, 255 ink.
         widths: columns of each, int64 ``[B]``.
-        texts: what is written, as many.
+        texts: the digits of each line.
         owner: the line of each character, int64 ``[n]``.
-        boxes: of each character in its line, int64 ``[n, 4]``: x0, y0, x1, y1, ends excluded.
+        boxes: the box of each character in its line, int64 ``[n, 4]``: x0, y0, x1, y1, ends
+            excluded.
     """
 
     images: NDArray[np.uint8]
@@ -123,9 +124,9 @@ def draw_lines(
     Args:
         images: uint8 ``[N, 28, 28]``, 0 paper.
         labels: the digit of each, ``[N]``.
-        recipe: how.
+        recipe: how lines are made.
         count: number of lines.
-        rng: what everything is drawn from.
+        rng: the generator of everything drawn.
 
     Raises:
         ValueError: images or labels of another shape or type.
@@ -147,14 +148,14 @@ def draw_lines(
     is_blank = rng.random(len(owner)) < recipe.blank
     gaps += is_blank * rng.integers(*recipe.blank_width, size=len(owner), endpoint=True)
     before, after = rng.integers(*recipe.margin, size=(2, count), endpoint=True)
-    # Left ends of the boxes: what all earlier characters of the line take, and the margin.
+    # Left ends of the boxes: the margin and the widths of all earlier characters of the line.
     firsts = np.concatenate(([0], np.cumsum(lengths)))[:-1]
     is_first = np.zeros(len(owner), dtype=np.bool_)
     is_first[firsts[lengths > 0]] = True
     room = boxes[:, 2] - boxes[:, 0]
     gaps[is_first] = 0
     ends = np.cumsum(room + gaps)
-    base = np.concatenate(([0], ends))[firsts]  # what the lines before took
+    base = np.concatenate(([0], ends))[firsts]  # the widths of earlier lines
     left = ends - room - base[owner] + before[owner]
     widths = before + after
     np.maximum.at(widths, owner, left + room + after[owner])
@@ -209,7 +210,7 @@ def draw_windows(
     middles = np.where(is_blank, np.where(at_end, outside, between), middles)
     classes[is_blank] = len(DIGITS)
     middles = middles + np.where(is_blank & at_end, 0, rng.integers(-jitter, jitter + 1, count))
-    # Half a column of a middle between two is drawn, not rounded.
+    # Middles halfway between two columns go to either at random, not by rounding.
     left = np.floor(middles - width / 2 + rng.random(count)).astype(np.int64)
     windows = np.zeros((count, HEIGHT, width), dtype=np.uint8)
     paste(windows, lines.images, np.arange(count), -left, np.zeros(count, dtype=np.int64))
@@ -232,8 +233,8 @@ def line_input(images: NDArray[np.uint8]) -> Tensor:
 class DigitStrings(IterableDataset[tuple[NDArray[np.uint8], str]]):
     """Endless lines of digits: an iterable of (image uint8 ``[32, width]``, text).
 
-    Line n is the same for the same seed, whatever the number of data-loader workers, which share
-    the blocks of lines among them. A training loop takes whole batches by number.
+    Line n depends only on the seed, not on the number of data-loader workers, which share the
+    blocks of lines among them. A training loop takes whole batches by number.
 
     >>> ones = np.zeros((1, 28, 28), np.uint8)
     >>> ones[:, 4:24, 12:16] = 255
@@ -246,7 +247,7 @@ class DigitStrings(IterableDataset[tuple[NDArray[np.uint8], str]]):
     """
 
     block = 256
-    """Lines that are made at once while iterating."""
+    """Lines made at once while iterating."""
 
     def __init__(
         self,
@@ -261,7 +262,7 @@ class DigitStrings(IterableDataset[tuple[NDArray[np.uint8], str]]):
         self.recipe, self.seed = recipe, seed
 
     def batch(self, number: int, size: int) -> Lines:
-        """Return batch ``number`` of so many lines: the same for the same number and size."""
+        """Return batch ``number`` of ``size`` lines; equal arguments give equal lines."""
         rng = np.random.default_rng([self.seed, number])
         return draw_lines(self.images, self.labels, self.recipe, size, rng)
 
@@ -304,7 +305,7 @@ def _maps(
     """Return the affine map of each character (from line to glyph) and the rows it is moved."""
 
     def drawn(most: float, own: float) -> NDArray[np.float64]:
-        """Between -most and most, of which the share ``own`` is the character's own."""
+        """Draw values from -most to most, of which the share ``own`` is each character's own."""
         whole = rng.uniform(-most, most, count)[owner]
         return (1 - own) * whole + own * rng.uniform(-most, most, len(owner))
 

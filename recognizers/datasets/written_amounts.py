@@ -1,8 +1,8 @@
 """Amounts written by hand: fields composed of MNIST's digits.
 
-For training where real fields are few: many hands, and what writers of checks put around their
-digits, which MNIST has not: points, commas, dashes, strokes, ones with an upstroke. Successive
-digits of MNIST are mostly of one writer, so a field takes its digits from one stretch of it.
+For training when real fields are few. There are many hands, and the marks that writers of checks
+make but MNIST lacks: points, commas, dashes, strokes, ones with an upstroke. Successive digits of
+MNIST are mostly from one writer, so a field takes its digits from one stretch of it.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ INK = 60.0
 """Grey level from which a pixel counts as ink when strokes are set side by side."""
 
 FINE = 3
-"""Marks are drawn so many times finer than the picture, and averaged."""
+"""Marks are drawn this many times finer than the picture, and averaged."""
 
 WINDOW = 400
-"""Successive digits of MNIST among which one field's are looked for first."""
+"""Size of the stretch of MNIST in which the digits of one field are sought first."""
 
 BEFORE = {"": 0.84, "-": 0.05, "--": 0.03, "=": 0.05, "$": 0.03}
 AFTER = {
     "": 0.44, "-": 0.08, "=": 0.06, ".-": 0.10, ",-": 0.05, ".": 0.10, "--": 0.03,
     ",": 0.04, ".=": 0.02, "/": 0.02, ".'": 0.03, ".'-": 0.03,
 }  # fmt: skip
-"""What is written before and behind the digits, and how often."""
+"""Marks before and behind the digits, and how often they occur."""
 
 
 @dataclass(frozen=True)
 class ComposedField:
-    """A field: its picture, uint8 ``[H, W]``, its digits, and which digits of the set they are."""
+    """A field: its picture, uint8 ``[H, W]``, its digits, and their indexes in the set."""
 
     image: np.ndarray
     text: str
@@ -79,8 +79,8 @@ class Hand:
     def of(cls, rng: np.random.Generator, digits: int, *, tight: bool = False) -> Hand:
         """Draw a hand; ``digits`` is how many MNIST has.
 
-        A ``tight`` field is hardly higher than its digits, as fields are that were cut out of
-        checks around the writing, and its digits are narrower, closer and thinner.
+        A ``tight`` field is hardly higher than its digits, like fields cut out of checks around
+        the writing, and its digits are narrower, closer and thinner.
         """
         height = rng.uniform(26, 38)
         field_height = int(rng.integers(62, 80))
@@ -109,11 +109,11 @@ class Hand:
 
 
 class MnistFields:
-    """Composes amount fields of the digits of one part of MNIST.
+    """Composes amount fields from the digits of one part of MNIST.
 
     Args:
         images: uint8 ``[N, 28, 28]``, 0 paper, 255 ink.
-        labels: ``[N]``, the digits; each of the ten is there.
+        labels: ``[N]``, the digits; each of the ten must be there.
         tight: whether fields are hardly higher than their digits.
 
     >>> images = np.zeros((20, 28, 28), np.uint8)
@@ -169,12 +169,12 @@ class MnistFields:
         return self.images[source].astype(np.float64), source
 
     def mark(self, mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-        """Return a mark on the line, as digits are: float ``[H, W]`` from 0 to 255."""
+        """Return a mark on the line, drawn like digits: float ``[H, W]`` from 0 to 255."""
         return write_mark(mark, hand, rng)
 
 
 def marks_of(text: str, rng: np.random.Generator) -> list[str]:
-    """Return the digits of a text with what is written before, between and behind them."""
+    """Return the digits of a text with marks before, between and behind them."""
     marks = list(rng.choice(list(BEFORE), p=list(BEFORE.values())))
     grouped = rng.random() < 0.5
     for i, digit in enumerate(text):
@@ -220,12 +220,12 @@ def one_with_upstroke(length: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def strip_width(hand: Hand) -> int:
-    """Return the width of the strip that one digit or mark is written on, in pixels."""
+    """Return the width of the strip for one digit or mark, in pixels."""
     return int(2.6 * hand.height) + 8
 
 
 def shrunk(canvas: Image.Image, fine: int = FINE) -> np.ndarray:
-    """Return a drawing that was made ``fine`` times finer, averaged: float ``[H, W]``.
+    """Return a drawing made ``fine`` times finer, averaged: float ``[H, W]``.
 
     >>> shrunk(Image.new("L", (9, 6), 255)).tolist()
     [[255.0, 255.0, 255.0], [255.0, 255.0, 255.0]]
@@ -238,10 +238,10 @@ def back_to_digit(size: float, turn: float, slant: float, width: float) -> np.nd
     """Return the matrix that leads from (y, x) in a written digit to (y, x) in its picture.
 
     Args:
-        size: how much higher it is written.
-        turn: by which angle, in radians.
-        slant: how far it leans to the right, for each pixel upwards.
-        width: how much wider it is than high, beside its picture.
+        size: factor of its height.
+        turn: angle of its rotation, in radians.
+        slant: pixels by which it leans to the right, for each pixel upwards.
+        width: further factor of its width.
 
     >>> back_to_digit(2.0, 0.0, 0.0, 1.0).tolist()
     [[0.5, 0.0], [0.0, 0.5]]
@@ -294,7 +294,7 @@ def write_zeros(count: int, hand: Hand, rng: np.random.Generator) -> np.ndarray:
 
 
 def write_mark(mark: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Return a mark on the line, as digits are: a point, a dash, an x, a dollar sign…"""
+    """Return a mark on the line, drawn like digits: a point, a dash, an x, a dollar sign…"""
     high, base = FINE * hand.height, FINE * hand.base
     canvas = Image.new("L", (strip_width(hand) * FINE, hand.field_height * FINE))
     pen = ImageDraw.Draw(canvas)
@@ -369,7 +369,7 @@ def link(field: np.ndarray, begin: tuple[float, float], end: tuple[float, float]
 
 
 def _clearance(field: np.ndarray, mask: np.ndarray) -> float:
-    """Return the least offset at which a strip's ink is clear of the ink that stands already."""
+    """Return the least offset at which a strip's ink is clear of the ink already there."""
     used = field > INK
     edge = np.where(used.any(axis=1), field.shape[1] - used[:, ::-1].argmax(axis=1), 0)
     first = np.where(mask.any(axis=1), mask.argmax(axis=1), field.shape[1])
