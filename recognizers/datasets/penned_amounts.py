@@ -60,7 +60,7 @@ def compose_field(part: str, rng: np.random.Generator) -> ComposedField:
     return ComposedField(on_paper(ink, hand, rng), text, tuple(sources))
 
 
-# -- what is written --------------------------------------------------------------------------
+# -- the text ---------------------------------------------------------------------------------
 
 
 def choose_digits(text: str, part: str, rng: np.random.Generator) -> list[int]:
@@ -110,7 +110,7 @@ def is_drawable(index: int) -> bool:
     return bool(pieces == 1 and holes == HOLES[str(load_set()[1][index])])
 
 
-# -- how it is written ------------------------------------------------------------------------
+# -- the hand ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,9 @@ FAINTEST = 32
 def frame_digit(grey: np.ndarray) -> np.ndarray:
     """Bring the digit of a grey-level picture ``[H, W]``, 0 black, into a frame uint8 ``[28, 28]``.
 
-    Paper is whatever surrounds the digit. A digit that is small in a large picture is cut out and
-    processed again, at closer range. Without ink, or if none is longer than a thirty-second of the
-    picture (a speck), the frame is paper: all 0.
+    Paper is whatever surrounds the digit. A large picture is reduced to find its digit, which is
+    then cut out of the original and processed again. Without ink, or if none is longer than a
+    thirty-second of the picture (a speck), the frame is paper: all 0.
 
     Raises:
         ValueError: ``grey`` is not a two-dimensional array of uint8, or has no pixel.

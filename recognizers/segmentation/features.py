@@ -33,12 +33,12 @@ def geometric_features(
 ) -> np.ndarray:
     """Measure each arc for the segment penalty, float32 ``[A, F]``, of about unit range.
 
-    In order (``FEATURES``), lengths in heights of the writing: width of the group, how far it
-    passes 1, and height; log
-    of width over height; height of its middle above the middle of the line of writing; widest gap
-    inside; gaps to the neighbouring pieces on the left and on the right (negative: overlap; 1 at
-    the ends of the field); ink crossed, in stroke widths, by the cuts on the left, on the right,
-    and by the deepest cut inside; number of pieces less one; ink in squared heights.
+    In order (``FEATURES``), with lengths in heights of the writing: width of the group, how far it
+    exceeds 1, and height; log of width over height; height of its middle above the middle of the
+    line of writing; widest gap inside; gaps to the neighbouring pieces on the left and on the right
+    (negative: overlap; 1 at the ends of the field); ink crossed, in stroke widths, by the cuts on
+    the left, on the right, and by the deepest cut inside; number of pieces less one; ink in squared
+    heights.
     """
     sizes = np.bincount(pieces[pieces >= 0], minlength=len(spans)).astype(np.float64)
     line = line_middle(pieces, spans, height)
