@@ -90,7 +90,7 @@ class SpaceDisplacementNetwork(nn.Module):
         Raises:
             LineError: lines with more or less than one row of windows, or without a window.
         """
-        self._check(lines)
+        self._check(lines, self.margin)
         height, low = lines.shape[2], self.field[0]
         if not low <= height < low + self.stride[0]:
             raise LineError(
@@ -108,7 +108,7 @@ class SpaceDisplacementNetwork(nn.Module):
         Raises:
             LineError: pages lower or narrower than the network's field.
         """
-        self._check(pages)
+        self._check(pages, 0)
         return self._swept(pages, 1)
 
     def columns(self, widths: int | Sequence[int] | np.ndarray) -> np.ndarray:
@@ -130,7 +130,7 @@ class SpaceDisplacementNetwork(nn.Module):
 
     def windows(self, lines: Tensor) -> Tensor:
         """Return the windows of lines ``[B, 1, H, W]`` in order: ``[B, T, 1, h, w]``."""
-        self._check(lines)
+        self._check(lines, self.margin)
         padded = functional.pad(lines, (self.margin, self.margin), value=self.background)
         cut = padded[:, :, : self.field[0]].unfold(3, self.field[1], self.step)
         return cut.permute(0, 3, 1, 2, 4)
@@ -141,7 +141,7 @@ class SpaceDisplacementNetwork(nn.Module):
         found: Tensor = self.network(windows.flatten(0, 1))
         return found.reshape(*windows.shape[:2], -1)
 
-    def _check(self, images: Tensor) -> None:
+    def _check(self, images: Tensor, margin: int) -> None:
         planes = getattr(self.network, "planes", 1)  # annotated images of ink have five
         if images.dim() != 4 or images.shape[1] != planes:
             raise LineError(f"images must be [B, {planes}, H, W], not {tuple(images.shape)}")
@@ -151,10 +151,11 @@ class SpaceDisplacementNetwork(nn.Module):
                 f"an image {height} pixels high is lower than the network's field of "
                 f"{self.field[0]}; scale it or add background"
             )
-        if width + 2 * self.margin < self.field[1]:
+        if width + 2 * margin < self.field[1]:
+            with_margin = f" (and a margin of {margin})" if margin else ""
             raise LineError(
-                f"an image {width} pixels wide (and a margin of {self.margin}) is narrower than "
-                f"the network's field of {self.field[1]}; add background"
+                f"an image {width} pixels wide{with_margin} is narrower than the network's field "
+                f"of {self.field[1]}; add background"
             )
 
     def _swept(self, images: Tensor, passes: int) -> Tensor:

@@ -93,7 +93,7 @@ def test_no_lines_have_no_outputs():
     [
         ((1, 1, 20, 100), "20 pixels high is lower than the network's field of 32"),
         ((1, 1, 40, 100), "32 to 35 pixels high .* not 40"),
-        ((1, 1, 32, 20), "20 pixels wide .* narrower than the network's field of 32"),
+        ((1, 1, 32, 20), "20 pixels wide is narrower than the network's field of 32"),
         ((1, 1, 32, 0), "0 pixels wide"),
         ((1, 3, 32, 40), r"\[B, 1, H, W\], not \(1, 3, 32, 40\)"),
         ((32, 40), r"\[B, 1, H, W\]"),
@@ -102,6 +102,15 @@ def test_no_lines_have_no_outputs():
 def test_wrong_images(shape, message):
     with pytest.raises(LineError, match=message):
         SpaceDisplacementNetwork(LeNet5())(torch.zeros(shape))
+
+
+def test_a_margin_widens_lines_alone():
+    network = SpaceDisplacementNetwork(LeNet5(), margin=5)
+    with pytest.raises(LineError, match=r"20 pixels wide \(and a margin of 5\) is narrower"):
+        network(torch.zeros(1, 1, 32, 20))
+    assert network(torch.zeros(1, 1, 32, 24)).shape[1] == 1
+    with pytest.raises(LineError, match="24 pixels wide is narrower than the network's field"):
+        network.maps(torch.zeros(1, 1, 32, 24))
 
 
 def test_wrong_options():
