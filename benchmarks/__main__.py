@@ -1,7 +1,7 @@
-"""Measure us and our peers side by side: ``python -m benchmarks``.
+"""Measure our library and its peers side by side: ``python -m benchmarks``.
 
-Ratios come first: each is the median over rounds in which all entrants took turns, so that it
-survives a busy machine. Times do not: for those to keep, see to it that nothing else runs.
+Trust the ratios first: each is the median over rounds in which all entrants take turns, so a busy
+machine does not spoil them. It does spoil times: to keep those, let nothing else run.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ PATIENCE = {
 def measured(
     cases: Sequence[Case], size: str = "full", peers: Sequence[Peer] = ()
 ) -> Iterator[dict[str, Any]]:
-    """Yield the row of each race and measurement of some cases, as it is done.
+    """Yield the row of each race and measurement of the cases as soon as it is done.
 
     Args:
         size: ``"full"``, ``"quick"`` or ``"smallest"``.
-        peers: adapters at work in other interpreters; each takes part where it can.
+        peers: adapters running in other interpreters; each takes part in the races it can.
     """
     for case in cases:
         inputs = case.inputs(**case.sizes[size])
@@ -54,7 +54,7 @@ def measured(
 
 
 def record(cases: Sequence[Case], size: str = "full", peers: Sequence[Peer] = ()) -> dict[str, Any]:
-    """Return the record of a run, after printing its rows one by one."""
+    """Run the cases, print each row, and return the record of the run."""
     rows = []
     for found in measured(cases, size, peers):
         print(lines(found), flush=True)
@@ -67,10 +67,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, epilog=f"cases: {', '.join(CASES)}"
     )
-    parser.add_argument("--case", action="append", metavar="NAME", choices=CASES, help="only this")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw them here (svg, png)")
-    parser.add_argument("--page", type=Path, metavar="FILE", help="renew the tables of this page")
+    parser.add_argument(
+        "--case",
+        action="append",
+        metavar="NAME",
+        choices=CASES,
+        help="run only this case; may be repeated",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw the figures in this file (svg, png)"
+    )
+    parser.add_argument("--page", type=Path, metavar="FILE", help="rewrite the tables of this page")
     parser.add_argument("--quick", action="store_true", help="smaller sizes, under a minute")
     parser.add_argument(
         "--peer",
@@ -83,14 +91,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if any("=" not in peer for peer in options.peer):
         parser.error("--peer takes NAME=PYTHON, as in facebook_gtn=/opt/gtn/bin/python")
     for place in filter(None, (options.json, options.plot, options.page)):
-        if not place.parent.is_dir():  # before minutes of measuring
+        if not place.parent.is_dir():  # checked before minutes of measuring
             parser.error(f"there is no folder {place.parent} to write {place.name} to")
         if place.is_dir():
             parser.error(f"{place} is a folder, not a file to write")
     if options.plot and options.plot.suffix not in (".svg", ".png"):
         parser.error(f"--plot: {options.plot} is no .svg or .png file")
     if options.page and not options.page.is_file():
-        parser.error(f"there is no page {options.page} whose tables could be renewed")
+        parser.error(f"there is no page {options.page} whose tables could be rewritten")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
     cases = [CASES[name] for name in options.case or CASES]

@@ -1,8 +1,8 @@
-"""How the command lines run: what is wrong with a user's files or options ends in one line.
+"""Run the command lines, and report errors in a user's files or options in one line.
 
-A command is declared by its options, a dataclass, and by the name of the function that does it with
-them. The options import nothing that takes long, and the function's module is loaded only when the
-command is chosen and its options are right: help, and what is wrong with an option, come at once.
+A command is declared by its options, a dataclass, and by the name of the function that executes it.
+The options import nothing slow. The function's module is loaded only once the command is chosen and
+its options are valid, so help and errors in options appear at once.
 """
 
 from __future__ import annotations
@@ -40,43 +40,44 @@ __all__ = [
     "run",
 ]
 
-Mnist = Annotated[Path | None, typer.Option(help="Folder of MNIST; default: mnist in $GTN_DATA.")]
-"""The option of what :func:`recognizers.datasets.fields.find_data` finds by the name ``mnist``."""
+Mnist = Annotated[Path | None, typer.Option(help="MNIST folder; default: mnist in $GTN_DATA.")]
+"""The MNIST folder; :func:`recognizers.datasets.fields.find_data` finds the default."""
 
-Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of everything random.")]
-"""The option of what all that is random is drawn by; numbers of batches are added to a multiple."""
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
+"""The seed of everything random; batch numbers are added to a multiple of it."""
 
 TablePage = Annotated[
     Path | None,
-    typer.Option(exists=True, dir_okay=False, help="Page of which the table is to be rewritten."),
+    typer.Option(exists=True, dir_okay=False, help="Markdown page whose table is rewritten."),
 ]
 
 
 def run(app: typer.Typer) -> None:
-    """Run a command line; errors of the user's files end in one line, not in a traceback.
+    """Run a command line; errors in the user's files end in one line, not in a traceback.
 
-    Names of files that are no text in the encoding of the output come out as they are.
+    File names that are not text in the output encoding are printed all the same: as their bytes in
+    UTF-8, escaped otherwise.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
     try:
         app()
-    except (OSError, ValueError) as error:  # of files and of graphs: all of ours are one of them
+    except (OSError, ValueError) as error:  # all of our errors are one of these
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
 
 
 class Command(NamedTuple):
-    """A command as it is declared.
+    """Declare a command.
 
     Attributes:
-        name: what it is called on the command line.
-        options: a dataclass whose fields are its options and arguments, as typer takes those of
-            functions, and whose docstring is its help. What is wrong with the options together,
-            ``__post_init__`` refuses.
+        name: its name on the command line.
+        options: a dataclass whose fields are its options and arguments, annotated as typer expects
+            of function parameters, and whose docstring is its help. Its ``__post_init__`` refuses
+            combinations of options that are invalid.
         does: the function that is called with them, ``"package.module:function"``.
-        panel: the heading that it stands under in the help of all commands, if it has one.
+        panel: the heading that the list of commands shows it under, if any.
     """
 
     name: str
@@ -94,33 +95,33 @@ def app_of(help: str, commands: Iterable[Command]) -> typer.Typer:
 
 
 def app_of_one(command: Command) -> typer.Typer:
-    """Return the command line of a command that is one by itself."""
+    """Return the command line of a program with a single command."""
     app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     app.command(command.name)(_callback(command))
     return app
 
 
 def _callback(command: Command) -> Callable[..., None]:
-    """Return what typer calls with each option by its name."""
+    """Return the function that typer calls with each option by its name."""
 
     def callback(**given: Any) -> None:
         options = command.options(**given)
         pkgutil.resolve_name(command.does)(options)
 
     callback.__doc__ = command.options.__doc__
-    # typer asks a function for its signature: here it is that of the dataclass.
+    # typer inspects the signature: give it that of the dataclass.
     vars(callback)["__signature__"] = inspect.signature(command.options, eval_str=True)
     return callback
 
 
 def require_known(value: str, known: Collection[str], option: str) -> None:
-    """Stop with the known values of an option if the given one is none of them."""
+    """Stop if the value of an option is not a known one, and list the known ones."""
     if value not in known:
         raise typer.BadParameter(f"{value!r} is none of {', '.join(known)}", param_hint=option)
 
 
 def refuse_given(context: typer.Context, names: Collection[str], why: str) -> None:
-    """Stop if one of some options was given, which has no effect beside others, and say why."""
+    """Stop if any of these options was given where it has no effect, and say why."""
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
         if parameter.name in names and source is not None and source.name != "DEFAULT":
@@ -129,10 +130,10 @@ def refuse_given(context: typer.Context, names: Collection[str], why: str) -> No
 
 
 def require_file(path: Path | None) -> None:
-    """Stop if what a command is to read, such as a checkpoint, is no file: say it as readers do.
+    """Stop, with the message of the readers, if a file to read, such as a checkpoint, is missing.
 
     Raises:
-        FileNotFoundError: there is nothing, or a folder.
+        FileNotFoundError: the path does not exist, or is a folder.
     """
     if path is not None and not path.is_file():
         what = "a folder, not a file" if path.is_dir() else "no such file"
@@ -140,18 +141,18 @@ def require_file(path: Path | None) -> None:
 
 
 def labelled(data: Path | None) -> Path | None:
-    """Return what ``--data`` names if it is a folder of one's own, with ``labels.csv``."""
+    """Return ``--data`` if it is a user's own folder, with ``labels.csv``; ``None`` otherwise."""
     return data if data is not None and (data / "labels.csv").is_file() else None
 
 
 def require_folder(path: Path | None) -> None:
-    """Stop as :func:`require_file`, if what a command is to read is no folder."""
+    """Stop as :func:`require_file` does if a folder to read is missing."""
     if path is not None and not path.is_dir():
         raise FileNotFoundError(f"{path}: no such folder")
 
 
 def folder_to_write(path: Path | None) -> Path | None:
-    """Stop, before anything is done, if what an option names can be no folder to write to."""
+    """Stop before any work if the path cannot be a folder to write to."""
     if path is not None:
         if path.exists() and not path.is_dir():
             raise typer.BadParameter(f"{path} is a file; a folder is written to")
@@ -160,13 +161,13 @@ def folder_to_write(path: Path | None) -> Path | None:
 
 
 def file_to_write(path: Path | None) -> Path | None:
-    """Stop, before anything is done, if what an option names can be no file to write."""
+    """Stop before any work if the path cannot be a file to write."""
     if path is not None:
         if path.is_dir():
             raise typer.BadParameter(f"{path} is a folder; a file is written")
-        if path.is_file() or not path.exists():  # a device has its own place
+        if path.is_file() or not path.exists():  # neither: a device, which needs no folder
             folder = path.parent
-            if path.is_symlink():  # it is written through; no folder is made there
+            if path.is_symlink():  # written through the link; its folder is not created
                 target = Path(os.path.realpath(path))
                 folder = target.parent
                 if target.is_symlink() or not folder.is_dir():
@@ -176,22 +177,22 @@ def file_to_write(path: Path | None) -> Path | None:
 
 
 def page_to_write(path: Path | None) -> Path | None:
-    """Stop as :func:`file_to_write`, and if there is a file that is no page of HTML."""
+    """Stop as :func:`file_to_write` does, or if the file exists and is not an HTML page."""
     return _to_replace(path, "page of HTML", lambda start: start.lstrip()[:5].lower() == b"<!doc")
 
 
 def figures_to_write(path: Path | None) -> Path | None:
-    """Stop as :func:`file_to_write`, and if there is a file that holds no figures, in JSON."""
+    """Stop as :func:`file_to_write` does, or if the file exists and is not figures in JSON."""
     return _to_replace(path, "file of figures", lambda start: start.lstrip()[:1] == b"{")
 
 
 def checkpoint_to_write(path: Path | None) -> Path | None:
-    """Stop as :func:`file_to_write`, and if there is a file that is no checkpoint."""
+    """Stop as :func:`file_to_write` does, or if the file exists and is not a checkpoint."""
     return _to_replace(path, "checkpoint", lambda start: start[8:9] == b"{")  # safetensors
 
 
 def _to_replace(path: Path | None, kind: str, is_of_kind: Callable[[bytes], bool]) -> Path | None:
-    """Stop where a file of another kind would be lost, such as one that the command reads."""
+    """Stop if a file of another kind, such as an input of the command, would be overwritten."""
     file_to_write(path)
     if path is not None and path.is_file():
         with path.open("rb") as file:
@@ -202,7 +203,7 @@ def _to_replace(path: Path | None, kind: str, is_of_kind: Callable[[bytes], bool
 
 
 def _require_writable(folder: Path) -> None:
-    """Stop if a folder, or the nearest one above it that is there, cannot be written to."""
+    """Stop if a folder, or its nearest existing ancestor, cannot be written to."""
     while not folder.exists() and folder != folder.parent:
         if folder.is_symlink():
             raise _leads_nowhere(folder)
@@ -218,6 +219,6 @@ def _leads_nowhere(link: Path) -> typer.BadParameter:
 
 
 def echo_problems(problems: Iterable[str]) -> None:
-    """Say on the error output what is left out, a line each."""
+    """Print what is left out on the error output, one line each."""
     for problem in problems:
         typer.echo(f"left out: {problem}", err=True)

@@ -1,6 +1,6 @@
-"""The options of each command of the digit recognizers; :mod:`demos.mnist.commands` does them.
+"""The options of each command of the digit recognizers; :mod:`demos.mnist.commands` executes them.
 
-Nothing here imports what takes long.
+Nothing here imports slow modules.
 """
 
 from __future__ import annotations
@@ -45,73 +45,85 @@ __all__ = [
 
 DataOrLabels = Annotated[
     Path | None,
-    typer.Option(help="Folder of MNIST, or with labels.csv; default: mnist in $GTN_DATA."),
+    typer.Option(help="MNIST folder, or one with labels.csv; default: mnist in $GTN_DATA."),
 ]
 Holdout = Annotated[
-    int, typer.Option(min=0, help="The last N names of labels.csv are not learned, but measured.")
+    int,
+    typer.Option(
+        min=0,
+        help="Hold out the last N names of labels.csv, besides its rows of the split test: train "
+        "leaves them out, evaluate measures them.",
+    ),
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="A network; default: the shipped LeNet-5.")]
-Kept = Annotated[Path, typer.Option(help="Folder of the results.")]
-Results = Annotated[Path, typer.Option(callback=folder_to_write, help="Folder of the results.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Checkpoint of a network; default: the shipped LeNet-5.")
+]
+Kept = Annotated[Path, typer.Option(help="Folder of the results to use.")]
+Results = Annotated[Path, typer.Option(callback=folder_to_write, help="Folder for the results.")]
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train a row of the table and measure it; goes on where it was interrupted.
+    """Train a row of the table and measure it; resumes where it was interrupted.
 
-    Of a folder with labels.csv (file,text) the digits are learned as the row's
-    recipe says, beside MNIST's, and out/network.safetensors is written.
+    With a --data folder that has labels.csv (file,text), train on its digits
+    together with MNIST's, by the row's recipe; write OUT/network.safetensors.
     """
 
     context: typer.Context
     row: Annotated[str, typer.Option(help=f"One of {', '.join(ROWS)}.")] = "lenet-5"
     seed: Seed = 0
     validate: Annotated[
-        bool, typer.Option(help="Train on 55,000, validate on 5,000; write no result but a line.")
+        bool,
+        typer.Option(
+            help="Train on 55,000 digits, validate on 5,000; the only result is one line."
+        ),
     ] = False
     setting: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
-            help="Another setting of the recipe, KEY=JSON; with --validate or digits of one's own.",
+            help="Change a setting of the recipe, KEY=JSON; with --validate or your own digits.",
         ),
     ] = None
     data: DataOrLabels = None
     digits: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of MNIST, learned beside digits of one's own; default: mnist in $GTN_DATA."
+            help="MNIST folder to learn beside your own digits; default: mnist in $GTN_DATA."
         ),
     ] = None
-    alone: Annotated[bool, typer.Option("--alone", help="Only digits of one's own.")] = False
+    alone: Annotated[bool, typer.Option("--alone", help="Train on your own digits only.")] = False
     holdout: Holdout = 0
     out: Annotated[
         Path | None,
         typer.Option(
-            callback=folder_to_write, help="Folder of the run; default: runs/mnist/ROW-seedN."
+            callback=folder_to_write, help="Folder for the run; default: runs/mnist/ROW-seedN."
         ),
     ] = None
     results: Results = RESULTS
-    progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True
+    progress: Annotated[
+        bool, typer.Option(help="Show a progress bar and a line for each pass.")
+    ] = True
 
     def __post_init__(self) -> None:
-        """Refuse an unknown row, and options that are for other data."""
+        """Refuse an unknown row, and options that do not apply to the data."""
         require_known(self.row, ROWS, "--row")
         if self.own is not None:
-            why = "what is measured of digits of one's own is in metrics.json of --out"
+            why = "results for your own digits are in metrics.json in --out"
             refuse_given(self.context, ["results"], why)
             return
         of_own = {"--digits": self.digits, "--alone": self.alone, "--holdout": self.holdout}
         for option, given in of_own.items():
             if given:
-                only = "only with a folder that has labels.csv"
+                only = "only with a --data folder that has labels.csv"
                 raise typer.BadParameter(only, param_hint=option)
         if self.setting and not self.validate:
             raise typer.BadParameter("only with --validate", param_hint="--set")
 
     @property
     def own(self) -> Path | None:
-        """The data, if they are digits of one's own: a folder with ``labels.csv``."""
+        """The data folder, if it holds the user's own digits, with ``labels.csv``."""
         return labelled(self.data)
 
 
@@ -122,7 +134,9 @@ class Evaluate:
     data: DataOrLabels = None
     holdout: Holdout = 0
     checkpoint: Checkpoint = None
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
     keep: Annotated[
         Path | None, typer.Option(callback=figures_to_write, help="File for the figures.")
     ] = None
@@ -135,22 +149,24 @@ class Evaluate:
 
     @property
     def own(self) -> Path | None:
-        """The data, if they are digits of one's own: a folder with ``labels.csv``."""
+        """The data folder, if it holds the user's own digits, with ``labels.csv``."""
         return labelled(self.data)
 
 
 @dataclass(frozen=True)
 class Read:
-    """Read single digits, dark on light or light on dark: digit and probability."""
+    """Print the digit in each image, dark on light or light on dark, and its probability."""
 
     paths: Annotated[
         list[Path], typer.Argument(help="Images of single digits, or folders of images.")
     ]
     checkpoint: Checkpoint = None
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file.")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
-        """Refuse a network that is not there."""
+        """Refuse a missing checkpoint."""
         require_file(self.checkpoint)
 
 
@@ -162,30 +178,29 @@ class Baseline:
     row: Annotated[str, typer.Argument(help=f"One of {', '.join(BASELINES)}.")]
     seed: Seed = 0
     validate: Annotated[
-        bool, typer.Option(help="Fit on 55,000, validate on 5,000; write no result but a line.")
+        bool,
+        typer.Option(help="Fit on 55,000 digits, validate on 5,000; the only result is one line."),
     ] = False
     setting: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another setting of the row, KEY=JSON; with --validate."),
+        typer.Option("--set", help="Change a setting of the row, KEY=JSON; with --validate."),
     ] = None
     digits: Annotated[
-        int | None, typer.Option(min=10, help="Fit on so many digits only; with --validate.")
+        int | None, typer.Option(min=10, help="Fit on this many digits only; with --validate.")
     ] = None
     data: Mnist = None
     out: Annotated[
         Path | None,
         typer.Option(
-            callback=folder_to_write, help="Folder of the run; default: runs/mnist/ROW-seedN."
+            callback=folder_to_write, help="Folder for the run; default: runs/mnist/ROW-seedN."
         ),
     ] = None
     results: Results = RESULTS
 
     def __post_init__(self) -> None:
-        """Refuse what is for ``--validate`` without it, and what it writes nothing to."""
+        """Refuse options of ``--validate`` without it, and with it those that it does not use."""
         if self.validate:
-            refuse_given(
-                self.context, ["out"], "--validate writes no more than a line of --results"
-            )
+            refuse_given(self.context, ["out"], "--validate writes only a line in --results")
         elif self.setting or self.digits:
             raise typer.BadParameter("only with --validate", param_hint="--set, --digits")
         settings_of(self.setting)
@@ -195,98 +210,106 @@ class Baseline:
 class Compare:
     """Write the table and the plots of all results (Figs. 5, 6 and 9 to 12)."""
 
-    page: Annotated[
-        Path, typer.Option(callback=file_to_write, help="The page that is written.")
-    ] = Path("docs/mnist.md")
+    page: Annotated[Path, typer.Option(callback=file_to_write, help="The page to write.")] = Path(
+        "docs/mnist.md"
+    )
     data: Mnist = None
     results: Kept = RESULTS
 
 
 @dataclass(frozen=True)
 class TrainSizes:
-    """Train LeNet-5 on parts of the training digits (Figs. 5 and 6); goes on where it stopped."""
+    """Train LeNet-5 on parts of the training digits (Figs. 5 and 6); resumes if interrupted."""
 
-    sizes: Annotated[str, typer.Option(help="Numbers of training digits, with commas between.")] = (
+    sizes: Annotated[str, typer.Option(help="Numbers of training digits, separated by commas.")] = (
         ",".join(map(str, SIZES))
     )
     seed: Seed = 0
     data: Mnist = None
-    out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder of the runs.")] = Path(
-        "runs/mnist/sizes"
+    out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder for the runs.")] = (
+        Path("runs/mnist/sizes")
     )
     results: Results = RESULTS
 
     def __post_init__(self) -> None:
-        """Refuse what are no numbers."""
+        """Refuse a list that is not of numbers."""
         numbers_of(self.sizes)
 
 
 @dataclass(frozen=True)
 class Robustness:
-    """Measure scaled, shifted, turned and noisy test digits (section III-E)."""
+    """Measure errors on scaled, shifted, rotated and noisy test digits (section III-E)."""
 
     checkpoint: Checkpoint = None
     digits: Annotated[
-        int | None, typer.Option(min=1, help="The first so many test digits; default: all.")
+        int | None, typer.Option(min=1, help="Use only the first N test digits; default: all.")
     ] = None
     data: Mnist = None
     results: Annotated[
         Path | None,
         typer.Option(
             callback=folder_to_write,
-            help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
-            "checkpoint; none for some of the digits.",
+            help=f"Folder for the figures; default: {RESULTS.as_posix()}, or the folder of a "
+            "--checkpoint of your own; with --digits: none.",
         ),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
 
     def __post_init__(self) -> None:
-        """Refuse a network that is not there."""
+        """Refuse a missing checkpoint."""
         require_file(self.checkpoint)
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Draw filters, feature maps, codes, saliency, the map of F6 and the missed digits (Fig. 8)."""
+    """Draw filters, feature maps, codes, saliency, the map of F6 and misread digits (Fig. 8)."""
 
     checkpoint: Checkpoint = None
-    digit: Annotated[int, typer.Option(min=0, help="Test digit whose maps are shown.")] = 0
+    digit: Annotated[
+        int, typer.Option(min=0, help="Number of the test digit whose maps are shown.")
+    ] = 0
     data: Mnist = None
-    out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder of the page.")] = Path(
-        "runs/mnist/pictures"
+    out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder for the page.")] = (
+        Path("runs/mnist/pictures")
     )
-    seed: Annotated[int, typer.Option(min=0, help="Of the map of states.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the map of F6 states.")] = 0
 
     def __post_init__(self) -> None:
-        """Refuse a network that is not there."""
+        """Refuse a missing checkpoint."""
         require_file(self.checkpoint)
 
 
 @dataclass(frozen=True)
 class Download:
-    """Fetch MNIST and check it; files that are there and right are left alone."""
+    """Download MNIST and verify it; files that are present and intact are kept."""
 
-    folder: Annotated[Path, typer.Argument(help="Where the four files go.")]
+    folder: Annotated[Path, typer.Argument(help="Folder for the four files.")]
     url: Annotated[
         list[str] | None,
-        typer.Option(help=f"Address of a folder that has them; default: {', '.join(MIRRORS)}."),
+        typer.Option(help=f"URL of a folder that has the files; default: {', '.join(MIRRORS)}."),
     ] = None
 
 
 @dataclass(frozen=True)
 class Ship:
-    """Put the weights of finished rows into recognizers/weights, with cards from the results."""
+    """Copy weights of finished rows to recognizers/weights, with cards made from the results."""
 
-    rows: Annotated[list[str], typer.Argument(help="Rows whose seed 0 comes with the package.")]
+    rows: Annotated[
+        list[str], typer.Argument(help="Rows whose seed 0 is shipped with the package.")
+    ]
     results: Kept = RESULTS
 
 
 @dataclass(frozen=True)
 class Time:
-    """Time a pass of LeNet-5 beside a plain torch LeNet, in turns; and the evaluation."""
+    """Time training of LeNet-5 in turns with a plain torch LeNet, and time evaluation."""
 
-    steps: Annotated[int, typer.Option(min=10, help="Batches that are timed.")] = 300
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    steps: Annotated[int, typer.Option(min=10, help="Number of batches to time.")] = 300
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
     write: Annotated[
         Path | None,
         typer.Option(
@@ -297,19 +320,20 @@ class Time:
 
 @dataclass(frozen=True)
 class CutDigits:
-    """Cut the digits of amount fields out, each a picture of its own."""
+    """Cut out the digits of amount fields, one image per digit."""
 
     out: Annotated[
         Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+        typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv."),
     ]
     data: Annotated[
-        Path | None, typer.Option(help="Folder with labels.csv and boxes.csv; default: car.")
+        Path | None,
+        typer.Option(help="Folder with labels.csv and boxes.csv; default: car in $GTN_DATA."),
     ] = None
 
 
 def settings_of(given: list[str] | None) -> dict[str, Any]:
-    """Return the values of settings by their keys, each given as KEY=JSON; stop at what is not."""
+    """Return settings by key, each given as KEY=JSON; stop at one that is not."""
     settings = {}
     for text in given or []:
         key, _, value = text.partition("=")
@@ -322,8 +346,10 @@ def settings_of(given: list[str] | None) -> dict[str, Any]:
 
 
 def numbers_of(sizes: str) -> list[int]:
-    """Return numbers that commas are between; stop where something else is."""
+    """Return the numbers of a comma-separated list; stop at anything else."""
     try:
         return [int(text) for text in sizes.split(",")]
     except ValueError as error:
-        raise typer.BadParameter(f"{sizes!r} holds no numbers", param_hint="--sizes") from error
+        raise typer.BadParameter(
+            f"{sizes!r} is not a list of numbers", param_hint="--sizes"
+        ) from error

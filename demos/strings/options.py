@@ -1,6 +1,6 @@
-"""The options of each command of the reader of lines; :mod:`demos.strings.commands` does them.
+"""The options of each command of the line reader; :mod:`demos.strings.commands` executes them.
 
-Nothing here imports what takes long.
+Nothing here imports slow modules.
 """
 
 from __future__ import annotations
@@ -40,15 +40,19 @@ __all__ = [
 Holdout = Annotated[
     int,
     typer.Option(
-        min=0, help="The last N names of --data: training leaves them out, evaluate measures them."
+        min=0,
+        help="Hold out the last N names of labels.csv, besides its rows of the split test: train "
+        "leaves them out, evaluate measures them.",
     ),
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Checkpoint of a reader; default: the shipped one.")
+]
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train on characters among neighbours, then on whole strings; goes on where interrupted."""
+    """Train on characters among neighbours, then on strings; resumes where it was interrupted."""
 
     out: Annotated[
         Path,
@@ -57,15 +61,17 @@ class Train:
         ),
     ]
     data: Annotated[
-        Path | None, typer.Option(help="Folder with labels.csv: lines to learn from, too.")
+        Path | None, typer.Option(help="Folder with labels.csv: your own lines to learn as well.")
     ] = None
     holdout: Holdout = 0
     digits: Mnist = None
     network: Annotated[str, typer.Option(help=f"One of {', '.join(NETWORKS)}.")] = NETWORKS[0]
-    characters: Annotated[int, typer.Option(min=1, help="Steps on windows.")] = Settings.characters
-    strings: Annotated[int, typer.Option(min=1, help="Steps on lines.")] = Settings.strings
+    characters: Annotated[int, typer.Option(min=1, help="Training steps on windows.")] = (
+        Settings.characters
+    )
+    strings: Annotated[int, typer.Option(min=1, help="Training steps on lines.")] = Settings.strings
     bfloat16: Annotated[
-        bool, typer.Option(help="Whether the network learns with products in half precision.")
+        bool, typer.Option(help="Train with the network's products in half precision.")
     ] = Settings.bfloat16
     seed: Seed = 0
     results: Annotated[
@@ -76,7 +82,7 @@ class Train:
     ] = None
 
     def __post_init__(self) -> None:
-        """Refuse an unknown network, and to hold out what is not given."""
+        """Refuse an unknown network, and ``--holdout`` without data."""
         require_known(self.network, NETWORKS, "--network")
         _require_data(self.data, self.holdout)
         require_folder(self.data)
@@ -84,7 +90,7 @@ class Train:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a reader on strings that no training has seen, or on labelled images of lines."""
+    """Measure a reader on strings not seen in training, or on labelled images of lines."""
 
     context: typer.Context
     data: Annotated[
@@ -93,31 +99,37 @@ class Evaluate:
     holdout: Holdout = 0
     digits: Mnist = None
     checkpoint: Checkpoint = None
-    count: Annotated[int, typer.Option(min=1, help="Strings of the synthetic test.")] = TEST_STRINGS
+    count: Annotated[int, typer.Option(min=1, help="Number of strings in the synthetic test.")] = (
+        TEST_STRINGS
+    )
     noise: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of inverted pixels.")] = 0.0
-    recipe: Annotated[str, typer.Option(help="Of the synthetic test: paper or free.")] = "paper"
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    recipe: Annotated[str, typer.Option(help="Recipe of the synthetic test: paper or free.")] = (
+        "paper"
+    )
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
 
     def __post_init__(self) -> None:
-        """Refuse an unknown recipe, and what is of the synthetic test beside data."""
+        """Refuse an unknown recipe, and options of the synthetic test beside data."""
         require_known(self.recipe, RECIPES, "--recipe")
         _require_data(self.data, self.holdout)
         if self.data is not None:
             others = ["digits", "count", "noise", "recipe"]
-            refuse_given(self.context, others, "--data has the lines that are read")
+            refuse_given(self.context, others, "with --data, the lines of that folder are read")
         require_file(self.checkpoint)
         require_folder(self.data)
 
 
 @dataclass(frozen=True)
 class Read:
-    """Read lines of digits: string and confidence, and a picture of how they were read."""
+    """Print the string on each line of digits and its confidence; draw how it was read."""
 
     context: typer.Context
     paths: Annotated[list[Path], typer.Argument(help="Images of lines, or folders of images.")]
     checkpoint: Checkpoint = None
     grammar: Annotated[
-        str | None, typer.Option(help="A regular expression that the string matches.")
+        str | None, typer.Option(help="Regular expression that the string must match.")
     ] = None
     pictures: Annotated[
         Path | None,
@@ -125,68 +137,81 @@ class Read:
             callback=folder_to_write, help="Folder for a picture of each line and its outputs."
         ),
     ] = None
-    form: Annotated[str, typer.Option(help=f"Of the pictures: {' or '.join(FORMS)}.")] = "svg"
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False
+    form: Annotated[str, typer.Option(help=f"Format of the pictures: {' or '.join(FORMS)}.")] = (
+        "svg"
+    )
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file.")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
-        """Refuse a form of no pictures, and pictures among the files that are read."""
+        """Refuse a format without pictures, and pictures among the files to read."""
         require_known(self.form, FORMS, "--form")
         if self.pictures is None:
             refuse_given(self.context, ["form"], "no --pictures are drawn")
         elif self.form == "png":
             folder, taken = self.pictures.resolve(), {path.resolve() for path in self.paths}
             if not taken.isdisjoint([folder, *folder.parents]):
-                why = "is read, so its pictures would be, too; choose another folder"
+                why = "is itself read, and so would the new pictures be; choose another folder"
                 raise typer.BadParameter(f"{self.pictures} {why}", param_hint="--pictures")
         require_file(self.checkpoint)
 
 
 @dataclass(frozen=True)
 class Compose:
-    """Write lines, or pages of scattered digits, as images: something to read, spot and learn."""
+    """Compose images of lines, or of pages with scattered digits, to read, spot or learn."""
 
     context: typer.Context
     what: Annotated[str, typer.Argument(help="lines or pages.")]
     out: Annotated[
         Path, typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv.")
     ]
-    count: Annotated[int, typer.Option(min=1, help="How many.")] = 12
-    part: Annotated[str, typer.Option(help="Of MNIST's digits: train or test.")] = "test"
-    recipe: Annotated[str, typer.Option(help="Of lines: paper or free.")] = "paper"
+    count: Annotated[int, typer.Option(min=1, help="How many to compose.")] = 12
+    part: Annotated[str, typer.Option(help="Part of MNIST to take digits from: train or test.")] = (
+        "test"
+    )
+    recipe: Annotated[str, typer.Option(help="Recipe of lines: paper or free.")] = "paper"
     noise: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of inverted pixels.")] = 0.0
     seed: Seed = 0
     digits: Mnist = None
 
     def __post_init__(self) -> None:
-        """Refuse unknown names, and options of lines beside pages."""
+        """Refuse unknown names, and options of lines with pages."""
         require_known(self.what, ("lines", "pages"), "what")
         require_known(self.part, ("train", "test"), "--part")
         require_known(self.recipe, RECIPES, "--recipe")
         if self.what == "pages":
-            refuse_given(self.context, ["recipe", "noise"], "it is of lines")
+            refuse_given(self.context, ["recipe", "noise"], "it applies to lines only")
 
 
 @dataclass(frozen=True)
 class Spot:
-    """Find a digit anywhere on a page, in several sizes; with a heat map of where it may be."""
+    """Find a digit anywhere on a page, at several sizes; draw a heat map of where it may be."""
 
     path: Annotated[Path, typer.Argument(help="Image of a page.")]
     what: Annotated[str, typer.Option(help="The digit to find.")]
-    checkpoint: Annotated[Path | None, typer.Option(help="A spotter; default: shipped.")] = None
-    least: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least probability.")] = 0.5
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint of a spotter; default: the shipped one.")
+    ] = None
+    least: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Lowest probability to report.")
+    ] = 0.5
     tallest: Annotated[
         float,
         typer.Option(
-            min=20.0, max=2000.0, help="Pixels of the highest digits; the lowest have 20."
+            min=20.0, max=2000.0, help="Height of the tallest digits in pixels; the smallest: 20."
         ),
     ] = 56.0
     picture: Annotated[
-        Path | None, typer.Option(callback=file_to_write, help="A .svg or .png of what is found.")
+        Path | None,
+        typer.Option(callback=file_to_write, help="File (.svg or .png) to draw the finds in."),
     ] = None
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON for each find.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per find.")] = (
+        False
+    )
 
     def __post_init__(self) -> None:
-        """Refuse what is no digit, and a picture that cannot be drawn."""
+        """Refuse a value that is not a digit, and a picture that cannot be drawn."""
         if self.what not in DIGITS or len(self.what) != 1:
             raise typer.BadParameter(f"{self.what!r} is no digit", param_hint="--what")
         require_file(self.checkpoint)
@@ -201,32 +226,37 @@ class Spot:
 
 @dataclass(frozen=True)
 class EvaluateSpotter:
-    """Measure a spotter on pages that no training has seen."""
+    """Measure a spotter on pages not seen in training."""
 
     digits: Mnist = None
-    checkpoint: Annotated[Path | None, typer.Option(help="A spotter; default: shipped.")] = None
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint of a spotter; default: the shipped one.")
+    ] = None
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
 
     def __post_init__(self) -> None:
-        """Refuse a spotter that is not there."""
+        """Refuse a missing checkpoint."""
         require_file(self.checkpoint)
 
 
 @dataclass(frozen=True)
 class TrainSpotter:
-    """Train what finds digits on pages of digits and clutter; goes on where interrupted."""
+    """Train a spotter on pages of digits and clutter; resumes where it was interrupted."""
 
     out: Annotated[
         Path,
         typer.Option(
-            callback=folder_to_write, help="Folder for the spotter, its log and its state."
+            callback=folder_to_write, help="Folder for the spotter, the log and the state."
         ),
     ]
     digits: Mnist = None
     positions: Annotated[
-        bool, typer.Option(help="Whether to learn from positions, or only from what is on a page.")
+        bool,
+        typer.Option(help="Learn from the positions of digits, or only from which are on a page."),
     ] = True
-    steps: Annotated[int, typer.Option(min=1, help="Steps on pages.")] = SpotSettings.steps
+    steps: Annotated[int, typer.Option(min=1, help="Training steps on pages.")] = SpotSettings.steps
     seed: Seed = 0
     results: Annotated[
         Path | None,
@@ -236,39 +266,39 @@ class TrainSpotter:
 
 @dataclass(frozen=True)
 class Speed:
-    """Measure how long lines of several widths take, and what one pass saves."""
+    """Measure the time to read lines of several widths, and what a single pass saves."""
 
     checkpoint: Checkpoint = None
     results: Annotated[
         Path | None,
         typer.Option(
             callback=folder_to_write,
-            help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
-            "checkpoint.",
+            help=f"Folder for the figures; default: {RESULTS.as_posix()}, or the folder of a "
+            "--checkpoint of your own.",
         ),
     ] = None
 
     def __post_init__(self) -> None:
-        """Refuse a reader that is not there."""
+        """Refuse a missing checkpoint."""
         require_file(self.checkpoint)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Write the page of figures and pictures from what the runs left."""
+    """Write the page of figures and pictures from the results of the runs."""
 
     context: typer.Context
-    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS
+    results: Annotated[Path, typer.Option(help="Folder of the figures to use.")] = RESULTS
     page: Annotated[Path, typer.Option(callback=file_to_write, help="The page to write.")] = Path(
         "docs/strings.md"
     )
     digits: Mnist = None
-    pictures: Annotated[bool, typer.Option(help="Whether to draw them, too.")] = True
+    pictures: Annotated[bool, typer.Option(help="Draw the pictures, too.")] = True
 
     def __post_init__(self) -> None:
-        """Refuse digits for pictures that are not drawn."""
+        """Refuse digits where no pictures are drawn."""
         if not self.pictures:
-            refuse_given(self.context, ["digits"], "--no-pictures has none drawn")
+            refuse_given(self.context, ["digits"], "--no-pictures draws none")
 
 
 def _require_data(data: Path | None, holdout: int) -> None:

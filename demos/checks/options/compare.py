@@ -1,4 +1,4 @@
-"""Options of the commands about several trainings."""
+"""Options of the commands that compare several trainings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Compare", "Crossvalidate"]
 
 @dataclass(frozen=True)
 class Crossvalidate:
-    """Train and measure a reader for each fold; goes on where it was interrupted."""
+    """Train and measure a reader for each fold; resumes where it was interrupted."""
 
     out: Annotated[
         Path,
@@ -35,8 +35,10 @@ class Crossvalidate:
             callback=folder_to_write, help="Folder for the readers and figures of all folds."
         ),
     ]
-    folds: Annotated[int, typer.Option(min=2, help="How many.")] = 5
-    block: Annotated[int, typer.Option(min=1, help="Successive names that stay together.")] = 24
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = 5
+    block: Annotated[
+        int, typer.Option(min=1, help="Number of successive names kept in one fold.")
+    ] = 24
     data: Data = None
     further: Further = None
     grammar: Grammar = "car"
@@ -45,7 +47,8 @@ class Crossvalidate:
     passes: Passes = None
     seed: Seed = 0
     doubtful: Annotated[
-        Path | None, typer.Option(help="Table of fields (file) that are not to count.")
+        Path | None,
+        typer.Option(help="CSV file naming the fields (column file) that do not count."),
     ] = None
     keep: Keep = None
     workers: Workers = CORES
@@ -59,7 +62,7 @@ class Crossvalidate:
 
 @dataclass(frozen=True)
 class Compare:
-    """Table the results that evaluate, combine and crossvalidate kept."""
+    """Table the results that evaluate, combine and crossvalidate saved with --keep."""
 
     folder: Annotated[Path, typer.Argument(help="Folder of results.")] = RESULTS
     page: TablePage = None

@@ -1,4 +1,4 @@
-"""Options of the programs that write fields to train on."""
+"""Options of the programs that compose training fields."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ __all__ = ["ComposeDecimals", "ComposeFields", "ComposeInk", "ComposeMnist"]
 
 @dataclass(frozen=True)
 class ComposeFields:
-    """Compose amount fields of the small handwritten digits that scikit-learn carries."""
+    """Compose amount fields from the small handwritten digits of scikit-learn."""
 
     out: Annotated[
         Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+        typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv."),
     ]
-    part: Annotated[str, typer.Option(help=f"One of {', '.join(PARTS)}.")] = "test"
-    count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 12
+    part: Annotated[str, typer.Option(help=f"Part of the digits to use: {' or '.join(PARTS)}.")] = (
+        "test"
+    )
+    count: Annotated[int, typer.Option(min=1, help="Number of fields.")] = 12
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -33,45 +35,50 @@ class ComposeFields:
 
 @dataclass(frozen=True)
 class ComposeMnist:
-    """Compose amount fields of the training digits of MNIST."""
+    """Compose amount fields from the training digits of MNIST."""
 
     out: Annotated[
         Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+        typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv."),
     ]
-    count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 3000
+    count: Annotated[int, typer.Option(min=1, help="Number of fields.")] = 3000
     digits: Mnist = None
     seed: Seed = 0
     cropped: Annotated[
-        bool, typer.Option(help="Fields as they are cut out of checks, hardly higher than digits.")
+        bool,
+        typer.Option(
+            help="Crop fields as those cut from checks are: hardly higher than the digits."
+        ),
     ] = False
 
 
 @dataclass(frozen=True)
 class ComposeInk:
-    """Compose amount fields of the pen-written digits of UNIPEN."""
+    """Compose amount fields from the pen-written digits of UNIPEN."""
 
     out: Annotated[
         Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+        typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv."),
     ]
-    count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 6000
+    count: Annotated[int, typer.Option(min=1, help="Number of fields.")] = 6000
     data: Annotated[
-        Path | None, typer.Option(help="Folder of UNIPEN; default: unipen in $GTN_DATA.")
+        Path | None, typer.Option(help="UNIPEN data; default: unipen in $GTN_DATA.")
     ] = None
     seed: Seed = 0
 
 
 @dataclass(frozen=True)
 class ComposeDecimals:
-    """Compose fields with decimal numbers of the digits of MNIST and drawn signs."""
+    """Compose fields with decimal numbers from MNIST digits and drawn signs."""
 
     out: Annotated[
         Path,
-        typer.Argument(callback=folder_to_write, help="Folder for the pictures and labels.csv."),
+        typer.Argument(callback=folder_to_write, help="Folder for the images and labels.csv."),
     ]
-    count: Annotated[int, typer.Option(min=1, help="How many fields.")] = 1000
-    part: Annotated[str, typer.Option(help="Whose digits: train or test, of MNIST.")] = "train"
+    count: Annotated[int, typer.Option(min=1, help="Number of fields.")] = 1000
+    part: Annotated[str, typer.Option(help="Part of MNIST to take digits from: train or test.")] = (
+        "train"
+    )
     digits: Mnist = None
     seed: Seed = 0
 

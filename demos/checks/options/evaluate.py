@@ -34,20 +34,22 @@ __all__ = ["Combine", "Evaluate"]
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a reader on labelled fields (with --holdout N on the last N only), or on checks."""
+    """Measure a reader on labelled fields (with --holdout N: the last N only), or on checks."""
 
     data: Data = None
     checkpoint: Checkpoint = None
     recognizer: ShippedReader = None
     holdout: Holdout = 0
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
     report: Annotated[
         Path | None, typer.Option(callback=folder_to_write, help="Folder for a page of the errors.")
     ] = None
     page: Annotated[
         Path | None,
         typer.Option(
-            callback=page_to_write, help="File for a page over all fields: curves, confusions."
+            callback=page_to_write, help="File (HTML) for a page on all fields: curves, confusions."
         ),
     ] = None
     plots: Annotated[
@@ -62,7 +64,7 @@ class Evaluate:
     workers: Workers = CORES
 
     def __post_init__(self) -> None:
-        """Refuse what is for fields, or for whole checks, beside the other."""
+        """Refuse options of fields with ``--whole``, and ``--whole`` without data."""
         of_fields = self.holdout or any(
             one is not None for one in (self.page, self.plots, self.recognizer)
         )
@@ -78,29 +80,37 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Combine:
-    """Measure several readers together: their graphs intersected, or united."""
+    """Measure several readers combined, by the intersection or the union of their graphs."""
 
-    checkpoint: Annotated[list[Path], typer.Option(help="A reader; give two or more.")]
-    way: Annotated[str, typer.Option(help=f"One of {', '.join(WAYS)}.")] = WAYS[0]
+    checkpoint: Annotated[
+        list[Path], typer.Option(help="Checkpoint of a reader; give two or more.")
+    ]
+    way: Annotated[str, typer.Option(help=f"How to combine: {' or '.join(WAYS)}.")] = WAYS[0]
     scale: Annotated[
         list[float] | None,
         typer.Option(
-            min=0.0, max=1000.0, help="How much each reader's penalties count; default 1."
+            min=0.0,
+            max=1000.0,
+            help="Factor on each reader's penalties, in their order; default: 1.",
         ),
     ] = None
     data: Data = None
     holdout: Holdout = 0
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
     keep: Keep = None
     views: Views = None
     workers: Workers = CORES
 
     def __post_init__(self) -> None:
-        """Refuse an unknown way, and scales that are not one for each reader."""
+        """Refuse an unknown way, and scales that are not one per reader."""
         require_known(self.way, WAYS, "--way")
         count = len(self.checkpoint)
         if count < 2 or (self.scale and len(self.scale) != count):
-            raise typer.BadParameter("two readers or more, and one scale for each or none at all")
+            raise typer.BadParameter(
+                "give two readers or more, and one scale for each reader or none"
+            )
         for one in self.checkpoint:
             require_file(one)
         require_folder(self.data)

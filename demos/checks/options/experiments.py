@@ -27,9 +27,9 @@ __all__ = ["Criteria", "Segmentation", "Separate", "Speed"]
 
 @dataclass(frozen=True)
 class Criteria:
-    """Train one network by each criterion, with adaptive RBF centres, and show what becomes of it.
+    """Train one network, with adaptive RBF centres, by each criterion, and compare the results.
 
-    Goes on where it was interrupted: a criterion that is done is not trained again.
+    Resumes where it was interrupted: finished criteria are not trained again.
     """
 
     out: Annotated[
@@ -38,14 +38,20 @@ class Criteria:
     data: Annotated[
         Path | None, typer.Option(help="Folder with labels.csv; default: car or checks.")
     ] = None
-    fields: Annotated[int, typer.Option(min=1, help="To train on.")] = Budget.fields
-    validation: Annotated[int, typer.Option(min=1, help="To measure on.")] = Budget.validation
-    passes: Annotated[int, typer.Option(min=1, help="Over the fields.")] = Budget.passes
-    digit_steps: Annotated[int, typer.Option(min=1, help="Batches of single digits before.")] = (
-        Budget.digit_steps
+    fields: Annotated[int, typer.Option(min=1, help="Number of training fields.")] = Budget.fields
+    validation: Annotated[int, typer.Option(min=1, help="Number of validation fields.")] = (
+        Budget.validation
     )
-    digits: Annotated[str, typer.Option(help="MNIST folder, small, or auto.")] = Budget.digits
-    loss: Annotated[list[str] | None, typer.Option(help="Criteria; default: all there are.")] = None
+    passes: Annotated[int, typer.Option(min=1, help="Passes over the fields.")] = Budget.passes
+    digit_steps: Annotated[
+        int, typer.Option(min=1, help="Batches of single digits to pretrain on.")
+    ] = Budget.digit_steps
+    digits: Annotated[
+        str, typer.Option(help="Digits to pretrain on: an MNIST folder, small, or auto.")
+    ] = Budget.digits
+    loss: Annotated[
+        list[str] | None, typer.Option(help="Criterion to train by; may be repeated; default: all.")
+    ] = None
     seed: Seed = 0
     page: TablePage = None
 
@@ -58,62 +64,71 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Measure the segmenter against boxes.csv: digits with an arc that overlaps by 0.7 or more."""
+    """Measure the segmenter against boxes.csv: the digits that some arc overlaps by 0.7 or more."""
 
     context: typer.Context
     data: Data = None
-    cuts: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(CUTS)}; default: all.")] = (
-        None
-    )
-    every: Annotated[int, typer.Option(min=1, help="Measure every so many-th field.")] = 1
+    cuts: Annotated[
+        list[str] | None,
+        typer.Option(help=f"One of {', '.join(CUTS)}; may be repeated; default: all."),
+    ] = None
+    every: Annotated[int, typer.Option(min=1, help="Measure every N-th field.")] = 1
     keep: Annotated[
-        Path | None, typer.Option(callback=figures_to_write, help="File for the measurements.")
+        Path | None, typer.Option(callback=figures_to_write, help="File for the figures.")
     ] = None
     measured: Annotated[
-        Path | None, typer.Option(help="File that --keep wrote: it is tabled, nothing is measured.")
+        Path | None, typer.Option(help="Table this file, written by --keep, and measure nothing.")
     ] = None
     page: TablePage = None
 
     def __post_init__(self) -> None:
-        """Refuse unknown cuts, and what says how to measure where nothing is measured."""
+        """Refuse unknown cuts, and options of measuring where nothing is measured."""
         if self.measured is not None:
             others = ["data", "cuts", "every", "keep"]
-            refuse_given(self.context, others, "--measured has nothing measured")
+            refuse_given(self.context, others, "with --measured, nothing is measured")
         for name in self.cuts or ():
             require_known(name, CUTS, "--cuts")
 
 
 @dataclass(frozen=True)
 class Separate:
-    """Train a system part by part, and then as a whole, and measure both in each fold.
+    """Train a system part by part, then as a whole, and measure both in each fold.
 
-    With --loss, the table is that of the criteria by which the whole was trained, and has a place
-    of its own on the page. Needs boxes.csv in the data. Goes on where it was interrupted: a fold
-    that is done is not trained again.
+    With --loss, the table compares the criteria that trained the whole, and has its own place on
+    the page. The data need boxes.csv. Resumes where it was interrupted: finished folds are not
+    trained again.
     """
 
     out: Annotated[
         Path, typer.Option(callback=folder_to_write, help="Folder for the figures of the folds.")
     ]
     data: Data = None
-    recognizer: Annotated[str, typer.Option(help="One that reads segments.")] = Effort.recognizer
-    folds: Annotated[int, typer.Option(min=2, help="How many.")] = Effort.folds
+    recognizer: Annotated[str, typer.Option(help="A recognizer that reads segments.")] = (
+        Effort.recognizer
+    )
+    folds: Annotated[int, typer.Option(min=2, help="Number of folds.")] = Effort.folds
     fold: Annotated[
-        list[int] | None, typer.Option(min=0, help="Only this one; may be given again.")
+        list[int] | None, typer.Option(min=0, help="Only this fold, from 0; may be repeated.")
     ] = None
-    apart: Annotated[int, typer.Option(min=1, help="Passes over characters.")] = Effort.apart
-    longer: Annotated[int, typer.Option(min=1, help="More such passes.")] = Effort.longer
-    together: Annotated[int, typer.Option(min=1, help="Passes over fields.")] = Effort.together
+    apart: Annotated[int, typer.Option(min=1, help="Passes over characters, part by part.")] = (
+        Effort.apart
+    )
+    longer: Annotated[int, typer.Option(min=1, help="Further such passes, for comparison.")] = (
+        Effort.longer
+    )
+    together: Annotated[int, typer.Option(min=1, help="Passes over fields, as a whole.")] = (
+        Effort.together
+    )
     loss: Annotated[
         list[str] | None,
-        typer.Option(help="Show what this other criterion makes of it; may be given again."),
+        typer.Option(help="Also train the whole by this criterion; may be repeated."),
     ] = None
     seed: Seed = 0
     page: TablePage = None
     workers: Workers = CORES
 
     def __post_init__(self) -> None:
-        """Refuse a fold that there is not, and unknown names."""
+        """Refuse folds that do not exist, and unknown names."""
         require_known(self.recognizer, CUTTING, "--recognizer")
         if any(number >= self.folds for number in self.fold or ()):
             last = f"of {self.folds} folds, the last is {self.folds - 1}"
@@ -125,24 +140,28 @@ class Separate:
 
 @dataclass(frozen=True)
 class Speed:
-    """Measure how many fields are read in a second."""
+    """Measure how many fields are read per second."""
 
     checkpoint: Annotated[
-        list[Path] | None, typer.Option(help="Readers; default: the shipped sdnn.")
+        list[Path] | None,
+        typer.Option(help="Checkpoint of a reader; may be repeated; default: the shipped sdnn."),
     ] = None
     data: Data = None
-    repeat: Annotated[int, typer.Option(min=1, help="How often the fields are read.")] = 4
+    repeat: Annotated[int, typer.Option(min=1, help="Times to read the fields.")] = 4
     workers: Annotated[
-        list[int] | None, typer.Option(min=1, help="Processes; default: 1, and all cores.")
+        list[int] | None,
+        typer.Option(
+            min=1, help="Number of worker processes; may be repeated; default: 1, and all cores."
+        ),
     ] = None
     views: Views = None
     keep: Annotated[
-        Path | None, typer.Option(callback=figures_to_write, help="File for the measurements.")
+        Path | None, typer.Option(callback=figures_to_write, help="File for the figures.")
     ] = None
     page: TablePage = None
 
     def __post_init__(self) -> None:
-        """Refuse what is not there."""
+        """Refuse missing files and folders."""
         for one in self.checkpoint or ():
             require_file(one)
         require_folder(self.data)

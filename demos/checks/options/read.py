@@ -24,50 +24,52 @@ __all__ = ["Demo", "Read"]
 
 @dataclass(frozen=True)
 class Read:
-    """Read amounts from images: text, confidence, accepted or rejected."""
+    """Print the amount in each image and its confidence, and whether it is accepted or rejected."""
 
     context: typer.Context
     paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")]
     checkpoint: Checkpoint = None
     recognizer: ShippedReader = None
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per file.")] = False
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per file.")] = (
+        False
+    )
     out: Annotated[
         Path | None,
         typer.Option(
             callback=file_to_write,
-            help="File for the lines of JSON; files that it has a line of are skipped.",
+            help="File for the lines of JSON; images that have a line in it are skipped.",
         ),
     ] = None
     report: Annotated[
-        Path | None, typer.Option(callback=folder_to_write, help="Folder for one page of pictures.")
+        Path | None, typer.Option(callback=folder_to_write, help="Folder for a page of pictures.")
     ] = None
     views: Views = None
     whole: Whole = False
     workers: Workers = CORES
 
     def __post_init__(self) -> None:
-        """Refuse what is for fields beside ``--whole``, and ``--json`` beside a file for it."""
+        """Refuse options of fields with ``--whole``, and ``--json`` with ``--out``."""
         if self.whole and self.recognizer is not None:
             raise typer.BadParameter("--recognizer is for fields, not for --whole")
         if self.out is not None:
-            why = "--out has the lines of JSON written to a file"
+            why = "--out already writes the lines of JSON, to a file"
             refuse_given(self.context, ["as_json"], why)
         require_reader(self.recognizer, self.checkpoint)
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Read the fields that come with the package, which no training has seen.
+    """Read the fields shipped with the package, which no training has seen.
 
-    By default with the reader whose every step can be drawn: cuts, segmentation
+    The default reader is the one whose every step can be drawn: cuts, segmentation
     graph, recognition, grammar, best path.
     """
 
     report: Annotated[
-        Path, typer.Option(callback=folder_to_write, help="Folder for the page of pictures.")
+        Path, typer.Option(callback=folder_to_write, help="Folder for a page of pictures.")
     ] = Path("report")
     recognizer: ShippedReader = "two-stream"
 
     def __post_init__(self) -> None:
-        """Refuse a reader that does not come with the package."""
+        """Refuse a reader that is not shipped."""
         require_reader(self.recognizer, None)

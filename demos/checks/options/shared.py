@@ -1,4 +1,4 @@
-"""The options that several commands have."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
@@ -38,46 +38,49 @@ Holdout = Annotated[
     int,
     typer.Option(
         min=0,
-        help="The last N file names, beside rows of the split test: training leaves them out, "
-        "evaluate measures on them.",
+        help="Hold out the last N names of labels.csv, besides its rows of the split test: train "
+        "leaves them out, evaluate measures them.",
     ),
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Checkpoint of a reader; default: the shipped one.")
+]
 ShippedReader = Annotated[
     str | None,
     typer.Option(
-        "--recognizer", help=f"Of the shipped readers: {', '.join(SHIPPED_READERS)} (the first)."
+        "--recognizer", help=f"A shipped reader: {', '.join(SHIPPED_READERS)} (default: the first)."
     ),
 ]
 Views = Annotated[
     int | None,
     typer.Option(
-        min=1, max=1000, help="In how many versions a field is read; default: the reader's."
+        min=1, max=1000, help="Versions of each field to read; default: the reader's own number."
     ),
 ]
 Further = Annotated[
     list[Path] | None,
-    typer.Option(help="Folder of further fields, of which some are drawn in each pass."),
+    typer.Option(help="Folder of further fields; each pass draws some of them. May be repeated."),
 ]
 Passes = Annotated[
     int | None,
-    typer.Option(min=1, help="Passes over the fields; default: what suits the recognizer."),
+    typer.Option(min=1, help="Passes over the fields; default: depends on the recognizer."),
 ]
 Grammar = Annotated[str, typer.Option(help=f"One of {', '.join(GRAMMARS)}.")]
 Recognizer = Annotated[str, typer.Option(help=f"One of {', '.join(RECOGNIZERS)}.")]
 Loss = Annotated[str, typer.Option(help=f"One of {', '.join(LOSSES)}.")]
 Keep = Annotated[
-    Path | None, typer.Option(callback=figures_to_write, help="File for the result, for compare.")
+    Path | None,
+    typer.Option(callback=figures_to_write, help="File for the result, which compare tables."),
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Processes that prepare and read.")]
-Whole = Annotated[bool, typer.Option("--whole", help="Whole checks, not fields.")]
+Workers = Annotated[int, typer.Option(min=1, help="Number of worker processes.")]
+Whole = Annotated[bool, typer.Option("--whole", help="Process whole checks, not fields.")]
 
 
 def require_reader(recognizer: str | None, checkpoint: Path | None) -> None:
-    """Stop if no reader is shipped by a name, if it is beside a checkpoint, or if that is none."""
+    """Stop at an unknown shipped reader, one given beside a checkpoint, or a missing checkpoint."""
     if recognizer is not None:
         require_known(recognizer, SHIPPED_READERS, "--recognizer")
         if checkpoint is not None:
-            wrong = "names a shipped reader, and --checkpoint another"
+            wrong = "names a shipped reader, but --checkpoint is given, too"
             raise typer.BadParameter(wrong, param_hint="--recognizer")
     require_file(checkpoint)

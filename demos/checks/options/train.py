@@ -1,4 +1,4 @@
-"""Options of the commands that make a reader."""
+"""Options of the commands that train or calibrate a reader."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ __all__ = ["Calibrate", "Train"]
 
 @dataclass(frozen=True)
 class Train:
-    """Train a reader from fields and their texts alone; goes on where it was interrupted."""
+    """Train a reader from fields and only their texts; resumes where it was interrupted."""
 
     context: typer.Context
     out: Annotated[
         Path,
         typer.Option(
-            callback=folder_to_write, help="Folder for the reader, its log and its state."
+            callback=folder_to_write, help="Folder for the reader, the log and the state."
         ),
     ]
     data: Data = None
@@ -53,23 +53,23 @@ class Train:
     recognizer: Recognizer = SHIPPED
     passes: Passes = None
     digits: Annotated[
-        str, typer.Option(help="Single digits to pretrain on: an MNIST folder, small, or auto.")
+        str, typer.Option(help="Digits to pretrain on: an MNIST folder, small, or auto.")
     ] = Settings.digits
     start: Annotated[
         str | None,
         typer.Option(
-            help=f"A reader to begin with: a checkpoint, or {' or '.join(SHIPPED_READERS)}."
+            help=f"Reader to start from: a checkpoint, or {' or '.join(SHIPPED_READERS)}."
         ),
     ] = None
     holdout: Holdout = 0
     infeasible: Annotated[
-        str, typer.Option(help="A text that the grammar does not write: raise, or skip.")
+        str, typer.Option(help="On a text outside the grammar: raise an error, or skip the field.")
     ] = "raise"
     seed: Seed = 0
     workers: Workers = CORES
 
     def __post_init__(self) -> None:
-        """Refuse unknown names, and digits for what does not read them."""
+        """Refuse unknown names, and digits for a recognizer that is not pretrained on them."""
         require_known(self.infeasible, ("raise", "skip"), "--infeasible")
         if not self.recognizer.startswith("lenet5"):
             why = f"{self.recognizer} does not read single digits, so it is not pretrained on them"
@@ -81,13 +81,13 @@ class Train:
 
 @dataclass(frozen=True)
 class Calibrate:
-    """Fit a reader's scale and threshold anew on the validation fields of its own training.
+    """Refit a reader's scale and threshold on the validation fields of its training.
 
-    Give the data and the --holdout that it was trained with. The new reader keeps the --views.
-    Where fewer than 24 fields are for validation, scale and threshold stay as they are.
+    Give the same --data and --holdout as for training. The new reader keeps the given --views.
+    With fewer than 24 validation fields, scale and threshold stay as they are.
     """
 
-    checkpoint: Annotated[Path, typer.Argument(help="A reader that was trained by train.")]
+    checkpoint: Annotated[Path, typer.Argument(help="Checkpoint of a reader written by train.")]
     out: Annotated[
         Path, typer.Option(callback=checkpoint_to_write, help="File for the calibrated reader.")
     ]
@@ -97,6 +97,6 @@ class Calibrate:
     workers: Workers = CORES
 
     def __post_init__(self) -> None:
-        """Refuse what is not there."""
+        """Refuse missing files and folders."""
         require_file(self.checkpoint)
         require_folder(self.data)

@@ -25,16 +25,18 @@ __all__ = ["ComposeChecks", "TrainFields", "WholeTable"]
 
 @dataclass(frozen=True)
 class ComposeChecks:
-    """Compose whole checks; the layouts of the part test are in no other part."""
+    """Compose whole checks; the test part has layouts of its own."""
 
     out: Annotated[
         Path,
         typer.Argument(
-            callback=folder_to_write, help="Folder for the images, labels.csv and the truth."
+            callback=folder_to_write, help="Folder for the images, labels.csv and the ground truth."
         ),
     ]
-    part: Annotated[str, typer.Option(help=f"One of {', '.join(PARTS_OF_CHECKS)}.")] = "train"
-    count: Annotated[int, typer.Option(min=1, help="How many checks.")] = 450
+    part: Annotated[str, typer.Option(help=f"Part to compose: {' or '.join(PARTS_OF_CHECKS)}.")] = (
+        "train"
+    )
+    count: Annotated[int, typer.Option(min=1, help="Number of checks.")] = 450
     seed: Seed = 0
     digits: Mnist = None
 
@@ -45,53 +47,54 @@ class ComposeChecks:
 
 @dataclass(frozen=True)
 class TrainFields:
-    """Train a reader of whole checks; goes on where it was interrupted."""
+    """Train a reader of whole checks; resumes where it was interrupted."""
 
     context: typer.Context
     data: Annotated[Path, typer.Option(help="Folder of composed checks.")]
     out: Annotated[
         Path,
         typer.Option(
-            callback=folder_to_write, help="Folder for the reader, its log and its state."
+            callback=folder_to_write, help="Folder for the reader, the log and the state."
         ),
     ]
     start: Annotated[
         Path | None,
-        typer.Option(help="A reader whose network is begun with."),
+        typer.Option(help="Checkpoint of a reader whose network to start from."),
     ] = None
-    recognizer: Annotated[str, typer.Option(help="What reads the fields.")] = "sdnn"
+    recognizer: Annotated[str, typer.Option(help="Recognizer of the fields.")] = "sdnn"
     grammar: Annotated[str, typer.Option(help="Grammar of the amounts.")] = "amounts"
     count: Annotated[
-        int | None, typer.Option(min=1, help="Take the first so many checks only.")
+        int | None, typer.Option(min=1, help="Use only the first N checks; default: all.")
     ] = None
     composed: Annotated[
-        int, typer.Option(min=0, help="Composed lines beside those of the checks.")
+        int, typer.Option(min=0, help="Number of composed lines to add to those of the checks.")
     ] = WholeSettings.composed
-    drawn: Annotated[int, typer.Option(min=0, help="How many of them are drawn in each pass.")] = (
-        WholeSettings.drawn
-    )
-    line_passes: Annotated[int, typer.Option(min=0, help="Passes of the network over lines.")] = (
-        WholeSettings.line_passes
-    )
+    drawn: Annotated[
+        int, typer.Option(min=0, help="Number of composed lines drawn in each pass.")
+    ] = WholeSettings.drawn
+    line_passes: Annotated[
+        int, typer.Option(min=0, help="Passes over lines, training the network.")
+    ] = WholeSettings.line_passes
     global_passes: Annotated[
-        int, typer.Option(min=0, help="Passes of the small parameters over whole checks.")
+        int,
+        typer.Option(min=0, help="Passes over whole checks, training the few other parameters."),
     ] = WholeSettings.global_passes
     digits: Mnist = None
     seed: Seed = 0
 
     def __post_init__(self) -> None:
-        """Refuse what trains a network on lines for one that reads none."""
+        """Refuse options of training on lines for a recognizer of segments."""
         if self.recognizer not in SWEEPING:
-            why = f"{self.recognizer} reads segments, and is taken as it is"
+            why = f"{self.recognizer} reads segments, and is used as it is"
             refuse_given(self.context, ["composed", "drawn", "line_passes"], why)
         require_file(self.start)
 
 
 @dataclass(frozen=True)
 class WholeTable:
-    """Table what evaluate --whole kept."""
+    """Table the result of evaluate --whole."""
 
-    result: Annotated[Path, typer.Argument(help="What evaluate --whole kept.")] = (
+    result: Annotated[Path, typer.Argument(help="File saved by evaluate --whole --keep.")] = (
         RESULTS / "whole.json"
     )
     page: TablePage = None

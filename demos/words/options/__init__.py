@@ -1,4 +1,4 @@
-"""The options of each command of the readers of ink, by what the commands are for.
+"""The options of each command of the ink readers, by what the commands are for.
 
-:mod:`demos.words.commands` does them; nothing here imports what takes long.
+:mod:`demos.words.commands` executes them; nothing here imports slow modules.
 """

@@ -1,4 +1,4 @@
-"""Options of the command that measures."""
+"""Options of the command ``evaluate``."""
 
 from __future__ import annotations
 
@@ -17,49 +17,59 @@ __all__ = ["Evaluate"]
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure on the test writers of the public pack and on all writers that it does not have.
+    """Measure readers on the test writers of the public pack and on writers it does not have.
 
-    Of a folder with labels.csv (file,text) all words are read; its files are of
-    the formats that the command read takes, one word in each. Files that cannot
-    be read are reported and left out. Words that are not in the file of --lexicon
-    and texts of other characters than letters are reported and count as errors.
+    In a folder with labels.csv (file,text), all words are read. Its files have the
+    formats that the command read takes, one word in each. Files that cannot be read
+    are reported and left out. Words that are not in the --lexicon, and texts with
+    characters other than letters, are reported and count as errors.
     """
 
     context: typer.Context
     data: Annotated[
         Path | None,
         typer.Option(
-            help="A UNIPEN tree, a folder of archives, or one with labels.csv (file,text) and "
-            "files of ink; default: unipen in $GTN_DATA."
+            help="UNIPEN tree, folder of UNIPEN archives, or folder of ink with labels.csv "
+            "(file,text); default: unipen in $GTN_DATA."
         ),
     ] = None
     checkpoint: Annotated[
-        Path | None, typer.Option(help="A reader of words; default: the shipped one.")
+        Path | None, typer.Option(help="Checkpoint of a reader; default: the shipped one.")
     ] = None
     characters: Annotated[
         Path | None,
-        typer.Option(help="A network of single characters (UNIPEN); default: the shipped one."),
+        typer.Option(
+            help="Checkpoint of a network of characters (UNIPEN); default: the shipped one."
+        ),
     ] = None
     system: System = None
     lexicon: Annotated[
         Path | None,
-        typer.Option(help="A file of words; default: all labels of the data and frequent English."),
+        typer.Option(
+            help="Lexicon, one word per line; default: all labels and frequent words of English."
+        ),
     ] = None
     size: Size = None
     order: OrderToo = None
     most: Annotated[
-        int | None, typer.Option(min=1, help="Read so many words, evenly from all.")
+        int | None, typer.Option(min=1, help="Read at most N words, sampled evenly from all.")
     ] = None
     holdout: Annotated[
         int,
-        typer.Option(min=0, help="The last N names of labels.csv only, which adapt left out."),
+        typer.Option(
+            min=0,
+            help="Hold out the last N names of labels.csv, besides its rows of the split test: "
+            "train leaves them out, evaluate measures them.",
+        ),
     ] = 0
     cache: Cache = None
-    as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+    ] = False
     side: Annotated[
         str | None,
         typer.Option(
-            help="Whose ink (UNIPEN): test, validation, left-out or train; default: test."
+            help="Side of the writers (UNIPEN): test, validation, left-out or train; default: test."
         ),
     ] = None
 

@@ -19,23 +19,26 @@ Results = Annotated[
     Path | None,
     typer.Option(
         callback=folder_to_write,
-        help=f"Folder of the figures; default: {RESULTS.as_posix()}, or that of another "
-        "checkpoint.",
+        help=f"Folder for the figures; default: {RESULTS.as_posix()}, or the folder of a "
+        "--checkpoint of your own.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class Beam:
-    """Measure error and time of decoding words of the test against the width of the beam."""
+    """Measure the error and time of decoding test words against the width of the beam."""
 
     data: Unipen = None
     checkpoint: Checkpoint = None
     system: System = None
     size: Annotated[
-        list[int] | None, typer.Option(min=1, help="Words of a lexicon; default 25000, 250000.")
+        list[int] | None,
+        typer.Option(
+            min=1, help="Size of the lexicon; may be repeated; default: 25000 and 250000."
+        ),
     ] = None
-    count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000
+    count: Annotated[int, typer.Option(min=1, help="Number of words to read.")] = 1000
     cache: Cache = None
     results: Results = None
 
@@ -46,12 +49,12 @@ class Beam:
 
 @dataclass(frozen=True)
 class Spelling:
-    """Measure reading of test words without a list, by n-grams of letters of each order."""
+    """Measure reading test words without a lexicon, by n-grams of letters of several orders."""
 
     data: Unipen = None
     checkpoint: Checkpoint = None
     system: System = None
-    count: Annotated[int, typer.Option(min=1, help="How many words are read.")] = 1000
+    count: Annotated[int, typer.Option(min=1, help="Number of words to read.")] = 1000
     cache: Cache = None
     results: Results = None
 
@@ -62,10 +65,10 @@ class Spelling:
 
 @dataclass(frozen=True)
 class Report:
-    """Write the page of figures and pictures from what the runs left; our own ink alone."""
+    """Write the page of figures, and of pictures of our own ink, from the results of the runs."""
 
     checkpoint: Checkpoint = None
-    results: Annotated[Path, typer.Option(help="Folder of the figures.")] = RESULTS
+    results: Annotated[Path, typer.Option(help="Folder of the figures to use.")] = RESULTS
     page: Annotated[Path, typer.Option(callback=file_to_write, help="The page to write.")] = Path(
         "docs/words.md"
     )
@@ -73,19 +76,19 @@ class Report:
 
 @dataclass(frozen=True)
 class Hands:
-    """Adapt a shipped reader to each writer of the test with 200 words; measure what it brings."""
+    """Adapt a shipped reader to each test writer who has 200 words; measure the gain."""
 
     out: Annotated[Path, typer.Option(callback=folder_to_write, help="Folder for the runs.")] = (
         Path("runs/words/hands")
     )
     data: Unipen = None
-    system: Annotated[str, typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)}.")] = (
-        SYSTEMS[0]
-    )
+    system: Annotated[str, typer.Option(help=f"A shipped reader: {', '.join(SYSTEMS)}.")] = SYSTEMS[
+        0
+    ]
     cache: Cache = None
-    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE
+    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Learning rate.")] = RATE
     results: Annotated[
-        Path, typer.Option(callback=folder_to_write, help="Folder of the figures.")
+        Path, typer.Option(callback=folder_to_write, help="Folder for the figures.")
     ] = RESULTS
 
     def __post_init__(self) -> None:

@@ -23,12 +23,12 @@ from demos.words.options.shared import (
 
 __all__ = ["Demo", "Pad", "Read"]
 
-Page = Annotated[Path, typer.Option(help="The page of pictures to write.")]
+Page = Annotated[Path, typer.Option(help="Page (HTML) of pictures to write.")]
 
 
 @dataclass(frozen=True)
 class Read:
-    """Read pen-written words: the likeliest five with posteriors, and a page of how."""
+    """Print the likeliest words of each ink, with posteriors; write a page that shows how."""
 
     context: typer.Context
     paths: Annotated[
@@ -41,24 +41,26 @@ class Read:
     free: Free = False
     order: Order = None
     beam: Beam = None
-    count: Annotated[int, typer.Option(min=1, help="How many words are told.")] = 5
-    as_json: Annotated[bool, typer.Option("--json", help="A line of JSON per word.")] = False
+    count: Annotated[int, typer.Option(min=1, help="Number of words to print for each ink.")] = 5
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON per word.")] = (
+        False
+    )
     page: Page = Path("report/words.html")
-    pictures: Annotated[bool, typer.Option(help="Whether to write the page.")] = True
+    pictures: Annotated[bool, typer.Option(help="Write the page.")] = True
 
     def __post_init__(self) -> None:
-        """Refuse what would be lost or without effect, two readers, and two lists of words."""
+        """Refuse overwriting other files, options without effect, two readers, and two lexicons."""
         if self.pictures:
             page_to_write(self.page)
         else:
-            refuse_given(self.context, ["page"], "--no-pictures has none written")
+            refuse_given(self.context, ["page"], "--no-pictures writes no page")
         require_list(self.lexicon, self.size, self.free, self.order)
         require_reader(self.system, self.checkpoint)
 
 
 @dataclass(frozen=True)
 class Pad:
-    """Serve a page on this machine on which one writes and is read, until interrupted."""
+    """Serve a page on this machine to write on with a pen and be read, until interrupted."""
 
     checkpoint: Checkpoint = None
     system: System = None
@@ -67,29 +69,30 @@ class Pad:
     free: Free = False
     order: Order = None
     beam: Beam = None
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8123
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8123
     keep: Annotated[
         Path | None,
         typer.Option(
-            callback=folder_to_write, help="Folder for what is written, with labels.csv, for adapt."
+            callback=folder_to_write,
+            help="Folder for the ink and labels.csv, to adapt a reader to.",
         ),
     ] = None
 
     def __post_init__(self) -> None:
-        """Refuse two readers, and two lists of words."""
+        """Refuse two readers, and two lexicons."""
         require_list(self.lexicon, self.size, self.free, self.order)
         require_reader(self.system, self.checkpoint)
 
 
 @dataclass(frozen=True)
 class Demo:
-    """Read the words that come with the package, which are written by code."""
+    """Read the words shipped with the package, which code has written."""
 
     checkpoint: Checkpoint = None
     system: System = None
     page: Page = Path("report/words.html")
 
     def __post_init__(self) -> None:
-        """Refuse a page that is none, and two readers."""
+        """Refuse overwriting a file that is not a page, and two readers."""
         page_to_write(self.page)
         require_reader(self.system, self.checkpoint)

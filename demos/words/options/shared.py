@@ -1,4 +1,4 @@
-"""The options that several commands have."""
+"""The options that several commands share."""
 
 from __future__ import annotations
 
@@ -25,27 +25,32 @@ __all__ = [
     "require_size",
 ]
 
-Checkpoint = Annotated[Path | None, typer.Option(help="A reader; default: the shipped one.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Checkpoint of a reader; default: the shipped one.")
+]
 System = Annotated[
     str | None,
-    typer.Option(help=f"Of the shipped readers: {', '.join(SYSTEMS)} (the first)."),
+    typer.Option(help=f"A shipped reader: {', '.join(SYSTEMS)} (default: the first)."),
 ]
 Lexicon = Annotated[
-    Path | None, typer.Option(help="A file with a word to a line; default: frequent English.")
+    Path | None,
+    typer.Option(help="Lexicon, one word per line; default: frequent words of English."),
 ]
 Size = Annotated[
     int | None,
-    typer.Option("--words", min=1, help=f"How many words of English; default {SIZE}."),
+    typer.Option(
+        "--words", min=1, help=f"Size of the lexicon of frequent English; default: {SIZE}."
+    ),
 ]
 Free = Annotated[
-    bool, typer.Option("--free", help="Any letters, as they follow each other in words; no list.")
+    bool, typer.Option("--free", help="Read any letters, by n-grams of letters, without a lexicon.")
 ]
 Order = Annotated[
     int | None,
     typer.Option(
         min=0,
-        help="With --free: of so many letters in a row; 0: all are alike; "
-        f"default {SPELLING_ORDER}.",
+        help="With --free: letters per n-gram; 0: all letters equally likely; "
+        f"default: {SPELLING_ORDER}.",
     ),
 ]
 OrderToo = Annotated[
@@ -53,17 +58,18 @@ OrderToo = Annotated[
     typer.Option(
         "--order",
         min=0,
-        help="Read without a list, too: of so many letters in a row; 0: all are alike; "
-        f"default {SPELLING_ORDER}.",
+        help="For reading without a lexicon: letters per n-gram; 0: all letters equally likely; "
+        f"default: {SPELLING_ORDER}.",
     ),
 ]
 Beam = Annotated[
-    float | None, typer.Option(min=0.0, help=f"In nats; default {BEAM:g}, --free {FREE_BEAM:g}.")
+    float | None,
+    typer.Option(min=0.0, help=f"Beam in nats; default: {BEAM:g}, with --free {FREE_BEAM:g}."),
 ]
 Cache = Annotated[
     Path | None,
     typer.Option(
-        callback=folder_to_write, help="A folder that keeps what was read, for the next time."
+        callback=folder_to_write, help="Folder that caches the UNIPEN data read, for the next run."
     ),
 ]
 
@@ -71,27 +77,32 @@ Cache = Annotated[
 def require_reader(
     system: str | None, checkpoint: Path | None, option: str = "--checkpoint"
 ) -> None:
-    """Stop if no reader is shipped by a name, if it is beside a checkpoint, or if that is none."""
+    """Stop at an unknown shipped reader, one given beside a checkpoint, or a missing checkpoint."""
     if system is not None:
         require_known(system, SYSTEMS, "--system")
         if checkpoint is not None:
-            wrong = f"names a shipped reader, and {option} another"
+            wrong = f"names a shipped reader, but {option} is given, too"
             raise typer.BadParameter(wrong, param_hint="--system")
     require_file(checkpoint)
 
 
 def require_size(lexicon: Path | None, size: int | None) -> None:
-    """Stop if a number of words is asked for beside a list of them."""
+    """Stop if ``--words`` is given with a lexicon."""
     if size is not None and lexicon is not None:
-        raise typer.BadParameter("of English; not with a --lexicon", param_hint="--words")
+        raise typer.BadParameter(
+            "is the size of the English lexicon; it has no effect with --lexicon",
+            param_hint="--words",
+        )
 
 
 def require_list(lexicon: Path | None, size: int | None, free: bool, order: int | None) -> None:
-    """Stop if options ask for several lists of words, or for a list and for any letters."""
+    """Stop if options ask for several lexicons, or for a lexicon and for any letters."""
     if free and lexicon is not None:
-        raise typer.BadParameter("any letters, or the words of a file; not both")
+        raise typer.BadParameter(
+            "give --free (any letters) or --lexicon (the words of a file), not both"
+        )
     if size is not None and (free or lexicon is not None):
-        wrong = "of English; not with --free, nor with a --lexicon"
+        wrong = "is the size of the English lexicon; it has no effect with --free or --lexicon"
         raise typer.BadParameter(wrong, param_hint="--words")
     if order is not None and not free:
-        raise typer.BadParameter("of any letters; give --free, too", param_hint="--order")
+        raise typer.BadParameter("has no effect without --free", param_hint="--order")

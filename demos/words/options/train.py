@@ -1,4 +1,4 @@
-"""Options of the commands by which a reader learns."""
+"""Options of the commands that train or adapt a reader."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ OF_WORDS = (
     "until",
 )
 
-Start = Annotated[Path | None, typer.Option(help="A reader to begin with; default: the shipped.")]
+Start = Annotated[Path | None, typer.Option(help="Reader to start from; default: the shipped one.")]
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train on the writers of the training and measure on those of the test.
+    """Train on the training writers and measure on the test writers; resumes if interrupted.
 
-    Of a folder with labels.csv (file,text) the words are learned beside those of
-    UNIPEN, as of one more contributor, and those held out are measured.
+    With a --data folder that has labels.csv (file,text), learn its words together with
+    those of UNIPEN, as one more contributor, and measure the words held out.
     """
 
     context: typer.Context
@@ -58,70 +58,82 @@ class Train:
     data: Annotated[
         Path | None,
         typer.Option(
-            help="A UNIPEN tree, a folder of archives, or (words) one with labels.csv (file,text) "
-            "and files of ink; default: unipen in $GTN_DATA."
+            help="UNIPEN tree, folder of UNIPEN archives, or (words) folder of ink with labels.csv "
+            "(file,text); default: unipen in $GTN_DATA."
         ),
     ] = None
     unipen: Annotated[
         Path | None,
         typer.Option(
-            help="UNIPEN data, learned beside words of one's own; default: unipen in $GTN_DATA."
+            help="UNIPEN data to learn beside your own words; default: unipen in $GTN_DATA."
         ),
     ] = None
     holdout: Annotated[
         int,
-        typer.Option(min=0, help="The last N names of labels.csv are not learned, but measured."),
+        typer.Option(
+            min=0,
+            help="Hold out the last N names of labels.csv, besides its rows of the split test: "
+            "train leaves them out, evaluate measures them.",
+        ),
     ] = 0
     out: Annotated[
         Path | None,
         typer.Option(
             callback=folder_to_write,
-            help="Folder of the run; default: one of runs/words, called by task and seed.",
+            help="Folder for the run; default: a folder in runs/words named by task and seed.",
         ),
     ] = None
     output: Annotated[
-        str | None, typer.Option(help="rbf or softmax; default: rbf for characters, else softmax.")
+        str | None,
+        typer.Option(
+            help="Output layer, rbf or softmax; default: rbf for characters, else softmax."
+        ),
     ] = None
-    system: Annotated[str, typer.Option(help=f"{' or '.join(SYSTEMS)} (words).")] = (
+    system: Annotated[str, typer.Option(help=f"What to train: {' or '.join(SYSTEMS)} (words).")] = (
         WordSettings.system
     )
     normaliser: Annotated[
-        bool, typer.Option(help="Lay words on their lines; without: scale them by their height.")
+        bool,
+        typer.Option(help="Normalise words by their fitted lines; without: by their height alone."),
     ] = True
-    strings: Annotated[int, typer.Option(min=0, help="Steps on letters side by side (words).")] = (
-        WordSettings.strings
+    strings: Annotated[
+        int,
+        typer.Option(min=0, help="Training steps on strings of letters set side by side (words)."),
+    ] = WordSettings.strings
+    steps: Annotated[int, typer.Option(min=0, help="Training steps on words (words).")] = (
+        WordSettings.words
     )
-    steps: Annotated[int, typer.Option(min=0, help="Steps on words.")] = WordSettings.words
     maps: Annotated[
-        tuple[int, int] | None, typer.Option(help="Of the network (words); the paper's are 8 25.")
+        tuple[int, int] | None,
+        typer.Option(help="Feature maps of the network (words); the paper has 8 25."),
     ] = None
     context_: Annotated[
         bool,
         typer.Option(
-            "--context/--no-context", help="Also show what is beside a segment (words, segments)."
+            "--context/--no-context", help="Also show the ink beside a segment (words, segments)."
         ),
     ] = WordSettings.context
     distortion: Annotated[
-        float, typer.Option(min=0.0, max=10.0, help="Strength of distortions of the ink (words).")
+        float,
+        typer.Option(min=0.0, max=10.0, help="Strength of the distortions of the ink (words)."),
     ] = WordSettings.distortion
-    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning from words.")] = (
-        WordSettings.word_rate
-    )
+    rate: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Learning rate on words (words).")
+    ] = WordSettings.word_rate
     start: Annotated[
-        Path | None, typer.Option(help="A reader that the steps on words begin with (words).")
+        Path | None, typer.Option(help="Checkpoint that the steps on words start from (words).")
     ] = None
     size: Size = None
     order: OrderToo = None
     most: Annotated[
-        int | None, typer.Option(min=1, help="Measure on so many test words (words).")
+        int | None,
+        typer.Option(min=1, help="Measure at most N test words, sampled evenly from all (words)."),
     ] = None
     until: Annotated[
         float,
-        typer.Option(
-            min=0.0, help="Stop after so many seconds; go on with the same command (words)."
-        ),
+        typer.Option(min=0.0, help="Stop after N seconds; the same command resumes (words)."),
     ] = math.inf
-    passes: Annotated[int, typer.Option(min=1, help="Over the characters (characters).")] = (
+    passes: Annotated[int, typer.Option(min=1, help="Passes over the characters (characters).")] = (
         CharacterSettings.passes
     )
     fixed: Annotated[
@@ -133,15 +145,17 @@ class Train:
     seed: Seed = CharacterSettings.seed
     cache: Cache = None
     results: Annotated[
-        Path, typer.Option(callback=folder_to_write, help="Folder of the results.")
+        Path, typer.Option(callback=folder_to_write, help="Folder for the results.")
     ] = RESULTS
     weights: Annotated[
         Path | None,
         typer.Option(
-            callback=folder_to_write, help="Folder for the network with its card, to be shipped."
+            callback=folder_to_write, help="Folder for the checkpoint with its card, to be shipped."
         ),
     ] = None
-    progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True
+    progress: Annotated[
+        bool, typer.Option(help="Show a progress bar and a line for each pass.")
+    ] = True
 
     def __post_init__(self) -> None:
         """Refuse unknown names, and options without effect on what is trained."""
@@ -149,9 +163,9 @@ class Train:
         if self.output is not None:
             require_known(self.output, OUTPUTS, "--output")
         if self.task == "words":
-            refuse_given(self.context, OF_CHARACTERS, "it is of --task characters")
+            refuse_given(self.context, OF_CHARACTERS, "it applies to --task characters only")
         else:
-            refuse_given(self.context, OF_WORDS, "it is of --task words")
+            refuse_given(self.context, OF_WORDS, "it applies to --task words only")
         require_known(self.system, SYSTEMS, "--system")
         if self.system != "segments":
             refuse_given(self.context, ["context_"], f"{self.system} has no segments")
@@ -159,7 +173,9 @@ class Train:
             why = "no --data with labels.csv is given"
             refuse_given(self.context, ["unipen", "holdout", "size", "order"], why)
         elif self.task != "words":
-            raise typer.BadParameter(f"{self.own} has labels.csv: of words", param_hint="--task")
+            raise typer.BadParameter(
+                f"must be words: {self.own} has labels.csv", param_hint="--task"
+            )
         else:
             refuse_given(self.context, ["most", "weights", "results"], "--data has labels.csv")
         output = self.output or CharacterSettings.output
@@ -169,38 +185,44 @@ class Train:
 
     @property
     def own(self) -> Path | None:
-        """The data, if they are words of one's own: a folder with ``labels.csv``."""
+        """The data folder, if it holds the user's own words, with ``labels.csv``."""
         return labelled(self.data)
 
 
 @dataclass(frozen=True)
 class Adapt:
-    """Have a reader learn one's own hand from a folder of ink; goes on where it was interrupted."""
+    """Adapt a reader to your hand from a folder of ink; resumes where it was interrupted."""
 
     data: Annotated[
-        Path, typer.Option(help="Folder with labels.csv (file,text) and files of ink, a word each.")
+        Path, typer.Option(help="Folder of ink with labels.csv (file,text), one word per file.")
     ]
     out: Annotated[
         Path,
         typer.Option(
-            callback=folder_to_write, help="Folder for the reader, its log and its state."
+            callback=folder_to_write, help="Folder for the reader, the log and the state."
         ),
     ]
     start: Start = None
     system: System = None
     holdout: Annotated[
         int,
-        typer.Option(min=0, help="The last N file names: not learned, but read before and after."),
+        typer.Option(
+            min=0,
+            help="Hold out the last N names of labels.csv, besides its rows of the split test: "
+            "they are not learned, but read before and after.",
+        ),
     ] = 0
     steps: Annotated[
-        int, typer.Option(min=1, help=f"Steps of {WordSettings.word_batch} words.")
+        int, typer.Option(min=1, help=f"Training steps, of {WordSettings.word_batch} words each.")
     ] = STEPS
-    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of learning.")] = RATE
+    rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Learning rate.")] = RATE
     size: Size = None
     order: OrderToo = None
     seed: Seed = 0
-    progress: Annotated[bool, typer.Option(help="Show a bar and a line for each pass.")] = True
+    progress: Annotated[
+        bool, typer.Option(help="Show a progress bar and a line for each pass.")
+    ] = True
 
     def __post_init__(self) -> None:
-        """Refuse two readers to begin with."""
+        """Refuse two readers to start from."""
         require_reader(self.system, self.start, "--start")
