@@ -1,10 +1,10 @@
 """``python -m demos.checks``: the command line of the check reader.
 
-``train``, ``evaluate``, ``read``, ``demo``; ``calibrate`` fits the confidences of a reader again,
-``combine`` reads with several readers together, ``crossvalidate`` trains and measures one reader
-per fold, ``compare`` tables what was measured; ``criteria`` trains one small network by each
-criterion, ``separate`` a system part by part and as a whole; ``segmentation`` measures the cuts,
-``speed`` counts fields per second; ``compose-checks``, ``train-fields`` and ``whole-table`` are for
+``train``, ``evaluate``, ``read`` and ``demo``; ``calibrate`` refits the confidences of a reader,
+``combine`` reads with several readers, ``crossvalidate`` trains and measures one reader per fold,
+``compare`` tables the results. ``criteria`` trains one small network by each criterion,
+``separate`` trains a system part by part and as a whole, ``segmentation`` measures the cuts, and
+``speed`` counts fields per second. ``compose-checks``, ``train-fields`` and ``whole-table`` are for
 whole checks.
 """
 

@@ -1,7 +1,7 @@
-"""What can be chosen by name, and what is taken where nothing is: for the command line.
+"""What can be chosen by name on the command line, and the defaults.
 
-Names alone, so that a command line is read without loading what they stand for; what is made by
-them has the same names, and a test holds the two together.
+Only names, so that a command line is parsed without loading what they stand for. The modules that
+build these things repeat the names; a test keeps the two in step.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ RECOGNIZERS = (*CUTTING, *SWEEPING)
 """All recognizers (:mod:`demos.checks.reading.networks`)."""
 
 SHIPPED = "sdnn"
-"""The recognizer that reads where none is named."""
+"""The default recognizer."""
 
 SHIPPED_READERS = (SHIPPED, "two-stream")
-"""The recognizers whose readers of fields come with the package."""
+"""The recognizers whose readers of fields are shipped with the package."""
 
 GRAMMARS = (
     "car",
@@ -69,19 +69,19 @@ LOSSES = (
     "expected-risk",
     "ctc",
 )
-"""The four criteria of section VI, two later ones, and that of a network alone on whole lines."""
+"""The four criteria of section VI, two later ones, and CTC, of networks on whole lines."""
 
 WAYS = ("intersection", "union")
-"""How several readers read as one (:mod:`demos.checks.reading.combination`)."""
+"""How several readers are combined (:mod:`demos.checks.reading.combination`)."""
 
 CUTS = ("usual", "thorough")
 """Where a field may be cut (:mod:`recognizers.segmentation.rules`)."""
 
 PARTS = ("train", "test")
-"""Whose digits fields are composed of (:mod:`recognizers.datasets.penned_amounts`)."""
+"""The part whose digits fields are composed of (:mod:`recognizers.datasets.penned_amounts`)."""
 
 PARTS_OF_CHECKS = ("train", "test")
-"""Of which families checks are composed (:mod:`recognizers.datasets.check_layouts`)."""
+"""The part whose layouts checks have (:mod:`recognizers.datasets.check_layouts`)."""
 
 RESULTS = Path("results") / "checks"
 """Folder of the results, from the root of the project."""

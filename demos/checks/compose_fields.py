@@ -1,6 +1,6 @@
 """``python -m demos.checks.compose_fields OUT``: amount fields composed of small digits.
 
-So that the reader can be tried and trained where no other data is at hand: see
+With them the reader can be tried and trained without other data: see
 :mod:`recognizers.datasets.penned_amounts`. The folder ``fields`` beside this file holds what
 ``--part test --count 12 --seed 1998`` writes.
 """

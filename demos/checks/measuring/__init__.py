@@ -1,1 +1,1 @@
-"""What readings are worth: shares right, errors by rejection, confidences, confusions."""
+"""Measure readings: shares right, errors by rejection, confidences, confusions."""

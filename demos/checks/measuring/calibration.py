@@ -1,8 +1,8 @@
-"""How far a confidence can be trusted, and what makes it so.
+"""Measure and fit how far a confidence can be trusted.
 
-The posteriors of a network that was trained on a few hundred fields are mostly too near to one.
-One number, fitted on the validation fields, sets that right: all penalties of texts are multiplied
-by it (the inverse of a temperature; Guo et al. 2017).
+The posteriors of a network trained on a few hundred fields are mostly too close to one. One number,
+fitted on the validation fields, corrects that: it multiplies all penalties of texts (an inverse
+temperature; Guo et al. 2017).
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ Floats = NDArray[np.float64]
 LEAST_SCALE, MOST_SCALE = 0.05, 5.0
 
 SPREAD = math.log(2.0)
-"""Standard deviation of the logarithm of the scale, as expected before any field is seen."""
+"""Standard deviation of the prior on the logarithm of the scale."""
 
 
 FEWEST = 24
-"""Validation fields, at least, of which a threshold can be chosen: a block of successive names."""
+"""Fewest validation fields that a threshold is chosen on: a block of successive names."""
 
 
 @dataclass(frozen=True)
 class Bin:
-    """Readings of about one confidence: how many, their mean confidence, and the share right."""
+    """Readings of similar confidence: their number, mean confidence, and share right."""
 
     count: int
     confidence: float
@@ -54,10 +54,10 @@ class Bin:
 
 
 def reliability(outcomes: Sequence[Outcome], bins: int = 10) -> list[Bin]:
-    """Return the outcomes in bins of equally many, from the least confidence to the largest.
+    """Return the outcomes in bins of equal count, from the lowest confidence to the highest.
 
-    Bins of equal count, since most confidences are near one; fewer than ``bins`` where there are
-    fewer outcomes.
+    The bins have equal counts because most confidences are near one. There are fewer than ``bins``
+    if there are fewer outcomes.
     """
     ranked = sorted(outcomes, key=lambda o: o.reading.confidence)
     parts = np.array_split(np.arange(len(ranked)), max(1, min(bins, len(ranked))))
@@ -73,19 +73,19 @@ def reliability(outcomes: Sequence[Outcome], bins: int = 10) -> list[Bin]:
 
 
 def expected_calibration_error(outcomes: Sequence[Outcome], bins: int = 10) -> float:
-    """Return the mean of abs(confidence - share right) over the bins, by their counts."""
+    """Return the mean of abs(confidence - share right) over the bins, weighted by their counts."""
     found = reliability(outcomes, bins)
     total = sum(one.count for one in found)
     return sum(one.count * abs(one.confidence - one.right) for one in found) / max(total, 1)
 
 
 def error_reject(outcomes: Sequence[Outcome]) -> tuple[Floats, Floats, Floats]:
-    """Return the curve of what is left out against what is wrong of the rest.
+    """Return the curve of the error among accepted readings against the share rejected.
 
     Returns:
-        The share rejected ``[K]``, the share of what is accepted that is wrong ``[K]``, and the
-        least confidence that is accepted ``[K]``; a point for each different confidence, from
-        nothing rejected on. Equal confidences are rejected together.
+        The share rejected ``[K]``, the share of accepted readings that are wrong ``[K]``, and the
+        lowest accepted confidence ``[K]``; one point per distinct confidence, starting with
+        nothing rejected. Equal confidences are rejected together.
     """
     ranked = sorted(outcomes, key=lambda o: -o.reading.confidence)
     confidence = np.array([o.reading.confidence for o in ranked])
@@ -97,13 +97,13 @@ def error_reject(outcomes: Sequence[Outcome]) -> tuple[Floats, Floats, Floats]:
 
 
 def fit_scale(fields: Sequence[Texts], truths: Sequence[str], wrong_labels: float = 0.0) -> float:
-    """Return the scale by which the truths are the most probable.
+    """Return the scale that makes the truths most probable.
 
-    Minus the logarithm of the posterior of the truth after scaling, summed over the fields, is
-    least, together with that of a normal distribution of the logarithm of the scale around 0
-    (``SPREAD``): on a few dozen fields, nearly all of which are right, any large scale would do. A
-    truth that is none of the texts counts as one of the others. With ``wrong_labels`` so many of
-    the truths are taken to say nothing, as in training. 1.0 without a field.
+    It minimises minus the logarithm of the posterior of the truth after scaling, summed over the
+    fields, plus that of a normal prior on the logarithm of the scale, with mean 0 and deviation
+    ``SPREAD``: on a few dozen fields, nearly all read right, any large scale would do otherwise. A
+    truth that is none of the texts counts as one of the others. ``wrong_labels`` is the share of
+    truths taken to be uninformative, as in training. Without fields the scale is 1.0.
 
     >>> sure = [{"1": 0.99}] * 10
     >>> 0.4 < fit_scale(sure, ["1"] * 9 + ["7"]) < 0.6  # nine in ten are right, not 99 in 100
@@ -136,19 +136,19 @@ def calibrate(
 ) -> tuple[list[Outcome], dict[str, float]]:
     """Fit a reader's scale and threshold on validation fields; return their outcomes and figures.
 
-    The threshold is the least confidence, after scaling, at which at most ``most_errors`` of what
-    is accepted of these fields is wrong (:func:`demos.checks.measuring.evaluate.threshold_for`).
-    Fewer than ``FEWEST`` fields say too little of either: of a reader that was ``begun_with``
-    another, they leave scale and threshold as they are there.
+    The threshold is the lowest confidence, after scaling, at which at most ``most_errors`` of the
+    accepted fields are wrong (:func:`demos.checks.measuring.evaluate.threshold_for`). Fewer than
+    ``FEWEST`` fields say too little about either: a reader that was ``begun_with`` another then
+    keeps the scale and the threshold of that one.
 
     Args:
         reader: gets the ``scale`` and the ``threshold``.
-        fields: as prepared, each in the reader's views; of none is the training.
-        names, truths: of the fields.
-        wrong_labels: share of the truths that is reckoned to be wrong.
-        most_errors: of what is accepted.
-        begun_with: the reader whose parameters this one's training began with, if any; itself, if
-            it is calibrated anew.
+        fields: prepared fields, each in the reader's views; none of them used for training.
+        names, truths: the names and the texts of the fields.
+        wrong_labels: share of the truths assumed to be wrong.
+        most_errors: largest share of accepted readings that may be wrong.
+        begun_with: the reader that this one's training started from, if any; the reader itself if
+            it is recalibrated.
     """
     kept = None
     if begun_with is not None and len(fields) < FEWEST:
@@ -180,12 +180,12 @@ def calibrate(
 
 
 def few_fields(count: int, threshold: float, whose: str | None = None) -> list[str]:
-    """Return what is to be said of a threshold for which there were few validation fields, or none.
+    """Return remarks on a threshold chosen on few validation fields, or none.
 
     Args:
-        count: how many.
-        threshold: what :func:`calibrate` left the reader.
-        whose: it is kept of which reader, where it was ``begun_with`` one.
+        count: number of validation fields.
+        threshold: the reader's threshold after :func:`calibrate`.
+        whose: names the reader whose threshold was kept, if this one was ``begun_with`` it.
 
     >>> few_fields(2, 0.75)
     ['of 2 validation fields the threshold 0.750 says little: mark 24 or more (column split)']

@@ -1,4 +1,4 @@
-"""Which character is read for which: readings aligned with the truth, character by character."""
+"""Count which character is read for which, by aligning readings with the truth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gtn.nn import edit_alignment
 __all__ = ["NOTHING", "aligned", "confusions"]
 
 NOTHING = ""
-"""In the place of a character that was missed, or of one that was inserted."""
+"""Stands for a missed character's reading, and for an inserted character's truth."""
 
 Pair = tuple[str, str]
 """A character of the truth, and what was read for it."""
@@ -20,8 +20,8 @@ Pair = tuple[str, str]
 def aligned(truth: str, read: str) -> list[Pair]:
     """Return the pairs of an alignment with the fewest edits: O(len(truth) * len(read)).
 
-    Of several such alignments the one that takes characters for others, rather than missing and
-    inserting them, and as far to the right as it can.
+    Among equally good alignments, it prefers substitutions to a deletion and an insertion, placed
+    as far to the right as possible.
 
     >>> aligned("1250", "158")
     [('1', '1'), ('2', ''), ('5', '5'), ('0', '8')]
@@ -36,7 +36,7 @@ def aligned(truth: str, read: str) -> list[Pair]:
 
 
 def confusions(outcomes: Iterable[Outcome]) -> Counter[Pair]:
-    """Return how often each character was read for each, missed or inserted."""
+    """Return how often each character was read as each other, missed or inserted."""
     found: Counter[Pair] = Counter()
     for one in outcomes:
         found.update(aligned(one.truth, one.reading.text))

@@ -1,4 +1,4 @@
-"""Plots of a training, and of how far a reader can be trusted: error by rejection, reliability."""
+"""Plots of a training, and of a reader's confidence: error by rejection, reliability."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ BLUE, GREY, RED = "#1f5fa8", "#9aa3ad", "#c8371b"
 def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure:
     """Return the plot of a log: the loss of each pass, and the share of validation fields wrong.
 
-    Lines without ``pass`` are of what came before the passes, and are left out; the second plot
-    is only there if lines have ``validation_exact``.
+    Lines without ``pass`` describe what came before the passes, and are left out; the second plot
+    is drawn only if lines have ``validation_exact``.
     """
     lines = [line for line in lines if "pass" in line]
     validated = [line for line in lines if "validation_exact" in line]
@@ -55,7 +55,7 @@ def training_figure(lines: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def write_curves(run: Path) -> None:
-    """Draw the log of a run's folder, ``log.jsonl``, to ``curves.svg`` beside it."""
+    """Plot the log of a run, ``log.jsonl`` in its folder, to ``curves.svg`` beside it."""
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     write_whole(run / "curves.svg", as_svg(training_figure(lines)))
 
@@ -94,9 +94,9 @@ def write_plots(outcomes: Sequence[Outcome], threshold: float, folder: Path) -> 
 
 
 def reliability_figure(outcomes: Sequence[Outcome], bins: int = 10) -> Figure:
-    """Return the plot of the share right against the confidence, in bins of equally many.
+    """Return the plot of the share right against the confidence, in bins of equal count.
 
-    Lines are two standard errors to either side.
+    Error bars are two standard errors to either side.
     """
     figure = Figure(figsize=(5.2, 3.6), layout="constrained")
     axes = figure.subplots()
@@ -104,7 +104,7 @@ def reliability_figure(outcomes: Sequence[Outcome], bins: int = 10) -> Figure:
     places = np.array([100 * one.confidence for one in found])
     right = np.array([100 * one.right for one in found])
     counts = np.array([one.count for one in found], dtype=np.float64)
-    # Agresti and Coull: no bin is certain because all of its few fields are right.
+    # Agresti and Coull: a bin is not certain just because its few fields are all right.
     middle = (right / 100 * counts + 2) / (counts + 4)
     spread = 200 * np.sqrt(middle * (1 - middle) / (counts + 4))
     low, high = np.clip(100 * middle - spread, 0, 100), np.clip(100 * middle + spread, 0, 100)

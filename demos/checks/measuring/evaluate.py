@@ -1,4 +1,4 @@
-"""Evaluation: how many fields are read exactly, and how far the confidence can be trusted."""
+"""Evaluate readers: how many fields are read exactly, and how far the confidence can be trusted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Outcome:
-    """A reading beside the truth."""
+    """A reading with its truth."""
 
     name: str
     truth: str
@@ -75,10 +75,10 @@ def figures_of(
     accepts, and ``accepted_error`` the share of those that is wrong; ``accepted_at_1pct_error``
     the largest share that can be accepted, most confident first, with at most one in a hundred of
     them wrong; ``fields_per_second`` includes loading and preparing; ``n_seen_in_training``
-    counts those read whose file, by its hash, is among ``seen``, and ``not_written`` those that
-    are ``odd``: no reading can have their text, so each of them is an error in all of these
-    figures, lest they be the better for what the reader cannot read. Files that cannot be read
-    are under ``problems`` and count nowhere else.
+    counts fields whose file, by its hash, is among ``seen``; ``not_written`` counts those that are
+    ``odd``: no reading can have their text, so each is an error in all of these figures, which a
+    reader's limits must not improve. Files that cannot be read are listed under ``problems`` and
+    count nowhere else.
 
     Raises:
         FieldSetError: no file can be read; the message says what is wrong with the first.
@@ -107,7 +107,7 @@ def figures_of(
 
 
 def shares_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Return what :func:`figures_of` says of the outcomes themselves, from ``n`` on.
+    """Return the part of :func:`figures_of` that depends on the outcomes alone, from ``n`` on.
 
     >>> found = shares_of([Outcome("a", "12", Reading("12", 0.9, True))])
     >>> found["n"], found["exact"], found["digit_error"], found["accepted"]
@@ -127,7 +127,7 @@ def shares_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def accepted_share(outcomes: Iterable[Outcome], *, most_errors: float) -> float:
-    """Return the largest share that can be accepted with at most this share of them wrong."""
+    """Return the largest share that can be accepted with at most ``most_errors`` of it wrong."""
     count, accepted, _ = _curve(outcomes, most_errors)
     return accepted / max(count, 1)
 
@@ -135,11 +135,11 @@ def accepted_share(outcomes: Iterable[Outcome], *, most_errors: float) -> float:
 def threshold_for(
     outcomes: Iterable[Outcome], *, most_errors: float, wrong_labels: float = 0.0
 ) -> float:
-    """Return the least confidence at which at most this share of what is accepted is wrong.
+    """Return the lowest confidence at which at most ``most_errors`` of the accepted are wrong.
 
-    1.0 where no confidence is good enough (then only certainty is accepted). Where a reading
-    differs from its label, either may be wrong: with ``wrong_labels`` as the share of labels that
-    are, a misreading of confidence c counts ``(1 - c) / (1 - c + wrong_labels)``.
+    It is 1.0 if no confidence is good enough (then only certain readings are accepted). If a
+    reading differs from its label, either may be wrong: with ``wrong_labels`` as the share of
+    wrong labels, a misreading of confidence c counts ``(1 - c) / (1 - c + wrong_labels)``.
     """
     _, accepted, threshold = _curve(outcomes, most_errors, wrong_labels)
     return threshold if accepted else 1.0

@@ -1,10 +1,9 @@
-"""Two readers as one: their interpretation graphs, scaled, projected, and met or joined.
+"""Combine several readers: scale and project their interpretation graphs, intersect or unite them.
 
-Each reader's graph of a field, projected to its output, accepts texts. In the *intersection* a
-text has the penalties of both: the readers must agree, as two independent witnesses. In the
-*union* it has the paths of both: one reader is enough. The penalty of a text is minus the
-logarithm of its posterior, scaled: a scale above one makes a reader more certain than it says it
-is, one below less.
+Each reader's graph of a field, projected to its output, accepts texts. In the *intersection* the
+penalties of a text add up: all readers must agree, like independent witnesses. In the *union* a
+text has the paths of all: one reader is enough. The penalty of a text is minus the logarithm of its
+posterior, scaled: a scale above one makes a reader more certain than it claims, one below one less.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from recognizers.images import ImageError
 __all__ = ["combined", "read_together"]
 
 LIKELIEST = 64
-"""How many texts of a view are looked at."""
+"""Number of texts considered per view."""
 
 
 def combined(graphs: Sequence[gtn.Graph], way: str) -> gtn.Graph:
-    """Return the intersection or the union of acceptors of texts; the union where they disagree.
+    """Return the intersection or the union of acceptors of texts; the union if they disagree.
 
     >>> a = gtn.union(gtn.string("1"), gtn.string("7"))
     >>> [gtn.path_text(p) for p in gtn.n_best(combined([a, gtn.string("7")], "intersection"), 2)]
     ['7']
     """
     if way not in WAYS:
-        raise ValueError(f"{way!r} is no way of combining; there are {', '.join(WAYS)}")
+        raise ValueError(f"{way!r} is no way of combining; choose from {', '.join(WAYS)}")
     able = [graph for graph in graphs if graph.num_nodes]
     if way == "intersection" and len(able) == len(graphs):
         met = able[0]
@@ -48,11 +47,11 @@ def combined(graphs: Sequence[gtn.Graph], way: str) -> gtn.Graph:
 
 @torch.no_grad()
 def texts_graph(reader: CheckReader, views: Sequence[object], scale: float) -> gtn.Graph:
-    """Return the acceptor of what a field says to a reader, in all its views.
+    """Return the acceptor of the texts that a reader finds in the views of a field.
 
-    It is the projection of the interpretation graphs to their outputs, without epsilons and one
-    path for each text, as far as the ``LIKELIEST`` texts of each view reach. The penalty of a text
-    is minus the logarithm of its posterior, times the scale.
+    It is the projection of the interpretation graphs to their outputs, without epsilons, with one
+    path per text, limited to the ``LIKELIEST`` texts of each view. The penalty of a text is minus
+    the logarithm of its posterior, times the scale.
     """
     found = reader.recognize.texts(views, reader.grammar(), LIKELIEST)
     posteriors = {text: p for text, p in mean(found).items() if p > 0.0}
@@ -73,9 +72,9 @@ def read_together(
     scales: Sequence[float] | None = None,
     workers: int = 1,
 ) -> Iterator[tuple[Path, Reading | ImageError]]:
-    """Yield each file with the reading of all readers together, or what is wrong with the file.
+    """Yield each file with the combined reading of all readers, or with the error of the file.
 
-    The threshold of acceptance is that of the first reader.
+    The first reader sets the threshold of acceptance.
     """
     scales = [1.0] * len(readers) if scales is None else scales
     prepared = [

@@ -1,4 +1,4 @@
-"""Results as JSON lines, which an interrupted reading goes on with."""
+"""Results as JSON lines, from which an interrupted reading resumes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = ["LinesError", "appended", "line_of", "read_into", "unread", "written"
 
 
 BEGINNING = b'{"file": "'
-"""How every line begins, so that a torn one can be told from a file of something else."""
+"""How every line begins: tells a torn line from a file of something else."""
 
 
 class LinesError(ValueError):
-    """A file of other lines than those of this reader; the message names the file and the line."""
+    """A file whose lines are not by this reader; the message names the file and the line."""
 
 
 def line_of(result: Result, reader: str) -> dict[str, Any]:
-    """Return what a line says of a file: its reading, or its error; and by which reader.
+    """Return the content of the line of a file: its reading or its error, and the reader's name.
 
     >>> line_of((Path("a.png"), ImageError("a.png: no such file")), "1f")
     {'file': 'a.png', 'error': 'a.png: no such file', 'reader': '1f'}
@@ -50,15 +50,14 @@ def line_of(result: Result, reader: str) -> dict[str, Any]:
 
 
 def written(path: Path, reader: str) -> Callable[[Path], bool]:
-    """Mend a file of lines of a reader, and return which files it has a line of.
+    """Repair a reader's file of lines, and return a test of whether it has a line for a file.
 
-    A last line that was torn, when the writing was killed, is cut off; it begins as our lines do.
-    No more is kept than eight bytes for each line. Without a file nothing is written yet.
+    A torn last line, left by a killed process, is cut off if it begins as our lines do. Only eight
+    bytes are kept in memory per line. Without a file, nothing is written yet.
 
     Raises:
-        LinesError: a line that is no JSON object with ``file``, so that the file is of something
-            else, or one of another reader; another process appends to the file now. The file is
-            left as it is.
+        LinesError: a line is not a JSON object with ``file``, or is by another reader; or another
+            process is appending to the file. The file is left as it is.
     """
     if not path.exists():
         return lambda file: False
@@ -89,13 +88,13 @@ def unread(files: Iterable[Path], is_written: Callable[[Path], bool]) -> Iterato
 
 
 def read_into(path: Path, results: Iterable[Result], reader: str) -> Iterator[Result]:
-    """Append a line for each result to a file, and yield the result when it is written.
+    """Append a line for each result to a file, then yield the result.
 
-    The lines of what came in one go reach the file together; a reading that is killed loses the
-    last few, and they are read again.
+    Writes are buffered: a process that is killed loses the last few lines, and those files are
+    read again.
 
     Raises:
-        LinesError: another process appends to the file now, so files would have two lines.
+        LinesError: another process is appending to the file, so files would get two lines.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as lines:
@@ -106,7 +105,7 @@ def read_into(path: Path, results: Iterable[Result], reader: str) -> Iterator[Re
 
 
 def appended(path: Path, results: Iterable[Result], reader: str) -> dict[str, float]:
-    """Append a line for each result to a file, with a bar; return how many of what, and the rate.
+    """Append a line for each result to a file, with a progress bar; return counts and the rate.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

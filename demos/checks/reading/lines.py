@@ -1,9 +1,9 @@
 """Reading whole lines: a network swept over the field, character models, the grammar (section VII).
 
-No cut is made: the network says for every column what is written there, the character models say
-which sequences of that are characters, and the grammar which characters are an amount. The
-emissions meet the composition of the two frame by frame, so that no product graph is built but
-around what is likely.
+Nothing is cut: the network classifies every column, the character models define which sequences of
+classes are characters, and the grammar which characters make an amount. The emissions are composed
+frame by frame with the composition of models and grammar, so the product graph is built only around
+what is likely.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from recognizers.lines.images import as_batch, normalise_line
 __all__ = ["LineReading", "decoded", "edges", "equally_wide", "likely"]
 
 LIKELY = 12.0
-"""Nats that a class may be behind the best of its column to be tried in the list of texts."""
+"""Nats behind the best class of its column within which a class enters the list of texts."""
 
 MOST = 32
-"""Most fields that go through the network at once."""
+"""Most fields in one batch of the network."""
 
 
 STEP = 4
-"""Pixels of a line from one column of outputs to the next, in all networks that sweep lines."""
+"""Pixels between columns of outputs, in all networks that sweep lines."""
 
 
 class LineReading(nn.Module):
-    """Lines to what they say.
+    """Read lines.
 
     Args:
         network: ``[B, 1, H, W]`` to penalties ``[B, T, C]``.
@@ -41,13 +41,13 @@ class LineReading(nn.Module):
     """
 
     prepare = staticmethod(normalise_line)
-    """Makes of a picture what :meth:`texts` reads."""
+    """Prepare a picture for :meth:`texts`."""
 
     views = 5
-    """Hands that the network does not know are mostly read right in some of the views."""
+    """Versions of a field to read: unfamiliar hands are mostly read right in some of them."""
 
     together = 256
-    """Fields that are best read at once: among so many there are many of one width."""
+    """Fields best read at once: among this many, many have the same width."""
 
     def __init__(self, network: nn.Module, symbols: gtn.SymbolTable) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class LineReading(nn.Module):
     ) -> list[Texts]:
         """Return the ``count`` likeliest texts of each field and their posteriors.
 
-        There is none without ink.
+        A field without ink has none.
         """
         found: list[Texts] = [{} for _ in lines]
         decoder = self.decoder(grammar).double()
@@ -92,8 +92,8 @@ class LineReading(nn.Module):
 def edges(columns: int, wide: int, step: int = STEP) -> np.ndarray:
     """Return where the columns of outputs begin and end in a line, in its pixels: ``[T + 1]``.
 
-    They are ``step`` pixels wide and lie around the middle of the line; a network that is swept
-    without padding has a little less of them than the line has room for.
+    The columns are ``step`` pixels wide and centred on the line; a network swept without padding
+    has slightly fewer of them than fit the line.
 
     >>> edges(2, 16).tolist()
     [4.0, 8.0, 12.0]
@@ -102,9 +102,9 @@ def edges(columns: int, wide: int, step: int = STEP) -> np.ndarray:
 
 
 def equally_wide(lines: Sequence[np.ndarray], most: int = MOST) -> list[list[int]]:
-    """Return the numbers of the lines that bear ink, in groups of at most ``most`` of one width.
+    """Return the indices of the lines with ink, in groups of equal width of at most ``most``.
 
-    So a line is read the same whatever lines are read with it.
+    A line is thus read the same whatever lines are read with it.
 
     >>> equally_wide([np.ones((2, 3)), np.zeros((2, 3)), np.ones((2, 5)), np.ones((2, 3))])
     [[0, 3], [2]]
@@ -129,7 +129,7 @@ def decoded(emissions: torch.Tensor, decoder: gtn.Graph, count: int = CANDIDATES
 
 
 def likely(emissions: torch.Tensor, decoder: gtn.Graph) -> gtn.GraphBatch:
-    """Return the chains of columns, with the classes that are likely in each, as a batch."""
+    """Return a batch of chains, one arc per column and likely class."""
     count, columns, _ = emissions.shape
     gap = emissions - emissions.amin(dim=2, keepdim=True)
     field, column, label = torch.nonzero(gap <= LIKELY, as_tuple=True)

@@ -26,7 +26,7 @@ __all__ = ["FINER", "OF_SEGMENTS", "Reads", "reading_by"]
 
 
 def _lenet5(output: str, characters: str, **options: Any) -> LeNet5:
-    """Return LeNet-5 for ink that is normalised already, with this output layer."""
+    """Return LeNet-5 with this output layer, for ink that is already normalised."""
     return LeNet5(characters, output, normalize=False, initialization="unit-variance", **options)
 
 
@@ -37,16 +37,16 @@ OF_SEGMENTS: dict[str, Callable[..., nn.Module]] = {
     "residual": ResidualNet,
     "bilinear": BilinearNet,
 }
-"""The recognizers that read the segments of an over-segmentation, and what makes their network.
+"""The recognizers of the segments of an over-segmentation, and the functions that build them.
 
-That is called with the characters, ``rubbish=True`` and a ``generator``.
+These are called with the characters, ``rubbish=True`` and a ``generator``.
 """
 
 FINER = "-thorough"
-"""Behind the name of one of these: it is given more segments to choose from."""
+"""Suffix of a recognizer's name: it gets more segments to choose from."""
 
 Reads = LineReading | SegmentReading
-"""What reads fields: prepares their pictures, and knows their texts under a grammar."""
+"""A recognizer of fields: prepares pictures, and returns their texts under a grammar."""
 
 
 def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
@@ -54,11 +54,11 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
 
     Args:
         name: of :data:`demos.checks.choices.RECOGNIZERS`.
-        characters: its classes; one more is what is no character: rubbish, or the blank.
+        characters: its classes; one more is added for what is no character: rubbish, or the blank.
         generator: the same state gives the same parameters.
 
     Raises:
-        ValueError: an unknown name; the message lists the known ones.
+        ValueError: the name is unknown; the message lists the known ones.
     """
     symbols = gtn.SymbolTable([*characters, RUBBISH])
     if name == "crnn":

@@ -1,7 +1,7 @@
-"""The reader: what is written where, composition with the grammar, the likeliest texts.
+"""The reader of fields: recognition, composition with the grammar, the likeliest texts.
 
-``T_seg -> T_rec -> T_gram -> T_vit`` of the paper's Fig. 33 for one amount field, or a network that
-is swept over it in the place of the first two (section VII).
+``T_seg -> T_rec -> T_gram -> T_vit`` of the paper's Fig. 33 for one amount field, or a network
+swept over it in place of the first two (section VII).
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ from recognizers.folding import folded
 __all__ = ["CheckReader", "Reading", "shipped_checkpoint"]
 
 ALTERNATIVES = 5
-"""Most texts of one reading."""
+"""Most texts in one reading."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a field says.
+    """The reading of a field.
 
     Attributes:
         text: the most probable text; empty where no path exists (no ink).
-        confidence: its posterior, exp(-E_dforw): the share of all paths' mass that spells it;
-            the mean of that over the views of the field, scaled as the reader is calibrated.
+        confidence: its posterior, exp(-E_dforw), the share of the mass of all paths that spells it;
+            averaged over the views of the field, and scaled by the reader's calibration.
         accepted: whether the confidence reaches the reader's threshold.
         alternatives: the best texts with their posteriors, best first, ``text`` among them.
     """
@@ -56,7 +56,7 @@ class Reading:
 
 @dataclass
 class Training:
-    """What a checkpoint says of its training."""
+    """What a checkpoint records of its training."""
 
     seen: list[str] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
@@ -67,12 +67,12 @@ class CheckReader(nn.Module):
 
     Args:
         grammar: a name that :func:`grammars.named` knows.
-        recognizer: what reads, of :data:`demos.checks.choices.RECOGNIZERS`; its
-            classes are the grammar's.
-        threshold: least confidence of an accepted reading.
-        views: in how many versions a field is read (:class:`demos.checks.reading.views.Views`);
-            unless given, as many as suit the recognizer.
-        scale: what the penalties of texts are multiplied by before they are posteriors
+        recognizer: one of :data:`demos.checks.choices.RECOGNIZERS`; its classes are those of
+            the grammar.
+        threshold: lowest confidence of an accepted reading.
+        views: versions of a field to read (:class:`demos.checks.reading.views.Views`); by
+            default as many as suit the recognizer.
+        scale: factor on the penalties of texts before they become posteriors
             (:func:`demos.checks.measuring.calibration.calibrate`).
 
     >>> reader = CheckReader("car")
@@ -106,8 +106,8 @@ class CheckReader(nn.Module):
     def begin_with(self, other: CheckReader) -> None:
         """Take over what another reader has learned.
 
-        That is everything where both have one grammar; else the parameters of the network, and of
-        its last layer the rows of those classes that both have.
+        With the same grammar, that is everything; otherwise the parameters of the network, and in
+        its last layer only the rows of the classes that both have.
 
         Raises:
             ValueError: another recognizer.
@@ -124,7 +124,7 @@ class CheckReader(nn.Module):
         table = {c: i for i, c in enumerate(other.recognize.symbols)}
         rows = [(i, table[c]) for i, c in enumerate(self.recognize.symbols) if c in table]
         to, source = (torch.tensor(side) for side in zip(*rows, strict=True))
-        # Parameters that have a row for each class are those that one class more makes longer.
+        # Adding a class lengthens exactly the parameters that have a row per class.
         wider = reading_by(self.recognizer, self.rules.characters + "\0", torch.Generator())
         for name, value in wider.state_dict().items():
             if not name.startswith("network."):
@@ -142,14 +142,14 @@ class CheckReader(nn.Module):
 
     @torch.no_grad()
     def read_prepared(self, fields: Sequence[Sequence[Any]]) -> list[Reading]:
-        """Read fields that are prepared already, each in several views, as one batch."""
+        """Read prepared fields, each in several views, as one batch."""
         return [self.reading([texts]) for texts in self.texts(fields)]
 
     @torch.no_grad()
     def texts(self, fields: Sequence[Sequence[Any]]) -> list[Texts]:
-        """Return the texts of prepared fields and their posteriors, means over the views.
+        """Return the texts of prepared fields and their posteriors, averaged over the views.
 
-        One view of all the fields is read after the other, so that memory is that of one.
+        The views are read one after the other, each for all fields, so memory is that of one view.
         """
         grammar = self.grammar()
         found: list[list[Texts]] = [[] for _ in fields]
@@ -191,8 +191,8 @@ class CheckReader(nn.Module):
         """Return the reader of a checkpoint.
 
         Raises:
-            CheckpointError: naming the file; and the tensors that do not fit, for a checkpoint of
-                another architecture.
+            CheckpointError: the checkpoint is unusable; the message names the file, and the tensors
+                that do not fit if it has another architecture.
         """
         tensors, about = load_checkpoint(path)
         missing = {"grammar", "recognizer", "threshold", "views"} - about.keys()
@@ -214,10 +214,10 @@ class CheckReader(nn.Module):
 
 
 def shipped_checkpoint(recognizer: str = SHIPPED) -> Path:
-    """Return the path of the checkpoint of a recognizer that comes with the package.
+    """Return the path of the shipped checkpoint of a recognizer.
 
     Raises:
-        CheckpointError: none comes for that recognizer.
+        CheckpointError: none is shipped for that recognizer.
     """
     path = WEIGHTS / f"checks-{recognizer}.safetensors"
     if not path.is_file():

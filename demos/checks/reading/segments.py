@@ -18,32 +18,32 @@ __all__ = ["SegmentReading"]
 
 
 class SegmentReading(RecognitionTransformer):
-    """Fields cut into pieces, whose groups a network reads one by one.
+    """Read fields cut into pieces; a network reads each group of successive pieces.
 
     Args:
         network, symbols: as those of :class:`recognizers.recognition.RecognitionTransformer`.
-        rules: by which fields are cut (:data:`recognizers.segmentation.rules.CUTS`).
+        rules: how fields are cut (:data:`recognizers.segmentation.rules.CUTS`).
     """
 
     views = 5
-    """A cut that falls badly in one view of a field mostly falls well in others."""
+    """Versions of a field to read: a cut that falls badly in one mostly falls well in others."""
 
     together = 32
-    """Fields that are best read at once; more take more memory, and are no faster."""
+    """Fields best read at once; more take more memory and are no faster."""
 
     def __init__(
         self, network: nn.Module, symbols: gtn.SymbolTable, rules: Sequence[Rules] = USUAL
     ) -> None:
         super().__init__(network, symbols)
         self.prepare = partial(segment_field, rules=rules)
-        """Makes of a picture what :meth:`texts` reads."""
+        """Prepare a picture for :meth:`texts`."""
 
     def texts(
         self, segmentations: Sequence[Segmentation], grammar: gtn.Graph, count: int = CANDIDATES
     ) -> list[Texts]:
         """Return the ``count`` likeliest texts of each field and their posteriors.
 
-        There is none without ink.
+        A field without ink has none.
         """
         if not segmentations:
             return []

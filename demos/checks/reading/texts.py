@@ -14,7 +14,7 @@ Texts = dict[str, float]
 """Texts of one field and their posteriors."""
 
 CANDIDATES = 8
-"""Texts of least Viterbi penalty among which that of largest posterior is sought."""
+"""Number of texts of least Viterbi penalty among which the most probable is sought."""
 
 
 def posteriors_of(
@@ -73,14 +73,14 @@ def mean(views: Sequence[Texts]) -> Texts:
 
 
 def rest(texts: Texts) -> float:
-    """Return the posterior of all that is none of the texts."""
+    """Return the posterior of everything but these texts."""
     return max(0.0, 1.0 - sum(texts.values()))
 
 
 def scaled(texts: Texts, scale: float) -> Texts:
-    """Return the posteriors after all penalties were multiplied by a scale.
+    """Return the posteriors after multiplying all penalties by a scale.
 
-    What is none of the texts counts as one text more. A scale below one makes them less sure.
+    Everything else counts as one more text. A scale below one lowers the confidence.
 
     >>> scaled({"1": 0.9, "7": 0.1}, 0.5)
     {'1': 0.75, '7': 0.25}

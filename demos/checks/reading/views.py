@@ -1,4 +1,4 @@
-"""Views of a field, as it is and varied; and many files prepared over all cores, in order.
+"""Views of a field, as it is and varied; and the preparation of many files on all cores, in order.
 
 One bad file costs one error.
 """
@@ -22,7 +22,7 @@ from recognizers.segmentation.binarization import dark_on_light
 __all__ = ["Prepare", "Views", "prepare_files", "variant"]
 
 Prepare = Callable[[np.ndarray], Any]
-"""What a reader makes of a picture before it reads it: a function that processes can be sent."""
+"""How a reader prepares a picture: a function that can be sent to processes."""
 
 
 def prepare_files(
@@ -33,11 +33,11 @@ def prepare_files(
     *,
     views: int = 1,
 ) -> Iterator[tuple[Path, list[Any] | ImageError]]:
-    """Yield each file with its pictures as prepared, or the error that names what is wrong with it.
+    """Yield each file with its prepared pictures, or with an error that says what is wrong.
 
-    The results come in the order of the paths. ``workers`` above one starts as many processes.
-    The list holds the field's :class:`Views`, the first the field as it is, then as many
-    :func:`variant` of it, of each file others; each as ``prepare`` makes it.
+    The results come in the order of the paths. ``workers`` above one starts as many processes. The
+    list holds the field's :class:`Views`, first the field as it is, then ``variants`` results of
+    :func:`variant`, which differ from file to file; each prepared by ``prepare``.
     """
     work = partial(_prepared, prepare=prepare, variants=variants, count=views)
     if workers <= 1 or len(paths) < 16:
@@ -48,11 +48,11 @@ def prepare_files(
 
 
 class Views(Sequence[Any]):
-    """A field as it is and ``count - 1`` variants of it, each made and prepared when asked for.
+    """A field as it is and ``count - 1`` variants of it, each made and prepared on demand.
 
-    Light writing on dark paper is inverted before anything is made of it. The variants are the
-    same for every field. What is read wrong in one of them, for a cut that fell badly or a hand
-    that is unlike others, is mostly read right in others.
+    Light writing on dark paper is inverted first. All fields are varied in the same ways. A field
+    read wrong in one view, because a cut fell badly or the hand is unusual, is mostly read right in
+    others.
 
     >>> some = Views(np.full((40, 100), 230, np.uint8), np.shape, 5)
     >>> len(some), some[0], len(some[1:])
@@ -63,11 +63,11 @@ class Views(Sequence[Any]):
         self.grey, self.prepare, self.count = dark_on_light(grey), prepare, count
 
     def __len__(self) -> int:
-        """Return how many they are."""
+        """Return the number of views."""
         return self.count
 
     def __getitem__(self, which: Any) -> Any:
-        """Return one as prepared, or a list of those of a slice."""
+        """Return a prepared view, or a list of those in a slice."""
         if isinstance(which, slice):
             return [self[number] for number in range(self.count)[which]]
         number = range(self.count)[which]
@@ -79,8 +79,8 @@ class Views(Sequence[Any]):
 def variant(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a field as another hand might have written it: stretched, slanted, turned, bolder.
 
-    Where ink touches and where cuts fall changes with it, which distorting single segments
-    cannot do. Paper that comes into view is filled with the paper at the border.
+    This changes where ink touches and where cuts fall, which distorting single segments cannot do.
+    Paper that comes into view is filled in from the border.
 
     >>> field = np.full((40, 100), 230, np.uint8)
     >>> variant(field, np.random.default_rng(0)).shape
@@ -111,7 +111,7 @@ def _prepared(path: Path, prepare: Prepare, variants: int, count: int) -> list[A
         grey = load_field(path)
     except ImageError as error:
         return ImageError(*error.args)
-    # The variants of a file depend on its name alone, so that a run can be repeated.
+    # The variants of a file depend only on its name, so that a run can be repeated.
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))
     views = Views(grey, prepare, count)
     drawn = (prepare(variant(views.grey, rng)) for _ in range(variants))

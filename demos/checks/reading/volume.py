@@ -1,9 +1,9 @@
-"""Reading many files: in bounded memory, over all cores, one bad file costs one error.
+"""Read many files on all cores, in bounded memory; one bad file costs one error.
 
-Files are taken in groups; the lines of a group that are equally wide go through the network
-together. Every process reads whole groups, from the file to its texts, this one among them, which
-begins at once while the others start. Only a few groups are under way at a time, however many
-files there are, and their results come in the order of the files.
+Files are read in groups; lines of equal width in a group go through the network together. Each
+process reads whole groups, from the file to its texts. So does this process, which begins at once
+while the others start. Only a few groups are in flight at a time, however many files there are, and
+results come in the order of the files.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from recognizers.images import ImageError, load_field
 __all__ = ["Result", "read_files"]
 
 Result = tuple[Path, Reading | ImageError]
-"""A file with what it says, or with what is wrong with it."""
+"""A file with its reading or its error."""
 
 UNDER_WAY = 3
-"""Groups for each process that are read, or wait to be fetched."""
+"""Groups per process that are being read, or whose results wait to be fetched."""
 
 
 def read_files(reader: CheckReader, paths: Iterable[Path], *, workers: int = 1) -> Iterator[Result]:
-    """Yield each file with its reading, or with the error that names what is wrong with it.
+    """Yield each file with its reading, or with an error that names what is wrong with it.
 
     Args:
-        reader: reads; it is not changed.
-        paths: files, of which a few groups are taken ahead of what is yielded.
+        reader: the reader; it is not changed.
+        paths: files; a few groups are taken ahead of the results.
         workers: processes that read, this one included. Others are started only for more than
             one group of files (``reader.recognize.together``).
 
     Raises:
-        ChildProcessError: another process ended by itself, as for want of memory.
+        ChildProcessError: a worker process died, perhaps for lack of memory.
     """
     reader = reader.for_reading()
     left = iter(paths)
@@ -82,7 +82,7 @@ def _shared(
             waiting.popleft()
             yield from head
         elif not head.done() and len(waiting) < UNDER_WAY * workers * 2:
-            # Nothing to hand on yet: this process reads a group itself, if one is left.
+            # No result to yield yet: read a group in this process, if one is left.
             mine = next(groups, None)
             if mine is None:
                 yield from head.result()
@@ -100,7 +100,7 @@ def _unread(waiting: Iterable[Future[list[Result]] | list[Result]]) -> int:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Have torch compute on one thread; the other cores have processes of their own."""
+    """Run torch on one thread; the other cores run the other processes."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

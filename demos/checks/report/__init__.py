@@ -1,1 +1,1 @@
-"""Pages of pictures: how a field or a check was read, and how a whole data set was."""
+"""Pages of pictures: how a field, a check or a whole data set was read."""

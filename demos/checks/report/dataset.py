@@ -1,4 +1,4 @@
-"""The page over a data set: figures, curves, what is taken for what, the worst errors."""
+"""The page on a data set: figures, curves, confusions, the worst errors."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from recognizers.images import load_field
 __all__ = ["WORST", "write_dataset_page"]
 
 WORST = 40
-"""Most errors that are shown with their pictures."""
+"""Most errors shown with their pictures."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A count of the table of confusions: what it is of, and how dark it is, 0 to 1."""
+    """A count in the table of confusions: its description, and its shade, 0 to 1."""
 
     count: int
     shade: float
@@ -40,7 +40,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Error:
-    """An error as it is shown: the picture, and the pairs of characters that do not agree."""
+    """An error on the page: its picture, and the pairs of characters that differ."""
 
     outcome: Outcome
     picture: str
@@ -50,7 +50,7 @@ class Error:
 def write_dataset_page(
     reader: CheckReader, figures: Mapping[str, Any], fields: Sequence[Field], on: str, target: Path
 ) -> Path:
-    """Write one page, which needs no other file, of how a data set was read; return it.
+    """Write one self-contained page on how a data set was read; return it.
 
     Args:
         reader: the reader that was measured.
@@ -99,7 +99,7 @@ def _error(outcome: Outcome, path: Path) -> Error:
 
 
 def _table(outcomes: Sequence[Outcome], characters: Sequence[str]) -> list[tuple[str, list[Cell]]]:
-    """Return the rows of the table: a character of the truth each, the last of what is inserted."""
+    """Return the rows of the table: one per character of the truth, the last for insertions."""
     counts = confusions(outcomes)
     most = max((count for (x, y), count in counts.items() if x != y), default=1)
     rows = []
@@ -118,6 +118,6 @@ def _named(character: str) -> str:
 
 
 def _svg(figure: Figure) -> Markup:
-    """Return a plot to stand within the page; matplotlib escapes its texts."""
+    """Return a plot to embed in the page; matplotlib escapes its texts."""
     text = as_svg(figure)
     return Markup(text[text.index("<svg") :])

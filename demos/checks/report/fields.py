@@ -25,7 +25,7 @@ __all__ = ["write_report"]
 
 @dataclass(frozen=True)
 class Card(FileCard):
-    """What the page shows of a field."""
+    """The card of a field on the page."""
 
     pieces: str = ""
     emissions: str = ""
@@ -48,16 +48,16 @@ def write_report(
     truths: Sequence[str] | None = None,
     chosen: str = "",
 ) -> Path:
-    """Read the files and write ``directory/report.html``, which needs no other file; return it.
+    """Read the files and write the self-contained ``directory/report.html``; return its path.
 
-    A file that cannot be read gets a line that says why; the others are shown.
+    A file that cannot be read gets a line that says why.
 
     Args:
         reader: the reader whose graphs are shown.
         paths: image files, in the order of the page.
-        directory: made where it does not exist.
-        truths: the right text of each file, where it is known.
-        chosen: of what these files are a part, in place of how many of them are right.
+        directory: created if missing.
+        truths: the right text of each file, where known.
+        chosen: says what these files are a part of; shown instead of how many are right.
 
     Raises:
         ValueError: not as many truths as files.

@@ -1,4 +1,4 @@
-"""The pictures of a field that was read in one sweep: outputs by column, and what they may say."""
+"""Pictures of a field read in one sweep: the outputs by column, and their interpretations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recognizers.lines.images import as_batch, normalise_line, placement
 __all__ = ["line_pictures"]
 
 SHOWN = 24
-"""Most texts of which the graph is drawn."""
+"""Most texts in the graph that is drawn."""
 
 CELL = 12
 """Pixels of one output in its picture."""
@@ -25,7 +25,7 @@ CELL = 12
 
 @torch.no_grad()
 def line_pictures(reader: CheckReader, image: np.ndarray) -> tuple[Reading, dict[str, Any]]:
-    """Return the reading of a field, and what the page shows of how it came about."""
+    """Return the reading of a field, and the pictures of how it came about."""
     recognize = reader.recognize
     assert isinstance(recognize, LineReading)
     reading = reader.read([image])[0]
@@ -43,7 +43,7 @@ def line_pictures(reader: CheckReader, image: np.ndarray) -> tuple[Reading, dict
     }
     spelled = gtn.compose(decoder, gtn.string(reading.text, symbols=decoder.osymbols))
     labels, arcs = gtn.dense.alignment(emissions, spelled)
-    if (labels < 0).any():  # only another view of the field can be read so
+    if (labels < 0).any():  # the text was read in another view of the field only
         return reading, shown
     places = _edges(image.shape, line.shape[1], len(labels))
     shown["characters"] = _characters(
@@ -53,7 +53,7 @@ def line_pictures(reader: CheckReader, image: np.ndarray) -> tuple[Reading, dict
 
 
 def _map(shares: torch.Tensor) -> Image.Image:
-    """Draw the posteriors ``[T, C]`` of classes in columns: a row for each class."""
+    """Draw the posteriors ``[T, C]`` of the classes by column, one row per class."""
     dark = 1.0 - shares.T.clamp(0.0, 1.0).sqrt().numpy()[..., None]
     ink = np.array([31, 95, 168], np.float64)
     pixels = np.rint(ink + dark * (255.0 - ink)).astype(np.uint8)
@@ -61,7 +61,7 @@ def _map(shares: torch.Tensor) -> Image.Image:
 
 
 def _edges(shape: tuple[int, ...], wide: int, columns: int) -> np.ndarray:
-    """Return where the columns begin and end in the picture, in its pixels: ``[T + 1]``."""
+    """Return the edges of the columns in the picture, in pixels: ``[T + 1]``."""
     width, left, _ = placement((shape[0], shape[1]))
     return (edges(columns, wide) - left) * (shape[1] / width)
 
@@ -69,7 +69,7 @@ def _edges(shape: tuple[int, ...], wide: int, columns: int) -> np.ndarray:
 def _characters(
     labels: np.ndarray, arcs: np.ndarray, places: np.ndarray, height: int, table: gtn.SymbolTable
 ) -> list[Character]:
-    """Return the runs of outputs that are one character, as boxes as high as the picture."""
+    """Return the runs of outputs that form one character, as boxes as high as the picture."""
     begins = np.flatnonzero(np.append(True, arcs[1:] != arcs[:-1]))
     found: list[Character] = []
     blank = len(table) - 1
@@ -90,9 +90,9 @@ def _characters(
 
 
 def _interpretations(emissions: torch.Tensor, decoder: gtn.Graph, text: str) -> dict[str, Any]:
-    """Draw what the field may say: each likely text is one path, with its share, of one graph.
+    """Draw one graph of the likely texts: a path for each, with its share.
 
-    Nothing where this view of the field says nothing; what was read is then of other views.
+    Return nothing if this view of the field has no text; the reading then comes from other views.
     """
     likely = decoded(emissions[None], decoder, SHOWN)[0]
     if not likely:

@@ -1,4 +1,4 @@
-"""What the pages of fields and of whole checks share: cards, one for each file, in a template."""
+"""Shared by the pages of fields and of whole checks: cards, one per file, in a template."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from demos.pages import fill_file
 __all__ = ["MOST_SHOWN", "FileCard", "cards_of", "shown_of", "write_page"]
 
 MOST_SHOWN = 24
-"""Most files on a page of what was measured."""
+"""Most files on a page of measured files."""
 
 Card = TypeVar("Card")
 
 
 @dataclass(frozen=True)
 class FileCard:
-    """What a page shows of one file, whatever was read in it."""
+    """The part of a card that fields and whole checks share."""
 
     number: int
     name: str
@@ -36,7 +36,7 @@ class FileCard:
 
     @property
     def right(self) -> bool | None:
-        """Whether the text is the truth; None where either is not known."""
+        """Whether the text is the truth; None where either is unknown."""
         return None if self.truth is None or self.error else self.text == self.truth
 
 
@@ -45,7 +45,7 @@ def cards_of(
     paths: Sequence[Path],
     truths: Sequence[str] | None,
 ) -> list[Card]:
-    """Return the card of each file, made of its number from 1, its path and its truth.
+    """Return a card for each file, made from its number from 1, its path and its truth.
 
     Raises:
         ValueError: not as many truths as files.
@@ -63,7 +63,7 @@ def cards_of(
 
 
 def shown_of(found: int, measured: int, what: str) -> str:
-    """Return of what the files on a page are a part: those that were measured and found so.
+    """Say which part of the measured files a page shows.
 
     >>> shown_of(5, 29, "Read wrong"), shown_of(40, 128, "Read wrong")
     ('Read wrong: 5 of 29', 'Read wrong: 40 of 128, here the 24 most confident')
@@ -75,14 +75,14 @@ def shown_of(found: int, measured: int, what: str) -> str:
 def write_page(
     template: str, directory: Path, cards: Sequence[FileCard], *, judged: bool, **facts: Any
 ) -> Path:
-    """Write ``directory/report.html``, which needs no other file; return it.
+    """Write the self-contained ``directory/report.html``; return its path.
 
     Args:
         template: the name of a file beside this one.
-        directory: made where it does not exist.
-        cards: what is shown of each file.
+        directory: created if missing.
+        cards: one for each file.
         judged: whether the truths are known.
-        facts: what else the template names; ``chosen`` says of what the files are a part.
+        facts: further variables of the template; ``chosen`` says what the files are a part of.
     """
     readable = [card for card in cards if not card.error]
     page = fill_file(

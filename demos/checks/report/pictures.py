@@ -1,4 +1,4 @@
-"""Pictures of the report: graphs, the parts of them that matter, images within the page."""
+"""Pictures of the report: graphs, their likely parts, images embedded in the page."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import gtn
 __all__ = ["LEAST_POSTERIOR", "MOST_ARCS", "Character", "data_uri", "draw", "likely_part"]
 
 LEAST_POSTERIOR = 0.001
-"""Arcs of a smaller posterior are left out of a picture."""
+"""Arcs with a smaller posterior are left out of a picture."""
 
 MOST_ARCS = 150
-"""Most arcs of a picture, beside those of the best path."""
+"""Most arcs in a picture, besides those of the best path."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,16 @@ class Character:
 def likely_part(
     graph: gtn.Graph, posteriors: torch.Tensor, path: np.ndarray, least: float = LEAST_POSTERIOR
 ) -> tuple[gtn.Graph, np.ndarray]:
-    """Return the arcs that matter for a picture, and which arcs of ``graph`` they are.
+    """Return the likely part of a graph, and the indexes of its arcs in ``graph``.
 
-    Arcs with a posterior of ``least`` and more stay, the ``MOST_ARCS`` best of them, and those of
-    a path; then all that is on no way from start to final goes.
+    Keep the arcs with a posterior of at least ``least``, no more than the ``MOST_ARCS`` best, and
+    those of a path; then drop arcs on no path from start to final.
 
     Args:
         graph: a single graph.
         posteriors: ``[A]``, as of :func:`gtn.arc_posteriors`.
-        path: indexes of arcs that stay, whatever their posterior.
-        least: 0 to leave out only what is too much.
+        path: indexes of arcs to keep, whatever their posterior.
+        least: lowest posterior to keep; with 0 only ``MOST_ARCS`` limits the arcs.
 
     >>> g = gtn.from_arcs([(0, 1, 0, 0.0), (0, 1, 1, 1.0), (0, 1, 2, 20.0)], final=1)
     >>> part, arcs = likely_part(g, gtn.arc_posteriors(g), np.array([0]))
@@ -76,7 +76,7 @@ def likely_part(
 def draw(
     part: gtn.Graph, arcs: np.ndarray, path: np.ndarray, posteriors: torch.Tensor | None
 ) -> Markup:
-    """Draw a part of a graph: its ``arcs`` in the whole graph, the best ``path`` emphasised."""
+    """Draw a part of a graph, given by its ``arcs``, with the best ``path`` emphasised."""
     color = None
     if posteriors is not None:
         color = posteriors.index_select(0, torch.from_numpy(arcs))
@@ -93,7 +93,7 @@ def draw(
 
 
 def data_uri(image: Image.Image) -> str:
-    """Return an image as an address that holds all of it."""
+    """Return an image as a data URI."""
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""The pictures of a field that was read by over-segmentation: cuts, pieces, both graphs."""
+"""Pictures of a field read by over-segmentation: cuts, pieces, both graphs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TINTS = ((31, 95, 168), (200, 55, 27), (46, 125, 80), (146, 84, 160))
 
 @dataclass(frozen=True)
 class Steps:
-    """The graphs of one reading, those of the field as it is."""
+    """The graphs of one reading, of the field as it is."""
 
     segmentation: Segmentation
     segments: gtn.Graph
@@ -35,7 +35,7 @@ class Steps:
 
 @torch.no_grad()
 def segment_steps(reader: CheckReader, image: np.ndarray) -> Steps:
-    """Read one field and keep the graphs on the way."""
+    """Read one field and keep the intermediate graphs."""
     assert isinstance(reader.recognize, SegmentReading)
     segmentation = reader.recognize.prepare(image)
     segments = segmentation_graph(segmentation)
@@ -43,13 +43,13 @@ def segment_steps(reader: CheckReader, image: np.ndarray) -> Steps:
     reading = reader.read([image])[0]
     spelled = gtn.string(reading.text, symbols=interpretation.osymbols)
     best = gtn.viterbi_path(gtn.compose(interpretation, spelled))
-    if not best.num_nodes:  # only another view of the field can be read so
+    if not best.num_nodes:  # the text was read in another view of the field only
         best = gtn.viterbi_path(interpretation)
     return Steps(segmentation, segments, interpretation, best, reading)
 
 
 def segment_pictures(reader: CheckReader, image: np.ndarray) -> tuple[Reading, dict[str, Any]]:
-    """Return the reading of a field, and what the page shows of how it came about."""
+    """Return the reading of a field, and the pictures of how it came about."""
     steps = segment_steps(reader, image)
     segmentation = steps.segmentation
     shown = {
@@ -66,7 +66,7 @@ def _graphs(reader: CheckReader, steps: Steps) -> dict[str, Any]:
     path = _best_arcs(steps)
     segments = _segment_of_arcs(reader, steps)
     posteriors = gtn.arc_posteriors(graph.double()).float()
-    # A segment is as probable as all that it is read as.
+    # The posterior of a segment is the sum over all that it is read as.
     of_segments = torch.zeros(steps.segments.num_arcs).index_add(
         0, torch.from_numpy(segments.astype(np.int64)), posteriors
     )
@@ -111,7 +111,7 @@ def _segment_of_arcs(reader: CheckReader, steps: Steps) -> np.ndarray:
 
 
 def _tinted(segmentation: Segmentation) -> Image.Image:
-    """Return the ink on white, each piece in another colour than its neighbours."""
+    """Return the ink on white, each piece in a colour different from its neighbours."""
     ink = segmentation.image.astype(np.float32)[..., None] / 255.0
     tints = np.array([*TINTS, (120, 120, 120)], np.float32)
     owner = np.where(segmentation.pieces >= 0, segmentation.pieces % len(TINTS), len(TINTS))

@@ -1,7 +1,7 @@
-"""The page of whole checks: candidate fields on the image, the field graph, how it was read.
+"""The page of whole checks: candidate fields on the image, the field graph, the reading.
 
-After Fig. 33 of the paper: from the check graph to the field graph, the segmentation or the sweep
-of the field that won, the interpretation graph, and the answer with its confidence.
+It follows Fig. 33 of the paper: from the check graph to the field graph, the segmentation or sweep
+of the winning field, the interpretation graph, and the answer with its confidence.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ THUMB = (28, 112)
 
 @dataclass(frozen=True)
 class FieldOnPage:
-    """A candidate: its box in pixels, what it may hold, its penalty, and how probable it is."""
+    """A candidate: its box in pixels, what it may hold, its penalty, and its probability."""
 
     number: int
     x: float
@@ -53,7 +53,7 @@ class FieldOnPage:
 
 @dataclass(frozen=True)
 class CheckCard(FileCard):
-    """What the page shows of a whole check."""
+    """The card of a whole check on the page."""
 
     located: int = 0
     fields: list[FieldOnPage] = field(default_factory=list)
@@ -71,9 +71,9 @@ def write_whole_report(
     truths: Sequence[str] | None = None,
     chosen: str = "",
 ) -> Path:
-    """Read checks and write ``directory/report.html``, which needs no other file; return it.
+    """Read checks and write the self-contained ``directory/report.html``; return its path.
 
-    A file that cannot be read gets a line that says why; the others are shown. The arguments are
+    A file that cannot be read gets a line that says why. The arguments are
     those of :func:`demos.checks.report.fields.write_report`.
 
     Raises:
@@ -132,7 +132,7 @@ def _graphs(reader: WholeReader, check: Prepared, text: str) -> dict[str, Any]:
     best = gtn.viterbi_path(spelled)
     path = spelled.sources[0].then(best.sources[0]).index.astype(np.int64)
     posteriors = gtn.arc_posteriors(graph.double()).float()
-    # Each field's graph is entered by one arc of its own: what passes there is the field's share.
+    # Each field's graph is entered by its own arc, whose posterior is the field's share.
     entered = recognition.sources[0].then(graph.sources[0]).index
     shares = np.zeros(fields.num_arcs)
     np.add.at(shares, entered[entered >= 0], posteriors.numpy()[entered >= 0])
@@ -158,7 +158,7 @@ def _graphs(reader: WholeReader, check: Prepared, text: str) -> dict[str, Any]:
 def _on_page(
     reader: WholeReader, check: Prepared, numbers: np.ndarray, shares: np.ndarray, best: set[int]
 ) -> list[FieldOnPage]:
-    """Return the candidates, the most probable last, so that they are drawn on top."""
+    """Return the candidates with the most probable last, to be drawn on top."""
     penalties = reader.penalties(check.fields).tolist()
     total = np.zeros(len(penalties))
     np.add.at(total, numbers, shares)
@@ -180,7 +180,7 @@ def _on_page(
 def _with_pictures(fields: gtn.Graph, check: Prepared) -> gtn.Graph:
     """Return the field graph with a small picture of each field.
 
-    Every path ends at a node of its own, so that each arc is drawn by itself.
+    Every path ends at its own node, so that each arc is drawn separately.
     """
     high, wide = THUMB
     rows = np.zeros((fields.num_arcs, high, wide), np.float32)

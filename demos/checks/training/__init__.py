@@ -1,1 +1,1 @@
-"""Training a reader of fields from their texts: passes, what a step is, what it goes through."""
+"""Train a reader of fields from their texts: the passes, the steps, the samples."""

@@ -1,4 +1,4 @@
-"""What a training step of a reader of lines is: lines distorted, one sweep, one loss."""
+"""The training step of a line reader: distort the lines, sweep once, take one loss."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from recognizers.lines.images import as_batch
 __all__ = ["LineTraining"]
 
 LOOKS = (0.12, 0.3, 0.6)
-"""After which shares of the passes the reader is asked where its characters stand."""
+"""Shares of the passes after which the reader locates its characters again."""
 
 TRIES = 4
-"""How often a new field is made until there is one that the grammar writes."""
+"""Attempts at a new field that the grammar writes."""
 
 WEANING = (0.4, 0.8)
 """Shares of the passes between which more and more of the further fields are replaced."""
@@ -37,7 +37,7 @@ CRITERIA = {
     "forward": (gtn.dense.forward_penalty_float64, False),
     "discriminative-forward": (gtn.dense.forward_penalty_float64, True),
 }
-"""The criteria of section VI: what scores the paths, and whether the wrong ones count, too."""
+"""The criteria of section VI: how paths are scored, and whether wrong paths count, too."""
 
 
 class FrameLoss(Criterion):
@@ -59,10 +59,10 @@ class FrameLoss(Criterion):
 
 
 class LineTraining:
-    """The losses of a reader that is swept over lines.
+    """The losses of a line reader.
 
-    By ``ctc`` the network alone is trained, as CRNNs are; by any other criterion the whole
-    reader, through the character models and the grammar.
+    ``ctc`` trains the network alone, as CRNNs are; any other criterion trains the whole reader,
+    through the character models and the grammar.
     """
 
     def __init__(self, reader: CheckReader, settings: Settings) -> None:
@@ -85,11 +85,11 @@ class LineTraining:
         self.weaned = 0.0
 
     def before(self, progress: bool) -> dict[str, Any] | None:
-        """Do nothing: the network learns from fields alone."""
+        """Do nothing: the network learns from fields only."""
         return None
 
     def start_pass(self, number: int, samples: Sequence[Sample]) -> None:
-        """Look anew where the characters of the fields stand, in some of the passes."""
+        """In some passes, locate the characters of the fields again."""
         passes = self.settings.passes
         first, last = WEANING
         weaning = (number / passes - first) / (last - first)
@@ -99,20 +99,20 @@ class LineTraining:
             self.splicer = Splicer(samples, cuts) if any(cuts) else None
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return what the next passes depend on, beside the parameters."""
+        """Return what the next passes depend on, besides the parameters."""
         if self.splicer is None:
             return {}
         rows = [torch.tensor(cuts, dtype=torch.int32) for cuts in self.splicer.cuts]
         return {"cuts": nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)}
 
     def restore(self, state: dict[str, torch.Tensor], samples: Sequence[Sample]) -> None:
-        """Go on with what :meth:`state` returned."""
+        """Resume from what :meth:`state` returned."""
         if "cuts" in state:
             cuts = [[int(x) for x in row if x >= 0] for row in state["cuts"]]
             self.splicer = Splicer(samples, cuts)
 
     def batches(self, order: Sequence[Sample], generator: torch.Generator) -> list[list[Sample]]:
-        """Return the fields of a pass in batches, new ones among them, of similar widths each."""
+        """Return the fields of a pass, new ones included, in batches of similar width."""
         fields = self._spliced(order, generator)
         size, count = self.settings.batch, math.ceil(len(order) / self.settings.batch)
         found = []
@@ -124,7 +124,7 @@ class LineTraining:
     def losses(
         self, samples: Sequence[Sample], generator: torch.Generator
     ) -> tuple[torch.Tensor, int]:
-        """Return the loss of each field, and how many of them no path spells (their loss is 0)."""
+        """Return the loss of each field, and how many fields no path spells (their loss is 0)."""
         lines = self.distort(as_batch([one.prepared[0] for one in samples]), generator)
         with torch.autocast("cpu", torch.bfloat16):
             emissions = self.recognize(lines)
@@ -137,13 +137,13 @@ class LineTraining:
         return each, self.frames.skipped
 
     def beside(self, generator: torch.Generator) -> torch.Tensor | None:
-        """Return nothing: no other loss counts."""
+        """Return ``None``: there is no further loss."""
         return None
 
     def _spliced(self, samples: Sequence[Sample], generator: torch.Generator) -> list[Sample]:
-        """Put new fields of parts of others in the place of some.
+        """Replace some fields by new ones, spliced from parts of others.
 
-        What the grammar does not write is drawn anew a few times; then the field stays as it is.
+        If the grammar does not write a new text, a few more are drawn; then the field stays.
         """
         found = list(samples)
         if self.splicer is None:

@@ -1,4 +1,4 @@
-"""Passes over fields of which a reader is trained; all that the next depends on is kept."""
+"""Training passes over fields; all that the next pass depends on is saved."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ PROBABLE = ("discriminative-forward", "ctc")
 """The criteria that are minus the logarithm of a probability."""
 
 KNOWS = 0.75
-"""Share of -log(wrong_labels), the loss of a wrong label, below which the mean loss must be."""
+"""Wrong labels are allowed for once the mean loss is below this share of -log(wrong_labels)."""
 
 
 class FieldLoop:
-    """Passes over the fields; all that the next pass depends on is in the state file."""
+    """Train in passes over the fields; the state file holds all that the next pass depends on."""
 
     def __init__(
         self, reader: CheckReader, settings: Settings, run: dict[str, Any], out: Path, fields: int
@@ -70,7 +70,7 @@ class FieldLoop:
         started = time.perf_counter()
         draw = 1_000_003 * self.settings.seed + number
         generator = torch.Generator().manual_seed(draw)
-        torch.manual_seed(draw)  # of what drop-out leaves out
+        torch.manual_seed(draw)  # for drop-out
         with self._averaged():
             self.training.start_pass(number, training.fields)
         batches = self.training.batches(training.draw(generator), generator)
@@ -96,7 +96,7 @@ class FieldLoop:
                 beside.backward()
             torch.nn.utils.clip_grad_norm_(self.reader.parameters(), 5.0)
             self.optimizer.step()
-            # Never a mean over more than the last tenth of the steps: the first were far off.
+            # Average over the last tenth of the steps at most: early parameters are far off.
             steps = number * self.batches + b
             newest = max(self.settings.averaging, 1.0 / (1.0 + 0.1 * steps))
             move_average(self.average, self.reader.state_dict(), newest)
@@ -128,9 +128,9 @@ class FieldLoop:
             )
 
     def _reckons_with_wrong_labels(self, number: int) -> bool:
-        """Whether some labels are taken for wrong: not before the reader knows most fields.
+        """Whether to allow for wrong labels: only once the reader knows most fields.
 
-        Else, after few passes over few fields, all labels would seem to be wrong.
+        Earlier, after few passes over few fields, all labels would seem wrong.
         """
         share, ripe = self.settings.wrong_labels, 3 * number >= self.settings.passes
         probable = self.settings.loss in PROBABLE and share > 0.0
@@ -138,7 +138,7 @@ class FieldLoop:
 
     @contextmanager
     def _averaged(self) -> Iterator[None]:
-        """Have the reader read with the running mean of its parameters."""
+        """Let the reader use the running mean of its parameters."""
         kept = {k: v.clone() for k, v in self.reader.state_dict().items()}
         self.use_average()
         self.reader.eval()
@@ -146,7 +146,7 @@ class FieldLoop:
         self.reader.load_state_dict(kept)
 
     def _rate(self, step: int) -> None:
-        """Set the learning rate: a short rise, then a cosine to zero."""
+        """Set the learning rate: a short rise, then a cosine decay to zero."""
         share = step / max(1, self.batches * self.settings.passes)
         rise = 0.1
         height = (
@@ -172,7 +172,7 @@ class FieldLoop:
         )
 
     def resume(self, samples: Sequence[Sample]) -> bool:
-        """Go on from the state file; False if there is none."""
+        """Resume from the state file; return False if there is none."""
         found = self.state.load()
         if found is None:
             return False
@@ -183,7 +183,7 @@ class FieldLoop:
         restore_moments(self.optimizer, parts.get("optimizer", {}))
         self.done, self.seconds = about["done"], about["seconds"]
         self.level = math.inf if about.get("level") is None else about["level"]
-        # A run that was begun before there was a best pass has none to compare with.
+        # States saved before the best pass was recorded have none to compare with.
         self.best_pass = about.get("best_pass", 0)
         self.best_exact = math.inf if about.get("best_exact") is None else about["best_exact"]
         self.seconds_before = self.seconds
@@ -192,10 +192,10 @@ class FieldLoop:
 
 
 def with_wrong_labels(losses: torch.Tensor, share: float) -> torch.Tensor:
-    """Return minus the logarithm of a mixture: ``share`` of the labels say nothing of the field.
+    """Return minus the logarithm of a mixture in which ``share`` of the labels are uninformative.
 
-    ``-log((1 - share) exp(-loss) + share)``: about the loss where it is small, and never much
-    above ``-log(share)``, with a gradient that vanishes there.
+    ``-log((1 - share) exp(-loss) + share)`` is about the loss where that is small; it never
+    exceeds ``-log(share)``, where its gradient vanishes.
 
     >>> with_wrong_labels(torch.tensor([0.5, 50.0]), 0.02)
     tensor([0.4871, 3.9120])

@@ -1,4 +1,4 @@
-"""Pretraining the network on single digits, before it sees a field (paper, section X)."""
+"""Pretrain the network on single digits, before it sees a field (paper, section X)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Digits = tuple[torch.Tensor, torch.Tensor]
 Draw = Callable[[int, torch.Generator], torch.Tensor]
 
 DIGIT_BATCH = 128
-RUBBISH_SHARE = 6  # one image of rubbish for so many digits
+RUBBISH_SHARE = 6  # one image of rubbish for every 6 digits
 
 
 def digit_images(source: str) -> tuple[Digits, str]:
@@ -32,7 +32,7 @@ def digit_images(source: str) -> tuple[Digits, str]:
     Args:
         source: a folder with MNIST's four files; ``small`` for the training part of the 8x8
             digits that scikit-learn carries; ``auto``: the folder ``mnist`` in ``$GTN_DATA`` if
-            that is there, ``small`` otherwise. The name says which it was.
+            that exists, ``small`` otherwise. The name says which was used.
     """
     root = os.environ.get("GTN_DATA")
     if source == "auto":
@@ -49,8 +49,8 @@ def digit_images(source: str) -> tuple[Digits, str]:
 def small_digits(part: str) -> tuple[np.ndarray, np.ndarray]:
     """Return scikit-learn's 8x8 digits drawn as segments are: uint8 ``[N, 32, 32]``, int64 ``[N]``.
 
-    The part ``train`` is the first 1,200 of 1,797, ``test`` the others: other writers, since the
-    set is in the order of its writers.
+    The part ``train`` is the first 1,200 of 1,797 digits, ``test`` the rest, by other writers,
+    since the set is ordered by writer.
     """
     images, labels = load_digits(return_X_y=True)
     chosen = slice(0, 1200) if part == "train" else slice(1200, None)
@@ -64,7 +64,7 @@ def small_digits(part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pretrain(network: LeNet5, draw: Draw, *, steps: int, seed: int, progress: bool = True) -> float:
-    """Train a network on what :func:`drawer` draws for it; return the running mean of the loss."""
+    """Train a network on batches from :func:`drawer`; return the running mean of the loss."""
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps + 1)
@@ -83,10 +83,10 @@ def pretrain(network: LeNet5, draw: Draw, *, steps: int, seed: int, progress: bo
 
 
 def drawer(network: LeNet5, digits: Digits) -> Draw:
-    """Return the function that draws digits and rubbish and gives the network's loss on them.
+    """Return a function that draws digits and rubbish and returns the network's loss on them.
 
-    Only the classes of the network that are digits take part, and rubbish. The loss is the cross
-    entropy of the classes.
+    Only the network's digit classes and rubbish take part. The loss is the cross entropy of the
+    classes.
     """
     images, labels = digits
     class_of = torch.tensor(
@@ -107,7 +107,7 @@ def drawer(network: LeNet5, digits: Digits) -> Draw:
 
 
 def _rubbish(images: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Return images of no character: the right part of one digit and the left part of the next."""
+    """Return images that are no character: the right of one digit beside the left of the next."""
     left, right = (images[torch.randint(len(images), (count,), generator=generator)] for _ in "ab")
     cut = int(torch.randint(8, 16, (1,), generator=generator))
     joined = torch.full_like(left, float(images.min()))

@@ -1,4 +1,4 @@
-"""Calibrating a reader anew, long after it was trained, on the validation fields it had then."""
+"""Recalibrate a trained reader on the validation fields of its training."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["recalibrate"]
 def recalibrate(
     reader: CheckReader, fields: Sequence[Field], *, workers: int = 1
 ) -> dict[str, Any]:
-    """Calibrate a reader on those fields that were for validation in its training; the figures.
+    """Calibrate a reader on the validation fields of its training; return the figures.
 
-    Few such fields leave scale and threshold as they are, as where training begins with a reader;
-    the ``remarks`` of the figures say so.
+    With few such fields, scale and threshold stay as they are, as in a training that starts from
+    a reader; the ``remarks`` of the figures say so.
 
     Args:
-        reader: trained by :func:`demos.checks.training.train.train`, whose settings it knows.
-        fields: all that it was trained with, further ones left out.
+        reader: trained by :func:`demos.checks.training.train.train`, which recorded its settings.
+        fields: all fields that it was trained with, except further ones.
         workers: processes that prepare them.
 
     Raises:
-        FieldSetError: the reader does not know its settings; a field that its training has not
-            seen, so that others were for validation than would be now; none was for validation.
+        FieldSetError: the reader has no record of its settings; its training did not see one of
+            the fields, so the validation fields would differ; or none was for validation.
     """
     settings = reader.training_facts.report.get("settings")
     if not settings:
         raise FieldSetError("the reader does not say how it was trained")
-    # Training split those fields that the grammar writes, and drew from all that had no split.
+    # Training split only fields that the grammar writes, and drew from all without a split.
     fields = [one for one in fields if reader.rules.writes(one.text)]
     seen = set(reader.training_facts.seen)
     for one in fields:

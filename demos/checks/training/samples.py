@@ -1,4 +1,4 @@
-"""What a training pass goes through: prepared fields, drawn at random."""
+"""The samples of a training pass: prepared fields, drawn at random."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Mixture", "Sample", "prepared", "rethicken"]
 
 @dataclass
 class Sample:
-    """A field prepared as it is, and as views or variants of it are."""
+    """A field, prepared as it is and in views or variants."""
 
     name: str
     text: str
@@ -28,7 +28,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Mixture:
-    """What one pass goes through: every field, and as many of the further ones as are drawn."""
+    """The fields of each pass: every field, and ``drawn`` of the further ones."""
 
     fields: list[Sample]
     further: list[Sample]
@@ -39,7 +39,7 @@ class Mixture:
         return len(self.fields) + min(self.drawn, len(self.further))
 
     def draw(self, generator: torch.Generator) -> list[Sample]:
-        """Return the fields of one pass, in the order in which they are seen."""
+        """Return the fields of one pass in random order."""
         count = len(self) - len(self.fields)
         chosen = torch.randperm(len(self.further), generator=generator)[:count].tolist()
         pool = [*self.fields, *(self.further[i] for i in chosen)]
@@ -55,7 +55,7 @@ def prepared(
     variants: int = 0,
     views: int = 1,
 ) -> tuple[list[Sample], list[str]]:
-    """Prepare all fields that can be read; return what was wrong with the others."""
+    """Prepare all readable fields; also return what was wrong with the others."""
     samples, problems = [], []
     paths = [one.path for one in fields]
     results = prepare_files(paths, prepare, workers, variants, views=views)
@@ -70,7 +70,7 @@ def prepared(
 
 
 def rethicken(images: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-    """Return images ``[A, 1, H, W]`` with strokes that are thicker or thinner, each at random."""
+    """Return images ``[A, 1, H, W]`` with strokes made thicker or thinner at random."""
     thick, thin = _extremes(images, torch.maximum), _extremes(images, torch.minimum)
     share = 1.4 * torch.rand(len(images), 1, 1, 1, generator=generator) - 0.7
     return torch.where(

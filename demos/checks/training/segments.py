@@ -1,4 +1,4 @@
-"""What a training step of a reader of segments is: ink distorted, graphs composed, one loss."""
+"""The training step of a segment reader: distort the ink, compose the graphs, take one loss."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ CRITERIA: dict[str, Callable[..., nn.Module]] = {
     "hinge": gtn.nn.HingeLoss,
     "expected-risk": gtn.nn.ExpectedRiskLoss,
 }
-"""The four of section VI, the first two of them without competitors, and two of later years."""
+"""The four criteria of section VI, the first two without competitors, and two later ones."""
 
 REPLAY_SHARE = 0.3
-"""How much the loss on single digits counts beside that on fields."""
+"""Factor on the loss on single digits beside that on fields."""
 
 DISTORTED = ("image", "surroundings")
-"""Arc data that are pictures of ink, and are distorted at random in training."""
+"""Arc data that are pictures of ink, distorted at random in training."""
 
 
 class SegmentTraining:
-    """The losses of a reader that cuts fields into segments."""
+    """The losses of a segment reader."""
 
     def __init__(self, reader: CheckReader, settings: Settings) -> None:
         assert isinstance(reader.recognize, SegmentReading)
@@ -62,7 +62,7 @@ class SegmentTraining:
             self.draw = drawer(network, self.digits)
 
     def before(self, progress: bool) -> dict[str, Any] | None:
-        """Pretrain a network that reads single digits; return what the log should say of it."""
+        """Pretrain a network that reads single digits; return the line for the log."""
         network, settings = self.recognize.network, self.settings
         if self.draw is None or settings.digit_passes <= 0:
             return None
@@ -76,11 +76,11 @@ class SegmentTraining:
         """Do nothing: all passes are alike."""
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return what the next passes depend on, beside the parameters: nothing."""
+        """Return what the next passes depend on, besides the parameters: nothing."""
         return {}
 
     def restore(self, state: dict[str, torch.Tensor], samples: Sequence[Sample]) -> None:
-        """Go on with what :meth:`state` returned."""
+        """Resume from what :meth:`state` returned."""
 
     def batches(self, order: Sequence[Sample], generator: torch.Generator) -> list[list[Sample]]:
         """Return the fields of a pass in batches."""
@@ -90,19 +90,19 @@ class SegmentTraining:
     def losses(
         self, samples: Sequence[Sample], generator: torch.Generator
     ) -> tuple[torch.Tensor, int]:
-        """Return the loss of each field, and how many of them no path spells (their loss is 0)."""
+        """Return the loss of each field, and how many fields no path spells (their loss is 0)."""
         graphs = self._distorted(samples, generator)
         each = self.criterion(self.recognize(graphs), [one.text for one in samples])
         return each, self.criterion.skipped
 
     def beside(self, generator: torch.Generator) -> torch.Tensor | None:
-        """Return the loss on single digits that counts beside that of fields, if any does."""
+        """Return the loss on single digits to add to that of fields, if any."""
         if self.draw is None or self.settings.replay <= 0:
             return None
         return REPLAY_SHARE * self.draw(self.settings.replay, generator)
 
     def _distorted(self, samples: Sequence[Sample], generator: torch.Generator) -> gtn.GraphBatch:
-        """Return the batch of segmentation graphs of one variant each, their ink distorted."""
+        """Return a batch of segmentation graphs, one variant of each field, with distorted ink."""
         chosen = [
             one.prepared[int(torch.randint(len(one.prepared), (1,), generator=generator))]
             for one in samples

@@ -1,4 +1,4 @@
-"""Everything that a training run depends on, beside its data."""
+"""The settings of a training run: all that it depends on besides its data."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ OF_LINES: dict[str, Any] = {
         "blot": 0.08,
     },
 }
-"""What differs from the defaults for recognizers that are swept over lines."""
+"""Settings that differ from the defaults for recognizers that are swept over lines."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a training run depends on, beside its data.
+    """All that a training run depends on besides its data.
 
-    ``variants`` of each field are prepared beside the field itself, and one of them is drawn in
-    each pass; of the ``further`` fields so many are drawn in each pass. A network that reads a
-    segment's ink alone is pretrained on single ``digits``, and ``replay`` of them go through it
-    beside each batch of fields, so that it keeps what it knew of other hands. The reader that is
-    kept is the running mean of the parameters, with ``averaging`` as the share of the newest; the
-    share is larger while that would reach back further than the last tenth of the steps.
+    ``variants`` of each field are prepared besides the field itself, and each pass draws one of
+    them; each pass also draws ``further`` of the further fields. A network that reads only a
+    segment's ink is pretrained on single ``digits``; with each batch of fields it also sees
+    ``replay`` of them, so that it does not forget other hands. The reader that is kept is the
+    running mean of the parameters; ``averaging`` is the share of the newest, which is larger while
+    the mean would reach back further than the last tenth of the steps.
 
-    Readers of lines are also trained on new fields: a share ``spliced`` of the fields is replaced
-    by such as are joined of parts of several (:mod:`demos.checks.training.splicing`). They are
-    weaned off the further fields, which teach many hands, but not those of the fields to be read:
-    towards the end new fields stand in the place of a share ``weaned`` of them, too.
+    Line readers are also trained on new fields: a share ``spliced`` of the fields is replaced by
+    fields joined from parts of several (:mod:`demos.checks.training.splicing`). They are weaned
+    off the further fields, which teach many hands, but not those of the fields to be read: towards
+    the end, new fields also replace a share ``weaned`` of those.
 
-    Some labels are wrong. ``wrong_labels`` is the share of them that training reckons with, once
-    a third of it is over: the discriminative forward loss of a field is then minus the logarithm
-    of the probability that its label is among the wrong ones, or is what the reader reads.
+    Some labels are wrong. ``wrong_labels`` is the share of them that training allows for after its
+    first third: the discriminative forward loss of a field is then minus the logarithm of the
+    probability that its label is either a wrong one or what the reader reads.
     """
 
     grammar: str = "car"
@@ -87,7 +87,7 @@ class Settings:
 
     @classmethod
     def of(cls, recognizer: str, **given: Any) -> Settings:
-        """Return the settings that suit a recognizer, but for those that are given.
+        """Return the settings that suit a recognizer, overridden by those given.
 
         >>> Settings.of("crnn", passes=3).batch, Settings.of("lenet5").batch
         (16, 8)

@@ -1,8 +1,8 @@
-"""New fields of parts of others: what stands before a cut in one, and behind a cut in another.
+"""Splice new fields from parts of others: the left of a cut in one, the right of a cut in another.
 
-A few hundred fields hold few successions of digits, and a network that sees several characters at
-once learns those by heart. The reader in training says itself where its characters stand (the best
-path that spells the field's text); so fields can be cut between them, and their parts be joined.
+A few hundred fields hold few sequences of digits, and a network that sees several characters at
+once learns those by heart. The reader in training itself locates its characters, by the best path
+that spells the field's text; so fields can be cut between characters, and the parts joined.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from recognizers.lines.images import as_batch
 __all__ = ["Splicer", "cuts_between"]
 
 LONGEST = 3
-"""Most characters that are taken from the beginning or the end of one field."""
+"""Most characters taken from the beginning or the end of one field."""
 
 
 @torch.no_grad()
@@ -31,8 +31,8 @@ def cuts_between(
 ) -> list[list[int]]:
     """Return where each field can be cut, in columns of its line: before each character.
 
-    Between two characters it is the column of least ink. The list is empty for a field whose text
-    no path spells.
+    Between two characters the cut is the column with the least ink. A field whose text no path
+    spells has an empty list.
     """
     lines = [one.prepared[0] for one in samples]
     decoder = reading.decoder(grammar).double()
@@ -52,7 +52,7 @@ def cuts_between(
 
 
 def _middles(labels: np.ndarray, blank: int) -> np.ndarray:
-    """Return the middles of the runs of equal classes that are no blanks, in columns.
+    """Return the middles of the runs of equal non-blank classes, in columns.
 
     >>> _middles(np.array([9, 1, 1, 9, 1, 2]), 9)
     array([2. , 4.5, 5.5])
@@ -64,11 +64,11 @@ def _middles(labels: np.ndarray, blank: int) -> np.ndarray:
 
 
 def _least_ink(line: np.ndarray, middles: np.ndarray) -> list[int]:
-    """Return the column of least ink between each two middles, before them 0."""
+    """Return 0, then the column with the least ink between each two successive middles."""
     ink = line.sum(axis=0, dtype=np.int64)
     cuts = [0]
     for a, b in pairwise(middles.tolist()):
-        # The outputs of a character come rather at its beginning than at its end.
+        # A character's outputs come nearer its beginning than its end.
         first, last = max(int(a + 0.25 * (b - a)), 0), int(b - 0.1 * (b - a)) + 1
         cuts.append(first + int(ink[first:last].argmin()))
     return cuts
@@ -76,10 +76,10 @@ def _least_ink(line: np.ndarray, middles: np.ndarray) -> list[int]:
 
 @dataclass(frozen=True)
 class Splicer:
-    """Joins parts of fields: the beginning of one, perhaps some of another, the end of a third.
+    """Join parts of fields: the beginning of one, perhaps a part of another, the end of a third.
 
     - `samples`: the fields.
-    - `cuts`: of each, as :func:`cuts_between` returns them.
+    - `cuts`: those of each field, as :func:`cuts_between` returns them.
     """
 
     samples: Sequence[Sample]
@@ -107,7 +107,7 @@ class Splicer:
         return Sample("spliced", text, [np.concatenate(parts, axis=1)])
 
     def _part(self, i: int, first: int, last: int, joined: bool, goes_on: bool) -> np.ndarray:
-        """Return the columns of some characters; where another part follows, without margin."""
+        """Return the columns of some characters; without margin where another part follows."""
         line: np.ndarray = self.samples[i].prepared[0]
         cuts = self.cuts[i]
         inked = np.flatnonzero(line.any(axis=0))

@@ -1,4 +1,4 @@
-"""Training the check reader from amounts alone: no boxes, one loss through the graphs."""
+"""Train the check reader from amounts alone: no boxes, one loss through the graphs."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def train(
     """Train a reader on fields and write it to ``out/reader.safetensors``; return the metrics.
 
     ``out`` also holds ``settings.json``, ``log.jsonl`` (a line per pass), ``metrics.json``,
-    ``curves.svg``, and ``state.safetensors``, from which an interrupted run goes on after its last
-    whole pass, with the same result. ``best.safetensors`` is the reader after the pass that read
-    the most validation fields, the last such pass; there is none without validation fields.
+    ``curves.svg``, and ``state.safetensors``, from which an interrupted run resumes after its
+    last whole pass, with the same result. ``best.safetensors`` is the reader after the pass that
+    read the most validation fields, the last of several; without validation fields there is none.
 
     With ``start`` the reader begins with what another has learned (:meth:`CheckReader.begin_with`)
-    in the place of pretraining on single digits.
+    instead of pretraining on single digits.
 
-    Of the ``further`` fields, composed ones for instance, ``settings.further`` are drawn in each
-    pass; none of them is used for validation. A field whose text the grammar does not write is
-    an error; or, where ``infeasible`` is ``"skip"``, left out and named among the ``problems`` of
-    the metrics. Their ``remarks`` say where the validation fields were too few for a threshold.
+    Each pass draws ``settings.further`` of the ``further`` fields, which may be composed ones; none
+    of them is used for validation. A field whose text the grammar does not write is an error;
+    with ``infeasible="skip"`` it is left out and named among the ``problems`` of the metrics. The
+    ``remarks`` of the metrics say if there were too few validation fields for a threshold.
 
     Raises:
         FieldSetError: a text that the grammar does not write, naming the file; no field left.
@@ -114,7 +114,7 @@ def train(
         reader.training_facts.report = best | {"settings": asdict(settings)}
         reader.save(out / "best.safetensors")
         metrics["best"] = {key: best[key] for key in ("passes", "validation_exact")}
-    else:  # what stands there is of another run
+    else:  # a file there is of another run
         (out / "best.safetensors").unlink(missing_ok=True)
     write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     write_curves(out)
@@ -128,7 +128,7 @@ def _calibrated(
     settings: Settings,
     start: CheckReader | None,
 ) -> dict[str, Any]:
-    """Give the reader its parameters, and fit scale and threshold; return what came of it."""
+    """Load the parameters into the reader, and fit scale and threshold; return the figures."""
     reader.load_state_dict(parameters)
     reader.eval()
     outcomes, calibration = calibrate(

@@ -1,1 +1,1 @@
-"""Whole checks: the fields of a check located, each read, all of them one graph (T_field)."""
+"""Whole checks: locate the fields of a check and read all of them in one graph (T_field)."""

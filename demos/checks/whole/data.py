@@ -1,6 +1,6 @@
-"""Folders of whole checks: images, ``labels.csv`` as of fields, and what else is known of them.
+"""Folders of whole checks: images, ``labels.csv`` as for fields, and ``truth.jsonl``.
 
-``compose-checks`` writes such folders: the fixed test set of 646 is
+``compose-checks`` writes such folders. The fixed test set of 646 is
 ``python -m demos.checks compose-checks OUT --part test --count 646``.
 """
 
@@ -33,7 +33,7 @@ TRUTH = "truth.jsonl"
 
 @dataclass(frozen=True)
 class KnownCheck:
-    """A file of a folder with its truth; without ``truth.jsonl`` only the text is known."""
+    """A check image with its truth; without ``truth.jsonl`` only the text is known."""
 
     path: Path
     text: str
@@ -59,12 +59,12 @@ class KnownCheck:
 def composed_checks(
     part: str, count: int, seed: int, digits: Path | None = None
 ) -> Iterator[Check]:
-    """Return checks of a part, each made when it is asked for; digits are of that part of MNIST.
+    """Return checks of a part, each made on demand with digits of that part of MNIST.
 
-    The checks before and behind are the same whatever their count.
+    A check does not depend on the count.
 
     Raises:
-        ValueError: an unknown part; no folder of MNIST.
+        ValueError: the part is unknown; there is no MNIST folder.
     """
     if part not in FAMILIES:
         raise ValueError(f"part {part!r} is none of {', '.join(FAMILIES)}")
@@ -80,8 +80,8 @@ def write_checks(
     """Write checks as PNG files, ``labels.csv`` and ``truth.jsonl`` to a folder.
 
     Raises:
-        ValueError: an unknown part; no folder of MNIST; the folder's ``labels.csv`` has other
-            files, too.
+        ValueError: the part is unknown; there is no MNIST folder; the folder's ``labels.csv`` lists
+            other files, too.
     """
     rows, lines = io.StringIO(), []
     table = csv.writer(rows, lineterminator="\n")
@@ -102,10 +102,10 @@ def write_checks(
 
 
 def known_checks(folder: Path) -> tuple[list[KnownCheck], tuple[str, ...]]:
-    """Return the checks of a folder in order of their names, and what is wrong with others.
+    """Return the checks of a folder in order of name, and what is wrong with other rows.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, or a line of ``truth.jsonl`` that is none.
+        FieldSetError: ``labels.csv`` is unusable, or a line of ``truth.jsonl`` is invalid.
     """
     found = load_fields(folder)
     truths: dict[str, dict[str, Any]] = {}

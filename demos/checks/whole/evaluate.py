@@ -1,4 +1,4 @@
-"""How many whole checks are read, and what the paper reports of them: correct, error, reject."""
+"""Measure readers on whole checks by the figures of the paper: correct, error, reject."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from recognizers.images import ImageError, load_field
 __all__ = ["evaluate_checks", "read_checks", "shares"]
 
 BLOCK = 128
-"""Files that are located at once, so that a folder of any size takes the same memory."""
+"""Files located at once, so that memory does not grow with the folder."""
 
 
 def read_checks(
     reader: WholeReader, paths: Iterable[Path], *, workers: int = 1
 ) -> Iterator[tuple[Path, Reading | ImageError]]:
-    """Yield each file with its reading, or with the error that names what is wrong with it.
+    """Yield each file with its reading, or with an error that names what is wrong with it.
 
     The results come in the order of the paths. ``workers`` above one starts as many processes,
     which locate the candidates.
@@ -47,11 +47,11 @@ def evaluate_checks(
 
     ``n`` checks were read; at the reader's own threshold ``correct`` is the share accepted with
     the right amount, ``error`` the share accepted with a wrong one, and ``reject`` the others;
-    ``exact`` is the share read right whatever the confidence, ``digit_error`` the edit distance per
+    ``exact`` is the share read right whatever the confidence; ``digit_error`` the edit distance per
     character; ``accepted_at_1pct_error`` the largest share that can be accepted with at most one
     in a hundred of them wrong; ``seconds_per_check`` includes loading and locating. ``groups`` has
     the same for each kind of check, and for machine-printed and handwritten amounts.
-    A grammar of digits alone is held to the digits of the amounts.
+    With a grammar of digits only, only the digits of the amounts are compared.
 
     Raises:
         FieldSetError: no file can be read; the message says what is wrong with the first.
@@ -96,7 +96,7 @@ def evaluate_checks(
 
 
 def shares(outcomes: Iterable[Outcome]) -> dict[str, float]:
-    """Return how many there are, and the shares correct, in error, rejected, and read right.
+    """Return the number of outcomes, and the shares correct, in error, rejected, and read right.
 
     >>> right = Outcome("a", "1", Reading("1", 0.9, True))
     >>> shares([right, Outcome("b", "2", Reading("7", 0.3, False))])

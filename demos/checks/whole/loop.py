@@ -1,10 +1,10 @@
-"""Passes over lines and over checks, of which a reader of whole checks is trained.
+"""Training passes of a reader of whole checks: over lines, then over checks.
 
-As in section X of the paper: the recognizer learns from fields, here from lines that the locator
-cut, whose writing is known; the field penalties, set by hand at first, learn which path of the
-field graph is the right one; then a small part of the parameters (penalties of fields, characters
-and grammar, not the network) is trained globally, by the discriminative forward loss (eq. 17) of
-the interpretation graph, from whole checks and their amounts alone.
+They follow section X of the paper. The recognizer learns from fields: here, from lines cut by the
+locator, with known text. The field penalties, first set by hand, learn which path of the field
+graph is right. Then the few other parameters (penalties of fields, characters and grammar, but not
+the network) are trained globally, by the discriminative forward loss (eq. 17) of the interpretation
+graph, from whole checks and their amounts alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["WholeLoop", "field_batches", "places_of"]
 
 
 class WholeLoop:
-    """Passes over lines, then over checks; all that the next depends on is in the state file."""
+    """Train on lines, then on checks; the state file holds all that the next pass depends on."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class WholeLoop:
         network = reader.reader.recognize.network
         self.of_lines = torch.optim.AdamW(network.parameters(), weight_decay=settings.decay)
         small = [p for name, p in reader.named_parameters() if ".network." not in name]
-        # How amounts are written is learned faster: few arcs of the grammar are on many paths.
+        # The grammar learns at a higher rate: few of its arcs are on many paths.
         ours = set(reader.reader.grammar.parameters())
         self.of_checks = torch.optim.Adam(
             [
@@ -67,7 +67,7 @@ class WholeLoop:
     def pass_of_lines(
         self, number: int, lines: Sequence[WrittenLine], further: Sequence[WrittenLine]
     ) -> None:
-        """Train the network by CTC on lines whose writing is known."""
+        """Train the network by CTC on lines with known text."""
         recognize = self.reader.reader.recognize
         settings = self.settings
         generator = self._seeded(number)
@@ -98,7 +98,7 @@ class WholeLoop:
         self._finish(started, {"lines": number + 1, "loss": sum_of / max(count, 1)})
 
     def train_fields(self, located: Sequence[LocatedCheck]) -> None:
-        """Train the field penalties alone: which path of the field graph is the right one."""
+        """Train only the field penalties: which path of the field graph is right."""
         started = time.perf_counter()
         whole, right = field_batches([one for one in located if one.right])
         penalty = self.reader.field_penalty
@@ -146,7 +146,7 @@ class WholeLoop:
                 criterion = gtn.nn.DiscriminativeForwardLoss(infeasible="infinity")
                 value = criterion(graph, text)
                 if value.isfinite():
-                    # A check whose amount is read nowhere must not rule the others.
+                    # A check whose amount is read nowhere must not dominate the batch.
                     each.append(-torch.logaddexp(-value, value.new_tensor(-6.0)))
                 else:
                     skipped += 1
@@ -155,8 +155,8 @@ class WholeLoop:
             loss = torch.stack(each).mean()
             self.of_checks.zero_grad()
             loss.backward()
-            # Which digit stands in a place says nothing of how amounts are written, and a thousand
-            # checks are few enough to learn that by heart; so all digits of a place move together.
+            # Which digit stands in a place tells nothing about how amounts are written, but a
+            # thousand checks can be learned by heart; so all digits of a place move together.
             penalties = self.reader.reader.grammar.penalties
             assert penalties.grad is not None
             moves = penalties.new_zeros(int(self.places.max()) + 1)
@@ -174,11 +174,11 @@ class WholeLoop:
 
     def _seeded(self, number: int) -> torch.Generator:
         draw = 1_000_003 * self.settings.seed + number
-        torch.manual_seed(draw)  # of what drop-out leaves out
+        torch.manual_seed(draw)  # for drop-out
         return torch.Generator().manual_seed(draw)
 
     def _rate(self, optimizer: torch.optim.Optimizer, share: float, rate: float) -> None:
-        """Set the learning rate: a short rise, then a cosine to zero."""
+        """Set the learning rate: a short rise, then a cosine decay to zero."""
         rise = 0.1
         fall = 0.5 * (1 + math.cos(math.pi * max(share - rise, 0.0) / (1.0 - rise)))
         for group in optimizer.param_groups:
@@ -204,7 +204,7 @@ class WholeLoop:
         )
 
     def resume(self) -> None:
-        """Go on from the state file, if there is one."""
+        """Resume from the state file, if there is one."""
         found = self.state.load()
         if found is None:
             return
@@ -219,7 +219,7 @@ class WholeLoop:
 
 
 def places_of(grammar: gtn.Graph) -> torch.Tensor:
-    """Number the arcs of a grammar, int64 ``[A]``: those of digits from node to node alike.
+    """Number the arcs of a grammar, int64 ``[A]``; digits between the same nodes share a number.
 
     >>> arcs = [(0, 1, "1", 0.0), (0, 1, "$", 0.0), (0, 1, "7", 0.0), (1, 2, "7", 0.0)]
     >>> places_of(gtn.Graph.from_arcs(arcs, final=2)).tolist()

@@ -1,8 +1,8 @@
 """The reader of whole checks: T_field, then the reader of fields on every candidate (Fig. 33).
 
-The candidates compete: what all of them may say is one interpretation graph, the field graph with
-each arc replaced by the recognition graph of its field, composed with the grammar. So the posterior
-of an amount is summed over the fields that it may stand in, and over all ways to read them.
+The candidates compete in one interpretation graph: the field graph, with each arc replaced by the
+recognition graph of its field, composed with the grammar. So the posterior of an amount is summed
+over the fields that may hold it, and over all ways to read them.
 """
 
 from __future__ import annotations
@@ -36,33 +36,33 @@ from recognizers.segmentation.graph import segmentation_graph
 __all__ = ["KIND", "SHIPPED_WHOLE", "Prepared", "WholeReader", "prepare_check"]
 
 KIND = "graph-transformer-networks/whole-checks/1"
-"""The kind of checkpoint that readers of whole checks are kept in."""
+"""Checkpoint format of readers of whole checks."""
 
 SHIPPED_WHOLE = WEIGHTS / "whole-checks.safetensors"
-"""The reader of whole checks that comes with the package."""
+"""The shipped reader of whole checks."""
 
 VIEWS = 5
-"""In how many versions the fields of a check are read, unless said otherwise."""
+"""Versions of each field to read, by default."""
 
 PATHS = 12
-"""Paths of the field graph that are read: those of least penalty."""
+"""Number of paths of the field graph to read: those of least penalty."""
 
 WITHIN = 10.0
-"""Nats behind the likeliest path at which a path of the field graph is not read."""
+"""Paths of the field graph further than this many nats behind the likeliest are not read."""
 
 BEAM = 14.0
-"""Nats behind the best at which a way to read a check is given up."""
+"""Readings of a check further than this many nats behind the best are dropped."""
 
 WIDTHS = 96
-"""Lines are made as wide as a multiple of so many pixels."""
+"""Lines are padded to a multiple of this many pixels."""
 
 POINT = "."
-"""What stands between the dollars and the cents of two fields."""
+"""What separates the dollars and the cents of two fields."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A check located: its likeliest candidates, and of each field what the recognizer reads."""
+    """A located check: its likeliest candidates, and the prepared input of each field."""
 
     fields: LocatedFields
     pictures: tuple[Any, ...]
@@ -72,17 +72,17 @@ class WholeReader(nn.Module):
     """Reads whole checks: :class:`recognizers.fields.FieldPenalty` and a reader of fields.
 
     Args:
-        reader: reads each candidate, by any recognizer and grammar; unless given, a new one of
+        reader: reads each candidate, with any recognizer and grammar; by default a new reader of
             dollars and cents that is swept over the fields.
-        paths: how many paths of the field graph are read.
-        threshold: least confidence of an accepted reading.
-        views: in how many versions the fields of a check are read
-            (:func:`demos.checks.reading.views.variant`); posteriors are means over them.
+        paths: number of paths of the field graph to read.
+        threshold: lowest confidence of an accepted reading.
+        views: versions of each field to read
+            (:func:`demos.checks.reading.views.variant`); their posteriors are averaged.
 
-    What is swept over a field says for each column what stands there; its penalties are made
-    logarithms of shares, so that fields of different widths can compete: a field is then as
-    likely as the share of all that it may say is an amount. Segments are not (section VI-E). A
-    factor and a penalty per field are learned for what the recognizer says.
+    The penalties of a swept recognizer are normalised to probabilities in each column, so that
+    fields of different widths can compete: a field is then as likely as the share of its readings
+    that are amounts. Penalties of segments are not normalised (section VI-E). A factor on the
+    recognizer's penalties and a penalty per field are learned.
 
     >>> reader = WholeReader()
     >>> reader.read([np.full((200, 400), 255, np.uint8)])[0].text
@@ -107,7 +107,7 @@ class WholeReader(nn.Module):
         self.report: dict[str, Any] = {}
 
     def chosen(self, found: LocatedFields) -> Prepared:
-        """Return the candidates that are read, those of the likeliest paths."""
+        """Return the candidates to read: those on the likeliest paths."""
         best = likeliest(found, self.penalties(found), self.paths, WITHIN)
         return prepare_check(best, self.reader)
 
@@ -144,7 +144,7 @@ class WholeReader(nn.Module):
     def recognition_graph(self, check: Prepared, decoder: gtn.Graph) -> gtn.Graph:
         """Return the field graph of a check with every field read: T_field, T_seg, T_rec.
 
-        Behind the dollars of a pair stands an arc that reads the point, if the grammar has one.
+        After the dollars of a pair, an arc reads the point if the grammar has one.
         """
         graph = field_graph(check.fields, self.penalties(check.fields))
         fields = graph.data["field"].tolist()
@@ -165,12 +165,12 @@ class WholeReader(nn.Module):
         return joined
 
     def interpretation_graph(self, check: Prepared, decoder: gtn.Graph | None = None) -> gtn.Graph:
-        """Return all that a check may say, as one graph, as far as a beam keeps it."""
+        """Return one graph of all readings of a check within the beam."""
         decoder = self.decoder if decoder is None else decoder
         return gtn.compose(self.recognition_graph(check, decoder), decoder, beam=BEAM)
 
     def writes(self, text: str) -> str:
-        """Return an amount as the reader's grammar writes it: without the point, if it has none.
+        """Return an amount as the reader's grammar writes it: without the point if that has none.
 
         >>> WholeReader().writes("1250.60")
         '1250.60'
@@ -179,7 +179,7 @@ class WholeReader(nn.Module):
 
     @torch.no_grad()
     def read_located(self, checks: Sequence[LocatedFields]) -> list[Reading]:
-        """Read checks of which all candidates are known: the likeliest of each."""
+        """Read checks whose candidates are all known: read the likeliest of each."""
         return self.read_prepared([self.chosen(found) for found in checks])
 
     @torch.no_grad()
@@ -189,7 +189,7 @@ class WholeReader(nn.Module):
 
     @torch.no_grad()
     def read_prepared(self, checks: Sequence[Prepared]) -> list[Reading]:
-        """Read checks that are located already."""
+        """Read checks that are already prepared."""
         found = [[texts] for texts in self.texts(checks)]
         for number in range(self.views - 1):
             others = [self._varied(check, number) for check in checks]
@@ -203,14 +203,14 @@ class WholeReader(nn.Module):
 
     @torch.no_grad()
     def texts(self, checks: Sequence[Prepared]) -> list[Texts]:
-        """Return the likeliest texts of checks and their posteriors; none of one without fields."""
+        """Return the likeliest texts of checks with posteriors; none for a check without fields."""
         decoder = self.decoder
         graphs = [self.interpretation_graph(one, decoder) for one in checks if one.pictures]
         each = iter(texts_of(gtn.GraphBatch.from_graphs(graphs)) if graphs else [])
         return [next(each) if one.pictures else {} for one in checks]
 
     def _varied(self, check: Prepared, number: int) -> Prepared:
-        """Return a check with each field as another hand might have written it."""
+        """Return a check with each field varied as if another hand had written it."""
         rng = np.random.default_rng
         images = tuple(variant(image, rng(number)) for image in check.fields.images)
         return prepare_check(replace(check.fields, images=images), self.reader)
@@ -232,7 +232,7 @@ class WholeReader(nn.Module):
         """Return the reader of a checkpoint.
 
         Raises:
-            CheckpointError: naming the file, and what does not fit.
+            CheckpointError: the checkpoint is unusable; names the file and what does not fit.
         """
         tensors, about = load_checkpoint(path, kind=KIND)
         missing = {"grammar", "recognizer", "threshold", "paths", "views"} - about.keys()
@@ -250,9 +250,9 @@ class WholeReader(nn.Module):
 
 
 def prepare_check(fields: LocatedFields, reader: CheckReader) -> Prepared:
-    """Return candidates with what the recognizer of a reader reads of each.
+    """Return candidates, each prepared for the recognizer of a reader.
 
-    Lines get paper on both sides up to one of a few widths, so that many are swept at once.
+    Lines are padded with paper on both sides to a few widths, so that many are swept at once.
     """
     pictures = [reader.recognize.prepare(image) for image in fields.images]
     if isinstance(reader.recognize, LineReading):

@@ -1,7 +1,7 @@
-"""What readers of whole checks are trained on: checks located, and lines with what they say.
+"""Training samples of readers of whole checks: located checks, and lines with their texts.
 
-A field of the truth and the candidate that is it are found by their boxes; so the recognizer has
-lines as the locator cuts them, and the field penalties know which path is the right one.
+Boxes match each true field to its candidate. So the recognizer learns from lines as the locator
+cuts them, and the field penalties learn which path is right.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["LocatedCheck", "WrittenLine", "composed_lines", "lines_of", "locate_
 
 @dataclass(frozen=True)
 class WrittenLine:
-    """The line of a field, uint8 ``[40, W]``, and every character that is written there."""
+    """The line of a field, uint8 ``[40, W]``, and all characters on it."""
 
     image: np.ndarray
     written: str
@@ -36,9 +36,9 @@ class WrittenLine:
 
 @dataclass(frozen=True)
 class LocatedCheck:
-    """A check with all its candidates; ``right`` are the paths of the field graph that hold it.
+    """A check with all its candidates; ``right`` are the field-graph paths that hold the amount.
 
-    A path is the number of a candidate, or of a pair behind all candidates.
+    A path is the number of a candidate; pairs are numbered after all candidates.
     """
 
     check: KnownCheck
@@ -49,7 +49,7 @@ class LocatedCheck:
 def locate_all(
     checks: Sequence[KnownCheck], *, progress: bool = True
 ) -> tuple[list[LocatedCheck], list[str]]:
-    """Locate the candidates of all checks that can be opened; return what is wrong with others."""
+    """Locate the candidates of all checks that open; also return what is wrong with the others."""
     located, problems = [], []
     for check in tqdm(checks, desc="locating", unit="check", disable=not progress):
         try:
@@ -67,7 +67,7 @@ def locate_all(
 def right_paths(check: KnownCheck, found: LocatedFields) -> list[int]:
     """Return the paths of the field graph that hold the amount of a check, by the boxes.
 
-    A candidate holds a field if nearly all of the field's box is in it, and little else but a
+    A candidate holds a field if it contains nearly all of the field's box, and little else except a
     printed currency sign.
     """
     if not check.parts:
@@ -80,7 +80,7 @@ def right_paths(check: KnownCheck, found: LocatedFields) -> list[int]:
 
 
 def lines_of(located: Sequence[LocatedCheck]) -> list[WrittenLine]:
-    """Return the lines of the right candidates, as the locator cut them, with what they say."""
+    """Return the lines of the right candidates, as the locator cut them, with their texts."""
     lines = []
     for one in located:
         count = len(one.found.boxes)
@@ -96,9 +96,9 @@ def lines_of(located: Sequence[LocatedCheck]) -> list[WrittenLine]:
 
 
 def composed_lines(count: int, seed: int, digits: Path) -> list[WrittenLine]:
-    """Return lines of amounts that were never on a check: printed, written by hand, and parts.
+    """Return composed lines of amounts, printed and handwritten, and of parts of amounts.
 
-    They are as the locator cuts them: the ink alone, on white paper.
+    They look as the locator cuts them: ink alone, on white paper.
     """
     images, labels = load_mnist(digits, "train")
     writer = MnistFields(np.asarray(images), np.asarray(labels), tight=True)
@@ -116,7 +116,7 @@ def composed_lines(count: int, seed: int, digits: Path) -> list[WrittenLine]:
         for part in found.parts:
             x, y, wide, high = part.box
             cut = scanned[y : y + high + 2 * MARGIN, x : x + wide + 2 * MARGIN]
-            if part.role == "dollars":  # the cents beside it are another field's
+            if part.role == "dollars":  # the cents beside it belong to another field
                 cut = cut.copy()
                 cut[:, wide + MARGIN :] = 255
             lines.append(WrittenLine(normalise_line(cut), part.written))
@@ -124,7 +124,7 @@ def composed_lines(count: int, seed: int, digits: Path) -> list[WrittenLine]:
 
 
 def _scanned(ink: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return ink with a margin as a scanner and the locator leave it, 255 paper."""
+    """Return ink with a margin, as a scanner and the locator leave it; paper is 255."""
     blurred = np.pad(ink, MARGIN).astype(np.float32) / 255.0
     blurred = ndimage.gaussian_filter(blurred, rng.uniform(0.35, 0.75))
     dark = rng.uniform(0.6, 1.0)

@@ -1,4 +1,4 @@
-"""Everything that a training run of a reader of whole checks depends on, beside its data."""
+"""The settings of a training of a reader of whole checks: all it depends on besides its data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["WholeSettings"]
 
 @dataclass(frozen=True)
 class WholeSettings:
-    """Everything that a training run depends on, beside its data.
+    """All that a training run depends on besides its data.
 
-    ``validation`` is the share of layout families that are left out, for the threshold. Of
-    ``composed`` lines that were on no check, ``drawn`` are drawn in each of ``line_passes``; then
-    the field penalties are trained alone for ``field_steps``, then globally for
-    ``global_passes``, on the candidates of ``paths`` each.
+    ``validation`` is the share of layout families set aside to choose the threshold. Each of the
+    ``line_passes`` draws ``drawn`` of the ``composed`` lines, which were on no check. Then the
+    field penalties are trained alone for ``field_steps``, and all but the network is trained
+    globally for ``global_passes``, on the candidates of ``paths`` paths per check.
     """
 
     recognizer: str = "sdnn"

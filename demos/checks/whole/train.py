@@ -1,4 +1,4 @@
-"""Training a reader of whole checks from a folder of them: see :mod:`demos.checks.whole.loop`."""
+"""Train a reader of whole checks from a folder of checks (:mod:`demos.checks.whole.loop`)."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ def train_whole(
 
     ``out`` also holds ``settings.json``, ``log.jsonl`` (a line per pass; drawn in ``curves.svg``),
     ``metrics.json`` and
-    ``state.safetensors``, from which an interrupted run goes on after its last whole pass, with
+    ``state.safetensors``, from which an interrupted run resumes after its last whole pass, with
     the same result.
 
     Args:
         checks: with their parts and layouts, as composed checks have them.
-        settings: a swept recognizer is trained; one that reads segments is taken as it is.
-        out: folder, made where it does not exist.
-        digits: folder of MNIST, for further lines.
-        start: a reader of fields to begin with: all of it that fits.
+        settings: a swept recognizer is trained; one that reads segments is used as it is.
+        out: folder, created if missing.
+        digits: MNIST folder, for further lines.
+        start: a reader of fields to start from: all of it that fits is taken.
 
     Raises:
-        FieldSetError: no check whose fields are known.
+        FieldSetError: the fields of no check are known.
         CheckpointError: ``out`` holds a run of other settings, other checks or another ``start``.
     """
     began = time.perf_counter()
@@ -125,11 +125,11 @@ def train_whole(
 
 
 def smooth_threshold(outcomes: Sequence[Outcome], most_errors: float) -> float:
-    """Return the least confidence at which at most this share of all checks is read wrong.
+    """Return the lowest confidence at which at most ``most_errors`` of all checks are read wrong.
 
-    A hundred checks hold too few errors to count those above each threshold; so the probability
-    that a reading is right is fitted to them, as a logistic function of the logarithm of the odds
-    that its confidence says, and the errors that are expected of it are added.
+    A hundred checks hold too few errors to count those above each threshold. Instead, the
+    probability that a reading is right is fitted as a logistic function of the log-odds of its
+    confidence, and the expected errors are summed.
     """
     confidence = np.array([o.reading.confidence for o in outcomes])
     right = np.array([o.exact for o in outcomes])
@@ -148,7 +148,7 @@ def smooth_threshold(outcomes: Sequence[Outcome], most_errors: float) -> float:
 def split_by_family(
     checks: Sequence[KnownCheck], share: float, seed: int
 ) -> tuple[list[KnownCheck], list[KnownCheck]]:
-    """Return (training, validation) checks; the families of layouts of the two are others.
+    """Return (training, validation) checks, which share no family of layouts.
 
     >>> some = [KnownCheck(Path(f"{i}.png"), "1", layout=f"family{i % 4} 0") for i in range(8)]
     >>> [len(part) for part in split_by_family(some, 0.25, 0)]
