@@ -1,7 +1,7 @@
-"""The rows of Fig. 9 that are not LeNets: what each reads, how it is built, how it is measured.
+"""The rows of Fig. 9 that are not LeNets: their inputs, how they are built and measured.
 
-Settings were chosen on the last 5,000 training digits (``baseline ROW --validate``, whose lines
-are in ``results/mnist/choices.jsonl``), with the method trained on the other 55,000 or fewer.
+Settings were chosen on the last 5,000 training digits, with the method trained on the other 55,000
+or fewer (``baseline ROW --validate``; its lines are in ``results/mnist/choices.jsonl``).
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ FAMILY = {"translation": 1.5, "scaling": 0.12, "squeezing": 0.12, "shearing": 0.
 
 @dataclass(frozen=True)
 class Row:
-    """A row: ``read`` makes samples of uint8 images [N, 28, 28], ``method`` and ``settings``
-    make the classifier; the ``seeded`` ones depend on a seed."""
+    """A row: ``read`` turns uint8 images [N, 28, 28] into samples; ``method`` and ``settings``
+    make the classifier; the ``seeded`` rows depend on a seed."""
 
     method: Callable[..., Classifier]
     read: Callable[[np.ndarray], np.ndarray]
@@ -63,7 +63,7 @@ class Row:
     seeded: bool = False
 
     def build(self, seed: int, out: Path, settings: dict[str, Any]) -> Classifier:
-        """The classifier with its settings, and the seed and state file where it takes one."""
+        """Return the classifier with its settings, seed and state file, where it takes these."""
         given = dict(self.settings) | settings
         if "distortion" in given:
             try:
@@ -80,17 +80,17 @@ class Row:
 
 
 def regular(images: np.ndarray) -> np.ndarray:
-    """All 784 pixels, from 0 (paper) to 1."""
+    """Return all 784 pixels, from 0 (paper) to 1."""
     return images.reshape(len(images), -1).astype(np.float32) / 255.0
 
 
 def upright(images: np.ndarray) -> np.ndarray:
-    """The 400 pixels of the deslanted digit, from 0 (paper) to 1."""
+    """Return the 400 pixels of the deslanted digit, from 0 (paper) to 1."""
     return regular(deslant(images))
 
 
 def lenet4_states(images: np.ndarray, path: Path) -> np.ndarray:
-    """States of the 120 units before LeNet-4's outputs, of a network that is trained already."""
+    """Return the states of the 120 units before the outputs of a trained LeNet-4."""
     name, network, _ = load_model(path)
     if not isinstance(network, LeNet4):
         raise ResultError(f"{path}: holds {name}, lenet-4 would be right")
@@ -139,7 +139,7 @@ BASELINES = {
     "lenet-4-knn": Row(Neighbours, regular, {"k": 3}),
     "lenet-4-local": Row(LocalLinear, regular, {"k": 200, "strength": 1.0}),
 }
-"""The rows by name. Those of LeNet-4 read its states, where there is a network of the seed."""
+"""The rows by name. Those of LeNet-4 read the states of a network trained with the same seed."""
 
 
 def run_baseline(
@@ -153,8 +153,8 @@ def run_baseline(
 ) -> Result:
     """Fit a row to all training digits, measure it on the test digits, write the result.
 
-    What a long fit leaves half-way is in ``out`` (by default ``runs/mnist/ROW-seedN``), where it
-    goes on. Raises ValueError for an unknown row, CheckpointError where LeNet-4 is missing.
+    An interrupted long fit resumes from its state in ``out`` (default: ``runs/mnist/ROW-seedN``).
+    Raises ValueError for an unknown row, CheckpointError if LeNet-4 is missing.
     """
     row = _row(name)
     out = out or Path("runs") / "mnist" / f"{name}-seed{seed}"
@@ -196,11 +196,11 @@ def validate_baseline(
     settings: dict[str, Any] | None = None,
     digits: int | None = None,
 ) -> float:
-    """Share wrong of the last 5,000 training digits, the row fitted to the others.
+    """Return the share wrong of the last 5,000 training digits, with the row fitted to the others.
 
-    ``settings`` replace those of the row; ``digits`` fits on the first so many only. A line with
-    all this is added to ``choices.jsonl`` in ``folder``. Raises ValueError for more digits than
-    there are beside those of the validation.
+    ``settings`` replace those of the row; ``digits`` limits the fit to the first so many. A line
+    with all this is added to ``choices.jsonl`` in ``folder``. Raises ValueError for more digits
+    than remain besides those of the validation.
     """
     row = _row(name)
     settings = settings or {}
@@ -216,7 +216,7 @@ def validate_baseline(
     part = slice(0, digits or cut)
     model = row.build(seed, Path("runs") / "mnist" / f"{name}-validated", settings)
     if isinstance(model, VirtualSupportVectors):
-        model.state = None  # belongs to a fit of other digits
+        model.state = None  # the state belongs to a fit of other digits
     model.fit(read(images[part]), labels[part])
     answers = model.penalties(read(images[cut:])).argmin(1)
     wrong = float((answers != labels[cut:]).mean())
@@ -225,9 +225,9 @@ def validate_baseline(
 
 
 def curve(penalties: torch.Tensor, labels: torch.Tensor, most: float = 0.2) -> list[list[float]]:
-    """The error-reject curve as pairs (share rejected, share wrong of the rest), 101 of them.
+    """Return the error-reject curve as 101 pairs (share rejected, share wrong of the rest).
 
-    From 0 to ``most`` rejected, in equal steps.
+    The share rejected goes from 0 to ``most`` in equal steps.
 
     >>> y = torch.tensor([[0.0, 9.0], [4.0, 5.0]]).repeat(500, 1)
     >>> curve(y, torch.tensor([0, 1]).repeat(500))[0]
@@ -246,7 +246,7 @@ def _row(name: str) -> Row:
 
 
 def _require_of_kind(name: str, row: Row, settings: dict[str, Any]) -> None:
-    """Raise ValueError for a setting that the row has not, and for one that is of another kind."""
+    """Raise ValueError for a setting that the row does not have, or one of the wrong type."""
     parameters = inspect.signature(row.method).parameters
     for key, value in settings.items():
         if key not in parameters:

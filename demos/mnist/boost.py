@@ -1,4 +1,4 @@
-"""Training boosted networks: the second and third on what is found in a stream of distortions."""
+"""Train boosted networks: the second and third on patterns filtered from distorted digits."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def train_boosted(
     validation: Digits | None = None,
     progress: bool = True,
 ) -> Trained:
-    """Train three networks after Drucker et al.; goes on where it was interrupted.
+    """Train three networks after Drucker et al.; resume where interrupted.
 
-    The first is trained as the recipe says. ``recipe.boosted`` patterns for the second, half of
-    them wrong for the first, and as many on which the two disagree for the third, are filtered
-    from stronger distortions of the training digits, kept in ``out``, and gone through
-    ``recipe.boosted_passes`` times, distorted no further. The threshold above which the first
-    answers alone is that at which the undistorted training digits cost ``recipe.cost`` networks.
+    The first follows the recipe. The second is trained on ``recipe.boosted`` patterns, half of
+    which the first gets wrong; the third on as many patterns on which the two disagree. These are
+    filtered from stronger distortions of the training digits, kept in ``out``, and seen
+    ``recipe.boosted_passes`` times without further distortion. Above a threshold the first network
+    answers alone; it is set so that an undistorted training digit costs ``recipe.cost`` networks.
     """
     later = replace(recipe, distortion=None, passes=recipe.boosted_passes)
     steps: dict[str, Trained] = {}
@@ -91,7 +91,7 @@ def train_boosted(
 def _stream(
     recipe: Recipe, digits: Digits, seed: int, progress: bool
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Distorted training digits, drawn at random without end."""
+    """Yield distorted training digits, drawn at random without end."""
     generator = torch.Generator().manual_seed(1_000_003 * seed + 500_009)
     distort = Distortion(**recipe.stream or {})
     bar = tqdm(desc="filtering", unit="digit", disable=not progress, leave=False)
@@ -99,12 +99,12 @@ def _stream(
         chosen = torch.randint(len(digits.labels), (AT_ONCE,), generator=generator)
         moved = distorted(digits.inputs[chosen], distort, recipe.originals, generator)
         bar.update(AT_ONCE)
-        # Smaller batches stay in the cache of the processor.
+        # Smaller batches fit the processor's cache.
         yield from zip(moved.split(240), digits.labels[chosen].split(240), strict=True)
 
 
 def _found(path: Path, find: Callable[[], tuple[Tensor, Tensor]]) -> tuple[Digits, float]:
-    """Patterns kept in a file, found and written there if need be; and the seconds it took."""
+    """Return the patterns of a file, found and written first if it is missing; and the seconds."""
     about: dict[str, Any]
     if path.exists():
         tensors, about = load_checkpoint(path, kind=KIND)

@@ -1,7 +1,7 @@
-"""What can be chosen by name, and what is taken where nothing is: for the command line.
+"""What can be chosen by name on the command line, and the defaults.
 
-Names alone, so that a command line is read without loading what they stand for; what is made by
-them has the same names, and a test holds the two together.
+Only names, so that a command line is parsed without loading what they stand for. The modules that
+build these things repeat the names; a test keeps the two in step.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ BASELINES = (
     "lenet-4-knn",
     "lenet-4-local",
 )
-"""The rows that are not (:mod:`demos.mnist.baselines`)."""
+"""The other rows (:mod:`demos.mnist.baselines`)."""
 
 SIZES = (15_000, 30_000, 60_000)
-"""The numbers of digits of Fig. 6."""
+"""Numbers of training digits in Fig. 6."""
 
 RESULTS = Path("results") / "mnist"
 """Folder of the results, from the root of the project."""

@@ -51,7 +51,7 @@ from recognizers.datasets.mnist import has_mnist
 
 
 def train(given: Train) -> None:
-    """Train a row on MNIST or on digits of one's own, and print what it gets wrong."""
+    """Train a row on MNIST or on the user's own digits, and print its errors."""
     if given.own is not None:
         _train_on_own(given, given.own)
         return
@@ -101,7 +101,7 @@ def _train_on_own(given: Train, data: Path) -> None:
 
 
 def evaluate(given: Evaluate) -> None:
-    """Print what a network gets wrong, of MNIST's test digits or of one's own."""
+    """Print a network's errors on MNIST's test digits or on the user's own."""
     data = given.data
     if data is not None and given.own is None and not has_mnist(data, "test"):
         raise FieldSetError(f"{data}: neither a labels.csv nor the test digits of MNIST")
@@ -144,7 +144,7 @@ def read(given: Read) -> None:
 
 
 def baseline(given: Baseline) -> None:
-    """Fit a row that is no LeNet, and print what it gets wrong."""
+    """Fit a row that is not a LeNet, and print its error."""
     row, seed = given.row, given.seed
     if given.validate:
         wrong = validate_baseline(
@@ -173,7 +173,7 @@ def train_on_parts(given: TrainSizes) -> None:
 
 
 def robustness(given: Robustness) -> None:
-    """Print what is wrong of changed digits, and write it."""
+    """Print and write the share wrong of changed digits."""
     some = given.digits is not None and given.results is None
     folder = None if some else figures_folder(given.results, given.checkpoint, [shipped()], RESULTS)
     figures = measure_changes(given.checkpoint or shipped(), given.data, folder, given.digits)
@@ -198,14 +198,14 @@ def download(given: Download) -> None:
 
 
 def ship_rows(given: Ship) -> None:
-    """Put the weights of rows among those that come with the package."""
+    """Copy the weights of rows into the package."""
     for row in given.rows:
         for path in ship(row, given.results):
             typer.echo(str(path))
 
 
 def time_training(given: Time) -> None:
-    """Print how long a pass takes, and write it."""
+    """Print and write how long a pass takes."""
     figures = measure_time(given.steps)
     if given.write is not None:
         where = {"machine": machine(), "torch": torch.__version__}
@@ -225,7 +225,7 @@ def cut_field_digits(given: CutDigits) -> None:
 
 
 def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
-    """Digits of a folder with labels.csv to learn, and those that are held out, if any are."""
+    """Return the digits of a folder with labels.csv to learn, and those held out, if any."""
     found = load_fields(data)
     rest, last = found.to_learn(holdout), found.held_out(holdout)[1]
     rows = [one for one in rest if one.split in ("", "train")]

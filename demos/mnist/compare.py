@@ -1,4 +1,4 @@
-"""``docs/mnist.md``, its tables and its plots, written from the JSON files of ``results/mnist``."""
+"""Write ``docs/mnist.md``, its tables and plots from the JSON files of ``results/mnist``."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ TIMES_FILE = "time.json"
 OWN = tuple(
     f"check-digits{which}" for which in ("-shipped", "", "-mnist", "-alone", "-alone-mnist")
 )
-"""Figures of own digits: ``own-NAME.json``."""
+"""Figures of users' own digits: ``own-NAME.json``."""
 
 BETTER = 1.15
-"""A row is reached if its mean error is at most this times the printed one."""
+"""A row counts as reached if its mean error is at most this times the printed one."""
 
 
 def compare(
     folder: Path = RESULTS, page: Path = Path("docs/mnist.md"), data: Path | None = None
 ) -> Path:
-    """Write the page and, in a folder of its name beside it, the plots; return the page.
+    """Write the page, and the plots to a folder of the same name beside it; return the page.
 
-    Error-reject curves of networks whose weights are in ``folder`` are measured here, where
-    ``data`` has the test digits, and kept in ``error-reject.json``.
+    If ``data`` has the test digits, error-reject curves of the networks whose weights are in
+    ``folder`` are measured here and kept in ``error-reject.json``.
 
     Raises:
-        ResultError: a file that is no result, or no folder, or one without a result.
+        ResultError: a file is not a result; or the folder is missing, or has no result.
     """
     folder, page = Path(folder), Path(page)
     if not folder.is_dir():
@@ -118,7 +118,7 @@ def compare(
 
 
 def rows_of(results: dict[str, list[Result]]) -> list[tuple[Printed, list[Result]]]:
-    """The rows of Fig. 9 with their results, then the rows that the paper does not have."""
+    """Return the rows of Fig. 9 with their results, then the rows that are not in the paper."""
     known = {printed.name for printed in FIGURE_9}
     rows = [(printed, results.get(printed.name, [])) for printed in FIGURE_9]
     others = [Printed(name, name) for name in results if name not in known]
@@ -128,9 +128,9 @@ def rows_of(results: dict[str, list[Result]]) -> list[tuple[Printed, list[Result
 def error_reject_curves(
     results: dict[str, list[Result]], folder: Path, data: Path | None = None
 ) -> dict[str, list[list[float]]]:
-    """The error-reject curve of each row's first seed, from its result or from its weights.
+    """Return the error-reject curve of each row's first seed, from its result or its weights.
 
-    A curve that was measured once is not measured again while the row's error stays the same.
+    A measured curve is kept as long as the row's error stays the same.
     """
     path = Path(folder) / CURVES_FILE
     kept: dict[str, dict[str, Any]] = _read(path, {})
@@ -159,7 +159,7 @@ def error_reject_curves(
 
 
 def percent(shares: Sequence[float], digits: int = 2) -> str:
-    """Mean and standard deviation of percentages, as text; empty for none.
+    """Return the mean and standard deviation of percentages as text; empty for none.
 
     >>> percent([0.91, 0.95, 0.99]), percent([8.25]), percent([])
     ('0.95 ± 0.04', '8.25', '')
@@ -175,7 +175,7 @@ def _errors(results: Sequence[Result]) -> list[float]:
 
 
 def _reached(printed: Printed, results: Sequence[Result]) -> bool | None:
-    """Whether the mean error is near the printed one or below; None: nothing to compare."""
+    """Return whether the mean error is near or below the printed one; None: nothing to compare."""
     if printed.error is None or not results:
         return None
     return fmean(_errors(results)) <= BETTER * printed.error + 1e-9
@@ -209,7 +209,7 @@ def _mean_thousands(values: Sequence[float]) -> str:
 
 
 def _commands(results: dict[str, list[Result]]) -> list[str]:
-    """The command of each row, its seeds in one."""
+    """Return one command per row, for all of its seeds."""
     lines = []
     for of_row in results.values():
         command = of_row[0].command.rsplit(" --seed", 1)[0]
@@ -235,7 +235,7 @@ def _choices(path: Path) -> list[dict[str, str]]:
 
 
 def _setting(value: Any) -> str:
-    """A setting as text; of a long list the first and the last."""
+    """Return a setting as text; only the first and the last value of a long list."""
     if isinstance(value, dict):
         return "(" + ", ".join(f"{k} {v}" for k, v in value.items()) + ")"
     if isinstance(value, list) and value:

@@ -1,4 +1,4 @@
-"""Measuring a trained network on the test digits."""
+"""Measure a trained network on the test digits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["cost", "evaluate", "load_digits", "measure"]
 
 
 def load_digits(model: str, part: str, data: Path | None = None) -> Digits:
-    """The digits of a part ("train" or "test") as the input of a model.
+    """Return the digits of a part ("train" or "test") as the input of a model.
 
-    ``data`` is MNIST's folder; None: ``mnist`` in the folder GTN_DATA.
+    ``data`` is the MNIST folder; None: ``mnist`` in ``$GTN_DATA``.
     """
     images, labels = load_mnist(find_data(data, "mnist"), part)
     return Digits(MODELS[model].prepare(images), labels.long())
 
 
 def measure(penalties: Tensor, labels: Tensor) -> dict[str, Any]:
-    """Number of digits, share wrong, and share to reject for 0.5% error, from penalties [n, C]."""
+    """Return number, share wrong, and share to reject for 0.5% error, from penalties [n, C]."""
     return {
         "n": len(labels),
         "error": float((penalties.argmin(1) != labels).double().mean()),
@@ -38,9 +38,9 @@ def measure(penalties: Tensor, labels: Tensor) -> dict[str, Any]:
 
 
 def cost(model: str, network: nn.Module) -> dict[str, int]:
-    """Trainable parameters, multiply-adds of one digit, and stored numbers, all counted.
+    """Count trainable parameters, multiply-adds per digit, and stored numbers.
 
-    Of boosted networks the multiply-adds are those of one of them.
+    For boosted networks, the multiply-adds are those of one network.
     """
     counted = network.first if isinstance(network, BoostedNetworks) else network
     codes = sum(b.numel() for b in network.buffers() if b.is_floating_point())
@@ -52,7 +52,7 @@ def cost(model: str, network: nn.Module) -> dict[str, int]:
 
 
 def evaluate(model: str, network: nn.Module, test: Digits) -> dict[str, Any]:
-    """All figures of a network on the test digits, and the seconds the test took."""
+    """Return all figures of a network on the test digits, and the seconds the test took."""
     network.eval()
     started = time.perf_counter()
     penalties = penalties_of(network, test.inputs)

@@ -1,4 +1,4 @@
-"""Single digits of real fields, cut out where boxes say (``python -m demos.mnist.cut_digits``)."""
+"""Cut single digits out of real fields by their boxes (``python -m demos.mnist.cut_digits``)."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from recognizers.segmentation.quality import read_boxes
 __all__ = ["cut_digits"]
 
 ROOM = 1
-"""Pixels around a box that are cut out with it."""
+"""Pixels around a box to cut out with it."""
 
 
 def cut_digits(fields: Path, out: Path) -> tuple[int, list[str]]:
-    """Write each digit of fields as a picture of its own with ``labels.csv``.
+    """Write each digit of the fields as an image, with ``labels.csv``.
 
-    A digit is called as its field, with its place behind it, so the last names are those of the
-    last fields. Returns how many there are, and what is wrong with the fields that are left out:
-    no picture, or not a box for each character.
+    A digit is named after its field and its place in it, so the last names belong to the last
+    fields. Return the number of digits, and what is wrong with the fields left out: no image, or
+    not one box per character.
 
     Args:
         fields: a folder with ``labels.csv`` (``file,text``) and ``boxes.csv``
             (``file,digit,x,y,width,height``).
-        out: the folder that is written.
+        out: the folder to write.
 
     Raises:
-        FieldSetError: no usable ``labels.csv`` or ``boxes.csv``, or no field is left.
-        ValueError: ``labels.csv`` of ``out`` has other files, too.
+        FieldSetError: ``labels.csv`` or ``boxes.csv`` is unusable, or no field is left.
+        ValueError: ``labels.csv`` in ``out`` lists other files, too.
     """
     boxes, found = read_boxes(fields / "boxes.csv"), load_fields(fields)
     by_path, problems = {one.path: one for one in found.fields}, list(found.problems)

@@ -1,4 +1,4 @@
-"""The networks by name: what they read, and their checkpoints."""
+"""The networks by name, their inputs, and their checkpoints."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ __all__ = [
 KIND = "graph-transformer-networks/mnist/1"
 
 SHIPPED = "lenet-5-best"
-"""The row whose LeNet-5 (seed 0) is used where no checkpoint is named."""
+"""The row whose LeNet-5 (seed 0) is the default checkpoint."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A network by name: how it is built, and how uint8 images [N, 28, 28] become its input."""
+    """How to build a network, and to turn uint8 images [N, 28, 28] into its input."""
 
     build: Callable[..., nn.Module]
     prepare: Callable[[Tensor], Tensor]
@@ -52,7 +52,7 @@ class Model:
 
 
 def small_input(images: Tensor) -> Tensor:
-    """Input of LeNet-1, float32 [N, 1, 28, 28]: the digit reduced to 16x16, in the middle."""
+    """Return the input of LeNet-1, float32 [N, 1, 28, 28]: the digit at 16x16, in the middle."""
     return to_input(shrunk(images.numpy()))[:, :, 2:-2, 2:-2].contiguous()
 
 
@@ -63,7 +63,7 @@ def boosted(
     second: nn.Module | None = None,
     third: nn.Module | None = None,
 ) -> BoostedNetworks:
-    """Three LeNet-4 as one network, new ones where none are given."""
+    """Return three LeNet-4 as one network; new ones unless given."""
     nets = [net if net is not None else LeNet4(output=output) for net in (first, second, third)]
     network = BoostedNetworks(*nets, threshold)
     network.settings = {"threshold": threshold, "output": output}
@@ -71,7 +71,7 @@ def boosted(
 
 
 def rounded(network: nn.Module) -> nn.Module:
-    """Round all parameters in place to what 16 bits keep, as the file of three networks does."""
+    """Round all parameters in place to 16 bits, as the file of three networks stores them."""
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_(parameter.half())
@@ -87,7 +87,7 @@ MODELS = {
 
 
 def save_model(path: str | Path, name: str, network: nn.Module, about: dict[str, Any]) -> None:
-    """Write a network of ``MODELS[name]`` with what is to be known about it."""
+    """Write a network of ``MODELS[name]``, with ``about`` as its description."""
     whole = about | {"model": name, "settings": network.settings}
     tensors = network.state_dict()
     if isinstance(network, BoostedNetworks):
@@ -96,10 +96,10 @@ def save_model(path: str | Path, name: str, network: nn.Module, about: dict[str,
 
 
 def load_model(path: str | Path) -> tuple[str, nn.Module, dict[str, Any]]:
-    """The name of the model, the network, and what is known about it.
+    """Return the name of the model, the network, and its description.
 
     Raises:
-        CheckpointError: missing or damaged, of another program, or of a model unknown here.
+        CheckpointError: the file is missing, damaged, of another program, or of an unknown model.
     """
     tensors, about = load_checkpoint(path, kind=KIND)
     name = about.get("model")
@@ -110,10 +110,10 @@ def load_model(path: str | Path) -> tuple[str, nn.Module, dict[str, Any]]:
 
 
 def shipped(row: str = SHIPPED) -> Path:
-    """The checkpoint of a row that comes with the package.
+    """Return the shipped checkpoint of a row.
 
     Raises:
-        CheckpointError: none comes with it.
+        CheckpointError: none is shipped.
     """
     path = WEIGHTS / f"{row}.safetensors"
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""Digits of a user's own folder with ``labels.csv``: as networks take them, and to learn from."""
+"""Digits of a user's own folder with ``labels.csv``: as input of networks, and to learn from."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from recognizers.images import ImageError, load_field
 __all__ = ["SHARE", "OwnDigits", "is_digit", "load_digit", "own_digits", "train_on_own"]
 
 SHARE = 0.25
-"""Own digits are repeated in each pass beside those of MNIST until they are this share, or more."""
+"""Own digits are repeated beside MNIST's until they make up at least this share of a pass."""
 
 
 class OwnDigits(NamedTuple):
-    """Frames of digits, uint8 [N, 28, 28], 0 paper, and the fields of the folder that they are of.
+    """Frames of digits, uint8 [N, 28, 28], 0 paper, and their fields in the folder.
 
-    The text of each field is the digit; of what is measured, it may be something else.
+    The text of each field is the digit; in a measurement it may be something else.
     """
 
     frames: np.ndarray
@@ -40,11 +40,11 @@ class OwnDigits(NamedTuple):
 
     @property
     def odd(self) -> list[Field]:
-        """The fields whose text is no single digit."""
+        """Return the fields whose text is not a single digit."""
         return [one for one in self.fields if not is_digit(one.text)]
 
     def prepared(self, model: str) -> Digits:
-        """Return them as the input of a model of ``MODELS``; -1 labels what is no digit."""
+        """Return them as the input of a model of ``MODELS``; what is no digit is labelled -1."""
         labels = torch.tensor(
             [int(t) if is_digit(t) else -1 for t in (one.text for one in self.fields)]
         )
@@ -52,7 +52,7 @@ class OwnDigits(NamedTuple):
 
 
 def load_digit(path: Path) -> np.ndarray:
-    """The digit of an image file in the frame of MNIST, uint8 [28, 28], 0 paper, 255 ink.
+    """Return the digit of an image file in the frame of MNIST, uint8 [28, 28], 0 paper, 255 ink.
 
     Raises:
         ImageError: the file cannot be read, or has no ink; the message begins with its path.
@@ -64,7 +64,7 @@ def load_digit(path: Path) -> np.ndarray:
 
 
 def is_digit(text: str) -> bool:
-    """Whether a text is a single digit, which networks can tell.
+    """Return whether a text is a single digit.
 
     >>> is_digit("7"), is_digit("12"), is_digit("")
     (True, False, False)
@@ -75,10 +75,10 @@ def is_digit(text: str) -> bool:
 def own_digits(
     fields: Sequence[Field], problems: Sequence[str] = (), *, measured: bool = False
 ) -> tuple[OwnDigits, list[str]]:
-    """Return the digits of the rows of a ``labels.csv``, and ``problems`` with what is wrong now.
+    """Return the digits of the rows of a ``labels.csv``, and ``problems`` extended by new ones.
 
-    Left out are files that cannot be read and texts that are no single digit; these are kept where
-    the digits are to be measured, since no figure is to be the better for them.
+    Files that cannot be read are left out, and so are texts that are not a single digit, except in
+    a measurement: leaving them out there would improve its figures.
 
     Raises:
         FieldSetError: nothing is left.
@@ -112,22 +112,22 @@ def train_on_own(
 ) -> dict[str, Any]:
     """Train a network on own digits; write ``out/network.safetensors`` and return the metrics.
 
-    They are also written to ``out/metrics.json``: the recipe, how many digits were learned, the
-    ``passes`` and their seconds, and figures of the digits that were ``held_out``, if any. Goes on
-    where it was interrupted.
+    The metrics, also written to ``out/metrics.json``, are the recipe, the number of digits learned,
+    the ``passes`` and their seconds, and figures on the ``held_out`` digits, if any. An interrupted
+    run resumes.
 
     Args:
-        recipe: of a single network, as those of ``RECIPES`` are but the boosted one.
-        seed: of everything random.
-        own: what is learned.
+        recipe: of a single network: any of ``RECIPES`` except the boosted one.
+        seed: seed of everything random.
+        own: the digits to learn.
         out: the folder of the run.
-        mnist: digits that are learned beside them, each once in a pass; own ones are then repeated
-            until they are ``SHARE`` of a pass, or more.
-        held_out: digits that are measured in the end, and decide nothing.
-        row: what the recipe is called; it comes with the network.
+        mnist: digits to learn as well, each once per pass; own ones are then repeated until they
+            make up at least ``SHARE`` of a pass.
+        held_out: digits to measure at the end; they decide nothing.
+        row: the name of the recipe, saved with the network.
 
     Raises:
-        CheckpointError: ``out`` holds a run of another recipe, seed, or other digits.
+        CheckpointError: ``out`` holds a run with another recipe or seed, or of other digits.
     """
     training = ours = own.prepared(recipe.model)
     times = 1

@@ -1,4 +1,4 @@
-"""What the paper prints of each method: Figs. 9 to 12 (section III-C), in the order of Fig. 9."""
+"""The paper's figures for each method: Figs. 9 to 12 (section III-C), in the order of Fig. 9."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["FIGURE_9", "Printed"]
 class Printed(NamedTuple):
     """A method of Fig. 9; errors and rejections in percent, sizes in thousands, None: not printed.
 
-    ``name`` is that of the row here, ``note`` says how ours is made or where the paper is unclear.
+    ``name`` is the row's name here; ``note`` says how ours is made or where the paper is unclear.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""What people look at: filters, feature maps, codes, saliency, the map of F6, the errors (Fig. 8).
+"""Draw filters, feature maps, codes, saliency, the map of F6 and the errors (Fig. 8).
 
-One PNG file each and one HTML page with all of them, which needs no other file.
+Each is a PNG file; a self-contained HTML page shows them all.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ from recognizers.lenet import describe, layers_of
 __all__ = ["draw_pictures", "layer_states", "saliency", "states_before_output"]
 
 MOST_ERRORS = 120
-"""At most so many missed digits are shown."""
+"""Most misread digits shown."""
 
 MOST_POINTS = 2000
-"""So many digits make the map of the states before the output."""
+"""Number of digits on the map of the states before the output."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of the page: the name of its file, what it is, and the PNG."""
+    """A picture of the page: its file name, description, and PNG."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class Picture:
 
     @property
     def uri(self) -> str:
-        """The PNG inside an address."""
+        """Return the PNG as a data URI."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode()
 
 
@@ -62,8 +62,8 @@ def draw_pictures(
     ``digit`` is the number of the test digit whose feature maps are shown.
 
     Raises:
-        CheckpointError: the checkpoint is none.
-        ValueError: there is no test digit of that number; boosted networks, which are three.
+        CheckpointError: the file is not a checkpoint.
+        ValueError: there is no test digit with that number; or the networks are boosted (three).
     """
     name, network, about = load_model(checkpoint)
     if isinstance(network, BoostedNetworks):

@@ -1,4 +1,4 @@
-"""The figures of docs/mnist.md, drawn from results: small SVG files without a date in them."""
+"""Plots for docs/mnist.md, drawn from results: small SVG files without a date."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def bars(
     *,
     logarithmic: bool = False,
 ) -> Figure:
-    """Two bars for each row (label, printed, ours of each seed): Figs. 9 to 12.
+    """Plot two bars for each row (label, printed, ours of each seed): Figs. 9 to 12.
 
-    Ours is the mean over seeds, with a line from the least to the greatest; a row without either
-    has no bar of it.
+    Our bar is the mean over seeds, with a line from the least to the greatest. A missing value has
+    no bar.
     """
     figure = Figure(figsize=(8.0, 0.9 + 0.34 * len(rows)))
     axes = figure.subplots()
@@ -64,7 +64,7 @@ def bars(
 def curves(
     found: Mapping[str, Sequence[Sequence[float]]], x: str, y: str, *, least: float = 1e-4
 ) -> Figure:
-    """Lines by name, of pairs (share, share), both drawn in percent, the second logarithmic."""
+    """Plot named lines of pairs (share, share) in percent, the second on a logarithmic axis."""
     figure = Figure(figsize=(9.0, 5.2), layout="constrained")
     axes = figure.subplots()
     colors = mpl.colormaps["tab10"]
@@ -82,7 +82,7 @@ def curves(
 
 
 def passes(lines: Sequence[Mapping[str, Any]]) -> Figure:
-    """Training and test error against the number of passes (Fig. 5)."""
+    """Plot training and test error against the number of passes (Fig. 5)."""
     figure = Figure(figsize=(5.5, 3.4))
     axes = figure.subplots()
     number = [line["pass"] for line in lines]
@@ -98,7 +98,7 @@ def passes(lines: Sequence[Mapping[str, Any]]) -> Figure:
 
 
 def sizes(runs: Sequence[Mapping[str, Any]], distorted: Sequence[float] = ()) -> Figure:
-    """Training and test error against the number of training digits (Fig. 6).
+    """Plot training and test error against the number of training digits (Fig. 6).
 
     ``distorted`` are the test errors of the network trained with distortions, one for each seed.
     """
@@ -121,7 +121,7 @@ def sizes(runs: Sequence[Mapping[str, Any]], distorted: Sequence[float] = ()) ->
 
 
 def changes(found: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
-    """One small plot for each kind of change: share wrong against how much (section III-E)."""
+    """Plot the share wrong against the amount, for each kind of change (section III-E)."""
     figure = Figure(figsize=(9.0, 5.0))
     grid = figure.subplots(2, 3, sharey=True)
     for axes, (name, pairs) in zip(grid.flat, found.items(), strict=False):

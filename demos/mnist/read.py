@@ -1,4 +1,4 @@
-"""Reading pictures of single digits with a network that has learned MNIST's."""
+"""Read images of single digits with a network trained on MNIST."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["DigitReader", "Misread", "evaluate_folder"]
 
 
 class Misread(NamedTuple):
-    """A file that was read wrongly: its name, what it says, and what was read."""
+    """A misread file: its name, its true text, and what was read."""
 
     name: str
     truth: str
@@ -28,7 +28,7 @@ class Misread(NamedTuple):
 
 
 class DigitReader:
-    """A network of ``models.MODELS`` with what makes digits of frames and posteriors of penalties.
+    """A network of ``models.MODELS``, with its preparation of frames and its posteriors.
 
     Raises:
         CheckpointError: the file is missing, damaged, or of another program.
@@ -36,18 +36,18 @@ class DigitReader:
 
     def __init__(self, checkpoint: Path) -> None:
         self.model, self.network, about = load_model(checkpoint)
-        # Of a network that belongs to no row, the row of its model trains one alike.
+        # A network of no row takes the recipe of its model's row.
         row = RECIPES.get(about.get("row", ""), RECIPES[self.model])
         self.recipe = Recipe(**about["recipe"]) if "recipe" in about else row
 
     def penalties(self, frames: np.ndarray) -> torch.Tensor:
-        """Penalties [N, 10] of frames uint8 [N, 28, 28], 0 paper."""
+        """Return penalties [N, 10] of frames uint8 [N, 28, 28], 0 paper."""
         return penalties_of(self.network, MODELS[self.model].prepare(torch.from_numpy(frames)))
 
     def read(self, frame: np.ndarray) -> list[tuple[int, float]]:
-        """All digits with their posteriors (eq. 9), the most probable first, of a frame [28, 28].
+        """Return all digits of a frame [28, 28] with posteriors (eq. 9), the most probable first.
 
-        They sum to less than 1 where the network was trained with a rubbish class (the j of eq. 9).
+        They sum to less than 1 if the network was trained with a rubbish class (the j of eq. 9).
         """
         posteriors = self.recipe.posteriors(self.penalties(frame[None]))[0]
         order = posteriors.argsort(descending=True, stable=True).tolist()
@@ -57,15 +57,15 @@ class DigitReader:
 def evaluate_folder(
     reader: DigitReader, folder: Path, *, holdout: int = 0
 ) -> tuple[dict[str, Any], list[Misread], list[str]]:
-    """Figures of a folder of digits with ``labels.csv``, what was misread, what was left out.
+    """Return the figures on a folder with ``labels.csv``, what was misread, what was left out.
 
-    Of the split ``test`` only, where rows are of it, and of the last ``holdout`` by file name. A
-    text that is no single digit is an error, since no digit is right; ``not_written`` says how many
-    there are.
+    If there are rows of the split ``test``, or a ``holdout``, only those rows and the last
+    ``holdout`` by file name are read. A text that is not a single digit is an error, since no digit
+    is right; ``not_written`` counts these.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no digit that can
-            be read.
+        FieldSetError: ``labels.csv`` is unusable or has fewer rows than are held out, or no digit
+            can be read.
     """
     found = load_fields(folder)
     digits, problems = own_digits(found.measured(holdout), found.problems, measured=True)

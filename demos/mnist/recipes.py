@@ -1,4 +1,4 @@
-"""How the network of each row of the table is trained. Chosen on 55,000 / 5,000 training digits."""
+"""The training recipe of each row of the table, chosen on 55,000 / 5,000 training digits."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a training run depends on, beside its data and its seed.
+    """All that a training run depends on besides its data and its seed.
 
     - ``optimizer``: "sdlm", with ``rates`` as the global rate of each pass and the curvature
       estimated on ``samples`` patterns before each; or "adamw", with a rate that rises over the
       first twentieth of the steps to the one entry of ``rates`` and falls to zero as a cosine.
     - ``loss``: "discriminative" (eq. 9, with ``rubbish`` as its j, None: no such term) or
       "maximum-likelihood" (eq. 8).
-    - ``scale``: what penalties are multiplied by in the loss. Eq. 7 has no variance; unscaled,
+    - ``scale``: factor on the penalties in the loss. Eq. 7 has no variance; unscaled,
       the distances between codes (60 to 200 nats) drive C5 into saturation within one pass, the
       curvature vanishes there and training at the published rates diverges.
     - ``curvature_loss``: the loss whose curvature is estimated. That of eq. 9 vanishes wherever
@@ -84,7 +84,7 @@ class Recipe:
     cost: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what no training can be done by."""
+        """Raise ValueError for settings that cannot train."""
         for key in ("passes", "batch", "samples"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} is {getattr(self, key)}; 1 is the least")
@@ -104,7 +104,7 @@ class Recipe:
                 raise ValueError(f"no distortion: {error}") from error
 
     def loss_function(self, name: str | None = None) -> Callable[[Tensor, Tensor], Tensor]:
-        """The loss of penalties [B, C] and labels [B], a mean over the batch.
+        """Return the loss of penalties [B, C] and labels [B], a mean over the batch.
 
         Raises ValueError for a name other than the two.
         """
@@ -120,7 +120,7 @@ class Recipe:
         )
 
     def posteriors(self, penalties: Tensor) -> Tensor:
-        """Posteriors [B, C] of penalties [B, C], float64, as the discriminative loss has them.
+        """Return float64 posteriors [B, C] of penalties [B, C], as the discriminative loss has them.
 
         ``exp(-y_i) / (exp(-j) + Σ_k exp(-y_k))`` of the scaled penalties y (eq. 9): what is far
         from all classes belongs to none of them, and the row's sum is that much below 1.
@@ -131,7 +131,7 @@ class Recipe:
         return torch.softmax(-y, dim=1)[:, : penalties.shape[1]]
 
     def rate(self, done: float) -> float:
-        """The global rate after a number of passes, a fraction too for "adamw"."""
+        """Return the global rate after a number of passes, which may be fractional for "adamw"."""
         if self.optimizer == "sdlm":
             return self.rates[min(int(done), len(self.rates) - 1)]
         share, rise = done / self.passes, 0.05
@@ -192,14 +192,14 @@ RECIPES = {
         cost=1.75,
     ),
 }
-"""The recipe of each row by its name."""
+"""The recipe of each row, by name."""
 
 
 def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
-    """The recipe with other values, each given as KEY=JSON.
+    """Return the recipe with some values replaced, each given as KEY=JSON.
 
-    Raises ValueError for what is not KEY=JSON, an unknown key, a value of another kind, and one
-    that no training can be done by.
+    Raises ValueError for what is not KEY=JSON, an unknown key, a value of the wrong type, and one
+    that cannot train.
 
     >>> with_settings(RECIPES["lenet-5"], ["passes=3", 'loss="maximum-likelihood"']).passes
     3

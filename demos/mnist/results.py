@@ -1,6 +1,6 @@
-"""What a finished run leaves: one JSON file per row and seed, ``results/mnist/ROW-seedN.json``.
+"""Results of finished runs: one JSON file per row and seed, ``results/mnist/ROW-seedN.json``.
 
-Tables, plots and cards are written from these files and from nothing else.
+Tables, plots and cards are written from these files alone.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
 ]
 
 CHOICES = "choices.jsonl"
-"""What was tried on the last training digits, a line each, in the folder of the results."""
+"""File in the results folder with one line per choice tried on the last training digits."""
 
 
 class ResultError(ValueError):
-    """A file that is no result; the message begins with its path."""
+    """A file that is not a result; the message begins with its path."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Result:
 
 
 def result_path(row: str, seed: int, folder: str | Path = RESULTS) -> Path:
-    """The file of a row and seed.
+    """Return the file of a row and seed.
 
     >>> result_path("lenet-5", 0).as_posix()
     'results/mnist/lenet-5-seed0.json'
@@ -91,7 +91,7 @@ def write_result(result: Result, folder: str | Path = RESULTS) -> Path:
 
 
 def read_results(folder: str | Path = RESULTS, row: str | None = None) -> list[Result]:
-    """All results of a folder, or those of one row, ordered by row and seed.
+    """Return all results of a folder, or those of one row, ordered by row and seed.
 
     Raises:
         ResultError: a file is not the JSON of a result; names the file and what is missing.
@@ -109,7 +109,7 @@ def read_results(folder: str | Path = RESULTS, row: str | None = None) -> list[R
 
 
 def error_reject_curve(penalties: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Share rejected and share wrong of the rest, both float64 [n], for every threshold.
+    """Return share rejected and share wrong of the rest, both float64 [n], for every threshold.
 
     ``penalties`` [n, classes], lower is better; ``labels`` [n]. Digits are rejected in the order
     of the difference of their two least penalties, the least difference first (section III-B);
@@ -130,7 +130,7 @@ def error_reject_curve(penalties: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
 
 
 def reject_share(penalties: Tensor, labels: Tensor, most_errors: float = 0.005) -> float:
-    """Least share to reject so that at most ``most_errors`` of the rest are wrong (Fig. 10).
+    """Return the least share to reject for at most ``most_errors`` wrong of the rest (Fig. 10).
 
     >>> y = torch.tensor([[0.0, 9.0], [4.0, 5.0], [7.0, 0.0]])
     >>> round(reject_share(y, torch.tensor([0, 1, 1])), 4)
@@ -144,7 +144,7 @@ def reject_share(penalties: Tensor, labels: Tensor, most_errors: float = 0.005) 
 def add_choice(
     folder: str | Path, row: str, seed: int, settings: dict[str, Any], fitted: int, wrong: float
 ) -> None:
-    """Note what a row reached on the last training digits, fitted to so many others; once only."""
+    """Record once what a row, fitted to so many digits, reached on the last training digits."""
     line = {
         "row": row,
         "seed": seed,
@@ -159,7 +159,7 @@ def add_choice(
 
 
 def by_row(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """The results of each row, in the order given."""
+    """Return the results of each row, in the order given."""
     rows: dict[str, list[Result]] = {}
     for result in results:
         rows.setdefault(result.row, []).append(result)

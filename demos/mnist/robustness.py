@@ -1,4 +1,4 @@
-"""How far a digit may be moved, scaled, turned or covered with noise (section III-E)."""
+"""Measure errors on digits that are moved, scaled, rotated or noisy (section III-E)."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ def _moved(images: Tensor, matrix: list[list[float]]) -> Tensor:
 
 
 def scale(images: Tensor, factor: float) -> Tensor:
-    """Digits `factor` times as large, about the middle; what leaves the image is cut off."""
+    """Return digits scaled by `factor` about the middle; what leaves the image is cut off."""
     return _moved(images, [[factor, 0.0, 0.0], [0.0, factor, 0.0]])
 
 
 def shift_right(images: Tensor, pixels: float) -> Tensor:
-    """Digits moved to the right (negative: to the left)."""
+    """Return digits moved to the right (negative: to the left)."""
     return _moved(images, [[1.0, 0.0, pixels], [0.0, 1.0, 0.0]])
 
 
 def shift_down(images: Tensor, pixels: float) -> Tensor:
-    """Digits moved downwards (negative: upwards)."""
+    """Return digits moved downwards (negative: upwards)."""
     return _moved(images, [[1.0, 0.0, 0.0], [0.0, 1.0, pixels]])
 
 
 def rotate(images: Tensor, degrees: float) -> Tensor:
-    """Digits turned clockwise about the middle."""
+    """Return digits rotated clockwise about the middle."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     return _moved(images, [[cos, -sin, 0.0], [sin, cos, 0.0]])
 
 
 def add_noise(images: Tensor, probability: float, seed: int = 0) -> Tensor:
-    """Salt-and-pepper noise: each pixel is inverted with a probability.
+    """Add salt-and-pepper noise: each pixel is inverted with a probability.
 
     >>> noisy = add_noise(torch.full((1, 1, 32, 32), BACKGROUND), 0.5)
     >>> bool(((noisy - FOREGROUND).abs() < 1e-6).float().mean() > 0.4)
@@ -70,13 +70,13 @@ CHANGES: dict[str, tuple[Callable[[Tensor, float], Tensor], tuple[float, ...]]] 
     "rotation": (rotate, (-60, -45, -30, -20, -10, 0, 10, 20, 30, 45, 60)),
     "noise": (add_noise, (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3)),
 }
-"""What is done to the digits, and how much: factors, pixels, degrees, probabilities."""
+"""The changes and their amounts: factors, pixels, degrees, probabilities."""
 
 
 def measure_robustness(
     network: nn.Module, inputs: Tensor, labels: Tensor
 ) -> dict[str, list[list[float]]]:
-    """The share wrong for every change, as pairs (how much, share wrong)."""
+    """Return the share wrong for every change, as pairs (amount, share wrong)."""
     curves = {}
     for name, (change, amounts) in CHANGES.items():
         curves[name] = [

@@ -1,4 +1,4 @@
-"""How long training takes beside a plain torch LeNet on the same machine, in the same run."""
+"""Time training against a plain torch LeNet, on the same machine and in the same run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["measure_time", "plain_lenet"]
 
 DIGITS = 60_000
 ROUND = 25
-"""Batches of one side before it is the other side's turn."""
+"""Batches of one network before the other's turn."""
 
 
 def plain_lenet() -> nn.Module:

@@ -1,6 +1,6 @@
-"""What can be chosen by name, and what is taken where nothing is: for the command line.
+"""What can be chosen by name on the command line, and the defaults.
 
-Names and numbers alone, so that a command line is read without loading what they are for.
+Only names and numbers, so that a command line is parsed without loading what they stand for.
 """
 
 from __future__ import annotations

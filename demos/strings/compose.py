@@ -1,4 +1,4 @@
-"""Lines and pages of MNIST's digits as files: to try the readers on, and to learn from."""
+"""Compose lines and pages of MNIST's digits as files, to try the readers on and to learn from."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def compose_lines(
         digits: MNIST's images and labels.
         recipe: one of ``RECIPES``.
         noise: share of inverted pixels.
-        seed: of everything random.
+        seed: seed of everything random.
     """
     rng = np.random.default_rng(seed)
     lines = draw_lines(*digits, RECIPES[recipe].with_noise(noise), count, rng)

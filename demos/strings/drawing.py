@@ -1,4 +1,4 @@
-"""Pictures: a line above its outputs (paper, Figs. 25 and 26), and a page with what is on it."""
+"""Draw a line above its outputs (paper, Figs. 25 and 26), and a page with the digits found."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ MAP = "Blues"
 
 
 def draw_line(reader: StringReader, image: NDArray[np.uint8], reading: Reading) -> Figure:
-    """Return the picture of a reading: line, characters, and one column of outputs a position.
+    """Return the picture of a reading: the line, its characters, and the outputs per position.
 
-    The line stands above; under it each character between the first and the last position that
-    read it; then the network's outputs, a row for each class, the darker the more probable; the
-    best path runs through them.
+    The line is at the top; below it each character spans the first to the last position that read
+    it; then come the network's outputs, one row per class, darker where more probable, with the
+    best path through them.
     """
     with torch.no_grad():
         output = reader.output([image])
@@ -71,10 +71,10 @@ def draw_line(reader: StringReader, image: NDArray[np.uint8], reading: Reading) 
 def heat_map(
     log_probabilities: NDArray[np.float64], places: Places, height: int, width: int
 ) -> NDArray[np.float64]:
-    """Return how probable a class is around each pixel of a page, ``[H, W]``: the best window's.
+    """Return the probability of a class around each pixel of a page, ``[H, W]``.
 
-    ``log_probabilities [N]`` are of all windows; each one is spread over the pixels nearest to it
-    among those of its resolution.
+    It is that of the best window there. ``log_probabilities [N]`` are those of all windows; each is
+    spread over the pixels that are nearest to it among the windows of its resolution.
     """
     result = np.zeros((height, width))
     first = 0
@@ -94,7 +94,7 @@ def heat_map(
 def draw_page(
     page: NDArray[np.uint8], heat: NDArray[np.float64], found: Sequence[Detection], what: str
 ) -> Figure:
-    """Return a page with what was found on it, and beside it where the class is probable."""
+    """Return a page with the finds marked, beside a map of where the class is probable."""
     height, width = page.shape
     figure = Figure(figsize=(7.2, 3.7 * height / width + 0.3), layout="constrained")
     left, right = figure.subplots(1, 2)

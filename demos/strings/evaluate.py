@@ -1,4 +1,4 @@
-"""Evaluation: strings and characters read wrongly, on strings that no training has seen."""
+"""Measure strings and characters read wrong, on strings that no training has seen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def held_out_strings(
 ) -> Labelled:
     """Return the fixed test: strings of 1 to 10 digits made of MNIST's *test* digits.
 
-    The same strings whatever the noise, and the first n of them for a smaller count.
+    The strings do not depend on the noise; a smaller count gives the first of them.
     """
     data = DigitStrings(*digits, RECIPES[recipe].with_noise(noise), seed=TEST_SEED)
     found: Labelled = []
@@ -59,8 +59,8 @@ def evaluate(
     """Return the figures of a reader on labelled lines, and what it read.
 
     ``string_error`` is the share of lines not read exactly; ``char_error`` the edit distances
-    over the characters of the truth; ``ms_per_line`` the time of reading, network and transducer,
-    in batches, over the lines.
+    over the characters of the truth; ``ms_per_line`` the time of reading in batches, network and
+    transducer, per line.
     """  # fmt: skip
     started = time.perf_counter()
     texts = [reading.text for reading in reader.read([image for image, _ in lines], grammar)]
@@ -86,13 +86,14 @@ def evaluate_folder(
 ) -> tuple[Figures, list[tuple[str, str, str]], list[str]]:
     """Return the figures on the lines of a folder with ``labels.csv``, the errors, the problems.
 
-    An error is (file, truth, what was read); a problem a row or a file that was left out, of which
-    ``left_out`` is the number. A text that the reader cannot write, of other characters than
-    digits, is an error like others, so that no figure is the better for it; ``not_written`` says
-    how many there are. With ``holdout`` the last so many by file name are measured only.
+    An error is (file, truth, what was read); a problem is a row or file left out, and ``left_out``
+    counts these. A text that the reader cannot write, with characters other than digits, is an
+    error like others, so that it does not improve the figures; ``not_written`` counts these. If
+    there are rows of the split ``test``, or a ``holdout``, only those rows and the last ``holdout``
+    by file name are measured.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, fewer lines than are held out, or no file that
+        FieldSetError: ``labels.csv`` is unusable or has fewer lines than are held out, or no file
             can be read.
     """
     lines, problems = load_labelled(folder, load_line, holdout=holdout)

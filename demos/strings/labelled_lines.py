@@ -1,4 +1,4 @@
-"""Lines of a user's own folder, with their texts, as training takes them: varied, without end."""
+"""Endless varied training lines from a user's own folder of lines and texts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from recognizers.lines.images import as_batch
 __all__ = ["LabelledLines", "lines_to_learn", "what_is_odd"]
 
 _TOGETHER = 32
-"""Lines of about equal width that are varied side by side."""
+"""Lines of similar width that are varied together."""
 
 
 class LabelledLines:
-    """Lines ``uint8 [32, width]`` with their texts, of which batches of variants are drawn.
+    """Lines ``uint8 [32, width]`` with their texts, from which batches of variants are drawn.
 
-    Every line is drawn once before any is drawn again. ``called`` is what a run remembers of
-    them: hash of the file and text of each.
+    Every line is drawn once before any is drawn again. ``called`` identifies the lines in a run:
+    the hash of the file and the text of each.
 
     >>> lines = LabelledLines([np.full((32, 40), 255, np.uint8)] * 2, ["1", "2"], seed=5)
     >>> sorted(lines.batch(3, size=2).texts)
@@ -51,9 +51,9 @@ class LabelledLines:
         self.distort = LineDistortion()
 
     def batch(self, number: int, size: int) -> Lines:
-        """Return batch ``number`` of so many variants: the same for the same number and size.
+        """Return batch ``number`` of ``size`` variants, which depends on number and size only.
 
-        The boxes of their characters are not known.
+        The boxes of their characters are unknown.
         """
         rounds, places = np.divmod(number * size + np.arange(size), len(self.images))
         orders = {
@@ -80,8 +80,8 @@ def lines_to_learn(
 ) -> tuple[LabelledLines, list[str]]:
     """Return the lines that a reader can be trained on, and what is wrong with the others.
 
-    Left out are rows of the splits ``validation`` and ``test``, files that cannot be read, texts
-    with other characters than digits, and texts longer than what their line's outputs can write.
+    Rows of the splits ``validation`` and ``test`` are left out, and so are unreadable files, texts
+    with characters other than digits, and texts too long for the outputs of their line.
 
     Raises:
         FieldSetError: nothing is left.
@@ -110,7 +110,7 @@ def lines_to_learn(
 
 
 def what_is_odd(text: str) -> str:
-    """Return what is wrong with a text of other characters than digits; "" if nothing is.
+    """Return what is wrong with a text that has characters other than digits, or "".
 
     >>> what_is_odd("12-50"), what_is_odd("1250")
     ("'12-50' has '-'; texts are of the digits 0123456789", '')
@@ -120,7 +120,7 @@ def what_is_odd(text: str) -> str:
 
 
 def _is_written(reader: StringReader, width: int, text: str) -> bool:
-    """Return whether there is a path that writes a text along a line of some width."""
+    """Return whether some path writes a text along a line of this width."""
     columns = int(reader.sdnn.columns(np.array([width]))[0])
     models = reader.models().detach()
     loss = gtn.nn.MMILoss(models, infeasible="infinity")

@@ -1,4 +1,4 @@
-"""Files of lines as the reader takes them: 32 pixels high, dark ink as large numbers."""
+"""Load lines for the reader: 32 pixels high, dark ink as large numbers."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from recognizers.images import ImageError, load_field
 __all__ = ["INK_HEIGHT", "ink_of", "line_of", "load_line"]
 
 INK_HEIGHT = 20
-"""Pixels that the ink of a line is high after scaling, as that of an MNIST digit."""
+"""Height in pixels of the ink of a line after scaling, like that of an MNIST digit."""
 
 _CONTRAST = 40
-"""Grey levels between paper and ink, at least: with less there is no ink."""
+"""Least difference in grey levels between paper and ink; below it there is no ink."""
 
 
 def load_line(path: str | Path) -> NDArray[np.uint8]:
@@ -42,7 +42,7 @@ def line_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     20 pixels high, and centred. Without ink the line is paper.
 
     Raises:
-        ValueError: an ink so wide that the line would be 16,384 pixels and more.
+        ValueError: the ink is so wide that the line would have 16,384 pixels or more.
 
     >>> grey = np.full((90, 200), 230, np.uint8)
     >>> grey[20:60, 50:60] = 30
@@ -72,8 +72,8 @@ def line_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def ink_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the ink of a grey-level image, 0 paper, 255 ink, of the same shape.
 
-    Ink is what differs from the paper, the more frequent level, be it darker or lighter. Where
-    nothing differs by 40 levels there is none.
+    Ink is what differs from the paper, the more frequent level, be it darker or lighter. If nothing
+    differs by 40 levels, there is none.
 
     >>> white_on_black = np.zeros((40, 40), np.uint8)
     >>> white_on_black[10:30, 18:22] = 200

@@ -36,12 +36,12 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Reading:
-    """What a line says.
+    """The reading of a line.
 
     Attributes:
-        text: of the best path; empty where there is none, or nothing on the line.
+        text: the text of the best path; empty if there is none, or nothing on the line.
         confidence: the posterior of the text, exp(-E_dforw) (eq. 17).
-        spans: of each character, the first and the last x of the middles of its windows.
+        spans: for each character, the x of the middles of its first and its last window.
         outputs: the class that the best path reads at each position, int64 ``[T]``.
     """
 
@@ -53,7 +53,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Output:
-    """What the network says of lines: penalties ``[B, T, C]`` and how many positions each has."""
+    """The network's output for lines: penalties ``[B, T, C]``, and the positions of each line."""
 
     emissions: Tensor
     lengths: NDArray[np.int64]
@@ -63,9 +63,9 @@ class StringReader(nn.Module):
     """Reads lines of digits, 32 pixels high.
 
     Args:
-        network: the name of the network, of ``NETWORKS``.
-        step: pixels between its outputs; unless given 2, which is two passes of a LeNet.
-        seed: of its parameters.
+        network: the name of the network, one of ``NETWORKS``.
+        step: pixels between its outputs; the default 2 takes two passes of a LeNet.
+        seed: seed of its parameters.
 
     >>> reader = StringReader()
     >>> reading = reader.read([np.zeros((32, 60), np.uint8)])[0]
@@ -87,10 +87,10 @@ class StringReader(nn.Module):
         return self.sdnn.network
 
     def output(self, images: Sequence[NDArray[np.uint8]]) -> Output:
-        """Return what the network says of lines ``uint8 [32, width]``, 0 paper.
+        """Return the network's output for lines ``uint8 [32, width]``, 0 paper.
 
         Raises:
-            LineError: a line that is not 32 pixels high, naming it by its number.
+            LineError: a line is not 32 pixels high; the message has its number.
         """
         for i, image in enumerate(images):
             if image.ndim != 2 or image.shape[0] != HEIGHT:
@@ -102,7 +102,7 @@ class StringReader(nn.Module):
         return self.output_of(canvas, widths)
 
     def output_of(self, canvas: NDArray[np.uint8], widths: NDArray[np.int64]) -> Output:
-        """Return what the network says of lines beside each other, uint8 ``[B, 32, W]``."""
+        """Return the network's output for stacked lines, uint8 ``[B, 32, W]``."""
         return Output(self.sdnn(line_input(canvas)), self.sdnn.columns(widths))
 
     def transducer(self, grammar: gtn.Graph | None = None) -> gtn.Graph:
@@ -119,7 +119,7 @@ class StringReader(nn.Module):
     def read(
         self, images: Sequence[NDArray[np.uint8]], grammar: gtn.Graph | None = None
     ) -> list[Reading]:
-        """Read lines ``uint8 [32, width]``, 0 paper, 255 ink; those of a width side by side."""
+        """Read lines ``uint8 [32, width]``, 0 paper, 255 ink; lines of equal width as one batch."""
         order = np.argsort([image.shape[-1] for image in images], kind="stable")
         graph = self.transducer(grammar)
         found: list[Reading | None] = [None] * len(images)
@@ -132,7 +132,7 @@ class StringReader(nn.Module):
 
     @torch.no_grad()
     def interpret(self, output: Output, graph: gtn.Graph) -> list[Reading]:
-        """Return the readings of the network's outputs by a transducer."""
+        """Return the readings of the network's outputs under a transducer."""
         emissions, lengths = output.emissions, output.lengths
         labels, arcs = gtn.dense.alignment(emissions, graph, lengths=lengths)
         labels, arcs = labels.numpy(), arcs.numpy()
@@ -159,7 +159,7 @@ class StringReader(nn.Module):
         """Return a reader that :meth:`save` wrote.
 
         Raises:
-            CheckpointError: no such file, or not one of these.
+            CheckpointError: the file is missing, or not such a checkpoint.
         """
         tensors, about = load_checkpoint(path, kind=KIND)
         reader = restored(lambda: cls(**about["settings"]), tensors, path)
@@ -168,7 +168,7 @@ class StringReader(nn.Module):
 
 
 def shipped_checkpoint() -> Path:
-    """Return the path of the reader that comes with the package."""
+    """Return the path of the shipped reader."""
     return WEIGHTS / "strings.safetensors"
 
 

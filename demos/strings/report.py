@@ -1,4 +1,4 @@
-"""The page of the line reader, written from the figures of its runs: ``docs/strings.md``."""
+"""Write the page of the line reader, ``docs/strings.md``, from the figures of its runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_page(results: Path, page: Path) -> Path:
     """Write the page from the files in ``results``; return it.
 
     Raises:
-        FileNotFoundError: there is no run, or no ``speed.json``, in the folder.
+        FileNotFoundError: the folder has no run, or no ``speed.json``.
     """
     runs = read_runs(results)
     if not runs:
@@ -96,7 +96,7 @@ def write_pictures(
 
 
 def _rows(name: str, runs: Sequence[Run]) -> dict[str, Any]:
-    """Return the table of a network: a row for each stage, the cells as text."""
+    """Return the table of a network: one row per stage, the cells as text."""
     rows = []
     for stage in STAGES:
         cells = [STAGE_NAMES[stage]]
@@ -123,7 +123,7 @@ def _own_rows(run: Run) -> list[list[str]]:
 
 
 def _cuts(runs: Sequence[Run]) -> dict[str, str]:
-    """Return by how much of itself the string error falls from one stage to the last."""
+    """Return the relative fall of the string error from each stage to the last."""
 
     def cut(run: Run, stage: str, test: str) -> float:
         before, after = (run["figures"][s][test]["string_error"] for s in (stage, "strings"))
@@ -151,7 +151,7 @@ def _spotter(name: str, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _spread(runs: Sequence[Run], of: Callable[[Run], float], *, digits: int = 2) -> str:
-    """Return a mean over runs, and in parentheses the least and the largest of several."""
+    """Return the mean over runs and, for several runs, the range in parentheses."""
     values = [of(run) for run in runs]
     if not values:
         return "not measured"

@@ -1,4 +1,4 @@
-"""Figures of trained readers in files, one for each run, from which the page is written."""
+"""Files with the figures of trained readers, one per run, from which the page is written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recognizers.datasets.fields import load_fields
 __all__ = ["TESTS", "read_own", "read_runs", "read_spotters", "write_run", "write_spotter"]
 
 OWN = "own-"
-"""What the names of files begin with whose readers also learned from lines of a folder."""
+"""Prefix of the files of readers that also learned from a folder's lines."""
 
 TESTS: dict[str, dict[str, Any]] = {
     "clean": {},
@@ -43,9 +43,9 @@ def write_run(
         out: folder of the run.
         digits: MNIST's test images and labels.
         results: folder of the file, which is named by network and seed.
-        count: strings of each test.
-        data: the folder that the run learned from, too; the lines that it left out, those of the
-            split ``test`` and the last ``holdout``, are a test, ``"own"``.
+        count: strings in each test.
+        data: the folder that the run also learned from; the lines held out, those of the split
+            ``test`` and the last ``holdout``, make the test ``"own"``.
     """
     metrics = load_figures(out / "metrics.json")
     has_own = data is not None and bool(load_fields(data).held_out(holdout)[1])
@@ -84,7 +84,7 @@ def read_runs(results: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def read_own(results: Path) -> list[dict[str, Any]]:
-    """Return the runs that also learned from lines of a folder, of which some were left out."""
+    """Return the runs that also learned from a folder's lines and held some of them out."""
     runs = [load_figures(path) for path in sorted(results.glob(f"{OWN}*-seed*.json"))]
     return [run for run in runs if all("own" in figures for figures in run["figures"].values())]
 

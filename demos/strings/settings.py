@@ -1,4 +1,4 @@
-"""What the trainings of readers of lines and of spotters depend on, beside their data."""
+"""The settings of trainings of line readers and of spotters."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ __all__ = ["Settings", "SpotSettings"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that a training run depends on, beside its digits and lines.
+    """All that a training run depends on besides its digits and lines.
 
-    Of ``characters`` steps each sees so many ``windows`` and their classes; in ``transducer``
-    steps only the penalties of the character models are learned, the network as it is; in
-    ``strings`` steps all is learned from ``lines`` and their texts alone. The share ``free`` of
-    the batches is of the free recipe, the others of the paper's; half of the lines have up to a
-    tenth of their pixels inverted. Where labelled lines are given, the share ``own`` of the batches
-    is of these in their place. Network and transducer of the last stage begin as the first
-    stage left them: the second one is there to be compared with. With ``bfloat16`` the network's
-    products are in half precision while it learns: twice as fast where the processor has them.
+    Each of the ``characters`` steps sees ``windows`` windows with their classes. The ``transducer``
+    steps train only the penalties of the character models; the network stays. The ``strings`` steps
+    train everything, each on ``lines`` lines and only their texts. A share ``free`` of the batches
+    follows the free recipe, the rest the paper's; half of the lines have up to a tenth of their
+    pixels inverted. If labelled lines are given, they replace a share ``own`` of the batches. The
+    last stage starts from network and transducer as the first left them; the second is there for
+    comparison. With ``bfloat16`` the network's products are in half precision during training:
+    twice as fast on processors that support it.
     """
 
     network: str = "line"
@@ -40,12 +40,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class SpotSettings:
-    """Everything that a training run depends on, beside its digits.
+    """All that a training run depends on besides its digits.
 
-    With ``positions`` each window of a page has a class; without, it is known of each digit
-    whether it is on the page, and the loss is through parallel arcs. Then the share ``small`` of
-    the steps comes first that has four times as many pages of a quarter the size, with one or
-    two digits and little else: where a digit may be in few places, it is found sooner.
+    With ``positions`` each window of a page has a class. Without, only which digits are on the
+    page is known, and the loss goes through parallel arcs; then the first share ``small`` of the
+    steps takes four times as many pages of a quarter the size, with one or two digits and little
+    else: a digit is found sooner where it has few places.
     """
 
     positions: bool = True

@@ -1,4 +1,4 @@
-"""How long a line takes: one pass against window after window, and whether long lines cost more."""
+"""Time the reading of lines: one pass against window by window, and long lines."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ONE_BY_ONE = 10
 def measure(reader: StringReader) -> dict[str, Any]:
     """Return milliseconds of processor time for lines of several widths, on one thread.
 
-    ``lines`` has, for each width, the whole reading: network, transducer, best path, confidence;
-    the median of 30 and the least of them, and the median for each pixel column. ``sweep`` has
-    LeNet-5 over a line 400 pixels wide, in one pass and window by window.
+    For each width, ``lines`` has the time of the whole reading (network, transducer, best path,
+    confidence): the median and the least of 30, and the median per pixel column. ``sweep`` has the
+    time of LeNet-5 on a line 400 pixels wide, in one pass and window by window.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -76,7 +76,7 @@ def _sweep() -> dict[str, float]:
 
 
 def _times(call: Callable[[], object], repeats: int) -> list[float]:
-    """Return milliseconds of processor time of so many calls, after two that are not counted."""
+    """Return milliseconds of processor time of ``repeats`` calls, after two warm-up calls."""
     with torch.no_grad():
         call(), call()
         found = []

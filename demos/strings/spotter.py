@@ -48,9 +48,9 @@ __all__ = [
 KIND = "graph-transformer-networks/spotter/1"
 STATE = "graph-transformer-networks/spotter-state/1"
 SMALL = PageRecipe(side=64, digits=(1, 2), size=(1.0, 1.6), clutter=(0, 2), waves=(0, 0))
-"""Pages on which a digit may be in few places."""
+"""Pages with few places for a digit."""
 WITH_SMALLER = PageRecipe(size=(0.8, 2.5))
-"""Pages with digits smaller than are asked for, or else many of the smallest are missed."""
+"""Pages with digits below the smallest size asked for: otherwise many of that size are missed."""
 
 TEST_PAGES = 500
 TEST_SEED = 1998
@@ -80,9 +80,9 @@ class Spotter(nn.Module):
     def spot(
         self, page: NDArray[np.uint8], *, least: float = -7.0, label: int | None = None
     ) -> list[Detection]:
-        """Return what is found on a page, best first, down to the log probability ``least``.
+        """Return the finds on a page, best first, down to the log probability ``least``.
 
-        The best 200 of all digits; with a ``label`` every one of that digit, however many.
+        Without a ``label``, the best 200 of all digits; with one, all finds of that digit.
         """
         places = self.pyramid.places(*page.shape)
         most = 200 if label is None else None
@@ -98,7 +98,7 @@ class Spotter(nn.Module):
         """Return a spotter that :meth:`save` wrote.
 
         Raises:
-            CheckpointError: no such file, or not one of these.
+            CheckpointError: the file is missing, or not such a checkpoint.
         """
         tensors, about = load_checkpoint(path, kind=KIND)
         spotter = cls()
@@ -108,14 +108,14 @@ class Spotter(nn.Module):
 
 
 def shipped_spotter() -> Path:
-    """Return the path of the spotter that comes with the package."""
+    """Return the path of the shipped spotter."""
     return WEIGHTS / "strings-spotter.safetensors"
 
 
 def loss_with_positions(penalties: Tensor, places: Places, pages: Pages) -> Tensor:
     """Return the mean over all objects of what their windows cost, and their share of the others.
 
-    The discriminative loss of all windows (eq. 9), summed, over the number of objects.
+    It is the discriminative loss (eq. 9) summed over all windows, divided by the number of objects.
     """
     rubbish = len(DIGITS)
     target = targets_of(places, pages.owner, pages.labels, pages.boxes, len(pages.images), rubbish)
@@ -149,7 +149,7 @@ def train_spotter(
     """Train a spotter and write it to ``out/spotter.safetensors``; return the metrics.
 
     ``out`` also holds ``settings.json``, ``log.jsonl``, ``metrics.json`` and
-    ``state.safetensors``, from which an interrupted run goes on with the same result.
+    ``state.safetensors``, from which an interrupted run resumes with the same result.
 
     Raises:
         CheckpointError: ``out`` holds a run of other settings.
@@ -170,7 +170,7 @@ def train_spotter(
         height = share / 0.05 if share < 0.05 else 0.5 * (1 + math.cos(math.pi * share))
         for group in optimizer.param_groups:
             group["lr"] = settings.rate * height
-        torch.manual_seed(1_000_003 * settings.seed + number)  # of what drop-out leaves out
+        torch.manual_seed(1_000_003 * settings.seed + number)  # for drop-out
         rng = np.random.default_rng([settings.seed + 1, number])
         if share < settings.small and not settings.positions:
             pages = draw_pages(*digits, SMALL, 4 * settings.pages, rng)
@@ -239,7 +239,7 @@ def evaluate_spotter(
 def _resume(
     state: RunState, network: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, float, list[dict[str, Any]]]:
-    """Return the steps and seconds that an interrupted run has behind it, and its log."""
+    """Return the steps and seconds that an interrupted run has done, and its log."""
     found = state.load()
     if found is None:
         return 0, 0.0, []

@@ -1,4 +1,4 @@
-"""Training the reader of lines: characters among neighbours first, then whole strings."""
+"""Train the line reader: first on characters among neighbours, then on whole strings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from recognizers.losses import discriminative_loss
 __all__ = ["STAGES", "train"]
 
 STAGES = ("characters", "transducer", "strings")
-"""What is trained, in this order: the network on windows, the transducer alone, both on strings."""
+"""The stages in order: the network on windows, the transducer alone, both on strings."""
 
 STATE = "graph-transformer-networks/strings-state/1"
 SAVE_EVERY = 500
 BLOCK = 8
-"""Batches of lines that are drawn at once and sorted by width."""
+"""Batches of lines drawn at once and sorted by width."""
 
 
 def train(
@@ -45,11 +45,11 @@ def train(
     """Train a reader, and write it after each stage to ``out/STAGE.safetensors``.
 
     ``out`` also holds ``settings.json``, ``log.jsonl``, ``metrics.json``, which is returned, and
-    ``state.safetensors``, from which an interrupted run goes on with the same result.
+    ``state.safetensors``, from which an interrupted run resumes with the same result.
 
     Args:
         digits: images uint8 ``[N, 28, 28]`` and labels ``[N]`` of single digits.
-        own: lines with their texts, for a part of the batches of lines.
+        own: the user's lines and texts, for a share of the batches of lines.
 
     Raises:
         CheckpointError: ``out`` holds a run of other settings or other lines.
@@ -74,7 +74,7 @@ def train(
 
 
 class _Run:
-    """One stage after the other; all that the next step depends on is in the state file."""
+    """Run the stages in turn; the state file holds all that the next step depends on."""
 
     def __init__(
         self,
@@ -97,8 +97,10 @@ class _Run:
         self._enter(STAGES[0])
 
     def begin(self, stage: str) -> None:
-        """Go on with another stage, from the reader that it begins with."""
-        if stage == "strings":  # from the characters: what the transducer learned is put aside
+        """Begin another stage, from the reader that it starts with."""
+        if (
+            stage == "strings"
+        ):  # starts from the characters: what the transducer learned is discarded
             self.reader.load_state_dict(
                 StringReader.load(self.out / "characters.safetensors").state_dict()
             )
@@ -120,7 +122,7 @@ class _Run:
         self.optimizer = torch.optim.AdamW(groups, lr=0.0, weight_decay=s.decay)
 
     def go(self, progress: bool) -> None:
-        """Take the steps of the stage that are left, and write its reader."""
+        """Take the remaining steps of the stage, and write its reader."""
         steps = getattr(self.settings, self.stage)
         bar = tqdm(
             range(self.done, steps), desc=self.stage, unit="step", disable=not progress,
@@ -129,7 +131,7 @@ class _Run:
         started, recent = time.perf_counter(), []
         for number in bar:
             self._rate(number / steps)
-            # Of what drop-out leaves out:
+            # For drop-out:
             torch.manual_seed(1_000_003 * self.settings.seed + 10 * number)
             loss = self._loss(number)
             self.optimizer.zero_grad()
@@ -171,11 +173,11 @@ class _Run:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.settings.bfloat16)
 
     def _drawn(self, number: int) -> DigitStrings:
-        """Return the paper's strings or the free ones, so that these have their share."""
+        """Return strings of the paper's recipe or free ones, in their share."""
         return self.data[_is_of(self.settings.free, number)]
 
     def _lines(self, number: int) -> Lines:
-        """Return batch ``number`` of lines, of about equal width."""
+        """Return batch ``number`` of lines of similar width."""
         block, place = divmod(number, BLOCK)
         if self.block is None or self.block[0] != block:
             lines = self._many_lines(block, BLOCK * self.settings.lines)
@@ -185,7 +187,7 @@ class _Run:
         return self.block[1][place]
 
     def _many_lines(self, block: int, count: int) -> Lines:
-        """Return the lines of a block: drawn ones, or a share of one's own."""
+        """Return the lines of a block: composed ones, or a share of the user's own."""
         if self.own is None:
             return self._drawn(block).batch(block, count)
         share = self.settings.own
@@ -195,7 +197,7 @@ class _Run:
         return self._drawn(block - before).batch(block - before, count)
 
     def _rate(self, share: float) -> None:
-        """Set the learning rate: a short rise, then a cosine to zero."""
+        """Set the learning rate: a short rise, then a cosine decay to zero."""
         height = (
             share / 0.05 if share < 0.05 else 0.5 * (1 + math.cos(math.pi * (share - 0.05) / 0.95))
         )
@@ -211,7 +213,7 @@ class _Run:
         )
 
     def resume(self) -> None:
-        """Go on from the state file, if there is one."""
+        """Resume from the state file, if there is one."""
         found = self.state.load()
         if found is None:
             return
@@ -223,18 +225,18 @@ class _Run:
         self.state.cut_log(self._has_taken)
 
     def _has_taken(self, line: dict[str, Any]) -> bool:
-        """Whether the steps that a line of the log is of are behind the run."""
+        """Return whether the run has already done the steps of a line of the log."""
         behind = STAGES.index(self.stage), self.done
         return (STAGES.index(line["stage"]), line["step"]) <= behind
 
 
 def _is_of(share: float, number: int) -> bool:
-    """Return whether a number is one of a share of all, evenly spread."""
+    """Return whether a number is in an evenly spread share of all numbers."""
     return math.floor((number + 1) * share) > math.floor(number * share)
 
 
 def _some(lines: Lines, chosen: np.ndarray) -> Lines:
-    """Return some of the lines, cut to the widest of them; without their boxes."""
+    """Return some of the lines without their boxes, cropped to the widest of them."""
     widths = lines.widths[chosen]
     nothing = np.zeros((0, 4), dtype=np.int64)
     return Lines(
