@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and what built them in one safetensors file, written whole or not at all."""
+"""Checkpoints: tensors and settings in one safetensors file, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ M = TypeVar("M", bound=nn.Module)
 FORMAT = "graph-transformer-networks/checks/2"
 
 WEIGHTS = Path(recognizers.__file__).parent / "weights"
-"""The folder of the checkpoints that come with the package."""
+"""The folder of the shipped checkpoints."""
 
 
 class CheckpointError(ValueError):
-    """A file that is no checkpoint of this program; the message begins with its path."""
+    """A file that is not a checkpoint of this program; the message begins with its path."""
 
 
 def save_checkpoint(
@@ -48,7 +48,7 @@ def save_checkpoint(
 
 
 def tensors_hash(tensors: dict[str, torch.Tensor]) -> str:
-    """Return the SHA-256 of named tensors, the first 16 hexadecimal digits of it."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of named tensors."""
     return hashlib.sha256(_content(tensors)).hexdigest()[:16]
 
 
@@ -84,13 +84,13 @@ def load_checkpoint(
 
 
 def restored(build: Callable[[], M], tensors: dict[str, torch.Tensor], path: str | Path) -> M:
-    """Return a module, in evaluation, with the tensors of the checkpoint at a path.
+    """Return a module in evaluation mode with the tensors of the checkpoint at ``path``.
 
-    ``build`` makes it, untrained, by the settings that the checkpoint has.
+    ``build`` makes the untrained module from the settings of the checkpoint.
 
     Raises:
-        CheckpointError: settings that are missing or that no such module has; tensors that are
-            missing, unknown or of another shape, naming them.
+        CheckpointError: settings are missing or unknown to the module; or tensors are missing,
+            unknown or of another shape (the message names them).
     """
     try:
         module = build()
@@ -104,10 +104,10 @@ def restored(build: Callable[[], M], tensors: dict[str, torch.Tensor], path: str
 
 
 def write_whole(path: str | Path, content: bytes | str, errors: str = "strict") -> None:
-    """Write a file so that it is either the old one or the new one, never a part.
+    """Write a file so that it is always either the old or the new one, never a part.
 
-    ``errors``, as of ``str.encode``, is "replace" for pages, which may show the name of a file
-    that is no UTF-8.
+    ``errors``, as in ``str.encode``, is "replace" for pages, which may show file names that are
+    not UTF-8.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

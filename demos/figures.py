@@ -1,4 +1,4 @@
-"""Figures as the commands show them, one line of JSON or a line for each; those that are kept."""
+"""Print figures as commands do, in one line of JSON or one line each; keep and load them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["echo_figures", "figures_folder", "keep_figures", "load_figures", "ma
 
 
 def shown(value: Any) -> str:
-    """Return a figure as people read it: counts whole, other numbers to four places.
+    """Return a figure for people to read: counts whole, other numbers to four digits.
 
     >>> shown(10000), shown(0.123456), shown({"n": 2})
     ('10000', '0.1235', '{"n": 2}')
@@ -26,23 +26,23 @@ def shown(value: Any) -> str:
 
 
 def machine() -> str:
-    """Return where this runs, in words: the variable GTN_MACHINE, or cores and processor."""
+    """Describe this machine: the variable GTN_MACHINE, or cores and processor."""
     given = os.environ.get("GTN_MACHINE")
     return given or f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}"
 
 
 def keep_figures(path: Path, figures: Mapping[str, Any]) -> None:
-    """Write figures as JSON, the whole file or nothing; missing folders are made."""
+    """Write figures as JSON, the whole file or nothing; create missing folders."""
     write_whole(path, json.dumps(figures, indent=1) + "\n")
 
 
 def figures_folder(
     given: Path | None, checkpoint: Path | None, shipped: Iterable[Path], published: Path
 ) -> Path:
-    """Return the folder for what is measured: the one given, or else where the figures belong.
+    """Return the folder for new figures: the one given, or the place where they belong.
 
-    Those of a shipped checkpoint (``None``: the default one) are published; those of any other
-    stand beside it.
+    Figures of a shipped checkpoint (``None``: the default one) go to ``published``, those of any
+    other beside it.
 
     >>> shipped, published = [Path("weights/words.safetensors")], Path("results/words")
     >>> for one in (None, *shipped, Path("runs/mine/words.safetensors")):
@@ -62,11 +62,11 @@ def load_figures(path: Path) -> dict[str, Any]:
     """Return the figures that a command kept in a file.
 
     Raises:
-        ValueError: the file is not of JSON, or of no figures with their names; it is named.
+        ValueError: the file is not JSON, or not an object of named figures; it is named.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # that of JSON, and that of text which is no UTF-8
+    except ValueError as error:  # of JSON, or of text that is not UTF-8
         raise ValueError(f"{path}: not JSON ({error})") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path}: no figures, which have names")
@@ -74,7 +74,7 @@ def load_figures(path: Path) -> dict[str, Any]:
 
 
 def echo_figures(figures: Mapping[str, Any], as_json: bool) -> None:
-    """Print figures: as one line of JSON, or name and value on a line each."""
+    """Print figures as one line of JSON, or name and value on a line each."""
     if as_json:
         typer.echo(json.dumps(figures))
         return

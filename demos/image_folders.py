@@ -1,4 +1,4 @@
-"""Files of images as commands are given them: one by one, in folders, or with ``labels.csv``.
+"""Load images as commands take them: single files, folders, or folders with ``labels.csv``.
 
 One bad file costs one error, never the others.
 """
@@ -34,7 +34,7 @@ __all__ = [
 
 
 class LabelledImage(NamedTuple):
-    """An image of a folder with ``labels.csv``: its name there, itself, and its text."""
+    """An image of a folder with ``labels.csv``: its name there, the image, and its text."""
 
     name: str
     image: np.ndarray
@@ -42,11 +42,11 @@ class LabelledImage(NamedTuple):
 
 
 def image_files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files, and the images of the folders and of all folders in them.
+    """Yield the files given, and all images in the folders given, recursively.
 
-    Each folder's files come in the order of their names, then its folders; no more names than
-    those of one folder and of the folders above it are kept at a time. A folder without any image
-    comes itself, so that what reads it says so.
+    A folder's files come first, by name, then its subfolders; only the names in one folder and its
+    ancestors are held at a time. A folder without any image is itself yielded, so that reading it
+    reports that.
     """
     for path in paths:
         if not path.is_dir():
@@ -66,9 +66,9 @@ def image_files(paths: Iterable[Path]) -> Iterator[Path]:
 def load_each(
     paths: Iterable[Path], load: Callable[[Path], np.ndarray]
 ) -> Iterator[tuple[Path, np.ndarray | ImageError]]:
-    """Yield each file with its image, or with the error that says what is wrong with it.
+    """Yield each file with its image, or with an error that says what is wrong with it.
 
-    A folder is one that :func:`image_files` has found no image in.
+    A folder among the paths is one in which :func:`image_files` found no image.
     """
     for path in paths:
         if path.is_dir():
@@ -77,16 +77,19 @@ def load_each(
         try:
             yield path, load(path)
         except ImageError as error:
-            yield path, ImageError(*error.args)  # without the frames, and the image, of its origin
+            yield (
+                path,
+                ImageError(*error.args),
+            )  # drops the traceback, which would keep the image alive
 
 
 def echo_bad(
     images: Iterable[tuple[Path, np.ndarray | ImageError]], as_json: bool
 ) -> Iterator[tuple[Path, np.ndarray]]:
-    """Yield the images, and say what is wrong with the other files: on a line, or in one of JSON.
+    """Yield the images, and print what is wrong with the other files, as text or JSON lines.
 
     Raises:
-        typer.Exit: after the last one, with status 1, if a file was bad.
+        typer.Exit: after the last image, with status 1, if any file was bad.
     """
     failed = False
     for path, image in images:
@@ -101,12 +104,12 @@ def echo_bad(
 
 
 def make_way(folder: Path, names: Collection[str]) -> None:
-    """Take away the ``labels.csv`` of a folder whose files are all written anew, under these names.
+    """Remove the ``labels.csv`` of a folder whose files are about to be rewritten, by name.
 
-    So no text of before stands beside an image of now, wherever the writing ends.
+    Then no old text stands beside a new image, wherever the writing ends.
 
     Raises:
-        ValueError: it has other files, whose texts would be lost, or cannot be read; it is left
+        ValueError: it lists other files, whose texts would be lost, or cannot be read; it is left
             as it is.
     """
     labels, ours = folder / "labels.csv", set(names)
@@ -115,7 +118,7 @@ def make_way(folder: Path, names: Collection[str]) -> None:
     try:
         with labels.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
             files = [row.get("file") for row in csv.DictReader(lines, strict=True)]
-    except csv.Error as error:  # a quote that is not closed hides the rows behind it
+    except csv.Error as error:  # an unclosed quote hides the rows after it
         raise ValueError(f"{labels}: cannot be read: {error}; choose another folder") from error
     others = [file for file in files if file not in ours]
     if others:
@@ -132,7 +135,7 @@ def save_labelled(
     """Write ``count`` images as ``PREFIX_NNN.png``, and ``labels.csv``; return their names.
 
     Raises:
-        ValueError: the folder's ``labels.csv`` has other files, too.
+        ValueError: the folder's ``labels.csv`` lists other files, too.
     """
     names = numbered_names(prefix, count)
     make_way(folder, names)
@@ -149,7 +152,7 @@ def save_labelled(
 
 
 def numbered_names(prefix: str, count: int) -> list[str]:
-    """Return the names of so many images, which stand in their order.
+    """Return names for ``count`` images, which sort in their order.
 
     >>> numbered_names("line", 2)
     ['line_000.png', 'line_001.png']
@@ -163,11 +166,12 @@ def load_labelled(
 ) -> tuple[list[LabelledImage], list[str]]:
     """Return the images of a folder with ``labels.csv``, and what was wrong with other rows.
 
-    Of the split ``test`` only, where rows are of it, and of the last ``holdout`` by file name.
+    If there are rows of the split ``test``, or a ``holdout``, only those rows and the last
+    ``holdout`` by file name are returned.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
-            be read.
+        FieldSetError: ``labels.csv`` is unusable or has fewer rows than are held out, or no file
+            can be read.
     """
     found = load_fields(folder)
     by_path = {one.path: one for one in found.measured(holdout)}

@@ -1,4 +1,4 @@
-"""Processes that share the work of a command: Ctrl-C is for the command, and they end with it."""
+"""Worker processes of a command: Ctrl-C reaches only the command, and they end with it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["processes"]
 def processes(
     count: int, begin: Callable[..., None] | None = None, *given: Any
 ) -> Iterator[ProcessPoolExecutor]:
-    """Give a pool of so many processes, each of which begins with ``begin(*given)``.
+    """Yield a pool of ``count`` processes, each of which first calls ``begin(*given)``.
 
-    What they have not begun when the block is left, they leave. An interrupt from the keyboard,
-    which the system sends to all processes of a command, reaches the command alone; and a command
-    that is killed leaves no process behind.
+    Leaving the block cancels work that has not begun. An interrupt from the keyboard, which the
+    system sends to all processes of a command, reaches only the command; a command that is killed
+    leaves no process behind.
 
     Raises:
-        ChildProcessError: one of them ended by itself, as for want of memory.
+        ChildProcessError: one of them died, perhaps for lack of memory.
     """
     pool = ProcessPoolExecutor(count, _Spawning(), _begin, (begin, given))
     try:
@@ -41,11 +41,11 @@ def processes(
 
 
 class _Process(context.SpawnProcess):
-    """A process that is not interrupted from the keyboard, from its first import on."""
+    """A process that ignores interrupts from the keyboard, from its first import on."""
 
     def start(self) -> None:
-        """Start it; what is blocked now stays so in it. Here an interrupt waits for so long."""
-        if not hasattr(signal, "pthread_sigmask"):  # of POSIX alone
+        """Start it with SIGINT blocked, which it inherits; here an interrupt waits meanwhile."""
+        if not hasattr(signal, "pthread_sigmask"):  # POSIX only
             super().start()
             return
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -69,4 +69,4 @@ def _end_with_the_command() -> None:
     command = parent_process()
     assert command is not None
     connection.wait([command.sentinel])
-    os._exit(1)  # the pool's queue would wait for ever for what is to be done next
+    os._exit(1)  # the pool's queue would wait for ever for the next task

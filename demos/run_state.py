@@ -1,4 +1,4 @@
-"""The state of a training run, from which an interrupted one goes on with the same result."""
+"""The state of a training run, from which an interrupted run resumes with the same result."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 _NAMED = 6
-"""Differences between two runs that are named."""
+"""Most differences between two runs that are named."""
 
 _MISSING = object()
-"""In the place of a setting that a run does not have; one that is null is another."""
+"""Stands for a setting that a run does not have, as opposed to one that is null."""
 
 Part = Mapping[str, Tensor]
 M = TypeVar("M", bound=nn.Module)
@@ -51,9 +51,8 @@ class RunState:
 
     Args:
         out: the folder.
-        run: what the run depends on, as JSON has it: settings, data. Another run is not gone on
-            with.
-        others: what another run may have, for the message that refuses it.
+        run: what the run depends on (settings, data), as JSON. Another run is not resumed.
+        others: what differs in another run, for the message that refuses it.
         kind: format of the state file.
 
     >>> import tempfile
@@ -88,12 +87,13 @@ class RunState:
     def load(self) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]] | None:
         """Return the tensors of each part and what was saved beside them.
 
-        ``None`` where no state was saved: the run begins, and a log that is there is of another.
-        Other processes are kept from the folder from now on, as long as this state lives.
+        Return ``None`` if no state was saved: the run begins, and an existing log, which belongs to
+        another run, is deleted. From now on, other processes are locked out of the folder as long
+        as this state lives.
 
         Raises:
-            CheckpointError: the file is of another run, naming what differs with both values; or
-                no state at all; or another process runs in the folder.
+            CheckpointError: the file belongs to another run (the message names what differs, with
+                both values) or is not a state; or another process runs in the folder.
         """
         self.out.mkdir(parents=True, exist_ok=True)
         self._locks.append(_locked(self.out))
@@ -101,7 +101,7 @@ class RunState:
             self._log.unlink(missing_ok=True)
             return None
         tensors, about = load_checkpoint(self._file, kind=self.kind)
-        run = json.loads(json.dumps(dict(self.run)))  # which makes lists of tuples
+        run = json.loads(json.dumps(dict(self.run)))  # turns tuples into lists
         there = {key: about.get(key) for key in run}
         if there != run:
             raise CheckpointError(
@@ -120,16 +120,16 @@ class RunState:
             file.write(json.dumps(line) + "\n")
 
     def cut_log(self, is_known: Callable[[dict[str, Any]], bool]) -> None:
-        """Leave the lines that the state knows of.
+        """Keep only the log lines that the state knows of.
 
-        A run killed between a line of the log and its state would write that line twice.
+        A run killed between writing a line and saving its state would write that line twice.
         """
         lines = self._log.read_text().splitlines(keepends=True) if self._log.exists() else []
         whole = [line for line in lines if line.endswith("\n")]
         write_whole(self._log, "".join(line for line in whole if is_known(json.loads(line))))
 
     def write_log(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        """Write the log anew: of a run whose state holds all lines."""
+        """Rewrite the log of a run whose state holds all lines."""
         write_whole(self._log, "".join(json.dumps(line) + "\n" for line in lines))
 
     @property
@@ -143,17 +143,17 @@ class RunState:
 
 @contextmanager
 def training_into(out: Path) -> Iterator[None]:
-    """Keep other processes from the folder of a run while what it learns from is read, too.
+    """Lock other processes out of the folder of a run, also while its data are read.
 
-    :meth:`RunState.load` does so when all of that is there, which may take minutes. A folder that
-    is not there is made by that, not here: what is read may be no data.
+    :meth:`RunState.load` locks it only after that, which may take minutes. It also creates a
+    missing folder, which is not done here, since the data may prove unusable.
 
     Raises:
         CheckpointError: another process runs in the folder.
     """
     lock = _locked(out) if out.is_dir() else None
     yield
-    del lock  # which was held until here
+    del lock  # held until here
 
 
 def _locked(out: Path) -> FolderLock | None:
@@ -167,7 +167,7 @@ def _locked(out: Path) -> FolderLock | None:
 
 
 def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
-    """Return what differs between two runs, each as JSON has it: by name, with both values.
+    """Return what differs between two runs, given as JSON: by name, with both values.
 
     >>> differences({"settings": {"seed": 0, "kept": 1}}, {"settings": {"seed": 1, "kept": 1}})
     'seed is 0 there, 1 here'
@@ -201,7 +201,7 @@ def _shown(value: Any) -> str:
 
 
 def _is_long(values: list[Any]) -> bool:
-    """Whether these are rows of a data set rather than the few numbers of a setting."""
+    """Return whether these are rows of a data set rather than the few numbers of a setting."""
     return len(values) > 16 or any(isinstance(one, list) for one in values)
 
 
@@ -220,7 +220,7 @@ def moments_of(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_moments(optimizer: torch.optim.Optimizer, part: Part) -> None:
-    """Have an optimizer remember what :func:`moments_of` returned; rates and groups are its own."""
+    """Restore an optimizer's memory from :func:`moments_of`; it keeps its own rates and groups."""
     states: dict[int, dict[str, Tensor]] = {}
     for name, value in part.items():
         i, _, key = name.partition(".")
@@ -230,7 +230,7 @@ def restore_moments(optimizer: torch.optim.Optimizer, part: Part) -> None:
 
 
 def numbered(tensors: Iterable[Tensor]) -> dict[str, Tensor]:
-    """Return tensors in a row as a part of a state: ``0``, ``1`` …"""
+    """Return a sequence of tensors as a part of a state: ``0``, ``1`` …"""
     return {str(i): tensor for i, tensor in enumerate(tensors)}
 
 
@@ -244,7 +244,7 @@ def in_order(part: Part) -> list[Tensor]:
 
 
 def move_average(average: Part, newest: Part, share: float) -> None:
-    """Move a running mean of a module's state by a share of the way to the newest; counts are set.
+    """Move a running mean of a module's state a share of the way to the newest; copy counts.
 
     >>> mean = {"weight": torch.zeros(1), "batches": torch.tensor(4)}
     >>> move_average(mean, {"weight": torch.ones(1), "batches": torch.tensor(5)}, 0.25)
@@ -254,7 +254,7 @@ def move_average(average: Part, newest: Part, share: float) -> None:
     for key, value in newest.items():
         if value.is_floating_point():
             average[key].lerp_(value, share)
-        else:  # how many batches the statistics are of
+        else:  # the number of batches behind the statistics
             average[key].copy_(value)
 
 

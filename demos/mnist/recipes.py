@@ -120,7 +120,7 @@ class Recipe:
         )
 
     def posteriors(self, penalties: Tensor) -> Tensor:
-        """Return float64 posteriors [B, C] of penalties [B, C], as the discriminative loss has them.
+        """Return float64 posteriors [B, C] of penalties [B, C], by the discriminative loss.
 
         ``exp(-y_i) / (exp(-j) + Σ_k exp(-y_k))`` of the scaled penalties y (eq. 9): what is far
         from all classes belongs to none of them, and the row's sum is that much below 1.

@@ -119,7 +119,7 @@ class StringReader(nn.Module):
     def read(
         self, images: Sequence[NDArray[np.uint8]], grammar: gtn.Graph | None = None
     ) -> list[Reading]:
-        """Read lines ``uint8 [32, width]``, 0 paper, 255 ink; lines of equal width as one batch."""
+        """Read lines ``uint8 [32, width]``, 0 paper, 255 ink, in batches of similar widths."""
         order = np.argsort([image.shape[-1] for image in images], kind="stable")
         graph = self.transducer(grammar)
         found: list[Reading | None] = [None] * len(images)

@@ -1,18 +1,18 @@
-"""Reads pen-written characters and words (paper section IX).
+"""Read pen-written characters and words (paper section IX).
 
 Each folder imports from those above it in this list, and from no other:
 
-* ``reading``: a reader of words, by over-segmentation or by SDNN/HMM, and what words there are;
-* ``samples``: ink with what it says: of UNIPEN data, of files, written by code;
+* ``reading``: the reader of words, by over-segmentation or by SDNN/HMM, and its lexicons;
+* ``samples``: labelled ink: UNIPEN data, files, words written by code;
 * ``measuring``: how much is read wrong;
-* ``training``: a reader trained on letters and words, or adapted to one's own hand;
+* ``training``: training a reader on letters and words, or adapting it to a user's hand;
 * ``report``: pages that show how words were read;
 * ``pad``: a page in the browser to write on;
-* ``experiments``: what ``docs/words.md`` measures beside, and that page;
-* ``options``: what the commands are given on the command line, which ``__main__`` puts together;
-* ``commands``: what they do with it.
+* ``experiments``: the further measurements of ``docs/words.md``, and that page;
+* ``options``: the options of the commands, which ``__main__`` puts together;
+* ``commands``: what the commands do with them.
 
-``choices`` has what can be chosen by name; ``ink`` holds the words that come with the package.
+``choices`` lists what can be chosen by name; ``ink`` holds the words shipped with the package.
 """
 
 from demos import require

@@ -1,8 +1,8 @@
 """``python -m demos.words``: the command line of the readers of ink.
 
-``train`` and ``adapt`` have a reader learn, ``evaluate`` measures one; ``read`` reads files,
-``pad`` what is written in a browser, ``demo`` what comes with the package; ``beam``, ``spelling``
-and ``hands`` measure what ``report`` writes a page of.
+``train`` and ``adapt`` train a reader, ``evaluate`` measures one. ``read`` reads files, ``pad``
+what is written in a browser, ``demo`` the words shipped with the package. ``beam``, ``spelling``
+and ``hands`` take the measurements for the page that ``report`` writes.
 """
 
 from __future__ import annotations

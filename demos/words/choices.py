@@ -30,25 +30,25 @@ OUTPUTS = ("rbf", "softmax")
 """Output layers of the networks."""
 
 SIZE = 25_000
-"""Words of the lexicon, the labels of the task among them."""
+"""Words in the lexicon, including the labels of the task."""
 
 SPELLING_ORDER = 6
-"""A letter depends on so many letters, less one, before it; chosen on validation."""
+"""Letters per n-gram: a letter depends on one less before it; chosen on validation."""
 
 BEAM = 20.0
-"""Tokens so far (in nats) behind the best at the same ink are dropped: `docs/words.md` has what
-narrower ones cost."""
+"""Tokens further than this (in nats) behind the best at the same ink are dropped; `docs/words.md`
+shows what narrower beams cost."""
 
 FREE_BEAM = 8.0
-"""The same where any letters are read, which are more; wider ones read the same words of the
-validation."""
+"""The beam for reading any letters, which are more; wider ones read the validation words the
+same."""
 
 STEPS = 200
-"""Of a reader that learns one's own hand, each on a batch of words."""
+"""Training steps to adapt a reader to a hand, each on a batch of words."""
 
 RATE = 1e-3
-"""Of learning, at most; chosen on writers of the validation. With four times as much, words are
-read worse with a lexicon where they are read better without: a reader too sure of itself."""
+"""Peak learning rate of adapting; chosen on writers of the validation. At four times the rate,
+words are read better without a lexicon but worse with one: the reader is too sure of itself."""
 
 RESULTS = Path("results") / "words"
-"""Where the figures of `docs/words.md` are kept."""
+"""Folder of the figures of `docs/words.md`."""

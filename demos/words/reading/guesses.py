@@ -1,4 +1,4 @@
-"""Under which layouts a word is read: other heights of its core than that of the best fit."""
+"""The layouts that a word is read under: core heights other than that of the best fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["GUESSES", "Guess", "Layout", "laid", "layouts"]
 
 
 class Guess(NamedTuple):
-    """A core so many times as high as that of the fit, and what a reading under it costs more
+    """A factor on the height of the fitted core, and the extra penalty of readings under it
     (nats)."""
 
     core: float = 1.0
@@ -25,13 +25,13 @@ GUESSES = {
     "segments": (Guess(), Guess(4.0 / 3.0, 1.0), Guess(0.75, 1.0), Guess(1.75, 2.5)),
     "sdnn": (Guess(), Guess(4.0 / 3.0), Guess(0.75, 2.0), Guess(1.75, 1.0)),
 }
-"""What each system reads a word under, the best fit first; chosen on 2,598 validation words. In a
-word of a few letters nothing but what it says tells the height of its small letters."""
+"""The guesses of each system, the best fit first; chosen on 2,598 validation words. In a short
+word, only its reading reveals the height of its small letters."""
 
 
 class Layout(NamedTuple):
-    """A word in the pixels of its annotated image, by which lines (None: by its height), and what
-    that costs (nats)."""
+    """A word in the pixels of its annotated image, its lines (None: scaled by its height), and the
+    penalty of this layout (nats)."""
 
     fit: Fit | None
     ink: Ink
@@ -39,12 +39,12 @@ class Layout(NamedTuple):
 
 
 def laid(ink: Ink, lines: Lines) -> Ink:
-    """A word on its lines, upright, its letters of one width."""
+    """Lay a word on its lines, upright, with letters of one width."""
     return at_pitch(upright(on_lines(ink, lines)))
 
 
 def layouts(ink: Ink, system: str) -> list[Layout]:
-    """A word under all guesses of a system.
+    """Return the layouts of a word under all guesses of a system.
 
     >>> ink = Ink([[(3, 9), (0, 6), (3, 0), (6, 3), (6, 9), (6, 0), (9, 2)]])
     >>> heights = [one.fit.lines.core_height for one in layouts(ink, "sdnn")]

@@ -24,13 +24,13 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 """What words are read as; a capital counts as its small letter, in labels and in lexicons."""
 
 NETWORK_CLASSES = LETTERS + LETTERS.upper()
-"""Classes of the network of a word reader, beside rubbish."""
+"""Classes of the network of a word reader, besides rubbish."""
 
 SYMBOLS = gtn.SymbolTable(LETTERS)
 
 
 def folded(label: str) -> str | None:
-    """What a label says in small letters, without speech marks; None if it has other characters.
+    """Return a label in small letters, without speech marks; None if it has other characters.
 
     >>> folded('"The'), folded("A4")
     ('the', None)
@@ -42,7 +42,7 @@ def folded(label: str) -> str | None:
 def letter_network(
     output: str, maps: Sequence[int], seed: int, planes: int = PLANES
 ) -> AmapNetwork:
-    """The network of a word reader, untrained: its classes are letters, and rubbish."""
+    """Return an untrained network of a word reader; its classes are letters and rubbish."""
     return AmapNetwork(
         NETWORK_CLASSES,
         output,
@@ -56,10 +56,10 @@ def letter_network(
 
 
 def letter_penalties(penalties: Tensor) -> Tensor:
-    """Penalties [..., 53] of the network's classes, and of rubbish, to [..., 27], normalised.
+    """Convert penalties [..., 53] of the network's classes and rubbish to [..., 27], normalised.
 
-    The probability of a letter is that of its small and of its capital shape together; those of
-    the 26 letters and of rubbish add up to one.
+    The probability of a letter is the sum for its small and its capital shape; those of the 26
+    letters and of rubbish add up to one.
 
     >>> letter_penalties(torch.zeros(1, 53)).exp().round()[0, [0, 26]].tolist()
     [26.0, 53.0]

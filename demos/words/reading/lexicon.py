@@ -30,29 +30,29 @@ __all__ = [
 ]
 
 FREQUENCY = 0.8
-"""How much of minus log of its frequency a word costs; chosen on validation."""
+"""Factor on minus log of the frequency of a word; chosen on validation."""
 
 SEEN, LISTED = 0.5, 0.1
-"""Shares in the frequency of a word of its frequency in the texts that a reader learned from, and
-of that of a list whose words are all alike, so that none is beyond expecting; the rest is of its
+"""Shares in the mixed frequency of a word: of its frequency in the texts that a reader learned
+from, and of a uniform distribution over the list, so that no word is ruled out; the rest is its
 frequency in English. Chosen on validation."""
 
 LETTER = 1.0
-"""Nats that each letter of a word is given back; chosen on validation. Readers are trained against
-all strings of letters, of which there are more the longer they are; of words there are not."""
+"""Nats credited for each letter of a word; chosen on validation. Readers are trained against all
+strings of letters, whose number grows with their length; that of words does not."""
 
 MOST_LETTERS = 20
-"""Letters of a word that are given back at most; none of the task's 25,000 words has as many. What
-the longest word is given, all others cost more, from their first letter on: without a limit one
-word of 45 letters puts them outside the beam."""
+"""Most letters of a word that are credited; none of the task's 25,000 words has as many. Whatever
+the longest word is credited, all others cost more from their first letter on: without a limit, one
+word of 45 letters would push them out of the beam."""
 
 _KNOWN = 250_000
 
 
 def task_words(labels: Iterable[str], size: int = SIZE) -> WordList:
-    """All labels, as far as they are made of letters, and the most frequent words up to `size`.
+    """Return all labels made of letters, and the most frequent words of English, up to `size`.
 
-    Capitals are made small.
+    Capitals become small letters.
 
     >>> found = task_words(['"Zyx', "zyx", "A4"], 5)
     >>> len(found), found.words[:2]
@@ -67,9 +67,9 @@ def task_words(labels: Iterable[str], size: int = SIZE) -> WordList:
 
 
 def file_words(path: Path) -> WordList:
-    """The words of a file, capitals made small, with its counts where it has some.
+    """Return the words of a file in small letters, with its counts if it has some.
 
-    Lines that are empty, there before or have other letters than a reader knows are left out and
+    Lines that are empty, repeated, or have letters that a reader does not know are left out and
     listed in `problems`.
     """
     found = read_words(path, alphabet=LETTERS + LETTERS.upper())
@@ -82,7 +82,7 @@ def file_words(path: Path) -> WordList:
 
 @cache
 def known_words() -> dict[str, float]:
-    """Minus log of the frequency of 250,000 words of English, the most frequent first."""
+    """Return minus log of the frequency of 250,000 English words, the most frequent first."""
     known = frequent_words(_KNOWN, alphabet=LETTERS)
     return dict(zip(known.words, known.penalties.tolist(), strict=True))
 
@@ -94,15 +94,15 @@ def lexicon_graph(
     *,
     seen: Mapping[str, int] | None = None,
 ) -> gtn.Graph:
-    """The graph of a list of words that are made of small letters.
+    """Return the graph of a list of words made of small letters.
 
     A word costs `frequency` times minus log of its frequency, less `letter` for each of its
-    letters (`MOST_LETTERS` at most); the cheapest word costs nothing. With 0 and 0 the list alone
+    letters (`MOST_LETTERS` at most); the cheapest word costs nothing. With 0 and 0 only the list
     constrains what is read, as in the paper.
 
-    The frequency is that of the list, where it has counts. Else it is mixed (`SEEN`, `LISTED`) of
-    that in English, that of any word of the list, and that in the texts that a reader learned
-    from: `seen` says how often each word stands in them (`WordReader.seen`).
+    The frequency is that of the list, if it has counts. Otherwise it is a mixture (`SEEN`,
+    `LISTED`) of that in English, a uniform one over the list, and that in the texts that a reader
+    learned from: `seen` counts each word there (`WordReader.seen`).
 
     >>> graph = lexicon_graph(["their", "theta"], letter=0.0, seen={"theta": 3})
     >>> gtn.path_text(gtn.viterbi_path(graph), "output")
@@ -119,7 +119,7 @@ def lexicon_graph(
 
 
 def _frequencies(words: Sequence[str], seen: Mapping[str, int]) -> np.ndarray:
-    """Relative frequencies of the words of a list, mixed as `SEEN` and `LISTED` tell."""
+    """Return the relative frequencies of the words of a list, mixed by `SEEN` and `LISTED`."""
     english = np.exp(-np.array([known_words().get(word, np.inf) for word in words]))
     listed = LISTED / max(1, len(words))
     total = sum(seen.values())
@@ -130,7 +130,7 @@ def _frequencies(words: Sequence[str], seen: Mapping[str, int]) -> np.ndarray:
 
 
 def free_strings() -> gtn.Graph:
-    """The graph of all strings of letters but the empty one.
+    """Return the graph of all strings of letters except the empty one.
 
     >>> free_strings().num_arcs
     52

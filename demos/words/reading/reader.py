@@ -1,4 +1,4 @@
-"""The readers of words: ink in, the likeliest words out, and all graphs between (Figs. 30, 31)."""
+"""The readers of words: from ink to the likeliest words, with all graphs between (Figs. 30, 31)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OUTPUTS = gtn.SymbolTable([*SYMBOLS, REST])
 
 @dataclass(frozen=True)
 class WordReading:
-    """What a word says, and how it was read.
+    """The reading of a word, and how it came about.
 
     Attributes:
         readings: the likeliest first, each with `text`, `penalty` and `forward` in nats, and
@@ -64,7 +64,7 @@ class WordReading:
         segments: the segmentation graph, with `image` and `box` on its arcs; for "sdnn" the
             chain of the outputs, one arc per class.
         recognized: the recognition graph, one arc per segment and letter (for "sdnn" the chain).
-        interpretation: what the beam kept of the composition with the lexicon.
+        interpretation: the part of the composition with the lexicon that the beam kept.
     """
 
     readings: tuple[Reading, ...]
@@ -78,22 +78,22 @@ class WordReading:
 
     @property
     def text(self) -> str:
-        """The likeliest word; empty if there is none."""
+        """Return the likeliest word; empty if there is none."""
         return self.readings[0].text if self.readings else ""
 
 
 class WordReader(nn.Module):
-    """Reads words of pen ink, by one of two systems.
+    """Read words of pen ink by one of two systems.
 
     Args:
         system: "segments" or "sdnn".
-        output: of the network, "rbf" or "softmax".
+        output: output layer of the network, "rbf" or "softmax".
         normaliser: whether words are laid on their four lines, set upright, and their letters
             made equally wide; False: scaled by their height.
-        options: of the system.
+        options: further options of the system.
 
     Attributes:
-        seen: how often each word stands in the texts that it learned from.
+        seen: how often each word occurs in the texts that it learned from.
 
     >>> reader = WordReader("segments")
     >>> ink = Ink([[(3, 9), (0, 6), (3, 0), (6, 3), (6, 9), (6, 0), (9, 2)]])
@@ -122,25 +122,25 @@ class WordReader(nn.Module):
         self._spellings: dict[int, tuple[dict[str, int], gtn.Graph]] = {}
 
     def normalize(self, ink: Ink) -> Ink:
-        """The word in the pixels of its annotated image, by the lines that fit best."""
+        """Return the word in the pixels of its annotated image, by the best-fitting lines."""
         return laid(ink, fit_lines(ink).lines) if self.normaliser else by_height(ink)
 
     def layouts(self, ink: Ink) -> list[Layout]:
-        """The word in the pixels of its annotated image under each of `GUESSES`, best fit first.
+        """Return the word in pixels of its annotated image under each of `GUESSES`, best fit first.
 
-        Without the normaliser there is one, and no fit.
+        Without the normaliser there is one layout, and no fit.
         """
         return layouts(ink, self.system) if self.normaliser else [Layout(None, by_height(ink), 0.0)]
 
     def lexicon(self, words: WordList | Sequence[str]) -> gtn.Graph:
-        """The graph of a list of words (`lexicon_graph`), as frequent as this reader knows them."""
+        """Return the graph of a list of words (`lexicon_graph`), with this reader's frequencies."""
         return lexicon_graph(words, seen=self.seen)
 
     def spelling(self, order: int = SPELLING_ORDER) -> gtn.Graph:
-        """The graph of any letters, as they follow each other (`spelling_graph`) in English and in
-        the texts that this reader learned from.
+        """Return the n-gram graph of any letters (`spelling_graph`), counted in English and in the
+        texts that this reader learned from.
 
-        Counting takes a second; the graph is kept, and made anew only where `seen` has changed.
+        Counting takes a second; the graph is kept, and rebuilt only if `seen` has changed.
         """
         seen, graph = self._spellings.get(order, (None, None))
         if graph is None or seen != self.seen:
@@ -149,23 +149,23 @@ class WordReader(nn.Module):
         return graph
 
     def decoder(self, lexicon: gtn.Graph | None = None, beam: float = BEAM) -> Decoder:
-        """What searches for the words of a lexicon (`lexicon`), or for any letters as they follow
-        each other (`spelling`); None: any letters, all alike.
+        """Return the decoder of the words of a lexicon (`lexicon`), or of any letters by n-grams
+        (`spelling`); None: any letters, all equally likely.
 
-        Making one for character models takes about as long as reading a hundred words.
+        Building one for character models takes about as long as reading a hundred words.
         """
         models = None
         if isinstance(self.recognize, HmmReading):
             models = self.recognize.models().detach()
         words = free_strings() if lexicon is None else lexicon
         if models is not None and words.isymbols is not None and gtn.BACK_OFF in words.isymbols:
-            # Composed with models, each node would have all the letters that it backs off to.
+            # Composed with models, each node would get all the letters that it backs off to.
             return Decoder.of(models, words, beam=beam)
         return Decoder.of(words, models=models, beam=beam)
 
     @torch.no_grad()
     def recognized(self, ink: Ink) -> tuple[InkSegmentation | None, gtn.Graph, gtn.Graph]:
-        """Segmentation, segmentation graph and recognition graph of a normalised word."""
+        """Return segmentation, segmentation graph and recognition graph of a normalised word."""
         if isinstance(self.recognize, SegmentReading):
             cut = self.recognize.cut(ink)
             graph = self.recognize.graphs([cut])[0]
@@ -176,12 +176,12 @@ class WordReader(nn.Module):
 
     @torch.no_grad()
     def read(self, ink: Ink, lexicon: gtn.Graph | Decoder | None = None, n: int = 5) -> WordReading:
-        """Read a word: the `n` likeliest readings, and how they came about.
+        """Read a word: return the `n` likeliest readings, and how they came about.
 
-        A reading counts by all its paths under all `layouts`. The graphs are those of the layout
-        under which the first reading is likeliest.
+        A reading sums all its paths under all `layouts`. The graphs are those of the layout under
+        which the first reading is likeliest.
 
-        `lexicon`: a graph of words, or for many words in a row a `decoder`; None: any letters.
+        `lexicon`: a graph of words or, for many words in a row, a `decoder`; None: any letters.
         """
         decoder = lexicon if isinstance(lexicon, Decoder) else self.decoder(lexicon)
         every = self.layouts(ink)[: 1 if ink.is_empty else None]
@@ -207,10 +207,10 @@ class WordReader(nn.Module):
 
     @classmethod
     def load(cls, path: str | Path) -> WordReader:
-        """The reader of a checkpoint.
+        """Return the reader of a checkpoint.
 
         Raises:
-            CheckpointError: missing, damaged, or of another program.
+            CheckpointError: the file is missing, damaged, or of another program.
         """
         tensors, about = load_checkpoint(path, kind=KIND)
 
@@ -223,7 +223,7 @@ class WordReader(nn.Module):
 
 
 def costing(readings: Sequence[Reading], penalty: float) -> list[Reading]:
-    """The readings under a layout that costs so much (nats) beforehand.
+    """Return the readings of a layout with its penalty (nats) added.
 
     >>> costing([Reading("a", 1.0, 0.5, 1.0)], 2.0)
     [Reading(text='a', penalty=3.0, forward=2.5, posterior=1.0)]
@@ -234,9 +234,9 @@ def costing(readings: Sequence[Reading], penalty: float) -> list[Reading]:
 
 
 def joined(found: Sequence[Sequence[Reading]]) -> list[Reading]:
-    """The readings of several recognition graphs of one word, each text once, likeliest first.
+    """Merge the readings of several recognition graphs of one word, likeliest first.
 
-    Probabilities of the same text are added up, and posteriors are shares of all graphs together.
+    Probabilities of the same text add up; posteriors are shares of all graphs together.
 
     >>> found = [Reading("a", 1.0, 1.0, 1.0)], [Reading(t, 1.0, 1.0, 0.5) for t in "ab"]
     >>> [(r.text, round(r.forward, 2), round(r.posterior, 2)) for r in joined(found)]
@@ -256,12 +256,12 @@ def joined(found: Sequence[Sequence[Reading]]) -> list[Reading]:
 
 
 def shipped_reader(system: str = "segments") -> WordReader:
-    """The trained reader that comes with the package; CheckpointError if none does."""
+    """Return the shipped reader; raise CheckpointError if there is none."""
     return WordReader.load(shipped_path(system))
 
 
 def shipped_path(system: str) -> Path:
-    """The file of the reader of a system that comes with the package."""
+    """Return the file of the shipped reader of a system."""
     if system not in SYSTEMS:
         raise ValueError(f"there is no system {system!r}; there are {', '.join(SYSTEMS)}")
     return WEIGHTS / f"words-{system}.safetensors"

@@ -1,4 +1,4 @@
-"""How SDNN/HMM reads: the network swept over the word, character models on its outputs."""
+"""Reading by SDNN/HMM: a network swept over the word, character models on its outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from recognizers.online.network import MAPS
 __all__ = ["MARGIN", "HmmReading"]
 
 MARGIN = (COLUMNS - 2) // 2
-"""Free columns on both sides of a word, so that a window has its middle on every column of it."""
+"""Free columns on both sides of a word, so that some window is centred on each of its columns."""
 
 MOST_COLUMNS = 4096
 
@@ -43,7 +43,7 @@ class HmmReading(nn.Module):
         rng: np.random.Generator | None = None,
         strength: float = 1.0,
     ) -> tuple[Tensor, np.ndarray]:
-        """Annotated images [B, 5, 20, W] of normalised words, and how many outputs each has [B].
+        """Return annotated images [B, 5, 20, W] of normalised words, and output counts [B].
 
         With `rng` the words are distorted first.
         """
@@ -61,7 +61,7 @@ class HmmReading(nn.Module):
         return torch.from_numpy(drawn), (columns - COLUMNS) // 2 + 1
 
     def forward(self, images: Tensor) -> Tensor:
-        """Penalties [B, T, 27] of letters and of rubbish at each position (nats)."""
+        """Return penalties [B, T, 27] of letters and rubbish at each position (nats)."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.halved):
             found: Tensor = self.network(images.contiguous(memory_format=torch.channels_last))
         if found.dim() == 2:

@@ -1,4 +1,4 @@
-"""How over-segmentation reads: segments of the ink, the network on each, a recognition graph."""
+"""Reading by over-segmentation: segments of ink, a network on each, a recognition graph."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ AT_ONCE = 1024
 class SegmentReading(nn.Module):
     """The segmentation and recognition transformers of Fig. 30.
 
-    The penalty of a letter on a segment is the network's, and what the size and the surroundings
-    of the segment say of it: a learned number for each letter and feature, zero at first. With
-    `halved` the products of the network are in half precision. With `context` the network also
-    sees the ink beside a segment, in five planes of its own.
+    The penalty of a letter on a segment is the network's plus a term for the size and surroundings
+    of the segment: a learned number for each letter and feature, initially zero. With `halved` the
+    network's products are in half precision. With `context` the network also sees the ink beside a
+    segment, in five further planes.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SegmentReading(nn.Module):
 
     @property
     def models(self) -> None:
-        """There are no character models: a segment is a character."""
+        """Return no character models: a segment is a character."""
         return None
 
     def cut(self, ink: Ink) -> InkSegmentation:
@@ -64,27 +64,27 @@ class SegmentReading(nn.Module):
         rng: np.random.Generator | None = None,
         strength: float = 1.0,
     ) -> np.ndarray:
-        """Images [A, planes, 20, 18] of all segments of words; with `rng`, words are distorted."""
+        """Return images [A, planes, 20, 18] of all segments; with `rng`, words are distorted."""
         return segment_images(words, rng, strength, context=self.context)
 
     def graphs(self, words: Sequence[InkSegmentation]) -> gtn.GraphBatch:
-        """The segmentation graphs of words, with the image of each segment on its arc."""
+        """Return the segmentation graphs of words, with the image of each segment on its arc."""
         return segmentation_graphs(words, self.images(words))
 
     def forward(self, graph: gtn.Graph) -> gtn.Graph:
-        """The recognition graph (or batch) of a segmentation graph (or batch)."""
+        """Return the recognition graph (or batch) of a segmentation graph (or batch)."""
         images = graph.data["image"].contiguous(memory_format=torch.channels_last)
         letters = self.penalties(images)[:, : len(LETTERS)]
         return gtn.expand(graph, letters + self.beside(graph), symbols=SYMBOLS)
 
     def penalties(self, images: Tensor) -> Tensor:
-        """Penalties [A, 27] of letters and of rubbish for images of segments, in nats."""
+        """Return penalties [A, 27] of letters and rubbish for images of segments, in nats."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.halved):
             parts = [self.network(part) for part in images.split(AT_ONCE) if len(part)]
         found = torch.cat(parts) if parts else images.new_zeros(0, len(self.network.classes))
         return letter_penalties(found)
 
     def beside(self, graph: gtn.Graph) -> Tensor:
-        """What geometry adds to the penalties of letters, [A, 26] in nats."""
+        """Return what geometry adds to the penalties of letters, [A, 26] in nats."""
         features: Tensor = graph.data["features"]
         return features @ self.geometry

@@ -1,9 +1,9 @@
-"""How letters follow each other: words that are in no list, by n-grams of letters.
+"""N-grams of letters, to read words that are in no list.
 
-A lexicon reads the words of its list and no others. Free strings read anything, but every letter
-after every other is as likely. Between them stands the spelling of words: each letter has the
-probability that it has after the letters before it, in English and in the texts that a reader
-learned from, so that names and new words are read, too.
+A lexicon reads only its own words. Free strings read anything, but any letter may follow any other
+with the same probability. Spelling is in between: each letter has its probability given the letters
+before it, in English and in the texts that a reader learned from, so names and new words are read,
+too.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from grammars.ngram_counts import counted_ngrams
 __all__ = ["letter_ngrams", "spelling_graph"]
 
 SCALE, LETTER = 0.8, 1.0
-"""How much of minus log of its probability a letter costs, and what each is given back, in nats, as
-in `demos.words.reading.lexicon`; chosen on validation."""
+"""Factor on minus log of the probability of a letter, and nats credited for each letter, as in
+`demos.words.reading.lexicon`; chosen on validation."""
 
 OWN = 0.5
-"""Share of the texts that a reader learned from, where there are some; the rest is English."""
+"""Share of the texts that a reader learned from, if any; the rest is English."""
 
 _LISTED = 100_000
 _TEXT = 1_000_000
 
 
 def letter_ngrams(seen: Mapping[str, int], order: int = SPELLING_ORDER) -> NGrams:
-    """N-grams of the letters in a million words: half of them English, as frequent as they are
-    there, half those of the texts that a reader learned from (`WordReader.seen`), if there are any.
+    """Return n-grams of the letters in a million words: half of them English, by frequency, half
+    from the texts that a reader learned from (`WordReader.seen`), if there are any.
 
-    The 100,000 most frequent words of English and all words of the texts are there once at least.
+    The 100,000 most frequent English words and all words of the texts occur at least once.
 
     Raises:
-        ValueError: a count of `seen` that is no count, or no count above 0.
+        ValueError: a value in `seen` is not a count, or no count is above 0.
 
     >>> model = letter_ngrams({"gtn": 5}, order=3)
     >>> model.penalty("n", "gt") < model.penalty("n", "gu")
@@ -70,7 +70,7 @@ def spelling_graph(
     scale: float = SCALE,
     letter: float = LETTER,
 ) -> gtn.Graph:
-    """The graph of all strings of letters, each as likely as its letters follow each other.
+    """Return the graph of all strings of letters, with the probabilities of n-grams.
 
     It has failure arcs, which compositions and decoders follow. `seen` is that of a reader.
 

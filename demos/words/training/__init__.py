@@ -1,1 +1,1 @@
-"""Training on characters and on words, adapting to a hand, and what is left of each run."""
+"""Train on characters and on words, adapt to a hand, and write the results of runs."""

@@ -1,4 +1,4 @@
-"""A reader of words that learns one's own hand, from a folder of ink with its words."""
+"""Adapt a reader of words to a user's hand, from a folder of ink with its words."""
 
 from __future__ import annotations
 
@@ -39,17 +39,18 @@ def adapt_folder(
     ``validation`` are not learned from.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
+        FieldSetError: ``labels.csv`` is unusable or has fewer rows than are held out, or no word is
+            left to learn.
         CheckpointError: as :func:`adapt`.
     """
-    WordReader.load(start)  # what is wrong with it is told before data are read
+    WordReader.load(start)  # reports a bad checkpoint before data are read
     own = own_words(data, holdout)
     metrics, more = adapt(own.learned, own.held_out, start, out, labels=own.labels, **options)
     return metrics, [*own.problems, *more]
 
 
 class OwnWords(NamedTuple):
-    """Words of a folder: to learn, held out, what all of its rows say, and what was left out."""
+    """Words of a folder: those to learn, those held out, all labels, and what was left out."""
 
     learned: list[LabelledWord]
     held_out: list[LabelledWord]
@@ -58,7 +59,7 @@ class OwnWords(NamedTuple):
 
 
 def own_words(data: Path, holdout: int) -> OwnWords:
-    """The words of a folder with ``labels.csv``, as :func:`adapt_folder` shares them out.
+    """Return the words of a folder with ``labels.csv``, divided as in :func:`adapt_folder`.
 
     Raises:
         FieldSetError: as :func:`adapt_folder`.
@@ -90,20 +91,20 @@ def adapt(
 ) -> tuple[dict[str, Any], list[str]]:
     """Train a reader on words of one hand; return the metrics, and what was left out.
 
-    It is written to `out/words.safetensors`, beside what `train_words` writes, from which an
-    interrupted run goes on, and `metrics.json`. Words that no path of the reader spells, with more
-    letters than their ink has pieces, are left out.
+    The reader is written to `out/words.safetensors`, beside `metrics.json` and what `train_words`
+    writes, from which an interrupted run resumes. Words that no path of the reader spells, since
+    they have more letters than their ink has pieces, are left out.
 
     Args:
-        held_out: words that are read before and after, with the lexicon of their labels, those
-            that are learned, further ``labels`` and frequent English.
-        size: of that lexicon.
-        order: of the n-grams of letters by which they are read without it, as in `tell`.
-        start: the reader that it begins with, of either system.
+        held_out: words to read before and after, with a lexicon of their labels, those of the
+            learned words, further ``labels`` and frequent English.
+        size: size of that lexicon.
+        order: order of the n-grams of letters for reading without it, as in `tell`.
+        start: the reader to start from, of either system.
 
     Raises:
-        FieldSetError: no word to learn from.
-        CheckpointError: `start` is no reader; `out` holds a run of other settings or other words.
+        FieldSetError: there is no word to learn.
+        CheckpointError: `start` is not a reader; `out` holds a run of other settings or words.
     """
     before = WordReader.load(start)
     learned, problems = spelled(before, words)
@@ -130,7 +131,7 @@ def adapt(
 
 
 def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: int) -> WordSettings:
-    """The settings of a run that goes on from a reader, whose network it has."""
+    """Return the settings of a run that continues from a reader, and keeps its network."""
     built = before.settings
     return WordSettings(
         system=built["system"],
@@ -151,7 +152,7 @@ def _settings(before: WordReader, start: Path, steps: int, rate: float, seed: in
 def spelled(
     reader: WordReader, words: Sequence[LabelledWord]
 ) -> tuple[list[LabelledWord], list[str]]:
-    """The words that some path of the reader spells, and what is wrong with the others."""
+    """Return the words that some path of the reader spells, and what is wrong with the others."""
     training = training_of(reader.recognize)
     rng = np.random.default_rng(0)
     found, problems = [], []

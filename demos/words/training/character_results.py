@@ -1,4 +1,4 @@
-"""What a finished training leaves: a result in JSON, and a card for the network that is shipped."""
+"""Write the result of a finished training in JSON, and the card of the shipped network."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from recognizers.online.network import AmapNetwork
 __all__ = ["NAME", "result_name", "shipped_network", "write_card", "write_characters_result"]
 
 NAME = "characters"
-"""Name of the shipped network, and of its card."""
+"""Name of the shipped network and of its card."""
 
 PAPER = {"digit": 0.014, "upper": 0.0299, "lower": 0.0415}
 
 
 def shipped_network() -> Path:
-    """The checkpoint that comes with the package; CheckpointError if none does."""
+    """Return the shipped checkpoint; raise CheckpointError if there is none."""
     path = WEIGHTS / f"{NAME}.safetensors"
     if not path.is_file():
         raise CheckpointError(f"{path}: no network comes with the package; give --checkpoint")
@@ -41,7 +41,7 @@ def write_characters_result(
     out: Path,
     results: Path,
 ) -> Path:
-    """Measure a network on all sides but the training, and write the result; returns its file."""
+    """Measure a network on all sides but the training, and write the result; return its file."""
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     test = found["test"]
     by_contributor = {
@@ -68,7 +68,7 @@ def write_characters_result(
 
 
 def result_name(configuration: Mapping[str, Any]) -> str:
-    """What the result of a training is called.
+    """Return the name of the result of a training.
 
     >>> result_name({"output": "rbf", "fixed": 1.0, "seed": 0})
     'characters-rbf-fixed-seed0'
@@ -78,7 +78,7 @@ def result_name(configuration: Mapping[str, Any]) -> str:
 
 
 def _command(configuration: Mapping[str, Any]) -> str:
-    """The command that trains so; other options than these have their defaults."""
+    """Return the command that trains so; all other options have their defaults."""
     given = [f"--output {configuration['output']}"]
     given += [
         f"--{name} {configuration[name]}"

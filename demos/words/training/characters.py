@@ -1,4 +1,4 @@
-"""Training of the network on isolated characters, the first phase of section IX; its test."""
+"""Train and test the network on isolated characters, the first phase of section IX."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def train_characters(
     *,
     progress: bool = True,
 ) -> AmapNetwork:
-    """Train a network by eq. 9; go on from `out/state.safetensors` where a run was interrupted.
+    """Train a network by eq. 9; resume an interrupted run from `out/state.safetensors`.
 
     Writes `config.json`, a line of `log.jsonl` for each pass, and the network,
     `out/network.safetensors`. Interrupted or not, the same settings and data give the same network.
@@ -62,7 +62,7 @@ def train_characters(
 
 
 class _Loop:
-    """Passes over the characters; all that the next pass depends on is in the state file."""
+    """Train in passes over characters; the state file holds all that the next pass depends on."""
 
     def __init__(self, training: Characters, settings: CharacterSettings, out: Path) -> None:
         if not len(training):
@@ -133,14 +133,14 @@ class _Loop:
             tqdm.write(json.dumps(line))
 
     def _loss(self, penalties: Tensor, targets: Tensor) -> Tensor:
-        """Eq. 9 among the classes of the kind of each character, and among all."""
+        """Return eq. 9 among the classes of each character's kind, and among all."""
         share = self.settings.among_kind
         among = penalties.masked_fill(self.kind_of[targets][:, None] != self.kind_of, torch.inf)
         of_kind, of_all = (discriminative_loss(p, targets) for p in (among, penalties))
         return share * of_kind + (1.0 - share) * of_all
 
     def averaged(self) -> AmapNetwork:
-        """The network with the running mean of the parameters: the one that is kept."""
+        """Return the network with the running mean of the parameters, which is kept."""
         return averaged(self.network, AmapNetwork(**self.network.settings), self.average)
 
     def _save(self) -> None:
@@ -153,7 +153,7 @@ class _Loop:
         self.state.save(parts, passes=self.passes)
 
     def resume(self) -> None:
-        """Go on from the state file, if there is one."""
+        """Resume from the state file, if there is one."""
         found = self.state.load()
         if found is None:
             return
@@ -165,17 +165,17 @@ class _Loop:
 
 
 def load_network(path: str | Path) -> AmapNetwork:
-    """The network of a checkpoint that `train_characters` wrote.
+    """Return the network of a checkpoint that `train_characters` wrote.
 
     Raises:
-        CheckpointError: missing, damaged, or of another program.
+        CheckpointError: the file is missing, damaged, or of another program.
     """
     tensors, about = load_checkpoint(path, kind=KIND)
     return restored(lambda: AmapNetwork(**about["settings"]), tensors, path)
 
 
 def penalties_of(network: AmapNetwork, characters: Characters, batch: int = 500) -> Tensor:
-    """Penalties [N, classes] of characters, in nats."""
+    """Return penalties [N, classes] of characters, in nats."""
     with torch.no_grad():
         parts = [
             network(torch.from_numpy(characters.ink.take(range(i, j)).amaps()))
@@ -186,10 +186,10 @@ def penalties_of(network: AmapNetwork, characters: Characters, batch: int = 500)
 
 
 def errors_of(network: AmapNetwork, characters: Characters) -> dict[str, Any]:
-    """Share wrong of each kind that occurs, among the classes of the kind and among all.
+    """Return the share wrong of each kind that occurs, among the kind's classes and among all.
 
-    Keys: `n_digit`, `digit_error` (as of a reader that knows it reads a digit),
-    `digit_error_of_all` (of one that does not), and so for `upper` and `lower`.
+    Keys: `n_digit`, `digit_error` (of a reader told that it reads a digit), `digit_error_of_all`
+    (of one not told), and likewise for `upper` and `lower`.
     """
     penalties = penalties_of(network, characters).numpy()
     figures: dict[str, Any] = {}

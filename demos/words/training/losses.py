@@ -1,4 +1,4 @@
-"""What the two systems are trained with: losses on strings of letters, and on whole words."""
+"""The losses of the two systems, on strings of letters and on whole words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["HmmTraining", "SegmentTraining", "Target", "training_of"]
 
 
 class Target(NamedTuple):
-    """A word, as a system takes it, and what it says."""
+    """A word, prepared for a system, and its text."""
 
     word: Any
     text: str
@@ -40,12 +40,12 @@ class SegmentTraining:
         self.criterion = gtn.nn.DiscriminativeForwardLoss(infeasible="skip", reduction="none")
 
     def word(self, ink: Ink, text: str) -> Target:
-        """A normalised word, cut once and for all."""
+        """Return a normalised word, cut once and for all."""
         word = self.reading.cut(ink)
         return Target(word, text, float(len(word)))
 
     def string(self, string: LetterString, rng: np.random.Generator) -> Any:
-        """A string of letters: some of its segments with their classes."""
+        """Return some segments of a string of letters, with their classes."""
         return labelled_segments(string, rng)
 
     def string_loss(
@@ -54,7 +54,7 @@ class SegmentTraining:
         rng: np.random.Generator,
         strength: float,
     ) -> Tensor:
-        """Cross entropy of the segments of strings, each word distorted."""
+        """Return the cross entropy of the segments of strings, each distorted."""
         images = torch.from_numpy(self.reading.images([w for w, _ in strings], rng, strength))
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.reading.halved):
@@ -65,7 +65,7 @@ class SegmentTraining:
     def word_losses(
         self, targets: Sequence[Target], rng: np.random.Generator, strength: float
     ) -> tuple[Tensor, int]:
-        """Eq. 17 of each word against free strings, and how many words no path spells (zero)."""
+        """Return eq. 17 of each word against free strings, and how many no path spells (loss 0)."""
         words = [target.word for target in targets]
         graph = segmentation_graphs(words, self.reading.images(words, rng, strength))
         losses = self.criterion(self.reading(graph), [target.text for target in targets])
@@ -73,12 +73,12 @@ class SegmentTraining:
 
 
 class _FrameLoss(Criterion):
-    """Eq. 17 of outputs, position by position, against all that the character models write."""
+    """Eq. 17 of outputs, position by position, against all strings of the character models."""
 
     def forward(
         self, outputs: Tensor, models: gtn.Graph, texts: Sequence[str], lengths: np.ndarray
     ) -> Tensor:
-        """Losses [B] of outputs [B, T, C] of which the first `lengths` are of the word."""
+        """Return losses [B] of outputs [B, T, C], whose first `lengths` belong to the word."""
         target = acceptors(texts, models.osymbols, models.penalties, len(texts))
         correct = gtn.dense.forward_penalty_float64(
             outputs, gtn.compose(models, target), lengths=lengths
@@ -96,19 +96,19 @@ class HmmTraining:
         self.criterion = _FrameLoss(infeasible="skip", reduction="none")
 
     def word(self, ink: Ink, text: str) -> Target:
-        """A normalised word."""
+        """Return a normalised word."""
         return Target(ink, text, ink.bounds[2])
 
     def string(self, string: LetterString, rng: np.random.Generator) -> Any:
-        """A string of letters, as it is."""
+        """Return a string of letters as it is."""
         return string
 
     def string_loss(
         self, strings: Sequence[LetterString], rng: np.random.Generator, strength: float
     ) -> Tensor:
-        """Cross entropy of the outputs at all positions of strings, each distorted a little.
+        """Return the cross entropy of the outputs at all positions of strings, slightly distorted.
 
-        A distortion of a word as a whole leaves its letters about where they were.
+        Distorting a word as a whole leaves its letters about where they were.
         """
         images, lengths = self.reading.images([s.ink for s in strings], rng, 0.5 * strength)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.reading.halved):
@@ -123,7 +123,7 @@ class HmmTraining:
     def word_losses(
         self, targets: Sequence[Target], rng: np.random.Generator, strength: float
     ) -> tuple[Tensor, int]:
-        """Eq. 17 of each word against free strings, and how many words no path spells (zero)."""
+        """Return eq. 17 of each word against free strings, and how many no path spells (loss 0)."""
         images, lengths = self.reading.images([t.word for t in targets], rng, strength)
         outputs = self.reading(images)
         texts = [target.text for target in targets]
@@ -132,7 +132,7 @@ class HmmTraining:
 
 
 def training_of(reading: SegmentReading | HmmReading) -> SegmentTraining | HmmTraining:
-    """The losses of a system."""
+    """Return the losses of a system."""
     if isinstance(reading, SegmentReading):
         return SegmentTraining(reading)
     return HmmTraining(reading)

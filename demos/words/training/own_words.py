@@ -1,4 +1,4 @@
-"""Training of a reader on the words of a folder of one's own beside those of UNIPEN data."""
+"""Train a reader on the words of a user's folder together with those of UNIPEN data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from recognizers.datasets.fields import nothing_read
 __all__ = ["OWN", "train_beside_unipen"]
 
 OWN = "own"
-"""The contributor of the words of the folder: they are drawn as those of one more."""
+"""The contributor of the folder's words, which are drawn as those of one more contributor."""
 
 
 def train_beside_unipen(
@@ -38,19 +38,18 @@ def train_beside_unipen(
     progress: bool = True,
     until: float = math.inf,
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """Train a reader; return the metrics, or None if it stopped before, and what was left out.
+    """Train a reader; return the metrics, or None if it stopped early, and what was left out.
 
-    Letters are those of the writers of the training in `unipen`; words are theirs and those of
-    `data`, but for rows of the split ``test``, or ``validation``, and the last `holdout` by name.
-    What is held out is read in the end, with a lexicon of that size and without, as by `adapt`; it
-    decides nothing. Beside what `train_words` writes to
-    `out`, there is `metrics.json`.
+    Letters come from the training writers in `unipen`; words from them and from `data`, except rows
+    of the splits ``test`` and ``validation`` and the last `holdout` by name. What is held out is
+    read at the end, with a lexicon of `size` words and without, as by `adapt`; it decides nothing.
+    `out` gets `metrics.json` besides what `train_words` writes.
 
     Raises:
         FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no word to learn.
         CheckpointError: as `train_words`.
     """
-    reader, _ = readers_of(settings)  # what is wrong with them is told before data are read
+    reader, _ = readers_of(settings)  # reports what is wrong with them before data are read
     own = own_words(data, holdout)
     learned, unspelled = spelled(reader, own.learned)
     if not learned:

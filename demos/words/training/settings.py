@@ -1,4 +1,4 @@
-"""What trainings of networks of characters and of readers of words depend on, beside their data."""
+"""The settings of trainings of character networks and of word readers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ __all__ = ["CharacterSettings", "WordSettings"]
 
 @dataclass(frozen=True)
 class CharacterSettings:
-    """How the network is trained.
+    """All that a training of a character network depends on besides its data.
 
     `output`: "rbf" or "softmax". `passes` over the characters, in batches of `batch`, by Adam with
     a rate that rises to `rate` in the first pass and falls to zero along a cosine. The RBF centres
-    stay at the codes for the share `fixed` of the passes, then they are trained too. `distortion`
-    is the strength of `InkBatch.distorted`. The loss is eq. 9 among the classes of the kind (small
-    letters, say) with the weight `among_kind`, and for the rest among all. `maps` are those of the
-    network (those of the paper); the kept parameters are a running mean over about
-    `averaging` steps. With `bfloat16` the network's products are in half precision while it learns.
+    stay at the codes for the share `fixed` of the passes; then they are trained, too. `distortion`
+    is the strength of `InkBatch.distorted`. A share `among_kind` of the loss is eq. 9 among the
+    classes of the character's kind (small letters, say), the rest eq. 9 among all. `maps` are the
+    network's feature maps (the default is the paper's). The kept parameters are a running mean over
+    about `averaging` steps. With `bfloat16` the network's products are in half precision during
+    training.
     """
 
     output: str = "rbf"
@@ -35,19 +36,18 @@ class CharacterSettings:
 
 @dataclass(frozen=True)
 class WordSettings:
-    """Everything that a training run depends on, beside its data.
+    """All that a training of a word reader depends on besides its data.
 
-    Of `strings` steps each sees `string_batch` strings of a pool of `pool`; of `words` steps each
-    sees `word_batch` words, drawn from contributors in proportion to the `balance`-th power of
-    how many words they have. Rates of Adam rise in the first hundred steps of a stage and fall to
-    zero along a cosine; that of what is no network (geometry, character models) is `beside` times
-    as high. The RBF centres stay at the codes in the first stage. `maps` are those of the network
-    (the paper's are 8 and 25); with `context` over-segmentation also sees the ink beside a
-    segment. `distortion` is the strength of `InkBatch.distorted`, the kept
-    parameters are a running mean over about `averaging` steps. With `bfloat16` the products of
-    the network are in half precision while it learns. `start` is a reader that the stage of words
-    begins with; the stage before is then only what words are measured against, and left out where
-    it has no step.
+    Each of the `strings` steps sees `string_batch` strings from a pool of `pool`; each of the
+    `words` steps sees `word_batch` words, drawn from contributors in proportion to the `balance`-th
+    power of their numbers of words. Adam's rates rise in the first hundred steps of a stage and
+    fall to zero along a cosine; outside the network (geometry, character models) they are `beside`
+    times as high. The RBF centres stay at the codes in the first stage. `maps` are the network's
+    feature maps (the paper has 8 and 25); with `context`, over-segmentation also sees the ink
+    beside a segment. `distortion` is the strength of `InkBatch.distorted`. The kept parameters are
+    a running mean over about `averaging` steps. With `bfloat16` the network's products are in half
+    precision during training. `start` is a reader that the stage of words starts from; the stage
+    before then only serves for comparison, and is left out if it has no steps.
     """
 
     system: str = "segments"

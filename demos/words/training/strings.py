@@ -1,7 +1,7 @@
-"""Strings of isolated letters laid side by side on the lines of a word: the first training.
+"""Compose strings of isolated letters, side by side on the lines of a word, for the first stage.
 
-Of isolated letters it is known where each begins and ends, and with neighbours beside them a
-network sees what it will see in words. Which lines a letter reaches is known from its class.
+Isolated letters have known beginnings and ends, and with neighbours beside them a network sees what
+it will see in words. The class of a letter tells which lines it reaches.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BELOW = dict.fromkeys("gpqyj", 0.8)
 
 
 def placed(ink: Ink, letter: str) -> Ink:
-    """An isolated letter on the lines that it reaches, its left end at x = 0.
+    """Return an isolated letter on the lines that it reaches, with its left end at x = 0.
 
     >>> [placed(Ink([[(0, 0), (10, 20)]]), c).bounds[1::2] for c in "abg"]
     [(6.5, 13.5), (6.5, 18.0), (1.5, 13.5)]
@@ -70,9 +70,9 @@ def compose_strings(
 ) -> list[LetterString]:
     """Draw strings of `length` letters, near each other in the list: mostly of one writer.
 
-    `letters` are as `placed` gives them. Sizes, heights and gaps differ at random. The letters of
-    a string are set upright and to one width together, as a word is; without the normaliser a
-    string is scaled by its height, as words are then.
+    `letters` are as `placed` returns them. Sizes, heights and gaps vary at random. Like a word, the
+    letters of a string are together set upright and to one width; without the normaliser a string
+    is scaled by its height, as words then are.
     """
     found = []
     for _ in range(count):
@@ -116,9 +116,9 @@ def compose_strings(
 def labelled_segments(
     string: LetterString, rng: np.random.Generator
 ) -> tuple[InkSegmentation, np.ndarray]:
-    """Some segments of a string, and the class of each: all letters, and as much rubbish.
+    """Return some segments of a string and their classes: all letters, and as much rubbish.
 
-    A segment that has all pieces of a letter and no others is the letter; others are rubbish.
+    A segment with exactly the pieces of one letter is that letter; all others are rubbish.
     """
     word = segment_ink(string.ink)
     singles = np.searchsorted(word.src, np.arange(word.num_pieces))
@@ -146,9 +146,9 @@ def labelled_segments(
 
 
 def output_labels(string: LetterString, outputs: int, shift: float) -> np.ndarray:
-    """Classes [T] of a sweep over a string: output t looks at x = 2 t - `shift`.
+    """Return classes [T] of a sweep over a string: output t looks at x = 2 t - `shift`.
 
-    The middle of a letter is the letter, what lies between is rubbish.
+    The middle of a letter has its class; what lies between is rubbish.
     """
     x = 2.0 * np.arange(outputs) - shift
     middle, half = string.spans.mean(axis=1), 0.5 * np.diff(string.spans, axis=1)[:, 0]

@@ -1,4 +1,4 @@
-"""What a finished training of a reader of words leaves: a result in JSON, and a card."""
+"""Write the result of a finished training of a word reader in JSON, and its card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVERY = 3
 """The reader of the first stage is measured on every third of the test words."""
 
 MOST_VALIDATION = 400
-"""Validation words that are measured: enough to choose by."""
+"""Number of validation words measured: enough to choose by."""
 
 PAPER = {
     "segments": {"word_error": (0.046, 0.032), "char_error_no_lexicon": (0.085, 0.063)},
@@ -47,13 +47,13 @@ def write_words_result(
 ) -> Path:
     """Measure the readers of both stages and write the result, `results/NAME OF OUT.json`.
 
-    "before" is the reader of the first stage, "after" that of the second. `words` are all of the
-    data; the sides are chosen here. `most`: so many test and left-out words at
-    most, evenly from all. `order`: as of `tell`.
+    "before" is the reader of the first stage, "after" that of the second. `words` are all words of
+    the data; the sides are chosen here. `most` limits the test and left-out words, sampled evenly
+    from all. `order`: as in `tell`.
     """
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     after = WordReader.load(out / f"{STAGES[-1]}.safetensors")
-    # Without a first stage, "before" is before the reader that it went on from saw words.
+    # Without a first stage, "before" is the reader that it started from, before that saw words.
     began = Path(settings.start).parent if settings.start and not settings.strings else out
     before = WordReader.load(began / f"{STAGES[0]}.safetensors")
     lexicon, english, alike = (
@@ -110,14 +110,14 @@ def write_words_result(
 
 
 def _evenly(words: Words, most: int | None) -> Words:
-    """So many of the words at most, at equal distances in their list."""
+    """Return at most so many of the words, at equal distances in their list."""
     if most is None or len(words) <= most:
         return words
     return words.take(range(0, len(words), -(-len(words) // most)))
 
 
 def _command(settings: WordSettings) -> str:
-    """The command that trains so; other options than these have their defaults."""
+    """Return the command that trains so; all other options have their defaults."""
     given = [f"--system {settings.system}"]
     defaults = WordSettings(system=settings.system)
     if not settings.normaliser:

@@ -1,4 +1,4 @@
-"""Training of a reader of words: letters side by side first, then whole words (section IX)."""
+"""Train a reader of words: first on letters side by side, then on whole words (section IX)."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ from recognizers.online.ink import Ink
 __all__ = ["STAGES", "new_reader", "readers_of", "train_words"]
 
 STAGES = ("strings", "words")
-"""What is trained on, in this order: isolated letters side by side; words, of which only the text
-is known, by the discriminative forward criterion (eq. 17) against all strings of letters."""
+"""The stages in order: isolated letters side by side; then words, of which only the text is known,
+by the discriminative forward criterion (eq. 17) against all strings of letters."""
 
 STATE = "graph-transformer-networks/words-state/1"
 SAVE_EVERY = 250
 LOG_EVERY = 250
 BLOCK = 8
-"""Batches of words that are drawn at once and sorted by width."""
+"""Batches of words drawn at once and sorted by width."""
 
 
 def train_words(
@@ -62,11 +62,11 @@ def train_words(
     """Train a reader; write it after each stage to `out/STAGE.safetensors`.
 
     `out` also holds `config.json`, `log.jsonl` and `state.safetensors`, from which an interrupted
-    run goes on with the same result; returns False where it stopped after `until` seconds.
+    run resumes with the same result. Return False if it stopped after `until` seconds.
 
     Args:
-        letters: isolated ones, each with its label; none are needed where `strings` is 0.
-        words, validation: of writers of the training and of the validation.
+        letters: isolated letters, each with its label; none are needed if `strings` is 0.
+        words, validation: words of the training writers and of the validation writers.
 
     Raises:
         CheckpointError: `out` holds a run of other settings or other data.
@@ -83,7 +83,7 @@ def train_words(
 
 
 def new_reader(settings: WordSettings) -> WordReader:
-    """The reader that a run begins with, untrained."""
+    """Return the untrained reader that a run starts from."""
     options: dict[str, Any] = {"context": True} if settings.context else {}
     return WordReader(
         settings.system,
@@ -96,11 +96,11 @@ def new_reader(settings: WordSettings) -> WordReader:
 
 
 def readers_of(settings: WordSettings) -> tuple[WordReader, WordReader | None]:
-    """The reader that a run begins with, untrained, and the one that its words begin with, if any.
+    """Return the untrained reader of a run, and the one that its words stage starts from, if any.
 
     Raises:
-        CheckpointError: `start` is no reader.
-        ValueError: it is built in another way than the settings say.
+        CheckpointError: `start` is not a reader.
+        ValueError: it is not built as the settings say.
     """
     reader = new_reader(settings)
     start = WordReader.load(settings.start) if settings.start else None
@@ -112,7 +112,7 @@ def readers_of(settings: WordSettings) -> tuple[WordReader, WordReader | None]:
 
 
 class _Run:
-    """One stage after the other; all that the next step depends on is in the state file."""
+    """Run the stages in turn; the state file holds all that the next step depends on."""
 
     def __init__(
         self,
@@ -177,7 +177,7 @@ class _Run:
                 group["lr"] = 0.0
 
     def go(self, progress: bool, stop: float) -> bool:
-        """Take the steps of the stage that are left; False if the time is over before."""
+        """Take the remaining steps of the stage; return False if time runs out."""
         steps = self._steps()
         started, total, count = time.perf_counter(), 0.0, 0
         bar = tqdm(
@@ -221,7 +221,7 @@ class _Run:
             if self.source is None:
                 self.pool = list(self._strings())
                 self.source = iter(())
-            # Each string once in a pass, in another order each time.
+            # Each string once per pass, in a new order each time.
             per_pass = max(1, len(self.pool) // s.string_batch)
             order = np.random.default_rng([s.seed, 7, step // per_pass]).permutation(len(self.pool))
             first = step % per_pass * s.string_batch
@@ -246,7 +246,7 @@ class _Run:
             yield self.training.string(string, rng)
 
     def _word_batch(self, step: int) -> list[Any]:
-        """The words of a step: blocks of batches are drawn at once, and sorted by width."""
+        """Return the words of a step; blocks of batches are drawn at once and sorted by width."""
         s = self.settings
         rng = np.random.default_rng([s.seed, 9, step // BLOCK])
         _, owner, counts = np.unique(
@@ -259,7 +259,7 @@ class _Run:
         return [self.targets[i] for i in by_width[which * s.word_batch :][: s.word_batch]]
 
     def averaged(self) -> WordReader:
-        """The reader with the running mean of the parameters: the one that is kept."""
+        """Return the reader with the running mean of the parameters, which is kept."""
         return averaged(self.reader, WordReader(**self.reader.settings), self.average)
 
     def finish(self) -> None:
@@ -285,7 +285,7 @@ class _Run:
         self.state.save(parts, stage=self.stage, done=self.done, log=self.log)
 
     def resume(self) -> None:
-        """Go on from the state file, if there is one."""
+        """Resume from the state file, if there is one."""
         found = self.state.load()
         if found is None:
             return
@@ -298,13 +298,13 @@ class _Run:
 
 
 def _built(reader: WordReader) -> Any:
-    """What two readers have alike that can go on from each other."""
+    """Return what two readers must share for one to continue from the other."""
     shapes = {name: tensor.shape for name, tensor in reader.state_dict().items()}
     return reader.system, reader.settings["output"], reader.normaliser, shapes
 
 
 def _hash_of(words: Words) -> str:
-    """What a run remembers of its words: the SHA-256 of their texts and ink, in part."""
+    """Return what identifies the words of a run: part of the SHA-256 of their texts and ink."""
     digest = hashlib.sha256(json.dumps([words.labels, words.contributors]).encode())
     for ink in words.inks:
         digest.update(ink.points.tobytes())
