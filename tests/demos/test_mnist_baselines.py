@@ -176,7 +176,7 @@ def test_the_page_is_written_from_the_results(tmp_path):
     assert "| K-NN Euclidean | 5 | 9.00 |" in text
     assert "| something-new |  | 20.00 |" in text
     assert text.count("not yet run") == len(FIGURE_9) - 2
-    assert "Of 2 methods" in text
+    assert "Of the 2 methods" in text
     assert "1 are\nwithin 15%" in text
     assert "K-NN Euclidean (9.00% for 5.0%)" in text
     assert "--row lenet-5 --seed {0,1,2}" in text

@@ -144,7 +144,7 @@ def test_batches(semiring, batch, beam):
     batch = batch.with_data(row=np.arange(batch.num_arcs))
     made = gtn.determinize(batch, beam=beam, semiring=semiring)
     expected = batch_of(gtn.determinize(g, beam=beam, semiring=semiring) for g in batch)
-    assert gtn.equal(made, expected)
+    assert gtn.equal(made, expected, rtol=1e-12, atol=1e-12)
     for how in ("max", "sum"):
         rows = [graph.data.column("row").values(how) for graph in (made, expected)]
         np.testing.assert_array_equal(*rows)
