@@ -1,4 +1,4 @@
-"""Replacement: arcs become graphs, one by one or by their labels (a grammar of graphs)."""
+"""Replacement: graphs take the place of arcs, one by one or by label (a grammar of graphs)."""
 
 from __future__ import annotations
 
@@ -30,32 +30,33 @@ def replace(
     *,
     suffixes: tuple[str, str] | None = None,
 ) -> Graph:
-    """Return the graph in which arcs are graphs: arc i graph i of a batch, or by their labels.
+    """Return the graph in which graphs replace arcs: graph i of a batch arc i, or by label.
 
-    In front of a graph stands, for each of its starts, an epsilon arc with the penalty of the arc
-    it takes the place of plus the start penalty, and that arc's data; behind it, for each of its
-    finals, an epsilon arc with the final penalty.
+    An epsilon arc leads to each start of a replacing graph; it has the penalty of the replaced arc
+    plus the start penalty, and the data of the replaced arc. An epsilon arc with the final penalty
+    leads from each final.
 
-    Of a batch, labels and symbols are those of the batch; those of ``g`` are dropped (a segmenter
-    in a field graph).
+    With a batch, every arc is replaced. Labels and symbols are those of the batch; those of ``g``
+    are dropped (a segmenter in a field graph).
 
-    Of a mapping, an arc that reads and writes one of its labels becomes that label's graph; the
-    others stay. In these graphs labels of the mapping are replaced, too (a grammar, as OpenFst's
-    ``fstreplace`` has it). Symbol tables are joined.
+    With a mapping, an arc that reads and writes one of its labels is replaced by the graph of that
+    label; other arcs stay. Labels within these graphs are replaced, too (a grammar, as with
+    OpenFst's ``fstreplace``). Symbol tables are merged.
 
     Args:
         g: a graph (or a batch) with A arcs.
-        parts: a batch of A graphs; or a single graph for each label, or symbol, of some.
-        suffixes: two endings for keys of arc data that both have, ``g`` and a batch. Of a
-            mapping, the data of all are joined by key, as by :func:`gtn.union`.
+        parts: a batch of A graphs, or a mapping from labels or symbols to single graphs.
+        suffixes: two endings for keys of arc data that ``g`` and the batch share. With a mapping,
+            the data of all graphs are joined by key, as by :func:`gtn.union`.
 
     Returns:
-        A graph (or a batch) with ``sources`` in ``g`` and, where that is one, in the batch. O(N +
+        A graph (or a batch) with ``sources`` in ``g`` and, if ``parts`` is a batch, in that. O(N +
         A) of the result.
 
     Raises:
-        GraphError: not one graph per arc; a label whose graph has that label in it; an arc with
-            such a label on one side only.
+        GraphError: not one graph per arc; a label whose graph contains that label, itself or by
+            other labels; an arc with such a label on one side only; a failure arc in a graph whose
+            labels are replaced; a batch as a value, or ``suffixes``, with a mapping.
         SymbolError: a symbol that no graph has.
         DataError: a key of arc data on both sides, and no suffixes; different fills of one key.
 
@@ -68,7 +69,7 @@ def replace(
       3 -> 4  b  0
       4 -> 1  ε  0
 
-    A grammar of dates, each symbol of which stands for a graph:
+    A grammar of dates, in which symbols stand for graphs:
 
     >>> digit = gtn.from_arcs([(0, 1, d) for d in "0123456789"], final=1)
     >>> twice = gtn.string(["DIGIT", "DIGIT"])
@@ -78,8 +79,8 @@ def replace(
     >>> gtn.forward_penalty(tried @ dates)
     tensor([0., inf])
 
-    Where a symbol is in its own graph, it is written out as deep as is needed. Brackets, one in
-    the other at most twice:
+    A symbol that would be in its own graph is written out to the depth needed. Brackets nested at
+    most twice:
 
     >>> rule = gtn.from_arcs([(0, 1, "("), (1, 2, "INSIDE"), (2, 0, ")")], final=0)
     >>> nested = gtn.string("")
@@ -91,7 +92,7 @@ def replace(
     """
     if isinstance(parts, Mapping):
         if suffixes is not None:
-            raise GraphError("suffixes are for a batch; of a mapping, arc data are joined by key")
+            raise GraphError("suffixes are for a batch; with a mapping, arc data are joined by key")
         return _by_label(g, parts)
     check_graph(g, parts)
     if parts.topology.batch_size != g.num_arcs:
@@ -106,7 +107,7 @@ def replace(
 
 
 def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
-    """Return the graph in which labels are replaced, and those in what replaces them first."""
+    """Return the graph in which labels are replaced, first those within the replacing graphs."""
     check_graph(g, *parts.values())
     names = list(parts)
     for name, graph in parts.items():
@@ -139,7 +140,7 @@ def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
         arcs = np.flatnonzero(reads >= 0).astype(np.int32)
         if not len(arcs):
             return graph
-        check_reads_none(graph, what)  # it would back off beside what is replaced
+        check_reads_none(graph, what)  # a replaced label would not stop it from backing off
         used, which = np.unique(reads[arcs], return_inverse=True)
         batch = GraphBatch.from_graphs([part(i) for i in used.tolist()])[which]
         done = _replaced(graph, arcs, batch)
@@ -153,7 +154,7 @@ def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
             chain = [*under_way[under_way.index(i) :], i]
             raise GraphError(
                 f"the graph of {' has '.join(repr(names[k]) for k in chain)} in it: replacing has "
-                "no end; write it out as deep as is needed"
+                "no end; write it out to the depth needed"
             )
         if i not in made:
             under_way.append(i)
@@ -165,7 +166,12 @@ def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
 
 
 def _label(name: int | str, table: SymbolTable | None) -> int:
-    """Return the label of a name; what it is not is told."""
+    """Return the label that a name stands for.
+
+    Raises:
+        SymbolError: a symbol without a table, or in no table.
+        GraphError: neither a symbol nor a label >= 0.
+    """
     if isinstance(name, str):
         if table is None:
             raise SymbolError(f"{name!r} is a symbol, but the graphs have no tables")
@@ -173,7 +179,9 @@ def _label(name: int | str, table: SymbolTable | None) -> int:
             raise SymbolError(f"{name!r} is in no graph: the symbols of all are {table!r}")
         return table.label(name)
     if isinstance(name, bool) or not isinstance(name, int | np.integer) or name < 0:
-        raise GraphError(f"{name!r} is no label that could be replaced, nor a symbol")
+        raise GraphError(
+            f"{name!r} cannot be replaced: it is neither a symbol nor a label, an integer >= 0"
+        )
     return int(name)
 
 
@@ -186,7 +194,7 @@ def _on_other_side(label: int, isymbols: SymbolTable | None, osymbols: SymbolTab
 
 
 def _positions(labels: Int32s, keys: Sequence[int]) -> NDArray[np.int64]:
-    """Return where each label is among the keys, -1 for none."""
+    """Return the position of each label among the keys, or -1."""
     if not len(keys):
         return np.full(len(labels), -1)
     order = np.argsort(keys)
@@ -196,9 +204,9 @@ def _positions(labels: Int32s, keys: Sequence[int]) -> NDArray[np.int64]:
 
 
 def _replaced(g: Graph, arcs: Int32s, batch: Graph) -> Graph:
-    """Return the graph in which some arcs, in their order, are the graphs of a batch.
+    """Return the graph in which the graphs of a batch replace some arcs, in their order.
 
-    Its symbol tables are those of ``g``; it has sources in both, and no data.
+    It has the symbol tables of ``g``, sources in both, and no data.
     """
     batch = with_ends(batch)
     outer, inner = g.topology, batch.topology
@@ -209,7 +217,7 @@ def _replaced(g: Graph, arcs: Int32s, batch: Graph) -> Graph:
         outer.num_nodes + inner.num_nodes,
         len(kept) + len(inner.starts) + inner.num_arcs + len(inner.finals),
     )
-    # Each graph of the result has its nodes of g first, then those of the graphs of its arcs.
+    # Each graph of the result has its nodes from g first, then those of the replacing graphs.
     shift = inner.node_offsets[np.searchsorted(arcs, outer.arc_offsets)]
     outside = np.arange(outer.num_nodes, dtype=np.int32)
     outside += shift[outer.graph_of_nodes(outside)]

@@ -1,8 +1,9 @@
-"""OpenFst's binary format: what its tools, pynini and Kaldi write, and read.
+"""OpenFst's binary format, which its tools, pynini and Kaldi write and read.
 
-After a header come the symbol tables, if the machine has them, and then the states: of a *vector*
-machine each with its final weight, the number of its arcs and the arcs, of a *const* one first
-all states and then all arcs. Everything is little-endian. Labels shift by one, as in the text.
+The header is followed by the symbol tables, if there are any, and then by the states. A *vector*
+machine has each state with its final weight, the number of its arcs and the arcs; a *const* machine
+has first all states, then all arcs. Everything is little-endian. Labels shift by one, as in the
+text format.
 """
 
 from __future__ import annotations
@@ -32,25 +33,25 @@ _NAMES = {"tropical": "standard", "log": "log", "log64": "log64"}
 _WIDTHS = {"standard": 4, "log": 4, "log64": 8}  # bytes of a weight
 _HAS_SYMBOLS, _IS_ALIGNED = (1, 2), 4
 _ALIGNED_CONST, _ALIGNMENT = 1, 16  # const machines of this version are aligned, flag or not
-_EXPANDED_MUTABLE = 3  # the properties of every vector machine; OpenFst finds the others
+_EXPANDED_MUTABLE = 3  # properties of every vector machine; OpenFst computes the others
 
 
 def from_openfst_binary(source: bytes | str | os.PathLike[str]) -> Graph:
     """Return the graph of a file in OpenFst's binary format, or of its bytes.
 
-    State s is node s; arcs come state by state, in their order there. Labels are one lower,
-    epsilon is ``EPSILON``. Symbol tables are read where the file has them; another is given by
-    ``with_symbols``. Penalties are what the file holds: float32, float64 of ``log64`` arcs. Of a
-    ``pynini.Fst``, the bytes are ``fst.write_to_string()``.
+    State s is node s; arcs are ordered by state, and within a state as in the file. Labels are one
+    lower than in the file; epsilon is ``EPSILON``. Symbol tables in the file are read;
+    ``with_symbols`` gives others. Penalties are float32 as in the file, and float64 for ``log64``
+    arcs. For a ``pynini.Fst``, the bytes are ``fst.write_to_string()``.
 
     Args:
-        source: the path of a file, or its content: a *vector* or a *const* machine, its arcs
-            *standard* (tropical), *log* or *log64*.
+        source: the path of a file, or its content: a *vector* or *const* machine with *standard*
+            (tropical), *log* or *log64* arcs.
 
     Raises:
-        GraphError: naming the file: no such machine, or one that ends too early; an arc whose
-            label or weight is none.
-        SymbolError: a symbol table with a symbol twice.
+        GraphError: not such a machine, or a damaged one, naming the file; an arc with a label,
+            state or penalty that a graph cannot have.
+        SymbolError: a symbol table with the same symbol twice, naming the file.
 
     O(N + A).
 
@@ -64,14 +65,14 @@ def from_openfst_binary(source: bytes | str | os.PathLike[str]) -> Graph:
     reader = _Reader.of(source)
     if not is_binary(reader.content):
         raise GraphError(
-            f"{reader.name} is no machine in OpenFst's binary format; gtn.from_openfst_text reads "
-            "its text"
+            f"{reader.name} is not a machine in OpenFst's binary format; gtn.from_openfst_text "
+            "reads its text format"
         )
     header = reader.header()
     if header.arcs not in _WIDTHS or header.kind not in ("vector", "const"):
         raise GraphError(
-            f"{reader.name} is a {header.kind} machine with {header.arcs} arcs; what is read are "
-            f"vector and const machines with {', '.join(_WIDTHS)} arcs (fstconvert "
+            f"{reader.name} is a {header.kind} machine with {header.arcs} arcs; only vector and "
+            f"const machines with {', '.join(_WIDTHS)} arcs are read (fstconvert "
             "--fst_type=vector makes one)"
         )
     tables = [reader.symbols()[0] if header.flags & flag else None for flag in _HAS_SYMBOLS]
@@ -96,14 +97,15 @@ def from_openfst_binary(source: bytes | str | os.PathLike[str]) -> Graph:
 def to_openfst_binary(graph: Graph, semiring: Arcs = "tropical") -> bytes:
     """Return a single graph in OpenFst's binary format, as a *vector* machine.
 
-    ``Path("g.fst").write_bytes`` makes a file of it, ``pynini.Fst.read_from_string`` a machine.
-    Node n is state n; several starts, or one with a penalty, become a new start, the last state,
-    with epsilon arcs. Symbol tables are written, arc data are not, nor what has an infinite
-    penalty; a graph without starts is the machine without states.
+    Write the bytes to a file with ``Path("g.fst").write_bytes``, or hand them to
+    ``pynini.Fst.read_from_string``. Node n is state n; several starts, or one with a penalty,
+    become a new start, the last state, with epsilon arcs. Symbol tables are written. Arc data are
+    left out, and so are arcs, starts and finals of infinite penalty. A graph without starts becomes
+    a machine without states.
 
     Args:
-        semiring: of the machine's arcs: ``"tropical"`` or ``"log"``, whose penalties are float32,
-            or ``"log64"``.
+        semiring: of the machine's arcs: ``"tropical"`` or ``"log"``, with penalties in float32, or
+            ``"log64"``, in float64.
 
     Raises:
         GraphError: a batch; another semiring; a label that is too large.
@@ -163,12 +165,12 @@ def to_openfst_binary(graph: Graph, semiring: Arcs = "tropical") -> bytes:
 
 
 def is_binary(content: bytes) -> bool:
-    """Return whether this begins as a machine does in OpenFst's binary format."""
+    """Return whether the content begins like a machine in OpenFst's binary format."""
     return content[:4] == struct.pack("<i", _MAGIC)
 
 
 def symbols_of_binary(content: bytes, name: str) -> tuple[SymbolTable, set[str]] | None:
-    """Return the table of a file of symbols, and what it calls 0; None if it is another file."""
+    """Return the table of a file of symbols, and its symbols for 0; None for another file."""
     if content[:4] != struct.pack("<i", _SYMBOLS_MAGIC):
         return None
     return _Reader(content, name).symbols()
@@ -196,7 +198,7 @@ class _States(NamedTuple):
 
 
 class _Reader:
-    """The content of a file, and how far it is read."""
+    """The content of a file, and the position up to which it is read."""
 
     def __init__(self, content: bytes, name: str) -> None:
         self.content, self.name, self.at = content, name, 0
@@ -235,10 +237,10 @@ class _Reader:
         return _Header(kind, arcs, version, flags, start, num_states, num_arcs)
 
     def symbols(self) -> tuple[SymbolTable, set[str]]:
-        """Read a table of symbols, and what it calls 0."""
+        """Read a table of symbols, and its symbols for 0."""
         if self.numbers("i") != (_SYMBOLS_MAGIC,):
             raise self.damaged(f"no table of symbols at byte {self.at - 4}")
-        self.string()  # a name
+        self.string()  # the table's name
         _, size = self.numbers("qq")
         found, epsilons = {}, set()
         for _ in range(size):
@@ -257,16 +259,16 @@ class _Reader:
         width = _WIDTHS[header.arcs] // 4
         rest = (len(self.content) - self.at) // 4
         words = np.frombuffer(self.content, "<i4", rest, self.at).astype(np.int32)
-        fast = words.data  # as Python's integers, one by one: what arrays are slow at
+        fast = words.data  # single words as Python integers, which an array gives slowly
         places: list[int] = []
         counts: list[int] = []
         place = 0
         try:
-            # A machine that was written into a pipe does not know how many states it has: -1.
+            # A machine written to a pipe has -1 for its number of states.
             while len(places) < header.num_states or (header.num_states < 0 and place < rest):
                 count = fast[place + width]
                 if count < 0 or fast[place + width + 1] != 0:
-                    raise self.damaged(f"state {len(places)} has no number of arcs")
+                    raise self.damaged(f"state {len(places)} has an impossible number of arcs")
                 places.append(place)
                 counts.append(count)
                 place += width + 2 + (3 + width) * count
@@ -286,7 +288,7 @@ class _Reader:
         )
 
     def const(self, header: _Header) -> _States:
-        # Records as they lie in memory, where eight bytes begin at a multiple of eight.
+        # Records as in memory, where a number of eight bytes begins at a multiple of eight.
         weight = f"<f{_WIDTHS[header.arcs]}"
         state = np.dtype([("final", weight), ("pos", "<u4"), ("count", "<u4"), ("eps", "<u4", 2)])
         arc = np.dtype(
@@ -322,14 +324,14 @@ class _Reader:
 
 
 def _first_words(places: NDArray[Any], counts: NDArray[Any], width: int) -> NDArray[Any]:
-    """Return where each arc begins, in words of four bytes, of states that begin at places."""
+    """Return where the arcs of states at ``places`` begin, in words of four bytes."""
     within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     first: NDArray[Any] = np.repeat(places + width + 2, counts) + (3 + width) * within
     return first
 
 
 def _weights(words: NDArray[np.int32], at: NDArray[Any], width: int) -> NDArray[Any]:
-    """Return the weights of one word or two that begin at some words."""
+    """Return the weights, of one or two words each, that begin at some words."""
     if width == 1:
         return np.asarray(words[at].view(np.float32))
     low, high = (words[at + k].view(np.uint32).astype(np.uint64) for k in (0, 1))
@@ -337,7 +339,7 @@ def _weights(words: NDArray[np.int32], at: NDArray[Any], width: int) -> NDArray[
 
 
 def _words_of(states: _States, size: int) -> bytes:
-    """Return the states of a vector machine, each with its arcs."""
+    """Return the bytes of a vector machine's states, each with its arcs."""
     width = size // 4
     counts = states.counts
     sizes = width + 2 + (3 + width) * counts
@@ -364,7 +366,7 @@ def _string(text: str) -> bytes:
 
 
 def _written_table(table: SymbolTable) -> bytes:
-    """Return a table of symbols; 0 is ``<eps>``, unless a symbol has that name."""
+    """Return the bytes of a symbol table; 0 is ``<eps>``, unless a symbol has that name."""
     named = [] if OPENFST_EPSILON in table else [(OPENFST_EPSILON, 0)]
     named += [(table.symbol(label), label + 1) for label in table.labels]
     head = struct.pack("<i", _SYMBOLS_MAGIC) + _string("")

@@ -1,4 +1,4 @@
-"""Reading OpenFst's text format, as ``fstprint`` or people write it."""
+"""Reading OpenFst's text format, as written by ``fstprint`` or by hand."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Symbols = SymbolTable | str | os.PathLike[str]
 Int64s = NDArray[np.int64]
 
 _BETWEEN = re.compile("[ \t]+")
-_AT_ONCE = 1 << 22  # bytes; more at once take more memory, and are no faster
-_MOST_DIGITS = 18  # of a number of 64 bits, whatever it is
+_AT_ONCE = 1 << 22  # bytes read at once; more take more memory and are no faster
+_MOST_DIGITS = 18  # every number of so many digits fits 64 bits
 
 
 def from_openfst_text(
@@ -39,18 +39,18 @@ def from_openfst_text(
     osymbols: Symbols | None = None,
     dtype: torch.dtype | None = None,
 ) -> Graph:
-    """Return the graph of a text in OpenFst's format, or of a file of it (a ``Path``).
+    """Return the graph of a text in OpenFst's format, or of a file with such a text (a ``Path``).
 
-    Nodes are numbered in the order of the states' numbers: like the states, if no number is
+    Nodes are numbered in the order of the states' numbers, so node n is state n if no number is
     missing. Arcs keep their order. Labels are one lower than in the text; epsilon is ``EPSILON``.
 
     Args:
         text: the text itself (``str``), or the path of a file (``pathlib.Path``), in UTF-8.
         acceptor: arcs have one label, as for ``fstcompile --acceptor``.
-        symbols, isymbols, osymbols: the table of both sides, or one each, if labels are symbols: a
-            ``SymbolTable``, or the text or path of a table in OpenFst's format. Epsilon is what the
-            latter calls 0; otherwise ``<eps>``, ``<epsilon>`` or ``ε``.
-        dtype: of the penalties (torch's default dtype, unless given).
+        symbols, isymbols, osymbols: if the text has symbols, the table of both sides or one each:
+            a ``SymbolTable``, or the text or path of a table in OpenFst's format. Epsilon is the
+            symbol of label 0 in such a text; otherwise ``<eps>``, ``<epsilon>`` or ``ε``.
+        dtype: of the penalties; unless given, torch's default dtype.
 
     Raises:
         GraphError, SymbolError: naming the file and the line.
@@ -76,14 +76,14 @@ def from_openfst_text(
 
 
 def from_openfst_symbols(text: str | os.PathLike[str]) -> SymbolTable:
-    """Return the table of a text in OpenFst's format, or of a file of it (a ``Path``).
+    """Return the table of a text in OpenFst's format, or of a file with such a text (a ``Path``).
 
-    Labels are one lower than in the text; what the text calls 0 is epsilon, and in no table. A
-    file may be in OpenFst's binary format, too.
+    Labels are one lower than in the text; the symbol of label 0 is epsilon, which is not in the
+    table. A file may also be in OpenFst's binary format.
 
     Raises:
         SymbolError: naming the file and the line.
-        GraphError: a file that is no text, or ends too early.
+        GraphError: a file that is not a text in UTF-8, or a damaged binary file.
 
     >>> import gtn
     >>> gtn.from_openfst_symbols("<eps> 0\\na 1\\nb 2").label("b")
@@ -93,11 +93,11 @@ def from_openfst_symbols(text: str | os.PathLike[str]) -> SymbolTable:
 
 
 def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
-    """Return a text, and its name for messages."""
+    """Return a text, and the name that messages give it."""
     if isinstance(text, str):
         if re.fullmatch(r"\S+", text) and not text.isdigit():
             raise GraphError(
-                f"{text!r} is no {kind} in OpenFst's format; a file is a Path({text!r})"
+                f"{text!r} is not {kind} in OpenFst's format; a file is a Path({text!r})"
             )
         return text, kind
     content = Path(text).read_bytes()
@@ -112,7 +112,7 @@ def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
 
 
 def _table(symbols: Symbols | None) -> tuple[SymbolTable, set[str]] | None:
-    """Return a table, and its names for epsilon."""
+    """Return a table, and the names that stand for epsilon."""
     if symbols is None:
         return None
     if isinstance(symbols, SymbolTable):
@@ -135,7 +135,7 @@ def _read_symbols(text: str | os.PathLike[str]) -> tuple[SymbolTable, set[str]]:
             continue
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
             raise SymbolError(
-                f"{file}:{number}: {line!r} is no symbol and its label, an integer >= 0"
+                f"{file}:{number}: {line!r} is not a symbol and its label, an integer >= 0"
             )
         symbol, label = fields[0], int(fields[1])
         if label > np.iinfo(np.int32).max or symbol in seen or label - 1 in found:
@@ -167,7 +167,7 @@ def _penalty(field: bytes) -> float:
 
 
 def _some_lines(content: bytes) -> Iterator[bytes]:
-    """Return a text in pieces of whole lines, each of which ends in a line feed."""
+    """Return a text in pieces of whole lines, each line ending in a line feed."""
     content = re.sub(rb"\r+(?=\n|\Z)", b"", content) if b"\r" in content else content
     at = 0
     while at < len(content):
@@ -177,18 +177,18 @@ def _some_lines(content: bytes) -> Iterator[bytes]:
 
 
 class _Fields:
-    """Where fields are in a text: a column of the same kind of lines, or all of them."""
+    """The places of fields in a text: of all fields, or of one column of lines of one kind."""
 
     def __init__(self, text: bytes, begins: Int64s, ends: Int64s, lines: Int64s) -> None:
         self.text, self.begins, self.ends, self.lines = text, begins, ends, lines
 
     @classmethod
     def of(cls, text: bytes) -> _Fields:
-        """Return all fields of a text of lines, with the numbers of their lines from 0."""
+        """Return all fields of a text of lines, with the numbers of their lines, from 0."""
         characters = np.frombuffer(text, dtype=np.uint8)
         is_end = characters == ord("\n")
         is_between = is_end | (characters == ord(" ")) | (characters == ord("\t"))
-        # The last character ends a line: each field has one before the text or between, and one.
+        # Each field ends before a separator, since the last character ends a line.
         changes = np.flatnonzero(is_between[1:] != is_between[:-1]) + 1
         changes = changes if is_between[0] else np.concatenate([[0], changes])
         begins, ends = changes[::2], changes[1::2]
@@ -205,7 +205,7 @@ class _Fields:
         return (text[a:b] for a, b in zip(self.begins.tolist(), self.ends.tolist(), strict=True))
 
     def whole_numbers(self) -> Int64s:
-        """Return the fields as integers; -1 where one is none, or has more than 64 bits."""
+        """Return the fields as integers; -1 for a field that is not one, or exceeds 64 bits."""
         values = np.zeros(len(self), dtype=np.int64)
         lengths = self.ends - self.begins
         characters = np.frombuffer(self.text, dtype=np.uint8)
@@ -227,7 +227,7 @@ class _Fields:
 
 
 class _Reader:
-    """What has been read of a graph, some lines at a time; each column is checked as a whole."""
+    """The part of a graph read so far, some lines at a time; columns are checked as a whole."""
 
     def __init__(
         self, file: str, acceptor: bool, tables: list[tuple[SymbolTable, set[str]] | None]
@@ -288,7 +288,7 @@ class _Reader:
         )
         final, final_penalties = self._finals()
         states = np.unique(np.concatenate([src, dst, final]))
-        is_final = final_penalties < math.inf  # the others are named as not final
+        is_final = final_penalties < math.inf  # the others are said not to be final
         start = [] if self.start is None else [int(np.searchsorted(states, self.start))]
         order = np.argsort(final[is_final])
         tables = [None if table is None else table[0] for table in self.tables]
@@ -308,7 +308,7 @@ class _Reader:
         )
 
     def _finals(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the states that lines of their own are about, and their penalties."""
+        """Return the states that have lines of their own, and their final penalties."""
         states, penalties, numbers = (
             np.concatenate([np.empty(0, dtype=kind), *parts])
             for kind, parts in zip(
@@ -342,7 +342,7 @@ class _Reader:
         message: str,
         kind: type[GraphError] = GraphError,
     ) -> None:
-        """Note the first field that is wrong; the message has a place for its text."""
+        """Note the first wrong field; the message has a placeholder for its text."""
         if not is_right.all():
             wrong = int(np.argmin(is_right))
             text = message.format(repr(fields.text_of(wrong)))

@@ -448,7 +448,7 @@ def test_numbers_of_many_digits():
         ("0 1 1 1 ٣", {}, "1: '٣' is no penalty"),
         ("0 1.5 1 1", {}, "1: '1.5' is no state"),
         ("0\n0 2.5", {}, "2: state 0 is made final twice"),
-        ("0 1 1 1", {"symbols": "a 1\nb 2 3"}, "symbols:2: 'b 2 3' is no symbol and its label"),
+        ("0 1 1 1", {"symbols": "a 1\nb 2 3"}, "symbols:2: 'b 2 3' is not a symbol and its label"),
         ("0 1 1 1", {"symbols": "a 1\na 2"}, "symbols:2: 'a 2': a symbol or label is there twice"),
         ("0 1 1 1", {"symbols": "ε 3\n"}, "symbols:1: 'ε' has label 3"),
     ],
@@ -574,10 +574,10 @@ def test_damaged_binaries_are_named(tmp_path):
 def test_what_is_no_such_binary_is_told(tmp_path):
     path = tmp_path / "G.fst"
     path.write_text("0 1 1 1\n1\n")
-    with pytest.raises(gtn.GraphError, match=r"G\.fst is no machine .*from_openfst_text reads"):
+    with pytest.raises(gtn.GraphError, match=r"G\.fst is not a machine .*from_openfst_text reads"):
         gtn.from_openfst_binary(path)
     path.write_bytes(gtn.to_openfst_binary(gtn.string([3])).replace(b"vector", b"sector"))
-    with pytest.raises(gtn.GraphError, match=r"a sector machine with standard arcs; what is read"):
+    with pytest.raises(gtn.GraphError, match=r"a sector machine with standard arcs; only vector"):
         gtn.from_openfst_binary(path)
     with pytest.raises(
         gtn.GraphError, match=r"binary format, which gtn\.from_openfst_binary reads"

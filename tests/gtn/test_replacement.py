@@ -109,7 +109,7 @@ def test_what_cannot_be_replaced_is_told():
     with pytest.raises(GraphError, match="a graph is needed, not str"):
         gtn.replace(g, {"X": "b"})
     for key in (-1, None, True, 1.0):
-        with pytest.raises(GraphError, match="is no label that could be replaced"):
+        with pytest.raises(GraphError, match="cannot be replaced: it is neither a symbol"):
             gtn.replace(g, {key: part})
     with pytest.raises(GraphError, match="both as symbol and as number"):
         gtn.replace(g, {"X": part, 1: part})
