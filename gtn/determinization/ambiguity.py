@@ -20,7 +20,7 @@ __all__ = ["is_functional", "is_unambiguous"]
 
 
 def is_unambiguous(graph: Graph, side: Literal["input", "output", "both"] = "input") -> Any:
-    """Return whether every string has one path at most.
+    """Return whether every string has at most one path.
 
     With an ambiguous grammar a reading is counted once for each of its paths, which makes every
     posterior wrong. Decided by composing the graph with itself, which gives all pairs of paths with
@@ -66,7 +66,7 @@ def is_unambiguous(graph: Graph, side: Literal["input", "output", "both"] = "inp
 
 
 def is_functional(graph: Graph) -> Any:
-    """Return whether every input string has one output string at most.
+    """Return whether every input string has at most one output string.
 
     :func:`gtn.determinize` requires this of transducers. Decided by composing the graph with
     itself, which gives all pairs of paths with equal inputs: on all ways to a pair of nodes, one
@@ -95,7 +95,7 @@ def is_functional(graph: Graph) -> Any:
     if not t.is_acceptor and nondeterminism(spelled.reversed) is not None:
         pairs = _pairs(spelled)
         found = pairs.topology
-        # -1, no arc: nothing is written.
+        # Source -1 is no arc, which writes nothing.
         written = np.append(t.olabels, np.int32(-1))
         left, right = (frozen(written[source.index]) for source in pairs.sources)
         final = frozen(found.final_of_nodes >= 0)
@@ -105,11 +105,11 @@ def is_functional(graph: Graph) -> Any:
 
 
 def _pairs(spelled: Topology) -> Graph:
-    """Return the pairs of paths of an acceptor that spell the same, those with itself once.
+    """Return the pairs of paths of an acceptor that spell the same string.
 
-    The match filter advances both through their epsilons together, so that a path paired with
-    itself pairs each arc with itself, and no other pair of paths does. Start k has penalty k on
-    one side and -k on the other: 0 where a start meets itself.
+    The match filter advances both through their epsilons together, so a path paired with itself
+    pairs each arc with itself, once, and no other pair of paths does. Start k has penalty k on one
+    side and -k on the other, so the sum is 0 only where a start meets itself.
     """
     starts = torch.arange(len(spelled.starts), dtype=torch.float64)
     one, other = (

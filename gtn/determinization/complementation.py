@@ -142,7 +142,7 @@ def complement(
         label = int(least.ilabels[np.argmax(lacking)])
         shown = str(label) if table is None else repr(table.symbol(label))
         raise GraphError(f"the graph accepts strings with {shown}, which the alphabet lacks")
-    # To each graph, one node more: where everything is accepted.
+    # Each graph gets one more node, at which everything is accepted.
     graphs = np.arange(least.batch_size)
     node_offsets = least.node_offsets + np.arange(least.batch_size + 1)
     owner = np.repeat(np.arange(least.batch_size), np.diff(node_offsets))
@@ -184,7 +184,7 @@ def complement(
 def _alphabet(
     graph: Graph, alphabet: SymbolTable | Iterable[int | str] | None
 ) -> tuple[SymbolTable | None, Int32s]:
-    """Return the table of an alphabet, which keeps the graph's labels, and its own, increasing."""
+    """Return a table that extends the graph's by the alphabet, and the alphabet's sorted labels."""
     table = graph.isymbols
     if alphabet is None:
         alphabet = table if table is not None else graph.ilabels[graph.ilabels != EPSILON].tolist()

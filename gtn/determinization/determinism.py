@@ -1,4 +1,4 @@
-"""Determinism: pairs of labels as symbols, and whether one symbol leads two ways."""
+"""Determinism: pairs of labels as symbols, and whether a node has two arcs for one symbol."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Int32s = NDArray[np.int32]
 
 
 class Symbols(NamedTuple):
-    """Pairs of labels as numbers, in the order of input label, then output label."""
+    """Pairs of labels as numbers, ordered by input label, then output label."""
 
     of_arc: Int32s  # [A], -1 where both labels are epsilon
     ilabels: Int32s  # of each symbol
@@ -25,7 +25,7 @@ class Symbols(NamedTuple):
 
 
 def symbols_of(t: Topology) -> Symbols:
-    """Number the pairs of labels of a graph; those of an acceptor are its labels."""
+    """Number the pairs of labels of a graph; in an acceptor, a pair is a label."""
     if t.is_acceptor:
         keys = t.ilabels.astype(np.int64) + 1
         base = 1
@@ -41,17 +41,17 @@ def symbols_of(t: Topology) -> Symbols:
 
 
 def arcs_by_symbol(symbols: Symbols) -> ArcIndex:
-    """Return arcs by symbol, counted from -1, within a symbol in their order."""
+    """Return arcs by symbol, -1 first, and within a symbol in their order."""
     return grouped(frozen(symbols.of_arc + np.int32(1)), len(symbols.ilabels) + 1)
 
 
 def outgoing_by_symbol(t: Topology, symbols: Symbols) -> ArcIndex:
-    """Return arcs by source node, within a node by symbol, -1 first."""
+    """Return arcs by source node, and within a node by symbol, -1 first."""
     return grouped(t.src, t.num_nodes, arcs_by_symbol(symbols).arcs)
 
 
 def nondeterminism(t: Topology) -> str | None:
-    """Return why a graph is not deterministic, its pairs of labels being symbols, or None."""
+    """Return why a graph is not deterministic, with pairs of labels as symbols, or None."""
     graphs = t.graph_of_nodes(t.starts)
     twice = np.flatnonzero(np.diff(graphs) == 0)
     if len(twice):

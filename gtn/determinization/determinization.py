@@ -58,16 +58,17 @@ def determinize(
     can have as many nodes as there are subsets. Time and memory are those of the arcs that leave
     all subsets, which are the sources of the result.
 
-    With a ``beam``, the result has all strings whose best path is within it, and their penalties
-    and derivatives are exact: in the log semiring of all paths of the string, near or far. Of
-    strings beyond it, some stay that share their nodes: with their penalty in the log semiring,
-    in the tropical one with that of one of their paths, beyond the beam as well. Every arc is on
-    a best path of a string within it, so that :func:`gtn.prune` by the same beam finds nothing
-    left in the tropical semiring. The search goes best first (Povey et al. 2012), by the exact
-    penalty from each node to the end, and meets no other subsets than those of the result; in the
-    tropical semiring these have no nodes beyond the beam, either, and epsilons and arcs beyond it
-    cost nothing. In the log semiring every path counts: first pruned by a wider beam, a lattice
-    is a sum of fewer. Cycles of positive penalty end at the beam, whatever they read.
+    With a ``beam``, the result has all strings whose best path is within the beam of the best path
+    of the graph. Their penalties and derivatives are exact; in the log semiring they are those of
+    all paths of the string, also of paths beyond the beam. Some strings beyond the beam remain,
+    because their nodes and arcs are needed: in the log semiring with their exact penalty, in the
+    tropical one with the penalty of one of their paths, also beyond the beam. Every arc is needed
+    by a string within the beam, so in the tropical semiring :func:`gtn.prune` by the same beam
+    removes nothing more. The search is best first (Povey et al. 2012), guided by the exact penalty
+    from each node to the end, and builds no subset that the result does not need. In the tropical
+    semiring it also skips the nodes, arcs and epsilons beyond the beam. In the log semiring every
+    path counts; to sum fewer, prune the graph by a wider beam first. Cycles of positive penalty are
+    unrolled only as far as the beam, whatever they read.
 
     The ``sources`` of an arc are all arcs with its label that leave its subset of nodes; its data
     are read with a ``reduce``, as in ``g.data.column("time").values(reduce="min")``.
@@ -79,16 +80,16 @@ def determinize(
             the least; ``"boolean"``: whether it has a path (all penalties must be zero).
         side: ``"input"``: deterministic on its input. ``"both"``: pairs of labels count as one
             symbol each, for any transducer.
-        beam: how much worse than that of the whole graph (of each graph of a batch) the best path
-            of a string may be, in nats.
+        beam: how much worse than the best path of the graph (of each graph of a batch) the best
+            path of a string may be, in nats.
         delta: how far apart residuals may be, in nats, to count as equal; unless given, 1e-9 for
             penalties in float64 and 1e-5 for float32.
         max_nodes: how many nodes the result may have, all graphs of a batch together. This bound
             stops the construction for a graph without a deterministic form.
 
     Raises:
-        GraphError: too many nodes, saying how near the best path they are if there is a beam; a
-            transducer that is not functional (in the tropical semiring: within the beam), naming
+        GraphError: too many nodes (with a beam, saying how near the best path they are); a
+            transducer that is not functional (in the tropical semiring, within the beam), naming
             a node; failure arcs in a graph that is not deterministic, or with a beam; a beam
             below 0; with ``"boolean"``, a beam, or a penalty that is not zero, naming the arc,
             start or final.
@@ -114,7 +115,7 @@ def determinize(
     if side not in ("input", "both"):
         raise GraphError(f"side={side!r}; it is 'input' or 'both'")
     if failure_label(graph, None) is not None and not graph.topology.is_deterministic:
-        # Of several nodes that are one, some would have to back off where others do not.
+        # Of several nodes in one subset, some would have to back off and others not.
         check_reads_none(graph, "the graph")
     delta = tolerance(graph, delta)
     check_beam(beam)
@@ -124,7 +125,7 @@ def determinize(
     if semiring == "boolean":
         if beam < math.inf:
             raise GraphError(
-                f"beam={beam:g}, and a boolean determinize is unweighted: no path is the best"
+                f"beam={beam:g}, and a boolean determinize is unweighted: no path is best"
             )
         check_unweighted(graph, "a boolean determinize")
         if pairs:
@@ -133,14 +134,14 @@ def determinize(
     part, nodes = finite_part(graph)
     best = None
     if beam < math.inf and sums == "tropical":
-        # What is on no path within the beam is on the best path of no string within it. Of the
-        # arcs that take the place of epsilons, which are many, most are on none.
+        # What lies on no path within the beam is on no best path of a string within it. Prune
+        # again without epsilons: most of the many arcs that replace them are on no such path.
         part, nodes = _near(part, nodes, beam)
         speaking, others = without_epsilons(part, sums)
         speaking, others = _near(speaking, others, beam)
     else:
         speaking, others = without_epsilons(part, sums)
-        if beam < math.inf:  # arcs that take the place of epsilons are sums of several ways
+        if beam < math.inf:  # an arc that replaces epsilons is a sum of several ways
             best, _ = without_epsilons(part.detach(), "tropical")
     t = speaking.topology
     symbols = symbols_of(t if pairs else t.relabelled(t.ilabels, None))
@@ -155,13 +156,13 @@ def determinize(
         beam=beam,
         best=best,
     )
-    if beam < math.inf:  # what roundings of equal sums leave without an end goes
+    if beam < math.inf:  # equal sums that round differently may leave nodes without an end
         made = traced(connect(made), made)
     return traced(made, traced(speaking, part))
 
 
 def _near(graph: Graph, nodes: Int32s, beam: float) -> tuple[Graph, Int32s]:
-    """Return what is on paths within the beam, and the numbers of its nodes, given all of them."""
+    """Return the part on paths within the beam, and its nodes' entries in ``nodes``."""
     near, kept = part_within(graph, beam)
     return traced(near, graph), nodes[kept]
 
@@ -184,9 +185,8 @@ def _boolean(graph: Graph, max_nodes: int) -> Graph:
     )
     if void == 2:
         raise GraphError(
-            f"the sources of the deterministic graph's arcs are more than "
-            f"{determinization.MOST_SOURCES}, from {t.num_arcs} arcs; give a graph with fewer arcs "
-            "that begin alike"
+            f"the arcs of the deterministic graph have more than {determinization.MOST_SOURCES} "
+            f"sources, from {t.num_arcs} arcs; give a graph in which fewer strings begin alike"
         )
     if void:
         raise GraphError(
@@ -218,7 +218,7 @@ def unweighted(
     finals: Any,
     node_offsets: Int32s,
 ) -> Graph:
-    """Return the unweighted graph of arrays, whose arcs are grouped by node."""
+    """Return the unweighted graph of some arrays, in which arcs are grouped by node."""
     t = graph.topology
     topology = Topology(
         int(node_offsets[-1]),
@@ -247,11 +247,11 @@ def unweighted(
 
 
 def tolerance(graph: Graph, delta: float | None) -> float:
-    """Return within what penalties count as equal: as asked, or by the dtype of a graph's."""
+    """Return the distance within which penalties count as equal: as given, or by their dtype."""
     if delta is None:
         return 1e-9 if graph.penalties.dtype == torch.float64 else 1e-5
     if not delta >= 0:
-        raise GraphError(f"delta={delta}; penalties are compared within a delta >= 0")
+        raise GraphError(f"delta={delta}; it is a distance between penalties, 0 or more nats")
     return delta
 
 
@@ -273,5 +273,5 @@ def check_unweighted(graph: Graph, whole: str) -> None:
             first = int(wrong[0])
             raise GraphError(
                 f"{what} {first} has penalty {penalties.detach()[first].item():g}; {whole} is "
-                "unweighted: all penalties have to be zero, as with_penalties makes them"
+                "unweighted: all penalties must be zero; with_penalties can set them"
             )

@@ -152,7 +152,7 @@ def _boolean(graph: Graph) -> Graph:
 
 
 def _by_sources(part: Graph, graph: Graph, delta: float) -> Graph:
-    """Merge futures of the same sources; any of them stands for all."""
+    """Merge futures made of the same sources; any of them stands for all."""
     t = part.topology
     arcs, starts, finals = float64_penalties(part)
     symbols = symbols_of(t)
@@ -184,12 +184,12 @@ def _fingerprints(sources: Sources) -> tuple[Array, Array]:
 
 
 def _numbered(*columns: Array) -> Int32s:
-    """Return one number for each different row of some columns."""
+    """Return a number for each row of some columns, the same for equal rows."""
     return np.unique(np.stack(columns), axis=1, return_inverse=True)[1].reshape(-1).astype(np.int32)
 
 
 def _alike(groups: Int32s | None, penalties: torch.Tensor, delta: float) -> Int32s:
-    """Number penalties so that those of one group (all, if None) and within delta are equal."""
+    """Number penalties: equal numbers within one group (all, if None) and within delta."""
     values = as_array(penalties)
     groups = np.zeros(len(values), dtype=np.int32) if groups is None else groups
     order = np.lexsort((values, groups))
@@ -203,14 +203,14 @@ class _Merged(NamedTuple):
     node: Int32s  # new number of each node
     node_offsets: Int32s
     arc: Int32s  # new number of each arc
-    leaders: Int32s  # of each new arc one that it was made from
+    leaders: Int32s  # for each new arc, one that it was made from
     sources: Sources
     final: Int32s  # new number of each final
     finals: Int32s  # new final nodes
 
 
 def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Merged:
-    """Find the nodes with the same futures, in kinds of arcs and of finals; number them."""
+    """Find and number the nodes with the same futures, given the kinds of arcs and of finals."""
     out = outgoing_by_symbol(t, symbols)
     final = np.zeros(t.num_nodes, dtype=np.int32)
     final[t.finals] = of_final + 1
@@ -221,7 +221,7 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
     block = coarsest_partition(t.src, *t.incoming, *_groups(first), *_groups(kind))
     number = breadth_first_blocks(frozen(block), t.starts, t.dst, out.offsets, out.arcs)
     node = frozen(number[block])
-    # All arcs by new source and symbol: runs of equal ones become one arc.
+    # Sort arcs by new source and symbol: a run of equal ones becomes one arc.
     src = frozen(node[t.src])
     order = grouped(src, int(node.max()) + 1, arcs_by_symbol(symbols).arcs).arcs
     keys = np.stack((src[order], symbols.of_arc[order]))
@@ -232,7 +232,7 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
     heads = np.flatnonzero(is_head)
     return _Merged(
         node,
-        # Blocks are numbered graph by graph: those before a node are as many as the largest says.
+        # Blocks are numbered graph by graph, so the largest number so far counts those before.
         np.maximum.accumulate(np.r_[np.int32(-1), node])[t.node_offsets] + 1,
         arc,
         order[heads],
@@ -243,13 +243,13 @@ def _merge(t: Topology, symbols: Symbols, kind: Int32s, of_final: Int32s) -> _Me
 
 
 def _groups(keys: Int32s) -> tuple[Int32s, Int32s]:
-    """Return the numbers of equal keys together, and where those of each key begin."""
+    """Return positions grouped by key, and where those of each key begin."""
     offsets, members = grouped(frozen(keys), int(keys.max(initial=-1)) + 1)
     return members, offsets
 
 
 def _shares(distance: NDArray[np.float64], merged: _Merged, semiring: str) -> Array:
-    """Return the share of each node in the mass of the node that it becomes."""
+    """Return the share of each node in the mass of its merged node."""
     least = np.full(int(merged.node_offsets[-1]), np.inf)
     np.minimum.at(least, merged.node, distance)
     least = least[merged.node]

@@ -1,4 +1,4 @@
-"""Weighted subset construction with differentiable residuals: what determinization is made of."""
+"""Weighted subset construction with differentiable residuals, the core of determinization."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ Array = NDArray[Any]
 
 
 class Subsets(NamedTuple):
-    """What the construction finds; see the kernel for the words."""
+    """The result of the construction; the kernel's docstring defines the terms."""
 
     state_offsets: Int32s  # states by graph, [B + 1]
     group_of: Array  # of each state: the group that first led to it
-    last_output: Array  # of each state: the string it still owes at its end, -1: not final
+    last_output: Array  # of each state: the string still to be written at its end, -1: not final
     src: Array  # of each group: the state it leaves, -1: the starts of a graph
     dst: Array
     symbol: Array
@@ -60,23 +60,23 @@ def determinized(
     beam: float = math.inf,
     best: Graph | None = None,
 ) -> Graph:
-    """Return the deterministic graph of a graph whose penalties are finite.
+    """Return the deterministic graph of a graph with finite penalties.
 
     Args:
         graph: without arcs that neither read nor write.
-        nodes: the numbers of its nodes for messages.
+        nodes: the numbers of its nodes in messages.
         symbols: what each arc reads.
-        outputs: whether strings are written, apart from symbols.
+        outputs: whether output labels form strings, apart from the symbols.
         semiring, delta, max_nodes, beam: as in :func:`gtn.determinize`.
-        best: the graph with the penalties of the best ways that its arcs and finals stand for,
-            whose paths the beam is about; unless given, the graph itself.
+        best: the same graph, with the penalty of the best way that each arc and final stands for,
+            by which the beam is measured; unless given, the graph itself.
     """
     narrow = None if beam == math.inf else _narrow(graph if best is None else best, beam)
     found = _subsets(graph, nodes, symbols, outputs, semiring, delta, max_nodes, narrow, beam)
     arcs, starts, finals = _penalties(graph, found, semiring)
     strings = _Strings(found.trie)
-    # Each group but those of starts becomes an arc, or several where it writes several labels;
-    # what a state still owes at its end becomes a chain of arcs to a new final node.
+    # Each group except those of starts becomes an arc, or several if it writes several labels.
+    # What is left to write at the end of a state becomes a chain of arcs to a new final node.
     groups, owing = np.flatnonzero(found.src >= 0), np.flatnonzero(found.last_output > 0)
     is_group = np.repeat([True, False], [len(groups), len(owing)])
     walk = np.concatenate((groups, owing))
@@ -106,7 +106,7 @@ def determinized(
     arc_src = np.where(begins, number[src[w]], first_new[w] + k - 1)
     arc_dst = np.where(through, first_new[w] + k, number[target[w]])
     group = np.where(speaks, walk[w], -1).astype(np.int32)
-    symbol = np.where(speaks, found.symbol[group], -1)  # the last: nothing
+    symbol = np.where(speaks, found.symbol[group], -1)  # -1: the last label, which is epsilon
     ilabels = np.append(symbols.ilabels, EPSILON)[symbol]
     acceptor = graph.topology.is_acceptor
     if outputs:
@@ -115,7 +115,7 @@ def determinized(
         olabels = np.append(symbols.olabels, EPSILON)[symbol]
     order = np.argsort(arc_src, kind="stable")
     group = group[order]
-    # A state is final itself where nothing is owed, otherwise the end of its chain is.
+    # A final state with nothing left to write is final itself; otherwise its chain's end is.
     ends = np.flatnonzero(found.last_output >= 0)
     final_nodes = number[ends]
     chain = np.flatnonzero(~is_group)
@@ -158,7 +158,7 @@ def _subsets(
     narrow: kernels.Beam | None,
     beam: float,
 ) -> Subsets:
-    """Run the kernel; raise what it finds wrong."""
+    """Run the kernel, and raise the error that it reports, if any."""
     t = graph.topology
     silent = np.flatnonzero(symbols.of_arc < 0)
     rank = np.arange(t.num_nodes, dtype=np.int32)
@@ -187,8 +187,8 @@ def _subsets(
     )
     if status == kernels.TOO_MANY and beam < math.inf:
         raise GraphError(
-            f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}: there "
-            f"are as many on strings within {max(beam - left, 0.0):.3g} nats of the best path, of "
+            f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}: as many "
+            f"lie on strings within {max(beam - left, 0.0):.3g} nats of the best path, and "
             f"beam={beam:g}. Narrow the beam or allow more with max_nodes"
         )
     if status == kernels.TOO_MANY:
@@ -197,13 +197,13 @@ def _subsets(
             "more with max_nodes. If the graph has cycles there may be no end to it (two cycles "
             "that read the same string with different penalties, from nodes that one string "
             "reaches): merge residual penalties that are further apart with delta, or leave "
-            "the graph as it is. Of a lattice keep the strings near the best path, with beam=8.0"
+            "the graph as it is. For a lattice, keep the strings near the best path with beam=8.0"
         )
     if status == kernels.TOO_LONG:
         raise GraphError(
             f"at node {nodes[where]} more than {longest} labels wait to be written, from "
-            f"{t.num_nodes} nodes: no transducer that is deterministic on its input writes what "
-            "this one does; take pairs of labels as symbols, side='both'"
+            f"{t.num_nodes} nodes: no transducer that is deterministic on its input writes the "
+            "same; take pairs of labels as symbols, side='both'"
         )
     if status:
         ends = "ends at" if status == kernels.OTHER_END else "reaches"
@@ -216,7 +216,7 @@ def _subsets(
 
 
 def _narrow(best: Graph, beam: float) -> kernels.Beam:
-    """Return how far behind the best path of its graph that of a string may be."""
+    """Return the beam as the kernel takes it: penalties of best ways, and limits."""
     t, bounds = best.topology, Bounds.of(best, beam)
     arcs, _, finals = (as_array(p) for p in float64_penalties(best.detach()))
     ends = np.full(t.num_nodes, np.inf)
@@ -248,11 +248,11 @@ def _penalties(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the penalties of groups, starts and final states, differentiable, float64.
 
-    All are differences of shortest distances in one acyclic graph. Its nodes are the elements;
-    for each group one that all its kept elements lead to, whose distance is that of a string
-    that leads there; and for each final state one that its elements lead to with their final
-    penalties. A state's own total D is that of the group that first led to it; then a group that
-    leaves the state has the penalty d(group) - D, and its end d(end) - D.
+    All are differences of shortest distances d in one acyclic graph. Its nodes are the elements;
+    a node for each group, to which all its kept elements lead, so that its distance is the penalty
+    of a string that leads there; and a node for each final state, to which its elements lead with
+    their final penalties. Let D be the distance of the group that first led to a state. Then a
+    group that leaves the state has the penalty d(group) - D, and its end has d(end) - D.
     """
     t = graph.topology
     arcs, starts, finals = float64_penalties(graph)
@@ -261,7 +261,7 @@ def _penalties(
     group_of_element = np.repeat(np.arange(groups), np.diff(found.bases))
     is_kept = np.arange(elements) < (found.bases[:-1] + found.kept)[group_of_element]
     kept = np.flatnonzero(is_kept)
-    # The elements of final states that can end.
+    # The elements of final states at whose nodes a path can end.
     final_of = t.final_of_nodes
     end_of = np.full(groups, -1, dtype=np.int64)
     end_of[found.group_of[ends]] = elements + groups + np.arange(len(ends))
@@ -316,7 +316,7 @@ class _Strings:
         self.parent, self.last, self.length = trie
 
     def labels(self, strings: Array) -> Array:
-        """Return the labels of strings, one after the other, and one more that means nothing."""
+        """Return the labels of strings, concatenated, and one more entry without meaning."""
         lengths = self.length[strings]
         place = np.cumsum(lengths)
         labels = np.full(int(lengths.sum()) + 1, EPSILON, dtype=np.int32)

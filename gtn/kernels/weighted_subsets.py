@@ -49,30 +49,30 @@ class Machine(NamedTuple):
 
 
 class Beam(NamedTuple):
-    """How far behind the best path that of a string may be."""
+    """How much the best path of a string may cost; best ways alone count here."""
 
-    penalties: Float64s  # of the best way that an arc stands for, [A]; those of starts are as given
-    behind: Float64s  # least of the ways from each node to the end, [N]
+    penalties: Float64s  # of the best way that an arc stands for, [A]; starts keep theirs
+    behind: Float64s  # least penalty from each node to the end, [N]
     ends: Float64s  # penalty of ending at a node, inf where it is not final, [N]
-    limits: Float64s  # by graph, what the best path of a string may cost, [B]
+    limits: Float64s  # by graph, the greatest penalty of a string's best path, [B]
 
 
 class Landing(NamedTuple):
-    """What a group of arcs reaches, by node; valid where ``mark`` is the group's stamp."""
+    """The nodes that a group of arcs reaches, by node; valid where ``mark`` is its stamp."""
 
     mark: Int64s
     nodes: Int32s  # the nodes reached, as a list
     penalty: Float64s
     least: Float64s  # of the best way alone
     string: Int32s
-    place: Int64s  # which element a node is
+    place: Int64s  # the element that a node is
 
 
 class Read(NamedTuple):
     """The symbols that arcs leaving a subset read."""
 
     symbols: Int32s  # in order
-    ends: Int32s  # by symbol: where its arcs end in a list; 0 where none reads it
+    ends: Int32s  # by symbol: where its arcs end in a list; 0 if no arc reads it
 
 
 class Strings(NamedTuple):
@@ -84,14 +84,15 @@ class Strings(NamedTuple):
 
 
 # Rows of tables, int64, that grow to the right.
-NODE, STRING = 0, 1  # of elements; beside them residuals, with a beam also of the best way, last
-SRC, DST, SYMBOL, OUTPUT, KEPT, BASE, STEP = range(7)  # of groups; elements and steps begin there
+# Residuals of elements are a table of their own, whose last row is of best ways, with a beam.
+NODE, STRING = 0, 1  # of elements
+SRC, DST, SYMBOL, OUTPUT, KEPT, BASE, STEP = range(7)  # of groups; BASE, STEP: offsets
 CODE, GROUP, LAST, FIRST = range(4)  # of states; FIRST: the first group that leaves one
 
 
 @njit(cache=True, nogil=True)
 def _with_room(table: Any, size: int) -> Any:
-    """Return the table, or a longer copy where it has no room for ``size`` columns."""
+    """Return the table, or a longer copy if it has no room for ``size`` columns."""
     rows, room = table.shape
     if size <= room:
         return table
@@ -110,7 +111,7 @@ def _hash(number: Any) -> Any:
 
 @njit(cache=True, nogil=True)
 def _plus(p: float, q: float, tropical: bool) -> Any:
-    """Return the penalty of two ways together: the least, or minus log of the sum of masses."""
+    """Return the joint penalty of two ways: the least, or minus log of the sum of masses."""
     least = min(p, q)
     if tropical or least == np.inf:
         return least
@@ -192,7 +193,7 @@ def _land(
     tropical: bool,
     beam: Beam | None,
 ) -> tuple[int, bool]:
-    """Reach a node by another way; return how many nodes are reached, and if outputs differ."""
+    """Reach a node by another way; return the number of nodes reached, and if outputs differ."""
     if landing.mark[node] != stamp:
         landing.mark[node] = stamp
         landing.nodes[size] = node
@@ -218,15 +219,16 @@ def _close(
     beam: Beam | None,
     allowed: float,
 ) -> tuple[int, Int64s, int, Strings, int]:
-    """Follow arcs that read nothing, in the order of ranks, so that all ways to a node are found.
+    """Follow arcs that read nothing, in order of rank, so that all ways to a node are summed.
 
-    In the tropical semiring, with a beam, only those whose best way costs what is allowed.
+    In the tropical semiring with a beam, follow only arcs whose best path costs at most
+    ``allowed``.
 
     Returns:
-        how many nodes are reached; the arcs followed, ``[1, …]``, and how many; and a node that
-        is reached with two different outputs, or -1.
+        how many nodes are reached; the arcs followed, ``[1, …]``, and how many; the strings; and a
+        node that is reached with two different outputs, or -1.
     """
-    seen = size  # first find the nodes: marked with -stamp until a way to them is added
+    seen = size  # first find the nodes, marked with -stamp until a way to them is added
     done, count, other = 0, 0, -1
     while done < seen:
         node = landing.nodes[done]
@@ -251,7 +253,7 @@ def _close(
     count = 0
     for ranked in by_rank:
         node = ranked & 0xFFFFFFFF
-        if landing.mark[node] != stamp:  # all ways to it are cut off
+        if landing.mark[node] != stamp:  # all ways to it are beyond the beam
             continue
         for k in range(m.out_offsets[node], m.out_offsets[node + 1]):
             arc = m.out_arcs[k]
@@ -279,7 +281,7 @@ def _close(
 def _settle(
     landing: Landing, size: int, keep: Mask, base: int, elements: Int64s, residuals: Float64s
 ) -> int:
-    """Make elements of the nodes reached: those to keep in increasing order, then the others."""
+    """Make elements of the nodes reached: those to keep, in increasing order, then the others."""
     kept, others = 0, 0
     for node in landing.nodes[:size]:
         if keep[node]:
@@ -297,7 +299,7 @@ def _settle(
         landing.place[node] = e
         elements[STRING, e] = landing.string[node]
         residuals[len(residuals) - 1, e] = landing.least[node]
-        residuals[0, e] = landing.penalty[node]  # in the only row, where there is one
+        residuals[0, e] = landing.penalty[node]  # second, to win if there is only one row
     return kept
 
 
@@ -311,11 +313,11 @@ def _normalize(
     outputs: bool,
     tropical: bool,
 ) -> tuple[Any, Any, float, float, int, Strings]:
-    """Take the common output and the total penalty from the elements to keep.
+    """Remove the common output and the total penalty from the elements to keep.
 
     Returns:
         the common output (none unless ``outputs``); a hash of nodes and strings; a mean of the
-        residuals; the penalty of the best way; the length of the longest string left.
+        residuals; the penalty of the best way; the length of the longest string left; the strings.
     """
     last = len(residuals) - 1
     total, least, common = np.inf, np.inf, np.int32(elements[STRING, base])
@@ -362,7 +364,7 @@ def _find(
     kept: int,
     delta: float,
 ) -> Any:
-    """Return the state with these elements, their residuals within delta, or -1."""
+    """Return the state with these elements and residuals within delta, or -1."""
     slot = code & (len(slots) - 1)
     while slots[slot] >= 0:
         state = slots[slot]
@@ -385,7 +387,7 @@ def _find(
 
 @njit(cache=True, nogil=True)
 def _enter(slots: Int32s, states: Int64s, state: int) -> Int32s:
-    """Put the state into the hash table; if that gets full, put all of them into a longer one."""
+    """Put the state into the hash table, or all states into a longer one if it gets full."""
     first, size = state, len(slots)
     while 2 * (state + 1) > size:
         size *= 4
@@ -407,8 +409,8 @@ def _leaving(
     """List the arcs that leave elements, by symbol, and within a symbol by element.
 
     Returns:
-        the list (rows: element, arc), and of how many symbols it is; which they are and where the
-        arcs of each end is left in ``read``.
+        the list (rows: element, arc), and the number of symbols; ``read`` gets the symbols, and
+        where the arcs of each end.
     """
     found, count, in_order = 0, 0, True
     for e in range(first, past):
@@ -451,9 +453,10 @@ def _narrow(
     found: int,
     read: Read,
 ) -> int:
-    """Keep the arcs in ``leaving`` on which the best path to the end costs what is allowed.
+    """Keep the arcs in ``leaving`` through which the best path costs at most ``allowed``.
 
-    In the log semiring, all arcs of a symbol that has such an arc: their sum is what it costs.
+    In the log semiring keep all arcs of a symbol that has such an arc, since its penalty is their
+    sum.
 
     Returns:
         how many symbols are left.
@@ -483,7 +486,7 @@ def _narrow(
 
 @njit(cache=True, nogil=True)
 def _completion(beam: Beam, elements: Int64s, residuals: Float64s, base: int, kept: int) -> float:
-    """Return what the best path costs from a subset to the end."""
+    """Return the penalty of the best path from a subset to the end."""
     least = np.inf
     for e in range(base, base + kept):
         path = residuals[len(residuals) - 1, e] + beam.behind[elements[NODE, e]]
@@ -493,7 +496,7 @@ def _completion(beam: Beam, elements: Int64s, residuals: Float64s, base: int, ke
 
 @njit(cache=True, nogil=True)
 def _push(queue: Float64s, size: int, key: float, state: int) -> Float64s:
-    """Put a state into a heap of so many; rows: key, state."""
+    """Put a state into a heap of ``size`` states; rows: key, state."""
     if size + 1 > queue.shape[1]:
         queue = _with_room(queue, size + 1)
     i = size
@@ -506,7 +509,7 @@ def _push(queue: Float64s, size: int, key: float, state: int) -> Float64s:
 
 @njit(cache=True, nogil=True)
 def _pop(queue: Float64s, size: int) -> tuple[Any, Any]:
-    """Take the least key and its state from a heap of so many."""
+    """Take the least key and its state from a heap of ``size`` states."""
     key, state = queue[0, 0], np.int64(queue[1, 0])
     i, child, last = 0, 1, size - 1
     while child < last:
@@ -552,45 +555,65 @@ def _breadth_first(states: Int64s, groups: Int64s, state_offsets: Int32s) -> Int
 def weighted_subsets(
     m: Machine, tropical: bool, delta: float, limit: int, longest: int, beam: Beam | None
 ) -> tuple[Any, ...]:
-    """Make the deterministic graphs of a batch: linear in the sizes of all subsets met.
+    """Make the deterministic graphs of a batch, in time linear in the sizes of all subsets.
 
-    The arcs of one symbol that leave a subset form a *group*, and so do the starts of a graph.
-    A group has *elements*, the nodes that it reaches; first, in the order of their numbers, those
-    kept in the subset (final, or with arcs that read). A state is the group that first led to it;
-    states are numbered graph by graph, within one breadth first in the order of symbols. A *step*
-    is a way to an element: from an element by an arc, or a start.
+    (Up to the logarithms of sorting and, with a beam, of a heap of states.)
 
-    With a beam, let F be the least penalty of a best way that leads to a state, over all strings
-    that do, r that of the best way to one of its elements beyond this, and h the least penalty
-    from the element's node to the end. F + r + h is the least of a path through the element, and
-    the least f of them that of a path through the state. States are taken in the order of f. What
-    leaves a state is part of what makes up its f, so that f never falls along a group, and F is
-    final when the state is taken (Dijkstra). A group is left out if its f is beyond the limit; in
-    the tropical semiring so is each way to an element.
+    The arcs of one symbol that leave a subset form a *group*, and so do the starts of a graph. The
+    *elements* of a group are the nodes that it reaches: first, in increasing order, those kept in
+    the subset (final, or with arcs that read), then the others. A *state* is a subset with its
+    residuals, and has the elements of the group that first led to it. States are numbered graph by
+    graph, and within a graph breadth first, in the order of symbols. A *step* is a way to an
+    element: from an element by an arc, or from a start.
 
-    Nothing of a string w with a best path P within the limit is lost by that. After each prefix
-    of w, with a string's penalty D to the state, D + r is the penalty of the best way to the
-    element on P: by induction, since F <= D, so that F + r + h <= D + r + h <= P, and the way is
-    not left out. Other ways make D + r no less than it is, being ways; those left out may be
-    needed by strings beyond the limit alone. In the log semiring no way of a group is left out,
-    so that all sums are whole. And the string that takes F to a state and f from there is within
-    the limit: there is no node and no arc in the result that it does without, but where sums
-    that are equal are rounded apart.
+    **The beam.** Each string that leads to a state has a penalty D there, such that D + r(e) is the
+    penalty of the best way found that reads the string and ends at the node of the element e;
+    r(e) >= 0 is the residual of best ways, the same for all these strings. Let F be the least D
+    over all strings that lead to the state, h(e) the least penalty from the node of e to the end,
+    and f = F + min over e of (r(e) + h(e)), the least penalty of a path through the state. States
+    are taken in the order of f. A group is dropped if its least path exceeds the limit. In the
+    tropical semiring an arc of a group is dropped, too, if the least path through it does; so is
+    the end at an element.
 
-    Functions with tables as arguments are called only where they have something to do: each call
-    counts references to all of them.
+    *F is final when a state is taken* (Dijkstra, or A* with the heuristic f - F). The heuristic
+    depends on the state alone. An arc from e to a node n has h(e) <= penalty + h(n), so f of the
+    state that a group leads to, with the D that it has by this group, is no less than f of the
+    state it leaves.
+
+    *No string within the limit is lost.* Let P be a best path of the string w, its penalty within
+    the limit. For each prefix of w, let e be the node from which P reads the next symbol or at
+    which it ends. By induction over the prefixes, the prefix leads to a state with the element e,
+    and D + r(e) is the penalty of P up to e. For the step to the next prefix, take any point n on P
+    between e and the next such node, and p the penalty of P from e to n. D + r(e) + p is the
+    penalty of P up to n, h(n) is at most that of the rest of P, and F <= D: so F + r(e) + p + h(n)
+    is at most the penalty of P, and no arc of P is dropped. The other ways to the next such node
+    read the same prefix; none has a lower penalty than P up to there, or P would not be a best path
+    of w. So it does not matter which of them are dropped. In the same way the end of P stays.
+
+    *Penalties are exact.* In the tropical semiring w has the penalty of P. In the log semiring
+    groups and ends are kept or dropped as a whole, so the sums over all paths of w are complete.
+
+    *Nothing else is kept.* For each group kept, a string u leads to the state it leaves with D = F,
+    and u, the symbol of the group and the labels of the least way from there to the end make a
+    string with a path within the limit. By the above it is not lost, so it needs the group.
+
+    All this holds up to ``delta``, by which residuals of one state may differ, and up to rounding:
+    where equal sums round differently at the limit, a state may be left without an end.
+
+    Functions with tables as arguments are called only if they have something to do: each call
+    counts references to all tables.
 
     Args:
         m: every node must be on a path.
-        tropical: whether the least way counts, or all.
-        delta: how far residual penalties of one state may be apart.
+        tropical: whether only the least way counts, or all.
+        delta: how much residual penalties of one state may differ.
         limit, longest: the most states, and the most labels of a residual string.
-        beam: None: everything stays. (Compiled apart, for speed.)
+        beam: None keeps everything. (Compiled separately, for speed.)
 
     Returns:
-        status (0: fine) and the node it is about; how far the f of the last state taken is below
-        the limit of its graph (without a beam, inf); states' offsets by graph ``[B + 1]``; states
-        (rows GROUP; LAST: the string owed at the end, -1: not final); groups (rows
+        status (0: fine) and the node it is about; how far f of the last state taken is below the
+        limit of its graph (without a beam, inf); offsets of states by graph ``[B + 1]``; states
+        (rows GROUP; LAST: the string still to be written at the end, -1: not final); groups (rows
         SRC: the state left, -1: none; DST: the state reached; SYMBOL; OUTPUT: string; KEPT: how
         many elements are kept; BASE, STEP: offsets of elements and steps, one column more); the
         elements' nodes; steps (rows: element, -1: none; element reached; arc or start); the trie.
@@ -618,7 +641,7 @@ def weighted_subsets(
     steps, groups = np.empty((3, some), dtype=np.int64), np.zeros((7, some), dtype=np.int64)
     states, slots = np.empty((4, some), dtype=np.int64), np.full(64, -1, dtype=np.int32)
     leaving, silent = np.empty((2, 16), dtype=np.int64), np.empty((1, 16), dtype=np.int64)
-    alone = np.full(num_nodes, -1, dtype=np.int32)  # the state that is one node and owes nothing
+    alone = np.full(num_nodes, -1, dtype=np.int32)  # by node: the state of it alone, owing nothing
     dst, penalties, olabels, final = m.dst, m.penalties, m.olabels, m.final
     starts, start_penalties = m.starts, m.start_penalties
     num_symbols = max(np.int32(0), m.symbols.max()) + 1 if len(m.symbols) else 1
@@ -706,7 +729,7 @@ def weighted_subsets(
                 if base + size > elements.shape[1]:
                     elements = _with_room(elements, base + size)
                     residuals = _with_room(residuals, base + size)
-                if size == 1:  # the same as below, without calls: most groups are like this
+                if size == 1:  # as below, but without calls: most groups are like this
                     node = landing.nodes[0]
                     elements[NODE, base], elements[STRING, base] = node, 0
                     residuals[0, base], landing.place[node] = 0.0, base
@@ -715,7 +738,7 @@ def weighted_subsets(
                     kept, output, code, mean = 1, landing.string[node], _hash(node), 0.0
                 else:
                     kept = _settle(landing, size, keep, base, elements, residuals)
-                    if kept == 0:  # at the limit, sums that are equal were rounded apart
+                    if kept == 0:  # at the limit, equal sums were rounded differently
                         continue
                     output, code, mean, least, length, strings = _normalize(
                         elements, residuals, base, base + kept, strings, not seeding, tropical
