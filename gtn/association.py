@@ -29,8 +29,8 @@ def composed(
     """Return the composition of several graphs, each reading what the one before it writes.
 
     The result has the same paths, each once, in any order of composition. The next pair to compose
-    is always that of the neighbours with the fewest arcs whose labels match: a lattice and a
-    lexicon before a large grammar, but a string and its neighbour before all else.
+    is always the neighbours with the fewest pairs of arcs whose labels match: a lattice and a
+    lexicon before a large grammar, but a string and its neighbour before all others.
 
     Args:
         graphs: at least two graphs or batches.
@@ -91,9 +91,10 @@ def composed(
 
 
 def _candidates(a: Graph, b: Graph, symbols: str, failure: int | str | None) -> float:
-    """Return how many arcs the composition can have: matching pairs, and arcs that move alone.
+    """Return a bound on the arcs of the composition: matching pairs, and arcs that move alone.
 
-    With failure arcs, what ``a`` writes may be read at each node of ``b``. O(labels).
+    With failure arcs in ``b``, every arc of ``a`` may match at each node of ``b``. For two batches,
+    the bound is divided by their number of graphs. O(labels).
     """
     written, wrote = _label_counts(a.topology, "olabels")
     relabel = relabelling(a.osymbols, b.isymbols, symbols, of="written")
@@ -111,7 +112,7 @@ def _candidates(a: Graph, b: Graph, symbols: str, failure: int | str | None) -> 
 
 
 def _label_counts(topology: Topology, side: str) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-    """Return the labels of a side, increasing, and of how many arcs each is; found once."""
+    """Return the sorted labels of a side, and the number of arcs with each; computed once."""
 
     def counted() -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         labels, counts = np.unique(getattr(topology, side), return_counts=True)

@@ -45,7 +45,7 @@ class PrunedStream:
 
     Attributes:
         length: how many frames there are so far.
-        settled: how many of them were settled and forgotten.
+        settled: how many of them are settled and forgotten.
 
     Raises:
         GraphError: no reader, one that is a batch; otherwise as :func:`gtn.beam.pruned`.
@@ -117,16 +117,16 @@ class PrunedStream:
             self._search.lengthen(self._room.frames + 1)
         self._room.fill(kept, values)
         self.length += count
-        # Where the last frame ends tokens wait: what may follow there is known with the next.
+        # Tokens wait where the last frame ends: the next frame decides what follows.
         self._search.advance(self._room.writer, *self._room.nodes(kept + count), more=True)
         self._cascade.check(self._search)
 
     def graph(self, *, finished: bool = True) -> Graph:
-        """Return the interpretation graph of all frames so far: O(all that was followed in them).
+        """Return the interpretation graph of all frames so far, from where :meth:`settle` ended.
 
-        A connected graph, differentiable in the frames and in the penalties of the readers. Its
+        It is connected, and differentiable in the frames and in the penalties of the readers. Its
         ``sources`` are arcs of the frames and of each reader: with C classes, arc ``t * C + c`` of
-        the frames is class c of frame ``settled + t``. It begins where :meth:`settle` has ended.
+        the frames is class c of frame ``settled + t``. O(tokens and arcs followed in these frames).
 
         Args:
             finished: if False, a path may stop at any node of the readers, without penalty: a
@@ -154,8 +154,8 @@ class PrunedStream:
         the best. At 0 it is the trace back from the tokens along their best paths.
 
         Settled frames are no longer in :meth:`graph`, and its gradients do not reach them; those
-        of the returned graph do, so a sum of both has all. O(what was followed since the last
-        time), whether there is such a node or not.
+        of the returned graph do, so a sum of both has all. O(tokens and arcs followed since the
+        last time), whether there is such a node or not.
 
         Args:
             beam: how much worse than the best path to the same token a kept path may be, in nats.
@@ -182,14 +182,14 @@ class PrunedStream:
         return settled
 
     def settling(self, *, beam: float = np.inf) -> tuple[Graph, Callable[[], None]]:
-        """Return what :meth:`settle` would, and what is to be called to forget it.
+        """Return the graph that :meth:`settle` would return, and a function that forgets it.
 
-        So that it can be read before, and is still there if that fails. O(what was followed since
-        the last time).
+        So the graph can be read first, and nothing is lost if that fails. O(tokens and arcs
+        followed since the last time).
 
         Raises:
-            GraphError: as :meth:`settle`; and by what forgets, if frames were added or settled
-                between.
+            GraphError: as :meth:`settle`; by the function, if frames were added or settled in the
+                meantime.
 
         >>> import gtn
         >>> stream = PrunedStream([gtn.string("ab")])
@@ -226,21 +226,19 @@ class PrunedStream:
 
         def forget() -> None:
             if before != (self._search, self.length):
-                raise GraphError(
-                    "frames were added or settled since this was found; ask again what is settled"
-                )
+                raise GraphError("frames were added or settled since; call settling again")
             self._search, self._frames, self._room = search, frames, room
             self.settled += count
 
         return graph, forget
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make a copy: the search has views of buffers, which cannot be copied."""
+        """Return how to make a copy; the search has views of buffers, which cannot be copied."""
         made_with = self._readers, self._failure, self._beam, self._max_active
         return _again, (*made_with, self._frames, self.settled, self._search.state())
 
     def _now(self, cascade: Cascade) -> Cascade:
-        """Return a cascade with the frames that are not forgotten."""
+        """Return the cascade with the frames that are not forgotten."""
         chain = self._chain()
         return replace(
             cascade,
@@ -249,11 +247,11 @@ class PrunedStream:
         )
 
     def _left(self, count: int) -> tuple[list[torch.Tensor], _Room]:
-        """Return the frames but for the first ones, and how they are laid out."""
+        """Return the frames without the first ``count``, and their layout."""
         if not count:
             return self._frames, self._room
         ends = np.cumsum([len(piece) for piece in self._frames]).tolist()
-        # Copies, so that what is left does not keep what is forgotten.
+        # Copies, so that the rest does not keep the memory of forgotten frames.
         rest = [
             piece if end - len(piece) >= count else piece[count - end :].clone()
             for piece, end in zip(self._frames, ends, strict=True)
@@ -297,7 +295,7 @@ class _Room:
 
     @classmethod
     def of(cls, pieces: Sequence[torch.Tensor]) -> _Room:
-        """Return room for some frames, one piece at least, and no others."""
+        """Return room for exactly the frames of some pieces, at least one."""
         frames = torch.cat([piece.detach() for piece in pieces])
         values = frames.to(device="cpu", dtype=torch.float64).numpy()
         room = cls(*values.shape)
@@ -305,16 +303,16 @@ class _Room:
         return room
 
     def nodes(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the first nodes in order, and their offsets."""
+        """Return the first ``count`` nodes in order, and their offsets."""
         return self._nodes[:count], frozen(np.array([0, count], dtype=np.int32))
 
     def fill(self, first: int, values: NDArray[np.float64]) -> None:
-        """Put penalties ``[T, C]`` of frames from the first on."""
+        """Put in penalties ``[T, C]`` of frames, beginning with frame ``first``."""
         self._penalties[first : first + len(values)] = values
         self._alive[first + 1 : first + 1 + len(values)] = True
 
     def for_frames(self, frames: int, classes: int) -> _Room:
-        """Return more room, with the frames that are here."""
+        """Return larger room, with the frames of this one."""
         larger = _Room(frames, classes)
         if self.frames:
             known = np.flatnonzero(self._alive)[-1]
@@ -331,7 +329,10 @@ def _again(
     settled: int = 0,
     state: tuple[Any, ...] | None = None,
 ) -> PrunedStream:
-    """Return a stream that goes on from the state of a search; older pickles have only frames."""
+    """Return a stream that goes on from a search's state; without one, it reads the frames anew.
+
+    Older pickles have only frames.
+    """
     stream = PrunedStream(readers, failure=failure, beam=beam, max_active=max_active)
     if state is None:
         for piece in frames:
@@ -347,7 +348,7 @@ def _again(
 
 
 def _near(graph: Graph, beam: float) -> Topology:
-    """Return all nodes, and the arcs on paths within a beam of the best one to the same final."""
+    """Return the topology of all nodes and the arcs on paths near the best to the same final."""
     t = graph.topology
     arcs, starts, finals = (as_array(part) for part in float64_penalties(graph))
     ahead, _ = least_ways(t, arcs, starts, finals)
@@ -360,6 +361,6 @@ def _near(graph: Graph, beam: float) -> Topology:
 
 
 def _final_everywhere(graph: Graph) -> Graph:
-    """Return the graph with all nodes final, at no penalty."""
+    """Return the graph with all nodes final, without penalty."""
     every = np.arange(graph.num_nodes, dtype=np.int32)
     return graph._with(topology=graph.topology.ending(every), final_penalties=None)

@@ -1,4 +1,4 @@
-"""Graphs of which each reads what the one before it writes, laid out for token passing."""
+"""Cascades: graphs, each reading what the one before it writes, laid out for token passing."""
 
 from __future__ import annotations
 
@@ -30,39 +30,42 @@ Mask = NDArray[np.bool_]
 
 
 class Followed(NamedTuple):
-    """What lies on a path, of T tokens and S starts that a search has."""
+    """The part of a search's T tokens, arcs and S starts that lies on a path."""
 
     tokens: Mask  # [T]
     arcs: NDArray[np.int64]  # the numbers of the arcs, increasing
     started: Mask  # [S]
-    ended: Mask  # [T]: tokens at which a path ends
+    ended: Mask  # [T]: the tokens at which a path ends
 
 
 class _Found(NamedTuple):
-    """What lies within the beam and on a path; T tokens, A arcs, S starts, G graphs, B long."""
+    """The part within the beam and on a path: T tokens, A arcs, S starts, F finals.
+
+    G is the number of graphs of the cascade, B that of products.
+    """
 
     tokens: Int32s  # [T, G]: node of each graph
     ends: Int32s  # [2, A]: source and destination token
-    arcs: Int32s  # [A, G]: arc of each graph, -1 where it stood still
-    starts: Int32s  # [S]: tokens,
+    arcs: Int32s  # [A, G]: arc of each graph, -1 if it stood still
+    starts: Int32s  # [S]: the tokens,
     start_entries: Int32s  # [S, G]: and the start of each graph
-    finals: Int32s  # [F]: tokens,
+    finals: Int32s  # [F]: the tokens,
     final_entries: Int32s  # [F, G]: and the final of each graph
-    offsets: Int32s  # [B + 1]: the tokens of each product
+    offsets: Int32s  # [B + 1]: where the tokens of each product begin
 
 
 @dataclass(frozen=True)
 class Cascade:
-    """Graphs of which each reads what the one before it writes, laid out for token passing.
+    """Graphs, each reading what the one before it writes, laid out for token passing.
 
     Attributes:
         graphs: G graphs or batches.
-        written: what each but the last writes, in the labels of the next.
-        failures: failure arcs of the last, or None.
-        penalties: of each the arcs, starts and finals, in float64.
-        readers: all but the first, one after the other, nodes and arcs numbered through.
-        node_shifts, arc_shifts: what these numbers are ahead of a graph's own, ``[G]``.
-        acceptor: whether all are acceptors in one table of symbols.
+        written: the output labels of each graph but the last, as labels of the next.
+        failures: the failure arcs of the last graph, or None.
+        penalties: of the arcs, starts and finals of each graph, in float64.
+        readers: all graphs but the first, concatenated, with consecutive numbers of nodes and arcs.
+        node_shifts, arc_shifts: what to add to a graph's own numbers to get these, ``[G]``.
+        acceptor: whether all are acceptors with one symbol table.
     """
 
     graphs: Sequence[Graph]
@@ -143,7 +146,7 @@ class Cascade:
     def order(self, length: int) -> tuple[Int32s, Int32s]:
         """Return the nodes of the first graph in topological order, for ``length`` products.
 
-        Graph by graph of a batch, and offsets ``[length + 1]``.
+        They are grouped by graph of the batch; offsets ``[length + 1]`` come second.
 
         Raises:
             CyclicGraphError: a cycle lies on a path.
@@ -157,7 +160,7 @@ class Cascade:
                 "cycles in front of it, or compose them without a beam"
             ) from error
         if not topology.is_batch:
-            # A single graph goes with each of a batch: its nodes are taken again and again.
+            # A single graph goes with each graph of a batch: repeat its nodes.
             ends = np.arange(length + 1) * len(order)
             return frozen(np.tile(order, length)), frozen(ends.astype(np.int32))
         owner = topology.graph_of_nodes(order)
@@ -166,11 +169,11 @@ class Cascade:
         return frozen(by_graph), frozen(ends.astype(np.int32))
 
     def check(self, search: TokenPassing) -> None:
-        """Raise what a search came upon, if that is an error.
+        """Raise the error that a search has met, if any.
 
         Raises:
-            GraphError: too many tokens or arcs, or a penalty that is none, which is named.
-            NegativeCycleError: no token is the best.
+            GraphError: too many tokens or arcs; a NaN or -inf penalty, naming it.
+            NegativeCycleError: a cycle of negative penalty, so that no token is best.
         """
         if search.status == FINE:
             return
@@ -191,7 +194,7 @@ class Cascade:
         raise GraphError("the penalties of a path add up to less than float64 can hold")
 
     def product(self, search: TokenPassing) -> Product:
-        """Return the structure of the pruned composition: what a search has kept.
+        """Return the structure of the pruned composition, from what a search has kept.
 
         Raises:
             GraphError: as :meth:`check`.
@@ -208,11 +211,11 @@ class Cascade:
     def product_of(
         self, passed: Passed, starts: Starts, kept: Followed, finals: Int32s | None = None
     ) -> Product:
-        """Return the structure of some of what a search has found.
+        """Return the structure of a part of what a search has found.
 
         Args:
-            finals: the final of each graph that its nodes are, ``[T, G]``; None: what ends does so
-                without their penalties.
+            finals: the final that the node of each graph is, ``[T, G]``; if None, paths end
+                without final penalties.
         """
         found = self._numbered(passed, starts, kept, finals)
         graphs, offsets = self.graphs, found.offsets
@@ -257,7 +260,7 @@ class Cascade:
     def _numbered(
         self, passed: Passed, starts: Starts, kept: Followed, finals: Int32s | None
     ) -> _Found:
-        """Return some of what a search has found, tokens numbered through."""
+        """Return a part of what a search has found, with consecutive numbers of tokens."""
         tokens, arcs = passed.tokens[kept.tokens], passed.arcs[kept.arcs]
         new = np.cumsum(kept.tokens, dtype=np.int32) - np.int32(1)
         ended = np.flatnonzero(kept.ended)
@@ -278,7 +281,7 @@ class Cascade:
 
 
 def followed(passed: Passed, search: TokenPassing, ended: Mask) -> Followed:
-    """Return what lies within the beam and on a path to tokens ``[T]`` at which paths end."""
+    """Return the part within the beam and on a path to the tokens in ``ended``, ``[T]``."""
     arcs, starts, latest = passed.arcs, search.starts, passed.arrived + search.beam
     tried = passed.kept[arcs[:, 1]]
     tried &= (arcs[:, 2] < 0) | (passed.ways <= latest[arcs[:, 1]])
@@ -297,8 +300,8 @@ def on_paths(
 
     Args:
         arcs: numbers of arcs.
-        starts: numbers of tokens.
-        ended: which tokens paths end at, ``[T]``.
+        starts: numbers of the tokens at which paths begin.
+        ended: the tokens at which paths end, a mask ``[T]``.
     """
     count, finals = len(ended), np.flatnonzero(ended).astype(np.int32)
     src, dst = (frozen(passed.arcs[arcs, end]) for end in (0, 1))
@@ -313,7 +316,7 @@ def _readers(
     penalties: Sequence[Float64s],
     failures: FailureArcs | None,
 ) -> Readers:
-    """Return the readers one after the other; the arrays of a single one are not copied."""
+    """Return the readers, concatenated; the arrays of a single reader are not copied."""
     check_counts(
         sum(t.num_nodes for t in topologies), sum(t.num_arcs for t in topologies), "search"
     )
@@ -347,7 +350,7 @@ def _readers(
 
 
 def _start_entries(topologies: Sequence[Topology], length: int) -> tuple[Int32s, Int32s]:
-    """Return tuples of starts ``[S, G]`` of products one by one, and offsets ``[length + 1]``."""
+    """Return tuples of starts ``[S, G]``, product by product, and offsets ``[length + 1]``."""
     parts = [np.empty((0, len(topologies)), dtype=np.int64)]
     for i in range(length):
         ranges = [np.arange(*t.start_offsets[min(i, t.batch_size - 1) :][:2]) for t in topologies]

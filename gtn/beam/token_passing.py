@@ -1,4 +1,4 @@
-"""The search behind pruned composition: its buffers, and how they grow."""
+"""Token passing, the search behind pruned composition: its buffers, and how they grow."""
 
 from __future__ import annotations
 
@@ -19,36 +19,36 @@ _LIMIT = int(np.iinfo(np.int32).max) - 1
 
 
 class Starts(NamedTuple):
-    """Where tokens begin: S starts of products of G graphs, B of a batch."""
+    """Where tokens begin: S starts of B products of G graphs."""
 
-    nodes: Int32s  # [S, G]: a start of each graph (readers numbered through)
+    nodes: Int32s  # [S, G]: a start of each graph (readers are numbered consecutively)
     penalties: Float64s  # [S]
-    offsets: Int32s  # [B + 1]: those of each graph of the batch
+    offsets: Int32s  # [B + 1]: where the starts of each product begin
     entries: Int32s  # [S, G]: which start of its graph each node is
 
 
 class Passed(NamedTuple):
-    """What token passing has found: T tokens, A arcs, S starts, G graphs, B of a batch."""
+    """What token passing has found: T tokens, A arcs, S starts of B products of G graphs."""
 
-    tokens: Int32s  # [T, G]: node of each graph (readers numbered through)
-    kept: NDArray[np.bool_]  # [T]: whether it was followed
-    arrived: Float64s  # [T]: least penalty with which one arrived at its node of the first graph
+    tokens: Int32s  # [T, G]: node of each graph (readers are numbered consecutively)
+    kept: NDArray[np.bool_]  # [T]: whether the token was followed
+    arrived: Float64s  # [T]: least penalty on arrival at the same node of the first graph
     arcs: Int32s  # [A, G + 2]: source and destination token, arc of each graph or -1
-    ways: Float64s  # [A]: least penalty of a way to the arc's end
+    ways: Float64s  # [A]: least penalty of a way to the end of the arc, through the arc
     begun: Int32s  # [S]: token of each start, or -1
-    offsets: Int32s  # [B + 1]: the tokens of each graph of the batch
+    offsets: Int32s  # [B + 1]: where the tokens of each product begin
 
 
 class TokenPassing:
     """A search: see the kernel, :func:`gtn.kernels.beam.pass_tokens`.
 
     Args:
-        readers: laid out one after the other.
+        readers: all graphs but the first, concatenated.
         starts: where tokens begin.
         num_nodes: of the first graph.
-        mode: filter, a value of ``gtn.kernels.composition.FILTERS``.
+        mode: the filter, a value of ``gtn.kernels.composition.FILTERS``.
         beam: in nats.
-        max_active: how many tokens to follow at a node, or None.
+        max_active: the most tokens to follow at a node of the first graph; None for all.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class TokenPassing:
     def advance(
         self, writer: kernels.Writer, order: Int32s, offsets: Int32s, *, more: bool = False
     ) -> None:
-        """Pass tokens through nodes of the first graph, unless something is wrong before.
+        """Pass tokens through nodes of the first graph; stop early if ``status`` is an error.
 
         Args:
-            order, offsets: nodes in topological order, graph by graph of a batch, and their
-                offsets ``[B + 1]``; those that were passed before are passed over.
-            more: further nodes will follow the last one, so the search does not end there.
+            order, offsets: nodes in topological order, grouped by graph of the batch, and their
+                offsets ``[B + 1]``; nodes that were passed before are skipped.
+            more: whether nodes will follow the last one, so that the search does not end there.
         """
         while not kernels.pass_tokens(
             writer,
@@ -99,7 +99,7 @@ class TokenPassing:
 
     @property
     def status(self) -> int:
-        """FINE, or TOO_MANY, NEGATIVE or BAD, as in the kernel, where it stopped."""
+        """FINE, or the reason why the search stopped: TOO_MANY, NEGATIVE or BAD, of the kernel."""
         return int(self._x.counts[kernels.STATUS])
 
     @property
@@ -109,12 +109,12 @@ class TokenPassing:
 
     @property
     def at(self) -> Int32s:
-        """The token that a status is about: a node of each graph, ``[G]``."""
+        """The token that the status is about: a node of each graph, ``[G]``."""
         token: Int32s = self._x.nodes[self._x.counts[kernels.AT], :-1]
         return token
 
     def passed(self) -> Passed:
-        """Return what has been found."""
+        """Return what the search has found so far."""
         x = self._x
         tokens, arcs = x.counts[kernels.TOKENS], x.counts[kernels.ARCS]
         return Passed(
@@ -130,8 +130,8 @@ class TokenPassing:
     def waiting(self) -> tuple[Passed, NDArray[np.bool_]]:
         """Return what a search along a chain has found, and which tokens may go on, ``[T]``.
 
-        These wait at the node that is next, within the beam of the best one there, and count as
-        kept: which of them ``max_active`` drops is known when they have gone on.
+        These wait at the next node, within the beam of the best token there. They count as kept:
+        which of them ``max_active`` drops is known only when the search goes on.
         """
         x, passed = self._x, self.passed()
         next_node, places = x.counts[kernels.ORDER], passed.tokens[:, 0]
@@ -145,11 +145,11 @@ class TokenPassing:
         return found, going
 
     def keep(self, tokens: NDArray[np.bool_], arcs: NDArray[np.int64]) -> Int32s:
-        """Forget all other tokens and arcs of a search along a chain; what stays is in order.
+        """Forget all other tokens and arcs of a search along a chain; the rest keeps its order.
 
         Args:
-            tokens: which stay, ``[T]``, beside those that wait at the node that is next.
-            arcs: numbers of those that stay, increasing; all of them between tokens that do.
+            tokens: which tokens stay, ``[T]``; those that wait at the next node stay in any case.
+            arcs: numbers of the arcs that stay, increasing; both their ends must stay.
 
         Returns:
             ``[T]``, the new number of each token, -1 if it is forgotten.
@@ -174,13 +174,14 @@ class TokenPassing:
         return new
 
     def begin_at(self, token: int, num_arcs: int) -> None:
-        """Begin with one token of a search along a chain, behind which all others are.
+        """Make a search along a chain begin with one token, from which it reaches all others.
 
-        Nodes and arcs of the chain are counted from where it stands, and penalties from its own,
-        so that sums do not lose digits as they grow.
+        Nodes and arcs of the chain are counted from this token's node, and penalties from its own,
+        so that sums do not grow and lose digits.
 
         Args:
-            num_arcs: how many arcs of the chain are before that.
+            token: its number.
+            num_arcs: how many arcs of the chain come before its node.
         """
         x = self._x
         self.starts = Starts(
@@ -192,11 +193,11 @@ class TokenPassing:
         self._begun = np.array([token], dtype=np.int32)
         own = x.best[token] if np.isfinite(x.best[token]) else 0.0
         self.begin_later(int(x.nodes[token, 0]), num_arcs, own)
-        # However it is rounded, the token is within the beam of itself.
+        # The token must be within the beam of itself, however sums were rounded.
         self._x.arrived[0] = max(self._x.arrived[0], -self.beam)
 
     def begin_later(self, num_nodes: int, num_arcs: int, penalty: float = 0.0) -> None:
-        """Count from later in a chain: nodes, arcs, and penalties; no token is before."""
+        """Count nodes, arcs and penalties from later in the chain; no token may be before that."""
         x, counts = self._x, self._x.counts.copy()
         tokens, arcs = counts[kernels.TOKENS], counts[kernels.ARCS]
         counts[kernels.ORDER] -= num_nodes
@@ -205,7 +206,7 @@ class TokenPassing:
         nodes, moves = x.nodes[:tokens].copy(), x.arcs[:arcs].copy()
         nodes[:, 0] -= num_nodes
         moves[:, 2] -= np.where(moves[:, 2] < 0, 0, num_arcs)
-        # What is within the beam stays there, however it is rounded.
+        # What is within the beam must stay within it, however sums are rounded.
         ends = nodes[moves[:, 1], 0]
         latest = np.where(ends == counts[kernels.ORDER], least[ends], arrived[ends]) + self.beam
         x = x._replace(there=x.there[chain].copy(), least=least, arrived=arrived, counts=counts)
@@ -219,7 +220,7 @@ class TokenPassing:
         )
 
     def state(self) -> tuple[Any, ...]:
-        """Return what a search with the same readers goes on from; it goes along a chain."""
+        """Return the state from which another search along a chain, with these readers, goes on."""
         x = self._x
         tokens, arcs = x.counts[kernels.TOKENS], x.counts[kernels.ARCS]
         found = x.nodes[:tokens], x.notes[:tokens], x.best[:tokens], x.arcs[:arcs], x.ways[:arcs]
@@ -228,7 +229,7 @@ class TokenPassing:
         return (*found, *waiting), tuple(self.starts), self._begun
 
     def resume(self, state: tuple[Any, ...]) -> None:
-        """Stand where another search did, without sharing what changes."""
+        """Go on from the state of another search, sharing none of the arrays that change."""
         found, (nodes, penalties, offsets, entries), begun = state
         there, least, arrived, counts = (array.copy() for array in found[5:])
         x = self._x._replace(there=there, least=least, arrived=arrived, counts=counts)
@@ -236,7 +237,7 @@ class TokenPassing:
         self.starts = Starts(frozen(nodes), penalties, frozen(offsets), frozen(entries))
 
     def lengthen(self, num_nodes: int) -> None:
-        """Make room for so many nodes of the first graph."""
+        """Make room for ``num_nodes`` nodes of the first graph."""
         x = self._x
         self._x = x._replace(
             there=_longer(x.there, num_nodes, [-1, 0]),
@@ -245,7 +246,7 @@ class TokenPassing:
         )
 
     def copy(self) -> Self:
-        """Return a search that stands where this one does, and can be advanced by itself."""
+        """Return a search in the same state that can be advanced independently."""
         twin = type(self).__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin._x = kernels.Search._make(array.copy() for array in self._x)
@@ -254,7 +255,7 @@ class TokenPassing:
 
 
 def _empty(num_nodes: int, width: int) -> kernels.Search:
-    """Return a search that has found nothing yet."""
+    """Return the buffers of a search that has found nothing yet."""
     room = min(_ROOM, _LIMIT)
     place = np.ones((7, width), dtype=np.int64)
     place[kernels.UNIT, 1:] = 3 ** np.arange(width - 1)
@@ -279,7 +280,7 @@ def _empty(num_nodes: int, width: int) -> kernels.Search:
 
 
 def _grown(x: kernels.Search) -> kernels.Search:
-    """Return the search with more room for whatever is full, within the limit."""
+    """Return the buffers, with more room in those that are full, up to the limit."""
     counts = x.counts
     tokens, arcs = counts[kernels.TOKENS], counts[kernels.ARCS]
     if max(tokens, arcs) >= _LIMIT:
@@ -298,7 +299,7 @@ def _grown(x: kernels.Search) -> kernels.Search:
     if counts[kernels.HEAP] == len(x.heap) or len(x.heap) < len(x.nodes):
         room = 2 * max(len(x.heap), len(x.nodes))
         x = x._replace(keys=_longer(x.keys, room), heap=_longer(x.heap, room))
-    # The token whose moves did not all fit makes them again.
+    # The token whose moves did not all fit repeats them.
     counts[kernels.ARCS] = counts[kernels.BEFORE]
     return x
 
@@ -311,7 +312,7 @@ def _with_room(
     arcs: Int32s,
     ways: Float64s,
 ) -> kernels.Search:
-    """Return the search with these tokens and arcs and none else, and room for as many again."""
+    """Return the buffers with only these tokens and arcs, and room for as many again."""
     room, room_of_arcs = (min(max(_ROOM, 2 * len(rows)), _LIMIT) for rows in (nodes, arcs))
     counts = x.counts
     counts[kernels.TOKENS], counts[kernels.ARCS], counts[kernels.EMPTIED] = len(nodes), len(arcs), 1
@@ -328,7 +329,7 @@ def _with_room(
 
 
 def _longer(rows: NDArray[Any], room: int, fill: Any = None) -> NDArray[Any]:
-    """Return the rows with more room, which is filled if a number (or a row) is given."""
+    """Return the rows with more room, filled with a number (or a row) if one is given."""
     longer = np.empty((room, *rows.shape[1:]), dtype=rows.dtype)
     longer[: len(rows)] = rows
     if fill is not None:

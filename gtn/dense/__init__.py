@@ -19,11 +19,10 @@ emissions             graph            problems
 ``[T, C]``            a batch of B     B, which share the emissions
 ====================  ===============  ===========================================
 
-Emissions need not be normalised, and may be ``inf``. Problem b has ``lengths[b]`` frames; what
-comes after is not looked at and has gradient zero. The arithmetic is float64 whatever the dtype.
-Gradients can be differentiated as often as one likes; from the third derivative on, the product is
-built after all. The problems of a batch run in as many threads as torch has; any number of them
-gives the same results, to the bit.
+Emissions need not be normalised, and may be ``inf``. Problem b has ``lengths[b]`` frames; later
+frames are ignored and have gradient zero. The arithmetic is float64 for every dtype. Gradients can
+be differentiated to any order; only from the third derivative on is the product built. The problems
+of a batch run in as many threads as torch has; results do not depend on their number, to the bit.
 """
 
 from gtn.dense.paths import (

@@ -1,4 +1,4 @@
-"""Edits between strings: how many there are, and which."""
+"""Edits between strings: their number, and which they are."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Row = Labels | torch.Tensor | Sequence[int] | Sequence[str]
 def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     """Return the edit distance of each string to the target: O(L U) each.
 
-    A string is a sequence of labels or of symbols: a text, a list of words. All are compared with
-    the one target; for pairs, call it once for each.
+    A string is a sequence of labels or symbols: a text, a list of words. All are compared with the
+    same target; for pairs, call the function once for each.
 
     Raises:
-        GraphError: one text in the place of several strings, or several in that of the target; a
-            text beside words.
+        GraphError: a text instead of several strings, or several strings instead of the target; a
+            text compared with words.
 
     >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
     array([1., 1., 2.])
@@ -36,13 +36,13 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     array([3., 3.])
     """
     if isinstance(found, str):
-        raise GraphError(f"{found!r} is one text; several strings are compared, as in [{found!r}]")
+        raise GraphError(f"{found!r} is one text; give a list of strings, as in [{found!r}]")
     for row in found:
         _check_alike(row, target)
     *rows, last = _as_labels([*found, target])
     offsets = np.cumsum([0, *map(len, rows)])
     if offsets[-1] > LARGEST:
-        raise GraphError(f"strings of {offsets[-1]} labels are too many at once: {LARGEST} are not")
+        raise GraphError(f"strings of {offsets[-1]} labels are too many at once; {LARGEST} fit")
     offsets = offsets.astype(np.int32)
     labels = np.concatenate([np.empty(0, dtype=np.int32), *rows])
     distances: NDArray[np.float64] = kernels.edit_distances(labels, offsets, last)
@@ -73,11 +73,12 @@ class EditAlignment:
 def edit_alignment(found: Row, target: Row) -> EditAlignment:
     """Return an alignment of a string with the target that has the fewest edits: O(L U).
 
-    Of several such alignments, one that substitutes rather than deletes and inserts, as far to the
-    right as possible. Memory is O(L U), too. Strings are as in :func:`edit_distances`.
+    Ties are decided from the last step to the first: a match or substitution, if it is among the
+    best, otherwise a deletion, otherwise an insertion. Memory is O(L U), too. Strings are as in
+    :func:`edit_distances`.
 
     Raises:
-        GraphError: a row in the place of a label or symbol; a text beside words.
+        GraphError: a row instead of a label or symbol; a text compared with words.
 
     >>> alignment = edit_alignment("sat", "seats")
     >>> alignment.found
@@ -96,20 +97,20 @@ def edit_alignment(found: Row, target: Row) -> EditAlignment:
 
 
 def _check_alike(found: Row, target: Row) -> None:
-    """Check that not one of two strings is a text, letter by letter, and the other has words."""
+    """Check that two strings are not a text, taken letter by letter, and a list of words."""
     for text, other in ((found, target), (target, found)):
         if not isinstance(text, str) or isinstance(other, str):
             continue
         if any(isinstance(symbol, str) and len(symbol) > 1 for symbol in other):
             raise GraphError(
                 f"{text!r} is a text, taken letter by letter, but {list(other)!r} has words; "
-                "text.split() are the words of a text, list(text) its letters; of pairs, take one "
-                "at a time"
+                "text.split() gives the words of a text, list(text) its letters; of pairs, take "
+                "one at a time"
             )
 
 
 def _as_labels(rows: Sequence[Any]) -> list[Labels]:
-    """Return rows of labels; unless all are labels already, equal items get equal numbers."""
+    """Return rows of labels; unless all are labels already, number the items, equal ones alike."""
     if all(isinstance(r, np.ndarray) and r.dtype == np.int32 and r.ndim == 1 for r in rows):
         return [*rows]
     numbers: dict[int | str, int] = {}
@@ -121,7 +122,7 @@ def _as_labels(rows: Sequence[Any]) -> list[Labels]:
 
 
 def _item(one: Any) -> Any:
-    """Return a label or symbol; a tensor becomes its value, as equal tensors are unequal keys.
+    """Return a label or symbol; a tensor becomes its value, since tensors make no equal keys.
 
     Raises:
         GraphError: a row instead.
@@ -131,6 +132,6 @@ def _item(one: Any) -> Any:
     if isinstance(one, np.ndarray | torch.Tensor | list):
         raise GraphError(
             f"{one!r} stands where a label or symbol should; strings are compared with one "
-            "string, so of pairs take one at a time"
+            "target, so of pairs take one at a time"
         )
     return one

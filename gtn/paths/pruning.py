@@ -1,4 +1,4 @@
-"""Pruning: keep what matters of a graph, by posterior or by distance from the best path."""
+"""Pruning: keep the likely part of a graph, by posterior or by distance from the best path."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ROUNDING = 1e-12
 
 
 def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = None) -> Graph:
-    """Return the graph without the arcs, starts and finals that matter little; connected.
+    """Return the graph without its unlikely arcs, starts and finals; connected.
 
     Give exactly one criterion. ``beam`` keeps what lies on a path at most so much worse than the
-    best one; the best path always stays. ``posterior`` keeps what a random path uses at least so
-    often (and drops it if no path is left through it). Nodes and arcs keep their order; arc data
-    follow; what stays keeps its penalties and their gradients. Forbidden arcs (``inf``) go. One
-    pass forward and one back; on a batch, graph by graph.
+    best one; the best path always stays. ``posterior`` keeps what a random path uses with at least
+    this probability, unless no path through it is left. Nodes and arcs keep their order; arc data
+    follow; what stays keeps its penalties and their gradients. Forbidden arcs (``inf``) are
+    dropped. One pass forward and one back; on a batch, graph by graph.
 
     Args:
         graph: a graph or a batch.
@@ -39,8 +39,8 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
         beam: greatest distance from the best path to keep, in nats; 0: best paths only.
 
     Raises:
-        NegativeCycleError: by beam, and a cycle on a path has a negative penalty.
-        DivergentGraphError: by posterior, and the sum over all paths is infinite.
+        NegativeCycleError: with ``beam``, if a cycle on a path has a negative penalty.
+        DivergentGraphError: with ``posterior``, if the sum over all paths is infinite.
         GraphError: none or both criteria, or one out of range; a NaN or -inf penalty;
             a failure arc.
 
@@ -75,13 +75,17 @@ def check_beam(beam: float) -> None:
 
 
 def part_within(graph: Graph, beam: float) -> tuple[Graph, Int32s]:
-    """Return the graph of what lies on a path within the beam of the best, connected, and its
-    nodes' old numbers. All penalties are finite, and every node is on a path."""
+    """Return the connected part on paths within the beam of the best, and its nodes' old numbers.
+
+    Args:
+        graph: all its penalties are finite, and every node is on a path.
+        beam: in nats.
+    """
     return _only(graph, Bounds.of(graph, beam).within(graph))
 
 
 def _only(graph: Graph, kept: list[torch.Tensor]) -> tuple[Graph, Int32s]:
-    """Return the graph of some of its arcs, starts and finals, and its nodes' old numbers."""
+    """Return the connected part of some arcs, starts and finals, and its nodes' old numbers."""
     penalties = (graph.penalties, graph.start_penalties, graph.final_penalties)
     arcs, starts, finals = (
         torch.where(keep.to(own.device), own, math.inf)
@@ -92,11 +96,14 @@ def _only(graph: Graph, kept: list[torch.Tensor]) -> tuple[Graph, Int32s]:
 
 
 class Bounds(NamedTuple):
-    """What a path costs up to each node and from each on, and at most; float64, on the CPU."""
+    """Least penalties to and from each node, and the most that a path may cost.
 
-    ahead: torch.Tensor  # [N]
-    behind: torch.Tensor  # [N]
-    limits: torch.Tensor  # [B]
+    All are float64, on the CPU.
+    """
+
+    ahead: torch.Tensor  # of a way from a start to each node, [N]
+    behind: torch.Tensor  # of a way from each node to an end, [N]
+    limits: torch.Tensor  # of a path, by graph: the best one's penalty plus the beam, [B]
 
     @classmethod
     def of(cls, graph: Graph, beam: float) -> Bounds:
@@ -109,9 +116,8 @@ class Bounds(NamedTuple):
         best = ends.new_full((topology.batch_size,), torch.inf)
         owner = as_index(topology.graph_of_nodes(topology.finals))
         best = best.scatter_reduce(0, owner, ends, "amin")
-        # Sums along a path round differently; what is equal must not seem worse. How much they do
-        # is of the size of the distances along the paths that count, not of those far beyond the
-        # beam.
+        # Equal sums along paths may round differently, and must not seem worse. The rounding error
+        # is relative to the distances on paths within the beam, not to those far beyond it.
         owner = as_index(topology.graph_of_nodes(np.arange(topology.num_nodes, dtype=np.int32)))
         total, size = ahead + behind, torch.maximum(ahead.abs(), behind.abs())
         near = total <= (best + beam).index_select(0, owner) + ROUNDING * size
@@ -120,7 +126,7 @@ class Bounds(NamedTuple):
         return cls(ahead, behind, best + beam + ROUNDING * sizes)
 
     def within(self, graph: Graph) -> list[torch.Tensor]:
-        """Return which arcs, starts and finals lie on a path within the limit of its graph."""
+        """Return which arcs, starts and finals lie on a path within the limit of their graph."""
         topology = graph.topology
         arcs, starts, finals = float64_penalties(graph.detach())
         src, dst, begins, ends = (
