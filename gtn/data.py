@@ -29,7 +29,7 @@ class Sources:
 
     Args:
         index: ``int32 [A]``, one source per arc, -1 where there is none; or, with ``offsets``,
-            ``int32 [K]``, the sources of all arcs one after the other.
+            ``int32 [K]``, the sources of all arcs, concatenated.
         offsets: ``int32 [A + 1]``; the sources of arc ``a`` are
             ``index[offsets[a]:offsets[a + 1]]``.
 

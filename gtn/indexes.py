@@ -82,10 +82,10 @@ def integers(values: ArrayLike, name: str, check: bool = True) -> Int32s:
 
 
 def check_counts(nodes: int, arcs: int, of: str = "graph") -> None:
-    """Check that so many nodes and arcs can be numbered, before memory is taken for them: O(1).
+    """Check that nodes and arcs fit 32-bit numbers, before memory is allocated for them: O(1).
 
     Raises:
-        GraphError: there are more of them than 32 bits number.
+        GraphError: too many nodes or arcs.
     """
     if max(nodes, arcs) > LARGEST:
         raise GraphError(

@@ -136,10 +136,10 @@ def strings(
 def _check_labels(
     numbers: NDArray[Any], table: SymbolTable | None, lengths: NDArray[np.int64] | None = None
 ) -> None:
-    """Raise for the first number that is no label, or has no symbol in a table.
+    """Raise for the first number that is not a label, or has no symbol in a table.
 
     Args:
-        lengths: of the strings that the numbers are of, one after the other; None: it is one.
+        lengths: of the strings whose labels the numbers are; None: one string.
     """
     if numbers.min(initial=0) < EPSILON or numbers.max(initial=0) > LARGEST:
         wrong = (numbers < EPSILON) | (numbers > LARGEST)
@@ -178,7 +178,7 @@ def _table(rows: Sequence[Row], texts: bool) -> SymbolTable | None:
 
 
 def _numbers(rows: Sequence[Row], symbols: SymbolTable | None) -> NDArray[Any]:
-    """Return the labels of all rows, one after the other."""
+    """Return the labels of all rows, concatenated."""
     items = list(chain.from_iterable(rows))
     kinds = set(map(type, items))
     if all(issubclass(kind, int | np.integer) for kind in kinds):

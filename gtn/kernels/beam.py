@@ -51,7 +51,7 @@ class Writer(NamedTuple):
 
 
 class Readers(NamedTuple):
-    """All readers one after the other, with nodes and arcs numbered through."""
+    """All readers, concatenated, with consecutive numbers of nodes and arcs."""
 
     offsets: Int32s  # those of node n of reader j (from 0) are at n + j
     arcs: Int32s  # by source, then by label read, epsilon first

@@ -23,7 +23,7 @@ def ctc_arcs(
     two are equal.
 
     Args:
-        labels: of all targets, one after the other.
+        labels: of all targets, concatenated.
         counts: how many each target has, ``[B]``.
 
     Returns:

@@ -19,7 +19,7 @@ def edit_distances(labels: Int32s, offsets: Int32s, target: Int32s) -> Float64s:
     O(L U) for a row of L labels and a target of U.
 
     Args:
-        labels: all rows, one after the other.
+        labels: of all rows, concatenated.
         offsets: ``[n + 1]``, where they begin.
     """
     found = np.empty(len(offsets) - 1)

@@ -16,7 +16,7 @@ __all__ = ["meet"]
 
 @njit(cache=True, nogil=True)
 def _with_room(array: Any, size: int) -> Any:
-    """Return the array, or a longer copy where it has no room for ``size`` entries."""
+    """Return the array, or a longer copy if it has no room for ``size`` entries."""
     if size <= len(array):
         return array
     longer = np.empty(max(size, 2 * len(array)), dtype=array.dtype)
@@ -61,7 +61,7 @@ def _slot(
     row: Int32s,
     size: Any,
 ) -> Any:
-    """Return the slot of a pair, or of the free place for it."""
+    """Return the slot of a pair, or the free slot for it."""
     last = len(table) - 1
     slot = code & last
     while table[slot] >= 0:

@@ -65,7 +65,7 @@ def minimal_automaton(
     automaton and as many numbers.
 
     Args:
-        letters: of all strings, one after the other, >= 0.
+        letters: of all strings, concatenated, >= 0.
         offsets: ``[W + 1]``, where each begins; none is empty, W >= 1. Strings that begin alike
             stand together, and none stands before one that it begins with.
         penalties: ``[W]``, >= 0.
