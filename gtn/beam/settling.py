@@ -12,14 +12,14 @@ __all__ = ["Waiting", "nowhere"]
 
 
 class Waiting:
-    """All ways to the tokens that a search along a chain may follow next.
+    """All ways to the tokens that a search along a chain may follow next, the waiting tokens.
 
     Args:
         cascade: the graphs, with the chain as it is now.
         search: waits at the last node of the chain.
 
     Attributes:
-        product: structure of all these ways; each ends where a token waits, without penalty.
+        product: structure of all these ways; each ends at a waiting token, without penalty.
 
     Raises:
         GraphError: as :meth:`Cascade.check`.
@@ -34,10 +34,10 @@ class Waiting:
         self.product: Product = cascade.product_of(self._passed, search.starts, self._ways)
 
     def forget(self) -> int:
-        """Make the search forget what no token that waits has behind it.
+        """Make the search forget tokens and arcs that lie on no way to a waiting token.
 
         Returns:
-            0: no node of the chain is left behind.
+            0: all nodes of the chain stay.
         """
         self._search.keep(self._ways.tokens, self._ways.arcs)
         return 0
@@ -46,7 +46,7 @@ class Waiting:
         """Make the search begin at a node of the product, and forget all ways that avoid it.
 
         Returns:
-            structure of all ways to that node, and how many nodes of the chain are before it.
+            structure of all ways to that node, and how many nodes of the chain come before it.
         """
         passed, ways, search = self._passed, self._ways, self._search
         token = self._tokens[node]
@@ -66,10 +66,10 @@ class Waiting:
         return settled, count
 
     def give_up(self) -> int:
-        """Make a search in which no path goes on forget all, and begin behind the chain.
+        """Make a search without waiting tokens forget everything, and go on from the chain's end.
 
         Returns:
-            how many nodes of the chain that leaves behind.
+            how many nodes of the chain come before its end.
         """
         chain = self._cascade.graphs[0].topology
         self.forget()
@@ -78,7 +78,7 @@ class Waiting:
 
 
 def nowhere(cascade: Cascade) -> Product:
-    """Return the structure of the way that goes nowhere: one node."""
+    """Return the structure of the empty path: one node without arcs."""
     width = len(cascade.graphs)
     none, one = np.empty((0, width + 2), dtype=np.int32), np.ones(1, dtype=np.bool_)
     offsets = np.array([0, 1], dtype=np.int32)

@@ -79,10 +79,10 @@ class Search(NamedTuple):
     least: Float64s  # [N]: least penalty of these tokens
     arrived: Float64s  # [N]: the same, before they went on
     counts: Int64s  # [17]: sizes and where the search stands, as above
-    to: Int32s  # [W]: where a move leads
+    to: Int32s  # [W]: the token that a move leads to
     moved: Int32s  # [W - 1]: its arcs
     place: Int64s  # [7, W]: for each reader (from 1) what is to be tried, as above
-    before: Float64s  # [W]: penalty of the way and of the moves of the graphs before
+    before: Float64s  # [W]: penalty of the way so far and of the moves of the earlier graphs
 
 
 @njit(cache=True, nogil=True)
