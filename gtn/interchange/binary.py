@@ -77,7 +77,7 @@ def from_openfst_binary(source: bytes | str | os.PathLike[str]) -> Graph:
         )
     tables = [reader.symbols()[0] if header.flags & flag else None for flag in _HAS_SYMBOLS]
     states = reader.vector(header) if header.kind == "vector" else reader.const(header)
-    final = np.flatnonzero(states.finals < math.inf)
+    final = np.flatnonzero(states.finals != math.inf)  # from_arrays refuses NaN
     same = np.array_equal(states.ilabels, states.olabels) and tables[0] == tables[1]
     return from_arrays(
         np.repeat(np.arange(len(states.counts)), states.counts),

@@ -585,6 +585,11 @@ def test_what_is_no_such_binary_is_told(tmp_path):
         gtn.from_openfst_text(path)
     with pytest.raises(gtn.GraphError, match=r"G\.fst: graphs are .*gtn\.from_openfst_binary"):
         gtn.load(path)
+    end = struct.pack("<f", 0.5)
+    content = gtn.to_openfst_binary(gtn.from_arcs([(0, 1, 3)], final={1: 0.5}))
+    assert content.count(end) == 1
+    with pytest.raises(gtn.GraphError, match="final 0 has penalty nan"):
+        gtn.from_openfst_binary(content.replace(end, struct.pack("<f", math.nan)))
     with pytest.raises(gtn.GraphError, match="one by one"):
         gtn.to_openfst_binary(gtn.strings(["a", "b"]))
     with pytest.raises(gtn.GraphError, match="known are 'tropical'"):
