@@ -1,1 +1,1 @@
-"""What ``docs/checks.md`` measures: criteria, trained apart or together, folds, cuts, speed."""
+"""Experiments of ``docs/checks.md``: criteria, trained apart or together, folds, cuts, speed."""

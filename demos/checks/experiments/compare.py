@@ -1,7 +1,7 @@
-"""The table of all readers on the same fields, from the results that they left.
+"""The table of all readers on the same fields, from their stored results.
 
-``evaluate``, ``combine`` and ``crossvalidate`` write a result each to ``results/checks``; the table
-is written from these files and from nothing else.
+``evaluate``, ``combine`` and ``crossvalidate`` each write a result to ``results/checks``; the table
+is made from these files alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ COLUMNS = {
 
 
 def name_of(recognizer: str, loss: str = Settings.loss) -> str:
-    """Return what a reader is called: its recognizer, and its criterion unless it is the usual one.
+    """Return the name of a reader: its recognizer, and its criterion unless that is the default.
 
     >>> name_of("sdnn"), name_of("crnn", "ctc")
     ('sdnn', 'crnn by ctc')
@@ -37,20 +37,20 @@ def name_of(recognizer: str, loss: str = Settings.loss) -> str:
 
 
 def keep_result(path: Path, name: str, on: str, figures: dict[str, Any], **more: Any) -> None:
-    """Write a result: what was measured, of what, on which fields, and on which machine."""
+    """Write a result: the figures, of which reader, on which fields, and on which machine."""
     kept = {k: v for k, v in figures.items() if k not in ("outcomes", "problems")}
     outcomes = figures.get("outcomes", [])
     wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
-    wrong = figures.get("wrong", wrong)  # of folds they are known already
+    wrong = figures.get("wrong", wrong)  # folds know theirs already
     content = {"name": name, "on": on, **kept, **more, "wrong": wrong, "machine": machine()}
     keep_figures(path, content)
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
-    """Return the results of a folder, the best first of those on the same fields.
+    """Return the results in a folder, by the fields measured on, the best first.
 
     Raises:
-        ValueError: no result, or a file that is none; the message names it.
+        ValueError: there is no result, or a file is not one; the message names it.
     """
     found = []
     for path in sorted(folder.glob("*.json")):

@@ -1,9 +1,9 @@
 """The criteria of section VI side by side: the same network, the same fields, the same budget.
 
-What is trained is LeNet-5 with RBF units whose centres are adaptive (section VI-A). Everything else
-stays as it is: segmentation graphs, grammar, rubbish. So the two criteria that know only the
-correct paths can be seen to collapse: centres and states move together until the network says the
-same of everything, at no penalty at all.
+Only LeNet-5 with RBF units whose centres are adaptive (section VI-A) is trained. Everything else
+stays fixed: segmentation graphs, grammar, rubbish. This shows how the two criteria that know only
+the correct paths collapse: centres and states move together until the network gives the same answer
+to everything, at no penalty at all.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ def compare_criteria(
     workers: int = 1,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Train the same network by each criterion; return what became of it after each pass.
+    """Train the same network by each criterion; return its measurements after each pass.
 
-    ``out/NAME.json`` is written when a criterion is done, and is not done again with the same
-    budget and fields; ``out/begin.safetensors`` is the network that all begin with;
-    ``out/criteria.json`` holds all. A line of a pass has the mean ``loss``
-    in training; the mean distance between two ``centres``; the ``spread`` of the states
-    (:func:`spread_of`); on the validation fields, read by the Viterbi path, the share that is
-    ``exact`` and the ``digit_error``. Pass 0 is the network as all begin with it.
+    Each finished criterion writes ``out/NAME.json``, and is not run again with the same budget and
+    fields; ``out/begin.safetensors`` is the network that all criteria begin with;
+    ``out/criteria.json`` holds all results. The line of a pass has the mean ``loss`` in training,
+    the mean distance between two ``centres``, and the ``spread`` of the states
+    (:func:`spread_of`); and, for the validation fields read by the Viterbi path, the share that is
+    ``exact`` and the ``digit_error``. Line 0 describes the initial network.
 
     Raises:
-        FieldSetError: fewer fields than the budget asks for.
+        FieldSetError: there are fewer fields than the budget asks for.
     """
     need = budget.fields + budget.validation
     if len(fields) < need:
@@ -95,9 +95,9 @@ def spread_of(states: torch.Tensor) -> float:
 
 
 def _begin(budget: Budget, file: Path, progress: bool) -> RecognitionTransformer:
-    """Return the transformer that all criteria begin with; only its network is to be trained.
+    """Return the transformer that all criteria begin with; only its network will be trained.
 
-    Its parameters are in the file, and are taken from there if it is of the same budget.
+    Its parameters are loaded from the file if that has the same budget, else made and saved there.
     """
     rules = named(budget.grammar)
     generator = torch.Generator().manual_seed(budget.seed)
@@ -121,7 +121,7 @@ def _begin(budget: Budget, file: Path, progress: bool) -> RecognitionTransformer
     for parameter in reads.parameters():
         parameter.requires_grad_(False)
     for name, parameter in network.named_parameters():
-        # A penalty of its own, without competitors, would fall for ever.
+        # Without competitors, a penalty of its own would fall for ever.
         parameter.requires_grad_("rubbish" not in name)
     return reads
 
@@ -134,7 +134,7 @@ def _trained(
     budget: Budget,
     progress: bool,
 ) -> list[dict[str, float]]:
-    """Return what became of the network, pass by pass."""
+    """Train the network by one criterion; return its measurements, pass by pass."""
     network = reads.network
     assert isinstance(network, LeNet5)
     grammar = named(budget.grammar).graph
@@ -172,7 +172,7 @@ def _trained(
 def _measured(
     reads: RecognitionTransformer, grammar: gtn.Graph, samples: Sequence[Sample]
 ) -> dict[str, float]:
-    """Return what is to be said of the network as it is."""
+    """Measure the network as it is on validation samples."""
     network = reads.network
     assert isinstance(network, LeNet5)
     network.eval()

@@ -26,7 +26,7 @@ PANELS = {
 
 
 def table_of(criteria: dict[str, list[dict[str, float]]]) -> str:
-    """Return a table in Markdown: where all criteria began, and where each of them ended.
+    """Return a table in Markdown: the beginning, which all criteria share, and the end of each.
 
     >>> line = {"centres": 10.0, "spread": 4.0, "exact": 0.5, "digit_error": 0.25}
     >>> print(table_of({"hinge": [line, {**line, "loss": 1.5}]}).splitlines()[2])
@@ -51,7 +51,7 @@ def table_of(criteria: dict[str, list[dict[str, float]]]) -> str:
 
 
 def curves_of(criteria: dict[str, list[dict[str, float]]]) -> Figure:
-    """Return the plot: loss, centres, states and error over the passes, a line a criterion."""
+    """Plot loss, centres, states and error over the passes, with a line for each criterion."""
     figure = Figure(figsize=(11.0, 6.4), layout="constrained")
     panels = figure.subplots(2, 2).ravel()
     for axes, (key, title) in zip(panels, PANELS.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Cross-validation: every field is read by a reader that has not seen it."""
+"""Cross-validation: each field is read by a reader that has not seen it."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MEASURED = ("exact", "digit_error", "accepted", "accepted_error", "accepted_at_1
 
 
 def folds_of(fields: Sequence[Field], folds: int, seed: int, block: int = 24) -> list[list[int]]:
-    """Return the indexes of the fields of each fold; about as many in each.
+    """Return the indexes of the fields of each fold, about equally many in each.
 
-    Blocks of ``block`` successive names stay together, since those are often of one hand.
+    Blocks of ``block`` successive names stay together, since one person often wrote them all.
 
     Raises:
-        FieldSetError: fewer than two folds, or fewer blocks than folds.
+        FieldSetError: there are fewer than two folds, or fewer blocks than folds.
 
     >>> fields = [Field(Path(f"{i}.png"), "1") for i in range(6)]
     >>> sorted(sum(folds_of(fields, 3, seed=0, block=1), []))
@@ -61,15 +61,17 @@ def crossvalidate(
     workers: int = 2,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Train and measure a reader for each fold; return :func:`summary` of them.
+    """Train and measure a reader for each fold; return the :func:`summary` of the folds.
 
-    Under ``doubtful`` are the figures without the fields of these names, whose labels are in doubt.
+    ``doubtful`` names fields whose labels are in doubt; the result holds the figures without them
+    under the same word.
 
-    ``out/fold-K.json`` is written when a fold is done, and a fold that has one is not run again; a
-    fold that was interrupted goes on where it was. ``out/summary.json`` is written last.
+    Each finished fold writes ``out/fold-K.json`` and is not run again; an interrupted fold resumes
+    where it was. ``out/summary.json`` is written last.
 
     Raises:
-        FieldSetError: ``out`` holds folds of other settings or other fields; :func:`folds_of`.
+        FieldSetError: ``out`` holds folds of other settings or other fields; or as
+            :func:`folds_of`.
     """
     parts = folds_of(fields, folds, settings.seed, block)
     about = {"settings": asdict(settings), "folds": folds, "block": block, "fields": len(fields)}
@@ -105,7 +107,7 @@ def crossvalidate(
     total["operating_point"] = operating_point(done, wrong_labels=settings.wrong_labels)
     if doubtful:
         others = without(done, doubtful)
-        # The labels that are left are taken for right.
+        # The remaining labels are taken to be right.
         total["doubtful"] = summary(others) | {"operating_point": operating_point(others)}
     keep_figures(out / "summary.json", total)
     return total
@@ -114,15 +116,15 @@ def crossvalidate(
 def operating_point(
     folds: Sequence[dict[str, Any]], *, most_errors: float = 0.01, wrong_labels: float = 0.0
 ) -> dict[str, Any]:
-    """Return what each fold accepts at the threshold that is chosen on all the others.
+    """Return what each fold accepts at the threshold chosen on all the others.
 
-    So a threshold is chosen from hundreds of fields, each read by a reader that has not seen it,
-    and none of them is among those that it is tried on. Folds of older runs, which have no
+    Each threshold is thus chosen on hundreds of fields, all read by readers that have not seen
+    them, and applied to fields that are not among them. Folds of older runs, which have no
     ``readings``, are left out.
 
     Returns:
-        ``accepted``, the share of the fields; ``accepted_error``, the share of these that is
-        wrong; their ``standard_errors`` over the folds; ``thresholds``.
+        ``accepted``, the share of fields that is accepted; ``accepted_error``, the share of these
+        that is wrong; their ``standard_errors`` over the folds; ``thresholds``.
 
     >>> right = {"readings": [["a", "1", "1", 0.9], ["b", "2", "2", 0.8]]}
     >>> wrong = {"readings": [["c", "3", "3", 0.95], ["d", "4", "7", 0.85]]}
@@ -160,10 +162,10 @@ def operating_point(
 
 
 def doubtful_names(path: Path, fields: Sequence[Field]) -> set[str]:
-    """Return the names in the column ``file`` of a table (CSV), of fields that must be there.
+    """Return the names in the column ``file`` of a CSV table, each of which a field must have.
 
     Raises:
-        FieldSetError: no such column, or a name that none of the fields has.
+        FieldSetError: the table has no such column, or a name is that of no field.
     """
     with path.open(newline="", encoding="utf-8") as table:
         rows = csv.DictReader(table)
@@ -177,9 +179,9 @@ def doubtful_names(path: Path, fields: Sequence[Field]) -> set[str]:
 
 
 def without(folds: Sequence[dict[str, Any]], names: Collection[str]) -> list[dict[str, Any]]:
-    """Return the folds with their figures of all fields but those of these names.
+    """Return the folds with figures of all fields except those with these names.
 
-    What a fold's own threshold accepts stays as it was.
+    Each fold keeps its threshold, so it accepts the same fields as before.
 
     >>> fold = {"seconds": 1.0, "accepted": 0.5}
     >>> fold["readings"] = [["a", "1", "1", 0.9], ["b", "2", "7", 0.8]]
@@ -202,9 +204,9 @@ def without(folds: Sequence[dict[str, Any]], names: Collection[str]) -> list[dic
 
 
 def summary(folds: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the mean over folds of each figure, its standard error, and all that was misread.
+    """Return the mean of each figure over the folds, its standard error, and all misread fields.
 
-    The standard error of a mean of K folds is their standard deviation over the root of K.
+    The standard error of a mean of K folds is their standard deviation divided by the root of K.
 
     >>> figures = {name: 0.0 for name in MEASURED} | {"n": 2, "seconds": 1.0}
     >>> found = summary([figures | {"exact": 1.0}, figures | {"exact": 0.5}])

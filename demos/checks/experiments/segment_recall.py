@@ -1,4 +1,4 @@
-"""``python -m demos.checks segmentation``: which digits the segmenter gives an arc of their own."""
+"""``python -m demos.checks segmentation``: for which digits the segmenter proposes an arc."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ["cuts", "fields", "digits", "arcs per digit", "digits with an arc", "
 
 
 def result_of(name: str, quality: SegmentationQuality) -> dict[str, Any]:
-    """Return what is kept of a measurement; the digits without an arc as (file, position)."""
+    """Return the figures of a measurement to keep; digits without an arc as [file, position]."""
     return {
         "cuts": name,
         "fields": quality.fields,
@@ -49,7 +49,7 @@ def table_of(results: Sequence[dict[str, Any]]) -> str:
 
 
 def measure(folder: Path, cuts: Sequence[str], every: int) -> list[dict[str, Any]]:
-    """Return the measurement of each way to cut, on every so many-th field that has boxes."""
+    """Measure each way to cut on every ``every``-th field that has boxes."""
     names = sorted(read_boxes(folder / "boxes.csv"))[::every]
     results = []
     for name in cuts:

@@ -1,13 +1,13 @@
 """The paper's argument, measured: a system trained part by part against one trained as a whole.
 
-Part by part (section I of the paper; ``apart``): the recognizer learns single characters, cut out
-by the segmenter where the boxes of the fields say that a character stands, and rubbish, which is
-all other ink that the segmenter proposes; its answers are probabilities of classes. Segment
-penalties and grammar are set by hand, and what rubbish and segments cost is then chosen on
-training fields. ``together``: the very same system afterwards, all of it trained through the
-graphs by the discriminative forward loss (section VI), from the texts alone. ``longer``: trained
-part by part for as many more images, so that a difference is none of effort. What the other
-criteria make of the same system can be measured beside that.
+``apart`` trains part by part (section I of the paper): the recognizer learns single characters,
+which the segmenter cuts out where the boxes of the fields say that a character stands, and
+rubbish, which is all other ink that the segmenter proposes; it answers with class probabilities.
+Segment penalties and grammar are set by hand, and the costs of rubbish and segments are then chosen
+on training fields. ``together`` takes this system and trains all of it through the graphs by the
+discriminative forward loss (section VI), from the texts alone. ``longer`` instead trains it part by
+part for about as many more images, so that a difference is not one of effort. The other criteria
+can be measured on the same system, too.
 """
 
 from __future__ import annotations
@@ -55,30 +55,30 @@ __all__ = [
 ]
 
 STAGES = ("apart", "longer", "together")
-"""What is measured of each fold."""
+"""The stages measured in each fold."""
 
 TOGETHER = "discriminative-forward"
 """The criterion of the stage ``together``."""
 
 WITHOUT_COMPETITORS = ("viterbi", "forward")
-"""Criteria under which a penalty without a competitor would fall for ever, so that those of
-segments and of the grammar stay as they are; classes compete in the network, as probabilities."""
+"""Criteria under which a penalty without a competitor would fall for ever. With these, segment
+and grammar penalties stay fixed; classes still compete in the network, as probabilities."""
 
 IS, IS_NOT = 0.7, 0.5
-"""Least overlap of an arc and a box that makes it the character, and most that makes it none."""
+"""Overlap with a box from which an arc is that character, and overlap below which it is rubbish."""
 
 UNKNOWN = -1
-"""Label of arcs between the two, which no training on characters sees."""
+"""Label of arcs between the two; training on characters leaves them out."""
 
 RUBBISH_COSTS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0)
 SEGMENT_SHARES = (0.0, 0.5, 1.0, 2.0)
 
 
 class Probabilities(nn.Module):
-    """A network whose penalties are minus the logarithms of probabilities of its classes.
+    """A network whose penalties are negative log probabilities of its classes.
 
-    What the last class, rubbish, costs beyond that is ``rubbish`` nats, a number that is chosen
-    and not trained. The arc data that the network reads are as before.
+    The last class, rubbish, costs ``rubbish`` nats more, a number that is chosen, not trained. The
+    module reads the same arc data as the network inside it.
 
     >>> answers = Probabilities(nn.Linear(4, 3))(torch.zeros(2, 4))
     >>> torch.allclose((-answers).exp().sum(dim=1), torch.ones(2))
@@ -102,13 +102,13 @@ class Probabilities(nn.Module):
 def character_labels(
     segmentation: Segmentation, boxes: np.ndarray, classes: Sequence[int], rubbish: int
 ) -> np.ndarray:
-    """Return what each arc is, int64 ``[A]``: the class of a character, rubbish, or ``UNKNOWN``.
+    """Label each arc, int64 ``[A]``, with the class of a character, rubbish, or ``UNKNOWN``.
 
     Args:
         segmentation: of a field.
         boxes: x, y, width, height of its characters, ``[D, 4]``.
-        classes: of the characters, D of them.
-        rubbish: the class of what overlaps with no character by more than half.
+        classes: the D classes of the characters.
+        rubbish: the class of arcs that overlap every character by less than half.
     """
     shared = overlap(segmentation.boxes.astype(np.float64), boxes)
     most = shared.max(axis=1, initial=0.0)
@@ -130,16 +130,16 @@ def compare_trainings(
     workers: int = 1,
     progress: bool = True,
 ) -> list[dict[str, Any]]:
-    """Train and measure both ways in each fold (or in ``only`` those); a line for each.
+    """Train and measure both ways in each fold, or in the folds ``only``; return a line for each.
 
-    ``out/fold-K.json`` is written when a fold is done, and a fold that has one of the same effort
-    is not run again; one that was interrupted goes on after its last whole stage. A line holds the
-    number of test fields ``n``, for each of ``STAGES`` the share that is ``exact``, the
-    ``digit_error`` and the ``seconds`` of training, and what was chosen for the system trained
-    apart; and the same for each of the other ``criteria`` by its name, as if it were a stage.
+    Each finished fold writes ``out/fold-K.json`` and is not run again with the same effort; an
+    interrupted fold resumes after its last complete stage. A line holds the number of test fields
+    ``n`` and, for each of ``STAGES``, the share that is ``exact``, the ``digit_error``, the
+    ``seconds`` of training, and, for the systems trained apart, the costs chosen; and the same for
+    each of the other ``criteria`` by its name, as if it were a stage.
 
     Raises:
-        FieldSetError: a field without boxes, or with another number of boxes than characters.
+        FieldSetError: a field has no boxes, or not one for each character.
     """
     for one in fields:
         if len(boxes.get(one.name, ())) != len(one.text):
@@ -179,9 +179,9 @@ def _fold(
     criteria: Sequence[str],
     progress: bool,
 ) -> dict[str, Any]:
-    """Return what the systems of one fold read of its test fields.
+    """Train the systems of one fold, and measure each on its test fields.
 
-    ``place/STAGE.safetensors`` is the system after a stage; a stage that has one is done.
+    ``place/STAGE.safetensors`` is the system after a stage; a stage that has one is not run again.
     """
     torch.manual_seed(effort.seed)
     reader = CheckReader(effort.grammar, effort.recognizer, views=1, seed=effort.seed)
@@ -226,7 +226,7 @@ def _fold(
 
 
 def _of_stage(effort: dict[str, Any], stage: str) -> dict[str, Any]:
-    """Return what a stage depends on: not on the passes of others than those it begins with."""
+    """Return what a stage depends on: all but the passes of stages that it does not build on."""
     others = {"apart": {"longer", "together"}, "longer": {"together"}}.get(stage, {"longer"})
     return {key: value for key, value in effort.items() if key not in others}
 
@@ -238,7 +238,7 @@ def _network(reader: CheckReader) -> Probabilities:
 
 
 def _begin(reader: CheckReader, effort: Effort, progress: bool) -> float:
-    """Show single digits to a network that reads those and nothing else; return the seconds."""
+    """Pretrain on single digits a network that reads only those; return the seconds."""
     network = _network(reader).network
     if not isinstance(network, LeNet5):
         return 0.0
@@ -249,7 +249,7 @@ def _begin(reader: CheckReader, effort: Effort, progress: bool) -> float:
 
 
 class _Characters:
-    """The segments of the training fields that are characters, and those that are rubbish."""
+    """Segments of the training fields: those that are characters, and those that are rubbish."""
 
     def __init__(
         self,
@@ -272,7 +272,7 @@ class _Characters:
         self.rubbish = torch.nonzero(rubbish).flatten()
 
     def draw(self, generator: torch.Generator) -> Tensor:
-        """Return the segments of one pass: all characters, and as many of the rubbish."""
+        """Draw the segments of one pass: all characters, and as many of rubbish."""
         count = len(self.wanted)
         drawn = torch.randint(len(self.rubbish), (count,), generator=generator)
         mixed = torch.cat([self.wanted, self.rubbish[drawn]])
@@ -337,7 +337,7 @@ def _descend(
     seed: int,
     progress: bool,
 ) -> float:
-    """Take a gradient step for each batch of each pass, at rates that fall to zero; seconds."""
+    """Take a gradient step for each batch, at rates that fall to zero; return the seconds."""
     started = time.perf_counter()
     optimizer = torch.optim.Adam(groups)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -363,7 +363,7 @@ def _descend(
 
 @torch.no_grad()
 def _tune(reader: CheckReader, samples: Sequence[Sample]) -> dict[str, float]:
-    """Choose by hand, as it were: what rubbish costs, and how much the segment penalties count."""
+    """Choose the cost of rubbish and the factor on the segment penalties, as if by hand."""
     recognize = reader.recognize
     assert isinstance(recognize, SegmentReading)
     network, penalty = _network(reader), recognize.segment_penalty
@@ -383,7 +383,7 @@ def _tune(reader: CheckReader, samples: Sequence[Sample]) -> dict[str, float]:
 
 @torch.no_grad()
 def _measured(reader: CheckReader, samples: Sequence[Sample]) -> dict[str, float]:
-    """Return the share of fields read exactly, in one view, and the digit error."""
+    """Measure the share of fields read exactly, in one view, and the digit error."""
     reader.eval()
     exact = edits = 0
     for i in range(0, len(samples), 32):

@@ -20,7 +20,7 @@ NAMES = {
 
 
 def table_of(folds: Sequence[dict[str, Any]], titles: Mapping[str, str] = NAMES) -> str:
-    """Return a table in Markdown, of all stages that have a title: means with standard errors.
+    """Return a table in Markdown of all stages with a title: means and standard errors.
 
     >>> figures = {"exact": 0.75, "digit_error": 0.125, "seconds": 90.0}
     >>> print(table_of([{"n": 4, **{stage: figures for stage in NAMES}}]).splitlines()[4])
@@ -36,7 +36,7 @@ def table_of(folds: Sequence[dict[str, Any]], titles: Mapping[str, str] = NAMES)
 
 
 def cut_in_errors(folds: Sequence[dict[str, Any]], before: str = "apart") -> float:
-    """Return the share of the wrong fields of a stage that training together takes away.
+    """Return the share of a stage's wrong fields that training together removes.
 
     >>> cut_in_errors([{"n": 10, "apart": {"exact": 0.6}, "together": {"exact": 0.8}}])
     0.5

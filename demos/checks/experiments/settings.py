@@ -1,4 +1,4 @@
-"""What the experiments that train are given: so many fields, so many passes over them."""
+"""Settings of the experiments that train: numbers of fields and passes, rates, seeds."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["Budget", "Effort"]
 
 @dataclass(frozen=True)
 class Budget:
-    """What every criterion has: fields, passes over them, rates, and where it starts.
+    """What each criterion is given: fields, passes over them, rates, and a start.
 
-    The network has seen ``digit_steps`` batches of single digits before, the same for all.
+    Before, the network sees ``digit_steps`` batches of single digits, the same for all criteria.
     """
 
     fields: int = 48
@@ -28,11 +28,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Effort:
-    """What the two trainings have, and where they begin.
+    """What the two trainings are given, and where they begin.
 
-    ``apart`` passes over the characters, then ``longer`` more of them or ``together`` passes over
-    the fields, which are about as many images. All begin with a network that has seen
-    ``digit_steps`` batches of single ``digits``, if it is one that reads those.
+    A system takes ``apart`` passes over the characters, then either ``longer`` more of them or
+    ``together`` passes over the fields, which are about as many images. If the network reads single
+    ``digits``, it sees ``digit_steps`` batches of them first.
     """
 
     recognizer: str = "lenet5"

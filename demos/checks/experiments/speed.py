@@ -1,4 +1,4 @@
-"""``python -m demos.checks speed``: how many fields a second are read, by one process and more."""
+"""``python -m demos.checks speed``: fields read per second, by one process and by more."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ COLUMNS = ["recognizer", "processes", "fields", "fields per second", "per second
 def measure(
     reader: CheckReader, paths: Sequence[Path], workers: int, repeat: int = 1
 ) -> dict[str, Any]:
-    """Return how long the files took, all of them read ``repeat`` times over.
+    """Measure how long it takes to read all files ``repeat`` times.
 
-    The time is that of everything, from opening the files to the texts; the start of other
-    processes counts. ``processor_seconds`` are those of all processes; on a busy machine they say
-    more than ``seconds``. The first few fields are read before, so that kernels are loaded.
+    The time covers everything from opening the files to the texts, and the start of other
+    processes. ``processor_seconds`` sums over all processes; on a busy machine it says more than
+    ``seconds``. The first 64 fields are read beforehand, so that kernels are loaded.
     """
     for _ in read_files(reader, paths[:64]):
         pass
