@@ -1,1 +1,1 @@
-"""Fields that are composed, to train on, of digits of several sources."""
+"""Training fields composed of digits from several sources."""

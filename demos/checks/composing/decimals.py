@@ -1,7 +1,7 @@
-"""Fields with decimal numbers, of MNIST's digits and drawn signs (``compose_decimals``).
+"""Fields with decimal numbers, made of MNIST digits and drawn signs (``compose_decimals``).
 
-A set of another alphabet than amounts: a minus sign, a decimal comma or a decimal point, which
-belong to the text. The grammar ``regex:-?[0-9]*[.,]?[0-9]*`` reads it.
+Their alphabet differs from that of amounts: a minus sign, a decimal comma or a decimal point
+belongs to the text. The grammar ``regex:-?[0-9]*[.,]?[0-9]*`` reads them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["compose_decimal", "decimal", "write_sign"]
 
 
 def decimal(rng: np.random.Generator) -> str:
-    """Return a number: perhaps a minus, digits, perhaps a comma or a point and digits.
+    """Draw a number: perhaps a minus, digits, perhaps a comma or a point and more digits.
 
     >>> rng = np.random.default_rng(0)
     >>> [decimal(rng) for _ in range(4)]
@@ -41,16 +41,16 @@ def decimal(rng: np.random.Generator) -> str:
 
 
 def write_sign(sign: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """Return a sign in the middle of a strip as high as the field, float from 0 to 255.
+    """Draw a sign in the middle of a strip as high as the field, float from 0 to 255.
 
-    A point is as wide as it is high and stands on the line; a comma reaches below it.
+    A point is as wide as high and stands on the base line; a comma reaches below that.
     """
     if sign == "-":
         return write_mark(sign, hand, rng)
     high, base = FINE * hand.height, FINE * hand.base
     canvas = Image.new("L", (strip_width(hand) * FINE, hand.field_height * FINE))
     pen, x = ImageDraw.Draw(canvas), 0.5 * canvas.width
-    # Thin pens leave little of what is two pixels wide.
+    # Thin pens would leave little of a stroke two pixels wide.
     width = max(3.0 - 1.5 * min(hand.boldness, 0.0), hand.height * rng.uniform(0.05, 0.09)) * FINE
     if sign == ".":
         radius, y = 0.6 * width + 1.0, base - rng.uniform(0.02, 0.08) * high
@@ -63,7 +63,7 @@ def write_sign(sign: str, hand: Hand, rng: np.random.Generator) -> np.ndarray:
 
 
 def compose_decimal(composer: MnistFields, rng: np.random.Generator) -> ComposedField:
-    """Return one field; the same generator state gives the same field."""
+    """Compose one field; the same generator state gives the same field."""
     text = decimal(rng)
     hand = Hand.of(rng, len(composer.images))
     strokes, sources = [], []

@@ -15,10 +15,10 @@ __all__ = ["write_fields"]
 def write_fields(out: Path, part: str, count: int, seed: int = 0) -> None:
     """Write ``count`` fields as PNG files, and ``labels.csv``, to a folder.
 
-    The fields before and behind are the same whatever their count.
+    Each field depends on the part, the seed and its number, but not on the count.
 
     Raises:
-        ValueError: an unknown part, or a count below 1.
+        ValueError: the part is unknown, or the count below 1.
     """
     if count < 1:
         raise ValueError(f"{count} fields: there is nothing to write")

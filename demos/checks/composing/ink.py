@@ -1,7 +1,7 @@
-"""Pen-written digits as pictures, of which fields are composed (``compose_ink``).
+"""Pictures of pen-written digits, to compose fields of (``compose_ink``).
 
-The digits of UNIPEN are of 165 people, each of whom wrote many; a field takes all of its digits
-from one of them. They are drawn as MNIST's are, and composed as those are
+In UNIPEN, 165 people each wrote many digits; a field takes all its digits from one of them. The
+digits are drawn like those of MNIST, and composed like those
 (:mod:`recognizers.datasets.cropped_amounts`).
 """
 
@@ -19,14 +19,14 @@ from recognizers.online.unipen_cache import load_unipen
 __all__ = ["digit_images", "draw_digit"]
 
 FINE = 4
-"""Strokes are drawn so many times finer than the picture, and averaged."""
+"""Factor by which strokes are drawn finer than the picture, before averaging."""
 
 SIDE = 28
-"""Pixels of a picture each way; the longer side of the ink is 20."""
+"""Width and height of a picture in pixels; the longer side of the ink is 20."""
 
 
 def draw_digit(ink: Ink, width: float) -> np.ndarray:
-    """Return ink as MNIST has its digits: uint8 ``[28, 28]``, 255 ink, strokes ``width`` wide.
+    """Draw ink like an MNIST digit: uint8 ``[28, 28]``, 255 is ink, strokes ``width`` pixels wide.
 
     >>> draw_digit(Ink([[(0, 0), (0, 9)]]), 3.0).max(axis=0).nonzero()[0].tolist()
     [12, 13, 14, 15]
@@ -46,12 +46,12 @@ def draw_digit(ink: Ink, width: float) -> np.ndarray:
 
 
 def digit_images(root: Path, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the digits of a UNIPEN tree as pictures: uint8 ``[N, 28, 28]`` and labels ``[N]``.
+    """Draw the digits of a UNIPEN tree: pictures, uint8 ``[N, 28, 28]``, and labels ``[N]``.
 
-    Digits of one writer stand side by side; every writer has a pen of one width.
+    Digits of one writer stand next to each other, drawn with a pen of one width.
 
     Raises:
-        ValueError: there is no digit.
+        ValueError: the tree has no digits.
     """
     segments = [s for s in load_unipen(root, {"1a"}).segments if s.label in set("0123456789")]
     segments = [s for s in segments if s.quality != "BAD" and not s.ink.is_empty]
