@@ -1,1 +1,1 @@
-"""The commands of the check reader, by what they are for."""
+"""Commands of the check reader, by purpose."""

@@ -1,4 +1,4 @@
-"""What the commands make of their options: folders, readers, names."""
+"""Folders, readers and names from the options of the commands."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = [
 
 
 def checkpoint_of(given: Path | None, recognizer: str | None) -> Path:
-    """Return the checkpoint that is given, or that of a shipped reader."""
+    """Return the given checkpoint, or that of a shipped reader."""
     return given or shipped_checkpoint(recognizer or SHIPPED)
 
 
 def settings_of(recognizer: str, passes: int | None, **given: Any) -> Settings:
-    """Return the settings of a training; ``passes`` that suit the recognizer, unless given.
+    """Return training settings; ``passes`` are those that suit the recognizer, unless given.
 
     >>> settings_of("sdnn", None, loss="ctc").passes, settings_of("lenet5", 3).passes
     (100, 3)
@@ -40,24 +40,27 @@ def settings_of(recognizer: str, passes: int | None, **given: Any) -> Settings:
 
 
 def load_reader(checkpoint: Path, views: int | None = None) -> CheckReader:
-    """Return the reader of fields of a checkpoint; ``views`` in the place of its own, if given."""
+    """Load a reader of fields from a checkpoint; ``views``, if given, replaces its own number."""
     reader = CheckReader.load(checkpoint)
     reader.views = views or reader.views
     return reader
 
 
 def fields_in(data: Path | None) -> FieldSet:
-    """Return the fields of a folder, or of that in ``$GTN_DATA``; say what is left out."""
+    """Load the fields of a folder, or of the one in ``$GTN_DATA``; print what is left out."""
     found = load_fields(find_data(data, "car", "checks"))
     echo_problems(found.problems)
     return found
 
 
 def further_in(folders: list[Path] | None, beside: FieldSet) -> list[Field]:
-    """Return the fields of further folders that may be learned; say what is left out.
+    """Load the fields of further folders that may be learned; print what is left out.
 
-    None of them is among the fields ``beside`` which they stand: some of those are held out, or
-    for validation, and further ones are all learned.
+    All further fields are learned, so none may be among those of ``beside``, some of which are held
+    out or used for validation.
+
+    Raises:
+        typer.BadParameter: a further folder has a field of ``beside``.
     """
     ours = {one.path.resolve() for one in beside.fields}
     others: list[Field] = []
@@ -74,7 +77,7 @@ def further_in(folders: list[Path] | None, beside: FieldSet) -> list[Field]:
 
 
 def measured_fields(data: Path | None, holdout: int) -> tuple[list[Field], str]:
-    """Return the fields that are measured on, and what to call them."""
+    """Return the fields to measure on, and a name for them."""
     found = fields_in(data)
     fields = found.measured(holdout)
     marked = any(one.split == "test" for one in found.fields)
@@ -84,7 +87,7 @@ def measured_fields(data: Path | None, holdout: int) -> tuple[list[Field], str]:
 
 
 def called(reader: CheckReader) -> str:
-    """Return what a reader is called, by its recognizer and by what trained it."""
+    """Return the name of a reader, from its recognizer and its training."""
     report = reader.training_facts.report
     name = name_of(reader.recognizer, report.get("settings", {}).get("loss", Settings.loss))
     further = {

@@ -1,4 +1,4 @@
-"""Commands about several trainings: ``crossvalidate``, and ``compare`` for what was kept."""
+"""Commands about several trainings: ``crossvalidate``, and ``compare`` for stored results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["compare", "crossvalidate"]
 
 
 def crossvalidate(given: Crossvalidate) -> None:
-    """Train and measure the readers, and print the figures as a line of JSON."""
+    """Train and measure a reader for each fold, and print the figures as a line of JSON."""
     settings = settings_of(
         given.recognizer, given.passes, grammar=given.grammar, loss=given.loss, seed=given.seed
     )
@@ -52,7 +52,7 @@ def crossvalidate(given: Crossvalidate) -> None:
 
 
 def compare(given: Compare) -> None:
-    """Print the table of what was kept, and write it into a page."""
+    """Print the table of stored results, and write it into a page."""
     content = table(read_results(given.folder))
     if given.page is not None:
         write_into(given.page, content, "comparison")

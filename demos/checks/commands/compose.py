@@ -1,4 +1,4 @@
-"""What the programs do that write fields to train on: ``python -m demos.checks.compose_...``."""
+"""Programs that write training fields: ``python -m demos.checks.compose_...``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["compose_decimals", "compose_fields", "compose_ink", "compose_mnist"]
 
 
 def compose_fields(given: ComposeFields) -> None:
-    """Write fields of the small digits that scikit-learn carries."""
+    """Write fields composed of scikit-learn's small digits."""
     write_fields(given.out, given.part, given.count, given.seed)
     typer.echo(f"{given.count} fields and labels.csv in {given.out}")
 
 
 def compose_mnist(given: ComposeMnist) -> None:
-    """Write fields of the training digits of MNIST."""
+    """Write fields composed of MNIST's training digits."""
     images, labels = load_mnist(find_data(given.digits, "mnist", option="--digits"), "train")
     kind = CroppedFields if given.cropped else MnistFields
     composer = kind(np.asarray(images), np.asarray(labels))
@@ -35,7 +35,7 @@ def compose_mnist(given: ComposeMnist) -> None:
 
 
 def compose_ink(given: ComposeInk) -> None:
-    """Write fields of the digits of UNIPEN, each of one writer."""
+    """Write fields composed of UNIPEN digits, each field by one writer."""
     images, labels = digit_images(find_data(given.data, "unipen"), given.seed)
     composer = CroppedFields(images, labels)
     fields = (composer.compose(np.random.default_rng([given.seed, i])) for i in range(given.count))

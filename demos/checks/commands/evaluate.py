@@ -32,7 +32,7 @@ __all__ = ["combine", "evaluate"]
 
 
 def evaluate(given: Evaluate) -> None:
-    """Print what a reader reads wrong and its figures, and write the pages about them."""
+    """Print a reader's misreadings and figures, and write the pages about them."""
     if given.whole:
         evaluate_whole(given)
         return
@@ -67,14 +67,14 @@ def evaluate(given: Evaluate) -> None:
 
 
 def combine(given: Combine) -> None:
-    """The same of several readers that read together."""
+    """Print misreadings and figures of several readers that read together."""
     scales = given.scale or [1.0] * len(given.checkpoint)
     readers = [load_reader(one, given.views) for one in given.checkpoint]
     fields, on = measured_fields(given.data, given.holdout)
     paths = [one.path for one in fields]
     results = read_together(readers, paths, given.way, scales=scales, workers=given.workers)
     seen = [name for reader in readers for name in reader.training_facts.seen]
-    # What one of them writes can be read: an intersection of nothing gives way to the union.
+    # A text in any of the grammars can be read: an empty intersection gives way to the union.
     odd = not_written([reader.rules for reader in readers], fields)
     _echo_odd(odd, "the grammars do not")
     figures = figures_of(results, fields, seen, odd)
@@ -86,13 +86,13 @@ def combine(given: Combine) -> None:
 
 
 def _echo_odd(odd: Iterable[Field], why: str) -> None:
-    """Say of which fields no reading can be right, whatever is read."""
+    """Print the fields that cannot be read right, since no grammar has their text."""
     for one in odd:
         typer.echo(f"{one.name}: {why} write {one.text!r}; it counts as an error", err=True)
 
 
 def _show(figures: dict[str, Any], as_json: bool) -> None:
-    """Print what was read wrong, and the figures."""
+    """Print the misreadings and the figures."""
     echo_problems(figures["problems"])
     wrong = [o for o in figures["outcomes"] if not o.exact]
     longest = max((len(o.name) for o in wrong), default=0)

@@ -1,4 +1,4 @@
-"""Commands that measure what ``docs/checks.md`` shows beside the readers."""
+"""Commands that run the experiments of ``docs/checks.md``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["criteria", "segmentation", "separate", "speed"]
 
 
 def criteria(given: Criteria) -> None:
-    """Train by each criterion, and write and print what became of it."""
+    """Train by each criterion, and write and print the results."""
     names: Sequence[str] = given.loss or tuple(CRITERIA)
     budget = replace(
         Budget(),
@@ -54,7 +54,7 @@ def criteria(given: Criteria) -> None:
 
 
 def segmentation(given: Segmentation) -> None:
-    """Print what is measured, or what was, and write it into a page."""
+    """Print the measurements, new or stored, and write them into a page."""
     if given.measured is not None:
         kept = load_figures(given.measured)
         if "results" not in kept:
@@ -73,7 +73,7 @@ def segmentation(given: Segmentation) -> None:
 
 
 def separate(given: Separate) -> None:
-    """Train and measure the systems, and write and print their table."""
+    """Train and measure the systems, and write and print a table of them."""
     effort = replace(
         Effort(),
         recognizer=given.recognizer,
@@ -115,7 +115,7 @@ def separate(given: Separate) -> None:
 
 
 def speed(given: Speed) -> None:
-    """Print a line of JSON for each measurement; write their table into a page."""
+    """Print a line of JSON for each measurement, and write a table of them into a page."""
     paths = [one.path for one in load_fields(find_data(given.data, "car", "checks")).fields]
     rows = []
     for path in given.checkpoint or [shipped_checkpoint("sdnn")]:

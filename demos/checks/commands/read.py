@@ -1,4 +1,4 @@
-"""Commands that read images: ``read``, and ``demo`` for the fields that come along."""
+"""Commands that read images: ``read``, and ``demo`` for the shipped fields."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = ["DEMO_FIELDS", "demo", "read"]
 
 
 DEMO_FIELDS = Path(__file__).parents[1] / "fields"
-"""The folder of the fields that come with the package."""
+"""The folder of the shipped fields."""
 
 
 def read(given: Read) -> None:
-    """Print what is read, or write it to a file; files that cannot be read end in an error."""
+    """Print the readings or write them to a file; exit with 1 if any image cannot be read."""
     if given.whole:
         checkpoint = given.checkpoint or SHIPPED_WHOLE
     else:
@@ -70,7 +70,7 @@ def _shown(reading: Reading) -> str:
 
 
 def demo(given: Demo) -> None:
-    """Print what is read beside what is written, and write the page of pictures."""
+    """Print each reading beside the true text, and write the page of pictures."""
     started = time.perf_counter()
     reader = load_reader(checkpoint_of(None, given.recognizer))
     fields = load_fields(DEMO_FIELDS).fields

@@ -1,4 +1,4 @@
-"""Commands that make a reader: ``train``, and ``calibrate`` for one that is there."""
+"""Commands that make a reader: ``train``, and ``calibrate`` for an existing one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def train(given: Train) -> None:
 
 
 def calibrate(given: Calibrate) -> None:
-    """Write a reader with another scale and threshold, and print what they bring."""
+    """Write a reader with a new scale and threshold, and print their effect."""
     reader = load_reader(given.checkpoint, given.views)
     fields = fields_in(given.data).to_learn(given.holdout)
     figures = recalibrate(reader, fields, workers=given.workers)

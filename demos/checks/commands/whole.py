@@ -1,4 +1,4 @@
-"""The commands for whole checks: compose, train, evaluate, read."""
+"""Commands for whole checks: compose, train, evaluate, read."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["compose_checks", "evaluate_whole", "load_whole", "train_fields", "wh
 
 
 def compose_checks(given: ComposeChecks) -> None:
-    """Write checks with what is on them."""
+    """Write checks with their texts."""
     write_checks(given.out, given.part, given.count, given.seed, given.digits)
     typer.echo(f"{given.count} checks, labels.csv and truth.jsonl in {given.out}")
 
@@ -62,7 +62,7 @@ def train_fields(given: TrainFields) -> None:
 
 
 def _reader_of_fields(path: Path) -> CheckReader:
-    """Return a reader of fields, or that of a reader of whole checks."""
+    """Load a reader of fields, or the one inside a reader of whole checks."""
     try:
         return CheckReader.load(path)
     except CheckpointError:
@@ -70,7 +70,7 @@ def _reader_of_fields(path: Path) -> CheckReader:
 
 
 def whole_table(given: WholeTable) -> None:
-    """Print the table of what was kept, and write it into a page."""
+    """Print the table of a stored result, and write it into a page."""
     figures = load_figures(given.result)
     if "groups" not in figures:
         raise ValueError(
@@ -83,7 +83,7 @@ def whole_table(given: WholeTable) -> None:
 
 
 def table_of(result: dict[str, Any]) -> str:
-    """Return a result of whole checks as a table in Markdown, all checks first, then kinds.
+    """Return a result of whole checks as a table in Markdown: all checks, then each kind.
 
     >>> shares = {"n": 2, "correct": 0.5, "error": 0.0, "reject": 0.5, "exact": 1.0}
     >>> print(table_of({**shares, "groups": {"printed": shares}}).splitlines()[2])
@@ -99,14 +99,14 @@ def table_of(result: dict[str, Any]) -> str:
 
 
 def load_whole(checkpoint: Path | None, views: int | None = None) -> WholeReader:
-    """Return the reader of whole checks of a checkpoint, or the one that is shipped."""
+    """Load a reader of whole checks from a checkpoint, or the shipped one."""
     reader = WholeReader.load(checkpoint or SHIPPED_WHOLE)
     reader.views = views or reader.views
     return reader
 
 
 def _layouts_of(checks: Sequence[KnownCheck], folder: Path) -> str:
-    """Say whether the checks are of layouts that no training sees; otherwise of which folder."""
+    """Return "unseen layouts" if no training sees those of the checks, else name the folder."""
     unseen = {family.name for family in FAMILIES["test"]}
     return (
         "unseen layouts" if all(c.family in unseen for c in checks) else f"the folder {folder.name}"
@@ -114,8 +114,8 @@ def _layouts_of(checks: Sequence[KnownCheck], folder: Path) -> str:
 
 
 def evaluate_whole(given: Evaluate) -> None:
-    """Measure a reader on whole checks: what ``evaluate --whole`` does."""
-    assert given.data is not None  # Evaluate has seen to it
+    """Measure a reader on whole checks, for ``evaluate --whole``."""
+    assert given.data is not None  # Evaluate ensures it
     reader = load_whole(given.checkpoint, given.views)
     found, problems = known_checks(given.data)
     checks = [one for one in found if one.split == "test"] or found
