@@ -1,4 +1,4 @@
-"""What the commands of the reader of lines of digits do with their options."""
+"""Commands of the reader of lines of digits."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def train(given: Train) -> None:
 
 
 def evaluate(given: Evaluate) -> None:
-    """Print what a reader reads wrong, and its figures."""
+    """Print a reader's misreadings and figures."""
     reader = load(given.checkpoint)
     if given.data is not None:
         figures, wrong, problems = evaluate_folder(reader, given.data, holdout=given.holdout)
@@ -94,10 +94,10 @@ def evaluate(given: Evaluate) -> None:
 
 
 def read(given: Read) -> None:
-    """Print what is read, and write the pictures of how."""
+    """Print the readings, and write pictures of how they were found."""
     reader = load(given.checkpoint)
     constraint = None if given.grammar is None else regex(given.grammar.removeprefix("regex:"))
-    taken = {path.resolve() for path in given.paths}  # what is read is no place for a picture
+    taken = {path.resolve() for path in given.paths}  # a picture must not overwrite an image read
     for path, line in echo_bad(load_each(image_files(given.paths), load_line), given.as_json):
         reading = reader.read([line], constraint)[0]
         if given.as_json:
@@ -109,13 +109,13 @@ def read(given: Read) -> None:
         if given.pictures is not None:
             names = itertools.chain([path.name], (f"{path.name}-{n}" for n in itertools.count(2)))
             places = ((given.pictures / f"{name}.{given.form}").resolve() for name in names)
-            place = next(one for one in places if one not in taken)  # a.png and b/a.png are two
+            place = next(one for one in places if one not in taken)  # a.png and b/a.png are not one
             taken.add(place)
             write_figure(draw_line(reader, line, reading), place)
 
 
 def compose(given: Compose) -> None:
-    """Write lines or pages with what is on them."""
+    """Write lines or pages with their texts."""
     found = load_mnist(find_data(given.digits, "mnist", option="--digits"), given.part)
     if given.what == "lines":
         compose_lines(
@@ -127,7 +127,7 @@ def compose(given: Compose) -> None:
 
 
 def spot(given: Spot) -> None:
-    """Print where the digit is, and write the picture of where it may be."""
+    """Print where the digit is found, and draw a heat map of where it may be."""
     spotter = Spotter.load(given.checkpoint or shipped_spotter())
     octaves = np.arange(0, math.log2(given.tallest / 20.0) + 0.01, 0.5)
     spotter.pyramid.octaves = tuple(octaves.tolist())
@@ -177,7 +177,7 @@ def train_spotter_on_pages(given: TrainSpotter) -> None:
 
 
 def speed(given: Speed) -> None:
-    """Print and write how long lines take."""
+    """Print and write how long reading lines takes."""
     found = measure(load(given.checkpoint))
     folder = figures_folder(given.results, given.checkpoint, [shipped_checkpoint()], RESULTS)
     keep_figures(folder / "speed.json", found)
@@ -185,7 +185,7 @@ def speed(given: Speed) -> None:
 
 
 def report(given: Report) -> None:
-    """Write the page, and its pictures."""
+    """Write the page and its pictures."""
     typer.echo(f"page: {write_page(given.results, given.page)}")
     if given.pictures:
         test = load_mnist(find_data(given.digits, "mnist", option="--digits"), "test")
@@ -195,5 +195,5 @@ def report(given: Report) -> None:
 
 
 def load(checkpoint: Path | None) -> StringReader:
-    """Return a reader from a file, or the shipped one."""
+    """Load a reader from a file, or the shipped one."""
     return StringReader.load(checkpoint or shipped_checkpoint())
