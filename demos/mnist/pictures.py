@@ -36,7 +36,7 @@ MOST_ERRORS = 120
 """Most misread digits shown."""
 
 MOST_POINTS = 2000
-"""Number of digits on the map of the states before the output."""
+"""Most digits on the map of the states before the output."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,14 @@ class Picture:
 def draw_pictures(
     checkpoint: Path, out: Path, data: Path | None = None, *, digit: int = 0, seed: int = 0
 ) -> Path:
-    """Draw everything of a network into ``out`` and return the page, ``out/pictures.html``.
+    """Draw all pictures of a network into ``out``; return the page, ``out/pictures.html``.
 
     ``digit`` is the number of the test digit whose feature maps are shown.
 
     Raises:
         CheckpointError: the file is not a checkpoint.
-        ValueError: there is no test digit with that number; or the networks are boosted (three).
+        ValueError: there is no test digit with that number; or the checkpoint holds
+            three boosted networks.
     """
     name, network, about = load_model(checkpoint)
     if isinstance(network, BoostedNetworks):
@@ -148,9 +149,9 @@ def draw_pictures(
 
 
 def layer_states(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
-    """States of every layer by its name, [B, maps, h, w], squashed, and the penalties last.
+    """Return the squashed states of every layer by name, [B, maps, h, w], and the penalties last.
 
-    Differentiable: the gradient of what follows reaches the states.
+    The states are differentiable: gradients of later layers reach them.
 
     >>> from recognizers.lenet import LeNet5
     >>> states = layer_states(LeNet5(), torch.zeros(1, 1, 32, 32))
@@ -161,7 +162,7 @@ def layer_states(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
 
     def keep(name: str, result: Tensor) -> None:
-        # The squashing reads the same tensor, so its gradient is there after backward().
+        # The squashing reads this very tensor, so it has a gradient after backward().
         found[name] = result
 
     handles = [
@@ -180,19 +181,19 @@ def layer_states(network: nn.Module, images: Tensor) -> dict[str, Tensor]:
 
 
 def states_before_output(network: nn.Module, images: Tensor) -> Tensor:
-    """The states that the output layer reads, [B, D], without gradients."""
+    """Return the states that the output layer reads, [B, D], without gradients."""
     with torch.no_grad():
         return torch.cat([network.features(part).flatten(1) for part in images.split(500)])
 
 
 def saliency(network: nn.Module, images: Tensor) -> Tensor:
-    """Where the answer comes from, from 0 to 1, [B, H, W] as large as the images (as Grad-CAM).
+    """Return how much each pixel supports the answer, [B, H, W], from 0 to 1 (after Grad-CAM).
 
-    The states of the last convolution that has more than one place, less those of blank paper,
-    times the gradient of the difference of the two best penalties; summed over the maps, the
-    negative left out, and set where the units look. (Grad-CAM proper takes the states as they
-    are, which for units that go from -1.7 to 1.7 marks the paper; and the gradient of a posterior
-    near 1 is 0.)
+    Take the states of the last convolution with more than one place, subtract those of blank paper,
+    and multiply by the gradient of the difference of the two best penalties. Sum over the maps,
+    drop negative values, and place each sum where its unit looks. (Grad-CAM proper takes the states
+    as they are, which marks the paper, since units range from -1.7 to 1.7; and it takes the
+    gradient of a posterior, which is 0 near 1.)
 
     >>> from recognizers.lenet import LeNet5
     >>> saliency(LeNet5(), torch.zeros(2, 1, 32, 32)).shape
@@ -202,7 +203,7 @@ def saliency(network: nn.Module, images: Tensor) -> Tensor:
     layers = [network.get_submodule(name) for name in names]
     last = max(i for i, layer in enumerate(layers) if isinstance(layer, ConnectedConv2d))
     layer = layers[last]
-    # Units stand as far apart as the subsamplings before them say, in the middle of the image.
+    # The subsamplings before the units set their distance; together they are centred on the image.
     step = 2 ** sum(isinstance(one, Subsampling) for one in layers[:last])
     kept: list[Tensor] = []
     handle = layer.register_forward_hook(lambda _, __, result: kept.append(result))

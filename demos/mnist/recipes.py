@@ -20,7 +20,7 @@ from recognizers.sdlm import PUBLISHED_RATES
 __all__ = ["PAPERS_FAMILY", "RECIPES", "Recipe", "with_settings"]
 
 PAPERS_FAMILY = {"translation": 1.5, "scaling": 0.12, "squeezing": 0.12, "shearing": 0.2}
-"""Translation (pixels), scaling, squeezing and shearing, in ranges of our own (section III-B)."""
+"""The distortions of section III-B, in ranges of our own; translation is in pixels."""
 
 
 _KNOWN = {
@@ -36,28 +36,27 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a training run depends on besides its data and its seed.
+    """All that a training run depends on, except its data and its seed.
 
     - ``optimizer``: "sdlm", with ``rates`` as the global rate of each pass and the curvature
       estimated on ``samples`` patterns before each; or "adamw", with a rate that rises over the
       first twentieth of the steps to the one entry of ``rates`` and falls to zero as a cosine.
-    - ``loss``: "discriminative" (eq. 9, with ``rubbish`` as its j, None: no such term) or
+    - ``loss``: "discriminative" (eq. 9, with ``rubbish`` as its j; None drops the term) or
       "maximum-likelihood" (eq. 8).
     - ``scale``: factor on the penalties in the loss. Eq. 7 has no variance; unscaled,
       the distances between codes (60 to 200 nats) drive C5 into saturation within one pass, the
-      curvature vanishes there and training at the published rates diverges.
+      curvature vanishes there, and training at the published rates diverges.
     - ``curvature_loss``: the loss whose curvature is estimated. That of eq. 9 vanishes wherever
-      the network is sure of the right class, and rates grow to the greatest there is; eq. 8, its
-      first term, has the curvature 2 at F6 all the time.
-      "bound", for softmax: a quarter of the square of each sum, whose curvature of a half is above
-      that of eq. 9 everywhere.
-    - ``output``: of the network, "rbf" or "softmax".
-    - ``distortion``: ranges of :class:`recognizers.distortion.Distortion`; each digit is drawn
-      anew in each pass, and stays as it is with probability ``originals``.
-    - ``averaging``: share of the newest parameters in the running mean that is kept (0: none).
-    - ``boosted``: patterns found for the second and for the third network of three, in a stream
-      of digits distorted by ``stream``, and gone through ``boosted_passes`` times; ``cost``: mean
-      number of networks run for a training digit.
+      the network is sure of the right class, and rates grow to their maximum; that of eq. 8, its
+      first term, is always 2 at F6. "bound", for softmax, is a quarter of the square of each sum;
+      its curvature of a half is above that of eq. 9 everywhere.
+    - ``output``: the output layer, "rbf" or "softmax".
+    - ``distortion``: ranges of :class:`recognizers.distortion.Distortion`; each pass distorts each
+      digit anew, but leaves it as it is with probability ``originals``.
+    - ``averaging``: share of the newest parameters in the running mean that is kept (0: no mean).
+    - ``boosted``: number of patterns found for each of the second and third of three networks, in
+      a stream of digits distorted by ``stream``; these are trained on ``boosted_passes`` times.
+      ``cost``: mean number of networks run for a training digit.
     """
 
     model: str
@@ -106,7 +105,7 @@ class Recipe:
     def loss_function(self, name: str | None = None) -> Callable[[Tensor, Tensor], Tensor]:
         """Return the loss of penalties [B, C] and labels [B], a mean over the batch.
 
-        Raises ValueError for a name other than the two.
+        Raises ValueError for an unknown name.
         """
         name, scale = name or self.loss, self.scale
         if name == "bound":
@@ -122,8 +121,8 @@ class Recipe:
     def posteriors(self, penalties: Tensor) -> Tensor:
         """Return float64 posteriors [B, C] of penalties [B, C], by the discriminative loss.
 
-        ``exp(-y_i) / (exp(-j) + Σ_k exp(-y_k))`` of the scaled penalties y (eq. 9): what is far
-        from all classes belongs to none of them, and the row's sum is that much below 1.
+        ``exp(-y_i) / (exp(-j) + Σ_k exp(-y_k))`` of the scaled penalties y (eq. 9). An
+        input far from all classes belongs to none of them: its row sums to less than 1.
         """
         y = self.scale * penalties.double()
         if self.rubbish is not None:
@@ -140,13 +139,13 @@ class Recipe:
         return self.rates[0] * 0.5 * (1.0 + math.cos(math.pi * (share - rise) / (1.0 - rise)))
 
 
-# The published rates drawn out.
+# The published rates, over more passes.
 _DOWN = (5e-4,) * 6 + (2e-4,) * 14 + (1e-4,) * 16 + (5e-5,) * 8 + (1e-5,) * 4
 
-# Wider, and rotation and elastic distortion besides. Chosen on the validation digits: a network of
-# 50 passes with ranges about 2/3 of these went on for eight, with the same or with these: 0.62% and
-# 0.58% wrong, loss 0.0215 and 0.0209. Half the ranges for the last passes, or a wider network's
-# opinions beside the labels, were no better than 50 passes alone (0.60%).
+# Wider ranges, with rotation and elastic distortion. Chosen on the validation digits: a network
+# trained for 50 passes with about 2/3 of these ranges was trained for eight more, with the same or
+# with these: 0.62% and 0.58% wrong, loss 0.0215 and 0.0209. Neither half the ranges in the last
+# passes nor a wider network's answers beside the labels beat 50 passes alone (0.60%).
 _ALL_FAMILIES = {
     "translation": 2.0,
     "scaling": 0.15,
@@ -158,9 +157,9 @@ _ALL_FAMILIES = {
 }
 
 _PUBLISHED: dict[str, Any] = {"passes": 20}
-# Place codes are at most 29 nats apart: scaled less than the 84 components of LeNet-5's.
+# Place codes are at most 29 nats apart, so they are scaled down less than LeNet-5's codes of 84.
 _PLACE_CODED: dict[str, Any] = _PUBLISHED | {"scale": 0.3}
-# Ten sums and a softmax. At the published rates LeNet-1 stays at 2.3% of its training digits.
+# Ten sums and a softmax. At the published rates LeNet-1 stays at 2.3% of training digits wrong.
 _ADAMW: dict[str, Any] = _PUBLISHED | {
     "output": "softmax",
     "scale": 1.0,
@@ -198,8 +197,8 @@ RECIPES = {
 def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
     """Return the recipe with some values replaced, each given as KEY=JSON.
 
-    Raises ValueError for what is not KEY=JSON, an unknown key, a value of the wrong type, and one
-    that cannot train.
+    Raises ValueError for a setting that is not KEY=JSON, an unknown key, and a value of the wrong
+    type or with which no training is possible.
 
     >>> with_settings(RECIPES["lenet-5"], ["passes=3", 'loss="maximum-likelihood"']).passes
     3
@@ -227,6 +226,6 @@ def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
 
 
 def _kinds(hint: Any) -> list[Any]:
-    """Return the types that a value may have: of ``float | None`` both, of ``dict[…]`` dict."""
+    """Return the types that a value may have: for ``float | None`` both, for ``dict[…]`` dict."""
     options = get_args(hint) if isinstance(hint, UnionType) else [hint]
     return [get_origin(one) or one for one in options]

@@ -1,4 +1,4 @@
-"""A row of the table from its name to its result: train, measure, write, ship."""
+"""Produce a row of the table: train, measure, write the result, ship the weights."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def validate_recipe(
 ) -> float:
     """Train on 55,000 digits and return the share of wrong answers on the other 5,000.
 
-    ``settings``, each KEY=JSON, replace those of the row. A line with what was tried is added to
-    ``choices.jsonl`` in ``folder``.
+    ``settings``, each KEY=JSON, replace those of the row. A line that records the trial is added
+    to ``choices.jsonl`` in ``folder``.
     """
     recipe = with_settings(RECIPES[row], settings)
     training, validation = split(load_digits(recipe.model, "train", data))
@@ -55,7 +55,7 @@ def validate_recipe(
 def train_row(
     row: str, seed: int, data: Path | None, out: Path, *, progress: bool = True
 ) -> Trained:
-    """Train on all training digits."""
+    """Train a row on all training digits."""
     recipe = RECIPES[row]
     digits = load_digits(recipe.model, "train", data)
     train = train_boosted if recipe.boosted else train_network
@@ -65,7 +65,7 @@ def train_row(
 def finish(
     row: str, seed: int, trained: Trained, data: Path | None, folder: Path = RESULTS
 ) -> Result:
-    """Measure a trained row on the test digits, write result and weights, return the result."""
+    """Measure a trained row on the test digits; write weights and result; return the result."""
     recipe = RECIPES[row]
     model = "boosted-lenet-4" if recipe.boosted else recipe.model
     figures = evaluate(model, trained.network, load_digits(model, "test", data))
@@ -88,7 +88,7 @@ def finish(
 def ship(row: str, folder: Path = RESULTS, weights: Path = WEIGHTS) -> list[Path]:
     """Copy the weights of seed 0 of a row to ``weights`` and write the card; return both files.
 
-    Seed 0 and not the best seed: the test digits choose nothing.
+    It ships seed 0, not the best seed, so that the test digits choose nothing.
 
     Raises:
         ResultError: seed 0 of the row has no result or no weights.
@@ -112,11 +112,11 @@ PROMPTED = {
     "svm-4": "a first test figure (1.33%, with a kernel that was not homogeneous)",
     "rs-svm-5": "a first test figure (1.34%, with a kernel that was not homogeneous)",
 }
-"""What a card must add where a test figure was seen before a choice."""
+"""What a card must add if a test figure was seen before a choice."""
 
 
 def card(results: list[Result]) -> str:
-    """The card of the weights of a row, from the results of its seeds, seed 0 first."""
+    """Return the card of the weights of a row, from the results of its seeds, seed 0 first."""
     first = results[0]
     errors = ", ".join(f"{r.error:.2%}" for r in results)
     seeds = ", ".join(str(r.seed) for r in results)

@@ -1,4 +1,4 @@
-"""LeNet-5 on parts of the training digits: Fig. 6, and pass by pass Fig. 5."""
+"""Train LeNet-5 on parts of the training digits: Fig. 6, and Fig. 5 pass by pass."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def train_sizes(
     recipe: Recipe | None = None,
     progress: bool = True,
 ) -> Path:
-    """Train on the first digits, so many of them, testing after each pass; return the JSON file.
+    """Train on the first digits, for each of ``sizes``; test after each pass; return the JSON file.
 
-    The recipe is that of the row lenet-5, and the number of passes the same for all. The test
-    digits are only looked at: nothing is chosen or stopped by them. What is done already (in
-    ``folder``, or half-way in ``out``) is not done again.
+    The default recipe is that of the row lenet-5; the number of passes is the same for all sizes.
+    The test digits are only measured on: they choose and stop nothing. Runs finished in ``folder``
+    are not repeated, and those interrupted in ``out`` resume.
 
     Raises:
-        ValueError: more digits than there are.
+        ValueError: a size is below 1 or above the number of training digits.
     """
     recipe = recipe or RECIPES["lenet-5"]
     digits = load_digits(recipe.model, "train", data)

@@ -19,11 +19,11 @@ __all__ = ["measure_time", "plain_lenet"]
 
 DIGITS = 60_000
 ROUND = 25
-"""Batches of one network before the other's turn."""
+"""Batches that a network takes before the next one's turn."""
 
 
 def plain_lenet() -> nn.Module:
-    """LeNet-5 as tutorials have it: Conv2d, Tanh, AvgPool2d, everything connected, ten sums."""
+    """Build LeNet-5 as in tutorials: Conv2d, Tanh, AvgPool2d, all maps connected, ten sums."""
     return nn.Sequential(
         nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2),
         nn.Conv2d(6, 16, 5), nn.Tanh(), nn.AvgPool2d(2),
@@ -33,11 +33,11 @@ def plain_lenet() -> nn.Module:
 
 
 def measure_time(steps: int = 300) -> dict[str, float]:
-    """Seconds of a pass over 60,000 digits, by name, from the median over ``steps`` batches.
+    """Return seconds of a pass over 60,000 digits, by name, from medians over ``steps`` batches.
 
-    The plain network (cross-entropy, plain gradient steps) and LeNet-5 as the row "lenet-5" trains
-    it take turns, so that what else the machine does slows both alike. The 20 estimates of the
-    curvature are counted with one twentieth each. Content does not matter; the digits are noise.
+    The plain network (cross-entropy, plain gradient steps) and LeNet-5 as trained for the row
+    "lenet-5" take turns, so that other work on the machine slows both alike. Each pass includes
+    one of the 20 estimates of the curvature. The digits are noise, since content does not matter.
     """
     torch.manual_seed(0)
     recipe = RECIPES["lenet-5"]

@@ -1,4 +1,4 @@
-"""Training the networks on MNIST: on all 60,000 digits, or on 55,000 and validated on 5,000."""
+"""Train the networks on MNIST: on all 60,000 digits, or on 55,000, validated on 5,000."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from recognizers.sdlm import SDLM
 __all__ = ["VALIDATION", "Digits", "Trained", "distorted", "penalties_of", "split", "train_network"]
 
 VALIDATION = 5000
-"""The last so many of the training digits are those that choices are made on."""
+"""Number of training digits, the last ones, on which choices are made."""
 
 AT_ONCE = 2400
-"""Digits that are drawn and distorted at once."""
+"""Number of digits drawn and distorted at once."""
 
 
 class Digits(NamedTuple):
@@ -52,7 +52,7 @@ class Trained(NamedTuple):
 
 
 def split(digits: Digits) -> tuple[Digits, Digits]:
-    """Split digits into those for training and the last ``VALIDATION``."""
+    """Split digits into those to train on and the last ``VALIDATION``."""
     cut = max(1, len(digits.labels) - VALIDATION)
     return (
         Digits(digits.inputs[:cut], digits.labels[:cut]),
@@ -62,14 +62,14 @@ def split(digits: Digits) -> tuple[Digits, Digits]:
 
 @torch.no_grad()
 def penalties_of(network: nn.Module, inputs: Tensor, batch: int = 250) -> Tensor:
-    """Penalties [N, classes] of inputs [N, 1, H, W]."""
+    """Return penalties [N, classes] of inputs [N, 1, H, W]."""
     return torch.cat([network(part) for part in inputs.split(batch)])
 
 
 def distorted(
     inputs: Tensor, distort: Distortion, originals: float, generator: torch.Generator
 ) -> Tensor:
-    """Distort each input, but a share of ``originals``, drawn at random, that stay as they are."""
+    """Distort the inputs, except for a random share ``originals``, which stays as it is."""
     kept = torch.rand(len(inputs), generator=generator) < originals
     moved = distort(inputs, generator, BACKGROUND)
     moved[kept] = inputs[kept]
@@ -86,11 +86,12 @@ def train_network(
     data: str = "",
     progress: bool = True,
 ) -> Trained:
-    """Train a network; go on from ``out/state.safetensors`` where a run was interrupted.
+    """Train a network; resume an interrupted run from ``out/state.safetensors``.
 
-    ``out`` also holds ``log.jsonl``, a line for each pass: mean loss and share wrong during the
-    pass, and the share wrong of ``validation`` after it. The seed decides the result; resumed or
-    not makes no difference. ``data`` tells digits from as many others: a hash, say.
+    ``out`` also holds ``log.jsonl``, with a line for each pass: mean loss and share wrong during
+    the pass, and the share of ``validation`` wrong after it. The seed determines the result,
+    whether or not the run was interrupted. ``data``, such as a hash, tells the digits from as many
+    others.
 
     Raises:
         CheckpointError: ``out`` holds a run of another recipe or seed, or of other digits.
@@ -106,7 +107,7 @@ def train_network(
 
 
 class _Loop:
-    """Passes over the digits; all that the next pass depends on is in the state file."""
+    """Passes over the digits; the state file holds all that the next pass depends on."""
 
     def __init__(
         self, recipe: Recipe, seed: int, training: Digits, out: Path, run: dict[str, Any]
@@ -162,13 +163,13 @@ class _Loop:
                 self._set_rate(recipe.rate(number + seen / len(labels)))
                 penalties = self.network(x)
                 loss = self.loss(penalties, t)
-                if recipe.optimizer == "sdlm":  # one step of the paper for each pattern
+                if recipe.optimizer == "sdlm":  # the paper takes one step for each pattern
                     loss = loss * len(t)
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()
                 if recipe.averaging:
-                    # The mean of the first steps is that of few, not of the initial values.
+                    # At first the mean is over a few steps, so that it forgets the initial values.
                     steps = (number * len(labels) + seen) / recipe.batch + 1.0
                     share = max(recipe.averaging, 1.0 / (1.0 + 0.1 * steps))
                     torch._foreach_lerp_(self.average, self.parameters, share)
@@ -190,7 +191,7 @@ class _Loop:
             tqdm.write(json.dumps(line))
 
     def final(self) -> nn.Module:
-        """The network that is kept: with the running mean of the parameters, if there is one."""
+        """Return the network to keep, with the running mean of the parameters if there is one."""
         if not self.recipe.averaging:
             return self.network
         like = MODELS[self.recipe.model].build(**self.network.settings)
@@ -217,12 +218,12 @@ class _Loop:
     def _save(self) -> None:
         self.state.write_log(self.passes)
         parts = {"network": self.network.state_dict(), "average": numbered(self.average)}
-        if not isinstance(self.optimizer, SDLM):  # which estimates its own before every pass
+        if not isinstance(self.optimizer, SDLM):  # SDLM estimates its own before every pass
             parts["optimizer"] = moments_of(self.optimizer)
         self.state.save(parts, passes=self.passes, seconds=self.seconds)
 
     def resume(self) -> None:
-        """Go on from the state file, if there is one."""
+        """Resume from the state file, if there is one."""
         found = self.state.load()
         if found is None:
             return
