@@ -1,4 +1,4 @@
-"""Files and folders that one process has for itself while it writes there; freed when it ends."""
+"""Locks on files and folders for one process while it writes there; freed when it ends."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if os.name == "posix":
 __all__ = ["FolderLock", "is_ours"]
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF)
-"""What disks answer that have no locks, as those of networks, or none of folders."""
+"""Errors from disks without locks, such as network disks, or without locks on folders."""
 
 
 def is_ours(handle: int) -> bool:
-    """Keep other processes from an open file, and return whether none has it.
+    """Lock an open file against other processes; return False if another one holds it.
 
-    As long as it is open, that is, and where system and disk have locks: elsewhere it is ours.
+    The lock lasts as long as the file is open. If system or disk has no locks, return True.
     """
     if os.name == "posix":
         try:
@@ -33,9 +33,10 @@ def is_ours(handle: int) -> bool:
 
 
 class FolderLock:
-    """An open folder that other processes are kept from, until nothing refers to the lock.
+    """A lock on a folder against other processes, held until nothing refers to it.
 
-    :meth:`of` locks. The own process may lock a folder again; one that is killed leaves no lock.
+    Make one with :meth:`of`. The process itself may lock the folder again; a process that is killed
+    leaves no lock.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -49,10 +50,10 @@ class FolderLock:
 
     @classmethod
     def of(cls, folder: Path) -> FolderLock | None:
-        """Lock a folder that is there; ``None`` on systems that have no such locks.
+        """Lock an existing folder; return ``None`` on systems that have no such locks.
 
         Raises:
-            BlockingIOError: another process has it.
+            BlockingIOError: another process holds it.
         """
         if os.name != "posix":
             return None

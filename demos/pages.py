@@ -1,4 +1,4 @@
-"""Pages filled in from Jinja templates: HTML, in which all values are escaped, and Markdown."""
+"""Fill Jinja templates of pages: HTML, in which all values are escaped, and Markdown."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["fill_file", "fill_text"]
 
 
 def fill_file(folder: Path, template: str, /, **values: Any) -> str:
-    """Return a template file with values put in; what goes into ``.html`` is escaped.
+    """Return a template file filled with values, which are escaped if it is ``.html``.
 
-    The template, and what it includes, are named from ``folder``, or stand beside this file.
+    The template and its includes are looked up in ``folder``, then beside this module.
 
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.
@@ -37,7 +37,7 @@ def fill_file(folder: Path, template: str, /, **values: Any) -> str:
 
 
 def fill_text(template: str, /, **values: Any) -> str:
-    """Return a template of Markdown with values put in.
+    """Return a Markdown template filled with values.
 
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.

@@ -1,4 +1,4 @@
-"""Plots as files: small SVG without a date in them."""
+"""Write plots as small SVG files without a date."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["as_svg", "count_passes"]
 
 
 def as_svg(figure: Figure) -> str:
-    """Return the figure as SVG; text stays text, and the same figure is the same file.
+    """Return the figure as SVG; text stays text, and equal figures give equal files.
 
     >>> as_svg(Figure())[:5]
     '<?xml'
@@ -25,7 +25,7 @@ def as_svg(figure: Figure) -> str:
 
 
 def count_passes(axes: Axes) -> None:
-    """Name only whole numbers along the x axis: of two passes there is no half.
+    """Label only whole numbers on the x axis, since there is no half of a pass.
 
     >>> axes = Figure().subplots()
     >>> _ = axes.plot([1, 2], [0.5, 0.25])

@@ -1,4 +1,4 @@
-"""Tables in Markdown, and their places in the pages of ``docs/``."""
+"""Format tables in Markdown, and put them into the pages of ``docs/``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["in_markdown", "write_into"]
 
 
 def in_markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown, of what stands above its columns and of its rows.
+    """Return a table in Markdown, from its column heads and its rows.
 
     >>> print(in_markdown(["reader", "right"], [["sdnn", "89.1%"]]))
     | reader | right |
@@ -23,10 +23,10 @@ def in_markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def write_into(page: Path, content: str, name: str) -> None:
-    """Put a table in its place in a page: between the two comments that mark it with its name.
+    """Put a table into its place in a page, between the two comments that bear its name.
 
     Raises:
-        ValueError: the page has no such place.
+        ValueError: the page lacks these comments.
     """
     text = page.read_text(encoding="utf-8")
     marks = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
