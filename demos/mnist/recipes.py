@@ -122,7 +122,7 @@ class Recipe:
         """Return float64 posteriors [B, C] of penalties [B, C], by the discriminative loss.
 
         ``exp(-y_i) / (exp(-j) + Σ_k exp(-y_k))`` of the scaled penalties y (eq. 9). An
-        input far from all classes belongs to none of them: its row sums to less than 1.
+        input far from all classes belongs to none of them, and its row's sum is that much below 1.
         """
         y = self.scale * penalties.double()
         if self.rubbish is not None:
