@@ -1,1 +1,1 @@
-"""What a reader of words gets wrong: in UNIPEN data, and in a folder of one's own."""
+"""Measure the errors of a reader of words, in UNIPEN data and in a folder of one's own."""

@@ -1,4 +1,4 @@
-"""What a reader of words gets wrong in files of ink whose words stand in ``labels.csv``."""
+"""Measure a reader of words on a folder of ink with ``labels.csv``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 
 class LabelledWord(NamedTuple):
-    """A word of a folder: its file, the ink as written, and what it says in small letters."""
+    """A word of a folder: its file, the ink as written, and its label in small letters."""
 
     name: str
     ink: Ink
@@ -35,20 +35,21 @@ class LabelledWord(NamedTuple):
 
     @property
     def is_written(self) -> bool:
-        """Whether readers write the label, which is of the letters a-z then."""
+        """Whether readers can write the label: it has only the letters a-z."""
         return folded(self.label) == self.label
 
 
 def load_folder(directory: str | Path, *, holdout: int = 0) -> tuple[list[LabelledWord], list[str]]:
-    """The words of a folder with ``labels.csv`` (``file,text``), and what was left out and why.
+    """Load the words of a folder with ``labels.csv``; say what was left out and why.
 
-    The files are of the formats of `demos.words.samples.files.ink_of_file`, with one ink each. What
-    an ink says is told by ``labels.csv`` alone. Of the split ``test`` only, where rows are of it,
-    and of the last `holdout` by file name. Texts of other characters than letters are kept.
+    The files have the formats of `demos.words.samples.files.ink_of_file`, with one ink each. Only
+    ``labels.csv`` (``file,text``) gives the labels. If there are rows of the split ``test``, or a `holdout`, only
+    those rows and the last `holdout` by file name are returned. Texts with characters other than
+    letters are kept.
 
     Raises:
-        FieldSetError: no usable ``labels.csv``, fewer rows than are held out, or no file that can
-            be read.
+        FieldSetError: ``labels.csv`` is unusable or has fewer rows than are held out, or no file
+            can be read.
     """
     rows = load_fields(directory)
     words, problems = load_rows(rows.measured(holdout), measured=True)
@@ -61,10 +62,10 @@ def load_folder(directory: str | Path, *, holdout: int = 0) -> tuple[list[Labell
 def load_rows(
     rows: Sequence[Field], *, measured: bool = False
 ) -> tuple[list[LabelledWord], list[str]]:
-    """The words of some rows of ``labels.csv``, and what was left out and why.
+    """Load the words of some rows of ``labels.csv``; say what was left out and why.
 
-    Texts of other characters than letters are left out, unless the words are to be measured: then
-    they are errors.
+    Texts with characters other than letters are left out, unless the words are to be measured:
+    then they count as errors.
     """
     words, problems = [], []
     for row, (_, inks) in zip(rows, inks_of(one.path for one in rows), strict=True):
@@ -83,12 +84,12 @@ def load_rows(
 
 
 def labels_of(rows: Sequence[Field]) -> list[str]:
-    """What rows of ``labels.csv`` say in small letters; without texts of other characters."""
+    """Return the texts of rows in small letters, without those that have other characters."""
     return [label for row in rows if (label := folded(row.text))]
 
 
 def as_words(reader: WordReader, words: Sequence[LabelledWord]) -> Words:
-    """The words as a reader takes them."""
+    """Return the words in the form that a reader takes."""
     nobody = [""] * len(words)
     inks = [one.ink for one in words]
     labels = [one.label for one in words]
@@ -101,11 +102,11 @@ def evaluate_folder(
     lexicon: gtn.Graph,
     order: int = SPELLING_ORDER,
 ) -> tuple[dict[str, Any], list[tuple[str, str, str]]]:
-    """The figures of a reader (`tell`) on words of a folder, and the errors.
+    """Return the figures of a reader (`tell`) on words of a folder, and its errors.
 
-    An error is (file, truth, what was read with the lexicon). A word that the lexicon does not
-    have counts as any other, and so as an error, and so does one of other characters than letters:
-    no figure is the better for it. ``not_written`` says of how many the latter is so.
+    An error is (file, truth, what was read with the lexicon). Words missing from the lexicon and
+    words with characters other than letters count as errors, so leaving a word out improves no
+    figure. ``not_written`` counts the latter.
     """
     told = tell(reader, as_words(reader, words), lexicon, order)
     rows = zip(words, told.with_lexicon, strict=True)

@@ -1,4 +1,4 @@
-"""What a reader of words gets wrong: words and characters, with a lexicon and without."""
+"""Measure a reader of words: word and character errors, with and without a lexicon."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 CANDIDATES = 5
-"""Readings of each guess that are compared."""
+"""Readings compared for each guess."""
 
 
 def character_errors(told: Sequence[str], labels: Sequence[str]) -> float:
-    """Insertions, deletions and substitutions, per character of the labels.
+    """Return insertions, deletions and substitutions per character of the labels.
 
     >>> character_errors(["cat", ""], ["cut", "a"])
     0.5
@@ -46,7 +46,7 @@ def character_errors(told: Sequence[str], labels: Sequence[str]) -> float:
 
 @torch.no_grad()
 def read_texts(reader: WordReader, words: Words, decoders: Sequence[Decoder]) -> list[list[str]]:
-    """What each decoder reads in each word (normalised ones), and "" where it finds nothing."""
+    """Return what each decoder reads in each normalised word; "" if it finds nothing."""
     found: list[list[str]] = [[] for _ in decoders]
     for ink in words.inks:
         _, _, recognized = reader.recognized(ink)
@@ -57,7 +57,7 @@ def read_texts(reader: WordReader, words: Words, decoders: Sequence[Decoder]) ->
 
 
 def quick_errors(reader: WordReader, words: Words, most: int = 300) -> dict[str, float]:
-    """Character error without a lexicon, of so many of the words."""
+    """Return the character error without a lexicon, on at most `most` of the words."""
     step = max(1, len(words) // most)
     some = words.take(range(0, len(words), step)[:most])
     (told,) = read_texts(reader, some, [reader.decoder(beam=FREE_BEAM)])
@@ -66,8 +66,11 @@ def quick_errors(reader: WordReader, words: Words, most: int = 300) -> dict[str,
 
 @dataclass(frozen=True)
 class Told:
-    """What a reader read in words: with the lexicon; without, all letters alike, or as they follow
-    each other in words (`WordReader.spelling`); and the seconds with the lexicon."""
+    """What a reader read in words, and the seconds it took with the lexicon.
+
+    Words are read with the lexicon; without it, with all letters alike; and without it, with
+    letters weighed as they follow each other in words (`WordReader.spelling`).
+    """
 
     words: Words
     with_lexicon: list[str]
@@ -78,8 +81,10 @@ class Told:
     def errors(
         self, contributor: str | None = None, every: int = 1, but: Container[str] = ()
     ) -> dict[str, Any]:
-        """Word and character errors, of every so many words, of one contributor or of all, but for
-        some words."""
+        """Return word and character errors on every `every`-th word, but not on labels in `but`.
+
+        The words are those of one contributor, or of all.
+        """
         chosen = [
             i
             for i, (one, label) in enumerate(
@@ -104,9 +109,9 @@ class Told:
         }
 
     def figures(self) -> dict[str, Any]:
-        """Errors of all words, and words per second with the lexicon; nothing of no words.
+        """Return errors on all words, and words per second with the lexicon; {} if no words.
 
-        The time is that of ink to the word, one word after the other.
+        The time is that from ink to word, one word after the other.
         """
         if not len(self.words):
             return {}
@@ -114,12 +119,12 @@ class Told:
 
 
 def tell(reader: WordReader, words: Words, lexicon: gtn.Graph, order: int = SPELLING_ORDER) -> Told:
-    """Read words with a lexicon and, in two ways, without, one after the other.
+    """Read words one by one, with a lexicon and in two ways without.
 
-    Letters follow each other by n-grams of that order; 0: all are alike there, too.
+    `order` is that of the n-grams of letters; with 0, all letters are alike there, too.
 
-    Words whose ink as written is known are read under all layouts, as by
-    `WordReader.read`, others as they are.
+    Words whose ink as written is known are read under all layouts, as by `WordReader.read`;
+    others are read as they are.
     """
     with_lexicon, any_letters = reader.decoder(lexicon), reader.decoder(beam=FREE_BEAM)
     spelling = reader.decoder(reader.spelling(order) if order else None, FREE_BEAM)
@@ -138,9 +143,9 @@ def tell(reader: WordReader, words: Words, lexicon: gtn.Graph, order: int = SPEL
 
 
 def under_layouts(reader: WordReader, words: Words, i: int) -> list[tuple[gtn.Graph, float]]:
-    """The recognition graph of word `i` under each of its layouts, and what the layout costs.
+    """Return the recognition graph of word `i` under each of its layouts, and each layout's cost.
 
-    Where its ink as written is not known, it is read as it is.
+    If its ink as written is not known, the word is read as it is.
     """
     layouts = [Layout(None, words.inks[i], 0.0)]
     if words.written:
@@ -149,7 +154,7 @@ def under_layouts(reader: WordReader, words: Words, i: int) -> list[tuple[gtn.Gr
 
 
 def best_text(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -> str:
-    """The likeliest text of a word under all layouts, which cost so much; "" if there is none."""
+    """Return the likeliest text of a word under all layouts and their costs; "" if none."""
     found = joined([costing(decoder.read(graph, CANDIDATES), cost) for graph, cost in recognized])
     return found[0].text if found else ""
 
@@ -157,7 +162,7 @@ def best_text(decoder: Decoder, recognized: Sequence[tuple[gtn.Graph, float]]) -
 def word_errors(
     reader: WordReader, words: Words, lexicon: gtn.Graph, order: int = SPELLING_ORDER
 ) -> dict[str, Any]:
-    """Word and character error with a lexicon and without, and words per second (`tell`)."""
+    """Return errors with and without a lexicon, and words per second (see `tell`)."""
     return tell(reader, words, lexicon, order).figures()
 
 

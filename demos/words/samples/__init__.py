@@ -1,1 +1,1 @@
-"""Ink with what it says: characters and words of UNIPEN data, files, words written by code."""
+"""Labelled ink: UNIPEN characters and words, files of ink, and words written by code."""

@@ -1,4 +1,4 @@
-"""Isolated characters of UNIPEN data, normalised and laid out for training and tests."""
+"""Load isolated characters of UNIPEN data, normalised for training and tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS = {
     "upper": ("1b", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
     "lower": ("1c", "abcdefghijklmnopqrstuvwxyz"),
 }
-"""Kinds of characters: their category in UNIPEN and their classes."""
+"""Kinds of characters: the UNIPEN category and the classes of each."""
 
 CLASSES = "".join(classes for _, classes in KINDS.values())
 
@@ -30,7 +30,7 @@ CLASSES = "".join(classes for _, classes in KINDS.values())
 class Characters:
     """Characters of some writers: ink in pixels, class [N], kind [N] and contributor [N].
 
-    `problems` says what could not be read, in lines of text.
+    `problems` lists what could not be read, one line of text each.
     """
 
     ink: InkBatch
@@ -49,9 +49,9 @@ def load_characters(
     classes: str = CLASSES,
     cache: str | Path | None = None,
 ) -> dict[str, Characters]:
-    """The characters at `data` by groups of sides of writers (see `recognizers.online.writers`).
+    """Load the characters at `data`, in groups of sides of writers (`recognizers.online.writers`).
 
-    Segments whose label is no single character of `classes`, or belongs to another category, are
+    Segments whose label is not a single character of `classes`, or belongs to another category, are
     left out; so is empty ink. `data` is read once, whatever the number of groups; `cache` is a
     folder that keeps what was read (see `load_unipen`).
     """
@@ -80,7 +80,7 @@ def load_characters(
 def load_letters(
     data: str | Path, sides: Collection[str], cache: str | Path | None = None
 ) -> list[tuple[Ink, str]]:
-    """Isolated letters of writers of some sides, each with its label, in the order of the data."""
+    """Return isolated letters by writers of some sides, with labels, in the order of the data."""
     categories = [KINDS[kind][0] for kind in ("upper", "lower")]
     classes = {KINDS[kind][0]: KINDS[kind][1] for kind in ("upper", "lower")}
     return [

@@ -1,4 +1,4 @@
-"""Ink of any file: JSON strokes, InkML, and UNIPEN data files, which hold many words each."""
+"""Load ink of any format: JSON strokes, InkML, and UNIPEN data files, which hold many words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORD, _CHARACTER = "WORD", "CHARACTER"
 
 
 class NamedInk(NamedTuple):
-    """Ink of a file: where it is from, the ink, and what it says where the file tells."""
+    """Ink of a file: its origin, the ink, and its label if the file has one."""
 
     name: str
     ink: Ink
@@ -27,9 +27,9 @@ class NamedInk(NamedTuple):
 
 
 def inks_of(paths: Iterable[Path]) -> Iterator[tuple[str, list[NamedInk] | InkError]]:
-    """The ink of files, and of the ink files in folders; an error in the place of a bad one.
+    """Yield the name of each file, also of those in folders, with its inks or its error.
 
-    Yields the name of each file and its inks, or what is wrong with it.
+    A bad file yields an error in the place of its inks.
     """
     for path in paths:
         if not path.is_dir():
@@ -51,11 +51,11 @@ def _or_error(path: Path) -> list[NamedInk] | InkError:
 
 
 def ink_of_file(path: Path) -> list[NamedInk]:
-    """The inks of a file: one of JSON and InkML, the words of UNIPEN (begins with a dot).
+    """Load the inks of a file: one from JSON or InkML, all words from UNIPEN (begins with a dot).
 
-    Of UNIPEN the words are read, or the characters where there are no words, or all ink as one
-    word where there are neither. What it includes is looked for beside it, and in `include/`
-    beside the folder `data/` that it is in.
+    A UNIPEN file gives its words; without words, its characters; without either, all its ink as
+    one word. Files that it includes are looked for beside it, and in `include/` beside the folder
+    `data/` that it is in.
 
     Raises:
         InkError: the file is missing, too large, breaks its format or has no ink; the message
@@ -85,11 +85,11 @@ class _OneFile(FolderTree):
 
     @property
     def data_files(self) -> list[str]:  # type: ignore[override]
-        """The one name."""
+        """Return the one name."""
         return [self.name]
 
     def read(self, name: str) -> bytes | None:
-        """As of a folder; a data file without segments is one word."""
+        """Read as from a folder; make a data file without segments one word."""
         content = super().read(name)
         if name == self.name and content is not None and b".SEGMENT" not in content:
             content += b"\n.SEGMENT WORD 0-\n"
@@ -98,7 +98,7 @@ class _OneFile(FolderTree):
 
 def _unipen(path: Path) -> list[NamedInk]:
     parts = path.resolve().parts
-    # The tree is above the folder data/ that is nearest.
+    # The root of the tree is the parent of the nearest folder data/.
     above = [i for i, part in enumerate(parts[:-1]) if part == "data"]
     root = Path(*parts[: above[-1]]) if above else path.resolve().parent
     reader = UnipenReader(root)

@@ -1,8 +1,8 @@
-"""Words written by code: an alphabet of our own, in single strokes, for pictures and tests.
+"""Write words by code in an alphabet of our own, in single strokes, for pictures and tests.
 
-No ink of any data set is in it. A letter is a few points that a smooth curve runs through, in
-units of the height of a small letter: base line 0, core line 1, ascenders to 1.9, descenders to
--0.8. A hand slants, widens and joins them, and is never the same twice.
+It contains no ink of any data set. A letter is a few points on a smooth curve, in units of the
+height of a small letter: base line 0, core line 1, ascenders to 1.9, descenders to -0.8. A hand
+slants, widens and joins letters, and never writes the same one twice.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from recognizers.online.ink_files import to_json
 
 __all__ = ["HANDS", "LETTERS", "SAMPLES", "Hand", "sample_files", "write_word"]
 
-# Strokes are apart by "/", curves of one stroke by "|" (a corner); a letter begins at x = 0.
+# "/" separates strokes, "|" the curves of a stroke (a corner); a letter begins at x = 0.
 _LETTERS = {
     "a": "0.70,0.85 0.42,1.0 0.10,0.72 0.08,0.3 0.34,0.0 0.60,0.25 0.72,0.95 | "
     "0.72,0.95 0.70,0.35 0.78,0.04 0.98,0.14",
@@ -67,16 +67,16 @@ _STEP = 0.06
 
 @dataclass(frozen=True)
 class Hand:
-    """How someone writes, in units of the height of small letters unless said otherwise.
+    """How someone writes, in units of the height of small letters unless stated otherwise.
 
     Attributes:
-        slant: by how much a point leans to the right for each unit above the base line.
-        slope, curvature: of the lines of a word: y = slope x + curvature x².
-        width: of letters, a factor.
-        gap: between letters.
-        joined: whether letters whose ink ends low are joined with the next.
-        jitter: standard deviation of the points that a letter runs through.
-        size: of small letters, in the unit of the tablet.
+        slant: shift of a point to the right for each unit above the base line.
+        slope, curvature: shape of the lines of a word, y = slope x + curvature x².
+        width: factor on the width of letters.
+        gap: distance between letters.
+        joined: whether letters whose ink ends low are joined to the next.
+        jitter: standard deviation of the points of a letter.
+        size: height of small letters, in units of the tablet.
     """
 
     slant: float = 0.15
@@ -100,10 +100,10 @@ HANDS = {
 
 
 def write_word(text: str, hand: Hand = HANDS["upright"], seed: int = 0) -> Ink:
-    """The ink of a word in a hand; y upwards, the base line at 0. The same for the same seed.
+    """Write a word in a hand; y points upwards, the base line is 0; equal seeds give equal ink.
 
     Raises:
-        ValueError: a character that is not among `LETTERS`.
+        ValueError: a character is not among `LETTERS`.
 
     >>> ink = write_word("ink")
     >>> len(ink), [round(v) for v in ink.bounds[1::2]]  # the dot of the i is a stroke
@@ -127,7 +127,7 @@ def write_word(text: str, hand: Hand = HANDS["upright"], seed: int = 0) -> Ink:
             strokes[-1] = np.concatenate([strokes[-1], drawn.pop(0)])
         else:
             strokes.append(drawn.pop(0))
-        # Bars and dots come when the word is done, as in joined writing they must.
+        # Bars and dots come after the rest of the word, as joined writing requires.
         late += drawn
         low_end = 0.0 <= first[-1, 1] < 0.3 and first[-1, 0] > 0.25
         right += wide * max(float(stroke[:, 0].max()) for stroke in (first, *others)) + hand.gap
@@ -144,11 +144,11 @@ SAMPLES = {
     "zebra": ("slanted", 7),
     "just": ("wide", 2),
 }
-"""Words that come with the package, each with its hand and seed."""
+"""The words shipped with the package, each with its hand and seed."""
 
 
 def sample_files() -> dict[str, str]:
-    """Names and contents (JSON strokes) of the words that come with the package."""
+    """Return names and contents (JSON strokes) of the words shipped with the package."""
     files = {}
     for word, (hand, seed) in SAMPLES.items():
         ink = write_word(word, HANDS[hand], seed)
@@ -174,9 +174,9 @@ def _strokes(letter: str, jitter: float, rng: np.random.Generator) -> list[np.nd
 
 
 def _smooth(points: np.ndarray) -> np.ndarray:
-    """A curve through the points [k, 2], in steps of about `_STEP`.
+    """Return a curve through the points [k, 2], in steps of about `_STEP`.
 
-    Monotone in each coordinate between the points, so that it turns only where they do.
+    It is monotone in each coordinate between points, so it turns only where they do.
     """
     lengths = np.hypot(*np.diff(points, axis=0).T)
     at = np.concatenate(([0.0], np.cumsum(np.maximum(lengths, 1e-6))))
@@ -188,7 +188,7 @@ def _smooth(points: np.ndarray) -> np.ndarray:
 
 
 def _join(end: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """A curve from the end of a letter to the start of the next, without its own ends."""
+    """Return a curve from the end of a letter to the start of the next, without its own ends."""
     middle = np.array([0.6 * end[0] + 0.4 * start[0], 0.75 * end[1] + 0.25 * start[1]])
     return _smooth(np.stack([end, middle, start]))[1:-1]
 

@@ -1,4 +1,4 @@
-"""Words of UNIPEN data, normalised, for training and tests; kept in a file for the next time."""
+"""Load words of UNIPEN data, normalised for training and tests; cache them in a file."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ CATEGORY = "6"
 
 @dataclass
 class Words:
-    """Words: normalised ink with points at even steps, what they say, and who wrote them.
+    """Words: normalised ink with points at even steps, their labels and their writers.
 
-    `sides` are those of `recognizers.online.writers`; `labels` in small letters. `left_out` counts
-    words whose label has other characters, and words without ink; `problems` says what could not
-    be read; `written` is the ink as it came, where it is known.
+    `sides` are those of `recognizers.online.writers`; `labels` are in small letters. `left_out`
+    counts words whose label has other characters, and words without ink; `problems` lists what
+    could not be read; `written` is the ink as written, where it is known.
     """
 
     inks: list[Ink]
@@ -50,7 +50,7 @@ class Words:
         return len(self.inks)
 
     def take(self, which: Sequence[int] | np.ndarray) -> Words:
-        """Those of these indexes, in this order."""
+        """Return the words of these indexes, in this order."""
         return Words(
             [self.inks[i] for i in which],
             [self.labels[i] for i in which],
@@ -62,12 +62,12 @@ class Words:
         )
 
     def of(self, sides: Collection[str]) -> Words:
-        """Those of writers of some sides."""
+        """Return the words by writers of some sides."""
         return self.take([i for i, each in enumerate(self.sides) if each in sides])
 
 
 def evenly(count: int, most: int | None) -> list[int]:
-    """Indexes of `most` of so many words, from the first to the last; of all where it is None.
+    """Return `most` indexes spread evenly over `count` words, first to last; None: all indexes.
 
     >>> evenly(7, 3), evenly(2, 3), evenly(2, None)
     ([0, 3, 6], [0, 1], [0, 1])
@@ -84,10 +84,11 @@ def load_words(
     cache: str | Path | None = None,
     sides: Collection[str] | None = None,
 ) -> Words:
-    """All words at `data` (a UNIPEN tree or a folder of archives), of these sides or of all.
+    """Load all words at `data` (a UNIPEN tree or a folder of archives), of some sides or of all.
 
-    `normaliser`: laid on their lines, set upright, letters made equally wide; False: scaled by
-    their height. Some 3 ms for each word; with `cache`, a folder, that is done once.
+    With `normaliser`, words are laid on their lines, set upright, and their letters made equally
+    wide; without, they are scaled by their height. This takes some 3 ms per word; with the folder
+    `cache`, it is done once.
     """
     read = load_unipen(data, [CATEGORY], cache)
     found = [(s, side(s.contributor, s.writer), folded(s.label)) for s in read.segments]
@@ -107,12 +108,12 @@ def load_words(
 
 
 def word_labels(data: str | Path, cache: str | Path | None = None) -> list[str]:
-    """The labels of all words at `data`, whoever wrote them, as they stand."""
+    """Return the labels of all words at `data`, unchanged, of all writers."""
     return [segment.label for segment in load_unipen(data, [CATEGORY], cache).segments]
 
 
 def _kept_inks(inks: list[Ink], normaliser: bool, cache: str | Path | None) -> list[Ink]:
-    """The inks normalised, from the cache where they are in it."""
+    """Return the normalised inks, from the cache if it has them."""
     if cache is None:
         return [_placed(ink, normaliser) for ink in inks]
     digest = hashlib.sha256(json.dumps([_VERSION, normaliser, len(inks)]).encode())
