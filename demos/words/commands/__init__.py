@@ -1,1 +1,1 @@
-"""The commands of the readers of ink, by what they are for."""
+"""The commands of the readers of ink, grouped by purpose."""

@@ -1,4 +1,4 @@
-"""What the commands make of their options: readers, and lists of words."""
+"""Make readers and lists of words from the options of commands."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["load_reader", "make_reader", "order_of", "reader_of_english", "words
 
 
 def load_reader(checkpoint: Path | None, system: str | None) -> WordReader:
-    """The reader of a file, or the shipped one of a system."""
+    """Load the reader of a file, or the shipped one of a system."""
     if checkpoint is None:
         return shipped_reader(system or SYSTEMS[0])
     return WordReader.load(checkpoint)
 
 
 def make_reader(given: Read | Pad) -> Reader:
-    """The reader that was asked for, with the list of words, or none, that was asked for."""
+    """Return the reader that the options ask for, with their list of words, or none."""
     network = load_reader(given.checkpoint, given.system)
     words = None if given.free else words_of(given.lexicon, given.size or SIZE)
     if words is not None and words.problems:
@@ -33,18 +33,18 @@ def make_reader(given: Read | Pad) -> Reader:
 
 
 def reader_of_english(checkpoint: Path | None, system: str | None) -> Reader:
-    """A reader of a file, or a shipped one, of frequent English, by a narrower beam."""
+    """Return a reader, of a file or shipped, of frequent English, with a narrower beam."""
     network = load_reader(checkpoint, system)
     return Reader(network, words_of(None, SIZE), 15.0, SPELLING_ORDER)
 
 
 def order_of(given: int | None) -> int:
-    """The order of n-grams of letters that was asked for."""
+    """Return the order of n-grams of letters that was asked for, or the default one."""
     return SPELLING_ORDER if given is None else given
 
 
 def words_of_task(lexicon: Path | None, size: int | None, labels: list[str]) -> WordList:
-    """The words of a file, or else so many of the task, which has all labels."""
+    """Return the words of a file, or `size` words of the task, with all labels."""
     listed = task_words(labels, size or SIZE) if lexicon is None else file_words(lexicon)
     if listed.problems:
         typer.echo(listed.summary(), err=True)

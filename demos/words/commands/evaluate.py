@@ -55,7 +55,7 @@ def evaluate(given: Evaluate) -> None:
 def _word_figures(
     reader: WordReader, data: Path, sides: tuple[str, ...], given: Evaluate
 ) -> dict[str, Any]:
-    """What a reader of words gets wrong in the words of some sides; nothing if there is none."""
+    """Return the errors of a reader on the words of some sides; {} if there are none."""
     labels = word_labels(data, given.cache)
     if not labels:
         return {}
@@ -67,11 +67,11 @@ def _word_figures(
 
 
 def _folder_figures(folder: Path, given: Evaluate) -> dict[str, Any]:
-    """What a reader of words gets wrong in a folder with labels; names each word it misread."""
+    """Return the errors of a reader on a folder with labels; print each misread word."""
     reader = load_reader(given.checkpoint, given.system)
     words, problems = load_folder(folder, holdout=given.holdout)
     echo_problems(problems)
-    # All labels of the folder, as adapt has them: what is held out is read among the others.
+    # All labels of the folder, as in adapt: held-out words are read among the others.
     listed = words_of_task(given.lexicon, given.size, labels_of(load_fields(folder).fields))
     words, known = [words[i] for i in evenly(len(words), given.most)], set(listed)
     for one in words:

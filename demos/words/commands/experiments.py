@@ -1,4 +1,4 @@
-"""What ``docs/words.md`` shows: ``beam``, ``spelling``, ``hands``; ``report`` writes the page."""
+"""The commands behind ``docs/words.md``: ``beam``, ``spelling``, ``hands``, and ``report``."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from recognizers.online.ink import InkError
 __all__ = ["OWN_INK", "demo", "pad", "read"]
 
 OWN_INK = Path(__file__).parents[1] / "ink"
-"""Words written by code, which come with the package."""
+"""Words written by code, shipped with the package."""
 
 
 def read(given: Read) -> None:

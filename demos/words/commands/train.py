@@ -98,7 +98,7 @@ def _train_words(given: Train) -> None:
     data, settings = find_data(given.data, "unipen"), _word_settings(given)
     plain = "" if settings.normaliser else "-no-normaliser"
     out = given.out or Path("runs") / "words" / f"{settings.system}{plain}-seed{settings.seed}"
-    readers_of(settings)  # what is wrong with them is told before data are read
+    readers_of(settings)  # reports errors in the settings before data are read
     with training_into(out):
         words = load_words(data, normaliser=settings.normaliser, cache=given.cache)
         echo_problems(words.problems)

@@ -1,1 +1,1 @@
-"""What ``docs/words.md`` shows: beams, spelling, hands; and the page itself."""
+"""Measure what ``docs/words.md`` shows (beams, spelling, hands), and write the page."""

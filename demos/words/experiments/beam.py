@@ -1,4 +1,4 @@
-"""What a beam costs: error and time of decoding against the width of the beam."""
+"""Measure what a beam costs: error and time of decoding against the width of the beam."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["BEAMS", "ENOUGH", "measure_beams", "write_beams"]
 BEAMS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0)
 
 ENOUGH = 0.002
-"""What a beam may cost, in words wrong of all, beside the widest."""
+"""Word error that a beam may add to that of the widest one."""
 
 
 def measure_beams(
@@ -33,20 +33,20 @@ def measure_beams(
     lexicon: gtn.Graph,
     beams: Sequence[float] = BEAMS,
 ) -> list[dict[str, float]]:
-    """Read words with beams of each width; the time is that of search and best path alone.
+    """Read words with beams of each width; time only the search and the best path.
 
     Args:
         recognized: recognition graphs of the words.
-        labels: what they say.
+        labels: their labels.
 
     Returns:
-        for each beam `word_error`, processor time in `ms` (mean), `ms_95` (95th percentile) and
-        `ms_most`, and the mean number of `arcs` that were kept.
+        for each beam `word_error`; processor time in `ms` (mean), `ms_95` (95th percentile) and
+        `ms_most`; and the mean number of `arcs` kept.
     """
     widest = reader.decoder(lexicon, max(beams))
     found = []
     with torch.no_grad():
-        _read(widest, recognized[0])  # compiles, makes the indexes of the lexicon
+        _read(widest, recognized[0])  # compiles, and makes the indexes of the lexicon
         for beam in beams:
             decoder = widest.with_beam(beam)
             texts, seconds, arcs = zip(*(_read(decoder, one) for one in recognized), strict=True)
@@ -65,7 +65,7 @@ def measure_beams(
 
 
 def _read(decoder: Decoder, recognized: gtn.Graph) -> tuple[str, float, int]:
-    """What is read, in which time, and how many arcs were kept."""
+    """Return the text read, the seconds it took, and the number of arcs kept."""
     started = time.process_time()
     kept = decoder.search(recognized)
     text = gtn.path_text(gtn.viterbi_path(kept), "output") if kept.num_nodes else ""
@@ -83,13 +83,13 @@ def write_beams(
     side: str = "test",
     cache: Path | None = None,
 ) -> Path:
-    """Measure the beams on words of one side of the writers; returns the file of the figures.
+    """Measure the beams on words of one side of the writers; return the file of the figures.
 
-    The words are `count` of the side, evenly spread over it; the lexicons are those of the task,
-    of each of `sizes` words.
+    The words are `count` of the side, spread evenly over it; the lexicons are those of the task,
+    one for each of `sizes`, in words.
 
     Raises:
-        ValueError: there are no words of these writers.
+        ValueError: there are no words by these writers.
     """
     labels = [s.label for s in load_unipen(data, [CATEGORY], cache).segments]
     words = load_words(data, normaliser=reader.normaliser, cache=cache, sides=(side,))

@@ -1,4 +1,4 @@
-"""How much a reader gains that learns the hand of a writer whom no training has seen."""
+"""Measure what a reader gains by learning the hand of a writer unseen in training."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from recognizers.online.writers import digest, side
 __all__ = ["LEARNED", "Hand", "hands_of", "measure_hands"]
 
 LEARNED = 100
-"""Words of each hand that are learned from, or a few more, and as many at most that are read."""
+"""Least words of each hand to learn from (a few more may be), and most words to be read."""
 
 SIDES = ("test", "left-out")
 
 
 class Hand(NamedTuple):
-    """Words of a writer to learn from, and others to be read, of which none says the same."""
+    """Words of a writer to learn from, and others to be read; the two share no label."""
 
     learned: list[LabelledWord]
     held_out: list[LabelledWord]
@@ -37,10 +37,10 @@ class Hand(NamedTuple):
 def hands_of(
     data: str | Path, cache: str | Path | None = None, *, least: int = 2 * LEARNED
 ) -> dict[str, Hand]:
-    """Each writer of the test and of the left-out institution who has so many words.
+    """Return each writer of the test or the left-out institution who has at least `least` words.
 
-    A writer is named by the institution and the first digits of his key: names are not shown.
-    What the words say is drawn for each, the same each time: what says the same stays together.
+    Institution and first digits of the key name a writer; names are not shown. Labels are drawn
+    at random for each writer, the same each time; words with the same label stay together.
     """
     hands: defaultdict[str, list[LabelledWord]] = defaultdict(list)
     for i, one in enumerate(load_unipen(data, [CATEGORY], cache).segments):
@@ -73,9 +73,9 @@ def measure_hands(
     *,
     rate: float = RATE,
 ) -> dict[str, Any]:
-    """Adapt a reader to each of `hands_of`, and write what it gains to a file; return that.
+    """Adapt a reader to each of `hands_of`; write what it gains to a file, and return it.
 
-    ``out`` holds a run for each hand; one that is interrupted goes on.
+    ``out`` holds a run for each hand; an interrupted run resumes.
 
     Raises:
         ValueError: no writer has enough words.

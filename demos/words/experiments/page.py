@@ -1,4 +1,4 @@
-"""The page of the readers of words, from the figures of their runs: ``docs/words.md``."""
+"""Write the page of the readers of words, ``docs/words.md``, from the figures of their runs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PAPER = (
 FIGURES = ("word_error", "char_error", "word_error_no_lexicon", "char_error_no_lexicon")
 NAMES = {"segments": "over-segmentation", "sdnn": "SDNN/HMM"}
 THIRD = "every_third_of_test"
-"""What the reader of the first stage was measured on, and that of the second, too."""
+"""The words that the readers of both the first and the second stage were measured on."""
 
 MEASURED = (
     ("before", THIRD, "characters; every third word of the test"),
     ("after", THIRD, "words; every third word of the test"),
     ("after", "test", "words"),
 )
-"""Stages and sides of a run in the order of the table, and what the page calls them."""
+"""Stages and sides of a run in the order of the table, and their names on the page."""
 
 FREQUENCIES = (
     ("validation", "validation", "as told"),
@@ -49,13 +49,13 @@ FREQUENCIES = (
     ("test_words_alike", "every third of the test", "words all alike"),
     ("test_unseen", "test, words that no text of the training has", "as told"),
 )
-"""Sides of a run, what the page calls them, and what the frequency of words is there."""
+"""Sides of a run, their names on the page, and the frequency of words used there."""
 
 
 def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
-    """Write the page and its pictures from the files in `results`; returns all files written.
+    """Write the page and its pictures from the files in `results`; return all files written.
 
-    Figures that are not there are said to be not measured; without a reader, nothing is read.
+    The page says which figures were not measured; without a reader, nothing is read.
     """
     measured = read_beams(results)
     spelling = [load_figures(path) for path in sorted(results.glob("spelling-*.json"))]
@@ -108,13 +108,13 @@ def write_page(reader: Reader | None, results: Path, page: Path) -> list[Path]:
 
 
 def _of(results: Path, task: str) -> list[dict[str, Any]]:
-    """The runs of a task, in the order of their files."""
+    """Return the runs of a task, in the order of `_rank`."""
     found = [load_figures(path) for path in sorted(results.glob("*-seed*.json"))]
     return sorted((run for run in found if run["task"] == task), key=_rank)
 
 
 def _rank(run: Mapping[str, Any]) -> tuple[int, int, bool, int]:
-    """Over-segmentation first, then the longest, then with the normaliser, then by seed."""
+    """Return a sort key: over-segmentation first, then longest, with normaliser, by seed."""
     settings = run["configuration"]
     system = settings.get("system")
     place = [*NAMES].index(system) if system in NAMES else len(NAMES)
@@ -122,7 +122,7 @@ def _rank(run: Mapping[str, Any]) -> tuple[int, int, bool, int]:
 
 
 def _shown(reader: Reader | None) -> dict[str, Any]:
-    """What the page says of the word whose way through the reader is drawn."""
+    """Return what the page says of the word whose way through the reader is drawn."""
     about: dict[str, Any] = {"word": SHOWN, "pieces": False, "lexicon": 0}
     if reader is None:
         return about
@@ -143,7 +143,7 @@ def _maps(reader: Reader | None) -> str:
 
 
 def _sides() -> list[Sequence[str]]:
-    """How many writers of words, words and characters there are on each side."""
+    """Count the writers of words, the words and the characters on each side."""
     counts: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
     for row in read_list():
         counts[row["side"]]["writers"] += int(row["6"]) > 0
@@ -180,12 +180,12 @@ def _name(run: Mapping[str, Any]) -> str:
 
 
 def _figures(found: Mapping[str, Any]) -> Sequence[str]:
-    """How many words, and what is wrong of them."""
+    """Return the number of words and the errors, as text."""
     return (f"{found['n_words']:,}", *(_percent(found[name]) for name in FIGURES))
 
 
 def _by_contributor(runs: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
-    """A row for each contributor: words, and the word error with the lexicon of each run."""
+    """Return a row per contributor: words, and each run's word error with the lexicon."""
     each = [run["after"]["test_by_contributor"] for run in runs]
     names = sorted(set().union(*each))
     rows = []
@@ -197,7 +197,7 @@ def _by_contributor(runs: Sequence[Mapping[str, Any]]) -> list[Sequence[str]]:
 
 
 def _run(run: Mapping[str, Any]) -> str:
-    """How a run was made, in a line."""
+    """Describe in a line how a run was made."""
     minutes = sum(run["seconds_of_training"].values()) / 60
     test = run["after"]["test"]
     return (
@@ -208,7 +208,7 @@ def _run(run: Mapping[str, Any]) -> str:
 
 
 def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What global training brings each system, and what the normaliser brings."""
+    """Return what global training brings each system, and what the normaliser brings."""
     lines = []
     final: dict[tuple[str, int, bool], float] = {}
     for run in runs:
@@ -232,13 +232,13 @@ def _cuts(runs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _hands_files(results: Path) -> list[Path]:
-    """Of each system the file at the rate that readers are adapted with; others are trials."""
+    """Return the file of each system at the usual rate of adapting; others are trials."""
     files = [results / f"hands-{system}.json" for system in NAMES]
     return [path for path in files if path.is_file()]
 
 
 def _hands(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """What adapting brings each hand, those that were read worst first, and all together."""
+    """Return what adapting brings each hand, worst read first, and all together."""
     hands = measured["hands"]
     worst = sorted(hands, key=lambda name: -hands[name]["before"]["word_error"])
     values = {
@@ -261,7 +261,7 @@ def _hands(measured: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _spelling_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
-    """What is misread with n-grams of letters of each order, and with the lexicon."""
+    """Return the errors with n-grams of letters of each order, and with the lexicon."""
     rows = []
     for read, found in measured["errors"].items():
         what = {
@@ -284,7 +284,7 @@ def _spelling_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
 
 
 def _beam_rows(measured: Mapping[str, Any]) -> list[Sequence[str]]:
-    """For each lexicon the narrowest beam that is enough, and the widest."""
+    """Return for each lexicon the narrowest beam that is enough, and the widest."""
     rows = []
     for lexicon in measured["lexicons"]:
         widest = lexicon["beams"][-1]

@@ -1,4 +1,4 @@
-"""The text of ``docs/words.md``; its figures are put in by :mod:`demos.words.experiments.page`."""
+"""The text of ``docs/words.md``; :mod:`demos.words.experiments.page` fills in the figures."""
 
 # ruff: noqa: E501  (a row of a table is one line)
 

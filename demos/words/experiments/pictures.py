@@ -1,4 +1,4 @@
-"""Pictures of the page: what the normaliser does, how a word is read, error against beam."""
+"""Draw the page's pictures: the normaliser, how a word is read, error against beam."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HASTY = (
     "together", "river", "thought", "window", "beautiful", "garden", "mountain", "yellow",
     "simple", "quiet", "number", "kitchen", "every", "journey", "black", "voice",
 )  # fmt: skip
-"""Words that a hasty hand writes, so that some are read wrong."""
+"""Words written by a hasty hand, so that some are misread."""
 
 SHOWN = "hand"
 """The word of our own ink whose way through the reader is drawn."""
@@ -56,11 +56,11 @@ _COLUMNS = (
 )
 _ROW = 125.0
 _SCALE = 4.2
-"""Pixels of the picture for one of an annotated image."""
+"""Pixels of the picture per pixel of an annotated image."""
 
 
 def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
-    """Words with their lines, laid on them, upright at one width, and by height alone (SVG)."""
+    """Draw words with their lines, laid on them, upright at one width, and by height (SVG)."""
     width = sum(wide for _, wide in _COLUMNS)
     height = 26.0 + _ROW * len(words)
     parts = [
@@ -88,7 +88,7 @@ def draw_normaliser(words: Sequence[str] = NORMALISED) -> str:
 
 
 def _on_rows(ink: Ink, columns: float) -> str:
-    """Ink in pixels of an annotated image with the rows of the four lines, `_SCALE` as large."""
+    """Draw ink in pixels of an annotated image, and the four lines, enlarged by `_SCALE`."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_SCALE * (columns - 2):.0f}" '
         f'height="{_SCALE * (ROWS + 2):.0f}" viewBox="0 -1 {columns - 2:.1f} {ROWS + 2}" '
@@ -108,7 +108,7 @@ def _on_rows(ink: Ink, columns: float) -> str:
 
 
 class Example(NamedTuple):
-    """Our own ink of a word, what it was read as, and the posterior of that."""
+    """Our own ink of a word, its reading, and the posterior of the reading."""
 
     ink: Ink
     word: str
@@ -130,7 +130,7 @@ def read_examples(reader: Reader) -> list[Example]:
 
 
 def draw_examples(examples: Sequence[Example]) -> str:
-    """Words with what they were read as beneath, four in a row (SVG)."""
+    """Draw words above their readings, four in a row (SVG)."""
     wide, high = 260.0, 112.0
     rows = -(-len(examples) // 4)
     parts = [
@@ -151,13 +151,13 @@ def draw_examples(examples: Sequence[Example]) -> str:
 
 
 def _aspect(ink: Ink) -> float:
-    """Height of ink for its width."""
+    """Return the height of ink over its width."""
     left, low, right, high = ink.bounds
     return (high - low) / max(right - left, 1e-9)
 
 
 def draw_beams(measured: Sequence[dict[str, Any]]) -> bytes:
-    """Curves of word error and of time against the beam, for each system and lexicon (SVG)."""
+    """Plot word error and time against the beam, for each system and lexicon (SVG)."""
     with mpl.rc_context({"svg.hashsalt": "words", "font.size": 9}):
         figure = Figure(figsize=(8.0, 3.2), layout="constrained")
         error, time = figure.subplots(1, 2)
@@ -190,7 +190,7 @@ def write_pictures(
     measured: Sequence[dict[str, Any]],
     folder: Path,
 ) -> list[Path]:
-    """Draw all pictures of the page into a folder; returns their files. Our own ink alone."""
+    """Draw all pictures of the page, of our own ink only, into a folder; return their files."""
     hand, seed = SAMPLES[SHOWN]
     ink = write_word(SHOWN, HANDS[hand], seed)
     placed = at_pitch(upright(on_lines(ink, fit_lines(ink).lines)))
@@ -214,5 +214,5 @@ def write_pictures(
 
 
 def read_beams(results: Path) -> list[dict[str, Any]]:
-    """The figures of :func:`demos.words.experiments.beam.write_beams`, by system."""
+    """Return the figures of :func:`demos.words.experiments.beam.write_beams`, by system."""
     return [load_figures(path) for path in sorted(results.glob("beam-*.json"))]

@@ -1,4 +1,4 @@
-"""What the order of the letters of words brings where no list of words says what can be read."""
+"""Measure what n-grams of letters bring to reading without a list of words."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ def write_spelling(
     side: str = "test",
     cache: Path | None = None,
 ) -> Path:
-    """Read words of one side of the writers with each order of n-grams, with frequent English, and
-    with the lexicon of the task; returns the file of the figures.
+    """Read words with n-grams of each order and with lexicons; return the file of the figures.
 
-    The words are `count` of the side, evenly spread over it, each under all its layouts; order 0
-    has all letters alike. Errors are those of all words, and of the words among them that no text
-    of the training has.
+    The lexicons are frequent English and that of the task. The words are `count` of one side of
+    the writers, spread evenly over it, each read under all its layouts; with order 0, all letters
+    are alike. Errors are those on all words, and on those that no text of the training has.
 
     Raises:
-        ValueError: there are no words of these writers.
+        ValueError: there are no words by these writers.
     """
     words = load_words(data, normaliser=reader.normaliser, cache=cache, sides=(side,))
     if not len(words):

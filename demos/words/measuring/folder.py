@@ -43,9 +43,9 @@ def load_folder(directory: str | Path, *, holdout: int = 0) -> tuple[list[Labell
     """Load the words of a folder with ``labels.csv``; say what was left out and why.
 
     The files have the formats of `demos.words.samples.files.ink_of_file`, with one ink each. Only
-    ``labels.csv`` (``file,text``) gives the labels. If there are rows of the split ``test``, or a `holdout`, only
-    those rows and the last `holdout` by file name are returned. Texts with characters other than
-    letters are kept.
+    ``labels.csv`` (``file,text``) gives the labels. If rows are held out (those of the split
+    ``test``, and the last `holdout` by file name), only their words are returned. Texts with
+    characters other than letters are kept.
 
     Raises:
         FieldSetError: ``labels.csv`` is unusable or has fewer rows than are held out, or no file

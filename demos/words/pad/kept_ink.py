@@ -1,4 +1,4 @@
-"""A folder that ink is put into with what it says, as ``adapt`` and ``evaluate`` take it."""
+"""Keep labelled ink in a folder, in the form that ``adapt`` and ``evaluate`` take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class KeptInk:
     """A folder of numbered files of ink and ``labels.csv``; both grow by one with each word.
 
     Raises:
-        InkError: a ``labels.csv`` of other columns, or that cannot be read.
+        InkError: ``labels.csv`` has other columns or cannot be read.
 
     >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -39,17 +39,17 @@ class KeptInk:
         return len(self._rows()) - 1
 
     def keep(self, ink: Ink, text: str) -> str:
-        """Put ink into the folder, and return the name of its file.
+        """Write ink into the folder; return the name of its file.
 
         Raises:
-            InkError: a text of other characters than letters; nothing is kept then.
+            InkError: the text has characters other than letters; then nothing is kept.
             OSError: the folder cannot be written to.
         """
         if not folded(text):
             raise InkError(f"{text!r} is no word of the letters a-z")
         name = self._new_name()
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / name).open("x", encoding="utf-8") as file:  # never another's
+        with (self.folder / name).open("x", encoding="utf-8") as file:  # never overwrites a file
             file.write(to_json(ink, text))
         labels = self.folder / "labels.csv"
         begin = "" if labels.exists() else ",".join(HEADER) + "\n"
@@ -60,7 +60,7 @@ class KeptInk:
         return name
 
     def _new_name(self) -> str:
-        """A name that no row has had and no file has, here or among the images."""
+        """Return a name that no row and no file has, here or among the images."""
         names = [Path(row[0]) for row in self._rows()[1:]]
         for folder in (self.folder, self.folder / "images"):
             names += folder.glob("*.json")
@@ -68,7 +68,7 @@ class KeptInk:
         return f"{1 + max(taken, default=0):04d}.json"
 
     def _rows(self) -> list[list[str]]:
-        """The rows of ``labels.csv`` with its header; that alone where there is no such file."""
+        """Return the rows of ``labels.csv`` and its header; only the header if there is no file."""
         labels = self.folder / "labels.csv"
         if not labels.exists():
             return [HEADER]

@@ -1,8 +1,8 @@
-"""A pad in the browser: a small page on this machine alone, where one writes and is read.
+"""Serve a pad in the browser: a small page, on this machine only, that reads what one writes.
 
-The page has no part that comes from elsewhere. What is written on it is posted as JSON strokes to
-``/read`` and read as a file would be; the answer has the likeliest words and the same pictures.
-Where ink is kept, what it says is posted with it to ``/keep``.
+The page loads nothing from elsewhere. It posts ink as JSON strokes to ``/read``, where it is read
+like a file; the answer has the likeliest words and the same pictures. If ink is kept, the page
+posts it with its label to ``/keep``.
 """
 
 from __future__ import annotations
@@ -35,18 +35,20 @@ __all__ = [
 
 HOST = "127.0.0.1"
 DEMO = Path(__file__).parents[1]
-"""Templates are named from this folder."""
+"""Names of templates are relative to this folder."""
 
 MOST_BYTES = 1 << 20
-"""Most bytes of what is posted, checked before it is read."""
+"""Most bytes of a posted body, checked before it is read."""
 
 MOST_POINTS = 20_000
-"""Most points of one drawing: some minutes of writing."""
+"""Most points of one drawing: a few minutes of writing."""
 
 MOST_STROKES = 200
 MOST_TURNS = 400
-"""Most strokes, and turns of the pen upwards or downwards, of what is read, so that it takes some
-seconds at most, while others wait; the longest words have about half as many."""
+"""Most strokes, and turns of the pen upwards or downwards, of ink to be read.
+
+They limit a reading, during which others wait, to a few seconds; the longest words have about half
+as many."""
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; "
@@ -59,13 +61,13 @@ class PadError(ValueError):
 
 
 def answer(reader: Reader, body: bytes) -> dict[str, Any]:
-    """What the pad is told of its strokes: `words` (text, posterior, penalty) and `html`.
+    """Return the answer to posted strokes: `words` (text, posterior, penalty) and `html`.
 
-    `html` are the pictures, in elements that need the style of the page.
+    `html` holds the pictures, in elements that need the style of the page.
 
     Raises:
-        PadError: no JSON, not of the form, no point, or too many; more strokes or turns of the pen
-            than a word has.
+        PadError: the body is not JSON or not of the form, has no points or too many, or has more
+            strokes or turns of the pen than a word.
     """
     ink = _posted(body).ink
     strokes, turns = len(ink), len(turning_points(ink).points)
@@ -84,10 +86,10 @@ def answer(reader: Reader, body: bytes) -> dict[str, Any]:
 
 
 def keep(kept: KeptInk, body: bytes) -> dict[str, Any]:
-    """Keep posted strokes with their `label`; returns the `file` and how many there are (`count`).
+    """Keep posted strokes with their `label`; return the `file` and the `count` of files.
 
     Raises:
-        PadError: as `answer`, and a label that is no word.
+        PadError: as `answer`; or the label is not a word.
     """
     one = _posted(body)
     try:
@@ -111,15 +113,15 @@ def _posted(body: bytes) -> LabelledInk:
 class PadServer(ThreadingHTTPServer):
     """Serves the page and reads what is posted, on this machine only; port 0: any free one.
 
-    Where there is a folder of `kept` ink, the page asks what was written, and keeps it there.
-    Use as a context manager; `serve_forever` to serve. Raises PadError if the port is taken.
+    With a folder of `kept` ink, the page asks what was written, and keeps it there.
+    Use it as a context manager; `serve_forever` serves. Raises PadError if the port is taken.
     """
 
     daemon_threads = True
 
     def __init__(self, reader: Reader, port: int = 0, kept: KeptInk | None = None) -> None:
         self.reader, self.kept = reader, kept
-        # One word at a time: the network and the search want the processor for themselves.
+        # One word at a time: the network and the search need the processor for themselves.
         self.turn = threading.Lock()
         try:
             super().__init__((HOST, port), _Handler)
@@ -127,13 +129,13 @@ class PadServer(ThreadingHTTPServer):
             raise PadError(f"port {port}: {error.strerror}; another would be right") from error
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tell the terminal what went wrong; a browser that went away is no error."""
+        """Report an error in the terminal, unless the browser went away."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:
-        """Of the page."""
+        """The address of the page."""
         return f"http://{HOST}:{self.server_port}/"
 
 
@@ -150,13 +152,13 @@ class _Handler(BaseHTTPRequestHandler):
         about, kept = self.server.reader.about, self.server.kept
         try:
             page = fill_file(DEMO, "pad/pad.html", about=about, kept=kept)
-        except InkError as error:  # what is kept was changed meanwhile
+        except InkError as error:  # the kept files were changed meanwhile
             self._send(HTTPStatus.INTERNAL_SERVER_ERROR, {"error": str(error)})
         else:
             self._send(HTTPStatus.OK, page)
 
     def do_POST(self) -> None:
-        # Of a body that is left unread nothing may be taken for the next request.
+        # No part of an unread body may be taken for the next request.
         self.close_connection = True
         if not self._is_ours():
             return
@@ -185,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         return length
 
     def _is_ours(self) -> bool:
-        """Whether the page was asked for by its own name; other pages may not post to it."""
+        """Whether the request names this host; other pages must not post here."""
         names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         origin = self.headers.get("Origin")
         if self.headers.get("Host") in names and origin in (None, *(f"http://{n}" for n in names)):

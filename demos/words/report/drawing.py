@@ -1,4 +1,4 @@
-"""Pictures of how a word was read: lines, planes, pieces, both graphs (paper, Figs. 30 to 32)."""
+"""Draw how a word was read: lines, planes, pieces, both graphs (paper, Figs. 30 to 32)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ TINTS = ("#1f5fa8", "#c8371b", "#2e7d50", "#9254a0")
 
 BLUE = "#2567a0"
 MOST_WIDE = 4000
-"""Columns of a word that are drawn; wider ink is cut off."""
+"""Most columns of a word that are drawn; wider ink is cut off."""
 
 MOST_READ = 60
-"""Arcs of an interpretation graph that are drawn, beside those of the best words."""
+"""Most arcs of an interpretation graph that are drawn, besides those of the best words."""
 
 _INK = gtn.SymbolTable({INK: "ink"})
 _ZOOM = 2
@@ -46,14 +46,14 @@ _FINE = 4
 
 
 def draw_lines(ink: Ink, reading: WordReading) -> Markup:
-    """The ink as it was given, with its four lines where they were fitted."""
+    """Draw the ink as given, with its four lines if they were fitted."""
     if reading.fit is None:
         return Markup(draw_ink(ink, 170.0, "the ink"))
     return Markup(draw_fit(ink, reading.fit, 170.0, "the ink and its four lines"))
 
 
 def draw_planes(planes: np.ndarray) -> list[tuple[str, str]]:
-    """Name and address (a PNG within the page) of each plane float [5, H, W]; dark is much."""
+    """Return name and data URL (a PNG) of each plane float [5, H, W]; dark means much."""
     shown = np.asarray(planes, np.float64)[:, :, :MOST_WIDE]
     grey = np.rint(255.0 * (1.0 - shown.clip(0.0, 1.0))).astype(np.uint8)
     zoom = max(1, min(6, MOST_WIDE // grey.shape[2]))
@@ -64,10 +64,10 @@ def draw_planes(planes: np.ndarray) -> list[tuple[str, str]]:
 
 
 def draw_outputs(chain: gtn.Graph) -> tuple[str, list[str], int]:
-    """The outputs of a network that was swept over a word, of the chain [T steps, C classes].
+    """Draw the outputs of a network swept over a word, from their chain [T steps, C classes].
 
-    Returns the address of a picture of exp(-penalty), a row for each class, the names of the
-    classes and how many columns there are.
+    Return the data URL of a picture of exp(-penalty), with a row for each class; the names of the
+    classes; and the number of columns.
     """
     names = list(chain.isymbols or ())
     shares = torch.exp(-chain.penalties.detach().double()).reshape(-1, len(names)).T.numpy()
@@ -87,7 +87,7 @@ class Letter(NamedTuple):
 
 
 def draw_pieces(word: InkSegmentation, letters: list[Letter]) -> Markup:
-    """The normalised ink on its lines, piece by piece, and the letters of the best path."""
+    """Draw the normalised ink on its lines, piece by piece, with the letters of the best path."""
     right = min(float(word.points[:, 0].max(initial=10.0)) + 3.0, MOST_WIDE)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 -4.5 {right:.1f} {ROWS + 4.5:.1f}" '
@@ -121,7 +121,7 @@ def draw_pieces(word: InkSegmentation, letters: list[Letter]) -> Markup:
 
 
 def ink_images(word: InkSegmentation, segments: np.ndarray) -> np.ndarray:
-    """Pictures uint8 [S, 40, W] of the ink of segments, each in the middle, on its rows."""
+    """Return pictures uint8 [S, 40, W] of the ink of segments, each centred, on its rows."""
     boxes = word.boxes[segments]
     width = float((boxes[:, 2] - boxes[:, 0]).max(initial=8.0))
     columns = min(int(np.ceil(width)) + 3, _WIDEST)
@@ -145,7 +145,7 @@ def ink_images(word: InkSegmentation, segments: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Graphs:
-    """The drawn graphs, how many arcs they have, how many are drawn, and the letters."""
+    """The drawn graphs, their numbers of arcs and of drawn arcs, and the letters."""
 
     segmentation: Markup | None
     segments: int
@@ -158,9 +158,9 @@ class Graphs:
 
 @torch.no_grad()
 def draw_graphs(reading: WordReading, background: str | None = None) -> Graphs | None:
-    """Draw the segmentation graph and the interpretation graph of a word; None if not read.
+    """Draw the segmentation graph and the interpretation graph of a word; None if nothing is read.
 
-    Of a word that was swept over, the interpretation graph is that of the likeliest words.
+    For a word that was swept over, the interpretation graph is that of the likeliest words.
     `background` is a colour, or None on a page that has its own.
     """
     if not reading.readings:
@@ -170,10 +170,10 @@ def draw_graphs(reading: WordReading, background: str | None = None) -> Graphs |
     word, graph = reading.segmentation, reading.interpretation.detach().double()
     path, *others = (_best_path(graph, one.text) for one in reading.readings)
     posteriors = gtn.arc_posteriors(graph)
-    # T_rec makes an arc for each letter of a segment, one segment after the other.
+    # T_rec makes an arc for each letter of a segment, segment by segment.
     of_letters = reading.recognized.sources[0].then(graph.sources[0])
     segment = of_letters.index.astype(np.int64)
-    # A segment is as probable as all that it is read as.
+    # The probability of a segment is the sum over all its readings.
     shares = torch.zeros(len(word), dtype=torch.float64)
     shares.index_add_(0, torch.from_numpy(segment), posteriors)
     assert graph.osymbols is not None
@@ -200,14 +200,14 @@ def draw_graphs(reading: WordReading, background: str | None = None) -> Graphs |
 
 
 def _best_path(graph: gtn.Graph, text: str) -> np.ndarray:
-    """The arcs of a graph on the best path that writes a text, [L]."""
+    """Return the arcs [L] of the best path of a graph that writes a text."""
     spelled = gtn.compose(graph, gtn.string(text, symbols=graph.osymbols, dtype=torch.float64))
     path = gtn.viterbi_path(spelled)
     return spelled.sources[0].then(path.sources[0]).index.astype(np.int64)
 
 
 def _graph_of_words(reading: WordReading, background: str | None) -> Graphs:
-    """The likeliest words, each a path with its posterior, in one minimal graph."""
+    """Draw the likeliest words, each a path with its posterior, as one minimal graph."""
     texts = [one.text for one in reading.readings]
     strings = gtn.strings(texts, symbols=reading.interpretation.osymbols).double()
     shares = torch.tensor([one.posterior for one in reading.readings], dtype=torch.float64)
@@ -234,7 +234,7 @@ def _drawn(
     background: str | None,
     is_read: bool = True,
 ) -> Markup:
-    """Draw a part of a graph: its `arcs` in the whole graph, the best `path` emphasised."""
+    """Draw a part of a graph with its best `path` highlighted; `arcs` index the whole graph."""
     svg = gtn.to_svg(
         part.float(),
         engine="layered",
@@ -245,4 +245,4 @@ def _drawn(
         max_arcs=10_000,
         background=background,
     )
-    return Markup(svg)  # made by gtn, which escapes every text
+    return Markup(svg)  # gtn escapes every text

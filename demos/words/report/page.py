@@ -1,4 +1,4 @@
-"""Reading ink of files with pictures of how it was read: one page that needs no other file."""
+"""Read ink and show in pictures how it was read, on one self-contained page."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from recognizers.online.ink import Ink
 __all__ = ["MOST_SHOWN", "Card", "Reader", "card", "words_of", "write_report"]
 
 MOST_SHOWN = 24
-"""Most words of which pictures are on one page."""
+"""Most words whose pictures are on one page."""
 
 MOST_ACTIVE = 4000
-"""How many tokens are followed at one place, so that no ink takes long."""
+"""Most tokens followed at one place, so that no ink takes long."""
 
 
 class Reader:
@@ -41,10 +41,10 @@ class Reader:
 
     Attributes:
         words: the list; None: any letters.
-        order: of any letters, how many in a row are weighed as they follow each other in words
+        order: with any letters, how many in a row are weighed as they follow each other in words
             (`WordReader.spelling`); 0: all are alike.
 
-    The beam, in nats, is `BEAM`, or without a list `FREE_BEAM`, unless given.
+    The default beam, in nats, is `BEAM`, or without a list `FREE_BEAM`.
     """
 
     def __init__(
@@ -65,9 +65,10 @@ class Reader:
         self.decoder: Decoder = reader.decoder(graph, beam).with_beam(beam, MOST_ACTIVE)
 
     def read(self, ink: Ink, count: int = 5) -> WordReading:
-        """Read a word: its likeliest readings and all graphs between.
+        """Read a word; return its likeliest readings and all intermediate graphs.
 
-        Where the beam keeps fewer words than asked for, once more without one, among fewer tokens.
+        If the beam keeps fewer words than asked for, read once more without one, among fewer
+        tokens.
         """
         reading = self.reader.read(ink, self.decoder, count)
         wanted = count if self.words is None else min(count, len(self.words))
@@ -77,7 +78,7 @@ class Reader:
 
     @property
     def about(self) -> str:
-        """What is looked for, in words."""
+        """What the reader looks for, in words."""
         if self.words is None:
             return (
                 "any letters, as they follow each other in words" if self.order else "any letters"
@@ -86,7 +87,7 @@ class Reader:
 
 
 def words_of(path: Path | None, size: int) -> WordList:
-    """The words of a file (`file_words`), or else the most frequent `size` of English."""
+    """Return the words of a file (`file_words`), or the `size` most frequent ones of English."""
     return task_words([], size) if path is None else file_words(path)
 
 
@@ -114,7 +115,7 @@ class Card:
 
     @property
     def right(self) -> bool | None:
-        """Whether the likeliest word is the label; None where there is no label."""
+        """Whether the likeliest word is the label; None if there is no label or an error."""
         return None if self.label is None or self.error else self.text == self.label.lower()
 
 
@@ -126,7 +127,7 @@ def card(
     label: str | None = None,
     count: int = 5,
 ) -> tuple[WordReading, Card]:
-    """Read a word, and draw how it was read."""
+    """Read a word and draw how it was read."""
     reading = reader.read(ink, count)
     graphs = draw_graphs(reading)
     cut = reading.segmentation
@@ -146,7 +147,7 @@ def card(
 
 
 def write_report(cards: Sequence[Card], reader: Reader, path: Path, left_out: int = 0) -> Path:
-    """Write the page of some words as a file that needs no other; return it."""
+    """Write the page of some words as one self-contained file; return its path."""
     known = [one for one in cards if one.right is not None]
     page = fill_file(
         Path(__file__).parents[1],
