@@ -1,4 +1,4 @@
-"""What a benchmark is made of: cases, races between entrants, figures, and goals."""
+"""The parts of a benchmark: cases, races between entrants, figures, and goals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 __all__ = ["OURS", "Answer", "Case", "Entrant", "Figures", "Goal", "Outcome", "Question", "Race"]
 
 OURS = "gtn"
-"""Name of our first entrant: the one that the others are divided by."""
+"""Name of our first entrant, by whose time those of the others are divided."""
 
 Answer = Mapping[str, float]
 
@@ -22,14 +22,14 @@ def no_answer(result: Any) -> Answer:
 
 @dataclass(frozen=True)
 class Entrant:
-    """One who does a task in this process.
+    """A contestant in this process.
 
     Attributes:
-        name: as the table shows it.
+        name: its name in the table.
         run: what is timed, ``run(*prepare())``.
         prepare: makes the inputs of one repetition; ours have fresh topologies, without indexes.
-        answer: numbers by name of a result; all entrants have to agree on the names they share.
-        threads: of torch and of our pool.
+        answer: gives named numbers of a result; entrants must agree on the names they share.
+        threads: number of threads of torch and of our pool.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Entrant:
 
 
 class Question(NamedTuple):
-    """A task for a peer in another interpreter: its name and the arrays it is about."""
+    """A task for a peer in another interpreter: its name and its arrays."""
 
     operation: str
     arrays: Mapping[str, Any]
@@ -69,13 +69,13 @@ class Goal:
 
 @dataclass
 class Outcome:
-    """What a race or a measurement gave.
+    """The result of a race or a measurement.
 
     Attributes:
         times: milliseconds of each repetition by entrant, ours first; the i-th repetitions of
-            all ran one after the other.
+            all entrants ran one after the other.
         figures: other numbers by name.
-        points: one per size, where growth was measured.
+        points: one per size, if growth was measured.
     """
 
     times: dict[str, list[float]] = field(default_factory=dict)
@@ -85,15 +85,15 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Race:
-    """A task that several do on the same inputs.
+    """A task that several entrants do on the same inputs.
 
     Attributes:
-        name: what tells it from the other races of its case.
-        entrants: makes them of the inputs, ours first.
-        question: the same for peers in other interpreters.
-        per: a word and how many of them there are, for a time per arc.
-        goals: what is asked for.
-        rtol: how far apart answers may be, relatively (peers often compute in float32).
+        name: distinguishes it from the other races of its case.
+        entrants: makes the entrants from the inputs, ours first.
+        question: the same task for peers in other interpreters.
+        per: a unit, such as an arc, and its count, for a time per unit.
+        goals: the goals of the race.
+        rtol: relative tolerance between answers (peers often compute in float32).
     """
 
     name: str
@@ -106,7 +106,7 @@ class Race:
 
 @dataclass(frozen=True)
 class Figures:
-    """A measurement that is no race: memory, growth, start-up; processes of its own."""
+    """A measurement without a race, in processes of its own: memory, growth, start-up."""
 
     name: str
     measure: Callable[[Any], Outcome]
@@ -115,13 +115,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class Case:
-    """Something that takes time: inputs by size, and what is measured with them.
+    """Work to measure: inputs by size, and the races and measurements on them.
 
     Attributes:
-        name: for ``--case``.
-        title: for the table.
+        name: its name for ``--case``.
+        title: its title in the table.
         sizes: arguments of ``inputs`` by size: ``"full"``, ``"quick"`` and ``"smallest"``.
-        inputs: makes what races and measurements are given.
+        inputs: makes the inputs of races and measurements.
         tasks: races and measurements.
     """
 

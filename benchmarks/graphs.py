@@ -1,4 +1,4 @@
-"""The graphs that cases are about, made from fixed seeds."""
+"""The graphs of the cases, made from fixed seeds."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LETTERS = 26
 
 
 def fresh(graph: gtn.Graph) -> gtn.Graph:
-    """Return the graph with a topology that has no index yet."""
+    """Return the graph with a new topology, which has no index yet."""
     t = graph.topology
     copy = gtn.Topology(
         t.num_nodes,
@@ -67,8 +67,8 @@ def words(count: int) -> tuple[str, ...]:
 def lexicon(count: int, closed: bool = True) -> gtn.Graph:
     """Return the letter trie of the most frequent words, or its closure: any words in a row.
 
-    A word's penalty grows with its rank and lies as near to the start as that of the other words
-    allows (pushed), so that a beam sees it early; all are multiples of 2^-8.
+    The penalty of a word grows with its rank. Penalties lie as near to the start as other words
+    allow (pushed), so that a beam sees them early; all are multiples of 2^-8.
     """
     children: list[dict[int, int]] = [{}]
     ends: dict[int, float] = {}
@@ -103,7 +103,7 @@ def letter_lattice(frames: int, seed: int = 0) -> gtn.Graph:
 
 
 def spoken(frames: int, count: int, seed: int = 0) -> gtn.Graph:
-    """Return a lattice of letters in which those of random words have low penalties."""
+    """Return a lattice of letters in which the letters of random words have low penalties."""
     rng = np.random.default_rng(seed)
     text = ""
     while len(text) < frames:
@@ -163,5 +163,5 @@ def parallel_arcs(length: int, arcs: int) -> gtn.Graph:
 
 
 def _drawn(seed: int, low: float, high: float, shape: Any) -> Any:
-    """Return penalties that are multiples of 2^-8, and so exact in float32, too."""
+    """Return penalties that are multiples of 2^-8, and so exact even in float32."""
     return np.random.default_rng(seed).integers(256 * low, 256 * high, shape) / 256

@@ -1,6 +1,6 @@
-"""What a piece of work costs in a process of its own: time, and peak memory beyond its inputs.
+"""Measure work in a process of its own: its time, and its peak memory beyond its inputs.
 
-The processes are forked from one that has imported the library and nothing else has run in it.
+The processes are forked from one that has imported the library and run nothing else.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = ["Cost", "Workload", "cost"]
 
 
 class Workload(NamedTuple):
-    """Something to do, at one size."""
+    """Work to do, at one size."""
 
     run: Callable[..., Any]
     prepare: Callable[[], Sequence[Any]]
-    work: Callable[[Any], float]  # how much there was to do, of the result
+    work: Callable[[Any], float]  # amount of work, from the result
 
 
 class Cost(NamedTuple):
-    """Of one workload: how much there was to do, the least processor time, the peak memory."""
+    """Cost of one workload: amount of work, least processor time, peak memory."""
 
     work: float
     milliseconds: float
@@ -45,10 +45,10 @@ def cost(
     size: Mapping[str, Any],
     repetitions: int,
 ) -> Cost:
-    """Return what a workload of a size costs, after one of the size ``warm_up``.
+    """Return the cost of a workload of a size, after one of the size ``warm_up``.
 
-    Memory is the most that is resident while it runs once, less what was before, when all that
-    making the inputs has left free had been given back.
+    Memory is the peak resident memory of one run, less that before it, after the memory left free
+    by making the inputs was given back.
 
     Args:
         workload: a function at the top of its module.
@@ -108,14 +108,14 @@ def _peak() -> float:
 
 
 def _give_back() -> None:
-    """Let the C library give back what it holds free (glibc): work in it would cost no memory."""
+    """Make the C library (glibc) give back free memory, in which work would seem to cost none."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
 def _forget_peak() -> None:
-    """Count the peak from here on (Linux)."""
+    """Restart the count of peak memory (Linux)."""
     if _STATUS.exists():
         Path("/proc/self/clear_refs").write_text("5")
 

@@ -1,4 +1,4 @@
-"""A picture of a run: ratios to ours, and growth."""
+"""Plot a run: times of peers as ratios to ours, and growth."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _PEERS = ("OpenFst", "OpenFst, whole composition", "Facebook's gtn", "torch")
 
 
 def plot(record: Mapping[str, Any], path: Path) -> None:
-    """Draw how many times as long as we the peers take, and time and memory over the work.
+    """Draw the ratios of peers' times to ours, and time and memory over the amount of work.
 
-    The kind of file is that of its ending; equal records give equal files.
+    The suffix of the path sets the kind of file; equal records give equal files.
     """
     import matplotlib as mpl
 

@@ -1,4 +1,4 @@
-"""Timing: entrants take turns, so that what disturbs the machine disturbs all of them."""
+"""Time entrants in turns, so that what disturbs the machine disturbs all of them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["DisagreementError", "Patience", "ratio", "run_race"]
 
 
 class DisagreementError(AssertionError):
-    """Two entrants gave different answers, so that their times say nothing."""
+    """Two entrants gave different answers, so their times mean nothing."""
 
 
 class Patience(NamedTuple):
-    """How long a race may take: rounds, at least and at most, and seconds for those between."""
+    """How long a race may take: least and most rounds, and seconds for those in between."""
 
     least: int
     most: int
@@ -31,14 +31,14 @@ class Patience(NamedTuple):
 
 
 class Contestant(Protocol):
-    """One who can be timed: here, or in another interpreter."""
+    """A contestant that can be timed, here or in another interpreter."""
 
     @property
     def name(self) -> str:
-        """As the table shows it."""
+        """The name shown in the table."""
 
     def once(self, answered: bool) -> tuple[float, Answer]:
-        """Return the seconds of one repetition, and its answer if that is asked for."""
+        """Return the seconds of one repetition, and its answer if ``answered``."""
 
 
 class _Here(NamedTuple):
@@ -49,7 +49,7 @@ class _Here(NamedTuple):
         return self.entrant.name
 
     def once(self, answered: bool) -> tuple[float, Answer]:
-        """Return the seconds of one repetition, and its answer if that is asked for."""
+        """Return the seconds of one repetition, and its answer if ``answered``."""
         entrant = self.entrant
         inputs = entrant.prepare()
         with threads(entrant.threads):
@@ -61,7 +61,7 @@ class _Here(NamedTuple):
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Set the threads of torch, and so of our pool, for a while."""
+    """Set the number of threads of torch, and so of our pool, within the context."""
     before = torch.get_num_threads()
     if before != count:
         torch.set_num_threads(count)
@@ -73,7 +73,7 @@ def threads(count: int) -> Iterator[None]:
 def run_race(
     race: Race, inputs: Any, patience: Patience, others: Sequence[Contestant] = ()
 ) -> Outcome:
-    """Return the times of all entrants, ours first, after a round that is not counted.
+    """Return the times of all entrants, ours first, after an uncounted round.
 
     Raises:
         DisagreementError: two entrants do not give the same answer.
@@ -90,7 +90,7 @@ def run_race(
         while rounds < patience.least or (
             rounds < patience.most and time.perf_counter() - began < patience.seconds
         ):
-            shuffled.shuffle(turns)  # so that none always finds what the same one left in the cache
+            shuffled.shuffle(turns)  # so that none always finds the cache left by the same one
             for c in turns:
                 outcome.times[c.name].append(1000 * c.once(answered=False)[0])
             rounds += 1

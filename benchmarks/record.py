@@ -1,4 +1,4 @@
-"""The JSON of a run: machine, and a row for each race and measurement."""
+"""Make the JSON of a run: the machine, and a row for each race and measurement."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGES = ("numpy", "numba", "torch", "pynini")
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures depend on."""
+    """Return the machine and versions, on which the figures depend."""
     versions = {}
     for name in _PACKAGES:
         try:
@@ -62,7 +62,7 @@ def row(case: Case, size: str, task: Race | Figures, outcome: Outcome) -> dict[s
 
 
 def _goal(goal: Goal, outcome: Outcome) -> dict[str, Any] | None:
-    """Return what came of a goal, or nothing where one of those it names was not there."""
+    """Return the outcome of a goal, or None if something that it names is absent."""
     first, _, second = goal.quantity.partition(" / ")
     if goal.quantity in outcome.figures:
         value = outcome.figures[goal.quantity]
@@ -81,7 +81,7 @@ def _listed(value: Any) -> Any:
 
 
 def _rounded(value: float) -> float:
-    """Return four digits of a number: more would be noise."""
+    """Round a number to four digits: more would be noise."""
     return float(f"{value:.4g}")
 
 

@@ -1,4 +1,4 @@
-"""The record of a run as text: lines while it runs, and the tables of ``docs/performance.md``."""
+"""Show a run as text: lines while it runs, and the tables of ``docs/performance.md``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 
 
 def lines(row: Mapping[str, Any]) -> str:
-    """Return a row for the terminal, ratio first.
+    """Return a row as lines for the terminal, ratio first.
 
     >>> entrants = [{"name": "gtn", "ratio": 1.0, "ms": 2.5}, {"name": "x", "ratio": 4.0, "ms": 10}]
     >>> print(lines({"case": "c", "task": "t", "entrants": entrants, "figures": {}, "goals": []}))
@@ -34,7 +34,7 @@ def lines(row: Mapping[str, Any]) -> str:
 
 
 def tables(record: Mapping[str, Any]) -> str:
-    """Return the tables of a record in Markdown: what is asked for, then every case."""
+    """Return the tables of a record in Markdown: the goals, then every case."""
     machine = ", ".join(f"{k} {v}" for k, v in record["machine"].items() if k != "processor")
     parts = [
         f"Measured on {record['machine']['processor']} ({machine}), {record['size']} sizes.",
@@ -125,7 +125,7 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _number(value: float) -> str:
-    """Return three digits, with thousands apart.
+    """Return a number as text with three digits and thousands separators.
 
     >>> _number(0.012345), _number(9.876), _number(123456)
     ('0.0123', '9.88', '123,000')

@@ -1,4 +1,4 @@
-"""The cases, each a file about one thing."""
+"""The cases, one topic in each file."""
 
 from benchmarks.case import Case
 from benchmarks.cases.check_batch import CHECK_BATCH

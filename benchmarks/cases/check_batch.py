@@ -18,7 +18,7 @@ _AMOUNT = "1250"
 
 class _Inputs(NamedTuple):
     large: gtn.GraphBatch  # recognition graphs
-    small: gtn.GraphBatch  # the same of one segment
+    small: gtn.GraphBatch  # recognition graphs of one segment
     grammar: gtn.Graph
     arcs: int  # of the interpretation graphs, without and with the target
 
@@ -68,14 +68,14 @@ def loss(recognition: gtn.Graph, grammar: gtn.Graph, targets: gtn.Graph) -> Any:
 
 
 def by_criterion(recognition: gtn.Graph, grammar: gtn.Graph, texts: list[str]) -> Any:
-    """Return the same by the module, which makes acceptors of texts on the way."""
+    """Return the same loss by the module, which also makes acceptors of the texts."""
     value = gtn.nn.DiscriminativeForwardLoss(grammar, reduction="sum")(recognition, texts)
     value.backward()
     return value.detach(), recognition.penalties.grad
 
 
 def one_by_one(recognition: gtn.GraphBatch, grammar: gtn.Graph, texts: list[str]) -> Any:
-    """Return the same by the module, problem by problem."""
+    """Return the same loss by the module, problem by problem."""
     criterion = gtn.nn.DiscriminativeForwardLoss(grammar)
     value = torch.stack([criterion(g, t) for g, t in zip(recognition, texts, strict=True)]).sum()
     value.backward()

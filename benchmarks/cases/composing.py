@@ -1,4 +1,4 @@
-"""Entrants that compose two graphs, for the cases that do."""
+"""Entrants that compose two graphs, shared by several cases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def composed(result: gtn.Graph) -> Answer:
 
 
 def composers(pair: Pair, *, name: str = OURS, theirs: bool = True) -> list[Entrant]:
-    """Return us on fresh topologies, and OpenFst on machines that are sorted already."""
+    """Return our entrant on fresh topologies, and OpenFst on machines sorted beforehand."""
     a, b = pair
     ours = Entrant(name, gtn.compose, lambda: (fresh(a), fresh(b)), composed)
     if not theirs:
@@ -34,13 +34,13 @@ def composers(pair: Pair, *, name: str = OURS, theirs: bool = True) -> list[Entr
 
 
 def planned(pair: Pair, name: str = f"{OURS}, plan at hand") -> Entrant:
-    """Return us with the structure already made, as from the second epoch of a training on."""
+    """Return our entrant with the structure already built, as from the second epoch on."""
     plan = gtn.ComposePlan(pair[0].topology, pair[1].topology)
     return Entrant(name, plan, lambda: pair, composed)
 
 
 def question(pair: Pair) -> Question:
-    """Return the same task for others."""
+    """Return the same task for peers in other interpreters."""
     return Question("compose", as_arrays("a", pair[0]) | as_arrays("b", pair[1]))
 
 

@@ -13,7 +13,7 @@ from gtn.nn import ctc_graphs
 
 
 class Problem(NamedTuple):
-    """Emissions of a batch (minus log probabilities) and what they should spell."""
+    """Emissions of a batch (minus log probabilities) and their target labels."""
 
     emissions: torch.Tensor  # [B, T, C]
     targets: torch.Tensor  # [B, U]
@@ -28,7 +28,7 @@ def problem(batch: int, frames: int, classes: int, labels: int) -> Problem:
 
 
 def by_frames(emissions: torch.Tensor, targets: torch.Tensor) -> Any:
-    """Return losses and gradient by ``gtn.dense``, the graphs of the targets made on the way."""
+    """Return losses and gradient by ``gtn.dense``, including making the targets' graphs."""
     losses = gtn.dense.forward_penalty(emissions, ctc_graphs(targets))
     losses.sum().backward()
     return losses.detach(), emissions.grad
@@ -45,7 +45,7 @@ def by_composition(emissions: torch.Tensor, targets: torch.Tensor) -> Any:
 
 
 def by_torch(log_probabilities: torch.Tensor, targets: torch.Tensor) -> Any:
-    """Return losses and gradient by torch, of ``[T, B, C]`` as it likes it."""
+    """Return losses and gradient by torch, from its preferred layout ``[T, B, C]``."""
     frames, batch, _ = log_probabilities.shape
     lengths = torch.full((batch,), frames), torch.full((batch,), targets.shape[1])
     losses = F.ctc_loss(log_probabilities, targets, *lengths, reduction="none")
@@ -59,7 +59,7 @@ def _ours(result: Any) -> Answer:
 
 
 def _theirs(result: Any) -> Answer:
-    # What torch calls the gradient is exp(log probability) less the posterior of the class.
+    # torch's gradient is exp(log probability) less the posterior of the class.
     losses, given = result
     return _answer(losses, (given.detach().exp() - given.grad).transpose(0, 1))
 

@@ -15,7 +15,7 @@ BEAM = 8.0
 
 class _Inputs(NamedTuple):
     large: Pair
-    small: Pair  # of which the whole composition does not take seconds
+    small: Pair  # its whole composition takes less than seconds
 
 
 def _inputs(frames: int, words: int, few_words: int) -> _Inputs:
@@ -24,7 +24,7 @@ def _inputs(frames: int, words: int, few_words: int) -> _Inputs:
 
 
 def pruned(lattice: gtn.Graph, words: gtn.Graph) -> gtn.Graph:
-    """Return the best path that a beam finds."""
+    """Return the best path found with a beam."""
     return gtn.viterbi_path(lattice, words, beam=BEAM)
 
 

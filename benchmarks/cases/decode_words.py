@@ -2,7 +2,7 @@
 
 Two kinds of recognizers are imitated: a segmentation graph with 95 classes on each piece or group
 of pieces of ink, and the frames of a replicated network with 95 classes and a blank. Times are
-those of one thread's processor time, so that other work on the machine counts as little as it can.
+processor time of one thread, so that other work on the machine counts as little as possible.
 """
 
 from __future__ import annotations
@@ -40,15 +40,18 @@ def _inputs(lexicons: tuple[int, ...], written: int) -> _Inputs:
 
     words = frequent_words(max(lexicons), alphabet=CHARACTERS[1:])
     rng = np.random.default_rng(0)
-    # Frequent words are written more often, as in running text, all of them in every lexicon.
+    # Frequent words are written more often, as in running text; every lexicon has all of them.
     shares = np.exp(-words.penalties[: min(lexicons)])
     chosen = rng.choice(min(lexicons), written, p=shares / shares.sum())
     return _Inputs(words, [words.words[k] for k in chosen], lexicons)
 
 
 def frames(word: str, seed: int, length: int = 60, signal: float = 6.0) -> torch.Tensor:
-    """Return penalties ``[length, 96]`` of the frames of a word: two for each letter, the rest
-    blank, in noise that makes some of them wrong, the more the weaker the signal is."""
+    """Return penalties ``[length, 96]`` of the frames of a word.
+
+    Each letter has two frames, the rest are blank. Noise makes some of them wrong, more of them if
+    the signal is weaker.
+    """
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 1.5, (length, BLANK + 1))
     target = np.full(length, BLANK)
@@ -60,8 +63,11 @@ def frames(word: str, seed: int, length: int = 60, signal: float = 6.0) -> torch
 
 
 def pieces(word: str, seed: int) -> gtn.Graph:
-    """Return a segmentation graph of a word: one to three pieces of ink for each letter, groups of
-    up to four pieces, 95 classes on each."""
+    """Return a segmentation graph of a word.
+
+    Each letter has one to three pieces of ink; groups have up to four pieces, with 95 classes on
+    each.
+    """
     rng = np.random.default_rng(seed)
     ends = np.cumsum([0, *rng.integers(1, _LONGEST_GROUP, len(word))]).tolist()
     letters = dict(zip(pairwise(ends), word))
@@ -112,8 +118,10 @@ def _measure(inputs: _Inputs) -> Outcome:
 def _decoded(
     decoder: Decoder, written: list[str], recognized: Callable[[str, int], Any]
 ) -> tuple[list[float], float, float]:
-    """Return milliseconds for each word, the share read wrong, and of these the share that a wide
-    beam reads right."""
+    """Return milliseconds of each word, the share misread, and the share lost to the beam.
+
+    Both are shares of all words; a word is lost if it is misread but a wide beam reads it right.
+    """
     narrow, wide = decoder.with_beam(BEAM), decoder.with_beam(WIDE)
     times, wrong, lost = [], 0, 0
     narrow.read(recognized(written[0], 0), 1)

@@ -19,7 +19,7 @@ class _Inputs(NamedTuple):
 
 
 def _inputs(count: int) -> _Inputs:
-    """Return a chain for each word, all from node 0."""
+    """Return a chain for each word, all from node 0, without and with penalties."""
     texts = words(count)
     lengths = np.array([len(w) for w in texts])
     last = np.cumsum(lengths)

@@ -17,7 +17,7 @@ from benchmarks.peers import openfst
 
 
 def too_short(length: int, nodes: int) -> Pair:
-    """Return a chain, and a graph of which every path has more arcs: many lead back, one on."""
+    """Return a chain, and a graph whose every path has more arcs: many lead back, one on."""
     rng = np.random.default_rng(0)
     along = np.arange(nodes - 1)
     back = rng.integers(1, nodes, 2 * nodes)
@@ -27,7 +27,7 @@ def too_short(length: int, nodes: int) -> Pair:
 
 
 def unmatched(length: int, nodes: int) -> Pair:
-    """Return a chain, and a graph on all of whose paths is a label that the chain does not write.
+    """Return a chain, and a graph whose every path has a label that the chain does not write.
 
     One node in a hundred is reached before that label, in all frames.
     """
@@ -51,13 +51,13 @@ KINDS: dict[str, Callable[..., Pair]] = {"too short": too_short, "no such label"
 
 
 def ours(kind: str, **size: int) -> Workload:
-    """Return our composition."""
+    """Return our composition as a workload."""
     pair = KINDS[kind](**size)
     return Workload(gtn.compose, lambda: tuple(map(fresh, pair)), lambda _: size["nodes"])
 
 
 def theirs(kind: str, **size: int) -> Workload:
-    """Return OpenFst's."""
+    """Return OpenFst's composition as a workload."""
     import pynini
 
     a, b = KINDS[kind](**size)

@@ -18,7 +18,7 @@ Choice = Callable[[Graphs], gtn.Graph]
 
 
 def forward_backward(graph: gtn.Graph) -> Any:
-    """Return the forward penalty after going back."""
+    """Return the forward penalty after its backward pass."""
     penalty = gtn.forward_penalty(graph)
     penalty.backward()
     return penalty.detach()

@@ -1,4 +1,4 @@
-"""How time and memory grow over four decades of size, with fitted exponents."""
+"""Growth of time and memory over four decades of size, with fitted exponents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["GROWTH", "exponent"]
 
 
 def compose_lexicon(words: int) -> Workload:
-    """Compose 12 frames with the closure of more and more words; work is arcs in and out."""
+    """Compose 12 frames with the closure of ``words`` words; work is arcs in and out."""
     pair = letter_lattice(12), lexicon(words)
     read = pair[0].num_arcs + pair[1].num_arcs
     return Workload(
@@ -27,13 +27,13 @@ def compose_lexicon(words: int) -> Workload:
 
 
 def forward(nodes: int) -> Workload:
-    """Forward and backward on a random acyclic graph; work is its arcs."""
+    """Run forward and backward on a random acyclic graph; work is its arcs."""
     graph = sparse_graph(nodes, 4 * nodes)
     return Workload(forward_backward, lambda: (with_gradient(graph),), lambda _: graph.num_arcs)
 
 
 def ctc(frames: int) -> Workload:
-    """CTC of 28 classes and 5 labels over more and more frames; work is frames."""
+    """Compute CTC of 28 classes and 5 labels over ``frames`` frames; work is frames."""
     emissions, targets = problem(1, frames, 28, 5)
     return Workload(
         by_frames, lambda: (emissions.clone().requires_grad_(), targets), lambda _: frames
@@ -60,7 +60,7 @@ def _measure(workload: Callable[..., Workload], argument: str) -> Callable[[Any]
         upper = points[len(points) // 2 :]
         fits = {
             "exponent of time": ("ms", points),
-            # Small problems take mostly fixed time, and memory that the allocator has anyway.
+            # Small problems take mostly fixed time, and memory that the allocator already holds.
             "exponent of time, larger half": ("ms", upper),
             "exponent of memory, from 1 MB": ("MB", [p for p in points if p["MB"] >= 1]),
         }

@@ -1,4 +1,4 @@
-"""The two large graphs that sums over paths and best paths are taken of."""
+"""The two large graphs for sums over paths and for best paths."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIZES = {
     "quick": {"nodes": 100_000, "arcs": 400_000, "length": 100, "parallel": 2_000},
     "smallest": {"nodes": 100, "arcs": 400, "length": 5, "parallel": 20},
 }
-"""Of a random acyclic graph, and of a chain with parallel arcs."""
+"""Sizes of a random acyclic graph, and of a chain with parallel arcs."""
 
 
 def graphs(nodes: int, arcs: int, length: int, parallel: int) -> Graphs:

@@ -21,7 +21,7 @@ _SIGNAL = 4.0
 
 
 def _inputs(words: int, written: int) -> gtn.Graph:
-    """Return the words that a wide beam finds in noise, without what lies beyond the near one."""
+    """Return the lattice that a wide beam finds in noise, pruned to the near beam."""
     from grammars.frequent_words import frequent_words  # the extra "words"
 
     known, symbols = frequent_words(words, alphabet=CHARACTERS[1:]), gtn.SymbolTable(CHARACTERS)

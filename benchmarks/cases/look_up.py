@@ -1,4 +1,4 @@
-"""Words looked up in a lexicon one by one: what a call costs where there is little to do."""
+"""Words looked up in a lexicon one by one: the cost of a call with little to do."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _entrants(inputs: _Inputs) -> list[Entrant]:
         graph = pynini.string_map(inputs.known).optimize()
         return [graph.arcsort("ilabel")]
 
-    # The large graph is laid out once, as it is sorted once for OpenFst.
+    # The large graph is laid out once, just as it is sorted once for OpenFst.
     return [
         Entrant("gtn", ours, lambda: (inputs.graph,), _answer),
         Entrant("gtn, all in one call", together, lambda: (inputs.graph,), _answer),

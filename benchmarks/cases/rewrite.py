@@ -1,4 +1,4 @@
-"""The rewrite rule of a dictionary: words of a text that become others."""
+"""The rewrite rule of a dictionary, which replaces words of a text by others."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Reading what does not end: how many frames a stream keeps that settles, and what a piece costs.
+"""Reading without end: how many frames a stream that settles keeps, and what a piece costs.
 
-Words of a lexicon are read one after the other from frames in noise, those of
+Words of a lexicon are read one after the other from the noisy frames of
 :mod:`benchmarks.cases.decode_words`; after each piece the stream settles what it can. Times are
-those of one thread's processor time.
+processor time of one thread.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class _Inputs(NamedTuple):
 
 
 class _Costs(NamedTuple):
-    kept: list[int]  # frames that are not settled, after each piece
+    kept: list[int]  # unsettled frames after each piece
     read: list[float]  # milliseconds of each piece
     settled: list[float]
 
@@ -47,7 +47,7 @@ def _inputs(words: int, some: int, many: int) -> _Inputs:
 
 
 def _pieces(words: WordList, length: int) -> Iterator[torch.Tensor]:
-    """Yield the frames of words and the blanks behind them until there are so many."""
+    """Yield the frames of words and the blanks after them, until there are ``length`` frames."""
     rng, written = np.random.default_rng(1), 0
     while written < length:
         word = words.words[rng.integers(min(50, len(words)))] + " "

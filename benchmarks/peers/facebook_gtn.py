@@ -1,7 +1,8 @@
 """Adapter for Facebook's gtn (github.com/facebookresearch/gtn); see ``process.py``.
 
-Run by an interpreter that has that package, never imported here: its import name is ours. Its
-weights are minus our penalties, in float32. Graphs are built, and sorted, before the clock starts.
+An interpreter that has that package runs this file; it is never imported here, because the package
+has our import name. Its weights are minus our penalties, in float32. Graphs are built and sorted
+before the clock starts.
 """
 
 import json
@@ -14,7 +15,7 @@ import gtn
 
 
 def graph(arrays, name, calc_grad=False):
-    """Return a gtn graph of the arrays of one of ours; a start or final penalty is an arc."""
+    """Return a gtn graph from the arrays of one of ours; start and final penalties become arcs."""
     get = {k.split(".", 1)[1]: v for k, v in arrays.items() if k.startswith(name + ".")}
     plain = not get["start_penalties"].any() and not get["final_penalties"].any()
     starts, finals = set(get["starts"].tolist()), set(get["finals"].tolist())
@@ -34,7 +35,7 @@ def graph(arrays, name, calc_grad=False):
 
 
 def compose(arrays):
-    """Return the call, and what its result says."""
+    """Return the call, and the function that makes the answer from its result."""
     a, b = graph(arrays, "a"), graph(arrays, "b")
     a.arc_sort(True)
     b.arc_sort(False)
@@ -48,13 +49,13 @@ def compose(arrays):
 
 
 def forward(arrays):
-    """Return the call, and what its result says."""
+    """Return the call, and the function that makes the answer from its result."""
     a = graph(arrays, "a")
     return lambda: gtn.forward_score(a), lambda result: {"penalty": -result.item()}
 
 
 def forward_backward(arrays):
-    """Return the call, and what its result says."""
+    """Return the call, and the function that makes the answer from its result."""
     a = graph(arrays, "a", True)
 
     def run():
@@ -67,7 +68,7 @@ def forward_backward(arrays):
 
 
 def viterbi_path(arrays):
-    """Return the call, and what its result says."""
+    """Return the call, and the function that makes the answer from its result."""
     a = graph(arrays, "a")
 
     def answer(result):
@@ -77,7 +78,7 @@ def viterbi_path(arrays):
 
 
 def ctc(arrays):
-    """Return the call, and what its result says: emissions against the graphs of targets."""
+    """Return call and answer function for emissions composed with the graphs of targets."""
     emissions = np.ascontiguousarray(-arrays["emissions"], dtype=np.float32)
     targets = arrays["targets"].tolist()
 

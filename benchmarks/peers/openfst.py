@@ -1,7 +1,7 @@
-"""OpenFst (pynini) as an entrant; where it is not installed, races go without it.
+"""OpenFst (pynini) as an entrant; if it is not installed, races run without it.
 
-Machines are converted, and sorted where OpenFst needs it, before the clock starts, and may keep
-what they have found out about themselves from one repetition to the next.
+Machines are converted, and sorted where OpenFst needs it, before the clock starts. They may keep
+properties that they have computed from one repetition to the next.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def openfst(
     name: str = NAME,
     prepare: Callable[..., Sequence[Any]] | None = None,
 ) -> list[Entrant]:
-    """Return the entrant, or none where pynini is not installed.
+    """Return the entrant, or no entrant if pynini is not installed.
 
     Args:
         run: called with pynini and the operands.
-        operands: makes them, once.
-        answer: of a result.
-        prepare: makes the operands of one repetition, of pynini and the operands.
+        operands: makes the operands, once.
+        answer: makes the answer from a result.
+        prepare: makes the operands of one repetition from pynini and the operands.
     """
     if not present():
         return []

@@ -1,7 +1,7 @@
-"""A peer in another interpreter: inputs go by a file of arrays, questions and answers as JSON.
+"""Run a peer in another interpreter: inputs in a file of arrays, questions and answers as JSON.
 
-An adapter is a script of this folder, named after the peer (``facebook_gtn.py``), that the peer's
-interpreter runs. It reads a line of JSON at a time and answers with one:
+An adapter is a script in this folder, named after the peer (``facebook_gtn.py``) and run by the
+peer's interpreter. It answers each line of JSON with another:
 
 ===========================================  ================================================
 question                                     answer
@@ -12,7 +12,7 @@ question                                     answer
 ``{"run": true, "answered": true}``          ``{"seconds": …, "answer": {…}}``
 ===========================================  ================================================
 
-It times itself, so that what passing lines takes does not count.
+It times itself, so that the time for passing lines does not count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FOLDER = Path(__file__).parent
 
 
 def as_arrays(name: str, graph: gtn.Graph) -> dict[str, Any]:
-    """Return the arrays of a graph, as adapters read them: ``name.src`` and so on.
+    """Return the arrays of a graph with names for adapters: ``name.src`` and so on.
 
     >>> sorted(as_arrays("a", gtn.string([1])))
     ['a.dst', 'a.final_penalties', ..., 'a.src', 'a.start_penalties', 'a.starts']
@@ -55,7 +55,7 @@ class Peer:
     """A running adapter.
 
     Args:
-        adapter: its name in this folder, or a path.
+        adapter: its name in this folder, or its path.
         python: the interpreter that has the peer installed.
     """
 
@@ -87,13 +87,13 @@ class Peer:
         return bool(self._ask(operation=question.operation, inputs=str(path))["ready"])
 
     def once(self, answered: bool) -> tuple[float, Answer]:
-        """Return the seconds of one repetition, and its answer if that is asked for."""
+        """Return the seconds of one repetition, and its answer if ``answered``."""
         said = self._ask(run=True, answered=answered)
         return said["seconds"], said.get("answer", {})
 
     def _ask(self, **question: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # reading says what became of the process
+        with suppress(BrokenPipeError):  # reading then reports what became of the process
             self._process.stdin.write(json.dumps(question) + "\n")
             self._process.stdin.flush()
         return self._read()
