@@ -187,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         return length
 
     def _is_ours(self) -> bool:
-        """Whether the request names this host; other pages must not post here."""
+        """Whether the request uses the name of this page; other pages must not post to it."""
         names = {f"{name}:{self.server.server_port}" for name in (HOST, "localhost")}
         origin = self.headers.get("Origin")
         if self.headers.get("Host") in names and origin in (None, *(f"http://{n}" for n in names)):
