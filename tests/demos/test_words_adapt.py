@@ -270,8 +270,14 @@ def test_a_number_of_words_is_none_of_a_list(tmp_path):
         ("train --task words --data {data} --start {text}", "a.txt: not a whole safetensors file"),
         ("train --task words --data {data} --start {other}", "a reader of .*'sdnn'.*; this run is"),
         ("train --task words --data {data} --maps 0 5", "output map 0 reads no input map"),
-        ("train --task words --data {own} --start {other}", "a reader of .*'sdnn'.*; this run is"),
-        ("train --task words --data {own} --maps 0 5", "output map 0 reads no input map"),
+        (
+            "train --task words --data {own} --unipen {data} --start {other}",
+            "a reader of .*'sdnn'.*; this run is",
+        ),
+        (
+            "train --task words --data {own} --unipen {data} --maps 0 5",
+            "output map 0 reads no input map",
+        ),
         ("adapt --data {own} --start {text}", "a.txt: not a whole safetensors file"),
         ("evaluate --data {data} --checkpoint {text}", "a.txt: not a whole safetensors file"),
         ("evaluate --data {data} --lexicon {data}", "nothing: no such file"),
