@@ -263,5 +263,5 @@ def test_more_source_arcs_than_32_bits_number_are_refused(monkeypatch):
     monkeypatch.setattr(determinization, "MOST_SOURCES", taken)
     assert len(gtn.determinize(graph, semiring="boolean").ilabels) == 12
     monkeypatch.setattr(determinization, "MOST_SOURCES", taken - 1)
-    with pytest.raises(gtn.GraphError, match=f"more than {taken - 1}, from 78 arcs"):
+    with pytest.raises(gtn.GraphError, match=f"more than {taken - 1} sources, from 78 arcs"):
         gtn.determinize(graph, semiring="boolean")
