@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from gtn.topology import Topology
 __all__ = ["replace"]
 
 Int32s = NDArray[np.int32]
+
+_ROOT = -1
+"""Stands for the graph itself where its parts are numbered."""
 
 
 def replace(
@@ -125,44 +129,59 @@ def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
     if len(set(keys)) < len(keys):
         raise GraphError("a label stands for one graph, but is given both as symbol and as number")
     written = [_on_other_side(key, *tables) for key in keys]
-    made: dict[int, Graph] = {}
-    under_way: list[int] = []
-
-    def whole(graph: Graph, what: str) -> Graph:
+    graphs = {_ROOT: root, **dict(enumerate(single))}
+    whats = {_ROOT: "the graph", **{i: f"the graph of {name!r}" for i, name in enumerate(names)}}
+    arcs: dict[int, Int32s] = {}  # that are replaced, of each graph that is needed
+    which: dict[int, NDArray[np.int64]] = {}  # by the graph of which name
+    waiting = [_ROOT]
+    while waiting:
+        i = waiting.pop()
+        if i in arcs:
+            continue
+        graph = graphs[i]
         reads, writes = _positions(graph.ilabels, keys), _positions(graph.olabels, written)
         if not np.array_equal(reads, writes):
             arc = int(np.argmax(reads != writes))
             raise GraphError(
-                f"arc {arc} of {what} ({graph.symbol_pair(arc)}) has "
+                f"arc {arc} of {whats[i]} ({graph.symbol_pair(arc)}) has "
                 f"{names[max(reads[arc], writes[arc])]!r} on one side only; an arc that is "
                 "replaced has it on both"
             )
-        arcs = np.flatnonzero(reads >= 0).astype(np.int32)
-        if not len(arcs):
-            return graph
-        check_reads_none(graph, what)  # a replaced label would not stop it from backing off
-        used, which = np.unique(reads[arcs], return_inverse=True)
-        batch = GraphBatch.from_graphs([part(i) for i in used.tolist()])[which]
-        done = _replaced(graph, arcs, batch)
-        from_graph, from_batch = (sources.index for sources in done.sources)
-        data = ArcData.concatenate([graph.data, batch.data], [graph.num_arcs, batch.num_arcs])
-        later = np.where(from_batch >= 0, from_batch + np.int32(graph.num_arcs), from_graph)
-        return done._with(data=data.take(Sources(later)), sources=done.sources[:1])
+        arcs[i] = np.flatnonzero(reads >= 0).astype(np.int32)
+        which[i] = reads[arcs[i]]
+        if len(arcs[i]):
+            check_reads_none(graph, whats[i])  # a replaced label would not stop it backing off
+        waiting += np.unique(which[i]).tolist()
+    for i in _innermost_first(which, names):
+        if len(arcs[i]):
+            graphs[i] = _with_parts(graphs[i], arcs[i], which[i], graphs)
+    return graphs[_ROOT]
 
-    def part(i: int) -> Graph:
-        if i in under_way:
-            chain = [*under_way[under_way.index(i) :], i]
-            raise GraphError(
-                f"the graph of {' has '.join(repr(names[k]) for k in chain)} in it: replacing has "
-                "no end; write it out to the depth needed"
-            )
-        if i not in made:
-            under_way.append(i)
-            made[i] = whole(single[i], f"the graph of {names[i]!r}")
-            under_way.pop()
-        return made[i]
 
-    return whole(root, "the graph")
+def _innermost_first(which: Mapping[int, Any], names: Sequence[int | str]) -> list[int]:
+    """Return all graphs, each after those in it, given by the numbers of the names in each."""
+    try:
+        return list(
+            TopologicalSorter({i: set(k.tolist()) for i, k in which.items()}).static_order()
+        )
+    except CycleError as error:
+        chain = " has ".join(repr(names[k]) for k in reversed(error.args[1]))
+        raise GraphError(
+            f"the graph of {chain} in it: replacing has no end; write it out to the depth needed"
+        ) from None
+
+
+def _with_parts(
+    graph: Graph, arcs: Int32s, which: NDArray[np.int64], parts: Mapping[int, Graph]
+) -> Graph:
+    """Return the graph in which some arcs are the parts that ``which`` names; with all data."""
+    used, place = np.unique(which, return_inverse=True)
+    batch = GraphBatch.from_graphs([parts[i] for i in used.tolist()])[place]
+    done = _replaced(graph, arcs, batch)
+    from_graph, from_batch = (sources.index for sources in done.sources)
+    data = ArcData.concatenate([graph.data, batch.data], [graph.num_arcs, batch.num_arcs])
+    later = np.where(from_batch >= 0, from_batch + np.int32(graph.num_arcs), from_graph)
+    return done._with(data=data.take(Sources(later)), sources=done.sources[:1])
 
 
 def _label(name: int | str, table: SymbolTable | None) -> int:

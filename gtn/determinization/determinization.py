@@ -16,11 +16,11 @@ from gtn.determinization.subsets import determinized
 from gtn.epsilons import without_epsilons
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
-from gtn.indexes import frozen
+from gtn.indexes import LARGEST, frozen
 from gtn.kernels import determinization
 from gtn.kernels.determinization import subset_construction
 from gtn.optimization import connect, finite_part
-from gtn.paths.pruning import check_beam, part_within
+from gtn.paths.pruning import check_distance, part_within
 from gtn.product.failure import check_reads_none, failure_label
 from gtn.topology import Topology
 
@@ -118,7 +118,8 @@ def determinize(
         # Of several nodes in one subset, some would have to back off and others not.
         check_reads_none(graph, "the graph")
     delta = tolerance(graph, delta)
-    check_beam(beam)
+    check_distance(beam)
+    max_nodes = min(max_nodes, LARGEST)
     if beam < math.inf:
         check_reads_none(graph, "the graph")
     pairs = side == "both" or graph.topology.is_acceptor

@@ -18,7 +18,7 @@ from gtn.product.failure import check_reads_none
 from gtn.scoring import posteriors_float64
 from gtn.tensors import as_index, float64_penalties
 
-__all__ = ["Bounds", "check_beam", "part_within", "prune"]
+__all__ = ["Bounds", "check_distance", "part_within", "prune"]
 
 Int32s = NDArray[np.int32]
 ROUNDING = 1e-12
@@ -56,7 +56,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     if posterior is not None and not posterior > 0:
         raise GraphError(f"posterior={posterior}; arcs are kept above a posterior > 0")
     if beam is not None:
-        check_beam(beam)
+        check_distance(beam)
     penalties = (graph.penalties, graph.start_penalties, graph.final_penalties)
     for what, own in zip(("arc", "start", "final"), penalties, strict=True):
         check_penalties(own, len(own), what)  # now, while arcs still have their numbers
@@ -68,7 +68,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     return traced(part_within(graph, beam or 0.0)[0], graph)
 
 
-def check_beam(beam: float) -> None:
+def check_distance(beam: float) -> None:
     """Check a distance from the best path; raises ``GraphError`` for a negative one or NaN."""
     if not beam >= 0:
         raise GraphError(f"beam={beam}; it is a distance from the best path, 0 or more nats")

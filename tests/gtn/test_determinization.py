@@ -265,3 +265,9 @@ def test_more_source_arcs_than_32_bits_number_are_refused(monkeypatch):
     monkeypatch.setattr(determinization, "MOST_SOURCES", taken - 1)
     with pytest.raises(gtn.GraphError, match=f"more than {taken - 1} sources, from 78 arcs"):
         gtn.determinize(graph, semiring="boolean")
+
+
+@pytest.mark.parametrize("semiring", ["boolean", "log"])
+def test_more_nodes_than_are_numbered_may_be_allowed(semiring):
+    made = gtn.determinize(gtn.string("ab"), semiring=semiring, max_nodes=2**70)
+    assert gtn.equal(made, gtn.string("ab"))

@@ -116,3 +116,9 @@ def test_what_cannot_be_replaced_is_told():
     backs = gtn.from_arcs([(0, 1, "X"), (0, 2, gtn.BACK_OFF), (2, 1, "a")], final=1)
     with pytest.raises(GraphError, match=r"the graph.*failure arc"):
         gtn.replace(backs, {"X": part})
+
+
+def test_graphs_may_be_nested_deeper_than_calls():
+    depth = 3000
+    whole = gtn.replace(gtn.string([0]), {i: gtn.string([i + 1]) for i in range(depth)})
+    assert gtn.path_text(gtn.viterbi_path(whole)) == str(depth)
