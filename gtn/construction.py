@@ -226,7 +226,7 @@ def linear(
             f"penalties must be [T, C] or [B, T, C], not of shape {list(penalties.shape)}"
         )
     if lengths is not None:
-        raise GraphError("lengths are of a batch, but penalties are [T, C]; leave them out")
+        raise GraphError("lengths belong to a batch, but penalties are [T, C]; leave them out")
     length, classes = penalties.shape
     check_counts(length + 1, length * classes)
     src = np.repeat(np.arange(length, dtype=np.int32), classes)
@@ -328,12 +328,14 @@ def _nodes(nodes: Nodes, name: str) -> tuple[NDArray[np.int64], list[float]]:
 
 def _node(node: Any, name: str) -> int:
     if isinstance(node, bool | np.bool_):
-        raise GraphError(f"{name} node {node} is no number; of a mask, give np.flatnonzero(mask)")
+        raise GraphError(
+            f"{name} node {node} is not a number; of a mask, give np.flatnonzero(mask)"
+        )
     try:
         number = index(node)
     except TypeError:
         raise GraphError(
-            f"{name} node {node!r} is no integer; {name} is a node, several, or a mapping from "
+            f"{name} node {node!r} is not an integer; {name} is a node, several, or a mapping from "
             "node to penalty"
         ) from None
     if number >= LARGEST:
@@ -366,7 +368,7 @@ def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]
         return src, dst, label, label, float(rest[0])
     if isinstance(label, str) and isinstance(rest[0], int | np.integer) and rest[0] != EPSILON:
         raise GraphError(
-            f"arc {i} is {arc!r}: {rest[0]} after a symbol is no output label; "
+            f"arc {i} is {arc!r}: {rest[0]} after a symbol is not an output label; "
             f"a penalty is written as a float, {float(rest[0])}"
         )
     return src, dst, label, rest[0], 0.0

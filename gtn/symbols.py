@@ -76,7 +76,7 @@ class SymbolTable:
                     f"symbol of label {label!r} is {symbol!r}; symbols are strings{hint}"
                 )
             if not isinstance(label, int | np.integer) or isinstance(label, bool):
-                raise SymbolError(f"label {label!r} of symbol {symbol!r} is no integer")
+                raise SymbolError(f"label {label!r} of symbol {symbol!r} is not an integer")
             if not 0 <= label <= _LARGEST:
                 wrong = "negative" if label < 0 else "too large"
                 raise SymbolError(
@@ -111,7 +111,7 @@ class SymbolTable:
         except KeyError:
             raise SymbolError(f"label {label} is not in {self!r}") from None
         except TypeError:
-            raise SymbolError(f"label {label!r} is no integer") from None
+            raise SymbolError(f"label {label!r} is not an integer") from None
 
     def encode(self, symbols: Iterable[str]) -> NDArray[np.int32]:
         """Return the labels ``int32 [n]`` of n symbols."""
@@ -193,8 +193,8 @@ class SymbolTable:
         # The type of the key would tell which is meant; but in a table of digits, 3 and "3" are
         # easily confused, and neither would raise.
         raise TypeError(
-            f"a symbol table is not subscripted, here with {key!r}: table.label('a') is the label "
-            "of a symbol, table.symbol(3) the symbol of a label"
+            f"a symbol table cannot be indexed, as here with {key!r}: table.label('a') is the "
+            "label of a symbol, table.symbol(3) the symbol of a label"
         )
 
     def __contains__(self, symbol: object) -> bool:

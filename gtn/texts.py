@@ -210,7 +210,7 @@ def _items(labels: Any) -> Row:
         return labels
     items = labels.tolist() if isinstance(labels, torch.Tensor) else labels
     if not isinstance(items, Iterable):
-        raise GraphError(f"{labels!r} is no string: give a text, or a sequence of labels")
+        raise GraphError(f"{labels!r} is not a string: give a text, or a sequence of labels")
     if isinstance(labels, str):
         check_text(labels)
         return list(labels)
@@ -225,7 +225,7 @@ def check_text(text: str) -> None:
     if EPSILON_TEXT in text:
         raise GraphError(
             f"the text {_short(text)} has {EPSILON_TEXT!r} at {text.index(EPSILON_TEXT)}, "
-            "which is how epsilon is shown, and no symbol; for an epsilon give a list, with None "
+            "which is how epsilon is shown, not a symbol; for an epsilon give a list, with None "
             "in its place"
         )
 

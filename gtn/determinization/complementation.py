@@ -207,7 +207,7 @@ def _alphabet(
         except TypeError:
             raise GraphError(f"the alphabet has {item!r}; labels are integers >= 0") from None
         if label < 0:
-            raise GraphError(f"the alphabet has {label}; labels are >= 0, epsilon is none")
+            raise GraphError(f"the alphabet has {label}; labels are >= 0, and epsilon is not one")
         labels.append(label)
     return table, np.unique(np.array(labels, dtype=np.int32))
 

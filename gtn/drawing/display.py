@@ -84,7 +84,7 @@ def draw(graph: Graph, path: str | os.PathLike[str] | None = None, **options: An
     kind = path.suffix.lower()
     if kind not in (".svg", ".dot", ".gv", ".png", ".pdf"):
         raise GraphError(
-            f"{path}: cannot draw {kind or 'without ending'!r}; know .svg .dot .gv .png .pdf"
+            f"{path}: cannot draw {kind or 'without ending'!r}; .svg .dot .gv .png .pdf are known"
         )
     if kind != ".svg" and (other := sorted(options.keys() - _DOT_OPTIONS)):
         raise GraphError(f"{path}: {kind} is drawn by dot, which has no {other[0]!r}; draw .svg")

@@ -45,8 +45,8 @@ def ctc_topology(
     on with few classes.
 
     Raises:
-        GraphError: a blank that is no class; more arcs than are numbered, of 46341 classes or more
-            unless it is compact.
+        GraphError: a blank that is not a class; more arcs than are numbered, of 46341 classes or
+            more unless it is compact.
 
     >>> import gtn
     >>> frames = gtn.string([1, 1, 0, 1, 2])
@@ -57,7 +57,7 @@ def ctc_topology(
     """
     blank = _checked_blank(blank)
     if blank >= num_classes:
-        raise GraphError(f"blank {blank} is none of {num_classes} classes")
+        raise GraphError(f"blank {blank} is not one of {num_classes} classes")
     check_counts(num_classes, 7 * num_classes if compact else num_classes**2)
     if not compact:
         before, now = (grid.ravel() for grid in np.indices((num_classes, num_classes)))
@@ -201,7 +201,7 @@ class CTCLoss(Criterion):
         """
         emissions = widened(emissions)
         if self.blank >= emissions.shape[-1]:
-            raise GraphError(f"blank {self.blank} is none of {emissions.shape[-1]} classes")
+            raise GraphError(f"blank {self.blank} is not one of {emissions.shape[-1]} classes")
         each, target_lengths = label_targets(targets, target_lengths, emissions)
         graphs = ctc_graphs(each, self.blank, target_lengths=target_lengths)
         beyond = graphs.ilabels >= emissions.shape[-1]
@@ -241,7 +241,9 @@ def _checked_blank(blank: Any) -> int:
     try:
         number = index(blank)
     except TypeError:
-        raise GraphError(f"blank {blank!r} is no class; classes are whole numbers >= 0") from None
+        raise GraphError(
+            f"blank {blank!r} is not a class; classes are whole numbers >= 0"
+        ) from None
     if number < 0:
-        raise GraphError(f"blank {number} is no class; classes are whole numbers >= 0")
+        raise GraphError(f"blank {number} is not a class; classes are whole numbers >= 0")
     return number

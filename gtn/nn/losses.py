@@ -84,7 +84,7 @@ class GraphLoss(Criterion):
 
     def penalties(self, constrained: Graph, whole: Graph) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the losses in float64, ``[]`` or ``[B]``, and which of them are feasible."""
-        raise TypeError(f"{type(self).__name__} is no criterion; use one of the four of gtn.nn")
+        raise TypeError(f"{type(self).__name__} is not a criterion; use one of the four of gtn.nn")
 
 
 class ViterbiLoss(GraphLoss):

@@ -117,7 +117,7 @@ class ExpectedRiskLoss(Criterion):
             given = torch.as_tensor(self.risk(found, target_labels(targets[g], table)))
             if given.shape != (len(found),) or not given.isfinite().all():
                 raise GraphError(
-                    f"the risks of {len(found)} paths are as many finite numbers, not {given}"
+                    f"the risks of {len(found)} paths must be as many finite numbers, not {given}"
                 )
             risks[g, : len(found)] = given
         expected = (torch.softmax(-penalties.reshape(shape), dim=1) * risks).sum(1)

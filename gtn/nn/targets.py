@@ -122,7 +122,7 @@ def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
 def _listed(target: Any) -> list[Any]:
     items = target.tolist() if isinstance(target, torch.Tensor) else target
     if not hasattr(items, "__iter__"):
-        raise GraphError(f"the target {target!r} is no text, sequence of labels or graph")
+        raise GraphError(f"the target {target!r} is not a text, sequence of labels or graph")
     return list(items)
 
 
@@ -234,7 +234,9 @@ def _row(b: int, target: Any) -> NDArray[Any]:
     except ValueError:  # rows of different lengths
         row = np.empty((0, 0))
     if row.ndim != 1 and row.dtype.kind != "U":
-        raise GraphError(f"the target of sample {b} is {target!r}, which is no sequence of labels")
+        raise GraphError(
+            f"the target of sample {b} is {target!r}, which is not a sequence of labels"
+        )
     return row.reshape(-1)
 
 

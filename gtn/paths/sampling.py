@@ -72,7 +72,7 @@ def sample(
         raise GraphError(f"a sample of {count} paths; at least one can be drawn")
     if generator is not None and not isinstance(generator, torch.Generator):
         raise GraphError(
-            f"generator={generator!r} is no torch.Generator; torch.Generator().manual_seed(0) "
+            f"generator={generator!r} is not a torch.Generator; torch.Generator().manual_seed(0) "
             "makes one of a seed"
         )
     arcs, starts, finals = float64_penalties(graph)

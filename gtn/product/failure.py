@@ -140,7 +140,7 @@ def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match
     if not isinstance(failure, str):
         label = operator.index(failure)
         if label > LARGEST:
-            raise GraphError(f"failure={label} is no label; labels are 0 to {LARGEST}")
+            raise GraphError(f"failure={label} is not a label; labels are 0 to {LARGEST}")
     elif graph.isymbols is None:
         raise SymbolError(f"failure={failure!r} is a symbol, but the graph that reads has no table")
     else:

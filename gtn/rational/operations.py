@@ -138,7 +138,7 @@ def closure(
     """
     if lower is not None or upper is not None:
         if plus:
-            raise GraphError("plus is lower=1; give one of them")
+            raise GraphError("plus means lower=1; give one of them")
         return _repeated(graph, index(lower or 0), None if upper is None else index(upper))
     operands = Operands([graph], "match")
     graph = with_ends(graph)

@@ -112,9 +112,9 @@ def _label(label: Any, table: SymbolTable | None, side: str) -> int:
     except SymbolError as error:
         raise SymbolError(f"{side}: {error}") from None
     except TypeError:
-        raise GraphError(f"{side}: {label!r} is no label, and no symbol") from None
+        raise GraphError(f"{side}: {label!r} is neither a label nor a symbol") from None
     if not EPSILON <= found <= _LARGEST:
-        raise GraphError(f"{side}: {found} is no label; labels are 0 to {_LARGEST}")
+        raise GraphError(f"{side}: {found} is not a label; labels are 0 to {_LARGEST}")
     return found
 
 
@@ -135,7 +135,7 @@ def _checked(given: ArrayLike, like: Int32s, table: SymbolTable | None, side: st
     wrong = (labels < EPSILON) | (labels > _LARGEST)
     if wrong.any():
         arc = int(np.argmax(wrong))
-        raise GraphError(f"{side}: {labels[arc]} of arc {arc} is no label")
+        raise GraphError(f"{side}: {labels[arc]} of arc {arc} is not a label")
     if table is not None:
         lacking = ~table.known(labels)
         if lacking.any():

@@ -344,7 +344,7 @@ def test_numbers_beyond_32_bits_are_no_others():
     g = gtn.string("ab")
     assert len(gtn.n_best(g, 2**70)) == 1
     with pytest.raises(
-        GraphError, match=f"failure={2**32} is no label; labels are 0 to 2147483647"
+        GraphError, match=f"failure={2**32} is not a label; labels are 0 to 2147483647"
     ):
         gtn.compose(g, gtn.string([0, 1]), failure=2**32, symbols="ignore")
 

@@ -104,18 +104,18 @@ def test_one_symbol_with_two_labels_makes_a_transducer():
         ([(0, 1, 2)], {"start": {0: math.nan}}, GraphError, "start 0 has penalty nan"),
         ([(0, 1, 2)], {"data": {"t": np.zeros(2)}}, DataError, "'t' has 2 rows for 1 arc"),
         ([(0, 1, 2)], {"penalties": torch.zeros(2)}, GraphError, r"shape \[1\], not \[2\]"),
-        ([(0, 1, 2)], {"start": [0, 1.7]}, GraphError, "start node 1.7 is no integer"),
+        ([(0, 1, 2)], {"start": [0, 1.7]}, GraphError, "start node 1.7 is not an integer"),
         (
             [(0, 1, 2)],
             {"start": "01"},
             GraphError,
-            "start node '01' is no integer; start is a node",
+            "start node '01' is not an integer; start is a node",
         ),
-        ([(0, 1, 2)], {"start": None}, GraphError, "start node None is no integer; start is a"),
-        ([(0, 1, 2)], {"start": 1.0}, GraphError, "start node 1.0 is no integer; start is a node"),
+        ([(0, 1, 2)], {"start": None}, GraphError, "start node None is not an integer; start is a"),
+        ([(0, 1, 2)], {"start": 1.0}, GraphError, "start node 1.0 is not an integer; start is a"),
         ([(0, 1, "a")], {"symbols": "ab"}, SymbolError, "must be a SymbolTable, not str"),
-        ([(0, 1, 2)], {"start": {"0": 1.0}}, GraphError, "start node '0' is no integer"),
-        ([(0, 1, 2)], {"start": True}, GraphError, "start node True is no number"),
+        ([(0, 1, 2)], {"start": {"0": 1.0}}, GraphError, "start node '0' is not an integer"),
+        ([(0, 1, 2)], {"start": True}, GraphError, "start node True is not a number"),
         ([(0, 1, 2)], {"start": np.array([True, False])}, GraphError, r"np.flatnonzero\(mask\)"),
         ([(0, 1, 2)], {"start": torch.tensor([False])}, GraphError, r"np.flatnonzero\(mask\)"),
         ([(0, 1, "x"), (1, 2, 0)], {}, SymbolError, "arc 1 has label 0, other arcs have symbols"),
@@ -336,7 +336,7 @@ def test_builder_takes_arcs_in_the_forms_of_from_arcs():
         b.add_arc(0, 1, "a", 0.5, penalty=2.0)
     with pytest.raises(GraphError, match="arc 5 has penalty None; a penalty is a number"):
         b.add_arc(0, 1, "a", penalty=None)
-    with pytest.raises(GraphError, match=r"arc 5 is .*: 1 after a symbol is no output label"):
+    with pytest.raises(GraphError, match=r"arc 5 is .*: 1 after a symbol is not an output label"):
         b.add_arc(0, 1, "a", 1)
     with pytest.raises(GraphError, match="arc 5 has source 'a'"):
         b.add_arc("a", 1, "a")
@@ -527,9 +527,9 @@ def test_what_is_no_string_or_table():
     with pytest.raises(SymbolError, match="must be a SymbolTable, not str"):
         gtn.strings(["a"], symbols="ab")
     for wrong in (5, torch.tensor(5)):
-        with pytest.raises(GraphError, match="is no string: give a text, or a sequence of labels"):
+        with pytest.raises(GraphError, match="is not a string: give a text, or a sequence"):
             gtn.string(wrong)
-    with pytest.raises(GraphError, match="5 is no string"):
+    with pytest.raises(GraphError, match="5 is not a string"):
         gtn.strings(["a", 5])
     with pytest.raises(GraphError, match=r"'act' is one text; .* several, as of \['act'\]"):
         gtn.strings("act")
@@ -625,7 +625,7 @@ def test_lengths_that_chains_cannot_have():
     ):
         with pytest.raises(GraphError, match=message):
             gtn.linear(penalties, lengths=lengths)
-    with pytest.raises(GraphError, match="lengths are of a batch"):
+    with pytest.raises(GraphError, match="lengths belong to a batch"):
         gtn.linear(penalties[0], lengths=[3])
     with pytest.raises(GraphError, match=r"\[T, C\] or \[B, T, C\], not of shape \[3\]"):
         gtn.linear(torch.zeros(3))

@@ -211,11 +211,11 @@ def test_errors_of_ctc():
         CTCLoss()(emissions, [[1]])
     tensors = (torch.tensor([1, 2]), torch.ones(2, 1, 1, dtype=torch.int64))
     for targets in ([1, 2], [[[1]], [[2]]], [[[1], [2, 2]], [1]], *tensors):
-        with pytest.raises(GraphError, match=r"sample 0 is .*, which is no sequence of labels"):
+        with pytest.raises(GraphError, match=r"sample 0 is .*, which is not a sequence of labels"):
             CTCLoss()(emissions, targets)
-    with pytest.raises(GraphError, match=r"sample 0 is \[\[1\], \[2\]\], which is no sequence"):
+    with pytest.raises(GraphError, match=r"sample 0 is \[\[1\], \[2\]\], which is not a sequence"):
         CTCLoss()(emissions[0], [[1], [2]])
-    with pytest.raises(GraphError, match="blank 3 is none of 3 classes"):
+    with pytest.raises(GraphError, match="blank 3 is not one of 3 classes"):
         CTCLoss(3)(emissions, [[1], [2]])
     with pytest.raises(GraphError, match="3 target lengths for 2 targets"):
         CTCLoss()(emissions, torch.ones(2, 2, dtype=torch.int64), target_lengths=[1, 1, 1])
@@ -236,9 +236,9 @@ def test_errors_of_ctc():
             loss(torch.zeros(3), [1])
     with pytest.raises(TypeError, match=r"the denominator is a graph .*, not None"):
         MMILoss(None)
-    with pytest.raises(GraphError, match="blank -1 is no class"):
+    with pytest.raises(GraphError, match="blank -1 is not a class"):
         CTCLoss(-1)
-    with pytest.raises(GraphError, match="blank 3 is none of 3 classes"):
+    with pytest.raises(GraphError, match="blank 3 is not one of 3 classes"):
         ctc_topology(3, 3)
 
 
@@ -399,7 +399,7 @@ def test_a_blank_is_a_whole_number(blank):
         lambda blank: ctc_graphs([[2]], blank),
         lambda blank: ctc_topology(3, blank),
     ):
-        with pytest.raises(GraphError, match=f"blank {blank!r} is no class"):
+        with pytest.raises(GraphError, match=f"blank {blank!r} is not a class"):
             call(blank)
 
 
@@ -902,7 +902,7 @@ def test_risks_are_of_labels_as_the_grammar_numbers_them(table):
 @pytest.mark.parametrize("risks", [[1.0], [[1.0], [2.0]], [1.0, math.inf], [math.nan, 0.0]])
 def test_risks_are_a_finite_number_for_each_path(risks):
     loss = ExpectedRiskLoss(count=2, risk=lambda found, target: risks, infeasible="skip")
-    with pytest.raises(GraphError, match="risks of 2 paths are as many"):
+    with pytest.raises(GraphError, match="risks of 2 paths must be as many"):
         loss(gtn.linear(torch.zeros(1, 2)), [0])
 
 

@@ -149,7 +149,7 @@ def test_alphabets():
         gtn.complement(gtn.string([1]), alphabet="a")
     with pytest.raises(gtn.GraphError, match=r"the alphabet has 1\.5; labels are integers"):
         gtn.complement(gtn.string([1]), alphabet=[1, 1.5])
-    with pytest.raises(gtn.GraphError, match="epsilon is none"):
+    with pytest.raises(gtn.GraphError, match="epsilon is not one"):
         gtn.complement(gtn.string([1]), alphabet=[-1, 1])
 
 

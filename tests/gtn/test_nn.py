@@ -451,7 +451,9 @@ def test_a_wrong_number_of_targets(targets):
 @pytest.mark.parametrize("graph", [ab([0.0, 1.0]), gtn.linear(torch.zeros(1, 2))])
 def test_what_is_no_target(graph):
     for target in (None, 3):
-        with pytest.raises(GraphError, match=f"the target {target} is no text, sequence of labels"):
+        with pytest.raises(
+            GraphError, match=f"the target {target} is not a text, sequence of labels"
+        ):
             ViterbiLoss(infeasible="skip")(graph, target)
 
 
@@ -460,7 +462,7 @@ def test_unknown_options():
         ViterbiLoss(infeasible="ignore")
     with pytest.raises(ValueError, match="reduction='max'"):
         ViterbiLoss(reduction="max")
-    with pytest.raises(TypeError, match="no criterion"):
+    with pytest.raises(TypeError, match="not a criterion"):
         GraphLoss()(ab([0.0, 1.0]), "a")
 
 

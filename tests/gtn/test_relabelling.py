@@ -59,10 +59,10 @@ def test_symbols_and_tables():
     for wrong, message in (
         ([0], "olabels must be 2 integers, one for each arc, or a mapping"),
         ([0.0, 1.0], "not float64 of shape"),
-        ([0, -2], "olabels: -2 of arc 1 is no label"),
-        ({0: -2}, "olabels: -2 is no label"),
-        ({0: 1.5}, r"olabels: 1\.5 is no label, and no symbol"),
-        ({0: 2**40}, "olabels: 1099511627776 is no label"),
+        ([0, -2], "olabels: -2 of arc 1 is not a label"),
+        ({0: -2}, "olabels: -2 is not a label"),
+        ({0: 1.5}, r"olabels: 1\.5 is neither a label nor a symbol"),
+        ({0: 2**40}, "olabels: 1099511627776 is not a label"),
     ):
         with pytest.raises(GraphError, match=message):
             gtn.relabel(bare, olabels=wrong)
@@ -130,7 +130,7 @@ def test_bounds_that_are_none():
     for bounds in ({"lower": -1}, {"lower": 3, "upper": 2}, {"upper": -1}):
         with pytest.raises(GraphError, match="0 <= lower <= upper"):
             gtn.closure(g, **bounds)
-    with pytest.raises(GraphError, match="plus is lower=1"):
+    with pytest.raises(GraphError, match="plus means lower=1"):
         gtn.closure(g, plus=True, upper=2)
 
 

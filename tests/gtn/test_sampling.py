@@ -176,7 +176,7 @@ def test_what_cannot_be_drawn_is_refused():
         gtn.sample(gtn.string([1]), 0)
     for generator in (0, np.random.default_rng(0)):
         with pytest.raises(
-            GraphError, match=r"no torch.Generator; torch.Generator\(\).manual_seed"
+            GraphError, match=r"not a torch.Generator; torch.Generator\(\).manual_seed"
         ):
             gtn.sample(gtn.string([1]), 1, generator)
     with pytest.raises(DivergentGraphError):

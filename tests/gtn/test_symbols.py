@@ -41,8 +41,8 @@ def test_a_table_is_not_subscripted(key):
         (["a", "ε"], "label 1: 'ε' is kept for EPSILON"),
         ({-1: "a"}, "label -1 of symbol 'a' is negative"),
         ({2**31: "a"}, "label 2147483648 of symbol 'a' is too large; labels are 0 to 2147483647"),
-        ({1.5: "a"}, "label 1.5 of symbol 'a' is no integer"),
-        ({True: "a"}, "label True of symbol 'a' is no integer"),
+        ({1.5: "a"}, "label 1.5 of symbol 'a' is not an integer"),
+        ({True: "a"}, "label True of symbol 'a' is not an integer"),
         ({"a": 0}, "symbol of label 'a' is 0; .*, and a mapping leads from label to symbol"),
         ([None], "symbol of label 0 is None; symbols are strings$"),
         ([1, 2], "symbol of label 0 is 1"),
@@ -65,7 +65,7 @@ def test_what_a_table_lacks():
     table = SymbolTable("ab")
     with pytest.raises(SymbolError, match="symbol 'c' is not in SymbolTable"):
         table.label("c")
-    with pytest.raises(SymbolError, match=r"label 1\.5 is no integer"):
+    with pytest.raises(SymbolError, match=r"label 1\.5 is not an integer"):
         table.decode([0, 1.5])
     with pytest.raises(SymbolError, match="label 2 is not in SymbolTable"):
         table.symbol(2)
