@@ -122,7 +122,7 @@ def amounts(
     1250
     """
     if max_digits < 1:
-        raise GraphError(f"max_digits is {max_digits}; an amount has a digit")
+        raise GraphError(f"max_digits is {max_digits}; an amount has at least one digit")
     _check_characters(currency, thousands, decimal, fills)
     if dashed_cents:
         _check_dashes(decimal, fills)

@@ -85,7 +85,7 @@ def read_arpa(path: str | os.PathLike[str]) -> NGrams:
                 )
             orders.append({})
         elif text.startswith("\\"):
-            raise _error(path, line, f"{text!r} is no section; one is \\2-grams: or \\end\\")
+            raise _error(path, line, f"{text!r} is not a section; one is \\2-grams: or \\end\\")
         elif section == _DATA:
             match = re.fullmatch(r"ngram\s+(\d+)\s*=\s*(\d+)", text)
             if match is None or int(match[1]) != len(announced) + 1:
@@ -122,7 +122,7 @@ def _lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         except UnicodeDecodeError as error:
             raise _error(path, line, f"not utf-8: byte {error.start + 1}") from None
         except (EOFError, gzip.BadGzipFile) as error:
-            raise _error(path, line + 1, f"no gzip file: {error}") from None
+            raise _error(path, line + 1, f"not a gzip file: {error}") from None
 
 
 def _open(path: str | os.PathLike[str], mode: str) -> IO[bytes]:
@@ -172,9 +172,9 @@ def _read_gram(
         try:
             value = float(field)
         except ValueError:
-            raise _error(path, line, f"{field!r} is no number") from None
+            raise _error(path, line, f"{field!r} is not a number") from None
         if math.isnan(value) or value == math.inf:
-            raise _error(path, line, f"{field} is no logarithm of a probability")
+            raise _error(path, line, f"{field} is not the logarithm of a probability")
         penalties.append(math.inf if value <= _NEVER else -value * _LN10)
     if penalties[0] < -1e-4:
         raise _error(path, line, f"the logarithm {fields[0]} is that of more than one")

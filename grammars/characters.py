@@ -99,7 +99,7 @@ def character_models(
         raise GraphError(f"a character takes at least 1 output, not {at_least}")
     blank = count if blank is None else blank
     if not 0 <= blank <= count:
-        raise GraphError(f"blank {blank} is none of {count + 1} classes, 0 to {count}")
+        raise GraphError(f"blank {blank} is not one of {count + 1} classes, 0 to {count}")
     label = np.delete(np.arange(count + 1), blank)
     each = np.arange(count)
     # At node 0 a blank, or nothing, was read; at 1 + c * at_least + i, i + 1 outputs of c.

@@ -18,7 +18,7 @@ from gtn.topology import Topology
 __all__ = ["PLACES", "RUBBISH", "with_fill"]
 
 RUBBISH = "□"
-"""The symbol of the rubbish class, for ink that is no character: a recognizer's last class."""
+"""The symbol of the rubbish class, for ink that is not a character: a recognizer's last class."""
 
 PLACES = ("before", "between", "after")
 """Where fill may stand, relative to the symbols of the text."""
@@ -158,7 +158,7 @@ def _loop_penalties(
         )
     unknown = next((place for place in (*places, *given) if place not in PLACES), None)
     if unknown is not None:
-        raise GraphError(f"{unknown!r} is no place of fill; places are {', '.join(PLACES)}")
+        raise GraphError(f"{unknown!r} is not a place of fill; places are {', '.join(PLACES)}")
     return {place: float(given.get(place, 0.0)) for place in dict.fromkeys(places)}
 
 

@@ -121,7 +121,7 @@ def regex(
     for symbol in marks:
         if symbol in characters:
             raise GraphError(
-                f"{symbol!r} is an end of the text, and so no character of the alphabet"
+                f"{symbol!r} is an end of the text, and so not a character of the alphabet"
             )
     symbols = symbols.merged(SymbolTable(marks)) if ends else symbols
     labels = np.append(labels[order], symbols.encode(marks))

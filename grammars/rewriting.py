@@ -255,7 +255,7 @@ def _spelled(pairs: Mapping[Text, Text], table: SymbolTable) -> Graph:
     for read, written in pairs.items():
         if not (_is_text(read) and _is_text(written)):
             raise GraphError(
-                f"the change {read!r}: {written!r} is no pair of texts, or of tuples of symbols"
+                f"the change {read!r}: {written!r} is not a pair of texts, or of tuples of symbols"
             )
         lacking = next((symbol for symbol in (*read, *written) if symbol not in table), None)
         if lacking is not None:

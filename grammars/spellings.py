@@ -88,7 +88,7 @@ def read_spellings(
     >>> found.words, found.spellings, found.penalties.round(3).tolist()
     (('the', 'the'), (('DH', 'AH'), ('DH', 'IY')), [0.288, 1.386])
     >>> print(found.problems[0])
-    line 3: 'sea S IY' has the probability 'S', which is no number
+    line 3: 'sea S IY' has the probability 'S', which is not a number
     """
     lines: dict[tuple[str, tuple[str, ...]], int] = {}
 
@@ -100,7 +100,9 @@ def read_spellings(
             try:
                 probability = float(given)
             except ValueError:
-                raise ProblemError(f"has the probability {given!r}, which is no number") from None
+                raise ProblemError(
+                    f"has the probability {given!r}, which is not a number"
+                ) from None
             if not 0 < probability <= 1:
                 raise ProblemError(f"has the probability {given}; one is above 0, and at most 1")
         if not letters:

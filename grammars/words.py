@@ -156,7 +156,7 @@ def read_words(
         try:
             return word.strip(), float(count) if counted else None
         except ValueError:
-            raise ProblemError(f"has the count {count!r}, which is no number") from None
+            raise ProblemError(f"has the count {count!r}, which is not a number") from None
 
     def entries() -> Iterator[tuple[int, str, float | None] | Problem]:
         for number, line in numbered_lines(path, encoding):

@@ -162,7 +162,7 @@ def test_penalties_are_those_given_and_have_gradients():
     ("arguments", "options", "message"),
     [
         ((0,), {}, "at least one character"),
-        (("ab", 3), {}, "blank 3 is none of 3 classes"),
+        (("ab", 3), {}, "blank 3 is not one of 3 classes"),
         (("ab",), {"at_least": 0}, "at least 1 output, not 0"),
         (("ab",), {"begin": [1.0, 2.0, 3.0]}, r"shape \[3\]"),
         (("ab",), {"touch": torch.zeros(3, 3)}, r"shape \[3, 3\]"),

@@ -436,8 +436,8 @@ def test_a_logarithm_that_was_rounded_above_zero_is_zero(tmp_path):
     [
         ("ngram 2=3", "ngram 3=3", r"line 4: 'ngram 3=3'; 'ngram 2=COUNT' would be right"),
         ("ngram 2=3", "ngram 2=4", r"line 19: 3 2-grams end here; line 4 announces 4"),
-        ("-0.3 a b", "x a b", "line 16: 'x' is no number"),
-        ("-0.3 a b", "nan a b", "line 16: nan is no logarithm"),
+        ("-0.3 a b", "x a b", "line 16: 'x' is not a number"),
+        ("-0.3 a b", "nan a b", "line 16: nan is not the logarithm"),
         ("-0.3 a b", "0.3 a b", "line 16: the logarithm 0.3 is that of more than one"),
         ("-0.3 a b", "-0.3 a", "line 16: 2 fields; a 2-gram has a logarithm and 2 words"),
         ("-0.3 a b", "0.001 a b", "line 16: the logarithm 0.001 is that of more than one"),
@@ -445,7 +445,7 @@ def test_a_logarithm_that_was_rounded_above_zero_is_zero(tmp_path):
         ("-0.3 a b", "-0.3 c b", "line 16: 'c' is not among the 1-grams"),
         ("-0.3 a b", "-0.2 <s> a", "line 16: the 2-gram '<s> a' was there before"),
         ("\\2-grams:", "\\3-grams:", "line 14: 3-grams after 1-grams"),
-        ("\\2-grams:", "\\bigrams:", r"line 14: '\\\\bigrams:' is no section"),
+        ("\\2-grams:", "\\bigrams:", r"line 14: '\\\\bigrams:' is not a section"),
         ("\\end\\", "", r"line \d+: the file ends without \\end"),
         ("\\data\\", "", r"line \d+: the file ends without \\data"),
         ("ngram 3=2\n", "ngram 3=2\nngram 4=0\n", "4 lengths are announced, 3 are there"),
@@ -466,10 +466,10 @@ def test_bytes_that_are_no_text(tmp_path):
         read_arpa(path)
     squeezed = tmp_path / "model.arpa.gz"
     squeezed.write_bytes(gzip.compress(ARPA.encode())[:60])
-    with pytest.raises(ValueError, match="no gzip file"):
+    with pytest.raises(ValueError, match="not a gzip file"):
         read_arpa(squeezed)
     squeezed.write_text(ARPA)
-    with pytest.raises(ValueError, match="no gzip file"):
+    with pytest.raises(ValueError, match="not a gzip file"):
         read_arpa(squeezed)
     with pytest.raises(ValueError, match="white space"):
         write_arpa(counted_ngrams(["a b"], order=1), path)

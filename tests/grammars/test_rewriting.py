@@ -420,7 +420,7 @@ def test_what_is_refused():
     refused(r"after .*'\[EOS\]' is one of the letters .*'\$'", after="[EOS]", alphabet=letters)
     refused(r"direction='rtl'; known are 'left-to-right'", direction="rtl")
     refused("'a': 'c' has 'c', which the alphabet lacks", {"a": "c"})
-    refused("'a': None is no pair of texts", {"a": None})
+    refused("'a': None is not a pair of texts", {"a": None})
     refused("the change has no path", {"": ""})
     refused("the change has no path", {})
     refused("the change has no path", gtn.empty(symbols=LETTERS))
@@ -442,6 +442,6 @@ def test_what_is_refused():
         {"[ab]": "a"},
         alphabet=wide,
     )
-    refused("'a': \\('b', 1.0\\) is no pair of texts, or of tuples", {"a": ("b", 1.0)})
+    refused("'a': \\('b', 1.0\\) is not a pair of texts, or of tuples", {"a": ("b", 1.0)})
     refused(r"the alphabet has '\[BOS\]', which is kept", alphabet=["a", "b", BEGIN])
     refused("more than 100 nodes", after="[ab]{12}b", max_nodes=100)

@@ -60,7 +60,7 @@ def test_white_space_within_a_word_is_that_of_ascii(written):
         ("the 0.5 DH AH\nthe 1 DH AH", "line 2: 'the 1 DH AH' is a duplicate of line 1"),
         ("the 0.5\n", "line 1: 'the 0.5' has no spelling"),
         ("the\n", "line 1: 'the' has no spelling"),
-        ("the DH AH", "line 1: .* has the probability 'DH', which is no number"),
+        ("the DH AH", "line 1: .* has the probability 'DH', which is not a number"),
         ("the 0 DH AH", "line 1: .* has the probability 0; one is above 0, and at most 1"),
         ("the 1.5 DH AH", "line 1: .* has the probability 1.5"),
         ("the nan DH AH", "line 1: .* has the probability nan"),

@@ -149,9 +149,9 @@ def test_wrong_fill_is_refused():
     text = any_string("ab", max_length=1)
     with pytest.raises(gtn.GraphError, match="arc 1 of the text reads 'b'"):
         with_fill(text, "b")
-    with pytest.raises(gtn.GraphError, match="'behind' is no place"):
+    with pytest.raises(gtn.GraphError, match="'behind' is not a place"):
         with_fill(text, places=["behind"])
-    with pytest.raises(gtn.GraphError, match="'ahead' is no place"):
+    with pytest.raises(gtn.GraphError, match="'ahead' is not a place"):
         with_fill(text, penalty={"ahead": 1.0})
     learned = torch.nn.Parameter(torch.tensor(1.0))
     for penalty in (learned, {"before": learned}):

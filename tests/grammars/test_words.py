@@ -45,7 +45,7 @@ def test_a_list_with_all_that_can_be_wrong(written):
         ("cat\nabcdefé", r"line 2: 'abcdefé' has the letter 'é' \(letter 7\)"),
         ("cat\t3\ndog", "line 2: 'dog' has no count, the first line has one"),
         ("cat\ndog\t3", "line 2: .* has a count, the first line has none"),
-        ("cat\tmany", "line 1: .* has the count 'many', which is no number"),
+        ("cat\tmany", "line 1: .* has the count 'many', which is not a number"),
         ("cat\t0", "line 1: 'cat' has the count 0; a count is a number above zero"),
         ("cat\tnan", "line 1: 'cat' has the count nan"),
         ("cat\tinf", "line 1: 'cat' has the count inf"),
