@@ -14,10 +14,10 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that compile for themselves alone go first.
+    """Put the tests that compile kernels for themselves alone first.
 
     Meanwhile the other worker, which begins in the middle of the list, fills the cache of compiled
-    kernels that all share; workers that begin side by side compile the same kernels twice.
+    kernels that all tests share. Workers that begin side by side compile the same kernels twice.
     """
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
 
@@ -36,8 +36,8 @@ def data_dir() -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
-    """One torch thread for tests of networks: these are small, and two workers side by side with a
-    thread for each core wait for each other, up to a hundred times longer than they reckon."""
+    """One torch thread for tests of networks. The networks are small, and two workers that both run
+    a thread on each core can wait for each other a hundred times longer than they compute."""
     before = torch.get_num_threads()
     if request.path.relative_to(Path(__file__).parent).parts[0] in ("demos", "recognizers"):
         torch.set_num_threads(1)

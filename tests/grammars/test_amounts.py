@@ -1,4 +1,4 @@
-"""Amounts: against an oracle of regular expressions; one path per accepted pair."""
+"""Amounts, checked against regular expressions; each accepted pair has one path."""
 
 import re
 from collections import Counter
@@ -44,7 +44,7 @@ def filled():
 
 
 def oracle(text):
-    """The normalised amounts that a text may mean, one for each style at most."""
+    """The normalised amounts that a text may mean, at most one for each style."""
     found = set()
     for style in STYLES:
         match = style.fullmatch(text)
@@ -64,7 +64,7 @@ def outgoing(graph):
 
 
 def count_paths(graph, text, arcs=None):
-    """Output strings of an input string, and the number of paths to each."""
+    """The output strings of an input string, each with its number of paths."""
     if any(symbol not in graph.isymbols for symbol in text):
         return {}
     arcs = outgoing(graph) if arcs is None else arcs
@@ -85,16 +85,18 @@ def count_paths(graph, text, arcs=None):
 
 
 def has_one_path_per_pair(graph):
-    """Decide whether no two paths have the same input string and the same output string.
+    """Whether no two paths have both the same input string and the same output string.
 
-    ``is_unambiguous`` asks this for paths that pair input with output alike; here paths that
-    write earlier or later are compared, too: all pairs of paths that read the same, step by step,
-    with what one of them has written ahead of the other.
+    ``is_unambiguous`` compares only paths that pair inputs with outputs in the same way. Here,
+    paths that write the same earlier or later are compared, too: pairs of paths that read the
+    same are followed step by step, with what one of them has written ahead of the other.
     """
     arcs = outgoing(graph)
 
     def ways(node, output="", taken=()):
-        """Arcs that read nothing, then one that reads or the end: (label, node, output, arcs)."""
+        """Ways over arcs that read nothing to an arc that reads, or to the end.
+
+        Each is (label, node, output, arcs)."""
         if node in graph.finals:
             yield None, node, output, taken
         for arc in arcs.get(node, ()):
@@ -206,7 +208,7 @@ def test_any_string_is_read_as_the_oracle_says(text):
 @settings(deadline=None, max_examples=100)
 @given(st.data())
 def test_fill_beside_amounts_leaves_one_path(data):
-    """Rubbish anywhere changes neither the outputs nor the number of paths."""
+    """Rubbish, wherever it stands, changes neither the outputs nor the number of paths."""
     pieces = [piece for piece in PIECES if piece != " "]
     text = "".join(data.draw(st.lists(st.sampled_from(pieces), max_size=6)))
     for _ in range(data.draw(st.integers(0, 3))):
@@ -239,7 +241,7 @@ def test_variants_are_unambiguous_and_connected(options):
 
 
 def test_the_decision_finds_two_paths():
-    """The point is written before or after the digit: one (input, output) pair, two paths."""
+    """If the point may be written before or after the digit, one pair of strings has two paths."""
     twice = gtn.Graph.from_arcs(
         [(0, 1, "a", "x"), (1, 2, None, "x"), (0, 3, None, "x"), (3, 4, "a", "x")], final=[2, 4]
     )
@@ -347,7 +349,7 @@ def test_courtesy_digits():
 
 
 def test_courtesy_digits_have_penalties_for_length_and_position():
-    """Every digit has an arc of its own at each position, and whether it is the last."""
+    """Each digit has an arc of its own for each position, and another where it is the last."""
     graph = courtesy_digits(max_length=8)
     reads = graph.ilabels < 10
     assert reads.sum() == 10 * (8 + 7)
@@ -360,7 +362,7 @@ def test_courtesy_digits_without_a_prior():
     assert is_unambiguous(grammar.graph)
     assert grammar.characters == "0123456789"
     assert [grammar.writes(text) for text in ("", "7", "0" * 30)] == [False, True, True]
-    # After the first digit, one arc for each digit, wherever it stands.
+    # After the first digit, each digit has a single arc for all positions.
     reads = grammar.graph.ilabels < 10
     assert reads.sum() < 4 * 2 * 10
     written = gtn.string([1, 10, 2]).with_symbols(grammar.graph.isymbols)

@@ -1,4 +1,4 @@
-"""Character models: what they read and write, and that with one topology they are CTC."""
+"""Character models: what they read and write, and that one topology of theirs is CTC."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from grammars.strings import any_string, fixed_length
 
 
 def written(classes, *, blank, touching, at_least=1):
-    """What a sequence of classes spells by the rules in words; None if it is forbidden."""
+    """What a sequence of classes spells, by the rules as the docs state them; None if forbidden."""
     runs = [(c, len(list(run))) for c, run in itertools.groupby(classes)]
     if any(c != blank and n < at_least for c, n in runs):
         return None
@@ -38,7 +38,7 @@ def test_reads_every_sequence_as_the_rules_say(blank, touching, at_least):
                 assert found.num_nodes == 0
             else:
                 assert gtn.viterbi_penalty(found) == 0
-                # one path: the sum over all of them is the best one
+                # there is one path, so that the sum over all paths is the best one
                 assert gtn.forward_penalty(found).item() == pytest.approx(0.0, abs=1e-6)
                 path = gtn.viterbi_path(found)
                 assert [x for x in path.olabels.tolist() if x >= 0] == expected
@@ -46,7 +46,7 @@ def test_reads_every_sequence_as_the_rules_say(blank, touching, at_least):
 
 def test_the_examples_of_figure_25():
     models = character_models("0123456789")
-    # Blanks, which the figure leaves out, put where its answers need them.
+    # The figure leaves blanks out; they are put where its answers need them.
     for classes, answer in [
         ("2□33□4□5", "2345"),
         ("6□777□88", "678"),
@@ -59,7 +59,7 @@ def test_the_examples_of_figure_25():
 
 
 def test_each_further_output_costs_what_its_own_character_costs():
-    """Also where a character takes several outputs at least."""
+    """This also holds where a character takes at least several outputs."""
     begin, repeat = [1.0, 2.0, 4.0], [0.5, 0.25, 0.125]
     models = character_models("abc", at_least=3, begin=begin, repeat=repeat, rest=8.0)
     for k, character in enumerate("abc"):

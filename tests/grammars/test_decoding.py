@@ -1,4 +1,4 @@
-"""Decoding: with an infinite beam it is full composition; posteriors; what a beam keeps."""
+"""Decoding: an infinite beam gives full composition; posteriors; what a finite beam keeps."""
 
 import itertools
 import math
@@ -15,7 +15,7 @@ from grammars.ngram_counts import counted_ngrams
 from gtn.errors import GraphError
 
 WORDS = ["cab", "cabs", "abc", "a", "bad", "dab", "dad", "add"]
-PENALTIES = np.arange(1, len(WORDS) + 1) / 4  # the least of them is on the start
+PENALTIES = np.arange(1, len(WORDS) + 1) / 4  # the least of the penalties stands on the start
 LETTERS = gtn.SymbolTable("abcds")
 PHONES = gtn.SymbolTable(["DH", "AH", "IY", "S", "Z"])
 SPELLED = [
@@ -30,7 +30,7 @@ SPELLED = [
 
 
 def lattice(seed, pieces=6, classes=5, symbols=LETTERS):
-    """A segmentation graph of pieces and groups of two, with all classes on each."""
+    """A recognition graph: pieces and groups of two pieces, with an arc for each class."""
     rng = np.random.default_rng(seed)
     ends = [(i, i + k) for i in range(pieces) for k in (1, 2) if i + k <= pieces]
     src, dst = np.repeat(np.array(ends), classes, axis=0).T
@@ -54,7 +54,7 @@ def silenced(grammar):
 
 
 def spelled_words_and_grammar():
-    """Words of phones, two of them of several spellings, and what follows what."""
+    """A lexicon of words spelled in phones, two with several spellings, and a grammar of words."""
     names, spellings = zip(*SPELLED)
     words = lexicon(
         names,
@@ -70,7 +70,7 @@ def spelled_words_and_grammar():
 
 
 def systems():
-    """Name, decoder without a beam, and the whole composition of what it reads."""
+    """Name, decoder without a beam, what it reads, and the full composition of that."""
     acceptor = lexicon(WORDS, symbols=LETTERS, penalties=PENALTIES, dtype=torch.float64)
     words, grammar = words_and_grammar()
     models = character_models("abcds", touch=1.0)
@@ -122,7 +122,7 @@ def test_every_system_is_tried():
     assert tuple(name for name, *_ in systems()) == SYSTEMS
 
 
-@pytest.mark.parametrize("name", SYSTEMS)  # made in the test: to be collected needs no kernel
+@pytest.mark.parametrize("name", SYSTEMS)  # made in the test: collecting needs no kernel
 def test_with_an_infinite_beam_it_is_full_composition(name):
     decoder, recognized, whole = next(system for own, *system in systems() if own == name)
     full = whole(recognized).double()
@@ -188,7 +188,7 @@ def test_a_stream_reads_what_the_decoder_reads(beam, max_active):
             assert stream.read() == decoder.read(so_far)
             assert gtn.equal(stream.search(), decoder.search(so_far))
             texts += [reading.text for reading in stream.read(1, finished=False)]
-        assert len(texts) == 4  # there is something to show at any time
+        assert len(texts) == 4  # at any time there is a reading to show
         assert stream.read(2, candidates=3) == decoder.read(frames, 2, candidates=3)
     with pytest.raises(GraphError, match="penalties of 5 classes, but 6 are read"):
         stream.add(torch.zeros(2, 5))
@@ -278,7 +278,7 @@ def test_only_the_readings_that_are_given_are_spelled(monkeypatch):
 
 
 def test_the_reading_of_all_its_paths_comes_before_that_of_the_best_path():
-    """Asked for one reading, too: "b" is cut in two ways, each a little worse than that of "a"."""
+    """Two ways to read "b", each a little worse than that of "a", make it first, also alone."""
     arcs = [(0, 1, "a", 0.0), (0, 1, "b", 0.3), (0, 1, "b", 0.3)]
     decoder = Decoder.of(lexicon(["a", "b"]), beam=math.inf)
     for count in (1, 2):
@@ -344,7 +344,7 @@ def test_gradients_reach_what_is_learned_of_a_lexicon_and_a_grammar(streamed):
 
 
 def test_a_batch_of_frames_is_searched_as_the_message_says():
-    """The loss of all is the sum of those of each, and so are its gradients."""
+    """Its loss is the sum of the losses of its samples, and so are the gradients."""
     words, grammar = words_and_grammar()
     penalties = silenced(grammar).penalties.clone().requires_grad_()
     grammar = silenced(grammar).with_penalties(penalties)
@@ -382,7 +382,7 @@ def test_a_word_of_200_letters_is_read():
 
 
 def test_the_memory_is_that_of_the_beam():
-    """Tokens and arcs kept do not grow with the lexicon where the beam keeps the same."""
+    """A larger lexicon means no more arcs as long as the beam keeps the same ones."""
     rng = np.random.default_rng(0)
     words = list({"".join(rng.choice(list("abcds"), rng.integers(4, 9))) for _ in range(3000)})
     outputs = 20.0 * (1 - torch.nn.functional.one_hot(torch.tensor([0, 1, 2, 0, 1, 2]), 5).float())
@@ -469,7 +469,7 @@ def test_frames_have_no_class_for_what_failure_arcs_read(back_off):
 
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"count": -1}, {"candidates": 0}])
 def test_no_readings_cannot_be_asked_for(wrong):
-    """An error in the words of the call, also where the beam loses every path."""
+    """The error names the option of the call, even where the beam loses every path."""
     decoder = Decoder.of(lexicon(["a", "b"]))
     ((name, number),) = wrong.items()
     for recognized in (torch.zeros(1, 2), torch.zeros(2, 2)):

@@ -1,4 +1,4 @@
-"""Lexicons: the same graph as by determinization and minimization, for any set of words."""
+"""Lexicons: for any set of words, the graph that determinization and minimization make."""
 
 import string
 
@@ -19,7 +19,7 @@ WORDS = st.lists(st.text("abc", min_size=1, max_size=6), min_size=1, max_size=12
 PENALTIES = st.lists(st.integers(0, 6), min_size=12, max_size=12)
 EPSILON = gtn.EPSILON
 PHONES = gtn.SymbolTable(["IY", "S", "DH"])
-# Words with their spellings: some words of several, some spellings of several words.
+# Words with spellings: some words have several, and some spellings belong to several words.
 SPELLED = st.lists(
     st.tuples(
         st.sampled_from(["sea", "see", "the", "a"]),
@@ -102,7 +102,7 @@ def test_words_are_written_as_soon_as_they_are_told(words, levels):
         told = next(i for i, (_, o) in enumerate(labels) if o != EPSILON)
         read = "".join(table.decode([i for i, _ in labels[: told + 1] if i != EPSILON]))
         before = "".join(table.decode([i for i, _ in labels[:told] if i != EPSILON]))
-        if labels[told][0] == EPSILON:  # it ends here, and another goes on
+        if labels[told][0] == EPSILON:  # one word ends here, another goes on
             assert read == word
             assert any(w.startswith(word) for w in others)
         else:
@@ -134,7 +134,7 @@ def test_words_spelled_by_their_characters_are_as_without_spellings(words, level
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(SPELLED, PENALTIES)
 def test_spellings_are_the_minimal_deterministic_graph_array_by_array(entries, levels):
-    """Of a spelling of several words, the least penalty."""
+    """A spelling that several words share has the least of their penalties."""
     words, spellings = zip(*entries)
     penalties = [level / 4 for level in levels[: len(words)]]
     built = lexicon(
@@ -181,7 +181,7 @@ def test_a_word_is_written_as_soon_as_its_spellings_alone_are_left(entries):
         told = next(i for i, (_, o) in enumerate(labels) if o != EPSILON)
         word = graph.osymbols.symbol(labels[told][1])
         read = graph.isymbols.decode(i for i, _ in labels[: told + 1] if i != EPSILON)
-        if labels[told][0] == EPSILON:  # its spelling ends here, and another word is left
+        if labels[told][0] == EPSILON:  # a spelling ends here, but not all
             assert (word, tuple(read)) in entries
             assert left(read) > {word}
         else:
@@ -192,7 +192,7 @@ def test_a_word_is_written_as_soon_as_its_spellings_alone_are_left(entries):
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(SPELLED, PENALTIES)
 def test_spelled_words_are_minimal(entries, levels):
-    """With each pair of labels as one, no two nodes have the same future."""
+    """Taking each pair of labels as one symbol, no two nodes have the same future."""
     words, spellings = zip(*entries)
     penalties = [level / 4 for level in levels[: len(words)]]
     graph = lexicon(
@@ -220,7 +220,7 @@ def test_homophones_are_written_in_the_order_of_the_list():
 
 
 def test_real_words_are_minimal():
-    """Many words with shared ends: as small as minimization makes the trie."""
+    """With many words that share endings, the graph is as small as the minimized trie."""
     rng = np.random.default_rng(0)
     stems = ["".join(rng.choice(list("abcdefgh"), rng.integers(2, 6))) for _ in range(150)]
     ends = ["", "s", "ed", "ing", "er", "ers", "ation", "ations"]

@@ -1,4 +1,4 @@
-"""N-grams: probabilities sum to one, as a model and as a graph with failure arcs; ARPA files."""
+"""N-grams: probabilities sum to one, in the model and in its graph; ARPA files."""
 
 import gzip
 import math
@@ -41,7 +41,7 @@ def test_probabilities_of_the_next_word_sum_to_one(sentences, order, smoothing):
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(SENTENCES, st.integers(1, 4), st.sampled_from(SMOOTHINGS))
 def test_the_graph_says_what_the_model_says(sentences, order, smoothing):
-    """Every string up to three letters: its penalty, and with it the sum over next words."""
+    """Each string of up to three letters has the model's penalty."""
     model = counted_ngrams(sentences, order=order, smoothing=smoothing, vocabulary="abc")
     grammar = model.graph(dtype=torch.float64)
     texts = ["".join(t) for n in range(4) for t in product("abc", repeat=n)]
@@ -60,8 +60,8 @@ def test_the_graph_says_what_the_model_says(sentences, order, smoothing):
 
 
 def histories(model):
-    """What a node stands for, word by word: nothing, and what something was seen after or costs
-    something to forget."""
+    """The histories that have a node: the empty one, those after which a word was seen, and those
+    that cost something to forget."""
     seen, found = [()], {(), (BEGIN,)} if model.order > 1 else {()}
     for n, grams in enumerate(model.orders):
         found |= {seen[prefix] for prefix in grams.prefix.tolist()}
@@ -74,13 +74,13 @@ def histories(model):
 
 
 def next_in_graph(grammar, history, unknown=()):
-    """The sum over next symbols and the end, after reading a history, by failure composition."""
+    """The sum over the next symbols and the end, after a history, by failure composition."""
     table = grammar.isymbols
     letters = [s for s in table if s != BACK_OFF]
     total = 0.0
     before = gtn.string(history, symbols=table, dtype=torch.float64)
     stops = gtn.compose(before, grammar, failure=BACK_OFF)
-    # What a path has paid before it ends, from a final penalty of zero at every history.
+    # With a final penalty of zero at every history, this is what a path has paid so far.
     open_ = gtn.Graph.from_arrays(
         grammar.src, grammar.dst, grammar.ilabels, penalties=grammar.penalties,
         start=grammar.starts.tolist(), final=range(grammar.num_nodes), symbols=table,
@@ -116,7 +116,7 @@ def test_the_ends_of_sentences_are_no_words_that_are_not_known(table):
         assert gtn.viterbi_penalty(read).item() == pytest.approx(expected)
         read = set(grammar.isymbols.decode(grammar.ilabels))
         assert read == {"a", "b", "q", back_off}
-    # All of another model's symbols are known, but for its back-off symbol.
+    # The other model's symbols are all known, except its back-off symbol.
     again = model.graph(grammar.isymbols, unknown="share", back_off="##")
     assert gtn.BACK_OFF not in again.isymbols.decode(again.ilabels)
 
@@ -146,7 +146,7 @@ def test_unknown_words_share_what_is_left_for_them():
 
 
 def test_a_graph_is_scored_again_with_another_model():
-    """What a composition with one model writes, the graph of another reads."""
+    """The graph of one model can read what a composition with another has written."""
     sentences = [s.split() for s in ("the cat sat", "the dog sat", "a cat", "a dog ran")]
     first, other = counted_ngrams(sentences, order=3), counted_ngrams(sentences[2:], order=2)
     said = gtn.string(["a", "cat", "sat"], symbols=gtn.SymbolTable(first.words[3:])).double()
@@ -165,7 +165,7 @@ def test_a_graph_is_scored_again_with_another_model():
 
 
 def test_counts_by_hand():
-    """Witten-Bell on two sentences, method C."""
+    """Witten-Bell (method C) on two sentences, worked out by hand."""
     model = counted_ngrams(["ab", "aa"], order=2)
     total, kinds, uniform = 6, 3, 1 / 4  # a a a b </s> </s>; without <s>: </s> <unk> a b
     share = kinds / (total + kinds)
@@ -212,11 +212,11 @@ def test_kneser_ney_counts_contexts():
 
 
 def test_kneser_ney_by_hand():
-    """Counts of contexts, a discount for each length, and what it leaves for the shorter one."""
+    """Counts of contexts, a discount for each length, and what it leaves for shorter histories."""
     sentences = ["ab", "ba", "ab", "ba", "aa", "ac", "bc", "ca"]
     model = counted_ngrams(sentences, order=2, smoothing="kneser-ney")
-    # Letters and the end in how many contexts: a after <s> a b c, b after <s> a, c after <s> a b,
-    # </s> after a b c; <unk> in none. None is seen once, so that the discount is a half.
+    # The contexts of each letter and the end: a after <s> a b c, b after <s> a, c after <s> a b,
+    # </s> after a b c, <unk> after none. None has a single context, so that the discount is a half.
     contexts = {"a": 4, "b": 2, "c": 3, END: 3}
     total, kinds = sum(contexts.values()), len(contexts)
     one = {w: (n - 0.5) / total + 0.5 * kinds / total / 5 for w, n in contexts.items()}
@@ -238,8 +238,8 @@ def test_kneser_ney_by_hand():
 
 
 def test_katz_where_good_and_turing_estimate_nothing():
-    """With 8, 4, 3, 2, 2 words seen once, twice, ... no share is between 0 and 1: a half of each
-    count is what the others get."""
+    """With 8, 4, 3, 2, 2 words seen once, twice and so on, no estimated discount lies between 0
+    and 1; then half of each count is given away."""
     times = {1: "abcdefgh", 2: "ijkl", 3: "mno", 4: "pq", 5: "rs", 6: "t", 40: "u"}
     sentences = [letter for count, letters in times.items() for letter in letters * count]
     model = counted_ngrams(sentences, order=1, smoothing="katz", vocabulary=ascii_lowercase)
@@ -253,7 +253,7 @@ def test_katz_where_good_and_turing_estimate_nothing():
 
 
 def test_katz_discounts_as_good_and_turing_estimate():
-    """A text with n1 = 120, n2 = 40, ... : k is 5, and what is seen more often is as counted."""
+    """In a text with n1 = 120, n2 = 40, ..., k is 5: counts above 5 are not discounted."""
     kinds = {1: 120, 2: 40, 3: 20, 4: 12, 5: 8, 6: 6, 90: 3}
     names = iter(range(1000))
     sentences, seen = [], {}
@@ -269,7 +269,7 @@ def test_katz_discounts_as_good_and_turing_estimate():
             of = ((count + 1) * kinds[count + 1] / (count * kinds[count]) - q) / (1 - q)
         assert 0 < of <= 1
         assert math.exp(-model.penalty(name)) == pytest.approx(of * count / total)
-    # What all of them lose is as much as Good and Turing give to the unseen: n1 of the text.
+    # Together they lose n1 of the text, what Good and Turing give to the unseen.
     assert math.exp(-model.penalty(UNKNOWN)) == pytest.approx(kinds[1] / total)
 
 
@@ -283,7 +283,7 @@ def test_katz_leaves_something_where_only_frequent_words_were_seen():
 
 
 def test_the_beginning_of_a_sentence_is_no_word_whose_contexts_are_counted():
-    """Of "abab" two letters and the end follow one word each, a follows two."""
+    """In "abab", b and the end each follow one word, and a follows two: <s> and b."""
     model = counted_ngrams(["abab"], order=2, smoothing="kneser-ney")
     discount = 2 / (2 + 2 * 1)  # b and the end were seen in one context, a in two
     for word, contexts in (("a", 2), ("b", 1), (END, 1)):
@@ -292,7 +292,7 @@ def test_the_beginning_of_a_sentence_is_no_word_whose_contexts_are_counted():
 
 
 def test_a_history_of_frequent_words_counts_as_seen_once_more():
-    """Of what was seen 50 times nothing is discounted: of 51 the others get one."""
+    """What was seen 50 times is not discounted: the other words get 1 of then 51."""
     times = {1: 120, 2: 40, 3: 20, 4: 12, 5: 8, 6: 6}  # Good and Turing estimate what is kept
     rare = [[f"h{r}-{i}", f"w{r}-{i}"] for r, many in times.items() for i in range(many)]
     counts = [r for r, many in times.items() for _ in range(many)]
@@ -377,7 +377,7 @@ ngram 3=2
 
 
 def test_an_arpa_file_by_hand(tmp_path):
-    """The last trigram begins with a bigram that is not there (a pruned file)."""
+    """As in a pruned file, the last trigram begins with a bigram that is not listed."""
     path = tmp_path / "model.arpa"
     path.write_text(ARPA + "whatever stands behind\n")
     model = read_arpa(path)
@@ -389,7 +389,7 @@ def test_an_arpa_file_by_hand(tmp_path):
     assert logarithm("b", BEGIN, "a") == pytest.approx(-0.05)
     assert logarithm("a", BEGIN, "a") == pytest.approx(-0.0625 - 0.125 - 0.4)
     assert logarithm("b", "b", "a") == pytest.approx(-0.01)
-    assert logarithm("a", "b") == pytest.approx(-0.4)  # added, as backing off has it
+    assert logarithm("a", "b") == pytest.approx(-0.4)  # added, with the penalty of backing off
     assert logarithm("z", "a") == pytest.approx(-0.125 - 1.5)
     assert logarithm(END, "a", "b") == pytest.approx(-0.1)
     grammar = model.graph(dtype=torch.float64)
@@ -399,7 +399,7 @@ def test_an_arpa_file_by_hand(tmp_path):
 
 
 def test_what_a_pruned_file_lacks_is_charged_for_backing_off(tmp_path):
-    """The bigram "b a" is not there: it costs what forgetting "b" does."""
+    """The missing bigram "b a" costs what forgetting "b" costs, besides "a"."""
     path = tmp_path / "model.arpa"
     path.write_text(ARPA.replace("-0.6 b", "-0.6 b -0.75"))
     model = read_arpa(path)
@@ -408,7 +408,7 @@ def test_what_a_pruned_file_lacks_is_charged_for_backing_off(tmp_path):
 
 
 def test_forgetting_a_word_costs_though_nothing_was_seen_after_it(tmp_path):
-    """As in a file that was pruned: "c" has a cost of backing off, and no bigram."""
+    """As in a pruned file, "c" has a cost of backing off but begins no bigram."""
     path = tmp_path / "model.arpa"
     text = ARPA.replace("ngram 1=5", "ngram 1=6").replace("-0.6 b\n", "-0.6 b\n-0.9 c -0.375\n")
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""Regular expressions: Python's own ``re.fullmatch`` is the oracle."""
+"""Regular expressions, compared with Python's own ``re.fullmatch``."""
 
 import re
 from itertools import product
@@ -53,7 +53,7 @@ patterns = st.recursive(atoms, larger, max_leaves=6)
 
 
 def count_paths(graph, text):
-    """The number of paths that read a text, counted by hand over nodes."""
+    """The number of paths that read a text, counted node by node."""
     counts = dict.fromkeys(graph.starts.tolist(), 1)
     for symbol in text:
         label = graph.isymbols.label(symbol)

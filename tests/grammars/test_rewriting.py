@@ -1,4 +1,4 @@
-"""Rewrite rules: all their ways, beside plain string rewriting and pynini's cdrewrite."""
+"""Rewrite rules of every kind, compared with plain string rewriting and pynini's cdrewrite."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ from gtn.testing.openfst import assert_same_language, language, to_openfst
 
 DIRECTIONS = ("left-to-right", "right-to-left", "simultaneous")
 MODES = list(itertools.product(DIRECTIONS, (False, True)))
-COUNT = 4  # random rules of each direction, obligatory or optional
+COUNT = 4  # random rules for each direction, obligatory and optional
 LETTERS = gtn.SymbolTable("ab")
 LONGEST = 5
 BEFORE = ("", "a", "b", "ab|bb", "^", "^a|b", "a*b", "^[ab]", "b(ab)*", "^(a|bb)*", "(a|^)b")
@@ -34,7 +34,7 @@ def test_the_symbol_of_failure_arcs_is_no_letter():
 
 
 def random_rule(rng, *, insertions):
-    """Change (what is read, what is written, penalty), and contexts."""
+    """A change, of (read, written, penalty), and its contexts."""
 
     def text(least):
         return "".join(rng.choices("ab", k=rng.randint(least, 2)))
@@ -47,7 +47,7 @@ def random_rule(rng, *, insertions):
 
 
 def change_of(pairs, **options):
-    """The transducer of pairs of texts, their penalties on starts, arcs and finals in turn."""
+    """The transducer of pairs of texts, with penalties on starts, arcs and finals in turn."""
     arcs, starts, finals, nodes = [], {}, {}, 0
     for i, ((read, written), penalty) in enumerate(pairs.items()):
         steps = list(itertools.zip_longest(read, written))
@@ -62,7 +62,7 @@ def change_of(pairs, **options):
 
 
 def ways(text, pairs, before, after, direction, optional):
-    """What the rule writes for a text, and the penalty, once for each way to apply it."""
+    """(Text, penalty) of what the rule makes of a text, once for each way to apply it."""
     if direction == "right-to-left":
         mirror = {(read[::-1], written[::-1]): p for (read, written), p in pairs.items()}
         found = ways(text[::-1], mirror, after, before, "mirrored", optional)
@@ -129,7 +129,7 @@ def test_each_way_is_one_path(mode, insertions):
     direction, optional = mode
     changed = False
     rules = [random_rule(rng, insertions=insertions) for _ in range(COUNT)]
-    if insertions:  # a part without letters, but not right behind one with letters
+    if insertions:  # a part without letters may be changed, but not right after a part with letters
         rules.append(({("", "b"): 0.5, ("ab", "a"): 0.25, ("bbb", "a"): 0.0}, "", ""))
     for rule in rules:
         pairs, before, after = rule
@@ -151,7 +151,7 @@ def test_each_way_is_one_path(mode, insertions):
 
 
 def theirs(pynini, expression):
-    """An expression of the few forms above for pynini, whose letters are bytes 1 and 2."""
+    """One of the few expressions above as pynini has it, where the letters are bytes 1 and 2."""
     atoms = {"a": "\x01", "b": "\x02", "^": "[BOS]", "$": "[EOS]"}
     rest = list(expression.replace("[ab]", "(a|b)") + ")")
 
@@ -185,7 +185,7 @@ def test_openfst(mode):
     for _ in range(2 * COUNT):
         pairs, before, after = random_rule(rng, insertions=True)
         if not all(read for read, _ in pairs) and re.search(r"[$^]", before + after):
-            continue  # pynini inserts before the beginning, too: no text, but the penalty counts
+            continue  # pynini inserts before the beginning, too, and adds the penalty
         change = change_of(pairs)
         made = rewrite(
             change,
@@ -248,7 +248,7 @@ def test_what_directions_see(direction, right, left, overlapping):
 
 
 def test_rules_in_turn():
-    """Yawelmani: a long vowel is short in a closed syllable, once a vowel split the consonants."""
+    """Yawelmani: first a vowel splits consonants, then long vowels shorten in closed syllables."""
     letters = "aiou:pkm"
     inserted = rewrite({"": "i"}, before="[pkm]", after="[pkm](?:[pkm]|$)", alphabet=letters)
     short = rewrite({":": ""}, after="[pkm](?:[pkm]|$)", alphabet=letters)
@@ -296,7 +296,7 @@ def test_equal_arcs_are_one_unless_a_way_is_lost():
 
 
 def word_pairs(count):
-    """Words of some syllables, and what becomes of each: another word, one letter more, or none."""
+    """Words of a few syllables; each becomes another word, gains a letter, or vanishes."""
     rng = random.Random(0)
     syllables = [one + other for one in "bdfglmnprst" for other in "aeiou"]
     words = dict.fromkeys("".join(rng.choices(syllables, k=rng.randint(1, 4))) for _ in range(4000))
@@ -309,7 +309,7 @@ def word_pairs(count):
 
 @pytest.mark.parametrize("contexts", [{}, {"before": "^|[ ]", "after": "[ ]|$"}])
 def test_a_rule_grows_with_its_words(contexts, monkeypatch):
-    """So does the largest graph on the way, not with the square of the words."""
+    """The rule and the largest graph on the way to it grow with its words, not their square."""
     sizes = []
 
     def recorded(*operands, **options):
@@ -327,14 +327,14 @@ def test_a_rule_grows_with_its_words(contexts, monkeypatch):
         if contexts:
             assert written(text, rule) == " ".join(list(pairs.values())[:20])
     small, middle, large = sizes
-    assert len(large) == 2  # equal arcs were one from the beginning: there was one search
+    assert len(large) == 2  # one search: equal arcs were merged before
     for one, other in itertools.pairwise((small, middle, large)):
         assert all(later <= 2.2 * earlier for earlier, later in zip(one, other, strict=True))
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_in_either_order_what_must_not_follow_is_found(mode, monkeypatch):
-    """Where too much would have to be kept in mind in reading order, it is the reverse order."""
+    """Where reading order would have to remember too much, the reverse order is used."""
     rng = random.Random(f"orders {mode}")
     rules = [random_rule(rng, insertions=True) for _ in range(COUNT)]
     options = {"alphabet": LETTERS, "direction": mode[0], "optional": mode[1]}
@@ -354,7 +354,8 @@ def test_in_either_order_what_must_not_follow_is_found(mode, monkeypatch):
 
 
 def test_what_must_be_kept_in_mind_in_reading_order_is_bounded():
-    """A change of any twelve letters behind a b: each of the last twelve places may begin one."""
+    """If any twelve letters after a b are changed, a change may begin at each of the last twelve
+    places."""
     arcs = [(n, n + 1, one, other) for n in range(12) for one, other in ("ab", "ba")]
     change = gtn.from_arcs(arcs, final=12, symbols=LETTERS)
     rule = rewrite(change, before="b", alphabet=LETTERS, direction="simultaneous", max_nodes=400)
@@ -401,7 +402,7 @@ def test_an_alphabet_may_have_private_characters():
     rule = rewrite({"a": odd}, before=f"[^{odd}]", alphabet=["a", odd, "[pl]"])
     made = gtn.viterbi_path(gtn.string(["[pl]", "a", "a", "a"], symbols=rule.isymbols) @ rule)
     assert made.osymbols.decode(gtn.path_labels(made)) == ["[pl]", odd, "a", odd]
-    # One that an expression has, and the alphabet has not, is no symbol of several characters.
+    # A character of an expression that the alphabet lacks is not a symbol of several characters.
     rule = rewrite({"a": "b"}, before=f"[^{odd}]", alphabet=["a", "b", "[pl]"])
     made = gtn.viterbi_path(gtn.string(["[pl]", "a"], symbols=rule.isymbols) @ rule)
     assert made.osymbols.decode(gtn.path_labels(made)) == ["[pl]", "b"]
@@ -415,7 +416,7 @@ def test_what_is_refused():
     a = gtn.string("a", symbols=LETTERS)
     refused("the alphabet is a graph; .*graph.isymbols", alphabet=gtn.closure(a))
     refused(r"a mapping from texts .*dict\(pairs\); not list", [("a", "b")])
-    letters = "BEOSab"  # of which "[BOS]" would be a class
+    letters = "BEOSab"  # in which "[BOS]" would be a class of characters
     refused(r"before .*'\[BOS\]' is one of the letters .*'\^'", before="[BOS]a", alphabet=letters)
     refused(r"after .*'\[EOS\]' is one of the letters .*'\$'", after="[EOS]", alphabet=letters)
     refused(r"direction='rtl'; known are 'left-to-right'", direction="rtl")

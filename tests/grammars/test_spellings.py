@@ -1,4 +1,4 @@
-"""Spellings: what is in a file, and what is wrong in it, line by line."""
+"""Spellings: what a file holds, and what is wrong with it, line by line."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_probabilities_become_penalties(written):
 
 
 def test_white_space_within_a_word_is_that_of_ascii(written):
-    """As in Kaldi, a word may have a space that does not break."""
+    """As in Kaldi, a word may contain a no-break space."""
     found = read_spellings(written("New\u00a0York N Y\n"))
     assert found.words == ("New\u00a0York",)
 

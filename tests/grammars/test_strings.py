@@ -1,4 +1,4 @@
-"""Any strings, and fill around them: against plain enumeration of short strings."""
+"""Strings of any kind with fill around them, compared with plain enumeration."""
 
 from itertools import product
 
@@ -13,7 +13,7 @@ from gtn.determinization.ambiguity import is_unambiguous
 
 
 def readings(graph, text):
-    """Every output string for an input string, with the penalties of all its paths."""
+    """The output strings of an input string, each with the penalties of its paths."""
     arcs = list(zip(graph.src, graph.dst, graph.ilabels, graph.olabels, graph.penalties.tolist()))
     starts = dict(zip(graph.starts.tolist(), graph.start_penalties.tolist()))
     finals = dict(zip(graph.finals.tolist(), graph.final_penalties.tolist()))
@@ -74,7 +74,7 @@ def test_wrong_lengths_are_refused():
 
 
 def fill_penalty(text, penalty, places):
-    """The penalty of the fill of an input string, or None where it stands in a wrong place."""
+    """The penalty of the fill in an input string, or None if fill stands in a wrong place."""
     if not text.strip(RUBBISH):
         before, between, after = len(text), 0, 0
     else:
@@ -125,7 +125,7 @@ def test_fill_keeps_penalties_and_their_gradients():
 
 
 def test_fill_of_a_transducer_is_read_right_after_a_symbol():
-    """An arc that reads nothing does not double the paths of fill beside it."""
+    """So an arc that reads nothing does not double the paths of the fill beside it."""
     text = gtn.Graph.from_arcs(
         [(0, 1, None, "x"), (1, 2, "a", "a"), (2, 3, None, "y"), (3, 1, None, "z")], final=3
     )

@@ -1,4 +1,4 @@
-"""Word lists: what is in a file, and what is wrong in it, line by line."""
+"""Word lists: what a file holds, and what is wrong with it, line by line."""
 
 import string
 
@@ -72,7 +72,7 @@ def test_counts_become_penalties_and_add_up(written):
 
 
 def test_what_is_no_line_of_words_leaves_the_others_as_they_are(written):
-    """An empty first line says nothing of counts, nor one that is not in the encoding."""
+    """Whether lines have counts is not decided by a first line that is empty or not decodable."""
     found = read_words(written(b"\n\xff\ncat\t3\n \t5\ndog\t1\n"))
     assert found.words == ("cat", "dog")
     np.testing.assert_allclose(found.penalties, -np.log([0.75, 0.25]))
