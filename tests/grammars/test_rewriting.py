@@ -296,7 +296,7 @@ def test_equal_arcs_are_one_unless_a_way_is_lost():
 
 
 def word_pairs(count):
-    """Words of a few syllables; each becomes another word, gains a letter, or vanishes."""
+    """Words of a few syllables; each becomes another word, gains a letter or loses one."""
     rng = random.Random(0)
     syllables = [one + other for one in "bdfglmnprst" for other in "aeiou"]
     words = dict.fromkeys("".join(rng.choices(syllables, k=rng.randint(1, 4))) for _ in range(4000))

@@ -1,11 +1,11 @@
 """Kernels as plain Python, over arrays that refuse negative indexes.
 
-A kernel that numba compiles reads and writes beyond its arrays unseen, and so does one that is told
-to check indexes where an index of -1 wraps around. Interpreted, numpy checks the upper end and
-:class:`Checked` the lower one; and nothing is compiled, which took longer than all of this.
+A kernel that numba compiles reads and writes beyond its arrays without an error; told to check
+indexes, it still lets an index of -1 wrap around. In an interpreted kernel numpy checks the upper
+end and :class:`Checked` the lower one. It also saves compiling, which took longer than all of this.
 
-With ``numba.njit = interpreted`` what is imported afterwards has such kernels: for a process of its
-own.
+After ``numba.njit = interpreted``, whatever is imported has such kernels; this needs a process of
+its own.
 """
 
 import functools
@@ -20,7 +20,7 @@ ran: set[str] = set()
 
 
 class Checked(np.ndarray):
-    """An array whose negative indexes are errors, as are those of all arrays made of it."""
+    """An array that refuses negative indexes, as do all arrays made from it."""
 
     def __getitem__(self, index: Any) -> Any:
         if index.__class__ not in WHOLE or index < 0:
@@ -33,7 +33,7 @@ class Checked(np.ndarray):
         write(self, index, value)
 
 
-# Kernels index tens of millions of times, nearly always by one whole number: that is told at once.
+# Kernels index tens of millions of times, nearly always by a whole number: this case comes first.
 WHOLE = frozenset((int, np.int32, np.int64, np.uint64))
 read, write = np.ndarray.__getitem__, np.ndarray.__setitem__
 
@@ -51,7 +51,7 @@ def refuse_negative(index: Any) -> None:
 
 
 def each_array(value: Any, kind: type[np.ndarray]) -> Any:
-    """Return a value, and what tuples hold, with arrays seen as of this kind."""
+    """Return a value with its arrays, also those in tuples, viewed as this kind of array."""
     if isinstance(value, np.ndarray):
         return value.view(kind)
     if isinstance(value, tuple):
@@ -61,7 +61,7 @@ def each_array(value: Any, kind: type[np.ndarray]) -> Any:
 
 
 def checked_numpy() -> SimpleNamespace:
-    """Return numpy, as kernels see it: what makes arrays makes checked ones."""
+    """Return numpy as kernels see it, where functions that make arrays make checked ones."""
 
     def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*of: Any, **options: Any) -> Any:
@@ -77,7 +77,7 @@ def checked_numpy() -> SimpleNamespace:
 
 
 def interpreted(*given: Callable[..., Any], **options: Any) -> Any:
-    """Stand in the place of ``numba.njit``: note that a kernel ran, and run it as it is written."""
+    """Replace ``numba.njit``: note that a kernel ran, and run it as plain Python."""
 
     def decorate(kernel: Callable[..., Any]) -> Callable[..., Any]:
         name = f"{kernel.__module__}.{kernel.__name__}"
@@ -101,5 +101,5 @@ def interpreted(*given: Callable[..., Any], **options: Any) -> Any:
     return decorate(given[0]) if given else decorate
 
 
-running: list[str] = []  # the kernel that Python called, if any
+running: list[str] = []  # the kernel that was called from outside, if any
 numpy = checked_numpy()

@@ -161,7 +161,7 @@ def looked_up_in_turns() -> None:
     )
     gtn.compose(wide, wide)
     gtn.compose(gtn.linear(torch.rand(20, 20, dtype=torch.float64)), wide, beam=3.0)
-    for labels, apart in ((4, 1), (40, 1), (40, 97)):  # looked up, walked and searched by turns
+    for labels, apart in ((4, 1), (40, 1), (40, 97)):  # looked up, walked and searched in turn
         hub, few = (
             gtn.from_arrays(
                 *rng.integers(0, nodes, (2, arcs)),
@@ -181,7 +181,7 @@ def looked_up_in_turns() -> None:
         gtn.compose(gtn.GraphBatch.from_graphs([chain, chain]), gtn.project(wide))
         gtn.compose(wide, chain)
         ends = (rng.integers(0, 3, (2, 200)), rng.integers(-1, classes, 200))
-        for final in (2, ()):  # many arcs between two nodes; and none that leads to an end
+        for final in (2, ()):  # many arcs between two nodes; then none that leads to a final
             crowd = gtn.from_arrays(*ends[0], ends[1], penalties=np.zeros(200), final=final)
             gtn.compose(chain, crowd)
     starts = gtn.from_arrays(
@@ -215,7 +215,7 @@ def determinized() -> None:
         )
     words = rng.integers(0, 3, (200, 6))
     gtn.minimize(gtn.determinize(gtn.union(*map(gtn.string, words))))
-    late = []  # each word is written backwards, some of it at once and some at its end
+    late = []  # each word is written backwards, partly at once and partly at its end
     for word in np.unique(words, axis=0)[:60].tolist():
         begin = len(late) + 1
         silent = [(begin + 5 + i, begin + 6 + i, -1, label) for i, label in enumerate(word[2::-1])]
@@ -232,7 +232,7 @@ def determinized() -> None:
 
 def sets_of_strings() -> None:
     rows = sorted({*map(tuple, rng.integers(0, 30, (900, 5)).tolist()), (0,), (0,) * 40})
-    alike = [row for row in rows for _ in range(3)]  # each three times, with outputs of its own
+    alike = [row for row in rows for _ in range(3)]  # each three times, with different outputs
     numbers = np.arange(len(alike))
     for strings, outputs in (
         (rows, numbers[:0]), (rows, numbers[: len(rows)]),
@@ -248,7 +248,7 @@ def sets_of_strings() -> None:
 
 
 def extremes() -> None:
-    """Penalties beyond what a number holds as a mass, and what is refused."""
+    """Penalties whose masses a number cannot hold, and input that is refused."""
     model = gtn.from_arcs(
         [(0, 0, 0, 2000.0), (0, 1, 1, 0.0), (1, 0, 0, -1e16), (1, 1, 2, torch.inf)], final=[0, 1],
         dtype=torch.float64)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Ambiguity: whether a string has several paths, or an input several outputs."""
+"""Ambiguity: whether some string has several paths, or some input several outputs."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ from gtn.testing.openfst import language, random_graphs
 
 
 def spellings(g, side, length=8):
-    """How many paths of at most so many arcs spell each string, counted arc by arc."""
+    """How many paths of at most ``length`` arcs spell each string, counted arc by arc."""
     labels = {
         "input": [(i,) for i in g.ilabels.tolist()],
         "output": [(o,) for o in g.olabels.tolist()],
@@ -51,7 +51,7 @@ def test_unambiguous_by_enumeration(side, g):
 @SIDES
 @given(g=graphs(acyclic=False, epsilons=True, max_nodes=3, max_arcs=4, labels=2))
 def test_unambiguous_with_cycles(side, g):
-    # Two paths of a string, if there are any, are found among short ones in graphs this small.
+    # In graphs this small, if any string has two paths, a short one has.
     assert is_unambiguous(g, side) == (max(spellings(g, side).values(), default=1) == 1)
 
 
@@ -126,7 +126,7 @@ def test_functional_by_enumeration(acyclic):
     answers = is_functional(batch)
     assert 0.1 < answers.mean() < 0.9
     for g, answer in zip(batch, answers):
-        # Two outputs of an input, if there are any, are found among short ones.
+        # If any input has two outputs, a short one has.
         strings = language(g, "tropical", None if acyclic else 6)
         assert answer == (len({inputs for inputs, _ in strings}) == len(strings)), g
 
@@ -176,7 +176,7 @@ def test_long_outputs_that_differ_in_the_middle():
 
 
 def test_graphs_that_are_deterministic_one_way_are_not_paired_with_themselves(monkeypatch):
-    """One label leads on from each of many starts: backwards deterministic, a square of pairs."""
+    """With many starts it is deterministic backwards only; the pairs of nodes would be a square."""
     count = 50
     many = gtn.from_arcs(
         [arc for k in range(count) for arc in ((k, count, 1, k), (count, count + 1, k, 0))],

@@ -1,4 +1,4 @@
-"""Chains with loops and skips, summed in vectors, against the same with their nodes in disorder."""
+"""Chains with loops and skips, summed in vectors, give what they give with shuffled nodes."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ CLASSES = 6
 
 
 def chain(rng, nodes):
-    """Each node is entered from itself, the one before and two before, as far as drawn."""
+    """A chain: each node is entered from itself, from one before and two before, where drawn."""
     read = rng.integers(0, CLASSES, nodes)
     arcs = [
         (p - back, p, read[p])
@@ -24,7 +24,7 @@ def chain(rng, nodes):
 
 
 def graph(arcs, order):
-    """The chain with node p as node ``order[p]``."""
+    """The chain with node p renumbered as ``order[p]``."""
     src, dst, labels, penalties = arcs
     nodes = len(order)
     return gtn.from_arrays(
@@ -67,7 +67,7 @@ def test_bands(spread, arcs_too):
 
 
 def extreme(rng, size, units):
-    """Penalties whose masses are at the ends of what one number holds, times units of 2^256."""
+    """Penalties whose masses are as large or small as one number holds, times units of 2^256."""
     within = rng.choice([-87.9, -60.0, 0.0, 60.0, 87.9], size) + rng.uniform(-0.05, 0.05, size)
     drawn = within + rng.integers(-units, units + 1, size) * 177.445678223346
     return torch.from_numpy(np.where(rng.random(size) < 0.05, np.inf, drawn))
@@ -76,12 +76,12 @@ def extreme(rng, size, units):
 @pytest.mark.parametrize("units", [(0, 0), (1, 0), (0, 1), (3, 3)])
 @pytest.mark.parametrize("banded", [False, True])
 def test_nodes_drift_apart_and_come_together_as_fast_as_masses_can(units, banded):
-    """Against the product, summed by logarithms: rows are level, or not, by turns."""
+    """The sums are those of the product, by logarithms; rows share a unit for some frames only."""
     rng = np.random.default_rng([*units, banded])
     for _ in range(30):
         nodes, frames = int(rng.integers(2, 6)), int(rng.integers(1, 14))
         src, dst = np.indices((nodes, nodes)).reshape(2, -1)
-        reach = int(rng.choice([3, 3, 4]))  # one more than bands have, now and then
+        reach = int(rng.choice([3, 3, 4]))  # sometimes one more than bands have
         near = (dst - src >= 0) & (dst - src < reach) if banded else np.full(len(src), True)
         kept = near & ((src == dst) | (rng.random(len(src)) < 0.3))
         src, dst = src[kept], dst[kept]
@@ -104,7 +104,7 @@ def test_nodes_drift_apart_and_come_together_as_fast_as_masses_can(units, banded
 
 
 def test_ways_three_units_apart_are_added():
-    """One with masses as small as they get, the other with large ones, of a unit far below."""
+    """One way has masses as small as they get, the other large ones in a much lower unit."""
     ends = {0: 87.9, 1: 3 * 177.445678223346 - 87.9}
     arcs = [(0, 2, 0, 87.9), (1, 2, 1, -87.9)]
     graph = gtn.Graph.from_arcs(arcs, start=ends, final=2, dtype=torch.float64)
@@ -116,7 +116,7 @@ def test_ways_three_units_apart_are_added():
 @pytest.mark.parametrize("back", [[], [(1, 0, 0, np.inf)]])
 @pytest.mark.parametrize("step", [-87.9, 87.9])
 def test_a_node_that_drifts_away_for_long_is_not_lost(step, back):
-    loops = [(0, 0, 0), (1, 1, 1)]  # in bands, unless an arc leads back
+    loops = [(0, 0, 0), (1, 1, 1)]  # summed in bands, unless an arc leads back
     graph = gtn.Graph.from_arcs([*loops, *back], start=[0, 1], final=1, dtype=torch.float64)
     emissions = torch.tensor([[0.0, step]] * 20, dtype=torch.float64, requires_grad=True)
     value = gtn.dense.forward_penalty(emissions, graph)

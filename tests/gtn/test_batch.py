@@ -1,4 +1,4 @@
-"""Batches: one disjoint graph, whose parts are the graphs again."""
+"""Batches: one disjoint graph, whose parts are the graphs that it was made from."""
 
 import copy
 import pickle
@@ -309,7 +309,7 @@ def test_more_graphs_are_chosen_than_a_batch_can_number():
     "together", [gtn.union, gtn.concat, lambda *graphs: GraphBatch.from_graphs(graphs)]
 )
 def test_more_nodes_than_can_be_numbered(together):
-    """Before memory is taken for them: they are of no arcs, which cost nothing until then."""
+    """They are refused before memory is taken for them; nodes without arcs take none until then."""
     large = gtn.from_arcs([], start=0, final=0, num_nodes=2**30)
     with pytest.raises(GraphError, match=r"2147483648 nodes .* too many for one"):
         together(large, large)
@@ -362,7 +362,7 @@ def test_a_batch_is_united(several):
 
 
 def gradient_elements(value):
-    """Return how many numbers the gradients on the way back from a value have."""
+    """Return how many numbers the gradients hold in the backward pass from a value."""
     seen, left = set(), [value.grad_fn]
     while left:
         node = left.pop()
@@ -380,7 +380,7 @@ def gradient_elements(value):
 
 @pytest.mark.parametrize("choose", [list, lambda batch: batch[::-1], lambda batch: batch[[0, 3]]])
 def test_the_gradient_of_many_graphs_is_no_larger_than_the_batch(choose):
-    """One slice a graph would make a gradient of the whole batch for each of them."""
+    """Slicing out each graph would make a gradient of the whole batch for each of them."""
     penalties = torch.rand(60, 20, 5, dtype=torch.float64, requires_grad=True)
     batch = gtn.linear(penalties)
     chosen = choose(batch)

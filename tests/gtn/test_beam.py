@@ -1,4 +1,4 @@
-"""Pruned composition and decoding: all of it with an infinite beam, and what a beam keeps."""
+"""Pruned composition and decoding: an infinite beam keeps everything; what a finite one keeps."""
 
 import heapq
 import itertools
@@ -23,14 +23,14 @@ COUNT = 400
 
 
 def random_pairs(seed, count=COUNT, labels=2, **options):
-    """An acyclic batch, and one with cycles, none of them of negative penalty."""
+    """An acyclic batch, and one with cycles, none of which has a negative penalty."""
     a = random_graphs(count, seed=seed, labels=labels, **options)
     b = random_graphs(count, seed=seed + 1, labels=labels, acyclic=False, least=0, **options)
     return a, b
 
 
 def assert_same_paths(one, other):
-    """The same paths, each with its labels and penalty as often as in the other."""
+    """Check that two graphs have the same paths: labels and penalties, as often in each."""
     for i, (x, y) in enumerate(zip(one, other, strict=True)):
         assert path_penalties_by_string(x, 6) == path_penalties_by_string(y, 6), i
 
@@ -48,7 +48,7 @@ def test_with_an_infinite_beam_it_is_the_composition(filter):
             assert found.topology.is_connected
             assert np.diff(found.topology.node_offsets).sum() == found.num_nodes
             if beam == math.inf:
-                # Tokens and arcs are the same, only their order is not.
+                # The tokens and arcs are the same, in another order.
                 for name in ("node_offsets", "arc_offsets"):
                     expected = getattr(whole.topology, name)
                     np.testing.assert_array_equal(getattr(found.topology, name), expected)
@@ -67,7 +67,7 @@ def test_single_graphs_and_batches(which):
     c = gtn.compose(*together, beam=20.0, max_active=3)
     assert isinstance(c, gtn.GraphBatch)
     t = c.topology
-    gtn.Topology(  # checks everything, also that arcs stay within their graph
+    gtn.Topology(  # checks everything, even that arcs stay within their graph
         *(getattr(t, n) for n in ("num_nodes", "src", "dst", "ilabels", "olabels")),
         **{n: getattr(t, n) for n in ("starts", "finals", "node_offsets", "arc_offsets")},
     )
@@ -76,7 +76,7 @@ def test_single_graphs_and_batches(which):
 
 
 def test_several_graphs_give_each_path_once():
-    """Epsilons between all of them: left first, and each path of paths exactly once."""
+    """With epsilons in all graphs, each combination of their paths appears exactly once."""
     for seed in (7, 17):
         options = {"max_nodes": 3, "max_arcs": 5}
         a, b = random_pairs(seed, **options)
@@ -109,7 +109,7 @@ def test_four_graphs():
 
 
 def by_token_passing(a, b, beam, max_active):
-    """Token passing in plain Python (trivial filter): tokens followed, and arcs between them."""
+    """Token passing in plain Python (trivial filter): the tokens followed and their arcs."""
     order = a.topology.order.tolist()
     alive = [g.topology.coaccessible for g in (a, b)]
     outgoing = [
@@ -129,7 +129,7 @@ def by_token_passing(a, b, beam, max_active):
         here = {m: p for (node, m), p in best.items() if node == n}
         if not here:
             continue
-        # Epsilons of negative penalty may make tokens better, also the best one, and also such as
+        # Epsilons of negative penalty may improve tokens, even the best one, and even those that
         # have gone on already.
         least = min(here.values())
         heap, kept = [(p, m) for m, p in here.items() if p <= least + beam], []
@@ -189,7 +189,7 @@ def by_token_passing(a, b, beam, max_active):
 
 
 def reached(seeds, links):
-    """Return what can be reached from the seeds."""
+    """Return all that can be reached from the seeds."""
     found, open_ = set(seeds), list(seeds)
     while open_:
         here = open_.pop()
@@ -200,7 +200,7 @@ def reached(seeds, links):
 
 
 def many_epsilons(count):
-    """Graphs with several starts and epsilons of either sign, but no cycle of negative penalty."""
+    """Graphs with several starts and epsilons of either sign, without negative cycles."""
     rng, found = np.random.default_rng(0), []
     for _ in range(count):
         nodes, arcs = 6, 15
@@ -225,11 +225,11 @@ def many_epsilons(count):
 )
 @pytest.mark.parametrize("negative", [False, True])
 def test_token_passing_keeps_what_it_should(beam, max_active, negative):
-    """Against plain Python; ties in penalty are rare enough to be left out."""
+    """It keeps the tokens that plain Python keeps; the few graphs with ties are left out."""
     a, b = random_pairs(9, count=250, max_nodes=5, max_arcs=9, max_starts=1)
     if negative:
         b = many_epsilons(250)
-    # Few graphs have ties then; the trivial filter has one state for each pair of nodes.
+    # Then few graphs have ties, and the trivial filter has one state for each pair of nodes.
     jitter = torch.rand(b.num_arcs, generator=torch.Generator().manual_seed(0)).double() / 64
     b = b.with_penalties(b.penalties + jitter)
     found = gtn.compose(a, b, filter="trivial", beam=beam, max_active=max_active)
@@ -300,7 +300,7 @@ def test_where_the_beam_loses_every_path_nothing_is_left():
 
 
 def word_list(count, letters, seed):
-    """Return distinct words, shorter ones more often."""
+    """Return distinct words, more of them short."""
     rng = np.random.default_rng(seed)
     words = set()
     while len(words) < count:
@@ -310,7 +310,7 @@ def word_list(count, letters, seed):
 
 
 def trie(words):
-    """Return the acceptor of words, as a tree of letters."""
+    """Return the acceptor of words as a tree of letters."""
     nodes, arcs = {(): 0}, []
     for word in words:
         for i in range(len(word)):
@@ -340,7 +340,7 @@ def test_a_lexicon_decoded_with_a_beam():
     assert gtn.viterbi_penalty(found) == gtn.viterbi_penalty(whole)
     assert gtn.viterbi_penalty(limited) == gtn.viterbi_penalty(whole)
     assert found.num_arcs < whole.num_arcs / 2
-    # Pruning brings the forward penalty nearer from above.
+    # The wider the beam, the nearer the forward penalty comes, from above.
     forwards = [
         gtn.forward_penalty(gtn.compose(observed, lexicon, beam=beam)).item()
         for beam in (4.0, 12.0, 30.0, math.inf)
@@ -350,7 +350,7 @@ def test_a_lexicon_decoded_with_a_beam():
 
 
 def test_what_is_unlikely_is_never_touched():
-    """Words that begin with what nobody saw change nothing, however many they are."""
+    """Any number of words that begin with unlikely letters changes nothing."""
     words = word_list(200, 8, seed=2)
     observed = lattice(words, 8, 20, seed=3)
     row = torch.full((20, 1), 100.0, dtype=torch.float64)
@@ -381,7 +381,7 @@ def test_buffers_grow_from_nothing(filter, monkeypatch):
 
 
 def words_and_grammar():
-    """A lexicon that writes words, closed, and a grammar that backs off from one of them."""
+    """The closure of a lexicon that writes words; a grammar that backs off after one of them."""
     spellings = {"ab": 0, "ba": 1, "aab": 2, "b": 3}
     rows, node = [], 1
     for word, label in spellings.items():
@@ -539,7 +539,7 @@ def test_first_and_second_derivatives():
 
 
 def test_two_graphs_without_a_beam_are_composed():
-    """The same paths, tables and sources as of their composition, and the first may be cyclic."""
+    """The result has the composition's paths, tables and sources; the first may be cyclic."""
     letters = gtn.SymbolTable("abc")
     cyclic = gtn.from_arcs(
         [(0, 0, "a", 0.25), (0, 1, "b", None, 1.0), (1, 0, "c", 0.5)], final=1, symbols=letters
@@ -571,7 +571,7 @@ LETTERS = gtn.SymbolTable("abc")
 
 @pytest.mark.parametrize("count", [3, 4])
 def test_several_graphs_without_a_beam_are_composed(count):
-    """The same paths in whatever order, and what each is made of; the first may be cyclic."""
+    """However composed, the paths and their sources are the same; the first may be cyclic."""
     arcs = 0
     for seed in (51, 52):
         many = [
@@ -622,11 +622,11 @@ def test_symbols_data_and_back_off_of_several_composed_graphs():
 @pytest.mark.parametrize("beside", [0, 20])
 @pytest.mark.parametrize("count", [2, 3])
 def test_composed_or_searched_options_mean_the_same(count, beside):
-    """The last two graphs are composed first where the first has many arcs beside its path."""
+    """Where the first graph has many arcs beside its path, the last two are composed first."""
     text = [(0, 1, "a", 0.5), (1, 2, "b"), *[(0, 2, "a", 9.0)] * beside]
     letters = gtn.from_arcs(text, final=2, symbols=LETTERS)
     letters = letters.with_data(at=np.arange(2 + beside))
-    other = gtn.string("xy", symbols=gtn.SymbolTable("xyz"))  # of the same labels
+    other = gtn.string("xy", symbols=gtn.SymbolTable("xyz"))  # with the same labels
     model = gtn.from_arcs(
         [(2, 1, 9, 1.0), (0, 2, 0, 0.25), (0, 1, 9, 0.5), (1, 2, 2, 2.0), (1, 2, 1, 3.0)], final=2
     ).with_data(at=np.arange(5))
@@ -655,7 +655,7 @@ def test_of_several_composed_graphs_only_the_last_has_failure_arcs():
 def test_labels_are_those_of_the_last_table_whatever_is_composed_first():
     one, other = gtn.SymbolTable("ab"), gtn.SymbolTable("ba")
     likely = gtn.string("ba", symbols=one)
-    for more in (0, 5):  # the last two have fewer arcs in common where the first has many
+    for more in (0, 5):  # the last two match on fewer arcs where the first has many
         arcs = [(0, 1, "a", "b"), (1, 2, "b", "a"), *[(0, 1, "a", "b", 5.0)] * more]
         swap = gtn.from_arcs(arcs, final=2, isymbols=one, osymbols=one)
         for last in (gtn.string("ba", symbols=other), gtn.string("ba", symbols=one)):
@@ -695,7 +695,7 @@ def test_what_has_few_arcs_in_common_is_composed_first(monkeypatch):
 
 
 def test_the_labels_of_a_graph_are_counted_once(monkeypatch):
-    """To look a short string up in large graphs does not go over all their arcs again."""
+    """Looking up a short string in large graphs does not go over all their arcs again."""
     large = [gtn.closure(gtn.string([0, 1, 2] * (100 + k))) for k in range(6)]
     text = gtn.string([0, 1, 2] * 600)
     expected = gtn.viterbi_path(text, *large)
@@ -747,7 +747,7 @@ def test_cycles_where_the_first_graph_stands_still():
     arcs = [(0, 1, 1), (1, 2, None, 0.5), (2, 3, 2)]
     harmless = gtn.Graph.from_arcs([*arcs, (2, 1, None, -0.5)], final=3)
     assert gtn.viterbi_penalty(gtn.compose(a, harmless, beam=0.5)) == 0.5
-    # Added up in turn, 0.3 - 0.1 - 0.2 is a little less than nothing, and no improvement.
+    # Summed in this order, 0.3 - 0.1 - 0.2 is slightly negative, but this is not an improvement.
     rounded = gtn.Graph.from_arcs(
         [(0, 1, 1), (1, 2, None, 0.3), (2, 3, None, -0.1), (3, 1, None, -0.2), (2, 4, 2)],
         final=4, dtype=torch.float64,

@@ -1,4 +1,4 @@
-"""Strongly connected components, and graphs turned round."""
+"""Strongly connected components and reversed graphs."""
 
 import pickle
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Composition against brute force: every pair of paths with matching strings, exactly once."""
+"""Composition has every pair of paths with matching strings exactly once, by brute force."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def random_graph(rng, *, nodes=4, arcs=8, labels=2, full=False):
 
 
 def paths(g, longest=LONGEST):
-    """All accepted paths of a graph with at most some arcs, as (arcs, penalty)."""
+    """All accepted paths of a graph of at most ``length`` arcs, as (arcs, penalty)."""
     ends = dict(zip(g.finals.tolist(), g.final_penalties.tolist(), strict=True))
     found, open_ = [], []
     for node, penalty in zip(g.starts.tolist(), g.start_penalties.tolist(), strict=True):
@@ -67,7 +67,7 @@ def string(labels, arcs):
 
 
 def expected_pairs(a, b, longest=LONGEST):
-    """Pairs of paths where one writes what the other reads: brute force."""
+    """Pairs of paths where one writes what the other reads, by brute force."""
     pairs = Counter()
     for (_, p, cost_p), (_, q, cost_q) in product(paths(a, longest), paths(b, longest)):
         if string(a.olabels, p) == string(b.ilabels, q):
@@ -154,7 +154,7 @@ def test_a_result_that_is_too_large_raises(limit, monkeypatch):
 
 @pytest.mark.parametrize("filter", [0, 1, 2])
 def test_the_table_of_a_batch_is_emptied_between_graphs(filter):
-    """Stale entries of the graphs before must not be found, whatever the room."""
+    """Stale entries of earlier graphs must not be found, however much room there is."""
     rng = np.random.default_rng(7)
     graphs = [random_graph(rng, nodes=8, arcs=30, labels=2, full=True) for _ in range(6)]
     other = random_graph(rng, nodes=8, arcs=30, labels=2, full=True)
@@ -200,8 +200,8 @@ def test_search_finds_the_first_label_that_is_not_smaller():
 def test_openfst_composes_to_the_same(filter, semiring):
     """2,000 random pairs, half of them cyclic.
 
-    Not the trivial filter in the log semiring: it counts interleavings, also with the epsilons
-    of OpenFst's super-start.
+    The trivial filter is left out in the log semiring: it counts interleavings, those with the
+    epsilons of OpenFst's super-start as well.
     """
     pynini = pytest.importorskip("pynini", reason="OpenFst is compared through pynini")
     for acyclic in (True, False):
@@ -237,7 +237,7 @@ def test_batches_equal_single_graphs(seed, filter, which):
     assert isinstance(c, gtn.GraphBatch)
     assert len(c) == 4
     assert_connected(c)
-    gtn.Topology(  # checks everything, also that arcs stay within their graph
+    gtn.Topology(  # checks everything, even that arcs stay within their graph
         *(getattr(c.topology, n) for n in ("num_nodes", "src", "dst", "ilabels", "olabels")),
         **{n: getattr(c.topology, n) for n in ("starts", "finals", "node_offsets", "arc_offsets")},
     )
@@ -389,7 +389,7 @@ def test_acceptors_with_different_tables_compose_to_acceptors():
         assert gtn.equivalent(gtn.complement(gtn.complement(found)), found)
     left, right = gtn.GraphBatch.from_graphs([a, a]), b
     assert (left @ right).topology.is_acceptor
-    same = compose(a, b, symbols="ignore")  # integers meet: the output is in b's table
+    same = compose(a, b, symbols="ignore")  # compared as integers, the output is in b's table
     assert same.osymbols == b.isymbols
 
 
@@ -453,7 +453,7 @@ def test_a_plan_is_applied_to_new_penalties_and_to_copies():
     assert torch.equal(plan(*pickle.loads(pickle.dumps((other, b)))).penalties, expected.penalties)
     with pytest.raises(GraphError, match=r"a has .* not the .* planned for"):
         plan(b, b)
-    # A batch of one has the arrays of its graph, and another result.
+    # A batch of one has the same arrays as its graph, but the result is a batch.
     of_one = gtn.GraphBatch.from_graphs([b])
     with pytest.raises(GraphError, match=r"b has .* not the .* planned for"):
         plan(a, of_one)
@@ -507,7 +507,7 @@ def test_intersection_of_transducers_raises():
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("hub", ["first", "second"])
 def test_a_hub_of_many_arcs_meets_a_node_of_few(seed, hub):
-    # One side's labels are dense, or sparse; the other has far more arcs at a node, or far fewer.
+    # One side's labels are dense or sparse; the other has far more or far fewer arcs at a node.
     rng = np.random.default_rng(seed)
 
     def graph(nodes, arcs, labels):
@@ -527,7 +527,7 @@ def test_a_hub_of_many_arcs_meets_a_node_of_few(seed, hub):
     assert np.array_equal(a.ilabels[left], b.ilabels[right])
     expected = a.penalties[left.astype(np.int64)] + b.penalties[right.astype(np.int64)]
     torch.testing.assert_close(made.penalties, expected)
-    # Every pair of arcs with one label, between pairs of nodes that lie on a path.
+    # Every pair of arcs with the same label between pairs of nodes that lie on a path.
     pairs = {
         ((a.src[i], b.src[j]), (a.dst[i], b.dst[j]), i, j)
         for i in range(a.num_arcs)
@@ -584,7 +584,7 @@ def test_matching_finds_what_exploring_with_a_filter_finds(labels, monkeypatch):
 
 @pytest.mark.parametrize("room", [1, 1024])
 def test_finals_behind_many_ways_back_are_found(monkeypatch, room):
-    """Whether a node is kept is told by arcs to smaller numbers, again and again."""
+    """Whether a node is kept depends on arcs to lower numbers, time and again."""
     monkeypatch.setattr("gtn.composition._ROOM", room)
     length = 30
     chain = gtn.linear(torch.zeros(length, 2))
@@ -616,7 +616,7 @@ def test_a_plan_does_not_take_numbers_for_symbols():
 
 
 def test_a_plan_of_graphs_is_that_of_their_composition():
-    """Of other tables, of failure arcs, of a graph without labels or table, and of batches."""
+    """Also for different tables, failure arcs, graphs without labels or tables, and batches."""
     letters = gtn.linear(torch.rand(3, 3), symbols=gtn.SymbolTable("-ab"))
     arcs = [(0, 1, "b", 0.5), (0, 0, "a", 0.25), (1, 0, gtn.BACK_OFF, 1.0)]
     backs_off = gtn.from_arcs(arcs, final={1: 0.5})

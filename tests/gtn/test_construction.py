@@ -1,4 +1,4 @@
-"""Construction: every form of arc, and every wrong one by its number."""
+"""Construction: every form of arc is taken, and a wrong arc is named by its number."""
 
 import math
 
@@ -214,7 +214,7 @@ def test_penalties_of_an_array_are_a_copy():
     g = gtn.from_arrays([0, 0], [1, 1], [7, 8], penalties=array, final=1)
     array[0] = 9.0
     assert g.penalties.tolist() == [0.5, 1.5]
-    array.setflags(write=False)  # of which torch warns where memory is shared
+    array.setflags(write=False)  # torch warns of these where memory is shared
     assert gtn.from_arrays([0, 0], [1, 1], [7, 8], penalties=array, final=1).num_arcs == 2
 
 
@@ -567,7 +567,7 @@ def test_what_is_no_penalty_of_an_end():
         gtn.from_arcs([(0, 1, 1)], final={1: None})
     with pytest.raises(GraphError, match="final node 1 has a penalty that needs a gradient"):
         gtn.from_arcs([(0, 1, 1)], final={1: torch.tensor(0.5, requires_grad=True)})
-    assert builder.add_node() == 0  # nothing was added by what failed
+    assert builder.add_node() == 0  # what failed added nothing
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint32, np.uint64])
@@ -587,7 +587,7 @@ def test_epsilon_in_a_text_is_no_symbol():
     for symbols in (["a", "ε", "b"], ["a", None, "b"]):
         assert gtn.string(symbols).ilabels.tolist() == [0, -1, 1]
         assert gtn.strings([symbols])[0].ilabels.tolist() == [0, -1, 1]
-    # In a text it is a letter, that would be lost.
+    # In a text ε is a letter, which would be lost.
     for table in (None, gtn.SymbolTable("μα")):
         with pytest.raises(GraphError, match="text 'με' has 'ε' at 1"):
             gtn.string("με", symbols=table)

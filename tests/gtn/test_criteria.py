@@ -1,4 +1,4 @@
-"""The sequence criteria, against all class sequences, all paths, and torch's CTC."""
+"""The sequence criteria, compared with all class sequences, all paths, and torch's CTC."""
 
 import math
 from itertools import groupby, pairwise, product
@@ -63,7 +63,7 @@ def test_ctc_is_that_of_torch(seed, dtype):
     theirs, zeroed = (
         F.ctc_loss(F.log_softmax(logits.double(), -1).transpose(0, 1), targets, lengths, sizes,
                    blank=blank, reduction="none", zero_infinity=zero).to(dtype)
-        for zero in (False, True)  # an infinite loss has NaN for its gradient there
+        for zero in (False, True)  # torch gives an infinite loss the gradient NaN
     )  # fmt: skip
     feasible = theirs.isfinite()
     assert feasible.sum() >= 3
@@ -189,7 +189,7 @@ def test_ctc_forbidden_classes():
 def test_ctc_of_twenty_thousand_frames_in_float32():
     torch.manual_seed(0)
     emissions = 20 * torch.rand(20_000, 3)
-    emissions[:, 0] = 0.05  # nearly sure: a loss that is small beside its two sides
+    emissions[:, 0] = 0.05  # nearly certain: a small difference of large penalties
     target = [1, 2, 1]
     exact = CTCLoss()(emissions.double(), target).item()
     value = CTCLoss()(emissions, target)
@@ -351,7 +351,7 @@ def test_what_would_be_right_for_wrong_targets_of_emissions(loss):
     with pytest.raises(GraphError, match=r"sample 1 .*; rows are padded with -1, or target_length"):
         loss(emissions, padded)
     with pytest.raises(GraphError, match=r"sample 1 is tensor\(\[ +1, -100\]\)"):
-        loss(emissions, torch.tensor([[1, -1], [1, -100]]))  # the first is padded as it should be
+        loss(emissions, torch.tensor([[1, -1], [1, -100]]))  # the first is padded correctly
     assert loss(emissions, padded, target_lengths=[2, 1]).isfinite()
     with pytest.raises(GraphError, match=r"integers >= 0 of 32 bits$"):
         loss(emissions, torch.tensor([[1.0], [2.0]]))
@@ -379,7 +379,7 @@ def test_minus_one_pads_the_rows_of_targets_of_every_loss(loss):
         assert loss(emissions, targets) == loss(emissions, rows)
     if isinstance(loss, CTCLoss):
         assert loss(emissions, torch.full((3, 1), -1)) == loss(emissions, [[], [], []])
-    if not isinstance(loss, MMILoss):  # what lengths say is a label is none
+    if not isinstance(loss, MMILoss):  # what the lengths count as a label is padding
         with pytest.raises(GraphError, match=r"sample 2 .*labels are integers >= 0"):
             loss(emissions, padded, target_lengths=[3, 1, 3])
 
@@ -499,7 +499,7 @@ def test_mmi_of_a_batch_and_of_recognition_graphs():
 def test_mmi_of_other_classes_than_the_denominator_reads(classes):
     with pytest.raises(GraphError, match=f"of {classes} classes, but .* reads those of 2"):
         MMILoss(held_letters())(torch.zeros(4, classes), "ab")
-    without = held_letters().with_symbols(None)  # a class that no arc reads is no mistake then
+    without = held_letters().with_symbols(None)  # then a class that no arc reads is not an error
     if classes == 1:
         with pytest.raises(GraphError, match=r"of 1 classes, but .* reads those of 2"):
             MMILoss(without)(torch.zeros(4, classes), [0, 1])
@@ -598,13 +598,13 @@ def test_hinge_where_the_grammar_numbers_its_symbols_in_another_way(table):
     grammar = gtn.Graph.from_arcs(
         [(0, 1, "x", 0.25), (0, 1, "y", 3.5)], final=1, symbols=gtn.SymbolTable(table)
     )
-    # x 0.75 and y 4.25; the other one is one error.
+    # x costs 0.75 and y 4.25; the other one makes one error.
     assert [HingeLoss(grammar)(graph, target).item() for target in "xy"] == [0.0, 4.5]
 
 
 def test_hinge_of_an_acceptor_with_a_symbol_that_the_graph_lacks():
     graph = gtn.linear(torch.zeros(2, 2), symbols=AB)
-    for target in ("ac", "ca", "aca"):  # as of the text
+    for target in ("ac", "ca", "aca"):  # as for the text
         for same in (target, gtn.string(target)):
             assert HingeLoss(infeasible="infinity")(graph, same) == math.inf
             with pytest.raises(InfeasibleTargetError, match="no path spells the target"):
@@ -700,7 +700,7 @@ def test_edit_distances(rows, target):
 
 
 def alignments(found, target, i=0, j=0):
-    """All alignments of found[i:] and target[j:], as steps of positions in both."""
+    """All alignments of found[i:] with target[j:], each as steps between positions of both."""
     if i == len(found) and j == len(target):
         yield []
     if i < len(found) and j < len(target):
@@ -720,7 +720,7 @@ def test_an_edit_alignment_is_the_chosen_one_of_the_best(found, target):
     def same(step):
         return min(step) >= 0 and found[step[0]] == target[step[1]]
 
-    def rank(steps):  # the fewest edits; then, from the end, others taken for it, left out, put in
+    def rank(steps):  # the fewest edits; from the end, substitute, delete, insert
         kinds = [0 if min(step) >= 0 else 1 if step[0] < 0 else 2 for step in steps]
         return sum(not same(step) for step in steps), kinds[::-1]
 
@@ -756,7 +756,7 @@ def test_a_compact_topology_has_the_same_paths_each_once(classes, blank):
     for length in range(5):
         every = gtn.linear(torch.zeros(length, classes))
         found, expected = every @ compact, every @ large
-        # Strings of frames are read once, so there are as many paths as strings.
+        # Each string is read in one way, so there are as many paths as strings.
         counts = [gtn.forward_penalty(g.double()).neg().exp().item() for g in (found, expected)]
         assert counts == pytest.approx([classes**length] * 2)
         for frames in product(range(classes), repeat=length):
@@ -889,13 +889,13 @@ def test_risks_are_of_labels_as_the_grammar_numbers_them(table):
         seen.append([symbols.decode(row) for row in (*found, target)])
         return edit_distances(found, target)
 
-    # x three times of four: what is no x is at risk of y, and the other way round.
+    # x three times out of four: what is not x carries the risk of y, and the other way round.
     for target, expected in (("x", 0.25), ("y", 0.75)):
         for same in (target, symbols.encode(target).tolist(), gtn.string(target)):
             value = ExpectedRiskLoss(grammar, risk=risk)(graph, same)
             assert value.item() == pytest.approx(expected)
             assert seen.pop() == [["x"], ["y"], [target]]
-    if "z" in table:  # of which the graph knows nothing
+    if "z" in table:  # which the graph does not have
         assert ExpectedRiskLoss(grammar)(graph, "z") == 1
 
 

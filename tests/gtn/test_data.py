@@ -1,4 +1,4 @@
-"""Arc data: columns compose indexes; compared with lists of lists."""
+"""Arc data: columns compose indexes as lists of lists would."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from gtn import ArcData, Column, DataError, Sources
 
 
 def ragged(lists):
-    """Sources of a list of lists."""
+    """Sources made from a list of lists."""
     offsets = np.cumsum([0, *(len(part) for part in lists)]).astype(np.int32)
     return Sources(np.array([x for part in lists for x in part], dtype=np.int32), offsets)
 
@@ -23,7 +23,7 @@ def plain(sources):
 
 @st.composite
 def sources(draw, count):
-    """One source per arc (or none), or several, among ``count`` arcs."""
+    """Sources among ``count`` arcs: at most one per arc, or several."""
     last = count - 1
     if draw(st.booleans()):
         ints = st.lists(st.integers(-1, last), max_size=5)

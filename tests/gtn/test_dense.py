@@ -1,4 +1,4 @@
-"""Emissions against graphs, frame by frame, beside the product that is composed and enumerated."""
+"""Emissions against graphs, frame by frame, give what the product gives, whose paths are listed."""
 
 import math
 import os
@@ -32,14 +32,14 @@ NODES = 3
 
 
 def matrices(most=3, classes=3, penalties=NEAR):
-    """Emissions of up to so many frames."""
+    """Emissions of up to ``frames`` frames."""
     row = st.lists(penalties, min_size=classes, max_size=classes)
     return st.lists(row, max_size=most).map(
         lambda rows: torch.tensor(rows, dtype=torch.float64).reshape(-1, classes)
     )
 
 
-SOME = st.one_of(matrices(), matrices(classes=4))  # of graphs that read three labels
+SOME = st.one_of(matrices(), matrices(classes=4))  # for graphs that read three labels
 
 
 def leaves(*tensors):
@@ -61,7 +61,7 @@ def assert_close(found, expected, atol=1e-9):
 
 
 def random_graph(seed, nodes=NODES, arcs=10, epsilons=True, classes=3):
-    """A graph with everything (no epsilon cycles): penalties in general position."""
+    """A graph with everything but epsilon cycles, and with penalties in general position."""
     rng = np.random.default_rng(seed)
     src, dst = rng.integers(0, nodes, (2, arcs))
     labels = rng.integers(0, classes, arcs)
@@ -161,12 +161,12 @@ def test_ties_go_to_the_start_then_to_the_lowest_arc_and_final():
 
 
 def preferred(emissions, graph):
-    """Return the arcs of the best path, each node by its rule: to start, or the lowest arc."""
+    """Return the arcs of the best path; ties go to starting at a node, then to the lowest arc."""
     starts = dict(zip(graph.starts.tolist(), graph.start_penalties.tolist()))
 
     @cache
     def ways(t, node):
-        """(penalty, arc) of what comes to a node after t frames; arc -1: the path starts there."""
+        """(penalty, arc) of each way into a node after t frames; arc -1: the path starts there."""
         found = [(starts.get(node, math.inf), -1)] if t == 0 else []
         for arc in np.flatnonzero(graph.dst == node).tolist():
             label, penalty = int(graph.ilabels[arc]), graph.penalties[arc].item()
@@ -331,7 +331,7 @@ def test_a_forked_process_makes_threads_of_its_own():
         torch.set_num_threads(2)
         expected = dense.forward_penalty(emissions, graph)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
             child = os.fork()
         if child == 0:
             same = torch.equal(dense.forward_penalty(emissions, graph), expected)
@@ -429,7 +429,8 @@ def test_third_derivatives(kind):
 
 
 def assert_derivatives_agree(ours, theirs, inputs, orders=3):
-    """Each of a functional of those before, so that every direction depends on the inputs."""
+    """Compare derivatives of each order; each is of a functional of those before it, so that every
+    direction depends on the inputs."""
     for order in range(orders):
         alone = torch.autograd.grad(ours, inputs, retain_graph=True)
         parts = [torch.autograd.grad(one, inputs, create_graph=True) for one in (ours, theirs)]
@@ -454,8 +455,8 @@ def test_third_derivatives_are_those_of_the_product(emissions, graph):
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("lengths", [[3, 2, 1, 3], [3, 2, 0, 3], [0, 0, 0, 0]])
 def test_third_derivatives_of_a_batch_are_those_of_its_products(lengths, shared):
-    """Of all frames or some, beside problems without a path, and where none has one; and with
-    penalties of the graph that are computed from the emissions."""
+    """This holds for all frames or some, beside problems without a path, where none has a path, and
+    for penalties of the graph that are computed from the emissions."""
     torch.manual_seed(0)
     each = [random_graph(seed, arcs=6, epsilons=False) for seed in range(4)]
     graph = each[0] if shared else gtn.GraphBatch.from_graphs(each)
@@ -597,7 +598,7 @@ def test_enormous_penalties_are_not_infinite(penalty):
 @pytest.mark.parametrize("apart", [0.1, 1.0, 10.0, 60.0, 300.0])
 @pytest.mark.parametrize("fixed", [False, True])
 def test_rows_of_any_spread(apart, fixed):
-    # Close together, rows are level; far apart, normal; in between, both in turn.
+    # Rows near each other share a unit, rows far apart do not; in between, they take turns.
     generator = torch.Generator().manual_seed(int(10 * apart))
     logits = torch.randn(60, 5, generator=generator, dtype=torch.float64)
     emissions = (apart * logits * torch.linspace(1, 0.01, 60)[:, None]).requires_grad_()
@@ -615,7 +616,7 @@ def test_rows_of_any_spread(apart, fixed):
 
 
 def test_what_is_nearly_lost_is_kept_for_the_end():
-    """A way that falls behind by e^-6000 and is the only one that may end."""
+    """A way whose mass falls behind by e^-6000 counts if it is the only one that may end."""
     length = 400
     graph = gtn.Graph.from_arcs([(0, 0, 0), (0, 1, 1), (1, 1, 1)], final=1)
     emissions = torch.stack((torch.zeros(length), torch.full((length,), 15.0)), 1).double()
@@ -685,9 +686,9 @@ def test_more_classes_than_the_table_names_are_an_error(function):
     with pytest.raises(GraphError, match=r"have 26 classes, but SymbolTable\(3: c a t\), whose"):
         function(emissions, gtn.string("cat"))
     letters = gtn.SymbolTable("abcdefghijklmnopqrstuvwxyz")
-    function(emissions, gtn.string("cat", symbols=letters))  # a graph need not read all of them
+    function(emissions, gtn.string("cat", symbols=letters))  # a graph need not read all classes
     auxiliary = gtn.SymbolTable([*letters, "#0"])
-    function(emissions, gtn.string("cat", symbols=auxiliary))  # and a table may name more
+    function(emissions, gtn.string("cat", symbols=auxiliary))  # and its table may name more
     function(emissions, gtn.string([2, 0, 19]))
 
 
@@ -715,7 +716,7 @@ def test_cycles_of_epsilons_are_summed(emissions, graph):
 
 def test_a_cycle_of_epsilons_in_closed_form():
     graph = gtn.Graph.from_arcs([(0, 0, None, 1.0), (0, 0, 0)], final=0, dtype=torch.float64)
-    once = math.log(1 - math.exp(-1))  # the sum of going round 0, 1, 2, … times
+    once = math.log(1 - math.exp(-1))  # the sum over going round 0, 1, 2, … times
     emissions = torch.tensor([[0.5], [0.25]], dtype=torch.float64)
     assert_close(dense.forward_penalty(emissions, graph), 0.75 + 3 * once)
     assert_close(dense.posteriors(emissions, graph), torch.ones(2, 1))

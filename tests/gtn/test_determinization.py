@@ -1,4 +1,4 @@
-"""Unweighted determinization and minimization, against sets of strings and Brzozowski."""
+"""Unweighted determinization and minimization, compared with sets of strings and Brzozowski."""
 
 from itertools import pairwise
 
@@ -78,7 +78,7 @@ def test_minimize_accepts_the_same(g):
 def test_minimal_as_by_brzozowski(g):
     made = smallest(boolean(g))
     brzozowski = boolean(reverse(boolean(reverse(g))))
-    assert equal(made, brzozowski)  # the same arrays: both are numbered breadth first
+    assert equal(made, brzozowski)  # the same arrays, as both are numbered breadth first
     languages = {frozenset(accepted(made, 6, [n])) for n in range(made.num_nodes)}
     assert len(languages) == made.num_nodes
 
@@ -115,7 +115,7 @@ def test_every_arc_keeps_its_sources(g):
             assert len(rows) > 0
             assert (operand.ilabels[rows] == result.ilabels[a]).all()
             assert (operand.olabels[rows] == result.olabels[a]).all()
-    # Behind an arc are the arcs with its labels that leave the nodes its source stands for.
+    # An arc is made of the arcs with its labels that leave the nodes its source stands for.
     words = {}
     if made.num_nodes:
         words[int(made.starts[0])] = closed(g, g.starts.tolist())
@@ -186,7 +186,7 @@ def test_words_make_a_trie_and_a_word_graph():
     made = boolean(g)
     assert made.num_nodes == len(prefixes)
     assert made.topology.is_deterministic
-    # Nodes of the minimal graph: as many as sets of suffixes.
+    # The minimal graph has as many nodes as there are sets of suffixes.
     suffixes = {}
     for word in map(tuple, words.tolist()):
         for k in range(9):
@@ -251,7 +251,7 @@ def test_what_is_refused():
 
 
 def test_more_source_arcs_than_32_bits_number_are_refused(monkeypatch):
-    """A smaller number stands for that of 32 bits, beyond which their offsets turned negative."""
+    """A smaller limit stands for that of 32 bits, beyond which offsets used to turn negative."""
     crowd = [(i, j, 0) for i in range(12) for j in range(i + 1, 13)]
     graph = gtn.from_arcs(crowd, final=range(13))
     sources = gtn.determinize(graph, semiring="boolean").sources[0]

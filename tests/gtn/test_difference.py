@@ -1,4 +1,4 @@
-"""Difference and complement: against sets of strings and OpenFst."""
+"""Difference and complement, compared with sets of strings and OpenFst."""
 
 from itertools import product
 
@@ -13,7 +13,7 @@ from gtn.testing import graphs, path_penalties_by_string
 from gtn.testing.openfst import assert_same_language, language, random_graphs, to_openfst
 
 COUNT = 1000
-FEW = settings(max_examples=40)  # bulk tests see thousands
+FEW = settings(max_examples=40)  # the bulk tests draw thousands
 ZERO = st.just(0.0)
 LISTED = graphs(labels=2, epsilons=True, penalties=ZERO, acyclic=False, max_nodes=4, max_arcs=6)
 EVERY = {word for n in range(4) for word in product((0, 1), repeat=n)}

@@ -1,4 +1,4 @@
-"""Shortest distances of both directions and semirings, against Kleene's algorithm and OpenFst."""
+"""Shortest distances, both ways and in both semirings, are those of Kleene's algorithm, OpenFst."""
 
 import math
 from functools import partial
@@ -34,7 +34,7 @@ def assert_close(found, expected, tolerance=1e-9):
 
 
 def assert_exact(graph):
-    """Check all distances against the oracle; say how many of the four exist."""
+    """Check all distances against the oracle; return how many of the four exist."""
     count = 0
     for direction, semiring in WAYS:
         refusal = DivergentGraphError if semiring == "log" else NegativeCycleError
@@ -222,10 +222,10 @@ def test_distances_are_those_of_openfst(semiring, acyclic, least):
             theirs = pynini.shortestdistance(fst, reverse=reverse, **precision)
             own = ours[low : low + graph.num_nodes].numpy()
             both = np.array([*map(float, theirs), *[inf] * graph.num_nodes])[: graph.num_nodes]
-            if fst.num_states() == 0:  # a graph without starts is no machine
+            if fst.num_states() == 0:  # OpenFst has no machine without a start
                 continue
             compared += 1
-            # Their text has nine digits: all of a float32.
+            # OpenFst's text has nine digits, enough for a float32.
             if semiring == "tropical":
                 assert own.tolist() == both.astype(np.float32).tolist()
             else:
@@ -242,7 +242,7 @@ def test_a_cycle_in_one_graph_of_a_batch_is_searched_alone(direction, monkeypatc
         searched.extend(np.flatnonzero(allowed).tolist())
         return kept(allowed, *given)
 
-    # Node 3 of the graph with a cycle lies on no path, and has a distance all the same.
+    # Node 3 of the graph with a cycle lies on no path but still has a distance.
     cyclic = gtn.from_arcs([(0, 1, 1, 0.25), (1, 0, 2, 0.5), (1, 2, 3), (1, 3, 4, 2.0)], final=2)
     graphs = [gtn.linear(torch.rand(3, 2)), cyclic, gtn.empty(), gtn.string([7, 8])]
     alone = [gtn.shortest_distance(graph, direction, "tropical") for graph in graphs]
@@ -253,7 +253,7 @@ def test_a_cycle_in_one_graph_of_a_batch_is_searched_alone(direction, monkeypatc
 
 
 def better_each_time(length):
-    """Return a graph with a cycle, in which a queue finds shorter ways to each node many times."""
+    """Return a graph with a cycle in which a queue finds a shorter way to each node many times."""
     nodes = np.arange(length)
     return gtn.from_arrays(
         np.concatenate((0 * nodes, nodes, [length])),
@@ -290,12 +290,12 @@ def test_a_component_without_negative_penalties_is_walked_once(monkeypatch):
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 def test_negative_penalties_of_one_component_leave_the_others(direction):
-    """Potentials make penalties negative, and distances other by as much, but no cycle."""
+    """Potentials make penalties negative and shift distances as much, but no cycle changes."""
     rng = np.random.default_rng(0)
     for _ in range(60):
         count = int(rng.integers(2, 40))
         src, dst = rng.integers(0, count, (2, 3 * count))
-        src, dst = src % 7 + src // 7 * 7, np.maximum(dst, src // 7 * 7)  # sevens in turn
+        src, dst = src % 7 + src // 7 * 7, np.maximum(dst, src // 7 * 7)  # in steps of seven
         penalties = torch.from_numpy(rng.integers(0, 9, len(src)) / 4)
         height = torch.from_numpy(np.where(rng.random() < 0.5, 0, rng.integers(-8, 9, count)) / 4)
         height = torch.where(torch.arange(count) // 7 % 2 == 1, height, 0.0)
@@ -312,7 +312,7 @@ def test_negative_penalties_of_one_component_leave_the_others(direction):
 
 
 def test_a_cycle_in_one_graph_of_a_batch_changes_no_distance_of_another():
-    """A search takes what is better by less than rounding for equal; one pass does not."""
+    """A search takes ways that differ by less than rounding as equal; a single pass does not."""
     size = 2.0**40
     arcs = [(0, 1, 7, 0.25), (0, 1, 8)]
     graph = gtn.Graph.from_arcs(arcs, start={0: size}, final={1: size}, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Drawing: geometry of the layout as properties, the written files, what is refused."""
+"""Drawing: properties of the layout's geometry, the files written, and what is refused."""
 
 import base64
 import os
@@ -150,7 +150,7 @@ def test_rows_show_every_node_and_label_whole(problem, max_width):
               for (x, _), k in zip(drawn.labels, links, strict=True)]  # fmt: skip
     for left, right in spans:
         assert any(a <= left and right <= b for a, b in rows)
-    # A layer ends a row and begins the next; a row wider than asked for is from one to the next.
+    # A layer ends a row and begins the next; a row that is too wide joins two neighbouring layers.
     cuts = [int(np.flatnonzero(drawn.rooms[:, 1] + CUT == b)[0]) for _, b in rows[:-1]]
     assert [a for a, _ in rows[1:]] == [drawn.rooms[k, 0] - CUT for k in cuts]
     ends = [0, *cuts, len(drawn.rooms) - 1]
@@ -188,7 +188,7 @@ def test_a_symmetric_graph_is_drawn_symmetrically():
     assert drawn.labels[1, 1] - drawn.labels[0, 1] == pytest.approx(20 + GAP)
 
 
-@example([(0, 0), (0, 1), (1, 1), (1, 3), (1, 4), (2, 4), (4, 1)])  # the sweeps find none as good
+@example([(0, 0), (0, 1), (1, 1), (1, 3), (1, 4), (2, 4), (4, 1)])  # sweeps find no order as good
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), unique=True, max_size=12))
 def test_crossings_are_counted(pairs):
     columns = Columns(2)
@@ -307,7 +307,7 @@ def test_the_figure_of_the_paper_shows_its_numbers(fig20):
         assert str(penalty) in shown
     without = texts(to_svg(fig20, engine="layered", show_penalties=False))
     assert "3.4" not in without
-    assert "0" not in texts(to_svg(gtn.string([5]), engine="layered"))[2:]  # all zero: unwritten
+    assert "0" not in texts(to_svg(gtn.string([5]), engine="layered"))[2:]  # zeros are not written
 
 
 def test_start_and_final_penalties_and_forbidden_arcs():
@@ -327,7 +327,7 @@ def test_parallel_arcs_are_collapsed_to_the_best():
     assert "+4" in texts(svg)
     assert len(titles(svg)) == 1
     svg = to_svg(graph, engine="layered", max_parallel=3, highlight=[5])
-    assert symbols(svg) == ["1", "3", "5"]  # what is highlighted is always among the shown
+    assert symbols(svg) == ["1", "3", "5"]  # highlighted: always shown
     assert len(titles(to_svg(graph, engine="layered", max_parallel=7))) == 7
     assert "+4" in to_dot(graph, max_parallel=3).source
 
@@ -495,7 +495,7 @@ def test_what_is_wide_goes_on_in_rows():
     drawn = ET.fromstring(rows)
     assert float(drawn.get("width")) <= 300
     inside = list(drawn.iter(f"{SVG}svg"))[1:]
-    # Nodes and labels that are seen: the last nodes of a row are the first of the next.
+    # The nodes and labels drawn; the last nodes of a row are also the first of the next.
     seen, nodes = [], []
     for row in inside:
         left, _, width, height = map(float, row.get("viewBox").split())
@@ -644,7 +644,7 @@ def test_a_path_through_two_graphs_is_highlighted_in_the_one_that_is_named():
     emissions = torch.tensor([[0.0, 9.0], [1.0, 2.0], [1.0, 0.0]])
     best, frames = gtn.dense.viterbi_path(emissions, held), gtn.linear(emissions)
     for graph, k, arcs in ((frames, 0, [0, 2, 5]), (held, 1, [0, 1, 2])):
-        # Its arcs in the first are arcs of the second, too: which is meant must be said.
+        # Its arcs in the first are arcs of the second, too: the caller must say which is meant.
         with pytest.raises(gtn.GraphError, match=r"of 2 graphs; say by .*sources\[k\]"):
             gtn.to_svg(graph, highlight=best, engine="layered")
         by_sources = gtn.to_svg(graph, highlight=best.sources[k], engine="layered")
@@ -662,7 +662,7 @@ def test_sources_that_stand_still_highlight_nothing():
 
 
 def test_a_path_of_a_batch_of_paths_is_not_taken_for_one_of_a_graph_of_the_batch():
-    """Its sources are arcs of the batch of paths, and would mark other arcs."""
+    """Its sources are arcs of the batch of paths, and would mark the wrong arcs."""
     graphs = [gtn.linear(torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, 2.0]])), gtn.string([0, 1])]
     batch = gtn.GraphBatch.from_graphs([graphs[0], graphs[0], graphs[1], graphs[1]])
     paths = gtn.viterbi_path(batch)
@@ -671,14 +671,14 @@ def test_a_path_of_a_batch_of_paths_is_not_taken_for_one_of_a_graph_of_the_batch
             to_svg(batch[i], highlight=paths[i], engine="layered")
     right = to_svg(batch[1], highlight=gtn.viterbi_path(batch[1]), engine="layered")
     assert right == to_svg(graphs[0], highlight=[1, 3], engine="layered")
-    # Of several paths of one graph each can be shown, as the message says.
+    # Each of several paths of one graph can be shown, as the message says.
     several = gtn.n_best(graphs[0], 3)
     with pytest.raises(gtn.GraphError, match=r"highlight=paths.sources\[0\].then\(paths\[i\]"):
         to_svg(graphs[0], highlight=several[1], engine="layered")
     second = several.sources[0].then(several[1].sources[0])
     marked = to_svg(graphs[0], highlight=second, engine="layered")
     assert marked == to_svg(graphs[0], highlight=[0, 3], engine="layered")
-    # A path through what was made of the graph is found in it through the sources of both.
+    # A path through a result of the graph is found in the graph through the sources of both.
     made = graphs[0] @ gtn.string([0, 2])
     path = gtn.viterbi_path(made)
     with pytest.raises(gtn.GraphError, match=r"made = graph @ grammar, highlight=made"):
@@ -687,17 +687,17 @@ def test_a_path_of_a_batch_of_paths_is_not_taken_for_one_of_a_graph_of_the_batch
     assert marked == to_svg(graphs[0], highlight=[0, 5], engine="layered")
     with pytest.raises(gtn.GraphError, match=r"does not exist: arcs are 0 to 1; .*made.sources"):
         to_svg(graphs[1], highlight=made.sources[0], engine="layered")
-    # Labels agree, and the arcs lie elsewhere.
+    # The labels agree, but the arcs lie elsewhere.
     turned = gtn.from_arcs([(1, 2, 1), (0, 1, 0)], final=2)
     with pytest.raises(gtn.GraphError, match="not part of this one"):
         to_svg(turned, highlight=gtn.viterbi_path(graphs[1]), engine="layered")
     loops = gtn.from_arcs([(0, 0, 0), (1, 1, 1)], final=1)
     with pytest.raises(gtn.GraphError, match=r"arc 0 \(0\) cannot be arc 0 \(0\)"):
         to_svg(loops, highlight=gtn.viterbi_path(graphs[1]), engine="layered")
-    # What is meant all the same.
+    # The caller may insist.
     marked = to_svg(loops, highlight=gtn.viterbi_path(graphs[1]).sources[0], engine="layered")
     assert marked == to_svg(loops, highlight=[0, 1], engine="layered")
-    # A part with some arcs left out, and one made of whole ways.
+    # A part that lacks some arcs, and one made of whole ways.
     pruned = gtn.prune(graphs[0], beam=0.5)
     assert to_svg(graphs[0], highlight=pruned, engine="layered") == to_svg(
         graphs[0], highlight=pruned.sources[0], engine="layered"

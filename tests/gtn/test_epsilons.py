@@ -1,4 +1,4 @@
-"""Removal of epsilons: against path enumeration and OpenFst."""
+"""Removal of epsilons, compared with path enumeration and OpenFst."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ from gtn.testing import assert_derivatives, assert_equivalent, batches, exact_pe
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 
 COUNT = 500
-FEW = settings(max_examples=40)  # bulk tests see thousands
+FEW = settings(max_examples=40)  # the bulk tests draw thousands
 SEMIRINGS = pytest.mark.parametrize("semiring", ["log", "tropical"])
 
 
@@ -117,7 +117,7 @@ def test_cycles_without_a_sum_are_named():
         gtn.remove_epsilon(g)
     with pytest.raises(gtn.NegativeCycleError, match=r"nodes (3 -> 4 -> 3|4 -> 3 -> 4)"):
         gtn.remove_epsilon(g, semiring="tropical")
-    # One that lies on no path does not matter.
+    # A cycle that lies on no path does not matter.
     dead = gtn.from_arcs([(0, 1, 7), (0, 2, None), (2, 2, None, -1.0)], final=1)
     assert gtn.remove_epsilon(dead).num_arcs == 1
 
@@ -185,7 +185,7 @@ def test_too_many_arcs():
     for limit in (5000, 10_050):
         with pytest.raises(gtn.GraphError, match=f"more than {limit} arcs"):
             gtn.remove_epsilon(gtn.closure(many), max_arcs=limit)
-    # From each end and from the start 100 ways on, and from each end one to the start before that.
+    # 100 ways on from each end and from the start; before that, one from each end to the start.
     assert gtn.remove_epsilon(gtn.closure(many), max_arcs=10_200).num_arcs == 101 * 100
     with pytest.raises(gtn.GraphError, match="or follows more"):
         gtn.remove_epsilon(gtn.closure(many), max_arcs=10_199)

@@ -1,4 +1,4 @@
-"""Equality, isomorphism, and whether two graphs say the same."""
+"""Equality, isomorphism and equivalence of graphs."""
 
 from itertools import pairwise
 
@@ -129,7 +129,7 @@ def same_language(a, b, semiring, length=None):
 
 
 def coarse(graphs, high=2):
-    """The graphs with penalties 0 and 1, so that many of them say the same."""
+    """The graphs with penalties 0 and 1, so that many of them are equivalent."""
     return graphs.with_penalties(
         torch.where(graphs.penalties.isfinite(), graphs.penalties.floor() % high, torch.inf),
         start_penalties=torch.zeros_like(graphs.start_penalties),
@@ -155,14 +155,14 @@ def test_equivalent_by_enumeration(semiring, acceptor):
             seen[expected] += 1
             if i % 4 == 0:
                 found = random_equivalent(a, b, semiring=semiring, n=20, generator=generator)
-                assert found == expected or not expected  # True is not certain
-                assert found == expected  # but here, with that seed, it is right
+                assert found == expected or not expected  # a True may be wrong
+                assert found == expected  # but with this seed it is right
     assert min(seen.values()) > count / 4
 
 
 @SEMIRINGS
 def test_cycles_whose_sum_diverges(semiring):
-    # The same loop once round and twice round, with negative penalties.
+    # The same loop, unrolled once and twice, with negative penalties.
     a = gtn.from_arcs([(0, 0, 7, -1.0), (0, 1, 8, 0.5)], final=1).double()
     arcs = [(0, 2, 7, -1.5), (2, 0, 7, -0.5), (0, 1, 8, 0.5), (2, 1, 8, 1.0)]
     b = gtn.from_arcs(arcs, final=1).double()

@@ -1,4 +1,4 @@
-"""Entropy and expectations over paths, against enumerated paths and derivatives."""
+"""Entropy and expectations over paths agree with enumerated paths and derivatives."""
 
 import math
 

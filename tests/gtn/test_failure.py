@@ -1,4 +1,4 @@
-"""Failure arcs against an explicit expansion, in which every node has every label it can find."""
+"""Failure arcs, compared with an expansion in which every node has every label it can find."""
 
 import math
 from collections import Counter
@@ -17,12 +17,12 @@ from gtn.testing.openfst import random_graphs
 
 FILTERS = ("sequence", "match", "trivial")
 LABELS = 3
-FAILURE = LABELS  # the label after those that are asked for
+FAILURE = LABELS  # the label after those that are looked up
 COUNT = 400
 
 
 def with_failures(batch, seed):
-    """Return the graphs with failure arcs at some nodes, to nodes further on, without cycles."""
+    """Return the graphs with failure arcs from some nodes to later ones, without cycles."""
     rng = np.random.default_rng(seed)
     found = []
     for g in batch:
@@ -54,7 +54,7 @@ def with_failures(batch, seed):
 
 
 def expanded(g):
-    """Return the graph without failure arcs in which each node has what it finds by them."""
+    """Return the graph without failure arcs in which each node has the arcs it finds by them."""
     outgoing = [[] for _ in range(g.num_nodes)]
     fail = {}
     for arc, (src, label) in enumerate(zip(g.src.tolist(), g.ilabels.tolist())):
@@ -109,7 +109,7 @@ def random_pairs(seed, **options):
 @pytest.mark.parametrize("failure", [None, FAILURE])
 def test_labels_that_one_side_lacks_are_left_out_where_arcs_are_many(failure):
     a, b = random_pairs(seed=31)
-    a = gtn.relabel(a, olabels={0: FAILURE + 1})  # which b lacks, as a now lacks 0
+    a = gtn.relabel(a, olabels={0: FAILURE + 1})  # b lacks this one, as a now lacks 0
     assert a.num_arcs + b.num_arcs > 256 > max(x.num_arcs + y.num_arcs for x, y in zip(a, b))
     together = gtn.compose(a, b, failure=failure)
     assert together.num_arcs > COUNT
@@ -125,7 +125,7 @@ def test_composition_equals_that_with_the_expansion(filter, beam):
     assert found.topology.is_connected
     once = twice = nonempty = 0
     for i, (x, y, c) in enumerate(zip(a, b, found)):
-        # The filters tell nodes without epsilons, or without anything else, apart.
+        # The filters distinguish nodes that have no epsilons, or nothing but epsilons.
         wanted = gtn.compose(x, expanded(y), filter=filter)
         assert path_penalties_by_string(c, 5) == path_penalties_by_string(wanted, 5), i
         sizes = [
@@ -163,7 +163,7 @@ def test_graph_by_graph_as_in_a_batch(beam):
 
 @pytest.mark.parametrize(("beam", "max_active"), [(25.0, None), (math.inf, 2)])
 def test_a_reader_in_between_that_passes_everything_on_changes_nothing(beam, max_active):
-    """Also what is pruned is the same: a token has the same penalty, and the same ways to go."""
+    """Even pruning is the same, as a token has the same penalty and the same ways on."""
     a, b = random_pairs(41)
     jitter = torch.rand(b.num_arcs, generator=torch.Generator().manual_seed(0)).double() / 64
     b = b.with_penalties(b.penalties + jitter)
@@ -199,7 +199,7 @@ def test_first_and_second_derivatives(beam):
 
 
 def backing_off():
-    """A model that backs off twice, from node 0 to 1 to 2, and ends at node 2 only."""
+    """A model that backs off from node 0 to 1 and to 2, where alone it may end."""
     return gtn.Graph.from_arcs(
         [
             *((0, 0, 0, 0.1), (0, 1, FAILURE, 0.5), (1, 0, 1, 0.2)),
@@ -214,7 +214,7 @@ def test_each_label_is_found_at_the_first_node_that_has_it():
     c = gtn.compose(gtn.string([0, 1, 2]), backing_off(), failure=FAILURE)
     assert c.penalties.tolist() == pytest.approx([0.1, 0.7, 3.75])
     assert [s.tolist() for s in map(c.sources[1].of, range(3))] == [[0], [1, 2], [1, 3, 6]]
-    # The string stops at node 0, which is not final, nor is node 1.
+    # The string stops at node 0, which is not final; neither is node 1.
     assert c.final_penalties.tolist() == [1.5]
 
 
@@ -260,7 +260,7 @@ def test_symbols_of_different_tables(beam):
 
 
 def reading_back_off():
-    """A model that has seen x after the start, and backs off for y."""
+    """A model that has seen x after the start and backs off for y."""
     return gtn.Graph.from_arcs(
         [(0, 2, "x", 0.25), (0, 1, gtn.BACK_OFF, 0.5), (1, 2, "x", 2.0), (1, 2, "y", 3.0)], final=2
     )
@@ -404,7 +404,7 @@ JOINED = {
 @pytest.mark.parametrize("join", JOINED.values(), ids=JOINED)
 def test_where_a_graph_ends_by_failure_arcs_another_may_begin(join):
     model = ending_by_back_off()
-    # Of the same strings at the same penalties, without failure arcs.
+    # The same strings at the same penalties, without failure arcs.
     plain = gtn.Graph.from_arcs(
         [(i, j, "xy"[j - 1], 0.25 * (i == 1) + 8.0 * (i == 2)) for i in range(3) for j in (1, 2)],
         final={0: 0.5, 1: 0.75, 2: 1.0},
@@ -412,7 +412,7 @@ def test_where_a_graph_ends_by_failure_arcs_another_may_begin(join):
     ).double()
     for text in ("x", "y", "xy", "yx", "xxy"):
         written = gtn.string(text, symbols=model.isymbols)
-        # Every way to take it apart, but those into endlessly many empty strings, which do end:
+        # Every way to take it apart; those with any number of empty strings converge:
         # together they are 1 / (1 - exp(-0.5)).
         found, right = (gtn.forward_penalty(written @ join(g)) for g in (model, plain))
         assert right.isfinite()
@@ -496,8 +496,8 @@ def test_a_reader_without_arcs_stands_still(beam):
 
 
 def bigram_model(rng, words):
-    """Return a back-off bigram (node w + 1: after word w; node 0: unigrams) and its table."""
-    unigram = rng.dirichlet(np.ones(words + 1))  # the last is the end of the sentence
+    """Return a back-off bigram and its table; node w + 1 is after word w, node 0 has unigrams."""
+    unigram = rng.dirichlet(np.ones(words + 1))  # the last symbol is the end of the sentence
     arcs = [(0, w + 1, w, -math.log(unigram[w])) for w in range(words)]
     table = np.empty((words, words + 1))
     finals = {0: -math.log(unigram[words])}

@@ -1,4 +1,4 @@
-"""Names of Facebook's gtn: none is here, and what is told instead runs."""
+"""Names of Facebook's gtn: none exists here, and what the error suggests instead runs."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Graph: a value, immutable, checked, copied with one part changed."""
+"""Graph: an immutable value, checked when made, copied with one part changed."""
 
 import copy
 import math
@@ -225,7 +225,7 @@ def test_precision(g):
         torch.float32
     }
     back = narrow.double()
-    assert torch.equal(back.penalties, g.penalties)  # multiples of 2^-8 lose nothing
+    assert torch.equal(back.penalties, g.penalties)  # multiples of 2^-8 are not rounded
     assert torch.equal(back.final_penalties, g.final_penalties)
     assert back.topology is g.topology
     assert g.to(torch.float32).penalties.dtype == torch.float32
@@ -309,7 +309,7 @@ def test_penalties_are_not_rounded_away(dtype):
 
 
 def test_a_label_without_a_symbol_is_told_beside_the_labels_that_have_one():
-    letters = gtn.SymbolTable({1: "0", 2: "1"})  # label 0 is the blank, and has none
+    letters = gtn.SymbolTable({1: "0", 2: "1"})  # label 0 is the blank and has no symbol
     with pytest.raises(SymbolError, match=r"label 0, .* SymbolTable\(2: 0 1\), .* are 1 to 2$"):
         gtn.linear(torch.zeros(4, 3), symbols=letters)
     with pytest.raises(SymbolError, match=r"which is not in SymbolTable\(0: \)$"):

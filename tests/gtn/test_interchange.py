@@ -1,4 +1,4 @@
-"""OpenFst text, networkx, files, pickling: there and back, and what is wrong with a file."""
+"""OpenFst, networkx, files, pickling: graphs survive the round trip, and wrong files are named."""
 
 import copy
 import io
@@ -33,7 +33,7 @@ FEW = settings(max_examples=40)
 
 
 def same_bits(a, b):
-    """Everything of two graphs: structure, bits of penalties, tables, data, sources."""
+    """Check that two graphs agree in all: structure, bits of penalties, tables, data, sources."""
     assert type(a) is type(b)
     assert a.num_nodes == b.num_nodes
     for name in ("src", "dst", "ilabels", "olabels", "starts", "finals"):
@@ -207,7 +207,7 @@ def test_flipped_bytes_never_pass_unseen(path, changed):
     for at in range(0, len(whole), 7):
         path.write_bytes(whole[:at] + bytes([changed(whole[at])]) + whole[at + 1 :])
         try:
-            same_bits(gtn.load(path), g)  # bytes that nothing depends on, dates say
+            same_bits(gtn.load(path), g)  # bytes on which nothing depends, such as dates
         except gtn.GraphError as error:
             named += f"{error}\n"
     assert named.count(path.name) == named.count("\n") > 50
@@ -311,7 +311,7 @@ def test_without_safetensors_the_message_says_what_to_install(tmp_path, monkeypa
 
 
 def single_start(graph):
-    """A graph that OpenFst's text holds as it is: one start, without penalty; finite finals."""
+    """A graph that OpenFst's text can hold: one start without penalty, finite final penalties."""
     return (
         len(graph.starts) == 1
         and graph.start_penalties[0] == 0
@@ -366,7 +366,7 @@ def test_openfst_reads_our_text_and_we_read_its(tmp_path):
         assert_same_language(g, fst, note=f"compiled {i}")
         printed = to_openfst(g).print(show_weight_one=i % 2 == 1)
         back = gtn.from_openfst_text(printed, dtype=torch.float64)
-        assert_same_language(back, g, atol=2e-5, note=f"printed {i}")  # it prints six digits
+        assert_same_language(back, g, atol=2e-5, note=f"printed {i}")  # OpenFst prints six digits
 
 
 def test_openfst_agrees_on_symbol_tables(tmp_path):
@@ -523,7 +523,7 @@ def test_several_starts_and_no_start_in_binary():
 
 
 def test_an_aligned_machine_and_one_out_of_a_pipe():
-    """Const machines may be aligned to 16 bytes; what is piped does not know its states."""
+    """Const machines may be aligned to 16 bytes; a piped machine does not know its states."""
     content = gtn.to_openfst_binary(g := gtn.from_arcs([(0, 1, 5, 0.5), (1, 0, 6)], final=1))
     at = content.index(struct.pack("<qqq", 0, 2, 2))
     piped = content[: at + 8] + struct.pack("<qq", -1, -1) + content[at + 24 :]
@@ -562,7 +562,7 @@ def test_damaged_binaries_are_named(tmp_path):
         with pytest.raises(gtn.GraphError, match=r"G\.fst is damaged: .* early|a text of \d+"):
             gtn.from_openfst_binary(path)
     random = np.random.default_rng(0)
-    for _ in range(3000):  # whatever is in it, it is read or named
+    for _ in range(3000):  # whatever it holds, it is read or the error names it
         content = bytearray(whole)
         content[random.integers(len(whole))] = random.integers(256)
         try:
@@ -656,7 +656,7 @@ def test_networks_that_are_no_graphs():
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda g: pickle.loads(pickle.dumps(g))])
 def test_copies_keep_everything_and_drop_caches(copied):
-    native = rich().without_data("big_endian")  # numpy's pickles make them native
+    native = rich().without_data("big_endian")  # numpy's pickles make the byte order native
     for g in (native, native[0], gtn.empty()):
         assert g.topology.is_acyclic in (True, False)
         assert g.topology.accessible is not None
@@ -701,7 +701,7 @@ def test_leaves_keep_their_gradient_and_others_are_refused_as_torch_does():
 
 
 class Strings(Dataset):
-    """Graphs with data, of differing lengths, for a data loader."""
+    """Graphs of different lengths, with data, for a data loader."""
 
     def __init__(self):
         self.alphabet = gtn.SymbolTable("abc")
@@ -730,7 +730,7 @@ def test_graphs_come_out_of_a_data_loader():
 
 
 def test_workers_may_not_send_gradients_as_torch_has_it():
-    # in a worker this is raised in the thread that feeds the queue, so it is asked directly
+    # in a worker this is raised in the thread that feeds the queue, so it is called directly
     g = gtn.string([1]).with_penalties(2 * torch.ones(1, requires_grad=True))
     with pytest.raises(RuntimeError, match="non-leaf tensor which requires_grad"):
         ForkingPickler.dumps(g)

@@ -1,4 +1,4 @@
-"""Operations that change a graph's form keep its penalties with all their derivatives."""
+"""Operations that change a graph's form keep its penalties and all their derivatives."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ WITH_CYCLES = ("remove_epsilon", "push to start", "push to final")
 
 
 def in_general_position(graphs, least=0.0, most=4.0):
-    """The graphs with penalties that no two sums have in common."""
+    """The graphs with penalties of which no two different sums are equal."""
     generator = torch.Generator().manual_seed(0)
     drawn = {
         name: least + (most - least) * torch.rand(len(old), generator=generator, dtype=old.dtype)
@@ -63,7 +63,7 @@ def derivatives(score, graphs, orders):
     generator = torch.Generator().manual_seed(1)
     directions = [torch.randn(len(p), generator=generator, dtype=p.dtype) for p in leaves]
     for _ in range(orders):
-        if not total.requires_grad:  # a Viterbi penalty is linear
+        if not total.requires_grad:  # a Viterbi penalty is linear in the arcs' penalties
             total = total + sum((leaf * 0).sum() for leaf in leaves)
         gradients = torch.autograd.grad(
             total, leaves, create_graph=True, allow_unused=True, materialize_grads=True

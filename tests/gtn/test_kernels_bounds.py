@@ -1,4 +1,4 @@
-"""Every kernel runs once with checked indexes, as Python, in a process of its own."""
+"""Every kernel runs at least once as Python with checked indexes, in a process of its own."""
 
 import os
 import subprocess

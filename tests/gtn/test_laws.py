@@ -112,7 +112,7 @@ LAWS = {
     ),
     "intersect of cycles commutes": ("intersect(n, x)", "intersect(x, n)", BOTH),
     "an infinite beam": ("compose(a, b, beam=inf)", "a @ b", BOTH),
-    # optimization keeps what a graph says
+    # optimization keeps a graph equivalent
     "connect": ("connect(k)", "k", BOTH),
     "topsort": ("topsort(a)", "a", BOTH),
     "remove_epsilon": ("remove_epsilon(k, semiring=s)", "k", BOTH),
@@ -225,13 +225,13 @@ def letters(*expressions):
 
 
 def value(expression, semiring, given=None):
-    """What an expression of a table stands for, with a batch of random graphs for each letter."""
+    """The value of an expression, with a batch of random graphs for each letter."""
     given = {letter: GRAPHS[letter] for letter in letters(expression)} if given is None else given
     return eval(expression, names(semiring) | given)
 
 
 def names(semiring):
-    """The functions and constants of expressions."""
+    """The functions and constants that expressions use."""
     log = semiring == "log"
     total = gtn.forward_penalty if log else gtn.viterbi_penalty
     every = gtn.Graph.from_arcs([(0, 0, n) for n in range(LABELS)], final=0, dtype=torch.float64)
@@ -313,7 +313,7 @@ def test_equal_expressions(left, right, semiring):
     for i in range(COUNT):
         one, two = (g[i] if g.topology.is_batch else g for g in (first, second))
         assert_same_language(one, two, semiring, max_length=LONGEST, atol=1e-9, note=f"graphs {i}")
-    if right not in ("zero", "one"):  # it says something
+    if right not in ("zero", "one"):  # the law is not empty
         told = [language(g, semiring, LONGEST) for g in (first if first.topology.is_batch else ())]
         assert sum(map(bool, told)) > COUNT // 10
 
@@ -361,7 +361,7 @@ def test_equal_gradients(left, right, semiring):
     [("k | k", "k"), ("closure(k) + closure(k)", "closure(k)")],
 )
 def test_tropical_laws_fail_in_the_log_semiring(left, right):
-    # so that the marks of the table mean something
+    # so that the marks of the table are not arbitrary
     with pytest.raises(AssertionError, match="has penalty"):
         test_equal_expressions(left, right, "log")
 

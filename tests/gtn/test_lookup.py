@@ -1,4 +1,4 @@
-"""Strings and lattices looked up in a large graph: as in any composition, but laid out once."""
+"""Looking strings and lattices up in a large graph, laid out once, is ordinary composition."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ FIELDS = ("src", "dst", "ilabels", "olabels", "starts", "finals", "node_offsets"
 
 @pytest.fixture
 def lookups(monkeypatch):
-    """Whatever is at least twice as large is large enough to be looked up in, from now on."""
+    """From now on, a graph at least twice as large is large enough to be looked up in."""
     monkeypatch.setattr("gtn.product.sides._LARGE", 0)
     monkeypatch.setattr("gtn.product.sides._MUCH", 2)
     monkeypatch.setattr("gtn.product.sides._MUCH_MORE", 2)
 
 
 def never(monkeypatch):
-    """Composition goes through both sides each time, from now on."""
+    """From now on, composition goes through both sides each time."""
     monkeypatch.setattr("gtn.composition.is_lookup", lambda a, read: False)
 
 
@@ -214,7 +214,7 @@ def test_what_grows_larger_than_the_large_graph_is_matched(monkeypatch):
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_what_grows_larger_is_found_without_the_labels_of_one_side(silent, monkeypatch):
-    # With all arcs of the large graph, the same took twice as long and more.
+    # Going through all arcs of the large graph would take at least twice as long.
     rng = np.random.default_rng(5)
     graph = random_graph(rng, 1000, 8000, silent=0.2, labels=8)
     arcs = [(i, i + 1, label) for i in range(100) for label in (0, 1)]

@@ -1,4 +1,4 @@
-"""Sums in extended range: exponentials, levels, and penalties too large for them."""
+"""Sums over an extended range: exponentials, levels, and penalties too large for either."""
 
 import numpy as np
 import pytest
@@ -21,14 +21,14 @@ def test_the_exponential_is_numpys():
 
 
 def ways(graph):
-    """Return what the kernels take."""
+    """Return the arguments of the kernels."""
     t = graph.topology
     given = t.starts, graph.penalties.numpy(), graph.start_penalties.numpy()
     return t.order, *t.incoming, t.incoming_ends, *given
 
 
 def skipping(length, step, spread, seed=0, most=40):
-    """Return a chain with arcs that skip up to ``most`` nodes, penalties around step per node."""
+    """Return a chain whose arcs skip up to ``most`` nodes, at about ``step`` nats per node."""
     rng = np.random.default_rng(seed)
     src = np.concatenate((np.arange(length), rng.integers(0, length, 3 * length)))
     dst = np.minimum(src + rng.integers(1, most, len(src)), length)
@@ -56,7 +56,7 @@ def test_levels_and_logarithms_agree(step, spread):
 
 
 def test_levels_and_logarithms_agree_where_ways_of_all_sizes_meet():
-    """Starts within the graph, and arcs of penalty inf from where the mass is far above."""
+    """There are starts within the graph, and infinite arcs leave nodes of far larger mass."""
     rng = np.random.default_rng(0)
     for _ in range(200):
         src, dst = np.sort(rng.integers(0, 12, (2, 24)), axis=0)
@@ -79,7 +79,7 @@ def test_levels_and_logarithms_agree_where_ways_of_all_sizes_meet():
 
 @pytest.mark.parametrize("far", [2.0, 1e30])
 def test_shares_are_quotients_and_those_of_nodes_out_of_reach_are_zero(far):
-    """With levels, and by logarithms where an arc's penalty has no exponential."""
+    """This holds with levels, and by logarithms where the penalty of an arc has no exponential."""
     rng = np.random.default_rng(0)
     src, dst = np.sort(rng.integers(0, 300, (2, 900)), axis=0)
     penalties = rng.uniform(-300, 300, 900)
@@ -109,7 +109,7 @@ def test_gradients_are_those_of_logarithms_across_levels():
     penalties = graph.penalties.requires_grad_()
     gtn.forward_penalty(graph.with_penalties(penalties)).backward()
     assert penalties.grad is not None
-    # The same graph with an arc that is never followed, and whose penalty has no exponential.
+    # The same graph with an arc that is never followed, whose penalty has no exponential.
     wide = gtn.from_arrays(
         np.append(graph.src, 0), np.append(graph.dst, 600), np.zeros(graph.num_arcs + 1, np.int32),
         penalties=torch.cat((graph.penalties.detach(), torch.tensor([1e30]))).requires_grad_(),
@@ -157,7 +157,7 @@ def test_ends_of_any_size_where_there_is_no_arc(penalty, side):
 
 
 def test_a_rich_detour_outweighs_a_cheap_arc():
-    """A way of many paths counts more than one arc, though each path alone is worth nothing."""
+    """Many paths outweigh a single arc, though each of them alone counts for nothing."""
     frames, classes = 1000, 26
     chain = gtn.linear(torch.full((frames, classes), 2.0, dtype=torch.float64))
     both = gtn.union(chain, gtn.Graph.from_arcs([(0, 1, 0, 0.0)], final=1).double())

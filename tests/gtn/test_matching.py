@@ -1,4 +1,4 @@
-"""Matching, with arcs left out and dead ends known, against plain exploration of all pairs."""
+"""Matching, which leaves arcs and dead ends out, agrees with plain exploration of all pairs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIELDS = ("src", "dst", "ilabels", "olabels", "starts", "finals", "node_offsets"
 
 
 def plainly(monkeypatch):
-    """All arcs of both sides, and every pair that is reached, from now on."""
+    """From now on, take all arcs of both sides and every pair that is reached."""
 
     def sides(a, b, read, failures=None, whole=True):
         return (
@@ -76,7 +76,7 @@ def even(rng, labels):
 
 
 def thinned(rng, labels):
-    """The same, of which some arcs are missing, and some lead further."""
+    """The same with some arcs missing, and some that lead further."""
     whole = even(rng, labels)
     kept = rng.random(whole.num_arcs) < 0.8
     last = whole.num_nodes - 1
@@ -133,7 +133,7 @@ def test_the_same_nodes_and_arcs_as_by_exploring(kind, name, monkeypatch):
 
 @pytest.mark.parametrize("nodes", [30, 300])
 def test_large_graphs_with_few_labels_in_common(nodes, monkeypatch):
-    """Tables of pairs that are addressed directly, and such that are searched."""
+    """Some tables of pairs are addressed directly, others are searched."""
     rng = np.random.default_rng(1)
     a = gtn.linear(torch.rand(nodes, 5, dtype=torch.float64))
     b = random_graph(rng, np.arange(60), nodes=4 * nodes, arcs=100 * nodes, epsilons=0.05)
@@ -153,7 +153,7 @@ def test_shared_labels(round):
     kept = [np.flatnonzero(np.isin(labels, [-1, *common])) for labels in sides]
     left_out = sum(map(len, sides)) - sum(map(len, kept))
     if top == 10**9 and max(min(s.max() for s in sides), 0) > 2000:
-        assert not fewer  # too far apart to be counted
+        assert not fewer  # the labels are too far apart for a table of counts
         return
     assert fewer == (4 * left_out >= sum(map(len, sides)))
     if fewer:
@@ -215,8 +215,8 @@ def test_looking_ahead_changes_nothing(filter, monkeypatch):
 
 
 def acyclic_in_no_order(rng, arcs, labels, back=1.0):
-    """An acyclic graph whose nodes and arcs are numbered at random, and arcs of a cycle that no
-    label of another graph reads."""
+    """An acyclic graph with nodes and arcs numbered at random, and arcs back whose labels no other
+    graph reads."""
     nodes = 12
     ends = np.sort([rng.choice(nodes, 2, replace=False) for _ in range(arcs)], axis=1)
     src, dst = rng.permutation(nodes)[ends.T]
@@ -242,7 +242,7 @@ def test_nodes_in_no_order_are_looked_ahead_of_as_others(arcs, monkeypatch):
 
 
 def ways(graph, kept):
-    """How many labels each way to a final has, from each node, by arcs of some labels."""
+    """From each node, how many labels each way to a final has, over arcs of the given labels."""
 
     @functools.cache
     def ahead(n):
@@ -289,7 +289,7 @@ def test_how_many_labels_lie_ahead():
 
 
 def found_by(monkeypatch):
-    """How many nodes each match finds, from now on."""
+    """From now on, note how many nodes each match finds."""
     sizes = []
 
     def counted(*given):
@@ -324,7 +324,7 @@ def test_words_longer_than_a_cyclic_side_needs_are_not_cut_short(monkeypatch):
 
 
 def test_graphs_of_a_batch_are_looked_up_each_in_its_place(monkeypatch):
-    """Some with many nodes, some with none; the table of pairs is that of the largest graph."""
+    """Some have many nodes, some have none; the table of pairs has room for the largest."""
     rng = np.random.default_rng(8)
     lefts = [even(rng, np.arange(4)) for _ in range(20)]
     lefts[3:3] = [gtn.empty().double()] * 2

@@ -1,4 +1,4 @@
-"""Weighted minimization: against path enumeration and OpenFst; sharing of gradients."""
+"""Weighted minimization, compared with path enumeration and OpenFst; gradients are shared."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from gtn.testing import assert_equivalent, batches, graphs
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 
 COUNT = 500
-FEW = settings(max_examples=40)  # bulk tests see thousands
+FEW = settings(max_examples=40)  # the bulk tests draw thousands
 SEMIRINGS = pytest.mark.parametrize("semiring", ["log", "tropical"])
 COARSE = st.sampled_from([0.0, 1.0])  # so that many futures are equal
 
@@ -47,7 +47,7 @@ def test_transducers(semiring, g):
     random=st.randoms(use_true_random=False),
 )
 def test_canonical_form(semiring, g, random):
-    # Other numbers of nodes, other places of penalties, everything twice.
+    # Different numbers of nodes, penalties in other places, and everything doubled.
     node = list(range(g.num_nodes))
     random.shuffle(node)
     place = np.array(node, dtype=np.int32)
@@ -141,7 +141,7 @@ def test_batches(semiring, batch):
     made = made.with_data(row=np.arange(made.num_arcs))
     whole = gtn.minimize(made, semiring=semiring)
     expected = gtn.GraphBatch.from_graphs([gtn.minimize(g, semiring=semiring) for g in made])
-    # Windows of equal penalties are those of the whole batch: the last digits may differ.
+    # The windows of equal penalties span the whole batch, so that the last digits may differ.
     assert gtn.equal(whole, expected, atol=1e-8)
     rows = [g.data.column("row").values("max") for g in (whole, expected)]
     np.testing.assert_array_equal(*rows)
@@ -168,7 +168,7 @@ def test_gradient_is_shared_by_forward_mass():
 
 
 def test_by_sources_only_what_is_one_parameter():
-    # Behind different labels, two arcs that are copies of one.
+    # After different labels, two arcs that are copies of one.
     topology = gtn.from_arcs([(0, 1, 5), (0, 2, 6), (1, 3, 7), (2, 4, 7)], final=[3, 4]).topology
     rows = np.array([0, 1, 2, 2], dtype=np.int32)
     base = gtn.from_arcs([(0, 1, 5, 1.0), (0, 1, 6, 2.0), (0, 1, 7, 0.5)], final=1).double()

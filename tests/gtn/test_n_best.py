@@ -1,4 +1,4 @@
-"""The best paths: against enumeration, a dynamic programme of lists, plain search, and OpenFst."""
+"""The best paths agree with enumeration, lists by dynamic programming, search, and OpenFst."""
 
 import heapq
 import math
@@ -33,7 +33,7 @@ def totals(chains):
 
 
 def assert_best(chains, graph, count):
-    """Check that chains are the best paths of a graph, in order, each once."""
+    """Check that chains are the best paths of a graph, in order and without repetition."""
     every = {(path.arcs, path.start): path for path in paths(graph)}
     expected = sorted(path.penalty for path in every.values())[:count]
     assert isinstance(chains, gtn.GraphBatch)
@@ -42,7 +42,7 @@ def assert_best(chains, graph, count):
     t = chains.topology
     for i, chain in enumerate(chains):
         arcs = chains.sources[0].index[t.arc_offsets[i] : t.arc_offsets[i + 1]].tolist()
-        # A path without arcs is told apart by its node, which its two penalties come from.
+        # A path without arcs is identified by its node, from which its two penalties come.
         candidates = [key for key in every if key[0] == tuple(arcs) and key not in seen]
         alike = [key for key in candidates if every[key].penalty == totals([chain])[0]]
         assert alike, "a path that the graph has not, or has only once"
@@ -88,7 +88,7 @@ def test_a_batch_gives_a_list(batch, count):
         assert len(chains) == len(alone)
         assert torch.equal(chains.penalties, alone.penalties)
         assert chains.topology.arc_offsets.tolist() == alone.topology.arc_offsets.tolist()
-        # Sources are arcs of what n_best was given: of the batch.
+        # Sources are arcs of the batch, which n_best was given.
         assert torch.equal(chains.penalties, batch.penalties[chains.sources[0].index])
         first = batch.topology.arc_offsets[i]
         assert (chains.sources[0].index - first).tolist() == alone.sources[0].index.tolist()
@@ -315,7 +315,7 @@ def test_the_best_path_of_each_string(graph, count, side):
 
 
 def test_strings_that_nobody_could_list():
-    """All penalties equal: 26^30 strings, and as many ties; and labels with large gaps."""
+    """All penalties are equal: 26^30 strings, all of them ties; labels may have large gaps."""
     chains = gtn.n_best(gtn.linear(torch.zeros(30, 26)), 50, distinct=True)
     assert len({row.tobytes() for row in chains.ilabels.reshape(50, 30)}) == 50
     labels = np.array([7, 2_000_000_000, 7, 5])
@@ -350,8 +350,8 @@ def test_unknown_sides_raise(distinct):
 
 @pytest.mark.parametrize("unique", [False, True])
 def test_shortest_paths_of_openfst(unique):
-    """2,000 random graphs, half of them cyclic; OpenFst finds distinct strings of
-    acceptors in which no epsilon is."""
+    """2,000 random graphs, half of them cyclic; OpenFst finds distinct strings only of
+    acceptors without epsilons."""
     pynini = pytest.importorskip("pynini", reason="OpenFst is compared through pynini")
     for acyclic in (True, False):
         options = {"acyclic": acyclic, "least": -4.0 if acyclic else 0.0, "infinite": True}
@@ -360,10 +360,10 @@ def test_shortest_paths_of_openfst(unique):
         several = gtn.n_best(batch, 5, distinct=unique)
         assert sum(len(chains) > 2 for chains in several) > 60
         for i, (chains, fst) in enumerate(zip(several, fsts)):
-            # (Paths of OpenFst's result without its penalties may be merged: none are here.)
+            # (In OpenFst's result, paths may be merged once penalties are dropped; here none are.)
             shortest = from_openfst(pynini.shortestpath(fst, nshortest=5, unique=unique))
             expected = sorted(path.penalty for path in paths(shortest))
-            # OpenFst rounds what it determinizes to float32.
+            # OpenFst determinizes in float32.
             assert totals(chains) == pytest.approx(expected, rel=0, abs=1e-4 * unique), (acyclic, i)
 
 
@@ -371,7 +371,7 @@ def test_shortest_paths_of_openfst(unique):
 
 
 def best_by_lists(graph, count):
-    """Return the least path penalties of an acyclic graph: at each node the best of the best."""
+    """Return the least path penalties of an acyclic graph; each node keeps the best so far."""
     arcs = sorted(range(graph.num_arcs), key=lambda a: graph.dst[a])
     assert (graph.src < graph.dst).all()
     lists = [[] for _ in range(graph.num_nodes)]
@@ -419,7 +419,7 @@ def test_paths_longer_than_the_first_buffers():
     penalties = torch.zeros(length, 2, dtype=torch.float64)
     penalties[:, 1] = torch.arange(1, length + 1) * 1.0
     chains = gtn.n_best(gtn.linear(penalties), 6)
-    # Other than the best: 1, 2, {3}, {1, 2}, {4}, … at the positions with the lowest penalties.
+    # Beside the best: changes at 1, 2, {3}, {1, 2}, {4}, … of the positions by lowest penalty.
     assert totals(chains) == [0, 1, 2, 3, 3, 4]
     assert np.diff(chains.topology.arc_offsets).tolist() == [length] * 6
 
@@ -440,14 +440,14 @@ def test_no_path_at_all_has_no_text() -> None:
 
 
 def test_strings_that_may_be_anywhere_in_a_long_input():
-    """A class that writes nothing lets each prefix reach all frames: few of them are looked at."""
+    """A class that writes nothing lets each prefix reach all frames; only few are looked at."""
     rng = np.random.default_rng(0)
     emissions = torch.from_numpy(rng.exponential(3.0, (1500, 8)))
     lattice = gtn.compose(gtn.linear(emissions), gtn.nn.ctc_topology(8))
     gtn.n_best(lattice, 1, distinct=True)
     begun = time.perf_counter()
     chains = gtn.n_best(lattice, 12, distinct=True)
-    assert time.perf_counter() - begun < 5  # a quarter of a minute, where all frames are looked at
+    assert time.perf_counter() - begun < 5  # looking at all frames would take a quarter of a minute
     best = {}
     several = gtn.n_best(lattice, 400)
     for chain, penalty in zip(several, totals(several)):

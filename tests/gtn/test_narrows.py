@@ -1,4 +1,4 @@
-"""Narrows: the nodes that all paths go through, against all paths of small graphs."""
+"""Narrows: the nodes that all paths go through, by listing all paths of small graphs."""
 
 from gtn.paths.narrows import common_nodes
 from gtn.testing.enumeration import paths

@@ -1,4 +1,4 @@
-"""Graph transformers and the four criteria, against pairs of enumerated paths."""
+"""Graph transformers and the four criteria, compared with pairs of enumerated paths."""
 
 import io
 import math
@@ -37,7 +37,7 @@ def learning(graph):
 
 
 def ab(*rows, dtype=torch.float64):
-    """Return the lattice whose positions have these penalties of a and b."""
+    """Return the lattice with these penalties of a and b at each position."""
     return gtn.linear(torch.tensor(rows, dtype=dtype, requires_grad=True), symbols=AB)
 
 
@@ -49,7 +49,7 @@ def log_sum(penalties):
 
 
 def by_output(recognition, grammar):
-    """Return the penalties of all pairs of paths that fit, by what the grammar writes."""
+    """Return the penalties of all matching pairs of paths, by what the grammar writes."""
     found = defaultdict(list)
     grammar_paths = paths(grammar)
     for one in paths(recognition):
@@ -111,7 +111,7 @@ def test_learned_penalties_are_parameters_that_save_and_load():
     assert learned().penalties[1] == math.inf
     assert learned().penalties[0].item() == pytest.approx(0.4)
     assert learned().start_penalties.item() == pytest.approx(0.025)
-    assert graph.penalties[0] == 0.5  # the graph it was made of stays
+    assert graph.penalties[0] == 0.5  # the graph that it was made from stays as it is
     file = io.BytesIO()
     torch.save(learned.state_dict(), file)
     file.seek(0)
@@ -131,7 +131,7 @@ def test_learned_takes_a_batch_whose_graphs_learn_each_for_itself():
     gtn.dense.forward_penalty(emissions, kernels)[1].backward()
     bounds = kernels.topology.arc_offsets
     assert (learned.penalties.grad[: bounds[1]] == 0).all()
-    assert learned.penalties.grad.sum().item() == pytest.approx(4)  # an arc a frame
+    assert learned.penalties.grad.sum().item() == pytest.approx(4)  # one arc for each frame
     assert learned.final_penalties.grad.sum().item() == pytest.approx(1)
     other = Learned(gtn.nn.ctc_graphs([[1], [2, 1]])).double()
     with torch.no_grad():
@@ -244,7 +244,7 @@ def test_training_makes_the_target_likely():
 
 
 def test_one_arc_reduces_to_the_softmax():
-    """With one segment, eq. 17 is the log of a softmax: eq. 9 without its rubbish term."""
+    """For one segment, eq. 17 is minus the log of a softmax: eq. 9 without the rubbish term."""
     penalties = torch.randn(10, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     for label in range(10):
         p = penalties.clone().requires_grad_()

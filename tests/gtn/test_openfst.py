@@ -1,4 +1,4 @@
-"""Random equivalence with OpenFst: rational operations and connect; the bridge itself.
+"""Rational operations and connect agree with OpenFst's on random graphs; the bridge to OpenFst.
 
 Of each operation 2,000 random graphs (or pairs) are compared, half of them cyclic, in the tropical
 semiring exactly and in the log semiring to 1e-8. Other operations are compared with OpenFst in
@@ -23,13 +23,13 @@ from gtn.testing.openfst import (
 
 pynini = pytest.importorskip("pynini", reason="OpenFst is compared through pynini")
 
-COUNT = 1000  # of each kind of graph; there are two
+COUNT = 1000  # of each of the two kinds of graph
 KINDS = {"acyclic": {"infinite": True}, "cyclic": {"acyclic": False, "least": 2.5}}
 SEMIRINGS = {"tropical": "tropical", "log": "log64"}
 
 
 def same(ours, theirs, semiring, kind, longest=4):
-    """Compare a batch of ours with theirs, one by one."""
+    """Compare our batch with their machines, one by one."""
     assert len(ours) == len(theirs) == COUNT
     limit = None if kind == "acyclic" else longest
     for i, (graph, fst) in enumerate(zip(ours, theirs, strict=True)):
@@ -37,7 +37,7 @@ def same(ours, theirs, semiring, kind, longest=4):
 
 
 def in_place(change):
-    """One of OpenFst's operations that change their operand, as a function."""
+    """Make a function of one of OpenFst's operations that change their operand."""
 
     def changed(fst, *others):
         copy = fst.copy()
@@ -87,7 +87,7 @@ def test_two_operands(name, semiring):
 @pytest.mark.parametrize("plus", [False, True])
 @pytest.mark.parametrize("semiring", SEMIRINGS)
 def test_closure(semiring, plus):
-    # in the log semiring only a graph of positive silent paths has a closure: no epsilons, and
+    # in the log semiring a closure needs silent paths of positive penalty: no epsilons, and
     # starts that are final have a penalty
     log = semiring == "log"
     for seed, acyclic in ((4, True), (5, False)):

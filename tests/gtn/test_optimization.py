@@ -15,7 +15,7 @@ ANY = {"epsilons": True, "acceptor": False}
 
 @given(graphs(acyclic=False, **ANY))
 def test_connect_keeps_what_paths_pass(g):
-    length = 2 * g.num_nodes  # every useful arc is on a path of two simple parts and itself
+    length = 2 * g.num_nodes  # two simple ways, to an arc and on from it, make a path
     through = paths(g, length)
     made = connect(g)
     assert sorted({a for path in through for a in path.arcs}) == made.sources[0].index.tolist()

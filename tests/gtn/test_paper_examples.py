@@ -105,7 +105,7 @@ def test_fig_28_the_lexicon_leaves_three_words():
     words = gtn.n_best(interpretation, 10)
     assert gtn.path_text(words) == ["cap", "cat", "cut"]
     assert gtn.viterbi_penalty(words).tolist() == pytest.approx([0.8, 1.4, 2.0])
-    # Without the lexicon the best reading is no word.
+    # Without the lexicon the best reading is not a word.
     assert gtn.path_text(gtn.viterbi_path(recognized)) == "cxp"
 
 

@@ -1,4 +1,4 @@
-"""Determinization of what lies within a beam: against the enumeration of all paths."""
+"""Determinization within a beam, compared with the enumeration of all paths."""
 
 from functools import partial
 
@@ -22,7 +22,7 @@ from gtn.testing.openfst import random_graphs
 FEW = settings(max_examples=60)
 SEMIRINGS = pytest.mark.parametrize("semiring", ["log", "tropical"])
 BEAMS = st.integers(0, 64).map(lambda eighths: eighths / 8)
-NEAR = exact_penalties(-2, 4)  # strings are within a beam of each other
+NEAR = exact_penalties(-2, 4)  # the penalties of strings differ by a beam or so
 TOTAL = {
     "tropical": min,
     "log": lambda penalties: float(-np.logaddexp.reduce(-np.array(penalties))),
@@ -34,8 +34,8 @@ def batch_of(graphs):
 
 
 def of_pairs(g):
-    """Return the acceptor of pairs of labels as symbols."""
-    pairs = 4 * (g.ilabels + 1) + g.olabels  # of two epsilons it is -1
+    """Return the acceptor in which each pair of labels is one symbol."""
+    pairs = 4 * (g.ilabels + 1) + g.olabels  # a pair of epsilons becomes -1
     return gtn.from_arrays(
         g.src,
         g.dst,
@@ -48,7 +48,7 @@ def of_pairs(g):
 
 
 def assert_within(made, graph, beam, semiring, max_length=None):
-    """Check the strings of a result, path by path; penalties are such that no sum is rounded."""
+    """Check the strings of a result, path by path; no sum of the penalties is rounded."""
     given_paths = path_penalties_by_string(graph, max_length)
     given_paths = {s: [p for p in values if p < np.inf] for s, values in given_paths.items()}
     given_paths = {s: values for s, values in given_paths.items() if values}
@@ -132,8 +132,8 @@ def test_a_beam_in_which_all_is(semiring, g):
     assert gtn.equal(whole, gtn.determinize(g, semiring=semiring))
     if semiring == "tropical":
         whole = gtn.connect(gtn.prune(whole, beam=1e4))
-    # Numbers of nodes and order of arcs, too. Of the groups that lead to a node, the first is
-    # another where the best goes first: logarithms round apart.
+    # The numbers of nodes and the order of arcs agree, too. Where the best go first, another group
+    # may be the first to reach a node, and logarithms are rounded differently.
     assert gtn.equal(made, whole, atol=1e-12 if semiring == "log" else 0.0)
 
 
@@ -181,7 +181,7 @@ def test_other_outputs_beyond_the_beam_do_not_matter():
 
 
 def confused(length, seed=0, dtype=torch.float64):
-    """Return a graph with far more subsets of nodes than strings within a few nats."""
+    """Return a graph with far more subsets of nodes than it has strings within a few nats."""
     rng = np.random.default_rng(seed)
     arcs = []
     for place in range(length):
@@ -231,7 +231,7 @@ def test_the_best_string_is_within_a_beam_of_nothing(semiring, dtype):
 
 
 def test_ties_at_the_limit():
-    # Sums of tenths in other orders: paths are alike but for roundings.
+    # Sums of tenths in different orders: the penalties of paths differ by rounding only.
     arcs = [(i, i + 1 + j, 0, 0.1 * (1 + j)) for i in range(60) for j in (0, 1)]
     for dtype in (torch.float32, torch.float64):
         g = gtn.from_arcs(arcs, final={60: 0.0, 61: 0.0}, dtype=dtype)
@@ -245,7 +245,7 @@ def test_ties_at_the_limit():
 
 @SEMIRINGS
 def test_cycles_without_twins_end_at_the_beam(semiring):
-    # Two loops read the same with different penalties: no graph without a beam.
+    # Two loops read the same with different penalties: without a beam there is no finite graph.
     arcs = [(0, 1, 7), (0, 2, 7), (1, 1, 8, 1.0), (2, 2, 8, 2.0), (1, 3, 9), (2, 3, 6)]
     g = gtn.from_arcs(arcs, final=3).double()
     with pytest.raises(gtn.GraphError, match="no end"):
@@ -258,14 +258,14 @@ def test_cycles_without_twins_end_at_the_beam(semiring):
 @SEMIRINGS
 @pytest.mark.parametrize("beam", [0.5, 2.0])
 def test_random_cycles(semiring, beam):
-    least = 1.0 if semiring == "tropical" else 2.5  # the sum of exp(-penalty) is finite
+    least = 1.0 if semiring == "tropical" else 2.5  # so that the sum of exp(-penalty) is finite
     drawn = random_graphs(
         200,
         seed=6,
         max_arcs=7,
         acyclic=False,
         acceptor=True,
-        epsilons=semiring == "tropical",  # in the other, sums of paths are no paths
+        epsilons=semiring == "tropical",  # in the other semiring, a sum of paths is not a path
         least=least,
         most=least + 2,
     )

@@ -1,4 +1,4 @@
-"""Pruning by beam and by posterior, against enumerated paths."""
+"""Pruning by beam and by posterior, compared with enumerated paths."""
 
 import math
 
@@ -17,13 +17,13 @@ FREE = {"epsilons": True, "acceptor": False}
 
 
 def used(every):
-    """The arcs, starts and finals of paths."""
+    """The arcs, starts and finals that paths use."""
     arcs = {a for p in every for a in p.arcs}
     return arcs, {p.start for p in every}, {p.final for p in every}
 
 
 def kept(graph, pruned):
-    """The arcs of the graph that are left, and the number of starts and finals."""
+    """The arcs of the graph that are kept, and the number of starts and finals."""
     arcs = pruned.sources[0].index.tolist()
     assert arcs == sorted(arcs)
     assert pruned.ilabels.tolist() == graph.ilabels[arcs].tolist()
@@ -43,7 +43,7 @@ def assert_as_enumerated(graph, beam):
     arcs, starts, finals = used(good)
     assert kept(graph, pruned) == (arcs, len(starts), len(finals))
     assert gtn.viterbi_penalty(pruned).item() == best
-    # Nothing that remains is a path of the graph that was not.
+    # No path is left that the graph did not have.
     left = [p.penalty for p in paths(pruned)]
     assert len(left) >= len(good)
     assert {p.penalty for p in good} <= set(left)
@@ -68,7 +68,7 @@ def test_a_beam_on_graphs_with_cycles_keeps_the_good_paths(graph, beam):
     arcs, *_ = used([p for p in every if p.penalty <= best.item() + beam])
     left, *_ = kept(graph, pruned)
     assert arcs <= left
-    # Every arc that is left is on a path within the beam: the best ways to it and on.
+    # Every arc that is kept lies on a path within the beam: the best way to it and on from it.
     for arc in left:
         through = (
             gtn.shortest_distance(graph, semiring="tropical")[graph.src[arc]]
@@ -183,7 +183,7 @@ def test_bad_penalties_are_named_by_their_own_numbers(options):
 
 @pytest.mark.parametrize("huge", [1e12, 1e20, 1e30])
 def test_what_is_far_beyond_the_beam_does_not_widen_it(huge):
-    """Rounding is of the size of the distances that count, in one graph and in its own only."""
+    """Tolerances depend on the distances that count, and on those of the same graph only."""
     arcs = [(0, 1, 0, 1.0), (0, 1, 1, 2.2), (0, 1, 2, 1.5)]
     graph = gtn.Graph.from_arcs([*arcs, (0, 1, 3, huge)], final=1).double()
     assert gtn.prune(graph, beam=1.0).ilabels.tolist() == [0, 2]

@@ -1,4 +1,4 @@
-"""Pushing: what it keeps, where penalties stand afterwards, and OpenFst."""
+"""Pushing: what it keeps, where the penalties then stand, and that OpenFst agrees."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from gtn.testing.enumeration import paths
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 
 COUNT = 250
-FEW = settings(max_examples=40)  # bulk tests see thousands
+FEW = settings(max_examples=40)  # the bulk tests draw thousands
 SEMIRINGS = pytest.mark.parametrize("semiring", ["log", "tropical"])
 ENDS = pytest.mark.parametrize("to", ["start", "final"])
 CYCLIC = graphs(acyclic=False, epsilons=True, acceptor=False, penalties=exact_penalties(2.1, 8))
@@ -74,7 +74,7 @@ def test_openfst(semiring, to, acyclic):
 
 @pytest.mark.parametrize("acyclic", [True, False])
 def test_the_penalties_are_those_of_openfst(acyclic):
-    # One start that no arc enters: there OpenFst leaves the total on the arcs that leave it.
+    # With one start that no arc enters, OpenFst leaves the total on the arcs that leave the start.
     pytest.importorskip("pynini")
     options = {} if acyclic else {"acyclic": False, "least": 2.5}
     graphs = gtn.connect(random_graphs(4 * COUNT, seed=2, max_nodes=5, acceptor=True, **options))

@@ -1,4 +1,4 @@
-"""Union, concatenation, closure, reversal, inversion, projection: by enumeration of paths."""
+"""Union, concatenation, closure, reversal, inversion, projection, by enumeration of paths."""
 
 import tracemalloc
 from collections import Counter
@@ -16,17 +16,17 @@ from gtn.equivalence import equal, isomorphic
 from gtn.rational import closure, concat, invert, project, reverse, union
 from gtn.testing import assert_derivatives, batches, graphs, paths
 
-FEW = settings(max_examples=30)  # of each row of a table
+FEW = settings(max_examples=30)  # for each row of a table
 SMALL = {"max_nodes": 4, "max_arcs": 5, "labels": 2, "epsilons": True, "acceptor": False}
 
 
 def spelled(graph, max_length=None):
-    """What each path spells, with its penalty, as often as there are such paths."""
+    """What each path spells, with its penalty; repeated if several paths agree."""
     return Counter((p.inputs, p.outputs, p.penalty) for p in paths(graph, max_length))
 
 
 def joined(*parts):
-    """What one path after another spells."""
+    """What two paths spell, one after the other."""
     inputs, outputs = (sum((p[i] for p in parts), ()) for i in (0, 1))
     return inputs, outputs, sum(p[2] for p in parts)
 
@@ -55,7 +55,7 @@ def test_closure_has_one_path_per_sequence_of_paths(g, plus):
     own = [(p.inputs, p.outputs, p.penalty, len(p.arcs)) for p in paths(g)]
     expected = Counter() if plus else Counter([((), (), 0.0)])
     sequences = [((), (), 0.0, -2 if plus else 0)]
-    while sequences:  # a path and the two epsilon arcs around it, for plus without the outer ones
+    while sequences:  # a path and the epsilon arc on either side of it; plus has no outer ones
         sequences = [
             (s[0] + p[0], s[1] + p[1], s[2] + p[2], s[3] + p[3] + 2)
             for s, p in product(sequences, own)
@@ -200,7 +200,7 @@ def test_batches_of_two_operands(name, data, batch, single):
 
 
 def ambiguous_ends():
-    """Several starts and finals with penalties, so that concatenation needs a node between."""
+    """Several starts and finals with penalties, so that concatenation needs a node in between."""
     return gtn.from_arcs(
         [(0, 1, 3, 4, 0.5), (2, 1, 5, 6, 1.5), (1, 3, 7, 8, 2.5), (2, 3, 1, 2, 0.25)],
         start={0: 0.125, 2: 0.75},
@@ -263,7 +263,7 @@ def test_sides_keep_their_tables():
     same = gtn.from_arcs(
         [(0, 1, "a", "x")], final=1, isymbols=gtn.SymbolTable("a"), osymbols=gtn.SymbolTable("x")
     )
-    # Labels that both sides share, in another table on each.
+    # The same labels on both sides, but with different tables.
     shared = gtn.from_arrays(
         [0], [1], [0], final=1, isymbols=gtn.SymbolTable("a"), osymbols=gtn.SymbolTable("x")
     )
@@ -282,7 +282,7 @@ def test_labels_of_no_table_are_joined_as_integers():
     one, two = gtn.string([3]), gtn.string([5])
     for join in (union, concat):
         assert equal(join(one, two, symbols="ignore"), join(one, two))
-        made = join(one, gtn.string("a"), symbols="ignore")  # the tables are the first one's
+        made = join(one, gtn.string("a"), symbols="ignore")  # the tables of the first are taken
         assert (made.isymbols, made.osymbols) == (None, None)
         assert made.ilabels[:2].tolist() == [3, 0]
 
@@ -359,7 +359,7 @@ def test_memory_for_the_union_of_many_words_grows_with_their_letters():
     tracemalloc.stop()
     assert made.num_arcs == 16_000
     assert made.sources[1999].index[-8:].tolist() == list(range(8))
-    assert peak < 8e6  # a list for each operand took 128 MB
+    assert peak < 8e6  # with a list for each operand it took 128 MB
 
 
 def test_graphs_are_joined_one_by_one():

@@ -1,4 +1,4 @@
-"""Labels that change, the cross product, and sequences of so many paths: arc by arc."""
+"""Changed labels, the cross product, and repetition a given number of times, arc by arc."""
 
 import numpy as np
 import pytest

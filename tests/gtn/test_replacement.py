@@ -1,4 +1,4 @@
-"""Labels that stand for graphs: as OpenFst replaces them, nested, in batches, and what is wrong."""
+"""Labels that stand for graphs are replaced as by OpenFst: nested, in batches; what is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def acceptors(seed, labels):
 
 @pytest.mark.parametrize(("semiring", "kind"), [("tropical", "tropical"), ("log", "log64")])
 def test_openfst_replaces_the_same(semiring, kind):
-    """Labels 2 and 3 stand for graphs; that of 2 has label 3 in it, that of 3 is a transducer."""
+    """Labels 2 and 3 stand for graphs: that of 2 contains label 3, that of 3 is a transducer."""
     pynini = pytest.importorskip("pynini", reason="OpenFst is compared through pynini")
     firsts = [g for g in acceptors(1, 3) if g.num_nodes]
     seconds = [gtn.relabel(g, {2: 3}, {2: 3}) for g in firsts[1:]]

@@ -1,4 +1,4 @@
-"""Paths drawn at random: how often, against their probabilities; what they carry."""
+"""Paths drawn at random: they are as frequent as probable; what they carry."""
 
 import math
 from itertools import pairwise
@@ -27,7 +27,7 @@ def arcs_of(batch):
 
 
 def assert_frequent(counts, draws, expected, spread):
-    """Check means of independent draws to five of their standard deviations.
+    """Check means of independent draws to within five standard deviations.
 
     A thousand such checks fail by chance with a probability below 0.001; the seed is fixed, so
     they fail always or never.
@@ -52,7 +52,7 @@ def test_paths_are_drawn_as_often_as_they_are_probable():
             if arcs:
                 ends_of = graph.src[arcs[0]], graph.dst[arcs[-1]]
                 counts[index[(*map(int, ends_of), arcs)]] += 1
-            else:  # which node it was is in its penalties only
+            else:  # only its penalties tell which node it was
                 empty = [e for e in ends if not e[2]]
                 pens = (drawn.start_penalties[i], drawn.final_penalties[i])
                 own = [e for e in empty if _ends_at(graph, e) == pens]
@@ -71,7 +71,7 @@ def _ends_at(graph, end):
 
 
 def assert_uses(graph, drawn, arcs):
-    """Check how often paths use the given arcs; the variance is minus the second derivative."""
+    """Check how often paths use the given arcs; minus the second derivative is the variance."""
     uses = np.zeros((DRAWS, graph.num_arcs))
     np.add.at(uses, (drawn.topology.arc_graph, drawn.sources[0].index), 1)
     p = graph.penalties.clone().requires_grad_()

@@ -1,4 +1,4 @@
-"""Forward and Viterbi penalties, posteriors and best paths, against enumerated paths."""
+"""Forward and Viterbi penalties, posteriors and best paths agree with enumerated paths."""
 
 import math
 
@@ -30,7 +30,7 @@ ACYCLIC = st.one_of(
 
 
 def learning(graph):
-    """Return the graph with penalties that are leaves, and the leaves."""
+    """Return the graph with penalties that are leaf tensors, and these."""
     leaves = [
         p.detach().clone().requires_grad_()
         for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
@@ -125,7 +125,7 @@ def test_arc_posteriors_are_the_gradient_and_flow_through_every_node(graph):
     found = gtn.arc_posteriors(graph)
     assert_close(found, gradients[0])
     assert_close(found, posteriors_by_enumeration(graph))
-    # What enters a node or starts there leaves it or ends there, so every cut sums to the same.
+    # What enters a node or starts there also leaves it or ends there, so all cuts sum to the same.
     through = torch.zeros(graph.num_nodes, dtype=torch.float64)
     for index, share in (
         (graph.dst, found),
@@ -169,7 +169,7 @@ def test_difference_of_large_forward_penalties_in_float32():
     exact = torch.nn.functional.cross_entropy(-penalties.double(), target, reduction="sum")
     loss = gtn.nn.DiscriminativeForwardLoss()(gtn.linear(penalties), target.tolist())
     assert loss.dtype == torch.float32
-    assert gtn.forward_penalty(gtn.linear(penalties)) > 150_000  # where float32 has steps of 1/64
+    assert gtn.forward_penalty(gtn.linear(penalties)) > 150_000  # float32 has steps of 1/64 there
     assert abs(loss.double() - exact) < 1e-6 * exact
 
 

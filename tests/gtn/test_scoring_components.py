@@ -1,4 +1,4 @@
-"""Graphs with large components, long ones, and those of very different masses: exact too."""
+"""Sums are exact on graphs with large components, long graphs, and very different masses."""
 
 import math
 
@@ -24,12 +24,12 @@ FREE = {"epsilons": True, "acceptor": False}
 
 @pytest.fixture(params=["dense", "sparse"])
 def solver(request, monkeypatch):
-    """Solve all components, of two nodes up, by the one or the other solver."""
+    """Solve all components of two nodes and more by one of the two solvers."""
     monkeypatch.setattr(cycles, "SMALL_COMPONENT", 1000 if request.param == "dense" else 1)
 
 
 def learning(graph):
-    """Return the graph with penalties that are leaves, and the leaves."""
+    """Return the graph with penalties that are leaf tensors, and these."""
     leaves = [
         p.detach().clone().requires_grad_()
         for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
@@ -51,7 +51,7 @@ def assert_exact(graph):
 
 
 def ring(length, parallel, back):
-    """A ring of ``length`` nodes; ``parallel`` arcs of penalty 0 between two, ``back`` closes."""
+    """A ring of nodes, ``parallel`` arcs of penalty 0 from each to the next; ``back`` closes it."""
     src = np.repeat(np.arange(length - 1), parallel)
     return gtn.from_arrays(
         np.append(src, length - 1),
@@ -63,7 +63,7 @@ def ring(length, parallel, back):
 
 
 def test_masses_beyond_floating_point():
-    """10^399 paths once round, lost again on the way back."""
+    """Once round there are 10^399 paths, whose mass is lost again on the way back."""
     length, ways = 400, 399 * math.log(10)
     for left in (0.25, 3.0):
         value = gtn.forward_penalty(ring(length, 10, ways + left))
@@ -81,7 +81,7 @@ def test_entries_of_very_different_mass(solver):
 
 @pytest.mark.parametrize("length", [60, 100])
 def test_mass_that_flows_back_a_long_way(length):
-    """A chain walked both ways; nearly all mass starts at its far end."""
+    """A chain walked in both directions, with nearly all mass starting at its far end."""
     nodes = np.arange(length)
     graph = gtn.from_arrays(
         np.r_[nodes, nodes + 1], np.r_[nodes + 1, nodes], np.zeros(2 * length, dtype=int),
@@ -94,7 +94,7 @@ def test_mass_that_flows_back_a_long_way(length):
 
 
 def trie(words, letters, length, rng):
-    """The closure of random words as a trie: every word ends with an epsilon arc to the start."""
+    """The closure of a trie of random words, each of which ends with an epsilon to the start."""
     src, dst, labels, ends, children = [], [], [], [], {}
     for word in {tuple(rng.integers(0, letters, rng.integers(2, length)).tolist())
                  for _ in range(words)}:  # fmt: skip
@@ -129,7 +129,7 @@ def test_the_closure_of_a_lexicon_is_a_geometric_series():
     value = gtn.forward_penalty(g)
     assert value.item() == pytest.approx(math.log(-math.expm1(-words)), abs=1e-12)
     (gradient,) = torch.autograd.grad(value, leaves[:1])
-    rounds = 1 / math.expm1(words)  # how many words a path reads
+    rounds = 1 / math.expm1(words)  # the number of words that a path reads
     assert_close(gradient, rounds * gtn.arc_posteriors(once), 1e-10)
     assert_close(gtn.arc_posteriors(closed), gradient, 1e-12)
 
@@ -172,7 +172,7 @@ def test_many_components_of_both_solvers_in_one_batch():
 
 
 def test_long_frames_with_loops_in_float32():
-    """A chain of 20,000 states that each wait: every sum is known."""
+    """In a chain of 20,000 states with loops, every sum is known."""
     frames, rng = 20_000, np.random.default_rng(2)
     nodes = np.arange(frames)
     onward, wait = (torch.from_numpy(rng.uniform(1, 9, frames)).float() for _ in range(2))
@@ -203,7 +203,7 @@ def test_a_loss_over_long_frames_in_float32():
 
 
 def test_losses_on_graphs_with_cycles():
-    """The loss is minus the log of the target's share of the mass of all strings."""
+    """The loss is minus the log of the target's share of the total mass."""
     arcs = [(0, 0, 0, 1.5), (0, 1, 1, 1.0), (1, 0, 0, 1.2), (1, 1, 1, 1.9)]
     graph = gtn.Graph.from_arcs(arcs, final={0: 0.5, 1: 0.1}, dtype=torch.float64)
     g, leaves = learning(graph)

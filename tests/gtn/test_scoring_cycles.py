@@ -25,12 +25,12 @@ CONVERGING = exact_penalties(2.1, 8, infinite=True)
 
 @pytest.fixture(params=["dense", "sparse"])
 def solver(request, monkeypatch):
-    """Solve all components, of two nodes up, by the one or the other solver."""
+    """Solve all components of two nodes and more by one of the two solvers."""
     monkeypatch.setattr(cycles, "SMALL_COMPONENT", 1000 if request.param == "dense" else 1)
 
 
 def random_graph(rng, low=-1.0, high=5.0, infinite=0.1, nodes=6, arcs=12):
-    """A graph of any kind: several starts and finals, parallel arcs, loops, forbidden parts."""
+    """A graph with everything: several starts and finals, parallel arcs, loops, forbidden parts."""
     n, count = int(rng.integers(1, nodes + 1)), int(rng.integers(0, arcs + 1))
     starts, finals = (np.flatnonzero(rng.random(n) < 0.4) for _ in range(2))
     arc_penalties, start_penalties, final_penalties = (
@@ -50,7 +50,7 @@ def random_graph(rng, low=-1.0, high=5.0, infinite=0.1, nodes=6, arcs=12):
 
 
 def learning(graph):
-    """Return the graph with penalties that are leaves, and the leaves."""
+    """Return the graph with penalties that are leaf tensors, and these."""
     leaves = [
         p.detach().clone().requires_grad_()
         for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
@@ -65,7 +65,7 @@ def assert_close(found, expected, tolerance=1e-9):
 
 
 def assert_exact(graph, sides=("arcs", "starts", "finals")):
-    """Check value, gradient and posteriors against Kleene's algorithm; say whether it converges."""
+    """Check value, gradient and posteriors by Kleene's algorithm; return if the sum converges."""
     try:
         expected = penalty_by_closure(graph)
     except CyclicGraphError:
@@ -171,7 +171,7 @@ def test_divergence_is_found_among_large_penalties_of_both_signs(graph):
 
 
 def converging_graphs(rng, count):
-    """Return random graphs with a cycle on a path and a finite sum."""
+    """Return random graphs that have a cycle on a path and a finite sum."""
     found = []
     while len(found) < count:
         graph = random_graph(rng, infinite=0.05)

@@ -1,6 +1,6 @@
-"""Streams: after any pieces what pruned composition finds in all their frames at once.
+"""Streams: after any pieces, they hold what pruned composition finds in all frames at once.
 
-What they settle and what is left are, together, what they would have had.
+What they settle and what is left are together what they would have held without settling.
 """
 
 import copy
@@ -21,13 +21,13 @@ from gtn.testing.openfst import random_graphs
 
 
 def readers(seed, count, acyclic=False):
-    """Pairs of transducers with epsilons that read two classes."""
+    """Pairs of transducers with epsilons, over two classes."""
     options = {"count": count, "labels": 2, "acyclic": acyclic, "least": 0, "max_arcs": 12}
     return zip(random_graphs(seed=seed, **options), random_graphs(seed=seed + 1, **options))
 
 
 def words_and_grammar():
-    """A closed list of words over two classes, which writes their numbers, and their bigrams."""
+    """The closure of words over two classes, which writes their numbers, and bigrams of these."""
     words = gtn.Graph.from_arcs(
         [
             *((0, 1, 0, 2, 0.5), (1, 0, 1, gtn.EPSILON, 0.25)),
@@ -46,7 +46,7 @@ def words_and_grammar():
 
 
 def pieces(frames, rng):
-    """The frames cut anywhere, sometimes into nothing."""
+    """The frames, cut anywhere; some pieces are empty."""
     cuts = np.sort(rng.integers(0, len(frames) + 1, rng.integers(0, 5)))
     return torch.tensor_split(frames, torch.from_numpy(cuts))
 
@@ -111,7 +111,7 @@ def test_an_unfinished_text_may_stop_wherever_it_can_go_on():
 
 
 def backing_off():
-    """A bigram grammar of two classes that backs off by failure arcs labelled 9."""
+    """A bigram grammar of two classes that backs off by failure arcs of label 9."""
     return gtn.Graph.from_arcs(
         [
             *((0, 1, 0, 0.5), (0, 2, 9, 1.0), (1, 1, 1, 0.125), (1, 2, 9, 0.75)),
@@ -131,13 +131,13 @@ def test_failure_arcs():
         so_far = gtn.linear(frames[: stream.length])
         whole = pruned([so_far, any_class, backing_off()], failure=9, beam=8.0)
         assert gtn.equal(stream.graph(), whole)
-        # Every node but the one that only failure arcs lead to is final: it backs off no more.
+        # Every node is final but the one that only failure arcs lead to: the end does not back off.
         unfinished = stream.graph(finished=False)
         assert gtn.viterbi_penalty(unfinished) <= gtn.viterbi_penalty(whole)
 
 
 def test_settling_beside_failure_arcs_loses_nothing():
-    """The end backs off, too, but where a part that is settled ends nothing is added."""
+    """Even the end may back off, but nothing is added where a settled part ends."""
     reader = gtn.from_arcs(
         [(0, 1, 0, 0.5), (0, 2, 9, 1.0), (1, 2, 9, 0.75), (2, 1, 0, 1.0), (2, 0, 1, 1.5)],
         final={0: 0.25, 2: 0.5},
@@ -254,11 +254,11 @@ def test_no_class_is_the_failure_symbol():
         stream = PrunedStream([reader], failure=failure)
         with pytest.raises(GraphError, match="arc 2 of the frames writes the failure label"):
             stream.add(torch.zeros(1, 3))
-        stream.add(torch.zeros(1, 2))  # nothing of the others was read
+        stream.add(torch.zeros(1, 2))  # the others have read nothing yet
         assert stream.length == 1
         assert sorted(path_penalties_by_string(stream.graph())) == [((0,), (0,)), ((1,), (1,))]
     after = PrunedStream([gtn.string([2]), plain.with_penalties(plain.penalties)], failure=1)
-    after.add(torch.zeros(1, 3))  # what the first reader reads is no matter of the last one's
+    after.add(torch.zeros(1, 3))  # what the first reader reads does not concern the last one
 
 
 def test_wrong_readers_are_told():
@@ -282,14 +282,14 @@ BEAMS = [(math.inf, None), (6.0, None), (30.0, 2), (3.0, 1), (0.0, None)]
 
 
 def random_frames(rng, length, sharp):
-    """Penalties that are multiples of 1/8, so that sums are exact; one class is likelier."""
+    """Penalties in multiples of 1/8, so that sums are exact; one class per frame stands out."""
     frames = rng.integers(0, 80, (length, CLASSES)) / 8
     frames[np.arange(length), rng.integers(0, CLASSES, length)] += sharp
     return torch.from_numpy(frames)
 
 
 def arc_rows(graph, first_frame=0):
-    """The sources of all arcs, frames counted from the beginning of the stream."""
+    """The sources of all arcs, with frames counted from the beginning of the stream."""
     frames, *others = (source.index for source in graph.sources)
     frames = np.where(frames < 0, -1, frames + CLASSES * first_frame)
     return list(zip(frames.tolist(), *(row.tolist() for row in others)))
@@ -395,7 +395,7 @@ def test_with_a_beam_the_best_paths_are_kept(back, beam, max_active):
 
 
 def sharp(texts, odd=9.0):
-    """Frames of 0s and 1s, all others odd nats worse."""
+    """Frames that say 0 or 1; all other classes are ``odd`` nats worse."""
     classes = torch.tensor([int(c) for c in texts])
     return odd * (1 - torch.nn.functional.one_hot(classes, CLASSES)).double()
 
@@ -426,7 +426,7 @@ def test_an_endless_stream_takes_no_more_room(beam):
 
 
 def test_penalties_lose_no_digits_in_a_long_stream():
-    # After some frames, what tells the two words apart is below the last digit of a sum.
+    # After some frames, the difference between the two words is below the last digit of a sum.
     words = gtn.Graph.from_arcs(
         [(0, 1, 0, -1), (1, 0, 1, 5), (0, 2, 1, -1), (2, 0, 0, 6)], final=0, dtype=torch.float64
     )
@@ -608,7 +608,7 @@ def test_epsilons_ahead_of_the_frames_are_settled_by_themselves():
     reader = ahead + gtn.closure(gtn.string([0] * 9) | gtn.string([1] * 9))
     for beam in (math.inf, 0.0):
         stream = PrunedStream([reader])
-        for length in (8, 1):  # there is now room for more frames than there are
+        for length in (8, 1):  # there is now room for more frames than have been added
             stream.add(torch.zeros(length, CLASSES, dtype=torch.float64))
         settled = stream.settle(beam=beam)
         assert sorted(settled.olabels[settled.olabels >= 0]) == [7, 8]
@@ -650,13 +650,13 @@ def test_what_is_wrong_is_told():
 
 
 def test_what_is_settled_within_a_beam_begins_where_its_paths_begin():
-    """Two starts have ways of their own to the same two nodes; one of them is five nats worse."""
+    """Two starts have separate ways to the same two nodes, and one start is five nats worse."""
     ways = [(0, 1, "a"), (1, 4, "a"), (1, 5, "a"), (2, 3, "a"), (3, 4, "a"), (3, 5, "a")]
     for better, worse in ((0, 2), (2, 0)):
         reader = gtn.from_arcs(ways, start={better: 0.0, worse: 5.0}, final=[4, 5])
         stream = PrunedStream([reader])
         stream.add(torch.zeros(2, 1))
-        assert not stream.settle().num_arcs  # nothing is common to both
+        assert not stream.settle().num_arcs  # the two have nothing in common
         settled = stream.settle(beam=2.0)
         assert settled.sources[1].index.tolist() == [0 if better == 0 else 3]
         assert settled.start_penalties.tolist() == [0.0]

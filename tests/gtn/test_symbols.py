@@ -1,4 +1,4 @@
-"""Symbol tables."""
+"""Symbol tables: what they take, find, refuse and share."""
 
 import copy
 import pickle
@@ -119,7 +119,7 @@ def test_large_labels_need_no_large_arrays():
         pruned = gtn.compose(a, gtn.string("cb"), max_active=1)
         return [gtn.union(b, a), gtn.intersect(b, a), a @ b, gtn.difference(a, b), pruned]
 
-    results()  # kernels are loaded
+    results()  # compiled kernels are loaded first
     tracemalloc.start()
     made = results()
     used = tracemalloc.get_traced_memory()[1]

@@ -1,4 +1,4 @@
-"""The testing kit, tested by itself: its oracles agree with one another and with sums by hand."""
+"""The testing kit: its oracles agree with one another and with sums worked out by hand."""
 
 import doctest
 import importlib
@@ -52,7 +52,7 @@ LOOPED = graphs(
 
 
 def all_walks(graph: Graph) -> list[tuple[int, ...]]:
-    """Every sequence of distinct arcs: what paths are picked from, without any cleverness."""
+    """Every sequence of distinct arcs, from which paths are picked without any cleverness."""
     arcs = range(graph.num_arcs)
     chains = [()] + [c for n in range(1, graph.num_nodes) for c in product(arcs, repeat=n)]
     return [c for c in chains if all(graph.dst[a] == graph.src[b] for a, b in pairwise(c))]
@@ -178,7 +178,7 @@ def test_closure_on_cycles_is_what_ever_longer_paths_approach(g):
     assert exact <= longer + 1e-9 <= shorter + 2e-9
     if longer < math.inf:
         every = [-math.inf, *(-g.penalties).tolist()]
-        share = np.exp(np.logaddexp.reduce(every))  # at most this much mass per step
+        share = np.exp(np.logaddexp.reduce(every))  # the most mass per step
         ends = (-g.start_penalties).exp().sum() * (-g.final_penalties).exp().sum()
         assert math.exp(-exact) - math.exp(-longer) <= ends.item() * share**6 / (1 - share) + 1e-12
     assert penalty_by_closure(g, semiring="tropical") == viterbi_by_enumeration(g, 5)
@@ -211,7 +211,7 @@ def test_strings_agree_with_enumeration(g):
 
 @given(LOOPED.filter(lambda g: not (g.topology.has_epsilons)))
 def test_strings_of_cyclic_graphs_agree_with_enumeration(g):
-    by_string = path_penalties_by_string(g, 2)  # without epsilons, arcs are labels
+    by_string = path_penalties_by_string(g, 2)  # no epsilons: arcs are labels
     assert string_penalties(g, 2, semiring="tropical") == {k: p[0] for k, p in by_string.items()}
 
 
@@ -271,7 +271,7 @@ def test_one_changed_penalty_is_found(g, data):
     if not arcs:
         return
     changed = g.penalties.clone()
-    changed[data.draw(st.sampled_from(arcs))] -= 1000.0  # now on the best path of its string
+    changed[data.draw(st.sampled_from(arcs))] -= 1000.0  # best of its string now
     with pytest.raises(AssertionError, match="differ on input"):
         assert_equivalent(g, g.with_penalties(changed), semiring="tropical")
     with pytest.raises(AssertionError, match="differ on input"):
@@ -445,7 +445,7 @@ def test_examples_of_the_documentation():
 
 
 def changed(g, which, change):
-    """The graph with one kind of its penalties changed."""
+    """The graph with penalties of one kind changed."""
     names = ("penalties", "start_penalties", "final_penalties")
     parts = {name: getattr(g, name) for name in names}
     parts[which] = change(parts[which])
@@ -513,7 +513,7 @@ def test_code_makes_a_batch_of_no_graphs_again():
 
 @pytest.mark.parametrize("strategy", [graphs(acceptor=False), batches(), transducer_pairs()])
 def test_what_hypothesis_found_can_be_pasted(strategy):
-    """One after the other: what is printed is evaluated, and is again what was found."""
+    """Evaluated one after the other, what is printed gives what was found."""
     found = []
 
     @given(strategy)

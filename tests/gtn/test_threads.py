@@ -1,4 +1,4 @@
-"""Slices of a batch over threads: each problem once, whatever fails."""
+"""Slices of a batch in threads: each problem is done once, whatever fails."""
 
 import importlib
 import pkgutil
@@ -41,7 +41,7 @@ def test_an_error_in_a_slice_reaches_the_caller_and_the_threads_work_on(threads)
 
     with pytest.raises(ValueError, match="the twentieth"):
         in_slices(task, 64)
-    assert sorted(done) == list(range(64))  # nobody is still at work when the error arrives
+    assert sorted(done) == list(range(64))  # no thread is still at work when the error arrives
     assert sum(in_slices(lambda first, last: last - first, 64)) == 64
 
 
@@ -66,7 +66,7 @@ def test_a_signal_handler_that_only_sets_a_flag_changes_nothing(threads):
 
 
 def test_no_kernel_returns_a_named_tuple():
-    """Numba makes it by calling Python, where an interrupt ended the process."""
+    """Numba makes one by calling Python, and an interrupt there ended the process."""
     gtn.dense.forward_penalty(torch.rand(3, 2), gtn.string([0, 1]))
     returned, made = {}, []
     for module in pkgutil.iter_modules(gtn.kernels.__path__, "gtn.kernels."):

@@ -1,4 +1,4 @@
-"""Topology: its indexes against plain loops, its checks, its immutability."""
+"""Topology: indexes agree with plain loops; checks; immutability."""
 
 import copy
 import pickle
@@ -242,7 +242,7 @@ def test_wrong_offsets(offsets):
 
 
 def touch(t):
-    """Compute every index; return all arrays that the topology then holds."""
+    """Compute every index and return all arrays that the topology then holds."""
     every = [getattr(t, name) for name in ARRAYS]
     for index in (t.outgoing, t.incoming, t.outgoing_by_ilabel, t.outgoing_by_olabel):
         every += [index.offsets, index.arcs]

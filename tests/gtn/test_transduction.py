@@ -1,4 +1,4 @@
-"""Generalized transduction: compose is a case of it; expansion and replacement of arcs."""
+"""Generalized transduction, of which composition is a case; expansion and replacement of arcs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def random_graph(rng, *, nodes=4, arcs=8, labels=2, full=False):
 
 
 def readings(g, longest=4):
-    """The accepted paths with at most some arcs of each operand, with strings and penalties."""
+    """The accepted paths with a bounded number of arcs of each operand: strings and penalties."""
     ends = dict(zip(g.finals.tolist(), g.final_penalties.tolist(), strict=True))
     found = Counter()
     starts = zip(g.starts.tolist(), g.start_penalties.tolist(), strict=True)
@@ -64,7 +64,7 @@ def add(left, right):
 
 
 def assert_same(c, expected):
-    """Both are trimmed and as large, with one path for each path of the other."""
+    """Check that both are trimmed and equally large, and that their paths correspond."""
     assert c.topology.is_connected
     assert (c.num_nodes, c.num_arcs) == (expected.num_nodes, expected.num_arcs)
     assert readings(c) == readings(expected)
@@ -279,7 +279,7 @@ def test_wrong_expansions_raise():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_replacement_strings_paths_together(seed):
-    """Every path of g, with a path of its graph in the place of every arc."""
+    """The paths are those of g, with each arc replaced by each path of its graph."""
     rng = np.random.default_rng(seed)
     g = gtn.from_arrays(
         [0, 0, 1],

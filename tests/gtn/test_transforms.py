@@ -1,4 +1,4 @@
-"""Derivatives not by backward: through a composition they go, sums over paths say no."""
+"""Derivatives by torch.func: composition supports them, sums over paths refuse them."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch.autograd import forward_ad
 
 import gtn
 
-# What torch warns of when its own forward mode is first used.
+# Torch gives this warning when its own forward mode is first used.
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
 
 A = gtn.linear(torch.arange(8, dtype=torch.float64).reshape(4, 2) / 8)
@@ -95,7 +95,7 @@ def test_pruning_says_so_too():
 
 
 def test_penalties_that_torch_has_yet_to_negate():
-    negated = torch.complex(PENALTIES, -PENALTIES).conj().imag  # a view of what is to be negated
+    negated = torch.complex(PENALTIES, -PENALTIES).conj().imag  # a view that torch negates lazily
     assert negated.is_neg()
     a, same = A.with_penalties(negated), A.with_penalties(negated.clone())
     for function in (gtn.forward_penalty, gtn.viterbi_penalty):

@@ -1,4 +1,4 @@
-"""Best paths and Viterbi penalties, against enumerated paths; what a path reads and writes."""
+"""Best paths and Viterbi penalties agree with enumerated paths; what a path reads and writes."""
 
 import math
 import re
@@ -24,7 +24,7 @@ FREE = {"epsilons": True, "acceptor": False}
 
 
 def learning(graph):
-    """Return the graph with penalties that are leaves, and the leaves."""
+    """Return the graph with penalties that are leaf tensors, and these."""
     leaves = [
         p.detach().clone().requires_grad_()
         for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
@@ -41,7 +41,7 @@ def assert_close(found, expected, atol=1e-9):
 
 
 def assert_cycle_on_path(graph, message):
-    """Check that a message names a cycle of the graph that lies on a path; return its arcs."""
+    """Check that the message names a cycle of the graph on a path; return the arcs of the cycle."""
     nodes, arcs = re.search(r"nodes ([\d >-]+) \(arcs ([\d, ]+)\)", message).groups()
     nodes, arcs = [int(n) for n in nodes.split("->")], [int(a) for a in arcs.split(",")]
     assert list(pairwise(nodes)) == [(graph.src[a], graph.dst[a]) for a in arcs]
@@ -59,7 +59,8 @@ def assert_cycle_on_path(graph, message):
 
 
 def preferred(found):
-    """Return the best of enumerated paths: lowest final; from there, starting, lowest arc."""
+    """Return the best of enumerated paths; ties go to the lowest final, then, going backwards, to
+    starting at a node, then to the lowest arc."""
     least = min(path.penalty for path in found)
     return min(
         (path for path in found if path.penalty == least),

@@ -1,4 +1,4 @@
-"""Weighted determinization: against path enumeration and OpenFst."""
+"""Weighted determinization, compared with path enumeration and OpenFst."""
 
 from functools import partial
 
@@ -12,11 +12,11 @@ from gtn.determinization.determinism import nondeterminism
 from gtn.testing import assert_derivatives, assert_equivalent, batches, exact_penalties, graphs
 from gtn.testing.openfst import assert_same_language, random_graphs, to_openfst
 
-COUNT = 1000  # of each kind and semiring: acceptors and transducers, log and tropical
-FEW = settings(max_examples=40)  # bulk tests see thousands
+COUNT = 1000  # for acceptors and for transducers, in the log and the tropical semiring
+FEW = settings(max_examples=40)  # the bulk tests draw thousands
 SEMIRINGS = pytest.mark.parametrize("semiring", ["log", "tropical"])
-# OpenFst rounds residuals to multiples of delta: exact for the multiples of 2^-8 drawn here; in
-# the log semiring what it says is as near as that.
+# OpenFst rounds residuals to multiples of delta. That is exact for the multiples of 2^-8 drawn
+# here; in the log semiring its results are no nearer than that.
 OPENFST = {
     "log": {"kind": "log64", "delta": 1e-9, "atol": 1e-6},
     "tropical": {"kind": "tropical", "delta": 2.0**-10, "atol": 0.0},
@@ -53,7 +53,7 @@ def test_pairs_of_labels(semiring, g):
 @FEW
 @given(g=graphs(labels=2, acceptor=False, epsilons=True, infinite=True, max_arcs=6))
 def test_functional_transducers(semiring, g):
-    # A path of penalty infinity counts for is_functional, but is no way for determinize.
+    # A path of infinite penalty counts for is_functional, but determinize does not follow it.
     if not gtn.is_functional(g):
         return
     made = gtn.determinize(g, semiring=semiring)
@@ -61,7 +61,7 @@ def test_functional_transducers(semiring, g):
     reads = made.ilabels >= 0
     keys = set(zip(made.src[reads].tolist(), made.ilabels[reads].tolist()))
     assert len(keys) == reads.sum()
-    # Arcs that only write leave a node alone, or after all that its string says so far.
+    # At most one arc of a node only writes.
     silent = made.src[~reads]
     assert len(set(silent.tolist())) == len(silent)
 
@@ -117,7 +117,7 @@ def test_openfst_transducers(semiring):
 @FEW
 @given(graphs(max_nodes=6, max_arcs=10, labels=2))
 def test_unweighted_is_boolean(g):
-    # With all penalties zero the least of them is zero too.
+    # All penalties are zero, so the least is zero too.
     zero = g.with_penalties(
         torch.zeros_like(g.penalties),
         start_penalties=torch.zeros_like(g.start_penalties),
@@ -142,7 +142,7 @@ def test_boolean_transducers_by_their_input():
 
 @SEMIRINGS
 def test_twins(semiring):
-    # Two loops that read the same with equal penalties: the residuals come back to themselves.
+    # Two loops that read the same at equal penalties: the residuals return to their values.
     arcs = [(0, 1, 7, 1.0), (0, 2, 7, 3.0), (1, 1, 8, 2.0), (2, 2, 8, 2.0), (1, 3, 9), (2, 3, 6)]
     g = gtn.from_arcs(arcs, final=3).double()
     made = gtn.determinize(g, semiring=semiring)
@@ -169,7 +169,7 @@ def test_epsilon_cycles(semiring):
 
 
 def test_converging_residuals_merge_within_delta():
-    # The shares of nodes 1 and 2 after n times 8 converge, about a factor of 5 with each.
+    # After n labels 8, the shares of nodes 1 and 2 converge, by a factor of about 5 with each.
     arcs = [(1, 1, 8, 1.0), (1, 2, 8, 2.0), (2, 1, 8, 2.0), (2, 2, 8, 1.5), (1, 3, 9), (2, 3, 6)]
     g = gtn.from_arcs([(0, 1, 7), (0, 2, 7, 3.0), *arcs], final=3).double()
     sizes = []
@@ -186,7 +186,7 @@ def test_no_end_is_found_out():
     for semiring in ("log", "tropical"):
         with pytest.raises(gtn.GraphError, match=r"more than 500 nodes.*max_nodes.*no end.*delta"):
             gtn.determinize(g, semiring=semiring, max_nodes=500)
-    # Outputs that wait for ever.
+    # Outputs that wait forever.
     arcs = [(0, 1, 7, 1), (0, 2, 7, 2), (1, 1, 8, 1), (2, 2, 8, 2), (1, 3, 9, 1), (2, 3, 6, 1)]
     with pytest.raises(gtn.GraphError, match=r"labels wait to be written.*side='both'"):
         gtn.determinize(gtn.from_arcs(arcs, final=3))
