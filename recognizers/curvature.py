@@ -170,8 +170,8 @@ def _check_chain(calls: list[_Call], inputs: Tensor, outputs: Tensor) -> None:
     for (before, wrote), (after, reads) in zip(ends, starts, strict=True):
         if wrote.data_ptr() != reads.data_ptr() or wrote.numel() != reads.numel():
             raise ValueError(
-                f"between {before} and {after} something happens that is no layer, or the "
-                "network is no chain: second derivatives cannot be passed back through it"
+                f"between {before} and {after} something happens that is not a layer, or the "
+                "network is not a chain: second derivatives cannot be passed back through it"
             )
     for call in calls[:-1]:
         if isinstance(call.layer, EuclideanRBF):

@@ -118,7 +118,7 @@ class Subsampling(nn.Module):
     ) -> None:
         super().__init__()
         if copies < 1 or maps % copies:
-            raise ValueError(f"{maps} maps are no whole number of groups of {copies} copies")
+            raise ValueError(f"{maps} maps are not a whole number of groups of {copies} copies")
         self.maps, self.copies = maps, copies
         self.window = _pair(window)
         self.coefficient = nn.Parameter(torch.empty(maps))

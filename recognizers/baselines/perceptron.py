@@ -91,7 +91,9 @@ class Perceptron:
             return x
         side = round(x.shape[1] ** 0.5)
         if side * side != x.shape[1]:
-            raise ValueError(f"samples of {x.shape[1]} numbers are no square images to distort")
+            raise ValueError(
+                f"samples of {x.shape[1]} numbers are not square images, which can be distorted"
+            )
         # In parts: the maps of a pass at once would take ten times the images' memory.
         parts = [
             self.distortion(part.view(-1, 1, side, side), generator, background=0.0).flatten(1)

@@ -140,7 +140,9 @@ def moved_by(samples: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Return each image [N, H * H] moved by its entry of `SHIFTS`; paper (0) comes in."""
     side = round(samples.shape[1] ** 0.5)
     if side * side != samples.shape[1]:
-        raise ValueError(f"samples of {samples.shape[1]} numbers are no square images to move")
+        raise ValueError(
+            f"samples of {samples.shape[1]} numbers are not square images, which can be moved"
+        )
     framed = np.pad(samples.reshape(-1, side, side), ((0, 0), (1, 1), (1, 1)))
     moved = np.empty((len(samples), side, side), dtype=samples.dtype)
     for number, (down, right) in enumerate(SHIFTS):

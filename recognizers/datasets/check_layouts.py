@@ -314,7 +314,7 @@ def layouts(part: str) -> list[Layout]:
     (120, True)
     """
     if part not in FAMILIES:
-        raise ValueError(f"part {part!r} is none of {', '.join(FAMILIES)}")
+        raise ValueError(f"part {part!r} is not one of {', '.join(FAMILIES)}")
     return [
         _drawn(family, number, np.random.default_rng([list(FAMILIES).index(part), f, number]))
         for f, family in enumerate(FAMILIES[part])

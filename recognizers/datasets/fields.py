@@ -173,7 +173,7 @@ def load_fields(directory: str | Path) -> FieldSet:
             )
         elif split not in SPLITS:
             splits = ", ".join(filter(None, SPLITS))
-            problems.append(f"{where}: split {split!r} of {name} is none of {splits}")
+            problems.append(f"{where}: split {split!r} of {name} is not one of {splits}")
         else:
             fields[path.resolve()] = Field(path, text, split, _called(directory, path))
     if not fields:

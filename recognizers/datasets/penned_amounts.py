@@ -52,7 +52,7 @@ def compose_field(part: str, rng: np.random.Generator) -> ComposedField:
     (True, True)
     """
     if part not in PARTS:
-        raise ValueError(f"part {part!r} is none of {', '.join(PARTS)}")
+        raise ValueError(f"part {part!r} is not one of {', '.join(PARTS)}")
     text = amount(rng)
     sources = choose_digits(text, part, rng)
     hand = Hand.of(rng)

@@ -289,7 +289,7 @@ def checked_digits(
     """Return single digits as arrays, uint8 ``[N, 28, 28]`` and ``[N]``.
 
     Raises:
-        ValueError: another shape or type, no image, labels that are no digits.
+        ValueError: another shape or type, no image, labels that are not digits.
     """
     pixels, classes = np.asarray(images), np.asarray(labels)
     if pixels.dtype != np.uint8 or pixels.shape[1:] != (28, 28) or not len(pixels):

@@ -62,7 +62,7 @@ def load_ink(path: str | Path) -> LabelledInk:
         is_xml = text.lstrip()[:1] == "<" or path.suffix.lower() == ".inkml"
         return from_inkml(text) if is_xml else from_json(text)
     except UnicodeDecodeError as error:
-        raise InkError(f"{path}: byte {error.start} is no UTF-8 text") from error
+        raise InkError(f"{path}: byte {error.start} is not UTF-8 text") from error
     except InkError as error:
         raise InkError(f"{path}: {error}") from error
 
@@ -85,7 +85,7 @@ def from_json(text: str) -> LabelledInk:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:  # also a number of thousands of digits
-        raise InkError(f"no JSON: {error}") from error
+        raise InkError(f"not JSON: {error}") from error
     label, direction = None, "down"
     if isinstance(found, dict):
         if "strokes" not in found:
@@ -103,7 +103,7 @@ def from_json(text: str) -> LabelledInk:
     strokes = []
     for i, stroke in enumerate(found):
         if not isinstance(stroke, list):
-            raise InkError(f"stroke {i} is no list of points")
+            raise InkError(f"stroke {i} is not a list of points")
         strokes.append([_point(p, i, j) for j, p in enumerate(stroke)])
     return LabelledInk(_upwards(Ink(strokes), direction == "down"), label)
 
@@ -167,7 +167,7 @@ def from_inkml(text: str) -> LabelledInk:
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
-        raise InkError(f"no XML: {error}") from error
+        raise InkError(f"not XML: {error}") from error
     if _name(root) != "ink":
         raise InkError(f"the root element is <{_name(root)}>, <ink> would be right")
     x, y, right, down = _axes(root)
@@ -184,7 +184,7 @@ def from_inkml(text: str) -> LabelledInk:
         if trace.get("continuation") in ("middle", "end"):
             prior = trace.get("priorRef", "")
             if prior[:1] != "#" or prior[1:] not in places:
-                raise InkError(f"trace {i} continues {prior!r}, which is no trace before it")
+                raise InkError(f"trace {i} continues {prior!r}, which is not an earlier trace")
             place = places[prior[1:]]
         else:
             strokes.append([])
@@ -242,7 +242,7 @@ def _resolutions(properties: ElementTree.Element) -> tuple[float, float]:
         across = up = 0.0
     if not (0.0 < across < math.inf and 0.0 < up < math.inf) or told["X"][1] != told["Y"][1]:
         shown = " and ".join(" ".join(map(str, told[c])) for c in "XY")
-        raise InkError(f"the resolutions of X and Y are {shown}; numbers per same length are right")
+        raise InkError(f"the resolutions of X and Y are {shown}; both per the same length is right")
     return across, up
 
 

@@ -90,7 +90,7 @@ class UnipenReader:
     >>> [(s.label, s.contributor, s.ink) for s in reader]
     [('1', 'own', Ink(1 strokes, 2 points))]
     >>> [(p.line, p.message, p.segments) for p in reader.problems]
-    [(3, "'O' is no coordinate", 1)]
+    [(3, "'O' is not a coordinate", 1)]
     >>> folder.cleanup()
     """
 
@@ -262,7 +262,7 @@ class _DataFile:
         except ValueError:
             points = 0.0
         if not 0.0 < points < math.inf:
-            message = f".{s.keyword} {s.argument.strip()[:40]!r} is no number above zero"
+            message = f".{s.keyword} {s.argument.strip()[:40]!r} is not a number above zero"
             raise FormatError(name, s.line, message)
         self.per_inch[s.keyword[0]] = points * _PER_INCH[s.keyword[1:]]
 
@@ -276,7 +276,7 @@ class _DataFile:
             raise FormatError(
                 name,
                 s.line,
-                f".{s.keyword} has {len(s.numbers)} numbers, which is no multiple of the "
+                f".{s.keyword} has {len(s.numbers)} numbers, which is not a multiple of the "
                 f"{width} of .COORD",
             )
         points = s.numbers.reshape(-1, width)[:, [x, y]]

@@ -82,7 +82,7 @@ def split(content: bytes, file: str) -> list[Statement]:
     NumPy, one call per component.
 
     Raises:
-        FormatError: a coordinate that is no finite number, or a file without any keyword.
+        FormatError: a coordinate that is not a finite number, or a file without any keyword.
 
     Example:
         >>> text = b".COORD X Y\n.COMMENT of .PEN_UP\n.PEN_DOWN\n1 2\n3 4\n.PEN_UP\n"
@@ -141,7 +141,7 @@ def _wrong_number(text: bytes, file: str, line: int) -> FormatError:
                 good = False
             if not good:
                 shown = token if len(token) <= 40 else token[:40] + "…"
-                return FormatError(file, line + number, f"{shown!r} is no coordinate")
+                return FormatError(file, line + number, f"{shown!r} is not a coordinate")
     return FormatError(file, line, "coordinates that cannot be read")
 
 

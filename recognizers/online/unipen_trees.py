@@ -71,7 +71,7 @@ class ArchiveTree:
                         files[_below_root(member.name)] = content.read()
         except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
             last = f" after {list(files)[-1]}" if files else ""
-            raise TreeError(f"{self.path}: damaged or no archive{last} ({error})") from error
+            raise TreeError(f"{self.path}: damaged, or not an archive{last} ({error})") from error
         return files
 
     @cached_property

@@ -46,7 +46,7 @@ def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
     """Read ``boxes.csv`` (``file,digit,x,y,width,height``): boxes ``[D, 4]`` of each file.
 
     Raises:
-        FieldSetError: a column is missing, or a side is no number; names the line.
+        FieldSetError: a column is missing, or a side is not a number; names the line.
     """
     boxes: dict[str, list[list[float]]] = defaultdict(list)
     with open(path, newline="", encoding="utf-8") as file:
@@ -58,7 +58,7 @@ def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
             try:
                 boxes[row["file"]].append([float(row[side]) for side in SIDES])
             except (TypeError, ValueError) as error:
-                raise FieldSetError(f"{path}:{rows.line_num}: no box ({error})") from error
+                raise FieldSetError(f"{path}:{rows.line_num}: not a box ({error})") from error
     return {name: np.array(rows) for name, rows in boxes.items()}
 
 

@@ -147,7 +147,7 @@ def test_the_distortions_of_a_network_are_drawn_by_its_seed(digits):
     assert losses[0] == losses[1] != losses[2]
     plain = Perceptron((10,), passes=1, seed=3).fit(samples[:300], labels[:300])
     assert plain.losses != losses[0]
-    with pytest.raises(ValueError, match="no square images"):
+    with pytest.raises(ValueError, match="are not square images"):
         models[0].fit(samples[:300, :60], labels[:300])
 
 
@@ -206,7 +206,7 @@ def test_virtual_samples_are_moved_by_a_pixel(digits):
             :, max(-down, 0) : 8 + min(-down, 0), max(-right, 0) : 8 + min(-right, 0)
         ]
         assert np.array_equal(shifted, expected)
-    with pytest.raises(ValueError, match="no square images"):
+    with pytest.raises(ValueError, match="are not square images"):
         neighbours_of(samples[:2, :60])
 
 

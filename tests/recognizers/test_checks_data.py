@@ -40,7 +40,7 @@ def test_layouts_of_the_test_are_in_no_training():
     assert {one.kind for one in layouts("test")} == {"business", "personal"}
     names = [one.name for part in FAMILIES for one in layouts(part)]
     assert len(set(names)) == len(names)
-    with pytest.raises(ValueError, match="'exam' is none of train, test"):
+    with pytest.raises(ValueError, match="'exam' is not one of train, test"):
         layouts("exam")
 
 

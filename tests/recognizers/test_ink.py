@@ -84,7 +84,7 @@ def test_laws(ink):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "no JSON"),
+        ("", "not JSON"),
         ("{}", '"strokes"'),
         ("3", "list of lists"),
         ("[3]", "stroke 0"),
@@ -95,12 +95,12 @@ def test_laws(ink):
         ('[[{"x": 1}]]', "point 0"),
         ("[[[1, 1e400]]]", "point 0"),
         (f"[[[1, {'9' * 400}]]]", "too large"),
-        (f"[[[1, {'9' * 5000}]]]", "no JSON"),
+        (f"[[[1, {'9' * 5000}]]]", "not JSON"),
         (f"[[{[1] * 17}, {[2] * 17}]]", "stroke 0 has 17 numbers; .* not a list of all x"),
         ('{"strokes": [], "y": "left"}', '"y"'),
         ('{"strokes": [], "label": 3}', '"label"'),
         (r'{"strokes": [], "label": "a\ud800"}', "half a character"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "not JSON"),
     ],
 )
 def test_wrong_json(text, words):
@@ -197,7 +197,7 @@ def test_reversed_ink_has_its_strokes_from_the_last():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("<ink>", "no XML"),
+        ("<ink>", "not XML"),
         ("<svg/>", "<svg>"),
         ("<ink><trace>1</trace></ink>", "point 0 of trace 0"),
         ("<ink><trace>1 2, a 4</trace></ink>", "point 1 of trace 0"),
@@ -240,7 +240,7 @@ def test_files(tmp_path):
     assert load_ink(file).label == "word"
     file.write_text("[[[0, 0]]]")
     assert len(load_ink(file).ink) == 1
-    for content, words in ((b"\xff", "UTF-8"), (b"", "no JSON"), (b"<", "no XML")):
+    for content, words in ((b"\xff", "UTF-8"), (b"", "not JSON"), (b"<", "not XML")):
         file.write_bytes(content)
         with pytest.raises(InkError, match=words) as error:
             load_ink(file)

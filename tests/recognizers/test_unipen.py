@@ -110,9 +110,9 @@ def test_lines_end_as_on_any_system_and_the_first_may_be_empty(end):
 
 
 def test_what_is_no_number_is_shown_in_part_where_it_is_long():
-    with pytest.raises(FormatError, match=f"'{'x' * 40}…' is no coordinate"):
+    with pytest.raises(FormatError, match=f"'{'x' * 40}…' is not a coordinate"):
         split(b".PEN_DOWN\n1 " + b"x" * 41, "f")
-    with pytest.raises(FormatError, match=f"'{'x' * 40}' is no coordinate"):
+    with pytest.raises(FormatError, match=f"'{'x' * 40}' is not a coordinate"):
         split(b".PEN_DOWN\n1 " + b"x" * 40, "f")
 
 
@@ -227,15 +227,15 @@ GOOD = HEAD + INK + '.SEGMENT WORD 0 OK "good"\n'
         (HEAD + INK + '.SEGMENT WORD 3-1 OK "x"\n', 22, "ends before it begins"),
         (HEAD + INK + '.SEGMENT WORD 1 OK "x\n', 22, "is not of the form"),
         (HEAD + '.PEN_DOWN\n1 2 3\n.SEGMENT WORD 0 OK "x"\n', 5, "3 numbers"),
-        (HEAD + '.PEN_DOWN\n1 2\n3 y\n.SEGMENT WORD 0 OK "x"\n', 7, "'y' is no coordinate"),
+        (HEAD + '.PEN_DOWN\n1 2\n3 y\n.SEGMENT WORD 0 OK "x"\n', 7, "'y' is not a coordinate"),
         ('.PEN_DOWN\n1 2\n.SEGMENT WORD 0 OK "x"\n', 1, "before any .COORD"),
         ('.COORD X P\n.SEGMENT WORD 0 OK "x"\n', 1, "one X and one Y"),
         (
             '.X_POINTS_PER_MM ?\n.SEGMENT WORD 0 OK "x"\n',
             1,
-            ".X_POINTS_PER_MM '?' is no number above zero",
+            ".X_POINTS_PER_MM '?' is not a number above zero",
         ),
-        ('.Y_POINTS_PER_INCH 0\n.SEGMENT WORD 0 OK "x"\n', 1, "no number above zero"),
+        ('.Y_POINTS_PER_INCH 0\n.SEGMENT WORD 0 OK "x"\n', 1, "not a number above zero"),
         ('.INCLUDE\n.SEGMENT WORD 0 OK "x"\n', 1, "without the name"),
         ('.INCLUDE own/none.dat\n.SEGMENT WORD 0 OK "x"\n', 1, "there is no include/own/none.dat"),
         ('.INCLUDE own/loop.dat\n.SEGMENT WORD 0 OK "x"\n', 2, "included by itself"),
