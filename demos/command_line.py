@@ -117,7 +117,7 @@ def _callback(command: Command) -> Callable[..., None]:
 def require_known(value: str, known: Collection[str], option: str) -> None:
     """Stop if the value of an option is not a known one, and list the known ones."""
     if value not in known:
-        raise typer.BadParameter(f"{value!r} is none of {', '.join(known)}", param_hint=option)
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(known)}", param_hint=option)
 
 
 def refuse_given(context: typer.Context, names: Collection[str], why: str) -> None:
@@ -198,7 +198,7 @@ def _to_replace(path: Path | None, kind: str, is_of_kind: Callable[[bytes], bool
         with path.open("rb") as file:
             start = file.read(64)
         if start and not is_of_kind(start):
-            raise typer.BadParameter(f"{path} is there, and no {kind}: it would be lost")
+            raise typer.BadParameter(f"{path} exists and is not a {kind}: it would be lost")
     return path
 
 

@@ -69,7 +69,7 @@ def load_figures(path: Path) -> dict[str, Any]:
     except ValueError as error:  # of JSON, or of text that is not UTF-8
         raise ValueError(f"{path}: not JSON ({error})") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{path}: no figures, which have names")
+        raise ValueError(f"{path}: not figures, which have names")
     return found
 
 

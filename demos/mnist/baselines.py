@@ -241,7 +241,7 @@ def curve(penalties: torch.Tensor, labels: torch.Tensor, most: float = 0.2) -> l
 
 def _row(name: str) -> Row:
     if name not in BASELINES:
-        raise ValueError(f"row {name!r} is none of {', '.join(BASELINES)}")
+        raise ValueError(f"row {name!r} is not one of {', '.join(BASELINES)}")
     return BASELINES[name]
 
 

@@ -240,4 +240,4 @@ def _own(data: Path, holdout: int) -> tuple[OwnDigits, OwnDigits | None]:
 
 
 def _echo_odd(name: str, text: str) -> None:
-    typer.echo(f"{name}: the text {text!r} is no single digit; it counts as an error", err=True)
+    typer.echo(f"{name}: the text {text!r} is not a single digit; it counts as an error", err=True)

@@ -104,7 +104,7 @@ def load_model(path: str | Path) -> tuple[str, nn.Module, dict[str, Any]]:
     tensors, about = load_checkpoint(path, kind=KIND)
     name = about.get("model")
     if name not in MODELS:
-        raise CheckpointError(f"{path}: model {name!r} is none of {', '.join(MODELS)}")
+        raise CheckpointError(f"{path}: model {name!r} is not one of {', '.join(MODELS)}")
     network = restored(lambda: MODELS[name].build(**about["settings"]), tensors, path)
     return name, network, about
 

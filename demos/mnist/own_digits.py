@@ -90,7 +90,7 @@ def own_digits(
         if isinstance(frame, ImageError):
             wrong.append(str(frame))
         elif not is_digit(one.text) and not (measured and one.text):
-            wrong.append(f"{one.name}: the text {one.text!r} is no single digit")
+            wrong.append(f"{one.name}: the text {one.text!r} is not a single digit")
         else:
             frames.append(frame)
             kept.append(one)

@@ -89,7 +89,7 @@ class Recipe:
                 raise ValueError(f"{key} is {getattr(self, key)}; 1 is the least")
         for key, known in _KNOWN.items():
             if getattr(self, key) not in known:
-                raise ValueError(f"{key} {getattr(self, key)!r} is none of {', '.join(known)}")
+                raise ValueError(f"{key} {getattr(self, key)!r} is not one of {', '.join(known)}")
         if not self.rates or not all(type(r) is float and 0.0 < r < math.inf for r in self.rates):
             raise ValueError(f"rates {self.rates}; positive numbers, one for each pass or fewer")
         if not 0.0 <= self.averaging <= 1.0 or not 0.0 <= self.originals <= 1.0:

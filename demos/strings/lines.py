@@ -62,7 +62,8 @@ def line_of(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     width = max(1, round(cut.shape[1] * factor))
     if width >= 1 << 14:
         raise ValueError(
-            f"the ink is {cut.shape[1]} pixels wide and {cut.shape[0]} high: no line of characters"
+            f"the ink is {cut.shape[1]} pixels wide and {cut.shape[0]} high: "
+            "not a line of characters"
         )
     small = Image.fromarray(cut).resize((width, INK_HEIGHT), Image.Resampling.BOX)
     margin = (HEIGHT - INK_HEIGHT) // 2

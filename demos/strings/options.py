@@ -213,14 +213,14 @@ class Spot:
     def __post_init__(self) -> None:
         """Refuse a value that is not a digit, and a picture that cannot be drawn."""
         if self.what not in DIGITS or len(self.what) != 1:
-            raise typer.BadParameter(f"{self.what!r} is no digit", param_hint="--what")
+            raise typer.BadParameter(f"{self.what!r} is not a digit", param_hint="--what")
         require_file(self.checkpoint)
         if self.picture is None:
             return
         if self.picture.resolve() == self.path.resolve():
             raise typer.BadParameter(f"{self.picture} is the page itself", param_hint="--picture")
         if self.picture.suffix.lower()[1:] not in FORMS:
-            wrong = f"{self.picture} is no .svg or .png file"
+            wrong = f"{self.picture} is not an .svg or .png file"
             raise typer.BadParameter(wrong, param_hint="--picture")
 
 

@@ -57,7 +57,7 @@ def mine(tmp_path):
     ],
 )
 def test_a_file_of_something_else_is_not_overwritten(app, command, mine):
-    assert "is there, and no" in said(app, *command, mine)
+    assert "exists and is not a" in said(app, *command, mine)
     assert "is a folder; a file is written" in said(app, *command, mine.parent)
     assert "mine.csv is a file; a folder is needed" in said(app, *command, mine / "x")
     assert mine.read_text() == "file,text\n"
@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_one_is_told_before_anything_is_done(app, comman
 def test_ink_is_not_overwritten_by_the_page_of_its_readings(tmp_path):
     ink = tmp_path / "hand.json"
     ink.write_text(INK.read_text())
-    assert "no page of HTML" in said(words.app, "read", ink, "--page", ink)
+    assert "not a page of HTML" in said(words.app, "read", ink, "--page", ink)
     assert ink.read_text() == INK.read_text()
 
 
@@ -108,9 +108,9 @@ def test_a_seed_has_32_bits(app, command, seed):
     [
         ("batch=0", "batch is 0"),
         ("samples=-3", "samples is -3"),
-        ('optimizer="adam"', "optimizer 'adam' is none of sdlm, adamw"),
-        ('model="lenet-6"', "model 'lenet-6' is none of"),
-        ('output="sigmoid"', "output 'sigmoid' is none of"),
+        ('optimizer="adam"', "optimizer 'adam' is not one of sdlm, adamw"),
+        ('model="lenet-6"', "model 'lenet-6' is not one of"),
+        ('output="sigmoid"', "output 'sigmoid' is not one of"),
         ("rates=[]", "rates"),
         ('rates=["fast"]', "rates"),
         ("rates=[NaN]", "rates"),

@@ -140,7 +140,7 @@ def test_command_writes_grey_pictures_with_their_labels(tmp_path):
 
 
 def test_wrong_part_and_count_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="'both' is none of train, test"):
+    with pytest.raises(ValueError, match="'both' is not one of train, test"):
         compose_field("both", np.random.default_rng(0))
     with pytest.raises(ValueError, match="nothing to write"):
         write_fields(tmp_path, "test", 0)

@@ -133,7 +133,7 @@ def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
     assert [problem.split(": ")[1] for problem in found.problems] == [
         "./a.png stands here for the second time",
         "b.png has no text",
-        "split 'dev' of c.png is none of train, validation, test",
+        "split 'dev' of c.png is not one of train, validation, test",
         "f.png has more cells than there are columns; a text with a comma stands in quotes",
     ]
     for share in (0.0, 0.5, 1.0):

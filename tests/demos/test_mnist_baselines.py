@@ -125,7 +125,7 @@ def test_validation_leaves_the_test_digits_alone(mnist, tmp_path, small, monkeyp
 def test_the_command_line_refuses_what_is_wrong(mnist, tmp_path):
     answer = RUN.invoke(app, ["baseline", "lenet-9", "--data", str(mnist)])
     assert isinstance(answer.exception, ValueError)
-    assert "row 'lenet-9' is none of linear, " in str(answer.exception)
+    assert "row 'lenet-9' is not one of linear, " in str(answer.exception)
     for options in (["--set", "k=5"], ["--digits", "100"], ["--validate", "--set", "k:5"]):
         answer = RUN.invoke(app, ["baseline", "knn", "--data", str(mnist), *options])
         assert answer.exit_code == 2

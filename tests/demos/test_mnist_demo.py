@@ -222,7 +222,7 @@ def test_checkpoints_of_something_else(tmp_path):
         load_model(tmp_path / "missing.safetensors")
     network = MODELS["lenet-1"].build()
     save_model(tmp_path / "a.safetensors", "lenet-9", network, {})
-    with pytest.raises(CheckpointError, match="'lenet-9' is none of"):
+    with pytest.raises(CheckpointError, match="'lenet-9' is not one of"):
         load_model(tmp_path / "a.safetensors")
     save_model(tmp_path / "b.safetensors", "lenet-4", network, {})
     with pytest.raises(CheckpointError, match=r"b\.safetensors: of another architecture"):

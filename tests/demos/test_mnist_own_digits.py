@@ -127,7 +127,7 @@ def test_what_is_for_no_training_is_not_learned(folder, tmp_path):
     done = call(app, ["train", "--data", str(tmp_path), *options, "--no-progress"])
     figures = json.loads(done.stdout.splitlines()[-1])
     assert (figures["n"], figures["not_written"], figures["error"]) == (1, 1, 1.0)
-    assert "00.png: the text '12' is no single digit; it counts as an error" in done.stderr
+    assert "00.png: the text '12' is not a single digit; it counts as an error" in done.stderr
     labels.write_text("file,text,split\n00.png,0,test\n")
     with pytest.raises(FieldSetError, match="all 1 fields are held out"):
         call(app, ["train", "--data", str(tmp_path), *options], catch_exceptions=False)

@@ -107,8 +107,8 @@ def test_a_folder_with_labels(folder, reader):
     assert done.exit_code == 0, done.output
     assert "0.jpg  8  read 0" in done.stdout.splitlines()
     assert done.stderr.count("left out: ") == 3
-    assert "12.png: the text '12' is no single digit; it counts as an error" in done.stderr
-    assert "six.png: the text '٦' is no single digit; it counts as an error" in done.stderr
+    assert "12.png: the text '12' is not a single digit; it counts as an error" in done.stderr
+    assert "six.png: the text '٦' is not a single digit; it counts as an error" in done.stderr
     line = json.loads(done.stdout.splitlines()[-1])
     assert list(line) == [
         "model", "n", "error", "reject_for_half_percent", "parameters", "not_written",

@@ -246,7 +246,7 @@ def test_lines_from_files(tmp_path):
         assert (rows[0], rows[-1]) == (6, 25)
     assert line_of(np.full((50, 70), 200, np.uint8)).max() == 0
     assert line_of(grey[40:72, :100]).shape == (32, 100)
-    with pytest.raises(ValueError, match="no line of characters"):
+    with pytest.raises(ValueError, match="not a line of characters"):
         line_of(np.pad(np.zeros((2, 3000), np.uint8), 30, constant_values=255))
     assert ink_of(grey).max() == 255
     with pytest.raises(ImageError, match=r"none\.png: no such file"):

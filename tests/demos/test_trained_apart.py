@@ -155,7 +155,7 @@ def test_what_cannot_be_compared_or_tabled(folder: Path, tmp_path: Path) -> None
     other = tmp_path / "other.json"
     other.write_text("{}")
     assert "not what --keep" in str(call(app, ["segmentation", "--measured", str(other)]).exception)
-    assert f"{other}: no figures of whole checks" in str(
+    assert f"{other}: not the figures of whole checks" in str(
         call(app, ["whole-table", str(other)]).exception
     )
     for broken in (b"{", b"\xff", b"[]"):
@@ -166,5 +166,5 @@ def test_what_cannot_be_compared_or_tabled(folder: Path, tmp_path: Path) -> None
     with pytest.raises(FieldSetError, match=r"boxes\.csv:1: no column height and width and y"):
         read_boxes(boxes)
     boxes.write_text("file,digit,x,y,width,height\na.png,1,2,3,4,wide\n")
-    with pytest.raises(FieldSetError, match=r"boxes\.csv:2: no box"):
+    with pytest.raises(FieldSetError, match=r"boxes\.csv:2: not a box"):
         read_boxes(boxes)

@@ -178,7 +178,7 @@ def test_folders_are_written_and_read(folder):
     for name in ("train_000.png", "train_001.png"):
         assert (again / name).read_bytes() == (folder / name).read_bytes()
     (again / "truth.jsonl").write_text('{"file": "train_000.png"}\n')
-    with pytest.raises(FieldSetError, match=r"truth\.jsonl:1: no truth of a check"):
+    with pytest.raises(FieldSetError, match=r"truth\.jsonl:1: not the truth of a check"):
         known_checks(again)
 
 

@@ -84,9 +84,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path):
         ("just.json", "just", True),
     ]
     said = {
-        "broken.json": "no JSON",
+        "broken.json": "not JSON",
         "empty.json": "no stroke has a point",
-        "picture.png": "byte 0 is no UTF-8 text",
+        "picture.png": "byte 0 is not UTF-8 text",
         "gone.json": "does not exist",
         "hand.json": "no text",
         "two.dat": "2 inks",
@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_read(tmp_path):
 def test_nothing_to_read(tmp_path):
     (tmp_path / "a.json").write_text("[[[")
     folder_of(tmp_path, {"a.json": "a"})
-    with pytest.raises(FieldSetError, match=r"no file is read; the first of 1 .*a\.json: no JSON"):
+    with pytest.raises(FieldSetError, match=r"no file is read; the first of 1 .*a\.json: not JSON"):
         load_folder(tmp_path)
     assert isinstance(run(tmp_path, "--json").exception, FieldSetError)
     folder_of(tmp_path, {})
@@ -151,7 +151,7 @@ def test_a_folder_is_measured_from_the_command_line(tmp_path):
     assert found["word_error"] == pytest.approx(1 / 3)
     assert found["char_error"] == pytest.approx(1 / 12)
     assert "left out: " in done.stderr
-    assert "bad.json: no JSON" in done.stderr
+    assert "bad.json: not JSON" in done.stderr
     assert "not in the lexicon" not in done.stderr
 
 

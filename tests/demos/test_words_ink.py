@@ -69,16 +69,16 @@ def test_words_of_a_unipen_file_with_what_it_includes(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.json", "[[[1, 2], [3", "no JSON"),
+        ("a.json", "[[[1, 2], [3", "not JSON"),
         ("a.json", "[]", "no stroke has a point"),
         ("a.json", '{"strokes": [[], []]}', "no stroke has a point"),
         ("a.json", "[[[1, 1e400]]]", "finite"),
         ("a.json", "[[[1, 1e13]]]", r"point 0 of stroke 0 is \(1, 1e\+13\)"),
-        ("a.inkml", "<ink><trace>1 2", "no XML"),
-        ("b.inkml", "ink, but no XML", "no XML"),
+        ("a.inkml", "<ink><trace>1 2", "not XML"),
+        ("b.inkml", "ink, but no XML", "not XML"),
         ("a.dat", ".COORD X Y\n.PEN_DOWN\n1 2 3\n", "line 2: .PEN_DOWN has 3 numbers"),
         ("a.dat", ".COORD X Y\n", "names component 0|no stroke has a point"),
-        ("a.dat", b"\xff\xfe\x00", "no UTF-8"),
+        ("a.dat", b"\xff\xfe\x00", "not UTF-8"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(tmp_path, name, content, message):

@@ -98,9 +98,9 @@ def test_strokes_are_read_as_a_file_would_be(ask, reader):
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("", "no JSON"),
-        ("strokes", "no JSON"),
-        ("[[[1, 2", "no JSON"),
+        ("", "not JSON"),
+        ("strokes", "not JSON"),
+        ("[[[1, 2", "not JSON"),
         ("3", "must be a list"),
         ("{}", 'no "strokes"'),
         ('{"strokes": []}', "no stroke has a point: write something first"),
@@ -110,7 +110,7 @@ def test_strokes_are_read_as_a_file_would_be(ask, reader):
         ("[[[1, 1e999]]]", "finite"),
         ("[[[NaN, 1]]]", "finite"),
         ("[[[1, 1e300]]]", "within"),
-        ("[" * 100_000, "no JSON"),
+        ("[" * 100_000, "not JSON"),
         (b"\xff\xfe", "cannot be read"),
         (json.dumps([[[0, 0]] * (MOST_POINTS + 1)]), "20,001 points; at most 20,000"),
         (json.dumps([[[6 * i, i % 2 * 40] for i in range(10_000)]]), "^10,000 turns of the pen"),
@@ -208,7 +208,7 @@ def test_what_is_written_is_kept_for_adapt(keeping, ask):
         written = json.dumps(json.loads(strokes(write_word("it"))) | {"label": label})
         status, found = keep("POST", "/keep", written)
         assert status == 400
-        assert re.search("is no word of the letters|must be text", json.loads(found)["error"])
+        assert re.search("is not a word of the letters|must be text", json.loads(found)["error"])
     assert keep("POST", "/keep", "[]")[0] == 400
     assert sorted((path.name, path.read_bytes()) for path in folder.iterdir()) == before
     (folder / "labels.csv").write_bytes(b"\xff")
@@ -276,7 +276,7 @@ def test_it_listens_on_this_machine_only(server):
 
 
 def test_an_answer_without_a_server(reader):
-    with pytest.raises(PadError, match="no JSON"):
+    with pytest.raises(PadError, match="not JSON"):
         answer(reader, b"{")
 
 

@@ -68,7 +68,7 @@ def test_words_of_files_and_a_page_that_needs_no_other(checkpoint, lexicon, tmp_
     assert done.exit_code == 1  # one could not be read
     first, wrong, second = map(json.loads, done.stdout.splitlines())
     assert (first["label"], second["label"]) == ("<ink>", "hand")
-    assert "broken.json: no JSON" in wrong["error"]
+    assert "broken.json: not JSON" in wrong["error"]
     for line in (first, second):
         assert len(line["words"]) == 5
         assert line["text"] == line["words"][0]["text"]
@@ -115,7 +115,7 @@ def test_a_page_that_is_not_written_may_be_anything(checkpoint, lexicon, tmp_pat
     (tmp_path / "report" / "words.html").write_text("mine")
     options = [OWN_INK / "ink.json", "--checkpoint", checkpoint, "--lexicon", lexicon]
     assert run(*options, "--no-pictures").exit_code == 0
-    assert "no page of HTML" in run(*options).stderr
+    assert "not a page of HTML" in run(*options).stderr
     assert (tmp_path / "report" / "words.html").read_text() == "mine"
 
 

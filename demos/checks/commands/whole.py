@@ -74,7 +74,7 @@ def whole_table(given: WholeTable) -> None:
     figures = load_figures(given.result)
     if "groups" not in figures:
         raise ValueError(
-            f"{given.result}: no figures of whole checks; evaluate --whole --keep has some"
+            f"{given.result}: not the figures of whole checks, which evaluate --whole --keep saves"
         )
     content = table_of(figures)
     if given.page is not None:

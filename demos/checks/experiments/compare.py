@@ -56,7 +56,7 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
     for path in sorted(folder.glob("*.json")):
         result = load_figures(path)
         if not {"name", "on", "exact"} <= result.keys():
-            raise ValueError(f"{path}: no result; name, on and exact are in one")
+            raise ValueError(f"{path}: not a result; name, on and exact are in one")
         if not isinstance(result["exact"], int | float):
             raise ValueError(f"{path}: exact is {result['exact']!r}, not a number")
         found.append(result)

@@ -34,7 +34,7 @@ def combined(graphs: Sequence[gtn.Graph], way: str) -> gtn.Graph:
     ['7']
     """
     if way not in WAYS:
-        raise ValueError(f"{way!r} is no way of combining; choose from {', '.join(WAYS)}")
+        raise ValueError(f"{way!r} is not a way of combining; choose from {', '.join(WAYS)}")
     able = [graph for graph in graphs if graph.num_nodes]
     if way == "intersection" and len(able) == len(graphs):
         met = able[0]

@@ -134,7 +134,7 @@ def _file_of(line: bytes, reader: str, where: str) -> str:
     except ValueError as error:
         raise LinesError(f"{where}: not JSON ({error}); choose another --out") from error
     if not isinstance(content, dict) or not isinstance(content.get("file"), str):
-        raise LinesError(f"{where}: no line of a reading, it has no file; choose another --out")
+        raise LinesError(f"{where}: not the line of a reading: no file; choose another --out")
     if content.get("reader") != reader:
         raise LinesError(
             f"{where}: read by {content.get('reader', 'a reader without a name')}, not by "

@@ -67,7 +67,7 @@ def reading_by(name: str, characters: str, generator: torch.Generator) -> Reads:
         swept = FieldNetwork(characters, rubbish=True, generator=generator)
         return LineReading(sweeping(swept), symbols)
     if name not in RECOGNIZERS:
-        raise ValueError(f"recognizer {name!r} is none of {', '.join(RECOGNIZERS)}")
+        raise ValueError(f"recognizer {name!r} is not one of {', '.join(RECOGNIZERS)}")
     network_of = OF_SEGMENTS[name.removesuffix(FINER)]
     network = network_of(characters, rubbish=True, generator=generator)
     return SegmentReading(network, symbols, CUTS["thorough" if name.endswith(FINER) else "usual"])

@@ -197,7 +197,7 @@ class CheckReader(nn.Module):
         tensors, about = load_checkpoint(path)
         missing = {"grammar", "recognizer", "threshold", "views"} - about.keys()
         if missing:
-            raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
+            raise CheckpointError(f"{path}: not a reader: {', '.join(sorted(missing))} is missing")
 
         def build() -> CheckReader:
             return cls(

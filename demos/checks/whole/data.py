@@ -67,7 +67,7 @@ def composed_checks(
         ValueError: the part is unknown; there is no MNIST folder.
     """
     if part not in FAMILIES:
-        raise ValueError(f"part {part!r} is none of {', '.join(FAMILIES)}")
+        raise ValueError(f"part {part!r} is not one of {', '.join(FAMILIES)}")
     images, labels = load_mnist(find_data(digits, "mnist", option="--digits"), part)
     composer = CheckComposer(np.asarray(images), np.asarray(labels), part)
     key = list(FAMILIES).index(part)
@@ -125,8 +125,8 @@ def known_checks(folder: Path) -> tuple[list[KnownCheck], tuple[str, ...]]:
                 }
             except (json.JSONDecodeError, KeyError, TypeError) as error:
                 raise FieldSetError(
-                    f"{path}:{number}: no truth of a check ({error!r}); file, parts, sign, layout, "
-                    f"kind and printed are in one"
+                    f"{path}:{number}: not the truth of a check ({error!r}); file, parts, sign, "
+                    f"layout, kind and printed are in one"
                 ) from error
     checks = [
         KnownCheck(one.path, one.text, called=one.name, split=one.split, **truths.get(one.name, {}))

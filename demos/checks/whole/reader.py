@@ -237,7 +237,7 @@ class WholeReader(nn.Module):
         tensors, about = load_checkpoint(path, kind=KIND)
         missing = {"grammar", "recognizer", "threshold", "paths", "views"} - about.keys()
         if missing:
-            raise CheckpointError(f"{path}: no reader, {', '.join(sorted(missing))} is missing")
+            raise CheckpointError(f"{path}: not a reader: {', '.join(sorted(missing))} is missing")
 
         def build() -> WholeReader:
             fields = CheckReader(about["grammar"], about["recognizer"])

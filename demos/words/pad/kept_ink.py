@@ -46,7 +46,7 @@ class KeptInk:
             OSError: the folder cannot be written to.
         """
         if not folded(text):
-            raise InkError(f"{text!r} is no word of the letters a-z")
+            raise InkError(f"{text!r} is not a word of the letters a-z")
         name = self._new_name()
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / name).open("x", encoding="utf-8") as file:  # never overwrites a file
