@@ -1,4 +1,4 @@
-"""Annotated images: what they forget about a stroke, and what they keep."""
+"""Annotated images: what they forget about a stroke and what they keep."""
 
 import math
 
@@ -52,7 +52,7 @@ def test_points_inserted_on_segments_leave_no_trace(seed):
 
     def inserted(stroke):
         t = np.sort(rng.uniform(0, 1, (len(stroke) - 1, 3, 1)), axis=1)
-        t[::3] = 0.0  # and points repeated
+        t[::3] = 0.0  # with points repeated, too
         between = stroke[:-1, None] + t * np.diff(stroke, axis=0)[:, None]
         rows = np.concatenate((stroke[:-1, None], between), axis=1)
         return np.concatenate((rows.reshape(-1, 2), stroke[-1:]))
@@ -64,7 +64,7 @@ def test_points_inserted_on_segments_leave_no_trace(seed):
 
 @pytest.mark.parametrize("corner", [(10.0, 3.0), (4.0, 17.0), (16.0, 10.0)])
 def test_straight_lines_of_whole_pixels_too(corner):
-    """Lengths that are whole numbers of steps, where rounding could tip the number of steps."""
+    """Where a length is a whole number of steps, rounding could change that number."""
     stroke = np.array([(4.0, 3.0), corner, (16.0, 17.0)])
     halves = np.array([stroke[0], *(0.5 * (stroke[:-1] + stroke[1:])), *stroke[1:]])
     halves = halves[[0, 1, 3, 2, 4]] if len(halves) == 5 else halves
@@ -84,7 +84,7 @@ def test_half_the_rate_changes_little(seed):
 @given(seeds, st.floats(0.2, 5.0))
 @settings(max_examples=10)
 def test_speed_leaves_little_trace(seed, power):
-    """The same curve with its points where a pen of another speed would have put them."""
+    """The same curve gives nearly the same image with the points of a pen at another speed."""
     rng = np.random.default_rng(seed)
     stroke = curve(seed, 400)
     even = stroke[::4]
@@ -131,7 +131,7 @@ def test_rows_count_from_the_top_and_ink_between_pixels_is_shared():
 
 @pytest.mark.parametrize("stroke", [[(5, 5)], [(5, 5)] * 4, [(5, 5), (5, 5 + 1e-9)]])
 def test_dots(stroke):
-    """A point, a point repeated and a stroke as short as nothing look alike."""
+    """A point, a repeated point and a stroke of almost no length look alike."""
     np.testing.assert_allclose(amap(Ink([stroke]), 10), amap(Ink([[(5, 5)]]), 10), atol=1e-6)
     assert amap(Ink([stroke]), 10).sum() > 1
 
@@ -177,7 +177,7 @@ def test_batches_are_their_members():
 
 
 class Drawn:
-    """A source of numbers where all are zero but one kind: waves, and what is drawn of them."""
+    """A source of random numbers: of the normal ones, only that of ``kind`` is not zero."""
 
     def __init__(self, kind):
         self.kind = kind
@@ -217,14 +217,14 @@ def test_shifts_and_waves_move_points_one_way(kind):
     assert not moved[:, 1 - axis].any()
     if kind < 6:
         np.testing.assert_allclose(moved[:, axis], 0.5)
-    else:  # half a pixel along a period of 20, from the other coordinate
+    else:  # half a pixel, in waves of period 20 along the other coordinate
         across = (batch.points - [8.5, 9.5])[:, 1 - axis]
         np.testing.assert_allclose(moved[:, axis], 0.5 * np.sin(2 * np.pi * across / 20 + np.pi))
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_sum_of_a_stroke_is_its_length_around_its_middle(seed):
-    """What tanh squashes, added over pixels and orientations, is the integral along the ink."""
+    """What tanh squashes, summed over pixels and orientations, is the integral along the ink."""
     rng = np.random.default_rng(seed)
     a, b = rng.uniform([3, 3], [14, 15], (2, 2))
     planes = amap(Ink([[a, b]]), 18).astype(float)

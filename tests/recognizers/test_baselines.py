@@ -57,7 +57,7 @@ def test_learns_small_digits(digits, model, most):
     assert penalties.shape == (597, 10)
     assert np.isfinite(penalties).all()
     assert (penalties.argmin(1) != labels[1200:]).mean() <= most
-    # The same sample has the same penalties whatever stands beside it.
+    # A sample has the same penalties, whatever stands beside it.
     alone = model.penalties(samples[1200:1203])
     assert np.allclose(alone, penalties[:3], rtol=1e-3, atol=1e-3)
     assert isinstance(model.multiply_adds, int)
@@ -118,7 +118,7 @@ def test_pairs_are_trained_on_their_two_classes_only(digits):
     samples, labels = digits
     model = PairwiseLinear(0.1).fit(samples, labels)
     others = labels.copy()
-    others[labels == 4] = 5  # what the unit 2/7 never sees
+    others[labels == 4] = 5  # a class that the unit for 2 against 7 never sees
     others[np.flatnonzero(labels == 5)[:3]] = 4
     again = PairwiseLinear(0.1).fit(samples, others)
     of_pair = model.pairs.tolist().index([2, 7])
@@ -133,7 +133,7 @@ def test_votes_come_before_distances():
     assert penalties[4] == 2 + 1 / 8
     assert penalties[5] == 3 + 8 / 8
     assert penalties[0] == 4
-    # A tie of votes: the nearest.
+    # Tied votes go to the nearest.
     assert vote(distances, np.array([[4, 6, 9, 5]]), 3)[0].argmin() == 4
 
 
@@ -172,7 +172,7 @@ def test_tangents_are_the_derivatives_of_small_movements():
     images = rng.integers(0, 256, (1, 16, 16), dtype=np.uint8)
     smooth = smoothed(images, 2.0)
     tangents = tangents_of(smooth)[0]
-    # Moving by a pixel to the right takes away the derivative along x, but at the border.
+    # Except at the border, moving right by a pixel subtracts the derivative along x.
     moved = np.roll(smooth[0], 1, axis=1) - np.roll(smooth[0], -1, axis=1)
     assert np.allclose(-moved[2:-2, 2:-2] / 2, tangents[0, 2:-2, 2:-2], atol=1e-5)
     assert (tangents[6] >= 0).all()

@@ -18,7 +18,7 @@ def seeded(seed=0):
 
 
 class Fixed(nn.Module):
-    """Penalties that are a linear function of the pattern, and a count of patterns seen."""
+    """Penalties that are linear in the pattern; it counts the patterns that it sees."""
 
     def __init__(self, seed, classes=3):
         super().__init__()
@@ -58,7 +58,7 @@ def test_a_sure_first_network_answers_alone():
     assert torch.equal(mixed[sure], alone[sure])
     assert torch.allclose(mixed[~sure], (sum(n(x) for n in nets) / 3)[~sure])
     assert together.cost(x) == pytest.approx(1 + 2 * (~sure).double().mean().item())
-    # Computed for those it is asked about only.
+    # Computed only for the patterns it is asked about.
     nets[1].seen = 0
     together(x)
     assert nets[1].seen == (~sure).sum()

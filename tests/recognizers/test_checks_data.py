@@ -1,4 +1,4 @@
-"""Whole checks: the same seed gives the same check, and the truth is true."""
+"""Whole checks: the same seed gives the same check, and its truth is right."""
 
 import numpy as np
 import pytest
@@ -85,7 +85,7 @@ def test_two_fields_for_cents_that_stand_high():
 
 
 def test_digits_stand_on_the_line_of_the_amount():
-    """By hand they jump a little; of cents that stand high no ink is lost."""
+    """Written by hand they jump a little; raised cents lose no ink."""
     writer = MnistFields(*bars(), tight=True)
     away: dict[int, list[int]] = {1: [], 2: []}
     for seed in range(60):
@@ -155,4 +155,4 @@ def test_what_falls_off_the_sheet_is_cut_off():
     assert sheet[18:].min() == 255
     assert draw_text(sheet, " ", "sans", 12, 3, 10) == (3, 10, 0, 0)
     ink, rise = text_ink("g", "serif", 20)
-    assert rise < ink.shape[0]  # it goes below the line
+    assert rise < ink.shape[0]  # it reaches below the line

@@ -1,4 +1,4 @@
-"""Amounts as they are cut out of checks."""
+"""Amounts that look as if cut out of checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from recognizers.datasets.written_amounts import Hand, MnistFields
 
 @pytest.fixture
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """Digits of which each is a stroke of a darkness of its own."""
+    """Digits, each a stroke of its own darkness."""
     images = np.zeros((40, 28, 28), np.uint8)
     images[:, 4:24, 13:16] = 255
     return images, np.arange(40) % 10

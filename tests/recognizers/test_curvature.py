@@ -1,4 +1,4 @@
-"""Second derivatives against a recursion unit by unit, and against an explicit Jacobian."""
+"""Second derivatives are those of a recursion unit by unit and of an explicit Jacobian."""
 
 import pytest
 import torch
@@ -27,8 +27,8 @@ def seeded(seed=0):
 def units_by_connection(layer, name, shape):
     """Connections (output unit, input unit or None for a bias, parameter name, place in it).
 
-    Units are numbered through [maps, height, width]; a window's four connections to one
-    coefficient are one, from the sum (they have no parameter of their own).
+    Units are numbered over [maps, height, width]. The four connections of a window that share a
+    coefficient count as one, from their sum, as they have no parameters of their own.
     """
     maps, high, wide = shape
     number = {
@@ -72,9 +72,9 @@ def units_by_connection(layer, name, shape):
 
 
 def naive(layers, x, top_second):
-    """Eqs. 23 to 27 for one pattern, by loops over units and connections.
+    """Eqs. 23 to 27 for one pattern, in loops over units and connections.
 
-    `top_second(states)` are the second derivatives by the states of the last layer.
+    `top_second(states)` are the second derivatives with respect to the states of the last layer.
     """
     shapes, states, connected = [tuple(x.shape[1:])], [x.flatten().tolist()], []
     sums = []
@@ -265,9 +265,9 @@ def test_the_sampled_diagonal_has_the_right_mean():
         network, x, lambda y: loss(y, targets), draws=3000, generator=seeded(7)
     )
     for name, value in exact.items():
-        # Relative deviation of a mean of 3000 squares: about sqrt(2 / 3000).
+        # A mean of 3000 squares deviates by about sqrt(2 / 3000) of itself.
         assert torch.allclose(found[name], value, rtol=0.2, atol=1e-6), name
-    # The recursion drops cross terms: it is another diagonal below the top layer.
+    # The recursion drops cross terms, so that below the top layer its diagonal differs.
     recursion = paper_curvature(network, x, targets, loss)["0.kernels"]
     assert not torch.allclose(recursion, exact["0.kernels"], rtol=0.2)
 

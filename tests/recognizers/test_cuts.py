@@ -1,4 +1,4 @@
-"""Cuts and pieces: which cuts are chosen, what becomes of fragments, which pieces make a group."""
+"""Cuts and pieces: the cuts that are chosen, what becomes of fragments, and groups of pieces."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ from recognizers.segmentation.rules import Rules
 
 
 def chosen(ink, columns, **options):
-    """Return the columns of the straight cuts that are chosen, and their ink."""
+    """Return the columns of the straight cuts chosen, and the ink they cross."""
     given = {"most_ink": 99, "spacing": 1, "least_width": 1} | options
     paths, amount = choose_cuts(ink, straight_cuts(columns, ink.shape[0]), **given)
     return paths[:, 0].tolist(), amount.tolist()
@@ -38,7 +38,7 @@ def test_where_the_ink_says_nothing_the_usual_slant_is_taken():
 
 
 def test_a_cut_between_two_characters_comes_before_one_through_a_loop():
-    """Two loops of lines one pixel thick, and between them a neck four pixels thick."""
+    """Two loops of thin lines (one pixel), joined by a neck four pixels thick."""
     ink = np.zeros((20, 31), bool)
     for left in (0, 17):
         ink[[0, 19], left : left + 14] = True
@@ -48,12 +48,12 @@ def test_a_cut_between_two_characters_comes_before_one_through_a_loop():
     assert chosen(ink, [7, 15, 23], spacing=20, hollow=0.0) == ([23], [2.0])
     assert chosen(ink, [7, 15, 23], spacing=5) == ([7, 15, 23], [2.0, 4.0, 2.0])
     assert chosen(ink, [7, 15, 23], spacing=5, most_ink=3) == ([7, 23], [2.0, 2.0])
-    # What crosses no ink is no cut of it.
+    # What crosses no ink does not cut it.
     assert chosen(ink[:, :14], [20], spacing=5) == ([], [])
 
 
 def test_the_paper_that_counts_is_that_between_the_first_ink_and_the_last():
-    """One cut crosses two rows of ink at the top, one beside it two rows apart further down."""
+    """One cut crosses two rows of ink at the top, the next one two rows apart, further down."""
     ink = np.zeros((12, 40), bool)
     ink[:, :18] = ink[:, 25:] = True
     ink[0:2, 18:21] = ink[[4, 7], 21:25] = True
@@ -62,7 +62,7 @@ def test_the_paper_that_counts_is_that_between_the_first_ink_and_the_last():
 
 
 def dropped(mask, reach, column):
-    """Where a line falls, row by row and column by column."""
+    """Where a falling line ends, row by row and column by column."""
     height, width = mask.shape
     path = [column]
     for row in range(height - 1):
@@ -74,7 +74,7 @@ def dropped(mask, reach, column):
                     x += way
                 if 0 <= x < width and not mask[row, x] and abs(x - column) <= reach:
                     doors.append(x)
-            # The nearer one; of two equally near the left one.
+            # The nearer one, or the left one of two that are equally near.
             column = min(doors, key=lambda x, at=column: abs(x - at), default=column)
         path.append(column)
     return path
@@ -129,7 +129,7 @@ def test_of_the_cuts_beside_a_fragment_the_deeper_one_goes():
 
 
 def test_pieces_know_the_ink_of_the_cut_before_them():
-    """Three blocks in a row, joined by necks 2 and 3 pixels thick, and one apart."""
+    """Three blocks in a row, joined by necks 2 and 3 pixels thick, and a separate one."""
     components = np.zeros((30, 100), np.int64)
     for left in (0, 24, 48):
         components[:, left : left + 18] = 1
@@ -140,13 +140,13 @@ def test_pieces_know_the_ink_of_the_cut_before_them():
     assert sorted(paths) == [1, 2]
     middles = [np.median(np.nonzero(pieces == k)[1]) for k in range(4)]
     assert middles == sorted(middles)
-    # Fragments are measured in squared heights: a block has 540 of 900 pixels.
+    # Fragments are measured against the squared height: a block has 540 of 900 pixels.
     merged = cut_components(components, 30.0, 2.0, Rules(fragment=0.7))[1]
     assert merged.tolist() == [0.0, 0.0]
 
 
 def test_the_path_of_a_cut_goes_where_its_ink_is():
-    """Two blocks and the neck between them, on a page higher than it is wide."""
+    """Two blocks with a neck between them, on a page that is higher than wide."""
     components = np.zeros((90, 60), np.int64)
     components[40:70, 11:29] = components[40:70, 33:51] = 1
     components[50:53, 29:33] = 1
@@ -162,7 +162,7 @@ def test_the_path_of_a_cut_goes_where_its_ink_is():
 
 
 def test_what_is_narrow_for_its_height_is_not_cut():
-    """Bars of 12 x 40 and 6 x 4 pixels in writing 20 high: heights count as 0.6 to 1.2 of that."""
+    """Bars of 12 x 40 and 6 x 4 pixels in writing 20 high; heights count as 0.6 to 1.2 of it."""
     bar, low = np.ones((40, 12), np.int64), np.ones((4, 6), np.int64)
     bar[:20, 5:7] = bar[23:, 5:7] = 0
     for narrowest, cut in ((0.45, True), (0.55, False)):
@@ -182,7 +182,7 @@ def test_what_is_small_goes_to_the_nearer_end_of_what_it_stands_under():
 
 
 def test_groups_of_pieces():
-    """Pieces 10 high at the columns given; the height of the writing is 20."""
+    """Pieces 10 high at the given columns, in writing 20 high."""
 
     def groups(*columns, **rules):
         spans = np.array([(left, right, 0, 10) for left, right in columns])
@@ -202,7 +202,7 @@ def test_groups_of_pieces():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_groups_are_what_the_rules_say(seed):
-    """Of random pieces, beside the rules in words."""
+    """Groups of random pieces, compared with the rules written out."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(20):
@@ -235,11 +235,11 @@ def test_groups_are_what_the_rules_say(seed):
 
 
 def test_features_by_hand():
-    """A high piece, a low one that was cut from it, and a high one apart; strokes 2 thick."""
+    """A high piece, a low one cut from it, and a separate high one; strokes are 2 thick."""
     pieces = np.full((40, 60), -1)
     pieces[10:30, 5:15], pieces[25:30, 15:20], pieces[6:28, 30:41] = 0, 1, 2
     spans = np.array([(5, 15, 10, 30), (15, 20, 25, 30), (30, 41, 6, 28)])
-    line = (200 * 20 + 22 * 11 * 17) / (200 + 22 * 11)  # the middles of the high ones, by their ink
+    line = (200 * 20 + 22 * 11 * 17) / (200 + 22 * 11)  # the centres of the high ones' ink
     assert line_middle(pieces, spans, 20.0) == pytest.approx(line)
     assert line_middle(pieces, spans, 50.0) == 20.0
     src, dst = np.array([0, 0, 1, 2]), np.array([1, 3, 2, 3])

@@ -6,7 +6,7 @@ from recognizers.digits.reduction import crop, shrunk, to_16x16
 
 
 def leaning(slope, height=28, width=28):
-    """A stroke three pixels thick that leans by `slope` pixels per row."""
+    """A stroke, three pixels thick, that leans by `slope` pixels per row."""
     image = np.zeros((height, width), dtype=np.uint8)
     for y in range(4, height - 4):
         x = round(width / 2 + slope * (y - height / 2))
@@ -21,7 +21,7 @@ def test_the_slant_is_measured_and_removed(slope):
     upright = deslant(images, None)
     assert upright.shape == images.shape
     assert slants(upright)[0] == pytest.approx(0.0, abs=0.03)
-    # Rows move, ink is neither lost nor made.
+    # Rows move; ink is neither lost nor made.
     assert upright.sum() == pytest.approx(images.sum(), rel=0.01)
     assert np.array_equal(upright.any(axis=2), images.any(axis=2))
 
@@ -70,7 +70,7 @@ def test_sixteen_pixels_are_the_means_of_twenty():
     images = np.zeros((1, 28, 28), dtype=np.uint8)
     images[0, 4:24, 4:24] = np.random.default_rng(1).integers(32, 256, (20, 20))
     small = to_16x16(images)
-    # Five pixels become four, so each block of 5x5 keeps its mean.
+    # Five pixels become four, so that each block of 5x5 keeps its mean.
     before = images[0, 4:24, 4:24].reshape(4, 5, 4, 5).mean((1, 3))
     after = small[0].reshape(4, 4, 4, 4).mean((1, 3))
     assert np.abs(before - after).max() < 0.5

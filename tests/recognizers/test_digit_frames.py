@@ -1,4 +1,4 @@
-"""Digits of any picture in the frame of MNIST's: the same whatever size, place and polarity."""
+"""Digits of any picture in the frame of MNIST: size, place and polarity make no difference."""
 
 import numpy as np
 import pytest
@@ -22,14 +22,14 @@ def enlarged(image, times):
 
 
 def difference(one, other):
-    """Mean difference in grey levels where there is ink, the least over moves by a pixel."""
+    """The mean difference in grey levels where there is ink, least over shifts by a pixel."""
     wide = np.pad(other.astype(float), 1)
     moved = [wide[y : y + 28, x : x + 28] for y in range(3) for x in range(3)]
     return min(float(np.abs(one - m).sum()) for m in moved) / max(np.count_nonzero(one), 1)
 
 
 def assert_in_frame(frame):
-    """The longer side of the ink is 20 pixels, and the centre of mass is in pixel 14."""
+    """Check that the longer side of the ink is 20 pixels and the centre of mass is in pixel 14."""
     assert (frame.shape, frame.dtype) == ((28, 28), np.uint8)
     rows, columns = (np.flatnonzero(frame.any(axis=axis)) for axis in (1, 0))
     assert 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 20
@@ -59,7 +59,7 @@ def test_neither_place_nor_polarity_matters(number, above, left, right):
     placed = np.pad(glyph, ((above, 7), (left, right)))
     assert difference(frame, frame_digit(placed)) < 1
     assert difference(frame, frame_digit(255 - placed)) < 1
-    # Where nothing is inverted and the paper is neither black nor white: fainter ink.
+    # If nothing is inverted and the paper is neither black nor white, ink is fainter.
     assert difference(frame, frame_digit((220 - placed * 0.6).astype(np.uint8))) < 1
 
 

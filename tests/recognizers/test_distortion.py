@@ -37,7 +37,7 @@ def test_translation_moves_ink_by_whole_pixels():
 
 def test_quarter_turn_on_a_square_image():
     images = torch.rand(1, 1, 5, 5, generator=seeded())
-    # x to y and y to -x: clockwise on a screen whose y goes down.
+    # x goes to y and y to -x: clockwise, as y points down.
     turned = warp(images, map_of(0, -1, 1, 0), background=0.0)
     assert torch.allclose(turned, torch.rot90(images, -1, (2, 3)), atol=1e-5)
 
@@ -96,7 +96,7 @@ def test_images_differ_and_the_seed_decides():
 def test_background_per_image():
     images = torch.stack([torch.full((1, 8, 8), v) for v in (0.25, -3.0)])
     away = map_of(1, 0, 0, 1, x=5.0).expand(2, 2, 3)
-    # By itself, the median of the border: a blank image stays blank.
+    # By default it is the median of the border, so that a blank image stays blank.
     assert torch.allclose(warp(images, away), images)
     given = warp(images, away, background=torch.tensor([7.0, 8.0]))
     assert given[0, 0, 0, 0] == pytest.approx(7.0)

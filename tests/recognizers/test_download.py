@@ -1,4 +1,4 @@
-"""The download against servers of our own: a folder by file://, and one on this machine."""
+"""The download, from local servers only: a folder as file://, and one on this machine."""
 
 import gzip
 import hashlib
@@ -19,7 +19,7 @@ NAMES = tuple(mnist.MD5)
 
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
-    """A folder with four small files, which take the originals' place for the time of a test."""
+    """A folder with four small files, which replace the originals during a test."""
     folder = tmp_path / "mirror"
     folder.mkdir()
     sums = {}
@@ -54,7 +54,7 @@ def test_fetches_over_http_and_keeps_what_is_right(mirror, tmp_path):
     assert all(p.read_bytes() == (mirror / p.name).read_bytes() for p in paths)
     images, labels = mnist.load_mnist(tmp_path / "new" / "mnist", "test", verify=True)
     assert (len(images), labels.tolist()) == (2, [3, 3])
-    # All there: nobody is asked again (the server is gone).
+    # All files are there, so that no server is asked again (it is gone).
     assert download_mnist(tmp_path / "new" / "mnist", address) == paths
     assert sorted(p.name for p in (tmp_path / "new" / "mnist").iterdir()) == sorted(
         p.name for p in paths
@@ -74,7 +74,7 @@ def test_a_checksum_that_differs_is_named_and_the_old_file_stays(mirror, tmp_pat
     assert message.startswith(f"{old}: what file://")
     assert "MD5" in message
     assert "is kept" in message
-    assert message.count("\n") == 0  # one file is wrong, the others came
+    assert message.count("\n") == 0  # one file is wrong, the others have arrived
     assert old.read_bytes() == b"what the user had"
     assert len(list(target.iterdir())) == 4
 

@@ -1,4 +1,4 @@
-"""The network of fields: swept over a line it says what it says of each window by itself."""
+"""The network of fields: swept over a line, it says of each window what it says of it alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recognizers.lines.field_network import FieldNetwork, sweeping
 
 
 def _used(seed: int) -> FieldNetwork:
-    """Return a network whose normalisation is not the identity, in double precision."""
+    """Return a network in double precision whose normalisation is not the identity."""
     net = FieldNetwork(rubbish=True, generator=torch.Generator().manual_seed(seed))
     net(torch.rand(4, 1, 40, 120, generator=torch.Generator().manual_seed(seed)))
     return net.double().eval()
@@ -38,7 +38,7 @@ def test_a_window_sees_all_of_its_columns_and_none_beside_them() -> None:
     net(line)[0, 3, 0, 5].backward()
     assert line.grad is not None
     seen = torch.nonzero(line.grad.abs().sum(dim=(0, 1, 2))).flatten()
-    # Poolings pass on one column of two, so that an outermost one may not count.
+    # Pooling passes on one column of two, so that an outermost one may not count.
     assert 20 <= seen.min() <= 22
     assert 20 + wide - 3 <= seen.max() <= 20 + wide - 1
 

@@ -28,7 +28,7 @@ DATA = Path(os.environ.get("GTN_DATA", Path(__file__).parents[2].parent / "share
 
 
 def printed(*texts, lines=(), shape=(400, 900), paper=220):
-    """A check with texts (text, x, y, size) in black, and lines (x, y, width, height)."""
+    """A check with black texts (text, x, y, size) and lines (x, y, width, height)."""
     ink = np.zeros(shape, np.uint8)
     for text, x, y, size in texts:
         draw_text(ink, text, "sans", size, x, y, 1.0)
@@ -38,7 +38,7 @@ def printed(*texts, lines=(), shape=(400, 900), paper=220):
 
 
 def found_of(boxes, roles, pairs, features=None):
-    """Located fields of given boxes, without ink."""
+    """Located fields with the given boxes, without ink."""
     if features is None:
         features = np.zeros((len(boxes), len(FEATURES)), np.float32)
     images = tuple(np.full((8, 8), 255, np.uint8) for _ in boxes)
@@ -66,7 +66,7 @@ def test_lines_and_frames_are_no_ink():
     ink = ink_of_check(check)
     assert ink.lines[170].sum() > 150
     assert ink.lines[300].sum() > 450
-    assert ink.lines[175:210][:, [590, 789]].all()  # sides are lines, too
+    assert ink.lines[175:210][:, [590, 789]].all()  # sides of frames are lines, too
     assert (ink.boxes[:, 2] - ink.boxes[:, 0] < 60).all()
     names = locate_fields(check).features[:, FEATURES.index("framed")]
     assert names.max() > 0.9
@@ -109,7 +109,7 @@ def test_currency_signs_are_alike():
 
 
 def alike_beside(text):
-    """Where the fields of a check begin and end, and what is like their characters beside them."""
+    """Where the fields of a check begin and end, and how alike the characters beside them are."""
     found = locate_fields(printed((text, 600, 200, 24)))
     columns = [FEATURES.index(name) for name in ("alike_before", "alike_behind")]
     ends = found.boxes[:, 0], found.boxes[:, 0] + found.boxes[:, 2]
@@ -155,7 +155,7 @@ def test_cents_are_split_off_with_what_they_stand_over():
 
 
 def test_what_is_raised_between_dollars_is_theirs():
-    """As the apostrophe in 1'250 and then the cents; a point behind all ends them."""
+    """As the apostrophe in 1'250, then the cents; a point after everything ends them."""
     boxes = [[0, 10, 20, 40], [24, 10, 30, 20], [34, 10, 54, 40], [60, 8, 70, 22], [74, 8, 84, 22]]
     dollars, cents = split_off_cents(np.array(boxes), np.arange(5))
     assert (dollars.tolist(), cents.tolist()) == ([0, 1, 2], [3, 4])
@@ -170,7 +170,7 @@ def test_what_is_as_high_as_the_dollars_is_no_cents():
 
 
 def boxes_of_bars(*bars):
-    """The candidates on a check 200 pixels high with bars (x, y, width, height)."""
+    """The boxes of the candidates on a check 200 pixels high with bars (x, y, width, height)."""
     grey = np.full((200, 400), 220, np.uint8)
     for x, y, wide, tall in bars:
         grey[y : y + tall, x : x + wide] = 40
@@ -213,7 +213,7 @@ def test_a_sign_is_apart_or_of_another_size(first, sign):
         ((86, 14, 110, 30), True),
         ((88, 14, 112, 30), False),
         ((66, 27, 90, 43), True),
-        ((66, 29, 90, 45), False),  # hardly raised
+        ((66, 29, 90, 45), False),  # barely raised
         ((66, 2, 90, 18), True),
         ((66, 0, 90, 16), False),  # above
         ((66, 4, 90, 30), True),
@@ -231,7 +231,7 @@ def test_cents_beside_dollars(cents, fit):
 
 
 def test_dollars_and_cents_are_what_a_word_is_split_into_and_words_beside_each_other():
-    """Three bars, and two lower ones behind them that stand higher."""
+    """Three bars, followed by two shorter ones that are raised."""
     grey = np.full((200, 400), 220, np.uint8)
     for x in (200, 210, 220):
         grey[40:70, x : x + 5] = 40
@@ -241,10 +241,10 @@ def test_dollars_and_cents_are_what_a_word_is_split_into_and_words_beside_each_o
     roles = [[ROLES[role] for role in found.roles[pair]] for pair in found.pairs]
     assert roles == [["dollars", "cents"]] * len(roles)
     own = np.flatnonzero(found.roles != ROLES.index("amount"))
-    assert np.array_equal(np.sort(found.pairs, axis=None), own)  # each is of one pair
+    assert np.array_equal(np.sort(found.pairs, axis=None), own)  # each belongs to one pair
     apart = [200, 40, 225, 70], [244, 36, 255, 52]
     pairs = [tuple(found.boxes[pair].tolist()) for pair in found.pairs]
-    assert pairs.count(apart) == 2  # of the word of all five, and of the two words
+    assert pairs.count(apart) == 2  # from the word of all five, and from the two words
     for box, parts in zip(found.boxes, found.components, strict=True):
         of_parts = ink_of_check(grey).boxes[parts]
         assert [*of_parts[:, :2].min(axis=0), *of_parts[:, 2:].max(axis=0)] == box.tolist()
@@ -317,7 +317,7 @@ def test_features_by_hand():
         "wide_gap": 4 / 20,
     }
     assert {name: features[name] for name in expected} == pytest.approx(expected, abs=1e-5)
-    # Its own ink stands four pixels from each side of its picture.
+    # Its ink stands four pixels from each side of its picture.
     dark = found.images[number] < 128
     assert np.flatnonzero(dark.any(axis=1)).tolist() == list(range(4, 24))
     assert np.flatnonzero(dark.any(axis=0))[[0, -1]].tolist() == [4, 23]
@@ -340,7 +340,7 @@ def features_of(bars, box):
 
 
 def test_features_of_what_stands_before_and_above():
-    """Of three bars, one of them lower; one apart before them; a rule above, under it a dash."""
+    """Three bars, one of them shorter; a separate one before; above, a rule over a dash."""
     bars = [(300, 40, 4, 20), (308, 44, 4, 16), (316, 40, 4, 20)]
     around = [(278, 40, 6, 20), (280, 24, 100, 2), (305, 31, 10, 5)]
     features = features_of(bars + around, [300, 40, 20, 20])
@@ -356,12 +356,12 @@ def test_features_of_what_stands_before_and_above():
         "alike_behind": 0.0,
     }
     assert {name: features[name] for name in expected} == pytest.approx(expected, abs=1e-5)
-    # What is higher, or stands lower, is less like one of the field's own.
+    # What is taller, or stands lower, is less like the field's own characters.
     higher = features_of([*bars, (334, 34, 4, 26)], [300, 40, 20, 20])["alike_behind"]
     assert higher == pytest.approx(1 - np.log(26 / 20) / 0.5)
     lower = features_of([*bars, (332, 45, 4, 20)], [300, 40, 20, 20])["alike_behind"]
     assert lower == pytest.approx(1 - 5 / (0.5 * 20))
-    # The field's own are none that were left out, though they be as thin as the gaps that count.
+    # The field's own bars do not count as left out, though they are as thin as the gaps that count.
     thin = features_of([(x, 40, 2, 30) for x in (300, 310, 320)], [300, 40, 22, 30])
     assert thin["alike_before"] == thin["alike_behind"] == 0.0
 
@@ -403,7 +403,7 @@ def test_gradients_reach_the_coefficients():
 
 
 def test_what_makes_a_field_likely_depends_on_its_role():
-    """What is usual of amounts and of dollars is not asked of cents."""
+    """Cents need not look as amounts and dollars usually do."""
     penalty = FieldPenalty()
     roles = torch.arange(3)
     none = penalty(torch.zeros(3, len(FEATURES)), roles)

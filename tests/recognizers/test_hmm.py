@@ -1,4 +1,4 @@
-"""Left-to-right character models: what they read, how often, and that they learn."""
+"""Left-to-right character models: what they read, in how many ways, and that they learn."""
 
 from itertools import groupby, product
 
@@ -12,7 +12,7 @@ from recognizers.online.hmm import CharacterModels, hidden_markov_models
 
 
 def writings(models, frames):
-    """What a sequence of frames can say, one text for each path."""
+    """The texts that a sequence of frames can spell, one for each path."""
     read = gtn.compose(gtn.string(frames, symbols=models.isymbols), models)
     return [
         "".join(
@@ -23,13 +23,13 @@ def writings(models, frames):
 
 
 def by_hand(runs, states, rest):
-    """The texts of runs of equal frames: each run is split into characters of enough frames."""
+    """The same by splitting each run of equal frames into characters of enough frames."""
     options = [[""]]
     for symbol, length in runs:
         if symbol == "□":
             options.append([""] if rest else [])
             continue
-        # In n characters of at least S frames each: stars and bars.
+        # The ways to make n characters of at least S frames each, by stars and bars.
         fitting = []
         for n in range(1, length // states + 1):
             fitting += [symbol * n] * ways(length, n, states)
@@ -38,8 +38,8 @@ def by_hand(runs, states, rest):
 
 
 def ways(length, n, states):
-    """In how many ways a run is n characters, times how each spends its frames in its states."""
-    cells = n * states  # each state takes a frame at least
+    """In how many ways a run is n characters, each spending its frames in its states."""
+    cells = n * states  # each state takes at least one frame
     count, spare = 1, length - cells
     for k in range(1, cells):
         count = count * (spare + k) // k

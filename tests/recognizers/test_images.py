@@ -1,4 +1,4 @@
-"""Image files of every kind come out as upright grey levels, or as an error that names the file."""
+"""Image files of any kind become upright grey levels, or an error that names the file."""
 
 import warnings
 
@@ -11,7 +11,7 @@ from recognizers.images import ImageError, check_size, load_field, reduce_to, to
 
 @pytest.fixture
 def pattern() -> np.ndarray:
-    """Return dark bars on light ground, different along both axes, ``uint8 [24, 40]``."""
+    """Return dark bars on a light ground, different along the two axes, ``uint8 [24, 40]``."""
     grey = np.full((24, 40), 230, np.uint8)
     grey[4:12, 6:10] = 20
     grey[15:18, 20:38] = 60

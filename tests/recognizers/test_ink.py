@@ -164,7 +164,7 @@ def test_inkml_of_parts_of_strokes_numbers_and_resolutions():
     assert points("<trace>#1F -#A, - 5 + 3</trace>") == [[[31, 10], [-5, -3]]]
     assert points("<traceFormat/><trace>1 2</trace>") == [[[1, -2]]]
     trace = "<trace>7 1 2, 8 3 4</trace>"
-    # Repeated names of other channels do not move X and Y, and formats may be told twice.
+    # Repeated names of other channels do not shift X and Y, and formats may be given twice.
     other = '<channel name="F"/>'
     intermittent = f"<intermittentChannels>{other}</intermittentChannels>"
     forms = DIFFERENT.format(other + XY, other + XY + intermittent)

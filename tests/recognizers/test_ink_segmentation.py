@@ -1,4 +1,4 @@
-"""Segmentation of words: all ink is in the pieces, and the order of strokes leaves no trace."""
+"""Segmentation of words: the pieces hold all ink, and the order of strokes does not matter."""
 
 from itertools import pairwise
 
@@ -44,7 +44,7 @@ def test_every_piece_of_ink_is_on_every_path(word):
     singles = cut.src[cut.dst == cut.src + 1]
     assert sorted(singles.tolist()) == list(range(cut.num_pieces))
     graph = segmentation_graph(cut)
-    # As many paths as there are ways to go from node to node.
+    # There are as many paths as ways from node to node.
     ways = np.zeros(cut.num_pieces + 1)
     ways[0] = 1
     for a in np.argsort(cut.src, kind="stable"):
@@ -74,7 +74,7 @@ def test_written_backwards_there_are_about_as_many_pieces():
 
 
 def test_features_by_hand():
-    """A stroke in two pieces, which meet in the middle of the foot, and a bar apart."""
+    """A stroke in two pieces, which meet in the middle of its foot, and a separate bar."""
     stroke = [(3, 13), (4, 7), (6, 7), (10, 13), (11, 7)]
     for word in (Ink([stroke, [(20, 7), (20, 18)]]), Ink([stroke[::-1], [(20, 7), (20, 18)]])):
         cut = segment_ink(word)
@@ -112,7 +112,7 @@ def test_a_bar_goes_to_the_high_stroke_that_it_crosses_though_a_low_one_is_neare
 
 
 def test_the_loop_of_a_descender_is_cut_where_it_comes_to_the_base_line():
-    """The foot of other letters is cut at its lowest."""
+    """The foot of other letters is cut at its lowest point."""
     for low, height in ((1.5, 6.0), (6.0, 6.0)):
         word = Ink([[(3, 13), (4, low), (9, 13)]])
         cut = segment_ink(word)

@@ -122,7 +122,7 @@ def test_rbf_is_the_squared_distance():
 def test_rbf_is_stable_far_from_the_origin():
     centres = torch.tensor([[1e4, 1e4], [1e4, -1e4]])
     x = centres[:1] + torch.tensor([[0.0, 0.5]])
-    # |x|² - 2xw + |w|² in float32 would be off by about 16 here.
+    # In float32, |x|² - 2xw + |w|² would be off by about 16 here.
     assert EuclideanRBF(centres)(x)[0, 0] == 0.25
 
 

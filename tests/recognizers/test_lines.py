@@ -1,4 +1,4 @@
-"""Pictures of whole lines, and their random variants: each strength does what its name says."""
+"""Pictures of whole lines and random variants of them: each strength does what its name says."""
 
 from itertools import product
 
@@ -24,7 +24,7 @@ NOTHING = {
 
 
 def varied(lines, **strengths):
-    """Return variants of lines ``[B, H, W]`` by these strengths alone."""
+    """Return variants of lines ``[B, H, W]`` under these strengths alone."""
     distort = LineDistortion(**(NOTHING | strengths))
     return distort(lines[:, None], torch.Generator().manual_seed(1))[:, 0]
 
@@ -36,7 +36,7 @@ def blocks(count=40, left=50, right=70, top=12, bottom=28, wide=120):
 
 
 def moments(lines):
-    """Return mass, mean x and y from the middle, and deviations along both, of each line."""
+    """Return each line's mass, mean x and y from the middle, and deviations along both."""
     lines = lines * (lines > 0.01)  # paper is not quite 0
     mass = lines.sum(dim=(1, 2))
     x = torch.arange(lines.shape[2]) - (lines.shape[2] - 1) / 2
@@ -134,7 +134,7 @@ def test_waves_move_points_by_a_few_pixels_at_most():
     rows = torch.arange(40)[None, :, None].expand_as(found)[found]
     assert rows.min() >= 18 - 4
     assert rows.max() <= 21 + 4
-    assert (found.float().std(dim=2) > 0).any()  # not all columns alike
+    assert (found.float().std(dim=2) > 0).any()  # columns are not all alike
 
 
 def test_pale_pictures_are_empty_and_long_ones_are_squeezed():
@@ -143,7 +143,7 @@ def test_pale_pictures_are_empty_and_long_ones_are_squeezed():
     assert normalise_line(field).max() == 255
     field[10:30, 40:44] += 1
     assert normalise_line(field).max() == 0
-    # Ink is the darkest two hundredth: 40 of 8,000 pixels.
+    # Ink is the darkest 0.5%, 40 of 8,000 pixels.
     for dark, most in ((60, 255), (30, 0)):
         field = np.full((40, 200), 200, np.uint8)
         field[10:40, 50 : 50 + dark // 30] = 0
@@ -155,7 +155,7 @@ def test_pale_pictures_are_empty_and_long_ones_are_squeezed():
 
 
 def test_grey_levels_of_a_line_are_those_between_paper_and_ink():
-    """Of 4000 pixels more than half are paper; twenty, a two hundredth, are darker than ink."""
+    """Of 4000 pixels more than half are paper, and twenty (0.5%) are darker than ink."""
     field = np.full((40, 100), 200, np.uint8)
     field[20:36] = 120
     field[10, :20], field[11, :30], field[12] = 10, 40, 230

@@ -71,7 +71,7 @@ def test_large_penalties_stay_finite(scale):
     (grad,) = torch.autograd.grad(loss, y)
     assert loss.isfinite()
     assert grad.isfinite().all()
-    # Far above j: the right class is pulled down, the wrong one is not pushed up.
+    # Far above j, the right class is pulled down, but the wrong one is not pushed up.
     assert torch.allclose(grad, torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]) / 3)
 
 

@@ -1,4 +1,4 @@
-"""The word normaliser: lines of made-up words found again, and what no word should break."""
+"""The word normaliser finds the lines of made-up words, and no ink breaks it."""
 
 import re
 
@@ -30,7 +30,7 @@ WORDS = {
 
 
 def word(letters, seed=0, scale=50.0, slope=0.0, curvature=0.0, noise=0.04, shift=(0.0, 0.0)):
-    """Smooth up and down strokes through the given levels, one unit of x each, on bent lines."""
+    """Smooth strokes up and down between the given levels, one unit of x each, on bent lines."""
     rng = np.random.default_rng(seed)
     levels = np.array([level for low, high in letters for level in (high, low)])
     levels = levels + rng.normal(0, noise, len(levels))

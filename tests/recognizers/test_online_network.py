@@ -1,4 +1,4 @@
-"""The network for annotated images: the paper's sizes, and a sweep that is its windows."""
+"""The network for annotated images: the paper's sizes; a sweep gives what its windows give."""
 
 import pytest
 import torch

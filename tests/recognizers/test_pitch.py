@@ -1,4 +1,4 @@
-"""The width of letters: told from the ups and downs of the pen, whatever the width of the word."""
+"""The width of letters follows from the ups and downs of the pen, whatever the word's width."""
 
 import numpy as np
 import pytest

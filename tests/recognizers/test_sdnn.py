@@ -13,7 +13,7 @@ def network_of(name: str) -> torch.nn.Module:
     generator = torch.Generator().manual_seed(7)
     if name == "line":
         net = LineNetwork(rubbish=True, generator=generator)
-        with torch.no_grad():  # statistics that are not those of an untrained network
+        with torch.no_grad():  # unlike the statistics of an untrained network
             net.train()
             net(torch.rand(8, 1, 32, 60, generator=generator))
         return net.eval()

@@ -1,4 +1,4 @@
-"""Over-segmentation: paths use every piece once, no ink gives no path, digits get an arc."""
+"""Over-segmentation: each path uses every piece once; without ink there is no path."""
 
 import os
 from dataclasses import fields
@@ -85,7 +85,7 @@ def touching_zeros():
 
 
 def check(segmentation: Segmentation) -> None:
-    """Assert what holds for every segmentation."""
+    """Check what holds for every segmentation."""
     s = segmentation
     count = s.num_nodes - 1
     assert s.image.dtype == np.uint8
@@ -107,7 +107,7 @@ def check(segmentation: Segmentation) -> None:
     assert spans.max() <= Rules().longest_group
     assert s.src.min() == 0
     assert s.dst.max() == count
-    # every piece alone is an arc: every node lies on a complete path
+    # every piece alone is an arc, so that every node lies on a complete path
     assert set(s.src[spans == 1]) == set(range(count))
     assert len({*zip(s.src.tolist(), s.dst.tolist())}) == s.num_arcs
     assert np.array_equal(np.lexsort((s.dst, s.src)), np.arange(s.num_arcs))
@@ -145,7 +145,7 @@ def test_an_arc_shows_its_own_ink_only():
     s = segment_field(bars([40, 50]))
     alone = s.images[(s.src == 0) & (s.dst == 1)][0]
     both = s.images[(s.src == 0) & (s.dst == 2)][0]
-    # one stroke in the middle row of the one, two strokes with paper between in the other
+    # the middle row crosses one stroke of the first, two strokes with paper between of the second
     assert np.count_nonzero(np.diff((alone[16] > 128).astype(int)) == 1) == 1
     assert np.count_nonzero(np.diff((both[16] > 128).astype(int)) == 1) == 2
 
@@ -220,7 +220,7 @@ def test_high_fields_are_reduced_and_boxes_stay_in_file_pixels():
 
 
 def test_boxes_of_reduced_fields_begin_in_the_middle_of_a_pixel_of_the_file():
-    """The same field with four pixels for each in both directions has boxes four times as large."""
+    """Enlarged four times in both directions, the same field has boxes four times as large."""
     field = bars([20, 60], height=128, width=160, thick=8)
     one, four = segment_field(field), segment_field(np.kron(field, np.ones((4, 4), np.uint8)))
     assert (one.scale, four.scale) == (1.0, 4.0)
@@ -259,7 +259,7 @@ def test_a_printed_rule_is_no_ink():
 
 
 def of_rule(row, length, level=60.0):
-    """What is left, but for its ends, of a rule two pixels thick on a field of 40 x 200."""
+    """What is left of a rule two pixels thick on a field of 40 x 200, but for the rule's ends."""
     levels = np.zeros((40, 200), np.float32)
     levels[row : row + 2, 10 : 10 + length] = level
     return subtract_rules(levels)[row : row + 2, 15 : 5 + length]
@@ -267,13 +267,13 @@ def of_rule(row, length, level=60.0):
 
 @pytest.mark.parametrize("row", [0, 8, 10, 28, 30])
 def test_rules_in_the_middle_half_are_longer(row):
-    """Beyond 0.35 of the width; in the middle half of 40 rows beyond 0.75."""
+    """Rules are longer than 0.35 of the width; in the middle half of 40 rows, longer than 0.75."""
     inside = 10 <= row < 30
     assert of_rule(row, 66).all()
     assert of_rule(row, 80).all() == inside
     assert of_rule(row, 145).all() == inside
     assert not of_rule(row, 165).any()
-    # What is little darker than the rule goes with it, to 1.6 times, in the middle 1.3 times.
+    # What is up to 1.6 times as dark as the rule goes with it; in the middle, 1.3 times.
     for times, stays in ((1.25, False), (1.35, inside), (1.55, inside), (1.65, True)):
         rule = np.full((40, 200), 0.0, np.float32)
         rule[row : row + 2] = 60.0
@@ -324,14 +324,14 @@ def test_what_is_flat_at_the_edge_is_no_ink(rows, width, stays):
 
 @pytest.mark.parametrize("seed", range(8))
 def test_what_is_fainter_than_most_ink_is_no_ink(seed):
-    """Components of one row each, of levels and sizes at random, beside the words of the rule."""
+    """Components of one row each, with random levels and sizes, against the rule written out."""
     rng = np.random.default_rng(seed)
     levels = np.zeros((15, 40))
     sizes = rng.integers(1, 40, 7)
     for row, size in enumerate(sizes):
         levels[2 * row + 1, :size] = rng.integers(1, 4) * 30 + rng.integers(0, 20, size)
     mask = levels > 0
-    # The levels of a component from the darkest on: those of its first tenth are passed over.
+    # A component's levels from the darkest on; those of its first tenth are passed over.
     dark = [sorted(row[row > 0], reverse=True)[(row > 0).sum() // 10] for row in levels[1::2]]
     ranked = sorted(zip(dark, sizes))
     until = np.cumsum([size for _, size in ranked])
@@ -353,7 +353,7 @@ def test_wrong_arrays_are_refused(bad):
 
 
 def test_hit_and_deflect_cuts_at_the_valley():
-    """Two hills of ink on a ground: lines between them meet in the valley, from above."""
+    """Two hills of ink on a ground: lines dropped between them meet in the valley."""
     ink = np.zeros((12, 21), bool)
     for row in range(2, 10):
         ink[row, max(0, 5 - row // 2) : 6 + row // 2] = True
@@ -393,11 +393,11 @@ def test_normalised_images_are_like_mnist():
 
 
 def test_wide_segments_are_heightened_up_to_a_limit():
-    """10 x 40 pixels in writing 20 high: 20 columns, and rows 1.7 times as far enlarged."""
+    """10 x 40 pixels in writing 20 high get 20 columns, and rows enlarged 1.7 times as much."""
     image = normalise_segment(np.full((10, 40), 255, np.uint8), 20.0)
     assert abs(image.max(axis=1).astype(float).sum() / 255 - 10 * 0.5 * 1.7) < 0.5
     assert abs(image.max(axis=0).astype(float).sum() / 255 - 20) < 0.5
-    # Not further than to what high writing would be: 0.6 of 40 is 20 rows.
+    # Not beyond the height of high writing: 0.6 of 40 is 20 rows.
     flat = normalise_segment(np.full((20, 24), 255, np.uint8), 40.0)
     assert abs(flat.max(axis=1).astype(float).sum() / 255 - 20 * 20 / 24) < 0.5
 
@@ -425,7 +425,7 @@ def test_segments_stand_on_the_middle_of_their_line_beside_all_other_ink():
         field, numbers = (np.kron(a, np.ones((scale, scale), a.dtype)) for a in (ink, pieces))
         views = segment_surroundings(field, numbers, numbers, src, dst, 24.0 * scale)
         own, other = views[:, 0] > 127, views[:, 1] > 127
-        # Letters 24 high are 16 high here, around the middle; the low one stands at their foot.
+        # Letters 24 high become 16 high, around the middle; the low one stands at their foot.
         assert np.flatnonzero(own[0].any(axis=1)).tolist() == list(range(8, 24))
         assert np.flatnonzero(own[1].any(axis=1)).tolist() == list(range(20, 24))
         assert np.flatnonzero(own[1].any(axis=0)).tolist() == list(range(14, 18))
@@ -470,7 +470,7 @@ def test_gradients_of_the_segment_penalty():
         return torch.func.functional_call(penalty, dict(zip(names, weights)), (features,))
 
     assert torch.autograd.gradcheck(penalties, (features, *weights))
-    # the gradient reaches what gaps, place on the line, size and aspect of a segment cost
+    # the gradient reaches the costs of a segment's gaps, place on the line, size and aspect
     penalties(features, *weights).square().sum().backward()
     by_name = dict(zip(FEATURES, features.grad.abs().amax(dim=0).tolist()))
     assert all(by_name[name] > 0 for name in ("too_wide", "gap_inside", "cut_before"))
@@ -479,7 +479,7 @@ def test_gradients_of_the_segment_penalty():
 
 
 def test_the_loss_of_a_field_has_gradients_in_the_coefficients():
-    """Numerically, through segmentation graph, recognition graph, grammar and eq. 17."""
+    """They agree with numerical ones, through segmentation and recognition graph to eq. 17."""
     segmentation = segment_field(touching_zeros())
     graph = segmentation_graph(segmentation).double()
     features = graph.data["features"].double()
@@ -519,7 +519,7 @@ def test_several_rules_stand_side_by_side():
     assert len(both.cuts) == both.num_nodes - 2
     assert np.array_equal(np.lexsort((both.dst, both.src)), np.arange(both.num_arcs))
     assert (both.src < both.dst).all()
-    # the paths are those of the parts, no more and no fewer
+    # exactly the paths of the parts
     paths = [gtn.forward_penalty(segmentation_graph(part).double()) for part in (*parts, both)]
     assert torch.allclose(torch.stack(paths[:-1]).neg().exp().sum(), paths[-1].neg().exp())
     rows = [np.sort(part.features.sum(axis=1)) for part in parts]
@@ -557,7 +557,7 @@ def test_the_cuts_that_readers_choose_among(name):
 
 
 def test_the_figures_of_a_segmenter(tmp_path):
-    """Two fields with two digits each; of the second a box says what no segment shows."""
+    """Two fields of two digits; in the second field no segment matches one of the boxes."""
     (tmp_path / "images").mkdir()
     rows = ["file,digit,x,y,width,height"]
     for name, second in (("a.png", 45), ("b.png", 100)):
@@ -568,7 +568,7 @@ def test_the_figures_of_a_segmenter(tmp_path):
     assert (found.fields, found.digits) == (2, 4)
     assert (found.digit_recall, found.field_recall) == (0.75, 0.5)
     assert (found.missed, found.broken) == ((("b.png", 1),), ("b.png",))
-    assert found.arcs_per_digit == 2 * 3 / 4  # each bar, and both
+    assert found.arcs_per_digit == 2 * 3 / 4  # each bar, and both together
     assert measure_segmentation(tmp_path, ["a.png"]).field_recall == 1.0
 
 
@@ -588,7 +588,7 @@ def test_overlap_is_that_of_the_pixels_of_boxes():
 
 
 def test_a_path_has_an_arc_for_every_digit_in_order():
-    """Beside all paths of random graphs, arc by arc."""
+    """Compared with all paths of random graphs, arc by arc."""
     rng = np.random.default_rng(1)
     nodes, digits, answers = 5, 2, []
     for _ in range(200):
@@ -598,7 +598,7 @@ def test_a_path_has_an_arc_for_every_digit_in_order():
         good = rng.random((len(ends), digits)) < 0.3
 
         def some(node, digit, s=s, good=good):
-            """Whether a way leads on to the end, through arcs for the digits from this one on."""
+            """Whether a way leads on to the end through arcs for this digit and all later ones."""
             if node == nodes - 1:
                 return digit == digits
             return any(

@@ -1,4 +1,4 @@
-"""Finding objects: the geometry of windows, pages, targets, parallel arcs, average precision."""
+"""Spotting: the geometry of windows, pages, targets, parallel arcs, average precision."""
 
 import math
 
@@ -33,7 +33,7 @@ def digits():
 
 
 class Middle(nn.Module):
-    """Two classes: the pixel in the middle of the window of 31 x 31, and minus that."""
+    """Two classes: the pixel in the middle of a window of 31 x 31, and minus that pixel."""
 
     field, stride, classes = (31, 31), (4, 4), ("ink", "rubbish")
 
@@ -50,14 +50,14 @@ def test_windows_are_where_places_say():
     for values, expected in ((x, places.x), (y, places.y)):
         found = pyramid(values[None, None])[0, :, 1].numpy()
         inside = (places.x > 1) & (places.x < 79) & (places.y > 1) & (places.y < 95)
-        # The middle of pixel i of a page is at i + 0.5.
+        # Pixel i of a page has its middle at i + 0.5.
         assert np.abs(found + 0.5 - expected)[inside].max() <= 0.75
     assert set(places.size) == {20.0, 40.0}
     assert sum(rows * columns for rows, columns in places.shapes) == len(places.x)
 
 
 def test_places_of_a_resolution_that_is_rounded_are_those_of_its_own_sides():
-    """Of 400 x 33 pixels a reduction by the square root of two makes 283 x 23."""
+    """Reduced by the square root of two, 400 x 33 pixels become 283 x 23."""
     places = Pyramid(Middle(), octaves=(0.5,)).places(400, 33)
     ((rows, columns),) = places.shapes
     y, x = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
@@ -67,7 +67,7 @@ def test_places_of_a_resolution_that_is_rounded_are_those_of_its_own_sides():
 
 
 def test_a_page_that_is_reduced_is_averaged():
-    """Of each four columns the two in the middle are white: their mean is not that of all."""
+    """The middle two of every four columns are white, so that sampling would give other levels."""
     page = ((torch.arange(160) + 1) % 4 // 2).float().expand(1, 1, 160, 160)
     found = Pyramid(Middle(), octaves=(2.0,), margin=0)(page)[0, :, 1]
     assert (found - 0.5).abs().max() < 0.1
@@ -159,7 +159,7 @@ def test_each_object_is_the_target_of_a_window_in_its_middle(digits):
 
 
 def test_windows_near_an_object_are_neither_its_own_nor_rubbish():
-    """An object 20 high in the middle of (50, 50): windows aside, and of other sizes."""
+    """Windows beside an object 20 high at (50, 50), and windows of other sizes."""
     x = np.array([50, 52.5, 52.6, 56.9, 57.1, 50, 50, 50, 50, 50])
     size = np.array([20, 20, 20, 20, 20, 24, 16.7, 25, 12, 36], dtype=np.float64)
     places = Places(x, np.full(10, 50.0), size, ((1, 10),))
@@ -177,7 +177,7 @@ def test_the_sum_over_parallel_arcs_is_a_sum_over_places():
     there = share[:, :5].sum(dim=1)
     expected = -torch.stack([there[0], 1 - there[1], there[2]]).log()
     torch.testing.assert_close(found, expected)
-    # The gradient pulls each place by its share of what is there.
+    # The gradient pulls each place in proportion to its share of what is there.
     (gradient,) = torch.autograd.grad(found[0], penalties)
     inside = share[0, :5] / there[0]
     torch.testing.assert_close(gradient[0, 0, :5], (inside - share[0, :5]).detach())
@@ -205,7 +205,7 @@ def test_the_best_of_near_windows_stays():
 
 
 def test_what_is_in_the_reach_of_the_larger_window_is_found_once():
-    """Two windows 15 pixels apart, 20 and 40 pixels high, and a third one further away."""
+    """Two windows 15 pixels apart, 20 and 40 pixels high, and a third further away."""
     for sizes in ([20.0, 40.0, 20.0], [40.0, 20.0, 20.0]):
         places = Places(np.array([50.0, 65, 90]), np.zeros(3), np.array(sizes), ((1, 3),))
         penalties = torch.tensor([[0.0, 4.0], [0.0, 3.0], [0.0, 2.0]])
@@ -214,7 +214,7 @@ def test_what_is_in_the_reach_of_the_larger_window_is_found_once():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_what_stays_is_near_nothing_better(seed):
-    """Beside a loop over all windows of a class; whole numbers, so that some are just in reach."""
+    """Compared with a loop over a class's windows; whole numbers put some just within reach."""
     rng = np.random.default_rng(seed)
     x, y, size = rng.integers(0, 60, 50), rng.integers(0, 60, 50), rng.choice([10, 16, 24], 50)
     places = Places(*(values.astype(np.float64) for values in (x, y, size)), ((5, 10),))
@@ -236,7 +236,7 @@ def test_what_stays_is_near_nothing_better(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_hits_are_objects_of_the_class_that_none_before_has_hit(seed):
-    """Beside a loop over objects; whole numbers, so that some middles are on the side of a box."""
+    """Compared with a loop over objects; whole numbers put some middles on the edge of a box."""
     rng = np.random.default_rng(seed)
     corners, sides = rng.integers(0, 8, (9, 2)), rng.integers([1, 8], [9, 17], (9, 2))
     boxes, labels = np.concatenate([corners, corners + sides], axis=1), rng.integers(0, 2, 9)
@@ -271,7 +271,7 @@ def test_hits_and_precision():
     labels = np.array([3, 1])
     found = [
         Detection(3, -0.1, 20, 25, 28.0),
-        Detection(3, -0.2, 21, 25, 28.0),  # the same one again
+        Detection(3, -0.2, 21, 25, 28.0),  # the same again
         Detection(1, -0.3, 47, 25, 28.0),  # beside a narrow box
         Detection(1, -0.4, 52, 25, 80.0),  # far too high
     ]

@@ -1,4 +1,4 @@
-"""Strings of digits: their geometry, their noise, and that a number says which line it is."""
+"""Strings of digits: their geometry and noise; a line is determined by its number."""
 
 import itertools
 
@@ -23,7 +23,7 @@ RNG = np.random.default_rng
 
 @pytest.fixture(scope="module")
 def digits():
-    """One full box for each digit, d + 3 columns wide, of its own grey."""
+    """A filled box for each digit d, d + 3 columns wide and of its own grey."""
     images = np.zeros((10, 28, 28), np.uint8)
     for d in range(10):
         images[d, 4:24, 6 : 9 + d] = 100 + 10 * d
@@ -77,7 +77,7 @@ def test_characters_vary_in_size_slant_and_height_and_stay_inside(digits):
 
 
 def test_sizes_and_slants_are_those_of_the_recipe():
-    """Half of the logarithm of a size is the line's; of a slant a quarter the character's."""
+    """Half of a size's logarithm belongs to the line; a quarter of a slant to the character."""
     bar = np.zeros((1, 28, 28), np.uint8)
     bar[:, 4:24, 13:15] = 255
     one = np.array([1])

@@ -1,4 +1,4 @@
-"""The network of two streams, and the view of a segment among other ink."""
+"""The network of two streams, and its view of a segment among other ink."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_own_and_other_ink_are_the_ink_of_the_line() -> None:
     for arc in singles:
         own, other = views[arc]
         assert own.sum() > 0
-        # Where there is one's own ink there is no other, but for the edge of a stroke.
+        # Except at the edge of a stroke, the segment's own ink and other ink exclude each other.
         assert np.minimum(own, other).sum() < 0.02 * own.sum()
     heights = [np.flatnonzero(views[arc, 0].max(axis=1) > 100) for arc in singles]
     tall = [rows[-1] - rows[0] + 1 for rows in heights]
@@ -73,7 +73,7 @@ def test_a_group_owns_what_its_pieces_own() -> None:
             for i in np.flatnonzero(cut.dst - cut.src == 1)
             if cut.src[arc] <= cut.src[i] < cut.dst[arc]
         ]
-        # As far as the pieces lie within the view of the group.
+        # This holds as far as the pieces lie within the view of the group.
         assert own.sum() <= sum(parts) * 1.01 + VIEW
         assert own.sum() >= 0.9 * max(parts)
 

@@ -1,4 +1,4 @@
-"""UNIPEN: the grammar of the format, trees and archives, counts of the real packs, bad files."""
+"""UNIPEN: the format's grammar, trees and archives, counts of the real packs, bad files."""
 
 import io
 import tarfile
@@ -33,7 +33,7 @@ def tree(folder, files):
 
 
 def only(folder, text, **files):
-    """The segments of one data file, which must be good."""
+    """The segments of one data file, which must be without problems."""
     reader = UnipenReader(tree(folder, {"data/6/own/a.dat": text, **files}))
     segments = list(reader)
     assert not reader.problems, reader.problems
@@ -191,7 +191,7 @@ def test_includes_that_grow_without_bound_and_files_outside_the_tree(tmp_path):
 
 
 def test_a_segment_is_of_the_writer_of_its_first_stroke(tmp_path):
-    """Also where all segments stand at the end of the file, behind the last writer."""
+    """Even if all segments stand at the end of the file, after the last writer."""
     text = (
         ".COORD X Y\n.WRITER_ID one\n.PEN_DOWN\n1 1\n.WRITER_ID two\n.PEN_DOWN\n2 2\n"
         '.SEGMENT CHARACTER 0 ? "a"\n.SEGMENT CHARACTER 1 ? "b"\n'

@@ -1,4 +1,4 @@
-"""The list of writers: nobody on two sides, packs that share people whole, and as by the rule."""
+"""The list of writers follows its rule: nobody, and no packs that share people, on two sides."""
 
 from collections import defaultdict
 
