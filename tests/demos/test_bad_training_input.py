@@ -1,4 +1,4 @@
-"""What training does with grammars and labels that do not fit, and when it is killed."""
+"""Training with grammars and labels that do not fit, and training that is killed."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_an_impossible_label_is_named_and_raised_or_skipped(
     (problem,) = skipped["problems"]
     assert problem.startswith(str(one.path))
     assert "'12,50'" in problem
-    # What was skipped changes nothing for the others.
+    # What is skipped makes no difference to the others.
     rest = [field for field in fields if field.path != one.path]
     train(rest, quick(), tmp_path / "rest", workers=1, progress=False)
     states = [

@@ -1,4 +1,4 @@
-"""What the command lines make of their options before anything is done."""
+"""The command lines check their options before anything is done."""
 
 import io
 import re
@@ -19,14 +19,14 @@ from demos.mnist import baselines
 from demos.mnist.recipes import RECIPES, with_settings
 from demos.words.commands.read import OWN_INK
 
-# Errors are not wrapped, however long a path is.
+# So wide that errors are not wrapped, however long a path is.
 pytestmark = pytest.mark.usefixtures("wide_terminal")
 
 FIELD, INK = DEMO_FIELDS / "test_000.png", OWN_INK / "hand.json"
 
 
 def said(app, *arguments):
-    """What a command says of options that it refuses, in one line."""
+    """What a command says about options that it refuses, in one line."""
     done = CliRunner().invoke(app, list(map(str, arguments)))
     assert done.exit_code == 2, (done.output, done.exception)
     return " ".join(done.stderr.replace("│", " ").split())
@@ -39,7 +39,7 @@ def wide_terminal(monkeypatch):
 
 @pytest.fixture
 def mine(tmp_path):
-    """A file of something else."""
+    """A file that holds something else."""
     path = tmp_path / "mine.csv"
     path.write_text("file,text\n")
     return path

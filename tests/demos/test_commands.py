@@ -1,4 +1,4 @@
-"""How commands are declared: what does them is there, and is loaded only when it is called."""
+"""Commands are declared with functions that exist and are loaded only when called."""
 
 import dataclasses
 import inspect
@@ -94,7 +94,7 @@ print(json.dumps([codes, sorted({name.split(".")[0] for name in sys.modules})]))
 
 
 def declared(module):
-    """The commands of a module, which has several or is one."""
+    """The commands of a module, which holds several or is one itself."""
     found = import_module(module)
     return getattr(found, "COMMANDS", None) or (found.COMMAND,)
 

@@ -89,7 +89,7 @@ def test_fields_look_like_ink_on_paper():
         background = np.median(field.image)
         assert background > 120
         assert field.image.min() < 0.6 * background
-        # About as much ink as pens write: not a blot, not a blank.
+        # About as much ink as a pen writes: neither a blot nor a blank.
         assert 0.01 < (field.image < 0.7 * background).mean() < 0.35
 
 
@@ -126,7 +126,7 @@ def test_the_shipped_fields_are_of_the_test_part_as_its_command_writes_them():
         assert one.text == again.text
         image = load_field(one.path).astype(int)
         assert image.shape == again.image.shape
-        # Other versions of the libraries may round otherwise.
+        # Other versions of the libraries may round differently.
         assert np.abs(image - again.image).mean() < 2.0
 
 
@@ -148,7 +148,7 @@ def test_wrong_part_and_count_are_refused(tmp_path):
 
 def test_texts_of_files_that_are_not_written_are_not_lost(tmp_path):
     write_fields(tmp_path, "test", 2, seed=1)
-    write_fields(tmp_path, "test", 2, seed=2)  # the same names: another set in the same place
+    write_fields(tmp_path, "test", 2, seed=2)  # the same names, but another set in the same place
     labels = (tmp_path / "labels.csv").read_text()
     with pytest.raises(ValueError, match=r"has the text of test_001\.png, .* another folder"):
         write_fields(tmp_path, "test", 1, seed=3)
@@ -156,7 +156,7 @@ def test_texts_of_files_that_are_not_written_are_not_lost(tmp_path):
     (tmp_path / "labels.csv").write_text("something else\nof mine\n")
     with pytest.raises(ValueError, match=r"has the text of other files"):
         write_fields(tmp_path, "test", 2)
-    hidden = 'file,text\ntest_000.png,"12\nmine.png,34\n'  # behind a quote that is not closed
+    hidden = 'file,text\ntest_000.png,"12\nmine.png,34\n'  # after a quote that is not closed
     (tmp_path / "labels.csv").write_text(hidden)
     with pytest.raises(ValueError, match=r"labels\.csv: cannot be read: .* another folder"):
         write_fields(tmp_path, "test", 2)

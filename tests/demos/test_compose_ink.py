@@ -22,7 +22,7 @@ CORNERS = {
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """UNIPEN data of two writers, each digit once; one more segment is no digit, one is bad."""
+    """UNIPEN data of two writers, each digit once; besides, a segment of a letter and a bad one."""
     folder = tmp_path / "data" / "1a" / "own"
     folder.mkdir(parents=True)
     for writer in ("a", "b"):
@@ -47,7 +47,7 @@ def test_digits_of_one_writer_stand_together(tree: Path) -> None:
     images, labels = digit_images(tree, seed=0)
     assert labels.tolist() == [*range(10), *range(10)]
     assert images.shape == (20, 28, 28)
-    # Two writers, two pens: the same points give other pictures.
+    # With two writers and two pens, the same points give different pictures.
     assert not np.array_equal(images[0], images[10])
 
 

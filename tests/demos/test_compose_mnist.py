@@ -1,4 +1,4 @@
-"""Amount fields composed of MNIST's digits."""
+"""Amount fields composed from MNIST's digits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_digits_come_from_mnist_under_their_label(composer: MnistFields) -> None
         assert field.text.isdigit()
         for digit, source in zip(field.text, field.sources, strict=True):
             drawn += source < 0
-            # Ones with an upstroke and zeros in one stroke are drawn.
+            # Ones with an upstroke and zeros of a single stroke are drawn, too.
             assert digit in "01" if source < 0 else digit == str(labels[source])
     assert drawn > 0
 
@@ -54,7 +54,7 @@ def test_every_digit_is_seen_by_the_segmenter(composer: MnistFields) -> None:
         field = composer.compose(np.random.default_rng(seed))
         assert 62 <= field.image.shape[0] < 80
         enough += segment_field(field.image).num_nodes > len(field.text)
-    assert enough >= 28  # digits that touch are cut, marks are pieces besides
+    assert enough >= 28  # touching digits are cut, and marks are further pieces
 
 
 def test_marks_keep_the_digits_and_group_by_thousands() -> None:
@@ -71,7 +71,7 @@ def test_marks_keep_the_digits_and_group_by_thousands() -> None:
 
 
 def test_digits_lean_to_the_right_and_come_from_one_stretch() -> None:
-    """A pixel further up is so much further to the right; sources follow each other in the set."""
+    """Each pixel up is a fixed step to the right; the digits used follow each other in the set."""
     forth = np.linalg.inv(back_to_digit(2.0, 0.0, 0.5, 1.5))
     np.testing.assert_allclose(forth @ [-1.0, 0.0], [-2.0, 1.0])
     np.testing.assert_allclose(forth @ [0.0, 1.0], [0.0, 3.0])

@@ -1,4 +1,4 @@
-"""Confidence: calibration on validation fields, the curves, and the page over a data set."""
+"""Confidence: calibration on validation fields, the curves, and the page on a data set."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def test_the_scale_is_that_by_which_the_readings_were_spoilt() -> None:
     fields, truths = [], []
     for _ in range(1500):
         p = rng.uniform(0.5, 0.98)
-        fields.append(scaled({"1": p, "7": 0.9 * (1 - p)}, 2.5))  # too sure
+        fields.append(scaled({"1": p, "7": 0.9 * (1 - p)}, 2.5))  # overconfident
         truths.append(str(rng.choice(["1", "7", "2"], p=[p, 0.9 * (1 - p), 0.1 * (1 - p)])))
     assert fit_scale(fields, truths) == pytest.approx(1 / 2.5, rel=0.15)
     assert fit_scale([], []) == 1.0
-    # Labels that are wrong say nothing of the reader.
+    # Wrong labels say nothing about the reader.
     sure = [{"1": 0.999}] * 98 + [{"1": 0.999}] * 2
     labels = ["1"] * 98 + ["7"] * 2
     assert fit_scale(sure, labels) < 0.8 < fit_scale(sure, labels, wrong_labels=0.02)
-    # Where nothing is wrong any larger scale would be likelier; twenty fields do not tell.
+    # If nothing is wrong, any larger scale would be likelier; twenty fields do not decide.
     assert 1.2 < fit_scale([{"1": 0.9}] * 20, ["1"] * 20) < 2.5
 
 
@@ -103,7 +103,7 @@ def test_reliability_of_what_is_right_as_often_as_it_says() -> None:
     assert expected_calibration_error(honest) < 0.03
     vain = outcomes(*((0.99, i % 2 == 0) for i in range(100)))
     assert expected_calibration_error(vain) == pytest.approx(0.49)
-    # Too little confidence is as wrong as too much; one does not make up for the other.
+    # Too little confidence is as wrong as too much, and the two do not cancel.
     modest = outcomes(*((0.3, i % 2 == 0) for i in range(100)))
     assert expected_calibration_error(modest, 1) == pytest.approx(0.2)
     assert expected_calibration_error([*vain, *modest], 2) == pytest.approx((0.49 + 0.2) / 2)
@@ -122,7 +122,7 @@ def test_the_error_reject_curve() -> None:
     assert wrong == pytest.approx([2 / 5, 1 / 4, 1 / 3, 0.0])
     assert least.tolist() == [0.5, 0.6, 0.8, 0.9]
     assert [len(part) for part in error_reject([])] == [0, 0, 0]
-    # The operating point lies on the curve, and is marked there.
+    # The operating point lies on the curve and is marked there.
     threshold = threshold_for(some, most_errors=0.25)
     place = least.tolist().index(threshold)
     assert wrong[place] <= 0.25
@@ -141,7 +141,7 @@ def test_no_pass_is_named_in_part(passes: int) -> None:
         assert named
         assert all(x.is_integer() for x in named)
         assert passes > 3 or named == [*range(1, passes + 1)]
-        assert (axes.lines[0].get_marker() == "o") == (passes == 1)  # else nothing is seen
+        assert (axes.lines[0].get_marker() == "o") == (passes == 1)  # else nothing is visible
 
 
 # -- calibrating a reader ----------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_calibrating_sets_scale_and_threshold_and_keeps_what_is_read(
     again = CheckReader.load(tmp_path / "reader.safetensors")
     assert (again.scale, again.threshold) == (reader.scale, reader.threshold)
     assert again.read_prepared(views) == after
-    # One that was begun with another keeps its scale and threshold, where the fields are few.
+    # Where fields are few, a reader keeps the scale and threshold of the one it began with.
     begun = CheckReader("car", "sdnn", scale=0.5, threshold=0.75)
     kept, few = calibrate(reader, views, names, truths, begun_with=begun)
     assert (reader.scale, reader.threshold) == (few["scale"], few["threshold"]) == (0.5, 0.75)
@@ -178,7 +178,7 @@ def test_calibrating_sets_scale_and_threshold_and_keeps_what_is_read(
     twice = (views * 2, names * 2, truths * 2)
     assert len(twice[0]) == FEWEST
     assert calibrate(reader, *twice, begun_with=begun)[1] == calibrate(reader, *twice)[1]
-    # Without a field nothing is known, and nothing but certainty accepted.
+    # Without a field nothing is known, and only certainty is accepted.
     _, figures = calibrate(reader, [], [], [])
     assert (figures["scale"], figures["threshold"]) == (1.0, 1.0)
 
@@ -202,10 +202,10 @@ def test_only_validation_fields_calibrate(fields: list[Field]) -> None:
     assert (enough["scale"], enough["threshold"]) == (reader.scale, reader.threshold) != before
     figures = recalibrate(reader, split)
     assert all(torch.equal(state[key], value) for key, value in reader.state_dict().items())
-    # Those that its training has not seen would be split otherwise than it split its own.
+    # Fields that its training has not seen would be split differently from its own.
     with pytest.raises(FieldSetError, match=f"{fields[5].name}: not among the fields"):
         recalibrate(reader, [*split[:5], fields[5]])
-    # What the grammar does not write was left out before the fields were split.
+    # Texts that the grammar does not write were left out before the fields were split.
     again = recalibrate(reader, [*split, Field(fields[5].path, "1,5")])
     assert again["scale"] == figures["scale"]
     with pytest.raises(FieldSetError, match="how it was trained"):
@@ -237,7 +237,7 @@ def test_confusions_are_counted_over_all_fields() -> None:
 
 
 class Words(HTMLParser):
-    """Keeps the text of a page, and what it would load."""
+    """Keeps the text of a page and the addresses that it would load."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -310,5 +310,5 @@ def test_what_readers_together_cannot_write(tmp_path: Path) -> None:
         gtn.string(text, symbols=one.graph.osymbols)
         for text, one in (("12", digits), ("1.2", points))
     ]
-    for way in WAYS:  # readers that disagree: the text that one of them alone writes can be read
+    for way in WAYS:  # where readers disagree, a text that only one of them writes can be read
         assert "1.2" in texts_of(gtn.GraphBatch.from_graphs([combined(graphs, way)]))[0]

@@ -1,4 +1,4 @@
-"""The criteria side by side, decimal numbers, and the measurement of speed."""
+"""The criteria compared, decimal numbers, and the measurement of speed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fields() -> list[Field]:
 
 
 def collapsed() -> LeNet5:
-    """A network that says the same of everything: all states, and all centres, are one point."""
+    """A network that says the same of everything: all states and all centres are one point."""
     network = LeNet5(adaptive=True, normalize=False)
     with torch.no_grad():
         for parameter in network.f6.parameters():

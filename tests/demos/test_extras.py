@@ -1,4 +1,4 @@
-"""What is told where the demos are started without what they need."""
+"""The demos, started without what they need, say what is missing."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 from demos import require
 
-# Modules are taken for missing, as in an installation without extras.
+# Modules are made to look missing, as in an installation without extras.
 BLOCKED = """
 import importlib.util, runpy, sys
 find_spec = importlib.util.find_spec

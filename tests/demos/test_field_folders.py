@@ -1,4 +1,4 @@
-"""Folders of labelled fields: rows, problems, held-out and validation fields."""
+"""Folders of labelled fields: rows, problems, held-out fields and validation fields."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def picture(path: Path) -> None:
 
 
 def lines_of(tmp_path: Path, rows: list[str], end: str = "\n") -> tuple[dict[str, str], list[str]]:
-    """Return the texts of a table of rows by file, and its problems without the folder."""
+    """Return the texts of a table by file, and its problems without the folder's name."""
     for name in "abcde":
         (tmp_path / f"{name}.png").touch()
     (tmp_path / "labels.csv").write_text(
@@ -53,8 +53,8 @@ def test_a_quote_that_is_not_closed_is_named_and_the_rows_after_it_are_read(
     notes = [f"e.png,{'1' * 30}"] + [f"gone{i}.png,{'1' * 30}" for i in range(filler)]
     said = "a quote that opens here is not closed in this line"
     for rows, lines, kept in (
-        (['a.png,"12', "b.png,7"], [2], "b"),  # as far as the end of the file
-        (['a.png,"12', 'b.png,"7"', "c.png,8"], [2], "bc"),  # as far as the next quote
+        (['a.png,"12', "b.png,7"], [2], "b"),  # up to the end of the file
+        (['a.png,"12', 'b.png,"7"', "c.png,8"], [2], "bc"),  # up to the next quote
         (["a.png,12", "", 'b.png,"7', 'c.png,"8', "d.png,9"], [4, 5], "ad"),
         (['"a.png,12', 'b.png,"7"'], [2], "b"),
         (["a.png,12", 'b.png,"1,5",,"as,', "c.png,8"], [3], "ac"),
@@ -72,7 +72,7 @@ def test_a_quote_that_is_not_closed_is_named_and_the_rows_after_it_are_read(
 
 
 def test_quotes_that_are_not_closed_in_many_lines_are_read_in_turn() -> None:
-    """Each line is read twice or so, not once for each quote before it."""
+    """Each line is read about twice, not once for each quote before it."""
 
     class Lines(UserList[str]):
         asked = 0
@@ -117,7 +117,7 @@ def test_problems_of_single_rows_are_reported(tmp_path: Path) -> None:
 
 
 def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
-    """A file by another name, a row without text, a split that is none; test fields are known."""
+    """A file under another name, a row without text, an unknown split; test fields are known."""
     for name in "abcdefg":
         picture(tmp_path / f"{name}.png")
     rows = ["a.png,1,", "./a.png,9,", "b.png", "c.png,3,dev", "d.png,4,test", "e.png,,train"]

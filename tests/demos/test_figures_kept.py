@@ -1,4 +1,4 @@
-"""Where commands keep what they measure: published figures are of shipped checkpoints alone."""
+"""Where commands keep what they measure: only shipped checkpoints have published figures."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ APP = {"beam": words_app, "spelling": words_app, "robustness": mnist_app, "speed
 
 @pytest.fixture
 def kept(monkeypatch):
-    """The folders that figures were kept in; nothing is read or measured."""
+    """The folders in which figures were kept, while nothing is read or measured."""
     folders = []
     for name in ("write_beams", "write_spelling"):
         monkeypatch.setattr(words, name, lambda _, __, folder, **___: folders.append(folder))

@@ -1,4 +1,4 @@
-"""What is said of readings: figures, thresholds, edit distances."""
+"""Figures of readings: shares, thresholds, edit distances."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def test_the_threshold_keeps_the_errors_below_the_limit() -> None:
     assert accepted_share(some, most_errors=0.25) == pytest.approx(0.8)
     assert threshold_for(outcomes((0.9, False)), most_errors=0.01) == 1.0
     assert accepted_share([], most_errors=0.01) == 0.0
-    # A certain reading that differs from its label says more of the label than of the reading.
+    # A certain reading that differs from its label says more about the label than about itself.
     some = outcomes((0.9999, False), (0.99, True), (0.9, True), (0.5, False), (0.4, True))
     assert threshold_for(some, most_errors=0.01) == 1.0
     assert threshold_for(some, most_errors=0.01, wrong_labels=0.02) == pytest.approx(0.9)
     assert accepted_share(some, most_errors=0.01) == 0.0
-    # Two of equal confidence are accepted together or not at all.
+    # Two readings of equal confidence are accepted together or not at all.
     assert accepted_share(outcomes((0.9, True), (0.9, False)), most_errors=0.01) == 0.0
 
 
 def test_shares_by_hand(tmp_path: Path) -> None:
-    """Of three fields two are accepted, one of these is wrong in one of its four characters."""
+    """Two of three fields are accepted; one of these has one wrong character out of four."""
     rows = [("1250", "1250", 0.9, True), ("1250", "150", 0.8, True), ("77", "7", 0.4, False)]
     some = [Outcome("", truth, Reading(text, p, yes)) for truth, text, p, yes in rows]
     found = shares_of(some)
@@ -71,7 +71,7 @@ def test_shares_by_hand(tmp_path: Path) -> None:
     assert figures["not_written"] == 0
     assert (figures["n_seen_in_training"], figures["exact"]) == (1, 1.0)
     assert figures["outcomes"][1].name == "b.png"
-    # A file that could not be read is no field that was seen, though its hash was kept.
+    # A file that could not be read is not a field that was seen, though its hash was kept.
     torn = [results[0], (fields[1].path, ImageError("b.png: torn"))]
     figures = figures_of(torn, fields, seen, odd=fields)
     assert figures["not_written"] == 1
@@ -128,7 +128,7 @@ def test_figures_of_nothing_are_an_error(tmp_path: Path) -> None:
 
 
 def test_outcomes_and_the_page_know_files_of_one_name_in_two_folders(tmp_path: Path) -> None:
-    """The labels are wrong on purpose: both fields are among the errors of the page."""
+    """The labels are wrong on purpose, so that both fields are among the page's errors."""
     rows = ["file,text"]
     for folder, field in (("x", "test_000.png"), ("y", "test_001.png")):
         (tmp_path / folder).mkdir()

@@ -1,4 +1,4 @@
-"""Readers that are swept over whole lines: reading, training, splicing, both readers together."""
+"""Readers swept over whole lines: reading, training, splicing, both readers together."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_training_resumes_to_the_same_reader(
     original = FieldLoop.one_pass
 
     def interrupted(self: FieldLoop, number: int, *rest: object) -> None:
-        if number == 5:  # where further fields are being replaced
+        if number == 5:  # here further fields are replaced
             raise KeyboardInterrupt
         original(self, number, *rest)
 
@@ -175,7 +175,7 @@ def test_a_loss_that_does_not_suit_is_named(composed: list[Field], tmp_path: Pat
 
 
 def strokes(count: int) -> Sample:
-    """A line of so many strokes, all of them ones, 20 columns apart."""
+    """A line of ``count`` strokes, all of them ones, 20 columns apart."""
     line = np.zeros((40, 20 * count), np.uint8)
     line[8:32, 10::20] = 255
     return Sample(str(count), "1" * count, [line])
@@ -201,7 +201,7 @@ def test_cuts_lie_between_the_characters(monkeypatch: pytest.MonkeyPatch) -> Non
     sample = strokes(3)
 
     def emissions(self: LineReading, lines: torch.Tensor) -> torch.Tensor:
-        """Ones where there is ink, blanks elsewhere; an output every fourth column."""
+        """An output every fourth column: a one where there is ink, a blank elsewhere."""
         ink = lines[:, 0].amax(dim=1).unfold(1, 4, 4).amax(dim=2)
         found = torch.full((*ink.shape, 11), 9.0)
         found[..., 1], found[..., 10] = 9.0 - 8.0 * ink, 1.0 + 8.0 * ink
@@ -225,14 +225,14 @@ def test_spliced_fields_take_the_place_of_further_ones_towards_the_end() -> None
         seen = training.batches([*fields, *further], torch.Generator().manual_seed(0))
         names = [one.name for batch in seen for one in batch]
         assert len(names) == 200
-        assert 50 < names.count("2") < 90  # 0.7 of the fields themselves, always
+        assert 50 < names.count("2") < 90  # always 0.7 of the fields themselves
         kept[number] = names.count("further")
     assert kept[0] == kept[4] == 100
     assert kept[5] > 60 > 25 > kept[9] > 0
 
 
 def test_new_fields_say_what_the_grammar_writes() -> None:
-    """Parts of 12/34 and 56/78 mostly join to what is no such text; fields stand there then."""
+    """Parts of 12/34 and 56/78 rarely join to such a text; if not, fields stand as they are."""
     reader = CheckReader("regex:[0-9][0-9]-[0-9][0-9]", "sdnn", seed=0)
     training = LineTraining(reader, Settings.of("sdnn", passes=10, spliced=1.0))
     fields = [Sample(text, text, strokes(5).prepared) for text in ("12-34", "56-78")]
@@ -247,7 +247,7 @@ def test_new_fields_say_what_the_grammar_writes() -> None:
 @pytest.mark.parametrize("recognizer", SWEEPING)
 @pytest.mark.parametrize("wide", [16, 48, 160])
 def test_columns_of_outputs_lie_where_the_network_looks(recognizer: str, wide: int) -> None:
-    """One every four pixels, around the middle, in lines of any width."""
+    """They lie four pixels apart, around the middle, in lines of any width."""
     reader = untrained(recognizer)
     assert isinstance(reader.recognize, LineReading)
     with torch.no_grad():
@@ -277,7 +277,7 @@ def test_intersection_adds_what_both_say_and_union_keeps_either() -> None:
     assert gtn.forward_penalty(both).item() == pytest.approx(2.5)
     either = combined([a, b], "union")
     assert gtn.path_text(gtn.viterbi_path(either)) == "9"
-    # Where they agree on nothing, each may be right.
+    # Where they agree on nothing, either may be right.
     apart = combined([acceptor(_1=0.3), acceptor(_2=0.2)], "intersection")
     assert gtn.path_text(gtn.viterbi_path(apart)) == "2"
     with pytest.raises(ValueError, match="not a way of combining"):
@@ -293,7 +293,7 @@ def test_the_graph_of_texts_says_what_the_reader_says() -> None:
     found = texts_of(gtn.GraphBatch.from_graphs([graph]))[0]
     best = max(alone, key=alone.__getitem__)
     assert best in found
-    assert found[best] == pytest.approx(alone[best], rel=0.2)  # but for what the beam left out
+    assert found[best] == pytest.approx(alone[best], rel=0.2)  # except for what the beam left out
     paths = [gtn.n_best(texts_graph(reader, [view], scale), 2) for scale in (1.0, 0.5)]
     once, half = ([gtn.viterbi_penalty(path).item() for path in every] for every in paths)
     assert half == pytest.approx([0.5 * penalty for penalty in once])
@@ -366,7 +366,7 @@ def test_labels_in_doubt_are_those_that_two_readings_contradict_alike() -> None:
         if row["label"] != row["reader"] == row["again"] and row["sure"] != "0"
     ]
     assert rows("labels-in-doubt.csv") == contradicted
-    # What docs/checks.md says of them.
+    # What docs/checks.md says about them.
     misread = [row for row in again if row["label"] != row["reader"]]
     as_labelled = [row for row in misread if row["again"] == row["label"]]
     assert (len(again), len(misread), len(as_labelled), len(contradicted)) == (178, 87, 50, 31)
@@ -383,7 +383,7 @@ def test_what_the_page_says_of_two_readers_on_the_same_folds() -> None:
     )
     assert (len(ours), len(theirs), len(ours & theirs)) == (87, 89, 70)
     alone = len(ours - theirs), len(theirs - ours)
-    assert round(binomtest(min(alone), sum(alone)).pvalue, 1) == 0.9  # of ten, as chance makes it
+    assert round(binomtest(min(alone), sum(alone)).pvalue, 1) == 0.9  # of ten, as chance has it
 
 
 def test_labels_in_doubt_are_named_in_a_table(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command of the baselines, the page of results, robustness, sizes and pictures."""
+"""The baselines' command, the page of results, robustness, sizes and pictures."""
 
 import json
 import struct
@@ -22,14 +22,14 @@ RUN = CliRunner()
 
 
 def shapes(count, seed):
-    """Digits of our own, 28x28: ten bars at ten places, moved a little; labels in order."""
+    """Made-up digits of 28x28: bars at ten places, moved a little, with labels in order."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % 10
     images = np.zeros((count, 28, 28), dtype=np.uint8)
     for image, label in zip(images, labels, strict=True):
         y, x = 5 + label // 5 * 9 + rng.integers(2), 4 + label % 5 * 4 + rng.integers(2)
         image[y : y + 8, x : x + 3] = 200 + rng.integers(55)
-        image[4, 4:23] = image[23, 4:23] = 90  # a frame keeps the box of the ink
+        image[4, 4:23] = image[23, 4:23] = 90  # a frame fixes the box of the ink
         image[4:23, 4] = image[4:23, 23] = 90
     return images, labels.astype(np.uint8)
 
@@ -56,7 +56,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture
 def small(monkeypatch):
-    """The rows with settings that a few hundred digits are enough for."""
+    """The rows, with settings for which a few hundred digits are enough."""
     fewer = {"passes": 3, "units": 20, "components": 8, "vectors": 40, "k": 1}
     for name, row in BASELINES.items():
         known = {k: v for k, v in fewer.items() if k in row.settings}

@@ -1,4 +1,4 @@
-"""The demo of digits on a few drawn ones: training, going on, results, boosting, the commands."""
+"""The demo of digits, on a few drawn ones: training, resuming, results, boosting, commands."""
 
 import json
 import struct
@@ -37,7 +37,7 @@ def idx(array):
 
 
 def draw(count, seed):
-    """Strokes in ten directions, one for each digit, a little moved."""
+    """Strokes in ten directions, one for each digit, moved a little."""
     rng = np.random.default_rng(seed)
     labels = (np.arange(count) % 10).astype(np.uint8)
     y, x = np.mgrid[0:28, 0:28] - 13.5
@@ -101,13 +101,13 @@ def test_an_interrupted_run_ends_as_a_whole_one(data, tmp_path, monkeypatch, rec
     assert same(whole.network, again.network)
     lines = (tmp_path / "parts" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["wrong"] for line in lines] == [p["wrong"] for p in whole.passes]
-    # Another seed is another run, and no continuation of this one.
+    # Another seed makes another run, not a continuation of this one.
     with pytest.raises(CheckpointError, match="another recipe or seed, or of other digits"):
         train_network(recipe, 2, digits, tmp_path / "parts", progress=False)
 
 
 def test_a_step_of_a_batch_stands_for_a_step_of_each_pattern(tmp_path):
-    """By stochastic diagonal LM; the mean of the parameters begins as that of the first steps."""
+    """By stochastic diagonal LM; the mean of the parameters begins with that of the first steps."""
     generator = torch.Generator().manual_seed(0)
     digits = Digits(torch.rand(6, 1, 32, 32, generator=generator), torch.arange(6))
     recipe = replace(RECIPES["lenet-5"], passes=1, batch=6, averaging=1e-3)
@@ -133,7 +133,7 @@ def test_a_row_from_training_to_its_card(data, tmp_path, monkeypatch):
     assert (result.row, result.model, result.seed, result.n) == ("lenet-1", "lenet-1", 0, 60)
     assert result.parameters == 2578
     assert len(result.passes) == 16
-    assert result.error <= 0.3  # nine of ten would be wrong by chance
+    assert result.error <= 0.3  # by chance, nine out of ten would be wrong
     assert result.command == "python -m demos.mnist train --row lenet-1 --seed 0"
 
     checkpoint = results / "lenet-1-seed0.safetensors"
@@ -161,7 +161,7 @@ def test_validation_writes_no_result(data, tmp_path, monkeypatch):
     monkeypatch.setattr("demos.mnist.train.VALIDATION", 100)
     arguments = ["--data", str(data), "--out", str(tmp_path / "run"), "--set", "passes=1"]
     arguments += ["--results", str(tmp_path)]
-    for _ in range(2):  # what was tried twice is noted once
+    for _ in range(2):  # what was tried twice is listed once
         done = runner.invoke(
             app, ["train", "--row", "lenet-1", "--validate", "--no-progress", *arguments]
         )
@@ -175,7 +175,7 @@ def test_validation_writes_no_result(data, tmp_path, monkeypatch):
     assert (noted["row"], noted["fitted"]) == ("lenet-1", 60)
     assert noted["validation_error"] == line["validation_error"]
     done = runner.invoke(app, ["train", "--row", "lenet-1", *arguments])
-    assert done.exit_code == 2  # settings are for choosing, not for results
+    assert done.exit_code == 2  # other settings are for choosing, not for results
     assert runner.invoke(app, ["train", "--row", "lenet-9"]).exit_code == 2
 
 
@@ -207,7 +207,7 @@ def test_boosted_networks(data, tmp_path):
     assert figures["parameters"] == 3 * 50_698
     single = figures["multiply_adds"] / figures["figures"]["mean_cost"]
     assert single == pytest.approx(255_572)
-    # Nothing is trained or looked for again, and the file gives back the same answers.
+    # Nothing is trained or searched for again, and the file gives the same answers.
     again = train_boosted(recipe, 0, digits, tmp_path, progress=False)
     assert same(again.network, network)
     save_model(tmp_path / "net.safetensors", "boosted-lenet-4", network, {})

@@ -1,4 +1,4 @@
-"""Digits of a user's own folder: learned, held out, resumed, cut out of fields."""
+"""Digits of a user's own folder: learning, holding out, resuming, cutting out of fields."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ QUICK = replace(RECIPES["lenet-1"], passes=2, batch=8)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Forty digits of scikit-learn, drawn large and dark on light, in the order of their names."""
+    """Forty digits of scikit-learn, drawn large and dark on light, in the order of their files."""
     place, digits = tmp_path_factory.mktemp("own"), load_digits()
     rows = ["file,text"]
     for i in range(40):
@@ -65,7 +65,7 @@ def test_own_digits_are_a_share_of_each_pass(folder, tmp_path):
 def test_digits_are_learned_alone_and_an_interrupted_run_goes_on(folder, tmp_path, monkeypatch):
     own, recipe = own_of(folder), replace(QUICK, passes=40)
     whole = train_on_own(recipe, 0, own, tmp_path / "whole", held_out=own, progress=False)
-    assert whole["held_out"]["error"] < 0.1  # of ten classes, forty digits seen forty times
+    assert whole["held_out"]["error"] < 0.1  # ten classes, forty digits, each seen forty times
     plain = run_state.save_checkpoint
 
     def killed(*arguments, **options):
@@ -83,7 +83,7 @@ def test_digits_are_learned_alone_and_an_interrupted_run_goes_on(folder, tmp_pat
     )
     for one, other in zip(first.parameters(), second.parameters(), strict=True):
         assert torch.equal(one, other)
-    # as many others are another run
+    # as many other digits make another run
     relabelled = own._replace(fields=[replace(one, text="0") for one in own.fields])
     with pytest.raises(CheckpointError, match="or of other digits"):
         train_on_own(recipe, 0, relabelled, tmp_path / "torn", progress=False)

@@ -1,4 +1,4 @@
-"""Reading single digits from files: the commands, bad files, labels, and real digits changed."""
+"""Reading single digits from files: commands, bad files, labels, and distorted real digits."""
 
 import json
 
@@ -29,7 +29,7 @@ def reader():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Digits of scikit-learn, dark on light and light on dark, and what is no digit."""
+    """Digits of scikit-learn, dark on light and light on dark, and files that are not digits."""
     digits = load_digits()
     rows = ["file,text"]
     (tmp_path / "images" / "light").mkdir(parents=True)
@@ -67,7 +67,7 @@ def test_read(folder):
 
 
 def test_most_digits_of_another_set_are_read(reader):
-    """Of 8x8 pixels only, and of other writers: most can be told all the same."""
+    """They have only 8x8 pixels and come from other writers, but most can be recognized."""
     digits = load_digits()
     images = [np.pad((one * 15.9).astype(np.uint8), 2) for one in digits.images[:500]]
     frames = np.stack([frame_digit(255 - one) for one in images])

@@ -1,4 +1,4 @@
-"""Processes that share the work of a command end with it, and leave interrupts to it."""
+"""Processes that share the work of a command end with it and leave interrupts to it."""
 
 import os
 import signal
@@ -41,14 +41,14 @@ def begun():
 def test_a_command_that_is_killed_leaves_no_process_behind():
     with begun() as command:
         command.kill()
-        command.communicate(timeout=30)  # its end comes when no process has the pipe any more
+        command.communicate(timeout=30)  # it ends when no process holds the pipe any more
 
 
 def test_an_interrupt_from_the_keyboard_is_for_the_command_alone():
     with begun() as command:
         os.killpg(command.pid, signal.SIGINT)
         _, said = command.communicate(timeout=30)
-    assert said.count("KeyboardInterrupt") == 1  # of this command itself, which is no typer app
+    assert said.count("KeyboardInterrupt") == 1  # of this command, not a typer app
 
 
 def test_a_process_that_ends_by_itself_is_an_error_of_the_system():

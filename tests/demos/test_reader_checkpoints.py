@@ -83,7 +83,7 @@ def test_a_link_is_written_through_and_stays(tmp_path: Path) -> None:
     write_whole(here / "twice.txt", "new")
     assert (there / "a.txt").read_text() == "new"
     assert (there / "a.txt").stat().st_ino != inode  # replaced there, whole
-    (here / "later.txt").symlink_to(there / "later.txt")  # to what is not there yet
+    (here / "later.txt").symlink_to(there / "later.txt")  # to what does not exist yet
     write_whole(here / "later.txt", "first")
     assert all(path.is_symlink() for path in here.iterdir())
     assert sorted(path.name for path in there.iterdir()) == ["a.txt", "later.txt"]
@@ -106,7 +106,7 @@ def test_links_that_lead_nowhere_are_told_before_anything_is_done(tmp_path: Path
                 check(tmp_path / name)
     assert file_to_write(tmp_path / "later") == tmp_path / "later"
     with pytest.raises(typer.BadParameter, match="later is a link that leads nowhere"):
-        folder_to_write(tmp_path / "later")  # where a folder is made, no link may stand
+        folder_to_write(tmp_path / "later")  # no link may stand where a folder is made
     (tmp_path / "there").mkdir()
     (tmp_path / "folder").symlink_to("there")
     for name in ("folder", "folder/b", "there/b/c"):

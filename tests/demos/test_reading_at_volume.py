@@ -1,4 +1,4 @@
-"""Reading folders of any size: bounded memory, all cores, lines that can be gone on with."""
+"""Reading folders of any size: bounded memory, all cores, lines that can be continued."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def reader() -> CheckReader:
 
 
 def folder_of(place: Path, count: int, bad: int) -> set[str]:
-    """Make a folder of many files, most of them empty paper; return the names of broken ones."""
+    """Make a folder of many files, most of them empty paper; return the broken names."""
     (place / "00").mkdir(parents=True)
     Image.new("L", (24, 12), 200).save(place / "00" / "paper.png")
     paper = (place / "00" / "paper.png").read_bytes()
@@ -63,7 +63,7 @@ def test_a_hundred_broken_files_of_ten_thousand_cost_a_line_each(tmp_path: Path)
     broken = folder_of(tmp_path / "many", count, bad)
     assert len(broken) == bad
     out = tmp_path / "lines.jsonl"
-    # One view of each file: four more of empty paper take most of the time, and say nothing more.
+    # One view of each file is enough: four more of empty paper would take most of the time.
     command = ["read", str(tmp_path / "many"), "--checkpoint", str(SDNN), "--views", "1"]
     command += ["--out", str(out)]
     result = run.invoke(app, [*command, "--workers", "2"])
@@ -74,7 +74,7 @@ def test_a_hundred_broken_files_of_ten_thousand_cost_a_line_each(tmp_path: Path)
     assert [Path(line["file"]).name for line in lines] == [f"{i:05d}.png" for i in range(count)]
     assert {Path(line["file"]).name for line in lines if "error" in line} == broken
     assert all(line["file"] in line["error"] for line in lines if "error" in line)
-    # The same picture is read the same, in whatever group and process.
+    # A picture is read the same in whatever group and process.
     texts: dict[int, set[str]] = {}
     for i, line in enumerate(lines):
         if line.get("text"):
@@ -82,7 +82,7 @@ def test_a_hundred_broken_files_of_ten_thousand_cost_a_line_each(tmp_path: Path)
             texts.setdefault(i // 100 % len(GOOD), set()).add(line["text"])
     assert len(texts) == len(GOOD)
     assert all(len(found) == 1 for found in texts.values())
-    # Again: nothing is left to read.
+    # The second time nothing is left to read.
     before = out.read_bytes()
     again = run.invoke(app, [*command, "--workers", "1"])
     assert again.exit_code == 0
@@ -180,7 +180,7 @@ def test_a_file_of_something_else_is_left_as_it_is(line: str, tmp_path: Path) ->
 def test_a_file_of_something_else_without_a_last_line_end_is_left_too(
     content: str, tmp_path: Path
 ) -> None:
-    """What was torn is told from what is not ours by how it begins."""
+    """Half a line of our own is told from another file by how it begins."""
     out = tmp_path / "notes"
     out.write_text(content)
     with pytest.raises(LinesError, match="notes:1"):
@@ -234,7 +234,7 @@ def test_two_readings_do_not_write_to_one_file_at_once(tmp_path: Path) -> None:
     with pytest.raises(LinesError, match=r"out\.jsonl: another process"):
         next(read_into(tmp_path / "out.jsonl", results, "1f"))
     with pytest.raises(LinesError, match=r"out\.jsonl: another process"):
-        written(tmp_path / "out.jsonl", "1f")  # which would cut off what the other has begun
+        written(tmp_path / "out.jsonl", "1f")  # it would cut off the line that the other has begun
     assert len(list(first)) == 1
     assert len(list(read_into(tmp_path / "out.jsonl", [], "1f"))) == 0
 
@@ -253,6 +253,6 @@ def test_lines_are_written_to_a_disk_without_locks(
     flock(errno.ENOLCK)
     assert len(list(read_into(out, results, "1f"))) == 1
     assert written(out, "1f")(Path("a.png"))
-    flock(errno.EIO)  # of a disk that is broken
+    flock(errno.EIO)  # as from a broken disk
     with pytest.raises(OSError, match="Input/output"):
         written(out, "1f")

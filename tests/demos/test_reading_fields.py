@@ -1,4 +1,4 @@
-"""Reading fields: batches, bad files, and the views of a field."""
+"""Reading fields: batches, bad files and the views of a field."""
 
 from __future__ import annotations
 

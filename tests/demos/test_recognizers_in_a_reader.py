@@ -1,4 +1,4 @@
-"""Any network can be the recognizer of a reader, and gradients reach every part of it."""
+"""Any network can be the recognizer of a reader, and gradients reach all its parts."""
 
 from __future__ import annotations
 

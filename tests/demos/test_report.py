@@ -26,7 +26,7 @@ LOADING = {"src", "href", "xlink:href", "data", "poster", "action", "srcset"}
 
 
 class Page(HTMLParser):
-    """Checks that tags nest, and keeps what the tests ask for."""
+    """Checks that tags are nested and keeps what the tests ask for."""
 
     def __init__(self, text):
         super().__init__()
@@ -207,7 +207,7 @@ def test_the_likely_part_keeps_the_path_and_the_penalties():
         assert np.array_equal(np.asarray(part.ilabels), np.asarray(graph.ilabels)[arcs])
         kept = gtn.arc_posteriors(graph)[torch.from_numpy(arcs)]
         assert ((kept >= 0.001) | torch.from_numpy(np.isin(arcs, [*path, worst]))).all()
-        # What is left out is no more than the arcs below the bound can hold.
+        # No more is left out than the arcs below the bound can hold.
         lost = (gtn.forward_penalty(part) - gtn.forward_penalty(graph)).item()
         assert 0 <= lost + 1e-5 < 0.05
 
@@ -217,7 +217,7 @@ def test_a_field_that_is_read_in_other_views_only_costs_no_page(tmp_path, monkey
     reader = CheckReader.load(shipped_checkpoint())
     path = two_strokes(tmp_path / "a.png")
     page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
-    assert "What the field may say" in page.text  # though what was read is not among it
+    assert "What the field may say" in page.text  # though the reading is not among them
     monkeypatch.setattr("demos.checks.report.lines.decoded", lambda *_: [{}])
     page = Page(write_report(reader, [path], tmp_path / "report").read_text(encoding="utf-8"))
     assert "What the field says, as it is, is nothing that the grammar writes" in page.text
@@ -241,7 +241,7 @@ def test_the_page_of_the_errors_says_what_is_written(tmp_path):
     text = Page((tmp_path / "report" / "report.html").read_text(encoding="utf-8")).text
     assert "written: 987" in text
     assert "Read wrong: 1 of 1." in " ".join(text.split())
-    assert "exactly right" not in text  # which would be said of the errors alone
+    assert "exactly right" not in text  # that would be true of the errors alone
 
 
 def test_the_demo_shows_every_step_of_the_paper(tmp_path, monkeypatch):
@@ -253,7 +253,7 @@ def test_the_demo_shows_every_step_of_the_paper(tmp_path, monkeypatch):
     monkeypatch.setattr("demos.checks.commands.read.DEMO_FIELDS", fields)
     drawn = {"two-stream": "Segmentation graph", "sdnn": "Outputs of the network"}
     for number, (name, step) in enumerate(drawn.items()):
-        given = ["--recognizer", name] if number else []  # the first is what is shown unasked
+        given = ["--recognizer", name] if number else []  # the first is shown by default
         done = CliRunner().invoke(app, ["demo", "--report", str(tmp_path / name), *given])
         assert done.exit_code == 0, done.output
         assert "2 of 2 exactly right" in done.output

@@ -1,4 +1,4 @@
-"""What a run leaves, so that it goes on with the same result."""
+"""What a run leaves so that it can be resumed with the same result."""
 
 import errno
 import json
@@ -120,7 +120,7 @@ def test_a_folder_that_is_trained_into_is_refused_before_data_are_read(app, comm
     out, data, own = (tmp_path / name for name in ("run", "nothing", "own"))
     for folder in (out, own):
         folder.mkdir()
-    (own / "labels.csv").touch()  # no rows, not even the names of columns
+    (own / "labels.csv").touch()  # no rows, not even names of columns
     given = [*command.format(data=data, own=own).split(), "--out", str(out)]
     handle = os.open(out, os.O_RDONLY)  # as that of another process
     try:

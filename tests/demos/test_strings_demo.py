@@ -1,4 +1,4 @@
-"""The line reader and the spotter: training, resuming, reading, drawing, the command line."""
+"""The line reader and the spotter: training, resuming, reading, drawing, command lines."""
 
 import csv
 import json
@@ -49,7 +49,7 @@ from recognizers.spotting import IGNORED, Detection, hits, targets_of
 
 @pytest.fixture(scope="module")
 def digits():
-    """Ten shapes that are no digits, but differ."""
+    """Ten different shapes that are not digits."""
     rng = np.random.default_rng(0)
     images = np.zeros((10, 28, 28), np.uint8)
     coarse = rng.random((10, 5, 3)) < 0.6
@@ -115,7 +115,7 @@ def test_an_interrupted_run_ends_as_one_that_was_not(run, digits, tmp_path, monk
 
 
 def test_labelled_lines_are_drawn_in_turn():
-    # Line k is as dark as its text says.
+    # Line k is as dark as its text, a number, says.
     images = [np.full((32, 20 + 3 * k), 20 * k + 60, np.uint8) for k in range(8)]
     lines = LabelledLines(images, [str(k) for k in range(8)], seed=2)
     turn = [lines.batch(number, 6) for number in range(4)]
@@ -145,7 +145,7 @@ def test_own_lines_are_a_part_of_what_is_learned(digits, tmp_path, monkeypatch):
         )
     for number in range(12):
         run._lines(BLOCK * number)
-    # A quarter are one's own, half of the others free ones; each kind is gone through in turn.
+    # A quarter are our own lines and half of the others free ones; each kind is used in turn.
     assert [number for kind, number in asked if kind == "own"] == [0, 1, 2]
     assert [number for kind, number in asked if kind != "own"] == list(range(9))
     assert sum(kind == "free" for kind, _ in asked) == 4
@@ -346,7 +346,7 @@ def test_commands(folder, run, tmp_path):
     assert {"n", "string_error", "char_error", "ms_per_line"} <= set(last)
     paths = [str(folder / name) for name in ("0.png", "bad.png", "1.png")]
     done = call(app, ["read", *paths, *given, "--json", "--pictures", str(tmp_path / "p")])
-    assert done.exit_code == 1  # one file could not be read, the others were
+    assert done.exit_code == 1  # one file could not be read; the others were
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert ["error" in line for line in lines] == [False, True, False]
     assert len(list((tmp_path / "p").glob("*.svg"))) == 2
@@ -373,14 +373,14 @@ def test_pictures(run, tmp_path):
     reader = StringReader.load(run[0] / "strings.safetensors")
     line = np.zeros((32, 60), np.uint8)
     reading = reader.read([line])[0]
-    for name in ("a.svg", "b.svg", "c.png"):  # drawn anew: saving one twice lays it out once more
+    for name in ("a.svg", "b.svg", "c.png"):  # saving one twice lays it out anew
         write_figure(draw_line(reader, line, reading), tmp_path / name)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     with Image.open(tmp_path / "c.png") as picture:
         assert picture.size[0] > 100
     with pytest.raises(ValueError, match=r"\.png or a \.svg"):
         write_figure(draw_line(reader, line, reading), tmp_path / "a.pdf")
-    assert mpl.rcParams["svg.fonttype"] == "path"  # what was set is put back
+    assert mpl.rcParams["svg.fonttype"] == "path"  # the settings are restored
 
 
 def test_the_page_is_made_of_the_figures_of_runs(run, digits, folder, tmp_path, monkeypatch):
@@ -415,7 +415,7 @@ def test_the_page_is_made_of_the_figures_of_runs(run, digits, folder, tmp_path, 
     path = write_run(own, digits, results, count=4, data=folder, holdout=2)
     assert path.name == f"own-{folder.name}-line-seed0.json"
     page = write_page(results, tmp_path / "page.md").read_text()
-    assert "1 seed)" in page  # the run with own lines is in its own table
+    assert "1 seed)" in page  # the run with our own lines is in a table of its own
     assert f"Here 2 lines of the folder `{folder.name}`," in page
     assert "measured on the\n1 that were held out" in page
     spotter = Spotter.load(tmp_path / "spotter" / "spotter.safetensors")
@@ -521,7 +521,7 @@ def test_the_command_that_spots(digits, tmp_path, monkeypatch):
 
 def test_every_digit_of_a_page_is_found_however_many_there_are(tmp_path):
     spotter = Spotter()
-    with torch.no_grad():  # sure of a 7 everywhere, and surer of a 3
+    with torch.no_grad():  # certain of a 7 everywhere, and more certain of a 3
         spotter.network.layers[-1].weight.zero_()
         spotter.network.layers[-1].bias[:] = torch.tensor(
             [9.0] * 3 + [0.0] + [9.0] * 3 + [1.0, 9, 9, 9]
@@ -547,7 +547,7 @@ def test_the_shipped_reader_and_spotter_can_be_loaded():
 
 def test_the_shipped_spotter_finds_digits_of_the_size_they_come_in(data_dir):
     images, labels = load_mnist(data_dir / "mnist", "test")
-    recipe = PageRecipe(size=(1.0, 1.0))  # the least that is promised: 20 pixels
+    recipe = PageRecipe(size=(1.0, 1.0))  # the least height that is promised is 20 pixels
     pages = draw_pages(images, labels, recipe, 60, np.random.default_rng(3))
     spotter = Spotter.load(shipped_spotter())
     found = 0
@@ -555,7 +555,7 @@ def test_the_shipped_spotter_finds_digits_of_the_size_they_come_in(data_dir):
         here = pages.owner == i
         sure = spotter.spot(page, least=math.log(0.5))
         found += hits(sure, pages.labels[here], pages.boxes[here]).sum()
-    assert found > 0.8 * len(pages.labels)  # 0.7 by one that saw none smaller, 0.88 by this one
+    assert found > 0.8 * len(pages.labels)  # 0.7 if trained on none smaller
 
 
 def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_path):
@@ -565,7 +565,7 @@ def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_
         shutil.copy(folder / "0.png", lines / place / "a.png")
     before = (lines / "a.png").read_bytes()
     given = ["--checkpoint", str(run[0] / "strings.safetensors"), "--form", "png"]
-    for place in (lines, lines / "x" / "new"):  # where they would be read, too
+    for place in (lines, lines / "x" / "new"):  # there they would be read, too
         done = CliRunner().invoke(app, ["read", str(lines), "--pictures", str(place), *given])
         assert done.exit_code == 2
     out = tmp_path / "out"
@@ -574,7 +574,7 @@ def test_pictures_are_of_one_line_each_and_never_what_was_read(folder, run, tmp_
         assert done.exit_code == 0, done.output
         names = ["a.png-2.png", "a.png-3.png", "a.png.png"]
         assert sorted(path.name for path in out.iterdir()) == names
-    # one that is read by its name is left alone, too
+    # a picture that is given by name is left alone, too
     read = ["read", str(lines / "a.png"), str(out / "a.png.png"), "--pictures", str(out)]
     picture = (out / "a.png.png").read_bytes()
     assert CliRunner().invoke(app, [*read, *given]).exit_code == 0

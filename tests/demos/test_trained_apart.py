@@ -1,4 +1,4 @@
-"""Trained part by part against trained as a whole: labels of segments, stages, resumption."""
+"""Training part by part and as a whole: labels of segments, stages, resuming."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_segments_are_characters_or_rubbish_or_neither() -> None:
     labels = character_labels(segmentation, truth, [1, 7], rubbish=10)
     found = dict(zip(ends, labels.tolist(), strict=True))
     assert (found[0, 1], found[1, 2], found[0, 2]) == (1, 7, 10)
-    # both strokes make one character: either of them is a part of it
+    # both strokes make one character, so either of them is a part
     labels = character_labels(segmentation, np.array([[20.0, 8, 32, 32]]), [4], rubbish=10)
     assert dict(zip(ends, labels.tolist(), strict=True)) == {(0, 1): 10, (0, 2): 4, (1, 2): 10}
     labels = character_labels(segmentation, np.array([[14.0, 8, 20, 32]]), [4], rubbish=10)
@@ -87,7 +87,7 @@ def test_all_stages_are_measured_and_none_is_done_twice(
         assert all(0.0 <= line[stage]["exact"] <= 1.0 for stage in STAGES)
         assert line["together"]["seconds"] > line["apart"]["seconds"]
         assert {"rubbish", "segments"} <= line["apart"].keys()
-    # stages that are done are not trained again, but measured
+    # stages that are done are measured but not trained again
     (tmp_path / "fold-0.json").unlink()
     for name in ("_train_apart", "_train_together"):
         monkeypatch.setattr(separate, name, None)
@@ -113,9 +113,9 @@ def test_other_criteria_begin_with_the_system_trained_apart(folder: Path, tmp_pa
         load_checkpoint(tmp_path / "fold-1" / f"{name}.safetensors")[0]
         for name in (*names, "together")
     ]
-    for one, other in combinations(trained, 2):  # each criterion has made another network
+    for one, other in combinations(trained, 2):  # each criterion has made a different network
         assert any(not torch.equal(one[key], other[key]) for key in begin if ".network." in key)
-    # what is there is kept when another one is asked for
+    # what exists is kept when another one is asked for
     (more,) = compare_trainings(
         fields, boxes, QUICK, tmp_path, only=[1], criteria=["forward"], progress=False
     )

@@ -60,7 +60,7 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     assert kept.training_facts.report["passes"] == when
     assert "<svg" in (tmp_path / "whole" / "curves.svg").read_text()
 
-    # The same run, interrupted in its second pass, and prepared in this process alone.
+    # The same run, interrupted in its second pass and prepared in this process alone.
     original = FieldLoop.one_pass
 
     def interrupted(self: FieldLoop, number: int, *rest: object) -> None:
@@ -72,7 +72,7 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     with pytest.raises(KeyboardInterrupt):
         train(composed, QUICK, tmp_path / "cut", workers=1, progress=False)
     monkeypatch.undo()
-    # A line that the state knows nothing of, and half a line, as a killed run leaves them.
+    # A killed run may leave a line that the state does not have, and half a line.
     assert json.loads((tmp_path / "cut" / "log.jsonl").read_text().splitlines()[-1])["pass"] == 1
     with (tmp_path / "cut" / "log.jsonl").open("a") as log_of_cut:
         log_of_cut.write('{"pass": 2}\n{"pa')
@@ -90,7 +90,7 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
     assert set(one.training_facts.seen) == seen
     assert evaluate(one, composed)["n_seen_in_training"] == len(composed)
 
-    # A state from before there was a best pass: no pass is called the best, and none is left over.
+    # In a state from before best passes were kept, no pass is called the best or left over.
     state = tmp_path / "cut" / "state.safetensors"
     tensors, about = load_checkpoint(state)
     older = {key: value for key, value in tensors.items() if not key.startswith("best.")}
@@ -103,7 +103,7 @@ def test_training_lowers_the_loss_and_resumes_to_the_same_reader(
 def test_the_mean_that_is_kept_has_left_the_beginning_behind(
     composed: list[Field], tmp_path: Path
 ) -> None:
-    # By its share of the newest alone, the mean would still be what the reader began with.
+    # With only its usual share of the newest, the mean would still be where the reader began.
     settings = Settings.of("sdnn", passes=3, validation=0.2, averaging=1e-9)
     for_test = replace(composed[8], split="test")
     metrics = train([*composed[:8], for_test], settings, tmp_path, progress=False)
@@ -171,7 +171,7 @@ def test_a_run_of_other_settings_is_not_continued(composed: list[Field], tmp_pat
     assert kept["validation_fields"] == 0
     assert kept["problems"] == []
     assert [remark[:26] for remark in kept["remarks"]] == ["no field is for validation"]
-    # Nor is one of other labels, or of fields that are further ones now.
+    # Nor is a run with other labels, or one whose fields are now among the further ones.
     other = [Field(composed[0].path, "1"), *composed[1:6]]
     with pytest.raises(CheckpointError, match="other settings"):
         train(other, settings, tmp_path, progress=False)
@@ -233,7 +233,7 @@ def test_training_begins_with_another_reader(composed: list[Field], tmp_path: Pa
     for key, value in reader.state_dict().items():
         if value.is_floating_point() and "running" not in key:
             torch.testing.assert_close(value, learned[key], rtol=1e-4, atol=1e-5)
-    # What the other has seen, this one has seen, too.
+    # What the reader it began with has seen, this one has seen, too.
     ours = {file_hash(one.path) for one in composed[:6]}
     assert set(reader.training_facts.seen) == ours | set(start.training_facts.seen)
     with pytest.raises(CheckpointError, match="another --out"):
@@ -247,7 +247,7 @@ def test_training_begins_with_another_reader(composed: list[Field], tmp_path: Pa
     assert done.exit_code == 0, done.output
     metrics = json.loads(done.stdout.splitlines()[-1])
     assert metrics["training_fields"] <= 6
-    # The few validation fields leave the threshold, and the scale that it goes with, as they were.
+    # With few validation fields, the threshold and the scale that it goes with stay as they were.
     assert (metrics["threshold"], metrics["scale"]) == (start.threshold, start.scale)
     assert f"it stays at {start.threshold:.3f}, that of the reader that this one" in done.stderr
     wrong = call(app, [*given, "--start", "two-stream", "--out", str(tmp_path / "no")])

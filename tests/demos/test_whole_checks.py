@@ -36,7 +36,7 @@ MNIST = DATA / "mnist"
 
 
 def check_of(*texts, shape=(300, 600)):
-    """A check with texts (text, x, y) in black."""
+    """A check with black texts (text, x, y)."""
     ink = np.zeros(shape, np.uint8)
     for text, x, y in texts:
         draw_text(ink, text, "sans", 22, x, y, 1.0)
@@ -54,7 +54,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def digits():
-    """A reader of digits alone, with the network that is shipped."""
+    """A reader of digits alone, with the shipped network."""
     shipped = Path(SHIPPED_WHOLE).parent / "checks-two-stream.safetensors"
     return WholeReader(CheckReader.load(shipped), paths=4).eval()
 
@@ -242,7 +242,7 @@ def test_readers_begin_with_what_others_have_learned():
         elif name.startswith("network."):
             assert torch.equal(ours[name], theirs[name])
     assert last
-    # As many classes, but others: each goes with its character.
+    # As many classes, but different ones: each goes with its character.
     us, fr = (
         CheckReader("amounts:us", "two-stream"),
         CheckReader("amounts:fr", "two-stream", seed=2),
@@ -277,7 +277,7 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
         composed=6, drawn=6, line_passes=2, field_steps=5, global_passes=1, paths=3
     )
 
-    # Begun with a network that reads, so that graphs are small.
+    # Training begins with a network that reads, so that graphs are small.
     start = WholeReader.load(SHIPPED_WHOLE).reader
 
     def run(out):
@@ -286,7 +286,7 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
     run(tmp_path / "whole")
     part = tmp_path / "part"
     with pytest.MonkeyPatch.context() as patch:
-        # Killed in the field penalties.
+        # Killed while the field penalties are trained.
         patch.setattr("demos.checks.whole.loop.WholeLoop.train_fields", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(part)
@@ -311,7 +311,7 @@ def test_training_resumes_to_the_same_reader(folder, tmp_path):
         assert (part / "settings.json").read_bytes() == left
     loaded = WholeReader.load(part / "reader.safetensors")
     assert loaded.reader.rules.name == "amounts"
-    # What is learned of the grammar is the same of all digits of a place.
+    # What the grammar learns is the same for all digits at a place.
     moved = (loaded.reader.grammar.penalties - start.grammar.penalties).detach()
     places = places_of(start.grammar.graph)
     first = torch.stack([moved[places == place][0] for place in range(int(places.max()) + 1)])

@@ -1,4 +1,4 @@
-"""Readers of words that learn a hand: what they gain, what is left out, runs that go on."""
+"""Readers of words that learn a hand: what they gain, what is left out, resumed runs."""
 
 import json
 import string
@@ -35,7 +35,7 @@ FEW_WORDS = ["--words", "1000", "--order", "3"]
 
 
 def strange(texts, first=0):
-    """Words of a hand whose a looks like an o."""
+    """Words by a hand whose a looks like an o."""
     return [
         LabelledWord(f"{text}.json", write_word(text.translate(STRANGE), seed=first + i), text)
         for i, text in enumerate(texts)
@@ -202,7 +202,7 @@ def test_every_hand_is_measured_by_itself(tmp_path, monkeypatch):
 
 
 def unipen(folder, parts):
-    """A tree of ink by its categories, all of one writer."""
+    """A UNIPEN tree of ink, by category, all by one writer."""
     for category, level, inks in parts:
         lines = [".COORD X Y", ".WRITER_ID me"]
         strokes = 0
@@ -220,7 +220,7 @@ def unipen(folder, parts):
 
 @dataclass(frozen=True)
 class FewStrings(WordSettings):
-    """A pool of strings that is not much more than the batch of the only step."""
+    """A pool of strings hardly larger than the batch of the only step."""
 
     pool: int = 40
 
@@ -287,7 +287,7 @@ def test_a_number_of_words_is_none_of_a_list(tmp_path):
 def test_what_options_name_is_looked_at_before_data_are_read(command, wrong, tmp_path):
     own, text, data = (tmp_path / name for name in ("own", "a.txt", "nothing"))
     own.mkdir()
-    (own / "labels.csv").touch()  # no rows, not even the names of columns
+    (own / "labels.csv").touch()  # no rows, not even names of columns
     text.write_text("no reader")
     given = command.format(own=own, data=data, text=text, other=shipped_path("sdnn")).split()
     out = [] if given[0] == "evaluate" else ["--out", str(tmp_path / "out")]

@@ -1,4 +1,4 @@
-"""Training on isolated characters: resumable, written whole; its command line on own ink."""
+"""Training on isolated characters: it resumes, and files are whole; its command on own ink."""
 
 import json
 from dataclasses import replace
@@ -63,7 +63,7 @@ def test_it_learns_and_an_interrupted_training_gives_the_same_network(tmp_path):
 
 
 def _once():
-    """save_checkpoint, interrupted the second time."""
+    """Return a function that saves a checkpoint, but is interrupted the second time."""
     calls = []
 
     def save(*arguments, **options):

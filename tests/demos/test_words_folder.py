@@ -1,4 +1,4 @@
-"""Folders of ink with ``labels.csv``: what is read wrongly in them, and what is left out."""
+"""Folders of ink with ``labels.csv``: what is read wrongly, and what is left out."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ from recognizers.online.unipen_trees import TreeError
 
 
 def unipen(*words):
-    """A data file of these words."""
+    """A UNIPEN data file of these words."""
     text, strokes = ".COORD X Y\n", 0
     for word in words:
         ink = write_word(word)
@@ -33,7 +33,7 @@ def unipen(*words):
 
 
 def folder_of(folder, rows):
-    """Write ``labels.csv`` for files, and our own ink of those names."""
+    """Write ``labels.csv`` for files, and made-up ink under their names."""
     for file in rows:
         if (OWN_INK / file).is_file():
             shutil.copy(OWN_INK / file, folder)
@@ -186,7 +186,7 @@ def test_a_word_without_end_among_the_labels_spoils_no_other(tmp_path):
 
 def test_options_of_other_data_are_refused(tmp_path):
     folder = folder_of(tmp_path, {"hand.json": "hand"})
-    network = str(folder / "hand.json")  # a file that is there
+    network = str(folder / "hand.json")  # a file that exists
     for options in (["--side", "test"], ["--characters", network], ["--system", "both"]):
         done = run(folder, *options)
         assert done.exit_code == 2

@@ -1,4 +1,4 @@
-"""Ink written by code, and ink of files of all kinds."""
+"""Ink written by code, and ink from files of all kinds."""
 
 import tarfile
 

@@ -1,4 +1,4 @@
-"""The pad: its page, what it answers to ink, and what it says to whatever else is posted."""
+"""The pad: its page, its answers to ink, and what it says to anything else that is posted."""
 
 import http.client
 import json
@@ -217,7 +217,7 @@ def test_what_is_written_is_kept_for_adapt(keeping, ask):
         status, found = keep(method, path, written)
         assert status in (400, 500)
         assert "labels.csv: cannot be read" in json.loads(found)["error"]
-    # A pad that keeps nothing has neither the form nor the path.
+    # A pad that keeps nothing offers neither the form nor the path.
     assert 'id="keep"' not in ask("GET", "/")[1]
     assert ask("POST", "/keep", strokes(write_word("it")))[0].status == 404
 
@@ -229,7 +229,7 @@ def test_a_folder_of_kept_ink_grows_and_others_are_left_alone(tmp_path):
     assert len(kept) == 1
     assert kept.keep(write_word("new"), "new") == "0009.json"
     assert (tmp_path / "labels.csv").read_text() == "file,text\n0007.json,old\n0009.json,new\n"
-    # Numbers of rows whose files are gone, and of files among the images, are not given again.
+    # Numbers of rows whose files are gone, and of files among the images, are not used again.
     (tmp_path / "0009.json").unlink()
     assert kept.keep(write_word("it"), "it") == "0010.json"
     (tmp_path / "images").mkdir()
@@ -257,14 +257,14 @@ def test_a_browser_that_goes_away_is_no_error(server, ask, monkeypatch, capsys):
         patch.setattr("demos.words.pad.server.answer", slow)
         host = f"127.0.0.1:{server.server_port}"
         with socket.create_connection(("127.0.0.1", server.server_port)) as one:
-            # Closed without a farewell, as by a browser that is killed.
+            # Closed without notice, as by a browser that is killed.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             one.sendall(
                 f"POST /read HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode()
             )
             assert begun.wait(60)
         gone.set()
-        with server.turn:  # it has been answered
+        with server.turn:  # the request has been answered
             pass
         assert ask("GET", "/")[0].status == 200
     assert capsys.readouterr().err == ""

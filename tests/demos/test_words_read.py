@@ -1,4 +1,4 @@
-"""Reading ink of files: words, posteriors, one page of pictures; and whatever ink there may be."""
+"""Reading ink from files: words, posteriors, a page of pictures; any ink at all is read."""
 
 import json
 import os
@@ -147,13 +147,13 @@ def test_whatever_ink_there_is_has_its_words_and_pictures(reader, name):
     reading, found = card(reader, ink)
     assert np.isfinite(reading.planes).all()
     assert all(0 <= r.posterior <= 1 + 1e-9 for r in reading.readings)
-    assert found.words or name == "hundreds of strokes"  # of which no word has so many
+    assert found.words or name == "hundreds of strokes"  # more than any word has
     assert "nan" not in (found.lines or "")
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_word_written_from_the_right_to_the_left_is_the_same_word(system):
-    # Cuts may lie elsewhere, which a trained reader has learned not to mind.
+    # Cuts may lie elsewhere; a trained reader has learned not to mind.
     reader = Reader(shipped_reader(system), word_list(WORDS))
     ink = write_word("paper", HANDS["upright"], 5)
     found = [reader.read(one).readings[0] for one in (ink, ink.reversed())]

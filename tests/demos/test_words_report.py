@@ -1,4 +1,4 @@
-"""Beams measured, and the page written from whatever figures there are."""
+"""Beams are measured, and the page is written from whatever figures there are."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def reader():
 
 
 def unipen_word(word, number):
-    """A data file of one word."""
+    """A UNIPEN data file of one word."""
     text = ".COORD X Y\n"
     ink = write_word(word, HANDS["upright"], number)
     for stroke in ink:
@@ -183,7 +183,7 @@ def test_the_page_has_the_figures_that_there_are(reader, beams, tmp_path):
     assert f"| {hmm} | validation | 1,234 | words all alike | 40.0 | 40.0 |" in text
     assert f"| {hmm} | test, words" not in text
     assert "| `own` | 1,234 | 10.0 | 16.0 | 8.0 |" in text
-    # The narrowest beam that costs at most 0.2%, and the widest.
+    # The narrowest beam that costs at most 0.2%, and the widest beam.
     assert "| 25,000 | 50 | 30,000 | 0.5 s | 5 | 10.1% | 5.0 | 10.0 | 500 |" in text
     assert "| 250,000 | 50 | 30,000 | 0.5 s | 10 | 10.0% | 10.0 | 20.0 | 1,000 |" in text
     assert "| SDNN/HMM | n-grams of 6 letters | 12.0% | 4.0% | 31.0% | 9.5 |" in text

@@ -1,4 +1,4 @@
-"""Words that are in no list: n-grams of letters, alone and behind both systems of readers."""
+"""Words that are in no list: n-grams of letters, alone and in readers of both systems."""
 
 import json
 import math
@@ -36,7 +36,7 @@ def little_english(monkeypatch):
 @pytest.mark.usefixtures("little_english")
 def test_half_of_the_text_is_english_and_half_is_what_was_seen():
     english, mixed = letter_ngrams({}, 2), letter_ngrams({"to": 3, "at": 1}, 2)
-    # So much text, that what it lacks hardly counts.
+    # So much text that what it lacks hardly counts.
     assert english.penalty("n", "a") == pytest.approx(-math.log(0.75), abs=1e-3)
     assert math.exp(-mixed.penalty("t", ["<s>"])) == pytest.approx(0.5 * 3 / 4, abs=1e-3)
     after_a = 0.5 * 0.25 + 0.5 * 1 / 4
@@ -108,7 +108,7 @@ def test_letters_that_follow_each_other_are_likelier():
     assert weighed.about == "any letters, as they follow each other in words"
     assert weighed.decoder.beam == FREE_BEAM
 
-    def share(one):  # of all letters that are read, those of the words there are
+    def share(one):  # of all letters read, those that the words have
         texts = [r.text for r in one.read(ink).readings]
         return sum(letter in "moonat" for text in texts for letter in text) / len("".join(texts))
 

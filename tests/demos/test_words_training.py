@@ -1,4 +1,4 @@
-"""Readers of words: what they learn from, that they learn, and that a run can be interrupted."""
+"""Readers of words: what they learn from, that they learn, and that runs can be interrupted."""
 
 import json
 import math
@@ -136,7 +136,7 @@ def test_strings_know_their_letters(letters, normaliser):
             assert np.abs(string.spans[k] - word.boxes[a, [0, 2]]).max(axis=1).min() < 0.1
         of_outputs = output_labels(string, 40, 0.0)
         assert set(of_outputs[of_outputs < RUBBISH]) == set(string.classes)
-    assert whole >= 60  # of 80: letters that lie over each other are left out
+    assert whole >= 60  # of 80, as letters that lie over each other are left out
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -148,7 +148,7 @@ def test_the_loss_is_that_of_the_reader(system, words):
     losses, skipped = training.word_losses(targets, rng, 0.0)
     assert skipped == 0
     assert (losses > 0).all()
-    # Minus the log posterior of the text among all strings, as decoding without a beam has it.
+    # Minus the log posterior of the text among all strings, as found by decoding without a beam.
     for i in (0, 2):
         found = reader.decoder(beam=1e9).read(reader.recognized(words.inks[i])[2], 400)
         posterior = {r.text: r.posterior for r in found}.get(TEXTS[i])
@@ -241,7 +241,7 @@ def test_a_word_is_read_under_all_guesses(system):
     for reading in found.readings:
         same = [r.forward + cost for one, cost in each for r in one if r.text == reading.text]
         assert reading.forward == pytest.approx(-np.logaddexp.reduce(-np.array(same)))
-    # The words of the lexicon are all that there is.
+    # There are no words but those of the lexicon.
     assert sum(r.posterior for r in found.readings) == pytest.approx(1.0, abs=1e-4)
     words = Words([reader.normalize(ink)], [TEXTS[0]], ["own"], ["test"], written=[ink])
     told = tell(reader, words, lexicon_graph(TEXTS), ORDER)
@@ -312,7 +312,7 @@ def test_a_result_and_its_card(words, letters, tmp_path):
     assert found["lexicon"] == 40
     assert found["after"]["test"]["n_words"] == found["after"]["left_out"]["n_words"] == 8
     assert found["command"].endswith("--strings 2 --steps 2 --maps 4 8 --seed 0")
-    # All words of this test stand in the texts of the training.
+    # All words of this test occur in the texts of the training.
     assert WordReader.load(out / "words.safetensors").seen == dict.fromkeys(TEXTS, 1)
     assert found["after"]["test_unseen"] == {}
     write_words_card(out / "words.safetensors", path, tmp_path)
