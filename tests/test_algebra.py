@@ -1,4 +1,4 @@
-"""docs/algebra.md is true: its examples run, its pictures are theirs, and nothing is left out."""
+"""docs/algebra.md is true: examples run, pictures show their results, no operation is missing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def algebra() -> ModuleType:
 
 
 def public_operations() -> set[str]:
-    """Functions of gtn and gtn.dense, and the modules and functions of gtn.nn."""
+    """The functions of gtn and gtn.dense, and the modules and functions of gtn.nn."""
     verbs = {f"gtn.{n}" for n in gtn.__all__ if inspect.isfunction(getattr(gtn, n))}
     modules = {f"gtn.nn.{n}" for n in gtn.nn.__all__ if n != "EditAlignment"}  # a result
     dense = {
@@ -60,7 +60,7 @@ def test_the_page_and_its_pictures_are_those_of_the_table(algebra: ModuleType) -
         note = f"{path.name} is out of date: python docs/algebra.py"
         if path.suffix == ".md":
             assert found == text, note
-        else:  # a layout is least squares: its last digit may differ elsewhere
+        else:  # a layout solves least squares, whose last digit may differ on other machines
             assert NUMBER.sub("#", found) == NUMBER.sub("#", text), note
             pairs = zip(NUMBER.findall(found), NUMBER.findall(text), strict=True)
             assert all(abs(float(a) - float(b)) <= 0.5 for a, b in pairs), note

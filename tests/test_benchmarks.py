@@ -1,4 +1,4 @@
-"""Every benchmark runs at its smallest size and its entrants agree; no time is asserted."""
+"""Every benchmark runs at its smallest size, and its entrants agree; times are not checked."""
 
 import doctest
 import importlib.util
@@ -175,7 +175,7 @@ def test_a_peer_that_does_not_start_is_named(tmp_path):
 
 
 class FakeGraph:
-    """As much of the interface of Facebook's gtn as its adapter uses to build graphs."""
+    """The part of Facebook's gtn that its adapter uses to build graphs."""
 
     def __init__(self, calc_grad=True):
         self.starts, self.finals, self.arcs, self.nodes = [], [], [], 0
@@ -200,7 +200,7 @@ class FakeGraph:
 
 @pytest.fixture
 def adapter(monkeypatch):
-    """The adapter for Facebook's gtn, with a stand-in that computes by our functions."""
+    """The adapter for Facebook's gtn, on a stand-in that computes with our functions."""
 
     def score(g):
         return SimpleNamespace(item=lambda: -float(gtn.forward_penalty(g.ours())))

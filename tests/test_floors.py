@@ -1,4 +1,4 @@
-"""The floors: a file imports only from floors below its own, and nothing goes round."""
+"""The floors: a file imports only from floors below its own, and never in circles."""
 
 import ast
 import os
@@ -51,7 +51,7 @@ FILES = {module_of(p): p for name in PACKAGES for p in sorted((ROOT / name).rglo
 
 
 def imports_of(module: str, source: str, modules: frozenset[str]) -> list[Import]:
-    """All imports of a file, those inside functions marked."""
+    """All imports of a file, each with whether it stands inside a function."""
     tree = ast.parse(source)
     within = {
         id(node)
@@ -82,7 +82,7 @@ IMPORTS = [
 
 
 def floor(module: str) -> float:
-    """The floor of the longest prefix that has one."""
+    """The floor of a module: that of its longest prefix that has one."""
     parts = module.split(".")
     known = (".".join(parts[:n]) for n in range(len(parts), 0, -1))
     return next(FLOORS[name] for name in known if name in FLOORS)
@@ -93,7 +93,7 @@ def ours(name: str) -> bool:
 
 
 def may_import(importer: str, imported: str) -> bool:
-    """Whether a module of ours may import another of ours."""
+    """Whether one of our modules may import another."""
     packages = importer.split(".")[0], imported.split(".")[0]
     if importer == "gtn":  # the public names
         return packages[1] == "gtn"
@@ -167,9 +167,9 @@ def test_imports_stand_at_the_top_of_their_file():
 
 
 def loaded_by(importer: str, imported: str) -> list[str]:
-    """The modules that an import runs: the packages that a module lies in go before it.
+    """The modules that an import runs: first the packages that the module lies in.
 
-    Those that the importer lies in, too, are running already.
+    Packages in which the importer lies as well are running already.
     """
     parts = imported.split(".")
     packages = [".".join(parts[:n]) for n in range(1, len(parts))]
@@ -279,7 +279,7 @@ def test_import_compiles_nothing(tmp_path):
     )
     after_import, after_use = map(int, done.stdout.split())
     assert after_import == 0
-    assert after_use > 0  # the folder is where compiled kernels go
+    assert after_use > 0  # that folder is where compiled kernels go
 
 
 def test_importing_the_library_loads_no_graph_library_it_may_never_need():

@@ -33,7 +33,7 @@ def test_commands_exist() -> None:
 
 
 def test_no_equation_or_figure_is_missing() -> None:
-    """Each of the 27 equations and 34 figures is on a row, or is named as left out."""
+    """Each of the 27 equations and 34 figures has a row or is listed as left out."""
     for kind, last in (("eqs?", 27), ("Figs?", 34)):
         found: set[int] = set()
         for numbers in re.findall(rf"{kind}\. (\d+(?:(?:, | and | to )\d+)*)", TEXT):

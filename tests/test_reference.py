@@ -1,4 +1,4 @@
-"""The API reference: generated from the docstrings, with every public name in it."""
+"""The API reference, generated from the docstrings, has every public name."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""The pages that teach run as they stand."""
+"""The pages that teach run as they are printed."""
 
 import doctest
 import re
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 @cache
 def run(page: str) -> tuple[dict[str, Any], int, int]:
-    """Run the examples of a page: its names afterwards, how many failed, how many there are."""
+    """Run the examples of a page; return its names, how many failed and how many there are."""
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     names: dict[str, Any] = {"__name__": "__main__"}
     test = doctest.DocTestParser().get_doctest(text, names, page, f"{page}.md", 0)
@@ -38,7 +38,7 @@ def test_the_page_runs(page: str, examples: int) -> None:
 
 @pytest.mark.parametrize("beam", [False, True])
 def test_the_other_objectives_of_the_page_on_speech_run(beam: bool) -> None:
-    """Each row of its last table, on both graphs that the page names, with two derivatives."""
+    """Each row of its last table runs on both graphs that the page names, with two derivatives."""
     page = (DOCS / "speech.md").read_text(encoding="utf-8")
     text = " ".join(page.partition("## Other objectives")[2].split())
     rows = re.findall(r"\| `([^`]+)` \|", text)

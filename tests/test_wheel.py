@@ -44,8 +44,8 @@ def test_the_wheel_reads_a_field_outside_the_checkout(tmp_path: Path) -> None:
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, source)
     (wheel,) = tmp_path.glob("*.whl")
 
-    # An empty environment; what the wheel depends on is lent to it by a path file, because
-    # installing torch once more takes minutes. The checkout is not on that path.
+    # An empty environment. A path file lends it what the wheel depends on, because installing
+    # torch once more takes minutes. The checkout is not on that path.
     venv.create(tmp_path / "empty")
     python = tmp_path / "empty" / "bin" / "python"
     site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
@@ -58,9 +58,9 @@ def test_the_wheel_reads_a_field_outside_the_checkout(tmp_path: Path) -> None:
         assert where.startswith(site), f"{package} came from {where}"
         assert (Path(site) / package / "py.typed").exists()
     field = Path(site) / "demos" / "checks" / "fields" / "test_000.png"
-    # Kernels are compiled anew where they are installed. Those of one path show that they can be;
-    # those of a composition take seven times as long, and all that read a field, without
-    # optimization, ten times as long as doing without.
+    # Installed kernels are compiled anew. Those of a best path show that this works; those of a
+    # composition would take seven times as long; compiling all that read a field, even without
+    # optimization, takes ten times as long as running them as Python.
     program = "import gtn; print(gtn.path_text(gtn.viterbi_path(gtn.string('ab'))))"
     assert run(python, "-c", program, NUMBA_OPT="0") == "ab\n"
     assert list(Path(site).glob("gtn/kernels/__pycache__/*.nbc"))
