@@ -13,7 +13,7 @@ from gtn.batch import GraphBatch, assemble, gather
 from gtn.data import ArcData, Sources
 from gtn.errors import GraphError, SymbolError, counted
 from gtn.graph import Graph, check_graph
-from gtn.indexes import check_counts
+from gtn.indexes import LARGEST, check_counts
 from gtn.product.failure import check_reads_none, with_ends
 from gtn.rational.joining import in_one_dtype, joined_tables
 from gtn.rational.operations import with_labels
@@ -45,7 +45,8 @@ def replace(
 
     With a mapping, an arc that reads and writes one of its labels is replaced by the graph of that
     label; other arcs stay. Labels within these graphs are replaced, too (a grammar, as with
-    OpenFst's ``fstreplace``). Symbol tables are merged.
+    OpenFst's ``fstreplace``). Symbol tables are merged; numbers are those of the merged table, in
+    which the labels of ``g`` stay.
 
     Args:
         g: a graph (or a batch) with A arcs.
@@ -55,13 +56,15 @@ def replace(
 
     Returns:
         A graph (or a batch) with ``sources`` in ``g`` and, if ``parts`` is a batch, in that. O(N +
-        A) of the result.
+        A) of the result, times the depth to which labels are nested.
 
     Raises:
         GraphError: not one graph per arc; a label whose graph contains that label, itself or by
             other labels; an arc with such a label on one side only; a failure arc in a graph whose
-            labels are replaced; a batch as a value, or ``suffixes``, with a mapping.
-        SymbolError: a symbol that no graph has.
+            labels are replaced; more nodes or arcs than are numbered; a batch as a value, or
+            ``suffixes``, with a mapping.
+        SymbolError: a symbol or label that is not in the merged table; graphs with a table beside
+            graphs without.
         DataError: a key of arc data on both sides, and no suffixes; different fills of one key.
 
     >>> import gtn
@@ -118,7 +121,8 @@ def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
         if graph.topology.is_batch:
             raise GraphError(f"{name!r} stands for a batch; a label stands for a single graph")
     given = in_one_dtype([g, *parts.values()])
-    sides = joined_tables(given, "match")
+    whats = ["the graph", *(f"the graph of {name!r}" for name in names)]
+    sides = joined_tables(given, "match", whats)
     (isymbols, ilabels), (osymbols, olabels) = sides
     tables = isymbols, osymbols
     root, *single = (
@@ -130,7 +134,6 @@ def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
         raise GraphError("a label stands for one graph, but is given both as symbol and as number")
     written = [_on_other_side(key, *tables) for key in keys]
     graphs = {_ROOT: root, **dict(enumerate(single))}
-    whats = {_ROOT: "the graph", **{i: f"the graph of {name!r}" for i, name in enumerate(names)}}
     arcs: dict[int, Int32s] = {}  # that are replaced, of each graph that is needed
     which: dict[int, NDArray[np.int64]] = {}  # by the graph of which name
     waiting = [_ROOT]
@@ -143,16 +146,18 @@ def _by_label(g: Graph, parts: Mapping[int | str, Graph]) -> Graph:
         if not np.array_equal(reads, writes):
             arc = int(np.argmax(reads != writes))
             raise GraphError(
-                f"arc {arc} of {whats[i]} ({graph.symbol_pair(arc)}) has "
+                f"arc {arc} of {whats[i + 1]} ({graph.symbol_pair(arc)}) has "
                 f"{names[max(reads[arc], writes[arc])]!r} on one side only; an arc that is "
                 "replaced has it on both"
             )
         arcs[i] = np.flatnonzero(reads >= 0).astype(np.int32)
         which[i] = reads[arcs[i]]
         if len(arcs[i]):
-            check_reads_none(graph, whats[i])  # a replaced label would not stop it backing off
+            check_reads_none(graph, whats[i + 1])  # a replaced label would not stop it backing off
         waiting += np.unique(which[i]).tolist()
-    for i in _innermost_first(which, names):
+    order = _innermost_first(which, names)
+    _check_sizes(order, graphs, which)
+    for i in order:
         if len(arcs[i]):
             graphs[i] = _with_parts(graphs[i], arcs[i], which[i], graphs)
     return graphs[_ROOT]
@@ -169,6 +174,24 @@ def _innermost_first(which: Mapping[int, Any], names: Sequence[int | str]) -> li
         raise GraphError(
             f"the graph of {chain} in it: replacing has no end; write it out to the depth needed"
         ) from None
+
+
+def _check_sizes(
+    order: Sequence[int], graphs: Mapping[int, Graph], which: Mapping[int, NDArray[np.int64]]
+) -> None:
+    """Check that all nodes and arcs can be numbered, before memory is taken for any graph.
+
+    If each of n labels has the next twice, there are 2^n graphs.
+    """
+    nodes, arcs = {}, {}
+    for i in order:
+        graph = graphs[i]
+        nodes[i], arcs[i] = graph.num_nodes, graph.num_arcs - len(which[i])
+        used, counts = np.unique(which[i], return_counts=True)
+        for k, count in zip(used.tolist(), counts.tolist(), strict=True):
+            nodes[i] += count * nodes[k]
+            arcs[i] += count * (arcs[k] + len(graphs[k].starts) + len(graphs[k].finals))
+        check_counts(nodes[i], arcs[i])
 
 
 def _with_parts(
@@ -188,19 +211,23 @@ def _label(name: int | str, table: SymbolTable | None) -> int:
     """Return the label that a name stands for.
 
     Raises:
-        SymbolError: a symbol without a table, or in no table.
-        GraphError: neither a symbol nor a label >= 0.
+        SymbolError: a symbol without a table; a symbol or label that is not in it.
+        GraphError: neither a symbol nor a label, 0 to 2^31 - 1.
     """
     if isinstance(name, str):
         if table is None:
-            raise SymbolError(f"{name!r} is a symbol, but the graphs have no tables")
+            raise SymbolError(f"{name!r} is a symbol, but the graphs have no input symbols")
         if name not in table:
-            raise SymbolError(f"{name!r} is in no graph: the symbols of all are {table!r}")
+            raise SymbolError(f"{name!r} is in no graph: the input symbols of all are {table!r}")
         return table.label(name)
-    if isinstance(name, bool) or not isinstance(name, int | np.integer) or name < 0:
+    is_number = isinstance(name, int | np.integer) and not isinstance(name, bool)
+    if not is_number or not 0 <= name <= LARGEST:
         raise GraphError(
-            f"{name!r} cannot be replaced: it is neither a symbol nor a label, an integer >= 0"
+            f"{name!r} cannot be replaced: it is neither a symbol nor a label, an integer from 0 "
+            f"to {LARGEST}"
         )
+    if table is not None:
+        table.symbol(name)  # raises where it has none
     return int(name)
 
 

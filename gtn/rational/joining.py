@@ -230,23 +230,33 @@ def in_one_dtype(graphs: Sequence[Graph]) -> list[Graph]:
 
 
 def joined_tables(
-    graphs: Sequence[Graph], symbols: str
+    graphs: Sequence[Graph], symbols: str, whats: Sequence[str] | None = None
 ) -> tuple[tuple[SymbolTable | None, list[Array]], tuple[SymbolTable | None, list[Array]]]:
     """Return of each side the common table of several graphs, and the labels of each in its terms.
 
     Where all are acceptors of one table, both sides are the same arrays.
+
+    Args:
+        graphs: all of them.
+        symbols: ``"match"`` or ``"ignore"``.
+        whats: what errors call the graphs where a user cannot choose ``symbols``; unless given,
+            operands.
     """
     inputs = _joined_labels(
-        [g.isymbols for g in graphs], [g.ilabels for g in graphs], "input", symbols
+        [g.isymbols for g in graphs], [g.ilabels for g in graphs], "input", symbols, whats
     )
     if all(g.topology.olabels is g.topology.ilabels and g.isymbols == g.osymbols for g in graphs):
         return inputs, inputs
     tables, labels = [g.osymbols for g in graphs], [g.olabels for g in graphs]
-    return inputs, _joined_labels(tables, labels, "output", symbols)
+    return inputs, _joined_labels(tables, labels, "output", symbols, whats)
 
 
 def _joined_labels(
-    tables: Sequence[SymbolTable | None], labels: Sequence[Array], side: str, symbols: str
+    tables: Sequence[SymbolTable | None],
+    labels: Sequence[Array],
+    side: str,
+    symbols: str,
+    whats: Sequence[str] | None,
 ) -> tuple[SymbolTable | None, list[Array]]:
     """Return the common table of several operands, and the labels of each in its terms.
 
@@ -267,10 +277,14 @@ def _joined_labels(
         return first, list(labels)
     for k, table in enumerate(tables):
         if speaks[k] and (table is None) != (first is None):
-            with_, without = (one, k) if table is None else (k, one)
+            with_, without = (
+                f"operand {n}" if whats is None else whats[n]
+                for n in ((one, k) if table is None else (k, one))
+            )
+            other = "" if whats is not None else ", or compare labels with symbols='ignore'"
             raise SymbolError(
-                f"operand {with_} has {side} symbols and operand {without} has none; give it a "
-                "table with with_symbols, or compare labels with symbols='ignore'"
+                f"{with_} has {side} symbols and {without} has none; give it a table with "
+                f"with_symbols{other}"
             )
     if first is None:
         return None, list(labels)

@@ -96,9 +96,9 @@ def test_what_cannot_be_replaced_is_told():
         gtn.replace(g, {"X": part, "Y": gtn.string(["c", "X"])})
     with pytest.raises(GraphError, match=r"the graph of 'X' has 'X' in it"):
         gtn.replace(g, {"X": gtn.string(["X"])})
-    with pytest.raises(SymbolError, match="'NAME' is in no graph: the symbols of all are"):
+    with pytest.raises(SymbolError, match="'NAME' is in no graph: the input symbols of all are"):
         gtn.replace(g, {"NAME": part})
-    with pytest.raises(SymbolError, match="'X' is a symbol, but the graphs have no tables"):
+    with pytest.raises(SymbolError, match="'X' is a symbol, but the graphs have no input symbols"):
         gtn.replace(gtn.string([1]), {"X": gtn.string([2])})
     with pytest.raises(GraphError, match=r"arc 1 of the graph \(X:b\) has 'X' on one side only"):
         gtn.replace(gtn.relabel(g, olabels={"X": "b"}), {"X": part})
@@ -108,9 +108,18 @@ def test_what_cannot_be_replaced_is_told():
         gtn.replace(g, {"X": gtn.strings(["a"])})
     with pytest.raises(GraphError, match="a graph is needed, not str"):
         gtn.replace(g, {"X": "b"})
-    for key in (-1, None, True, 1.0):
+    for key in (-1, None, True, 1.0, 2**31, 2**70):
         with pytest.raises(GraphError, match="cannot be replaced: it is neither a symbol"):
             gtn.replace(g, {key: part})
+    other = g.with_symbols(g.isymbols, gtn.SymbolTable(["X", "a"]))
+    for graph in (g, other):
+        with pytest.raises(SymbolError, match=r"label 5 is not in SymbolTable\(4: a X Y b\)"):
+            gtn.replace(graph, {"X": part, 5: part})
+    both = "the graph has input symbols and the graph of 'X' has none; give .* with_symbols$"
+    with pytest.raises(SymbolError, match=both):
+        gtn.replace(g, {"X": gtn.string([1])})
+    with pytest.raises(SymbolError, match="the graph of 1 has input symbols and the graph has"):
+        gtn.replace(gtn.string([1]), {1: part})
     with pytest.raises(GraphError, match="both as symbol and as number"):
         gtn.replace(g, {"X": part, 1: part})
     backs = gtn.from_arcs([(0, 1, "X"), (0, 2, gtn.BACK_OFF), (2, 1, "a")], final=1)
@@ -122,3 +131,11 @@ def test_graphs_may_be_nested_deeper_than_calls():
     depth = 3000
     whole = gtn.replace(gtn.string([0]), {i: gtn.string([i + 1]) for i in range(depth)})
     assert gtn.path_text(gtn.viterbi_path(whole)) == str(depth)
+
+
+def test_too_many_graphs_are_refused_before_memory_is_taken():
+    """Each label has the next one twice, 2^1000 graphs: they were made until memory ran out."""
+    twice = {i: gtn.string([i + 1, i + 1]) for i in range(1000)}
+    assert gtn.replace(gtn.string([990]), twice).num_arcs == 2**10 + 2 * (2**10 - 1)
+    with pytest.raises(GraphError, match=r"\d+ nodes and \d+ arcs are too many for one graph"):
+        gtn.replace(gtn.string([0]), twice)
