@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from gtn.construction import from_arrays
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_graph
+from gtn.indexes import LARGEST, first_where
 from gtn.interchange.writing import OPENFST_EPSILON
-from gtn.symbols import SymbolTable
+from gtn.symbols import EPSILON_TEXT, SymbolTable
 
 __all__ = ["from_openfst_binary", "is_binary", "symbols_of_binary", "to_openfst_binary"]
 
@@ -33,6 +34,7 @@ _NAMES = {"tropical": "standard", "log": "log", "log64": "log64"}
 _WIDTHS = {"standard": 4, "log": 4, "log64": 8}  # bytes of a weight
 _HAS_SYMBOLS, _IS_ALIGNED = (1, 2), 4
 _ALIGNED_CONST, _ALIGNMENT = 1, 16  # const machines of this version are aligned, flag or not
+_NO_STATE = -1  # as a start: there is none; as a number of states: not known (out of a pipe)
 _EXPANDED_MUTABLE = 3  # properties of every vector machine; OpenFst computes the others
 
 
@@ -49,9 +51,10 @@ def from_openfst_binary(source: bytes | str | os.PathLike[str]) -> Graph:
             (tropical), *log* or *log64* arcs.
 
     Raises:
-        GraphError: not such a machine, or a damaged one, naming the file; an arc with a label,
-            state or penalty that a graph cannot have.
-        SymbolError: a symbol table with the same symbol twice, naming the file.
+        GraphError: not such a machine, or a damaged one; an arc with a label, state or penalty that
+            a graph cannot have. Names the file.
+        SymbolError: a symbol table with a symbol or number twice; a label without a symbol. Names
+            the file.
 
     O(N + A).
 
@@ -77,21 +80,30 @@ def from_openfst_binary(source: bytes | str | os.PathLike[str]) -> Graph:
         )
     tables = [reader.symbols()[0] if header.flags & flag else None for flag in _HAS_SYMBOLS]
     states = reader.vector(header) if header.kind == "vector" else reader.const(header)
+    for side, labels in (("input", states.ilabels), ("output", states.olabels)):
+        arc = first_where(labels < 0)
+        if arc is not None:
+            raise GraphError(
+                f"{reader.name}: arc {arc} has {side} label {labels[arc]}; labels are >= 0"
+            )
     final = np.flatnonzero(states.finals != math.inf)  # from_arrays refuses NaN
     same = np.array_equal(states.ilabels, states.olabels) and tables[0] == tables[1]
-    return from_arrays(
-        np.repeat(np.arange(len(states.counts)), states.counts),
-        states.dst,
-        states.ilabels - 1,
-        None if same else states.olabels - 1,
-        penalties=torch.from_numpy(states.penalties),
-        start=[header.start] if header.start >= 0 else [],
-        final=final,
-        final_penalties=torch.from_numpy(states.finals[final]),
-        num_nodes=len(states.counts),
-        isymbols=tables[0],
-        osymbols=tables[1],
-    )
+    try:
+        return from_arrays(
+            np.repeat(np.arange(len(states.counts)), states.counts),
+            states.dst,
+            states.ilabels - 1,
+            None if same else states.olabels - 1,
+            penalties=torch.from_numpy(states.penalties),
+            start=[header.start] if header.start != _NO_STATE else [],
+            final=final,
+            final_penalties=torch.from_numpy(states.finals[final]),
+            num_nodes=len(states.counts),
+            isymbols=tables[0],
+            osymbols=tables[1],
+        )
+    except GraphError as error:
+        raise type(error)(f"{reader.name}: {error}") from None
 
 
 def to_openfst_binary(graph: Graph, semiring: Arcs = "tropical") -> bytes:
@@ -108,7 +120,8 @@ def to_openfst_binary(graph: Graph, semiring: Arcs = "tropical") -> bytes:
             ``"log64"``, in float64.
 
     Raises:
-        GraphError: a batch; another semiring; a label that is too large.
+        GraphError: a batch; another semiring; a label that is too large; a penalty that float32
+            cannot hold, 3.4e38 or more.
 
     O(N + A).
 
@@ -121,6 +134,8 @@ def to_openfst_binary(graph: Graph, semiring: Arcs = "tropical") -> bytes:
         raise GraphError("a file holds one graph; write those of the batch one by one, batch[i]")
     if semiring not in _NAMES:
         raise GraphError(f"semiring={semiring!r}; known are {', '.join(map(repr, _NAMES))}")
+    if _WIDTHS[_NAMES[semiring]] == 4:
+        _check_float32(graph)
     src, dst, penalties = graph.src, graph.dst, _plain(graph.penalties)
     ilabels, olabels = (
         np.asarray(labels, np.int64) + 1 for labels in (graph.ilabels, graph.olabels)
@@ -234,6 +249,8 @@ class _Reader:
         self.at = 4
         kind, arcs = self.string(), self.string()
         version, flags, _, start, num_states, num_arcs = self.numbers("iiQqqq")
+        if min(start, num_states) < _NO_STATE:
+            raise self.damaged(f"its header has start {start} and {num_states} states")
         return _Header(kind, arcs, version, flags, start, num_states, num_arcs)
 
     def symbols(self) -> tuple[SymbolTable, set[str]]:
@@ -242,18 +259,27 @@ class _Reader:
             raise self.damaged(f"no table of symbols at byte {self.at - 4}")
         self.string()  # the table's name
         _, size = self.numbers("qq")
-        found, epsilons = {}, set()
+        found: dict[int, str] = {}
+        epsilons = set()
+        seen = set()
         for _ in range(size):
             symbol = self.string()
             (number,) = self.numbers("q")
+            why = None
+            if not 0 <= number <= LARGEST:
+                why = f"numbers are 0 to {LARGEST}"
+            elif symbol in seen or number - 1 in found:
+                why = "that symbol or number is there twice"
+            elif symbol == EPSILON_TEXT and number:
+                why = "that symbol is kept for epsilon, 0"
+            if why is not None:
+                raise SymbolError(f"{self.name}: symbol {symbol!r} has number {number}; {why}")
+            seen.add(symbol)
             if number == 0:
                 epsilons.add(symbol)
             else:
                 found[number - 1] = symbol
-        try:
-            return SymbolTable(found), epsilons
-        except SymbolError as error:
-            raise SymbolError(f"{self.name}: {error}") from None
+        return SymbolTable(found), epsilons
 
     def vector(self, header: _Header) -> _States:
         width = _WIDTHS[header.arcs] // 4
@@ -264,8 +290,9 @@ class _Reader:
         counts: list[int] = []
         place = 0
         try:
-            # A machine written to a pipe has -1 for its number of states.
-            while len(places) < header.num_states or (header.num_states < 0 and place < rest):
+            while len(places) < header.num_states or (
+                header.num_states == _NO_STATE and place < rest
+            ):
                 count = fast[place + width]
                 if count < 0 or fast[place + width + 1] != 0:
                     raise self.damaged(f"state {len(places)} has an impossible number of arcs")
@@ -303,6 +330,9 @@ class _Reader:
         number = states["count"].astype(np.int64)
         if number.sum() != len(arcs):
             raise self.damaged(f"its states have {number.sum()} arcs, its header {len(arcs)}")
+        place = first_where(states["pos"] != np.cumsum(number) - number)
+        if place is not None:
+            raise self.damaged(f"the arcs of state {place} are not behind those before it")
         native = np.dtype(weight).newbyteorder("=")
         return _States(
             number,
@@ -354,6 +384,20 @@ def _words_of(states: _States, size: int) -> bytes:
     words[arcs], words[arcs + 1] = states.ilabels, states.olabels
     words[arcs + 2 + width] = states.dst
     return words.tobytes()
+
+
+def _check_float32(graph: Graph) -> None:
+    for name in ("arc", "start", "final"):
+        penalties = _plain(
+            graph.penalties if name == "arc" else getattr(graph, f"{name}_penalties")
+        )
+        with np.errstate(over="ignore"):
+            bad = first_where(np.isinf(penalties.astype(np.float32)) & (penalties < math.inf))
+        if bad is not None:
+            raise GraphError(
+                f"{name} {bad} has penalty {penalties[bad]}, which float32 cannot hold; write it "
+                "with semiring='log64'"
+            )
 
 
 def _plain(penalties: torch.Tensor) -> NDArray[np.float64]:

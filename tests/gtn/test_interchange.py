@@ -598,6 +598,108 @@ def test_what_is_no_such_binary_is_told(tmp_path):
         gtn.to_openfst_binary(gtn.string([2**31 - 1]))
 
 
+def vector_machine(arcs, *, start=0, num_states=2, tables=(), weight="f", kind=b"standard"):
+    """The bytes of a machine of two states, with arcs from the first to the second, which ends."""
+    states = [(math.inf, arcs), (0.0, [])]
+    head = struct.pack(f"<ii6si{len(kind)}s", 2125659606, 6, b"vector", len(kind), kind)
+    head += struct.pack("<iiQqqq", 2, (1 << len(tables)) - 1, 3, start, num_states, len(arcs))
+    body = [
+        struct.pack(f"<{weight}q", final, len(own))
+        + b"".join(struct.pack(f"<ii{weight}i", *arc) for arc in own)
+        for final, own in states
+    ]
+    return b"".join([head, *tables, *body])
+
+
+def binary_table(*symbols):
+    pairs = [struct.pack("<i", len(s)) + s + struct.pack("<q", n) for s, n in symbols]
+    return b"".join([struct.pack("<iiqq", 2125658996, 0, len(pairs), len(pairs)), *pairs])
+
+
+ONE_ARC = [(1, 1, 0.5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("arcs", "options", "message"),
+    [
+        ([*ONE_ARC, (-1, 1, 0.5, 1)], {}, ": arc 1 has input label -1; labels are >= 0"),
+        ([(-(2**31), -(2**31), 0.5, 1)], {}, ": arc 0 has input label -2147483648; labels"),
+        ([(1, -(2**31), 0.5, 1)], {}, ": arc 0 has output label -2147483648; labels"),
+        ([(1, 1, math.nan, 1)], {}, ": arc 0 has penalty nan"),
+        ([(1, 1, -math.inf, 1)], {}, ": arc 0 has penalty -inf"),
+        ([(1, 1, 0.5, 2)], {}, ": arc 0 has destination node 2, which does not exist"),
+        (ONE_ARC, {"start": 2}, ": start node 2 does not exist"),
+        (ONE_ARC, {"start": -2}, r" is damaged: its header has start -2 and 2 states"),
+        (ONE_ARC, {"num_states": -2}, r" is damaged: its header has start 0 and -2 states"),
+        (ONE_ARC, {"num_states": 2**62}, r" is damaged: it ends in state 1, too early"),
+        (ONE_ARC, {"kind": b"lattice4"}, r" is a vector machine with lattice4 arcs; only"),
+        (
+            ONE_ARC,
+            {"tables": [binary_table((b"-", 0))]},
+            r": arc 0 has input label 0, which is not in SymbolTable",
+        ),
+        (
+            ONE_ARC,
+            {"tables": [binary_table((b"a", 1), (b"b", 1))]},
+            ": symbol 'b' has number 1; that symbol or number is there twice",
+        ),
+        (
+            ONE_ARC,
+            {"tables": [binary_table((b"a", 0), (b"a", 1))]},
+            ": symbol 'a' has number 1; that symbol or number is there twice",
+        ),
+        (ONE_ARC, {"tables": [binary_table((b"a", -1))]}, ": symbol 'a' has number -1; numbers"),
+        (
+            ONE_ARC,
+            {"tables": [binary_table((b"a", 2**31))]},
+            ": symbol 'a' has number 2147483648; numbers",
+        ),
+        (
+            ONE_ARC,
+            {"tables": [binary_table((b"\xce\xb5", 2))]},
+            ": symbol 'ε' has number 2; that symbol is kept for epsilon",
+        ),
+    ],
+)
+def test_what_a_graph_cannot_have_is_told_in_the_numbers_of_the_file(
+    tmp_path, arcs, options, message
+):
+    path = tmp_path / "G.fst"
+    path.write_bytes(vector_machine(ONE_ARC, weight="d", kind=b"log64"))
+    assert gtn.from_openfst_binary(path).penalties.tolist() == [0.5]
+    path.write_bytes(vector_machine(arcs, **options))
+    with pytest.raises(gtn.GraphError, match=rf"G\.fst{message}"):
+        gtn.from_openfst_binary(path)
+
+
+def test_arcs_of_const_machines_follow_each_other():
+    head = struct.pack("<ii5si8s", 2125659606, 5, b"const", 8, b"standard")
+    head += struct.pack("<iiQqqq", 2, 0, 1, 0, 2, 2)
+    arcs = b"".join(struct.pack("<iifi", n, n, 0.5, 1) for n in (6, 7))
+
+    def read(*places):
+        states = [struct.pack("<fIIII", 0.0, place, 1, 0, 0) for place in places]
+        return gtn.from_openfst_binary(b"".join([head, *states, arcs]))
+
+    assert read(0, 1).src.tolist() == [0, 1]
+    with pytest.raises(gtn.GraphError, match="the arcs of state 0 are not behind those before it"):
+        read(1, 0)
+
+
+def test_penalties_beyond_float32_need_float64():
+    arcs, double = [(0, 1, 3, 0.5), (0, 1, 4, -1e39)], {"dtype": torch.float64}
+    wide = gtn.from_arcs(arcs, final=1, **double)
+    for g, what in (
+        (wide, "arc 1 has penalty -1e[+]39"),
+        (gtn.from_arcs(arcs[:1], start={0: 1e39}, final=1, **double), "start 0 has penalty 1e"),
+        (gtn.from_arcs(arcs[:1], final={1: 3.5e38}, **double), "final 0 has penalty 3.5e"),
+    ):
+        for semiring in ("tropical", "log"):
+            with pytest.raises(gtn.GraphError, match=f"{what}.* semiring='log64'"):
+                gtn.to_openfst_binary(g, semiring)
+    assert gtn.equal(gtn.from_openfst_binary(gtn.to_openfst_binary(wide, "log64")), wide)
+
+
 # -- networkx -----------------------------------------------------------------------------------
 
 
