@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from gtn.construction import from_arrays
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph
+from gtn.indexes import LARGEST
 from gtn.interchange.binary import is_binary, symbols_of_binary
 from gtn.interchange.writing import EPSILON_NAMES, INFINITE
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
@@ -28,6 +29,7 @@ Int64s = NDArray[np.int64]
 _BETWEEN = re.compile("[ \t]+")
 _AT_ONCE = 1 << 22  # bytes read at once; more take more memory and are no faster
 _MOST_DIGITS = 18  # every number of so many digits fits 64 bits
+_MOST_SHOWN = 80  # characters of a text in a message
 
 
 def from_openfst_text(
@@ -69,10 +71,10 @@ def from_openfst_text(
         tables[1] = tables[0]
     if acceptor:
         tables[1] = tables[0]
-    reader = _Reader(file, acceptor, tables)
+    reader = _Reader(file, acceptor, tables, dtype or torch.get_default_dtype())
     for lines in _some_lines(content.encode()):
         reader.read(lines)
-    return reader.graph(dtype or torch.get_default_dtype())
+    return reader.graph()
 
 
 def from_openfst_symbols(text: str | os.PathLike[str]) -> SymbolTable:
@@ -106,7 +108,7 @@ def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
             f"{os.fspath(text)} is in OpenFst's binary format, which gtn.from_openfst_binary reads"
         )
     try:
-        return content.decode(), os.fspath(text)
+        return content.decode("utf-8-sig"), os.fspath(text)
     except UnicodeDecodeError as error:
         raise GraphError(f"{os.fspath(text)}: no text in UTF-8 ({error})") from error
 
@@ -135,12 +137,12 @@ def _read_symbols(text: str | os.PathLike[str]) -> tuple[SymbolTable, set[str]]:
             continue
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
             raise SymbolError(
-                f"{file}:{number}: {line!r} is not a symbol and its label, an integer >= 0"
+                f"{file}:{number}: {_quoted(line)} is not a symbol and its label, an integer >= 0"
             )
-        symbol, label = fields[0], int(fields[1])
-        if label > np.iinfo(np.int32).max or symbol in seen or label - 1 in found:
-            why = "does not fit 32 bits" if label > np.iinfo(np.int32).max else "is there twice"
-            raise SymbolError(f"{file}:{number}: {line!r}: a symbol or label {why}")
+        symbol, label = fields[0], _whole_number(fields[1])
+        if not 0 <= label <= LARGEST or symbol in seen or label - 1 in found:
+            why = "is there twice" if 0 <= label <= LARGEST else "does not fit 32 bits"
+            raise SymbolError(f"{file}:{number}: {_quoted(line)}: a symbol or label {why}")
         seen[symbol] = label
         if label == 0:
             epsilons.add(symbol)
@@ -158,6 +160,19 @@ def _fields(line: str) -> list[str]:
     return [field for field in _BETWEEN.split(line.rstrip("\r")) if field]
 
 
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…")
+
+
+def _whole_number(field: str) -> int:
+    """Return a field as an integer; -1 if it is not one, or exceeds 64 bits."""
+    digits = field.lstrip("0") or "0"  # Python reads no more than a few thousand
+    if len(digits) > _MOST_DIGITS + 1 or not (digits.isascii() and digits.isdigit()):
+        return -1
+    value = int(digits)
+    return value if value <= np.iinfo(np.int64).max else -1
+
+
 def _penalty(field: bytes) -> float:
     try:
         # Python reads 1_000 as a number, OpenFst does not.
@@ -168,7 +183,8 @@ def _penalty(field: bytes) -> float:
 
 def _some_lines(content: bytes) -> Iterator[bytes]:
     """Return a text in pieces of whole lines, each line ending in a line feed."""
-    content = re.sub(rb"\r+(?=\n|\Z)", b"", content) if b"\r" in content else content
+    if b"\r" in content:
+        content = re.sub(rb"(?<!\r)\r++(?=\n|\Z)", b"", content)
     at = 0
     while at < len(content):
         end = content.find(b"\n", min(at + _AT_ONCE, len(content) - 1)) + 1
@@ -217,9 +233,7 @@ class _Fields:
             values = np.where(within, 10 * values + digits, values)
         values[~is_number] = -1
         for i in np.flatnonzero(lengths > _MOST_DIGITS).tolist():
-            field = self[i : i + 1].text_of(0)
-            value = int(field) if field.isascii() and field.isdigit() else -1
-            values[i] = value if value <= np.iinfo(np.int64).max else -1
+            values[i] = _whole_number(self.text_of(i))
         return values
 
     def text_of(self, i: int) -> str:
@@ -230,9 +244,13 @@ class _Reader:
     """The part of a graph read so far, some lines at a time; columns are checked as a whole."""
 
     def __init__(
-        self, file: str, acceptor: bool, tables: list[tuple[SymbolTable, set[str]] | None]
+        self,
+        file: str,
+        acceptor: bool,
+        tables: list[tuple[SymbolTable, set[str]] | None],
+        dtype: torch.dtype,
     ) -> None:
-        self.file, self.acceptor, self.tables = file, acceptor, tables
+        self.file, self.acceptor, self.tables, self.dtype = file, acceptor, tables, dtype
         self.label_of = [
             None
             if table is None
@@ -278,7 +296,7 @@ class _Reader:
         if self.start is None:
             self.start = int(self._states(fields[:1])[0])
 
-    def graph(self, dtype: torch.dtype) -> Graph:
+    def graph(self) -> Graph:
         """Return the graph of all lines."""
         src, dst, ilabels, olabels, penalties = (
             np.concatenate([np.empty(0, dtype=kind), *parts])
@@ -298,10 +316,10 @@ class _Reader:
             np.searchsorted(states, dst),
             ilabels,
             None if same else olabels,
-            penalties=torch.from_numpy(penalties).to(dtype),
+            penalties=torch.from_numpy(penalties).to(self.dtype),
             start=start,
             final=np.searchsorted(states, final[is_final][order]),
-            final_penalties=torch.from_numpy(final_penalties[is_final][order]).to(dtype),
+            final_penalties=torch.from_numpy(final_penalties[is_final][order]).to(self.dtype),
             num_nodes=len(states),
             isymbols=tables[0],
             osymbols=tables[1],
@@ -332,7 +350,7 @@ class _Reader:
         other = "acceptor=True" if len(fields) == 3 else "acceptor=False"
         hint = f" (one line of the other kind of machine? {other})" if len(fields) < 6 else ""
         line = b" ".join(fields).decode()
-        message = f"{line!r} has {len(fields)} fields; an arc is '{form} [penalty]'{hint}"
+        message = f"{_quoted(line)} has {len(fields)} fields; an arc is '{form} [penalty]'{hint}"
         self.problems.append((int(fields.lines[0]), GraphError, message))
 
     def _check(
@@ -345,7 +363,7 @@ class _Reader:
         """Note the first wrong field; the message has a placeholder for its text."""
         if not is_right.all():
             wrong = int(np.argmin(is_right))
-            text = message.format(repr(fields.text_of(wrong)))
+            text = message.format(_quoted(fields.text_of(wrong)))
             self.problems.append((int(fields.lines[wrong]), kind, text))
 
     def _states(self, fields: _Fields) -> Int64s:
@@ -357,7 +375,7 @@ class _Reader:
         label_of, table = self.label_of[side], self.tables[side]
         if label_of is None or table is None:
             numbers = fields.whole_numbers()
-            is_label = (numbers >= 0) & (numbers <= np.iinfo(np.int32).max)
+            is_label = (numbers >= 0) & (numbers <= LARGEST)
             named = ("isymbols=", "osymbols=")[side]
             what = f"{{}} is no label, an integer >= 0; symbols need their table, {named}"
             self._check(fields, is_label, what)
@@ -373,8 +391,8 @@ class _Reader:
         self, fields: _Fields, places: Int64s, is_given: NDArray[np.bool_]
     ) -> NDArray[np.float64]:
         penalties, given = np.zeros(len(places)), fields[places[is_given]]
-        penalties[is_given] = np.fromiter(map(_penalty, given), np.float64, len(given))
-        self._check(
-            given, penalties[is_given] > -math.inf, f"{{}} is no penalty, a number or {INFINITE}"
-        )
+        values = np.fromiter(map(_penalty, given), np.float64, len(given))
+        rounded = torch.from_numpy(values).to(self.dtype).numpy()
+        self._check(given, rounded > -math.inf, f"{{}} is no penalty, a number or {INFINITE}")
+        penalties[is_given] = values
         return penalties

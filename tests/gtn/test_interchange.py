@@ -429,6 +429,47 @@ def test_numbers_of_many_digits():
     for field in (2**63, 10**18 * 10, "1234567890123456789x", "\u0663" * 20):
         with pytest.raises(gtn.GraphError, match=f"text:1: '{field}' is no state"):
             gtn.from_openfst_text(f"{field} 1 1 1")
+    many = 5000  # more than Python makes an integer of
+    assert gtn.from_openfst_text(f"{'0' * many}7 7 {'0' * many} 1\n").ilabels.tolist() == [-1]
+    assert gtn.from_openfst_symbols(f"a {'0' * many}7").label("a") == 6
+    with pytest.raises(gtn.GraphError, match=r"text:1: '9{79}…' is no state"):
+        gtn.from_openfst_text(f"{'9' * many} 1 1 1")
+    with pytest.raises(gtn.SymbolError, match=r"symbols:1: .* does not fit 32 bits"):
+        gtn.from_openfst_symbols(f"a {'9' * many}")
+
+
+def test_messages_hold_no_long_texts():
+    for text, options in (
+        ("0 1 1 " + "x" * 1000, {}),
+        ("0 1 1 1 " + "x" * 1000, {}),
+        ("0 1 1 1 " * 300, {}),
+        ("0 1 a " + "b" * 1000, {"symbols": "a 1"}),
+        ("0 1 a a", {"symbols": "a " * 1000}),
+        ("0 1 a a", {"symbols": f"{'a' * 1000} 1\n{'a' * 1000} 2"}),
+    ):
+        with pytest.raises(gtn.GraphError) as caught:
+            gtn.from_openfst_text(text, **options)
+        assert len(str(caught.value)) < 250
+
+
+def test_penalties_are_read_in_their_type():
+    text = "0 1 1 1 1e39\n0 1 1 1 -1e39\n1"
+    assert gtn.from_openfst_text(text, dtype=torch.float64).penalties.tolist() == [1e39, -1e39]
+    with pytest.raises(gtn.GraphError, match="text:2: '-1e39' is no penalty"):
+        gtn.from_openfst_text(text, dtype=torch.float32)
+    with pytest.raises(gtn.GraphError, match="text:2: '-1e39' is no penalty"):
+        gtn.from_openfst_text("0 1 1 1\n1 -1e39", dtype=torch.float32)
+    assert gtn.from_openfst_text("0 1 1 1 1e39\n1").penalties.tolist() == [math.inf]
+
+
+def test_texts_of_other_editors(tmp_path):
+    """A mark of the order of bytes is no character of the text; line feeds alone end lines."""
+    (tmp_path / "g.txt").write_bytes("\ufeff0 1 a b\r\n1\r\n".encode())
+    (tmp_path / "words.txt").write_bytes("\ufeffa 1\r\nb 2\r\n".encode())
+    g = gtn.from_openfst_text(tmp_path / "g.txt", symbols=tmp_path / "words.txt")
+    assert (g.isymbols, g.ilabels.tolist()) == (gtn.SymbolTable("ab"), [0])
+    with pytest.raises(gtn.GraphError, match="text:1: "):  # in no time; it took minutes
+        gtn.from_openfst_text("0 1 1 1" + "\r" * 300_000 + "1\n")
 
 
 @pytest.mark.parametrize(
