@@ -64,7 +64,8 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
 
     Raises:
         GraphError: another suffix; the path given before the graph.
-        DataError: arc data of Python objects, which would need a pickle.
+        DataError: arc data of Python objects, which would need a pickle; a fill that is neither a
+            number nor a text.
         OSError: the file cannot be written; the old file, if any, is unchanged.
 
     >>> import gtn, tempfile, pathlib
@@ -259,6 +260,11 @@ def _without_unused_rows(column: Column) -> Column:
 def _encoded(key: str, column: Column) -> tuple[NDArray[Any], dict[str, Any]]:
     """Return the base of a column as an array of a plain type, and its description."""
     base = column.base
+    if not isinstance(column.fill, bool | int | float | str | None):
+        raise DataError(
+            f"arc data {key!r} have the fill {column.fill!r}; a number, a text, true, false or "
+            "None can be written"
+        )
     what: dict[str, Any] = {"fill": column.fill, "shape": list(base.shape)}
     if isinstance(base, torch.Tensor):
         tensor = base.detach().cpu().clone(memory_format=torch.contiguous_format)

@@ -184,6 +184,12 @@ def test_a_file_is_written_whole_or_not_at_all(path, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     with pytest.raises(gtn.DataError, match="arc data 'what' are of type object"):
         gtn.save(gtn.string([1]).with_data(what=np.array([{}])), path)
+    day = np.array(["2001-01-01"], dtype="datetime64[D]")
+    for values, fill in ((np.array([2j]), 1j), (day, day[0])):
+        with pytest.raises(
+            gtn.DataError, match=r"arc data 'what' have the fill .*; a number, a te"
+        ):
+            gtn.save(gtn.string([1]).with_data(what=Column(values, fill=fill)), path)
     assert path.read_bytes() == before
 
 
