@@ -110,15 +110,17 @@ class PrunedStream:
         check_left(chain, "the frames")
         if self._asked is not None:
             check_never_asked(chain.olabels, self._asked, "the frames")
-        self._frames.append(penalties.clone())
-        if kept + count > self._room.frames or classes != self._room.classes:
-            room = min(2 * kept, LARGEST // max(1, classes) - 1)
-            self._room = self._room.for_frames(max(room, kept + count), classes)
-            self._search.lengthen(self._room.frames + 1)
-        self._room.fill(kept, values)
-        self.length += count
-        # Tokens wait where the last frame ends: the next frame decides what follows.
-        self._search.advance(self._room.writer, *self._room.nodes(kept + count), more=True)
+        piece, room = penalties.clone(), self._room
+        if kept + count > room.frames or classes != room.classes:
+            spare = min(2 * kept, LARGEST // max(1, classes) - 1)
+            room = room.for_frames(max(spare, kept + count), classes)
+            self._search.lengthen(room.frames + 1)
+        room.put(kept, values)
+        # An interrupt comes between two calls: so all frames are added, or none.
+        self._room, self.length = room, self.length + count
+        room.alive[kept + 1 : kept + 1 + count] = True
+        self._frames += [piece]
+        self._advance()
         self._cascade.check(self._search)
 
     def graph(self, *, finished: bool = True) -> Graph:
@@ -202,6 +204,7 @@ class PrunedStream:
         1
         """
         check_beam(beam, None)
+        self._advance()  # where adding was interrupted
         cascade, search = self._now(self._cascade), self._search.copy()
         if not self.length:
             return nowhere(cascade).graph(cascade.graphs), lambda: None
@@ -234,8 +237,17 @@ class PrunedStream:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Return how to make a copy; the search has views of buffers, which cannot be copied."""
+        self._advance()  # where adding was interrupted
         made_with = self._readers, self._failure, self._beam, self._max_active
         return _again, (*made_with, self._frames, self.settled, self._search.state())
+
+    def _advance(self) -> None:
+        """Follow all frames that there are, as far as they are not followed yet.
+
+        Tokens wait where the last frame ends: the next frame decides what follows.
+        """
+        nodes = self._room.nodes(self.length - self.settled)
+        self._search.advance(self._room.writer, *nodes, more=True)
 
     def _now(self, cascade: Cascade) -> Cascade:
         """Return the cascade with the frames that are not forgotten."""
@@ -273,13 +285,17 @@ class PrunedStream:
 
 
 class _Room:
-    """The chain of frames as a search sees it, with spare room for more frames."""
+    """The chain of frames as a search sees it, with spare room for more frames.
+
+    Attributes:
+        alive: ``[frames + 1]``, the nodes where frames begin or end, and not room alone.
+    """
 
     def __init__(self, frames: int, classes: int) -> None:
         self.frames, self.classes = frames, classes
         self._penalties = np.empty((frames, classes))
-        self._alive = np.zeros(frames + 1, dtype=np.bool_)
-        self._alive[0] = True
+        self.alive = np.zeros(frames + 1, dtype=np.bool_)
+        self.alive[0] = True
         self._nodes = frozen(np.arange(frames + 1, dtype=np.int32))
         arcs = frames * classes
         offsets = np.minimum(np.arange(frames + 2) * classes, arcs)
@@ -288,7 +304,7 @@ class _Room:
             frozen(np.arange(arcs, dtype=np.int32)),
             frozen(np.tile(np.arange(classes, dtype=np.int32), frames)),
             frozen(np.repeat(np.arange(1, frames + 1, dtype=np.int32), classes)),
-            frozen(self._alive.view()),
+            frozen(self.alive.view()),
             frozen(np.full(frames + 1, -1, dtype=np.int32)),
             frozen(self._penalties.reshape(-1)),
         )
@@ -299,24 +315,28 @@ class _Room:
         frames = torch.cat([piece.detach() for piece in pieces])
         values = frames.to(device="cpu", dtype=torch.float64).numpy()
         room = cls(*values.shape)
-        room.fill(0, values)
+        room.put(0, values)
+        room.alive[:] = True
         return room
 
     def nodes(self, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return the first ``count`` nodes in order, and their offsets."""
         return self._nodes[:count], frozen(np.array([0, count], dtype=np.int32))
 
-    def fill(self, first: int, values: NDArray[np.float64]) -> None:
-        """Put in penalties ``[T, C]`` of frames, beginning with frame ``first``."""
+    def put(self, first: int, values: NDArray[np.float64]) -> None:
+        """Put in penalties ``[T, C]`` of frames, beginning with frame ``first``.
+
+        A search sees them once the nodes where they end are ``alive``.
+        """
         self._penalties[first : first + len(values)] = values
-        self._alive[first + 1 : first + 1 + len(values)] = True
 
     def for_frames(self, frames: int, classes: int) -> _Room:
         """Return larger room, with the frames of this one."""
         larger = _Room(frames, classes)
         if self.frames:
-            known = np.flatnonzero(self._alive)[-1]
-            larger.fill(0, self._penalties[:known])
+            known = np.flatnonzero(self.alive)[-1]
+            larger.put(0, self._penalties[:known])
+            larger.alive[: known + 1] = True
         return larger
 
 

@@ -77,25 +77,29 @@ class TokenPassing:
                 offsets ``[B + 1]``; nodes that were passed before are skipped.
             more: whether nodes will follow the last one, so that the search does not end there.
         """
-        while not kernels.pass_tokens(
-            writer,
-            self._readers,
-            self._x,
-            order,
-            offsets,
-            self.starts.nodes,
-            self.starts.penalties,
-            self.starts.offsets,
-            self._begun,
-            self._offsets,
-            self._mode,
-            self.beam,
-            self._active,
-            more,
-        ):
-            self._x = _grown(self._x)
-            if self.status != kernels.FINE:
-                break
+        done = False
+        while not done:
+            # A search that was interrupted may be within a node, too.
+            if self._x.counts[kernels.STAGE] in (kernels.BEGINNING, kernels.FOLLOWING):
+                self._x = _grown(self._x)
+                if self.status != kernels.FINE:
+                    break
+            done = kernels.pass_tokens(
+                writer,
+                self._readers,
+                self._x,
+                order,
+                offsets,
+                self.starts.nodes,
+                self.starts.penalties,
+                self.starts.offsets,
+                self._begun,
+                self._offsets,
+                self._mode,
+                self.beam,
+                self._active,
+                more,
+            )
 
     @property
     def status(self) -> int:
@@ -237,8 +241,10 @@ class TokenPassing:
         self.starts = Starts(frozen(nodes), penalties, frozen(offsets), frozen(entries))
 
     def lengthen(self, num_nodes: int) -> None:
-        """Make room for ``num_nodes`` nodes of the first graph."""
+        """Make room for at least ``num_nodes`` nodes of the first graph."""
         x = self._x
+        if num_nodes <= len(x.there):
+            return
         self._x = x._replace(
             there=_longer(x.there, num_nodes, [-1, 0]),
             least=_longer(x.least, num_nodes, np.inf),
@@ -281,7 +287,7 @@ def _empty(num_nodes: int, width: int) -> kernels.Search:
 
 def _grown(x: kernels.Search) -> kernels.Search:
     """Return the buffers, with more room in those that are full, up to the limit."""
-    counts = x.counts
+    counts = x.counts.copy()  # all at once: an interrupt finds the old buffers or the new ones
     tokens, arcs = counts[kernels.TOKENS], counts[kernels.ARCS]
     if max(tokens, arcs) >= _LIMIT:
         counts[kernels.STATUS] = kernels.TOO_MANY
@@ -301,7 +307,7 @@ def _grown(x: kernels.Search) -> kernels.Search:
         x = x._replace(keys=_longer(x.keys, room), heap=_longer(x.heap, room))
     # The token whose moves did not all fit repeats them.
     counts[kernels.ARCS] = counts[kernels.BEFORE]
-    return x
+    return x._replace(counts=counts)
 
 
 def _with_room(

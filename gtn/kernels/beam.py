@@ -33,6 +33,9 @@ TOKENS, ARCS, HEAP, STATUS, AT = 0, 1, 2, 3, 4
 NODE, ACTIVE, NEXT, PENDING, NOTED, BEFORE = 5, 6, 7, 8, 9, 10
 GRAPH, FIRST, START, ORDER, STAGE, EMPTIED = 11, 12, 13, 14, 15, 16
 FINE, TOO_MANY, NEGATIVE, BAD = 0, 1, 2, 3
+# What comes next: clear the nodes of a graph; put tokens at its starts; go to its next node; follow
+# the tokens of that node. A search stops at BEGINNING or FOLLOWING only where a buffer is full.
+CLEARING, BEGINNING, BETWEEN, FOLLOWING = 0, 1, 2, 3
 # Rows of ``place``: the next way, the first way that moves, and the end of the ways; the filter
 # states before; the own state after standing still, after moving; what it is multiplied with.
 AHEAD, MOVES, END, STATES, STILL, MOVING, UNIT = 0, 1, 2, 3, 4, 5, 6
@@ -597,24 +600,24 @@ def pass_tokens(
         counts[EMPTIED] = 0
     while counts[GRAPH] < len(order_offsets) - 1:
         graph = counts[GRAPH]
-        if counts[STAGE] == 0:
+        if counts[STAGE] == CLEARING:
             for o in range(order_offsets[graph], order_offsets[graph + 1]):
                 # A single first graph goes with each of a batch: its nodes are used again.
                 n = order[o]
                 x.there[n, 0], x.there[n, 1] = -1, 0
                 x.least[n], x.arrived[n] = np.inf, np.inf
             counts[FIRST], counts[START] = counts[TOKENS], start_offsets[graph]
-            counts[ORDER], counts[STAGE] = order_offsets[graph], 1
-        if counts[STAGE] == 1:
+            counts[ORDER], counts[STAGE] = order_offsets[graph], BEGINNING
+        if counts[STAGE] == BEGINNING:
             counts[BEFORE] = counts[ARCS]
             if not _begin(
                 a, r, x, starts, start_penalties, begun, _whole(start_offsets[graph + 1])
             ):
                 return False
-            counts[STAGE] = 2
+            counts[STAGE] = BETWEEN
         while counts[ORDER] < order_offsets[graph + 1] and counts[STATUS] == FINE:
             n = _whole(order[counts[ORDER]])
-            if counts[STAGE] == 2 and x.there[n, 0] >= 0:
+            if counts[STAGE] == BETWEEN and x.there[n, 0] >= 0:
                 x.arrived[n] = x.least[n]
                 latest = _latest(x, n, x.least[n] + beam, max_active)
                 size, t = _whole(0), _whole(x.there[n, 0])
@@ -624,11 +627,11 @@ def pass_tokens(
                         size += 1
                     t = _whole(x.notes[t, LINK])
                 counts[HEAP], counts[NODE], counts[ACTIVE] = size, n, 0
-                counts[NEXT], counts[PENDING], counts[STAGE] = -1, -1, 3
-            if counts[STAGE] == 3:
+                counts[NEXT], counts[PENDING], counts[STAGE] = -1, -1, FOLLOWING
+            if counts[STAGE] == FOLLOWING:
                 if not _follow(a, r, x, counts[FIRST], mode, beam, max_active):
                     return False
-                counts[STAGE] = 2
+                counts[STAGE] = BETWEEN
             counts[ORDER] += 1
         if counts[STATUS] != FINE or more:
             return True
@@ -636,5 +639,5 @@ def pass_tokens(
             x.best[t] = x.arrived[x.nodes[t, 0]]
         token_offsets[graph + 1] = counts[TOKENS]
         counts[GRAPH] += 1
-        counts[STAGE] = 0
+        counts[STAGE] = CLEARING
     return True

@@ -6,7 +6,9 @@ What they settle and what is left are together what they would have held without
 import copy
 import math
 import pickle
+import sys
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -204,6 +206,66 @@ def test_a_copy_reads_on_by_itself(copied):
     assert whole.num_arcs > 0
     assert gtn.equal(other.graph(), whole)
     assert gtn.equal(stream.graph(), before)
+
+
+def interrupted(work, when):
+    """Whether an interrupt at the ``when``-th call in the library, or its end, ends the work."""
+    seen = 0
+
+    def interrupt(frame, *_):
+        nonlocal seen
+        seen += frame.f_globals.get("__name__", "").startswith("gtn.")  # not within kernels
+        if seen == when:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
+
+    sys.setprofile(interrupt)
+    try:
+        work()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.setprofile(None)
+    return False
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_wherever_adding_is_interrupted_all_frames_are_added_or_none(monkeypatch):
+    monkeypatch.setattr("gtn.beam.token_passing._ROOM", 1)
+    frames = torch.rand(16, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(6))
+    begun = PrunedStream(words_and_grammar(), beam=3.0)
+    begun.add(frames[:3])
+    whole = copy.deepcopy(begun)
+    whole.add(frames[3:12])
+
+    def told(stream, first):
+        """What the stream tells, and how it goes on."""
+        graphs = []
+        if first == "settle":
+            graphs.append(stream.settle(beam=0.5))
+        elif first == "copy":
+            stream = pickle.loads(pickle.dumps(stream))
+        graphs += [stream.graph(), stream.graph(finished=False)]
+        stream.add(frames[12:])
+        return [*graphs, stream.graph()], (stream.length, stream.settled)
+
+    firsts = ("read", "settle", "copy")
+    expected = {
+        (stream.length, first): told(copy.deepcopy(stream), first)
+        for stream in (begun, whole)
+        for first in firsts
+    }
+    lengths = []
+    add = partial(PrunedStream.add, penalties=frames[3:12])
+    while interrupted(partial(add, stream := copy.deepcopy(begun)), len(lengths) + 1):
+        lengths.append(stream.length)
+        first = firsts[len(lengths) % 3]
+        graphs, counts = told(stream, first)
+        others, count = expected[lengths[-1], first]
+        assert counts == count
+        assert all(map(gtn.equal, graphs, others))
+    assert lengths == sorted(lengths)
+    assert set(lengths) == {3, 12}
 
 
 def test_a_pickle_of_frames_alone_is_read():
