@@ -142,15 +142,22 @@ class RunState:
 
 
 @contextmanager
-def training_into(out: Path) -> Iterator[None]:
+def training_into(out: Path, *, make: bool = False) -> Iterator[None]:
     """Lock other processes out of the folder of a run, also while its data are read.
 
-    :meth:`RunState.load` locks it only after that, which may take minutes. It also creates a
-    missing folder, which is not done here, since the data may prove unusable.
+    :meth:`RunState.load` locks it only after that, which may take minutes.
+
+    Args:
+        out: the folder.
+        make: create it if it is missing, as :meth:`RunState.load` does; for data that have been
+            read. Before that a missing folder is neither created nor locked, since the data may
+            prove unusable.
 
     Raises:
         CheckpointError: another process runs in the folder.
     """
+    if make:
+        out.mkdir(parents=True, exist_ok=True)
     lock = _locked(out) if out.is_dir() else None
     yield
     del lock  # held until here

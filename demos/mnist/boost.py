@@ -17,6 +17,7 @@ from demos.checkpoint import load_checkpoint, save_checkpoint
 from demos.mnist.models import KIND, boosted, rounded
 from demos.mnist.recipes import Recipe
 from demos.mnist.train import AT_ONCE, Digits, Trained, distorted, penalties_of, train_network
+from demos.run_state import training_into
 from recognizers.boosting import disagreements, half_wrong, threshold_for_cost
 from recognizers.distortion import Distortion
 
@@ -39,6 +40,9 @@ def train_boosted(
     filtered from stronger distortions of the training digits, kept in ``out``, and seen
     ``recipe.boosted_passes`` times without further distortion. Above a threshold the first network
     answers alone; it is set so that an undistorted training digit costs ``recipe.cost`` networks.
+
+    Raises:
+        CheckpointError: as :func:`train_network`; ``out`` is locked also between the networks.
     """
     later = replace(recipe, distortion=None, passes=recipe.boosted_passes)
     steps: dict[str, Trained] = {}
@@ -55,36 +59,41 @@ def train_boosted(
         )
         return steps[name].network.eval()
 
-    first = train("first", recipe, training, 0)
-    found, took = _found(
-        out / "second.patterns.safetensors",
-        lambda: half_wrong(
-            first, _stream(recipe, training, 7 * seed + 1, progress), recipe.boosted
-        ),
-    )
-    seconds += took
-    second = train("second", later, found, 1)
-    found, took = _found(
-        out / "third.patterns.safetensors",
-        lambda: disagreements(
-            first, second, _stream(recipe, training, 7 * seed + 2, progress), recipe.boosted
-        ),
-    )
-    seconds += took
-    third = train("third", later, found, 2)
-    threshold = threshold_for_cost(penalties_of(first, training.inputs), recipe.cost)
-    network = rounded(boosted(threshold, recipe.output, first, second, third))
-    passes = [
-        {"network": name} | line for name, trained in steps.items() for line in trained.passes
-    ]
-    if validation is not None:
-        answers = penalties_of(network, validation.inputs).argmin(1)
-        wrong = float((answers != validation.labels).double().mean())
-        passes.append(
-            {"network": "all", "cost": network.cost(validation.inputs), "validation_wrong": wrong}
+    with training_into(out, make=True):
+        first = train("first", recipe, training, 0)
+        found, took = _found(
+            out / "second.patterns.safetensors",
+            lambda: half_wrong(
+                first, _stream(recipe, training, 7 * seed + 1, progress), recipe.boosted
+            ),
         )
-        if progress:
-            tqdm.write(json.dumps(passes[-1]))
+        seconds += took
+        second = train("second", later, found, 1)
+        found, took = _found(
+            out / "third.patterns.safetensors",
+            lambda: disagreements(
+                first, second, _stream(recipe, training, 7 * seed + 2, progress), recipe.boosted
+            ),
+        )
+        seconds += took
+        third = train("third", later, found, 2)
+        threshold = threshold_for_cost(penalties_of(first, training.inputs), recipe.cost)
+        network = rounded(boosted(threshold, recipe.output, first, second, third))
+        passes = [
+            {"network": name} | line for name, trained in steps.items() for line in trained.passes
+        ]
+        if validation is not None:
+            answers = penalties_of(network, validation.inputs).argmin(1)
+            wrong = float((answers != validation.labels).double().mean())
+            passes.append(
+                {
+                    "network": "all",
+                    "cost": network.cost(validation.inputs),
+                    "validation_wrong": wrong,
+                }
+            )
+            if progress:
+                tqdm.write(json.dumps(passes[-1]))
     return Trained(network, passes, seconds + sum(t.seconds for t in steps.values()))
 
 

@@ -168,7 +168,9 @@ def compare(given: Compare) -> None:
 
 def train_on_parts(given: TrainSizes) -> None:
     """Train on parts of the digits, and print where the figures are."""
-    path = train_sizes(numbers_of(given.sizes), given.seed, given.data, given.out, given.results)
+    sizes = numbers_of(given.sizes)
+    with training_into(given.out):
+        path = train_sizes(sizes, given.seed, given.data, given.out, given.results)
     typer.echo(str(path))
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,10 +15,22 @@ from typer.testing import CliRunner
 
 from demos.checkpoint import CheckpointError, load_checkpoint
 from demos.checks.__main__ import app as checks
+from demos.checks.commands.read import DEMO_FIELDS
+from demos.checks.experiments.criteria import compare_criteria
+from demos.checks.experiments.crossvalidate import crossvalidate
+from demos.checks.experiments.separate import compare_trainings
+from demos.checks.experiments.settings import Budget, Effort
+from demos.checks.training.settings import Settings
+from demos.checks.training.train import train
 from demos.mnist.__main__ import app as mnist
+from demos.mnist.boost import train_boosted
+from demos.mnist.recipes import RECIPES
+from demos.mnist.train import Digits
 from demos.run_state import RunState, averaged, moments_of, restore_moments
 from demos.strings.__main__ import app as strings
 from demos.words.__main__ import app as words
+from demos.words.experiments.hands import Hand, measure_hands
+from recognizers.datasets.fields import load_fields
 
 
 def stepped(module, optimizer):
@@ -102,12 +115,16 @@ def test_a_folder_that_another_process_trains_into_is_refused_until_it_is_killed
     [
         (checks, "train --data {own}"),
         (checks, "train-fields --data {data}"),
+        (checks, "crossvalidate --data {own}"),
+        (checks, "criteria --data {own}"),
+        (checks, "separate --data {own}"),
         (strings, "train --digits {data}"),
         (strings, "train --digits {data} --data {own}"),
         (strings, "train-spotter --digits {data}"),
         (mnist, "train --data {data}"),
         (mnist, "train --data {data} --validate"),
         (mnist, "train --data {own}"),
+        (mnist, "train-sizes --data {data}"),
         (words, "train --data {data}"),
         (words, "train --task words --data {data}"),
         (words, "train --task words --data {own} --unipen {data}"),
@@ -134,6 +151,55 @@ def test_a_folder_that_is_trained_into_is_refused_before_data_are_read(app, comm
     assert isinstance(failed, OSError | ValueError)
     assert not isinstance(failed, CheckpointError)
     assert not any(out.iterdir())
+
+
+FIELDS = load_fields(DEMO_FIELDS).fields
+BOXES = {one.name: np.zeros((len(one.text), 4)) for one in FIELDS}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")
+@pytest.mark.parametrize(
+    ("work", "run"),
+    [
+        ("checks.training.train.prepared", lambda out: train(FIELDS, Settings(), out)),
+        (
+            "checks.experiments.crossvalidate.train",
+            lambda out: crossvalidate(FIELDS, Settings(), out, folds=2, block=3),
+        ),
+        (
+            "checks.experiments.criteria.prepared",
+            lambda out: compare_criteria(FIELDS, Budget(fields=4, validation=2), out),
+        ),
+        (
+            "checks.experiments.separate.prepared",
+            lambda out: compare_trainings(FIELDS, BOXES, Effort(folds=2, block=3), out),
+        ),
+        (
+            "mnist.boost.train_network",
+            lambda out: train_boosted(
+                RECIPES["boosted-lenet-4"], 0, Digits(torch.empty(0), torch.empty(0)), out
+            ),
+        ),
+        ("words.experiments.hands.adapt", lambda out: measure_hands(out, out, out, out)),
+    ],
+)
+def test_a_new_folder_is_locked_before_the_first_work(work, run, tmp_path, monkeypatch):
+    """Before fields are prepared; and the folder of several runs, not that of each alone."""
+    import fcntl
+
+    out = tmp_path / "runs" / "new"
+
+    def stop(*_, **__):
+        handle = os.open(out, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(handle)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("demos.words.experiments.hands.hands_of", lambda *_: {"a": Hand([], [])})
+    monkeypatch.setattr(f"demos.{work}", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(out)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="locks of POSIX")

@@ -16,6 +16,7 @@ from demos.checks.experiments.compare import (
 from demos.checks.experiments.crossvalidate import crossvalidate as crossvalidate_fields
 from demos.checks.experiments.crossvalidate import doubtful_names
 from demos.checks.options.compare import Compare, Crossvalidate
+from demos.run_state import training_into
 from demos.tables import write_into
 
 __all__ = ["compare", "crossvalidate"]
@@ -26,19 +27,20 @@ def crossvalidate(given: Crossvalidate) -> None:
     settings = settings_of(
         given.recognizer, given.passes, grammar=given.grammar, loss=given.loss, seed=given.seed
     )
-    found = fields_in(given.data)
-    fields = found.to_learn(0)
-    left_out = set() if given.doubtful is None else doubtful_names(given.doubtful, fields)
-    figures = crossvalidate_fields(
-        fields,
-        settings,
-        given.out,
-        folds=given.folds,
-        block=given.block,
-        further=further_in(given.further, found),
-        doubtful=left_out,
-        workers=given.workers,
-    )
+    with training_into(given.out):
+        found = fields_in(given.data)
+        fields = found.to_learn(0)
+        left_out = set() if given.doubtful is None else doubtful_names(given.doubtful, fields)
+        figures = crossvalidate_fields(
+            fields,
+            settings,
+            given.out,
+            folds=given.folds,
+            block=given.block,
+            further=further_in(given.further, found),
+            doubtful=left_out,
+            workers=given.workers,
+        )
     if given.keep is not None:
         figures = figures.get("doubtful", figures)
         together = f", {given.block} successive names together" if given.block > 1 else ""

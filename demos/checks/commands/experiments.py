@@ -21,6 +21,7 @@ from demos.checks.options.shared import CORES
 from demos.checks.reading.reader import CheckReader, shipped_checkpoint
 from demos.figures import keep_figures, load_figures, machine
 from demos.plots import as_svg
+from demos.run_state import training_into
 from demos.tables import write_into
 from recognizers.datasets.fields import find_data, load_fields
 from recognizers.segmentation.quality import read_boxes
@@ -40,8 +41,9 @@ def criteria(given: Criteria) -> None:
         digits=given.digits,
         seed=given.seed,
     )
-    found = load_fields(find_data(given.data, "car", "checks")).to_learn(0)
-    result: dict[str, Any] = compare_criteria(found, budget, given.out, criteria=names)
+    with training_into(given.out):
+        found = load_fields(find_data(given.data, "car", "checks")).to_learn(0)
+        result: dict[str, Any] = compare_criteria(found, budget, given.out, criteria=names)
     write_whole(given.out / "criteria.svg", as_svg(criteria_page.curves_of(result["criteria"])))
     content = criteria_page.table_of(result["criteria"])
     if given.page is not None:
@@ -83,16 +85,17 @@ def separate(given: Separate) -> None:
         together=given.together,
         seed=given.seed,
     )
-    found = load_fields(find_data(given.data, "car", "checks"))
-    lines = compare_trainings(
-        found.to_learn(0),
-        read_boxes(found.directory / "boxes.csv"),
-        effort,
-        given.out,
-        only=given.fold or (),
-        criteria=[name for name in given.loss or () if name != TOGETHER],
-        workers=given.workers,
-    )
+    with training_into(given.out):
+        found = load_fields(find_data(given.data, "car", "checks"))
+        lines = compare_trainings(
+            found.to_learn(0),
+            read_boxes(found.directory / "boxes.csv"),
+            effort,
+            given.out,
+            only=given.fold or (),
+            criteria=[name for name in given.loss or () if name != TOGETHER],
+            workers=given.workers,
+        )
     summary = (
         f"{sum(line['n'] for line in lines)} fields in {len(lines)} of {given.folds} folds, "
         f"`{given.recognizer}`, one view, seed {given.seed}; {machine()}."

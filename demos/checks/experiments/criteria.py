@@ -26,6 +26,7 @@ from demos.checks.training.pretraining import digit_images, drawer, pretrain
 from demos.checks.training.samples import Sample, prepared
 from demos.checks.training.segments import CRITERIA
 from demos.figures import keep_figures, load_figures
+from demos.run_state import training_into
 from grammars import RUBBISH, named
 from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.lenet import LeNet5
@@ -56,32 +57,33 @@ def compare_criteria(
 
     Raises:
         FieldSetError: there are fewer fields than the budget asks for.
+        CheckpointError: another process runs in ``out``.
     """
     need = budget.fields + budget.validation
     if len(fields) < need:
         raise FieldSetError(f"{len(fields)} fields; the budget asks for {need}")
     about = {"budget": asdict(budget), "files": [one.name for one in fields[:need]]}
-    samples, problems = prepared(fields[:need], segment_field, workers, progress)
-    training = samples[: len(samples) - budget.validation]
-    validation = samples[len(samples) - budget.validation :]
-    out.mkdir(parents=True, exist_ok=True)
-    begin: RecognitionTransformer | None = None
-    found = {}
-    for name in criteria:
-        file = out / f"{name}.json"
-        if not file.exists() or load_figures(file)["about"] != about:
-            begin = begin or _begin(budget, out / "begin.safetensors", progress)
-            lines = _trained(name, copy.deepcopy(begin), training, validation, budget, progress)
-            keep_figures(file, {"about": about, "passes": lines})
-        found[name] = load_figures(file)["passes"]
-    result = {
-        "budget": asdict(budget),
-        "training_fields": len(training),
-        "validation_fields": len(validation),
-        "problems": problems,
-        "criteria": found,
-    }
-    keep_figures(out / "criteria.json", result)
+    with training_into(out, make=True):
+        samples, problems = prepared(fields[:need], segment_field, workers, progress)
+        training = samples[: len(samples) - budget.validation]
+        validation = samples[len(samples) - budget.validation :]
+        begin: RecognitionTransformer | None = None
+        found = {}
+        for name in criteria:
+            file = out / f"{name}.json"
+            if not file.exists() or load_figures(file)["about"] != about:
+                begin = begin or _begin(budget, out / "begin.safetensors", progress)
+                lines = _trained(name, copy.deepcopy(begin), training, validation, budget, progress)
+                keep_figures(file, {"about": about, "passes": lines})
+            found[name] = load_figures(file)["passes"]
+        result = {
+            "budget": asdict(budget),
+            "training_fields": len(training),
+            "validation_fields": len(validation),
+            "problems": problems,
+            "criteria": found,
+        }
+        keep_figures(out / "criteria.json", result)
     return result
 
 

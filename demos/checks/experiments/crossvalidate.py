@@ -18,7 +18,7 @@ from demos.checks.reading.reader import CheckReader, Reading
 from demos.checks.training.settings import Settings
 from demos.checks.training.train import train
 from demos.figures import keep_figures, load_figures
-from demos.run_state import differences
+from demos.run_state import differences, training_into
 from recognizers.datasets.fields import Field, FieldSetError, fingerprints
 
 __all__ = ["crossvalidate", "doubtful_names", "folds_of", "operating_point", "summary", "without"]
@@ -72,44 +72,46 @@ def crossvalidate(
     Raises:
         FieldSetError: ``out`` holds folds of other settings or other fields; or as
             :func:`folds_of`.
+        CheckpointError: another process runs in ``out``.
     """
     parts = folds_of(fields, folds, settings.seed, block)
     about = {"settings": asdict(settings), "folds": folds, "block": block, "fields": len(fields)}
     data = json.dumps([fingerprints(fields), fingerprints(further)])
     about["data"] = hashlib.sha256(data.encode()).hexdigest()
     done = []
-    for k, part in enumerate(parts):
-        result = out / f"fold-{k}.json"
-        if not result.exists():
-            chosen = set(part)
-            others = [one for i, one in enumerate(fields) if i not in chosen]
-            place = out / f"fold-{k}"
-            trained = train(
-                others, settings, place, further=further, workers=workers, progress=progress
-            )
-            reader = CheckReader.load(place / "reader.safetensors")
-            figures = evaluate(reader, [fields[i] for i in part], workers=workers)
-            outcomes = figures.pop("outcomes")
-            wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
-            line = {"fold": k, **figures, "seconds": trained["seconds"], "wrong": wrong}
-            line["readings"] = [
-                [o.name, o.truth, o.reading.text, o.reading.confidence] for o in outcomes
-            ]
-            keep_figures(result, line | {"run": about})
-        found = load_figures(result)
-        if found["run"] != about:
-            raise FieldSetError(
-                f"{result}: a fold of other settings or other fields "
-                f"({differences(found['run'], about)}); choose another --out"
-            )
-        done.append(found)
-    total = summary(done) | {"run": about}
-    total["operating_point"] = operating_point(done, wrong_labels=settings.wrong_labels)
-    if doubtful:
-        others = without(done, doubtful)
-        # The remaining labels are taken to be right.
-        total["doubtful"] = summary(others) | {"operating_point": operating_point(others)}
-    keep_figures(out / "summary.json", total)
+    with training_into(out, make=True):
+        for k, part in enumerate(parts):
+            result = out / f"fold-{k}.json"
+            if not result.exists():
+                chosen = set(part)
+                others = [one for i, one in enumerate(fields) if i not in chosen]
+                place = out / f"fold-{k}"
+                trained = train(
+                    others, settings, place, further=further, workers=workers, progress=progress
+                )
+                reader = CheckReader.load(place / "reader.safetensors")
+                figures = evaluate(reader, [fields[i] for i in part], workers=workers)
+                outcomes = figures.pop("outcomes")
+                wrong = {o.name: [o.truth, o.reading.text] for o in outcomes if not o.exact}
+                line = {"fold": k, **figures, "seconds": trained["seconds"], "wrong": wrong}
+                line["readings"] = [
+                    [o.name, o.truth, o.reading.text, o.reading.confidence] for o in outcomes
+                ]
+                keep_figures(result, line | {"run": about})
+            found = load_figures(result)
+            if found["run"] != about:
+                raise FieldSetError(
+                    f"{result}: a fold of other settings or other fields "
+                    f"({differences(found['run'], about)}); choose another --out"
+                )
+            done.append(found)
+        total = summary(done) | {"run": about}
+        total["operating_point"] = operating_point(done, wrong_labels=settings.wrong_labels)
+        if doubtful:
+            others = without(done, doubtful)
+            # The remaining labels are taken to be right.
+            total["doubtful"] = summary(others) | {"operating_point": operating_point(others)}
+        keep_figures(out / "summary.json", total)
     return total
 
 

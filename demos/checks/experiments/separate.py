@@ -38,6 +38,7 @@ from demos.checks.training.pretraining import digit_images, drawer, pretrain
 from demos.checks.training.samples import Sample, prepared, rethicken
 from demos.checks.training.segments import CRITERIA
 from demos.figures import keep_figures, load_figures
+from demos.run_state import training_into
 from recognizers.datasets.fields import Field, FieldSetError
 from recognizers.distortion import Distortion
 from recognizers.lenet import LeNet5
@@ -140,6 +141,7 @@ def compare_trainings(
 
     Raises:
         FieldSetError: a field has no boxes, or not one for each character.
+        CheckpointError: another process runs in ``out``.
     """
     for one in fields:
         if len(boxes.get(one.name, ())) != len(one.text):
@@ -149,24 +151,25 @@ def compare_trainings(
     todo = list(only) or list(range(effort.folds))
     samples: list[Sample] = []
     found = []
-    for fold in todo:
-        file = out / f"fold-{fold}.json"
-        kept = load_figures(file) if file.exists() else {}
-        if kept.get("about") != about:
-            kept = {}
-        if not {*STAGES, *criteria} <= kept.keys():
-            if not samples:
-                reader = CheckReader(effort.grammar, effort.recognizer)
-                samples, _ = prepared(fields, reader.recognize.prepare, workers, progress)
-            test = {fields[i].name for i in parts[fold]}
-            training = [one for one in samples if one.name not in test]
-            tested = [one for one in samples if one.name in test]
-            place = out / f"fold-{fold}"
-            wanted = [name for name in CRITERIA if name in criteria or name in kept]
-            line = _fold(training, tested, boxes, effort, place, wanted, progress)
-            kept = {"about": about, "fold": fold, **line}
-            keep_figures(file, kept)
-        found.append(kept)
+    with training_into(out, make=True):
+        for fold in todo:
+            file = out / f"fold-{fold}.json"
+            kept = load_figures(file) if file.exists() else {}
+            if kept.get("about") != about:
+                kept = {}
+            if not {*STAGES, *criteria} <= kept.keys():
+                if not samples:
+                    reader = CheckReader(effort.grammar, effort.recognizer)
+                    samples, _ = prepared(fields, reader.recognize.prepare, workers, progress)
+                test = {fields[i].name for i in parts[fold]}
+                training = [one for one in samples if one.name not in test]
+                tested = [one for one in samples if one.name in test]
+                place = out / f"fold-{fold}"
+                wanted = [name for name in CRITERIA if name in criteria or name in kept]
+                line = _fold(training, tested, boxes, effort, place, wanted, progress)
+                kept = {"about": about, "fold": fold, **line}
+                keep_figures(file, kept)
+            found.append(kept)
     return found
 
 

@@ -19,6 +19,7 @@ from demos.checks.reading.reader import CheckReader
 from demos.checks.training.loop import FieldLoop
 from demos.checks.training.samples import Mixture, Sample, prepared
 from demos.checks.training.settings import Settings
+from demos.run_state import training_into
 from recognizers.datasets.fields import Field, FieldSetError, fingerprints, split_in_blocks
 
 __all__ = ["train"]
@@ -52,7 +53,8 @@ def train(
 
     Raises:
         FieldSetError: a text that the grammar does not write, naming the file; no field left.
-        CheckpointError: ``out`` holds a run of other settings, other fields or another ``start``.
+        CheckpointError: ``out`` holds a run of other settings, other fields or another ``start``;
+            or another process trains into it.
         ValueError: ``start`` has another recognizer.
     """
     began = time.perf_counter()
@@ -69,55 +71,54 @@ def train(
         "further": fingerprints(further),
         "start": None if start is None else tensors_hash(start.state_dict()),
     }
-    out.mkdir(parents=True, exist_ok=True)
+    with training_into(out, make=True):
+        ours, others = ([fields[i] for i in part] for part in parts)
+        prepare = reader.recognize.prepare
+        variants = settings.variants
+        training, bad = prepared(ours, prepare, workers, progress, variants=variants)
+        validation, more = prepared(others, prepare, workers, progress, views=reader.views)
+        extra, most = prepared(further, prepare, workers, progress)
+        problems += others_left_out + bad + more + most
+        if not training:
+            raise FieldSetError("no field is left to train on")
+        mixed = Mixture(training, extra, settings.further)
+        loop = FieldLoop(reader, settings, run, out, len(mixed))
+        if not loop.resume(training):
+            line = None if start is not None else loop.training.before(progress)
+            if line is not None:
+                loop.state.log(line)
+            loop.start()
+        write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
+        for number in range(loop.done, settings.passes):
+            loop.one_pass(number, mixed, validation, progress)
 
-    ours, others = ([fields[i] for i in part] for part in parts)
-    prepare = reader.recognize.prepare
-    variants = settings.variants
-    training, bad = prepared(ours, prepare, workers, progress, variants=variants)
-    validation, more = prepared(others, prepare, workers, progress, views=reader.views)
-    extra, most = prepared(further, prepare, workers, progress)
-    problems += others_left_out + bad + more + most
-    if not training:
-        raise FieldSetError("no field is left to train on")
-    mixed = Mixture(training, extra, settings.further)
-    loop = FieldLoop(reader, settings, run, out, len(mixed))
-    if not loop.resume(training):
-        line = None if start is not None else loop.training.before(progress)
-        if line is not None:
-            loop.state.log(line)
-        loop.start()
-    write_whole(out / "settings.json", json.dumps(asdict(settings), indent=2) + "\n")
-    for number in range(loop.done, settings.passes):
-        loop.one_pass(number, mixed, validation, progress)
-
-    seen = {line[0] for line in (*run["fields"], *run["further"])}
-    reader.training_facts.seen = sorted(seen | set(start.training_facts.seen if start else ()))
-    whose = None if start is None else "the reader that this one began with"
-    metrics = {
-        "training_fields": len(training),
-        "further_fields": len(mixed.further),
-        "validation_fields": len(validation),
-        **_calibrated(reader, loop.average, validation, settings, start),
-        "passes": settings.passes,
-        "start": run["start"],
-        "seconds": loop.seconds_before + time.perf_counter() - began,
-        "problems": problems,
-        "remarks": few_fields(len(validation), reader.threshold, whose),
-        "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
-    }
-    reader.training_facts.report = metrics | {"settings": asdict(settings)}
-    reader.save(out / "reader.safetensors")
-    if loop.best:
-        best = metrics | _calibrated(reader, loop.best, validation, settings, start)
-        best["passes"] = loop.best_pass
-        reader.training_facts.report = best | {"settings": asdict(settings)}
-        reader.save(out / "best.safetensors")
-        metrics["best"] = {key: best[key] for key in ("passes", "validation_exact")}
-    else:  # a file there is of another run
-        (out / "best.safetensors").unlink(missing_ok=True)
-    write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-    write_curves(out)
+        seen = {line[0] for line in (*run["fields"], *run["further"])}
+        reader.training_facts.seen = sorted(seen | set(start.training_facts.seen if start else ()))
+        whose = None if start is None else "the reader that this one began with"
+        metrics = {
+            "training_fields": len(training),
+            "further_fields": len(mixed.further),
+            "validation_fields": len(validation),
+            **_calibrated(reader, loop.average, validation, settings, start),
+            "passes": settings.passes,
+            "start": run["start"],
+            "seconds": loop.seconds_before + time.perf_counter() - began,
+            "problems": problems,
+            "remarks": few_fields(len(validation), reader.threshold, whose),
+            "parameters": sum(p.numel() for p in reader.parameters() if p.requires_grad),
+        }
+        reader.training_facts.report = metrics | {"settings": asdict(settings)}
+        reader.save(out / "reader.safetensors")
+        if loop.best:
+            best = metrics | _calibrated(reader, loop.best, validation, settings, start)
+            best["passes"] = loop.best_pass
+            reader.training_facts.report = best | {"settings": asdict(settings)}
+            reader.save(out / "best.safetensors")
+            metrics["best"] = {key: best[key] for key in ("passes", "validation_exact")}
+        else:  # a file there is of another run
+            (out / "best.safetensors").unlink(missing_ok=True)
+        write_whole(out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+        write_curves(out)
     return metrics
 
 

@@ -6,6 +6,7 @@ import typer
 
 from demos.checkpoint import CheckpointError
 from demos.figures import figures_folder
+from demos.run_state import training_into
 from demos.words.choices import RATE, RESULTS, SYSTEMS
 from demos.words.commands.arguments import load_reader, reader_of_english
 from demos.words.experiments.beam import write_beams
@@ -57,7 +58,7 @@ def hands(given: Hands) -> None:
     """Write what a reader gains by learning each hand."""
     name = given.system if given.rate == RATE else f"{given.system}-rate{given.rate:g}"
     path, place = given.results / f"hands-{name}.json", find_data(given.data, "unipen")
-    measure_hands(
-        place, shipped_path(given.system), given.out / name, path, given.cache, rate=given.rate
-    )
+    out, start = given.out / name, shipped_path(given.system)
+    with training_into(out):
+        measure_hands(place, start, out, path, given.cache, rate=given.rate)
     typer.echo(f"figures: {path}")

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from demos.figures import keep_figures, machine
+from demos.run_state import training_into
 from demos.words.choices import RATE, STEPS
 from demos.words.measuring.folder import LabelledWord
 from demos.words.reading.letters import folded
@@ -79,6 +80,7 @@ def measure_hands(
 
     Raises:
         ValueError: no writer has enough words.
+        CheckpointError: as :func:`adapt`; or another process runs in ``out``.
     """
     hands = hands_of(data, cache)
     if not hands:
@@ -86,10 +88,13 @@ def measure_hands(
             f"{data}: no writer of the sides {' and '.join(SIDES)} has {2 * LEARNED} words"
         )
     found: dict[str, Any] = {}
-    for name, hand in tqdm(hands.items(), unit="hand"):
-        where = out / name.replace(" ", "-")
-        metrics, _ = adapt(hand.learned, hand.held_out, start, where, rate=rate, progress=False)
-        found[name] = {key: metrics[key] for key in ("n_training", "seconds", "before", "after")}
+    with training_into(out, make=True):
+        for name, hand in tqdm(hands.items(), unit="hand"):
+            where = out / name.replace(" ", "-")
+            metrics, _ = adapt(hand.learned, hand.held_out, start, where, rate=rate, progress=False)
+            found[name] = {
+                key: metrics[key] for key in ("n_training", "seconds", "before", "after")
+            }
     content = {
         "start": start.name,
         "steps": STEPS,
