@@ -8,6 +8,7 @@ images, such as ink.
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import math
 import os
@@ -116,8 +117,8 @@ def load_fields(directory: str | Path) -> FieldSet:
     ``labels.csv``, and nowhere else.
 
     Raises:
-        FieldSetError: no folder, no ``labels.csv``, no column ``file`` or ``text``, not UTF-8, or
-            no usable row.
+        FieldSetError: no folder, no ``labels.csv``, no column ``file`` or ``text``, or several of
+            one of them, not UTF-8, or no usable row.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -149,6 +150,9 @@ def load_fields(directory: str | Path) -> FieldSet:
             f"{labels}:{line}: no column {' and '.join(sorted(missing))}; "
             f"the first line is file,text or file,text,split"
         )
+    twice = [name for name in ("file", "text", "split") if names.count(name) > 1]
+    if twice:
+        raise FieldSetError(f"{labels}:{line}: the column {twice[0]} stands here more than once")
     for line, cells in rows:
         where = f"{labels}:{line}"
         if isinstance(cells, str):
@@ -207,7 +211,8 @@ def _rows(lines: Sequence[str]) -> Iterator[tuple[int, list[str] | str]]:
             if end > first + 1 or end == len(lines):
                 wrong = _wrong_quote(lines[first:end], dict(zip(names, cells)))
             if cells and not wrong:
-                names = names or cells
+                if not names:
+                    names = cells = [name.strip() for name in cells]
                 yield first + 1, cells
         yield first + 1, wrong
         begin = first + 1
@@ -271,7 +276,13 @@ def _find(directory: Path, name: str) -> Path | None:
     root = directory.resolve()
     for folder in (directory / "images", directory):
         path = folder / name
-        if path.is_file() and path.resolve().is_relative_to(root):
+        try:
+            found = path.is_file()
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return None
+        if found and path.resolve().is_relative_to(root):
             return path
     return None
 

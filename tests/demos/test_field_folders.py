@@ -116,6 +116,19 @@ def test_problems_of_single_rows_are_reported(tmp_path: Path) -> None:
     assert split_in_blocks(found.fields, 0.5, 0) == ([0], [1])
 
 
+def test_a_name_that_is_too_long_ends_no_other_row(tmp_path: Path) -> None:
+    texts, problems = lines_of(tmp_path, ["a.png,1", f"{'x' * 300},2", "b.png,3"])
+    assert texts == {"a.png": "1", "b.png": "3"}
+    assert problems == [f"3: {'x' * 300} does not exist in this folder"]
+
+
+def test_spaces_around_the_names_of_columns_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    (tmp_path / "labels.csv").write_text("file, text , split\na.png, 1, test\n")
+    (found,) = load_fields(tmp_path).fields
+    assert (found.text, found.split) == ("1", "test")
+
+
 def test_rows_that_training_must_not_take(tmp_path: Path) -> None:
     """A file under another name, a row without text, an unknown split; test fields are known."""
     for name in "abcdefg":
@@ -157,6 +170,7 @@ def test_files_of_one_name_in_several_folders_are_told_apart(tmp_path: Path) -> 
         (b"", "no column"),
         (b"file,text\n", "no field"),
         (b"file,text\n\xff\xfe,1\n", "UTF-8"),
+        (b"file,text,text\na.png,1,2\n", "csv:1: the column text stands here more than once"),
     ],
 )
 def test_unusable_labels(tmp_path: Path, content: bytes, message: str) -> None:
