@@ -51,48 +51,65 @@ penalty in nats, which is left out where all are zero; a double circle is a fina
 MOVING = """\
 ## Moving from gtn, k2 or pynini
 
-First the conventions: penalties here are what pynini calls weights; the weights of gtn and the
-scores of k2 are minus penalties. Labels start at 0 and epsilon is `gtn.EPSILON`, -1, as in gtn; in
-k2 and pynini epsilon is 0 (`gtn.from_openfst_text` shifts labels). k2's label -1, which marks the
-arcs into its one final state, has no counterpart: any node can be final. Nothing needs to be
-sorted, trimmed or flagged before an operation. A dash means that there is no such operation.
+Four conventions first:
 
-**From gtn**, which has the same import name: using one of its names that does not exist here raises
-an error that says what takes its place. `add`, `subtract`, `negate` and `backward` are torch's,
-since scores are tensors; one call on a `GraphBatch` takes the place of `parallel_for`.
-`forward_score(intersect(linear_graph, alignments))` is `gtn.dense.forward_penalty(emissions,
-alignments)`, sign changed, without the product. For what is built there by hand, there is
-`gtn.nn.CTCLoss` for CTC, `gtn.nn.ASGLoss` for auto segmentation, for word pieces with several
-decompositions [a section on speech](speech.md#word-pieces-whose-segmentation-is-not-known), for
-training through a search by beam [another](speech.md#training-through-the-beam), and so for
-[partial labels](speech.md#texts-with-missing-labels) and [convolutions with
-transducers](speech.md#convolution-with-transducers).
+* Penalties are what pynini calls weights, and minus the weights of gtn and the scores of k2.
+* Labels start at 0 and epsilon is `gtn.EPSILON`, -1, as in gtn. In k2 and pynini epsilon is 0
+  (`gtn.from_openfst_text` shifts labels). k2's label -1, which marks the arcs into its one final
+  state, has no counterpart: any node can be final.
+* Nothing needs to be sorted, trimmed or flagged before an operation.
+* A name of one of these libraries that does not exist here (`gtn.rmepsilon`, `graph.scores`) raises
+  an error that says what to write instead.
 
-**From pynini**: `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`,
-and `optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
-semiring="tropical")`. Of its `pynutil`, `insert(a)` is `gtn.cross(gtn.string(""), a)`, `delete(a)`
-is `gtn.cross(a, gtn.string(""))`, and `add_weight(a, w)` is `a.with_penalties(a.penalties,
-start_penalties=a.start_penalties + w)`; for the weights of the pairs of a `string_map`, add a
-tensor of one for each in place of `w`, before `united()`. A symbol in brackets (`"[pl]"`) is a
-symbol like any other in a table or a list of symbols: `gtn.string([*"cat", "[pl]"])`.
-`cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l, after=r,
-alphabet=symbols)`, whose penalties can be learned. The rule of a dictionary is
-`rewrite(dict(pairs), before="^|[ ]", after="[ ]|$", alphabet=letters)`: one of 20,000 words takes
-1.1 s, and one of 300 words a tenth of pynini's time, which grows faster (`python -m benchmarks
---case rewrite`, on a two-core AMD EPYC). Without contexts a word may begin at any letter, and the
-rule has more arcs. `gtn.string(word) @ graph` looks a word up in a large graph: the graph is laid
-out at the first word, and each later one costs what it finds. `gtn.strings(words) @ graph` looks up
-many at once. For `paths()` there is `gtn.n_best(a, count)`: at most so many, best first.
+**From gtn**, which has the same import name:
 
-**From k2**: its `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
-`Decoder.stream()` of `grammars.decoding`, whose `settle` is Kaldi's partial traceback and bounds
-memory if the input does not end. Kaldi's `lattice-determinize-pruned --beam=8` is
-`gtn.determinize(gtn.project(lattice, "output"), beam=8.0, semiring="tropical")`; the alignment of a
-string is the best path of `lattice @ string`. A lexicon of words spelled in phones or word pieces,
-in Kaldi's format, is `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from
-`grammars.lexicon` and `grammars.spellings`: minimal, with pushed penalties, and without the symbols
-(`#1`) that Kaldi needs for homophones. `grammars.decoding` decodes with its closure and an n-gram
-grammar; [a recipe](speech.md) goes from pronunciations to lattices.
+* `add`, `subtract`, `negate` and `backward` are torch's, since scores are tensors. One call on a
+  `GraphBatch` takes the place of `parallel_for`.
+* `forward_score(intersect(linear_graph, alignments))` is `gtn.dense.forward_penalty(emissions,
+  alignments)`, sign changed, without the product.
+* What is built there by hand is here `gtn.nn.CTCLoss` for CTC, `gtn.nn.ASGLoss` for auto
+  segmentation, and a section of the page on speech for [word pieces with several
+  decompositions](speech.md#word-pieces-whose-segmentation-is-not-known), [training through a beam
+  search](speech.md#training-through-the-beam), [partial
+  labels](speech.md#texts-with-missing-labels) and [convolutions with
+  transducers](speech.md#convolution-with-transducers).
+
+**From pynini**:
+
+* `string_map(pairs)` is `gtn.cross(gtn.strings(left), gtn.strings(right)).united()`.
+* `optimize()` is `gtn.minimize(gtn.determinize(a, side="both", semiring="tropical"),
+  semiring="tropical")`.
+* For `paths()` there is `gtn.n_best(a, count)`: at most so many, best first.
+* Of its `pynutil`, `insert(a)` is `gtn.cross(gtn.string(""), a)`, `delete(a)` is `gtn.cross(a,
+  gtn.string(""))`, and `add_weight(a, w)` is `a.with_penalties(a.penalties,
+  start_penalties=a.start_penalties + w)`. For a weight for each pair of a `string_map`, let `w` be
+  a tensor of them, before `united()`.
+* A symbol in brackets (`"[pl]"`) is a symbol like any other in a table or a list of symbols:
+  `gtn.string([*"cat", "[pl]"])`.
+* `cdrewrite(tau, l, r, sigma)` is `grammars.rewriting.rewrite(tau, before=l, after=r,
+  alphabet=symbols)`, whose penalties can be learned. The rule of a dictionary is
+  `rewrite(dict(pairs), before="^|[ ]", after="[ ]|$", alphabet=letters)`: one of 20,000 words takes
+  1.1 s, and one of 300 words a tenth of pynini's time, which grows faster (`python -m benchmarks
+  --case rewrite`, on a two-core AMD EPYC). Without contexts a word may begin at any letter, and the
+  rule has more arcs.
+* `gtn.string(word) @ graph` looks a word up in a large graph: the graph is laid out at the first
+  word, and each later one costs what it finds. `gtn.strings(words) @ graph` looks up many at once.
+
+**From k2**:
+
+* Its `OnlineDenseIntersecter` is `gtn.streaming.PrunedStream`, or, with readings,
+  `Decoder.stream()` of `grammars.decoding`, whose `settle` is Kaldi's partial traceback and bounds
+  memory if the input does not end.
+* Kaldi's `lattice-determinize-pruned --beam=8` is `gtn.determinize(gtn.project(lattice, "output"),
+  beam=8.0, semiring="tropical")`; the alignment of a string is the best path of `lattice @ string`.
+* A lexicon of words spelled in phones or word pieces, in Kaldi's format, is
+  `lexicon(read_spellings("lexicon.txt"), outputs="words")`, from `grammars.lexicon` and
+  `grammars.spellings`: minimal, with pushed penalties, and without the symbols (`#1`) that Kaldi
+  needs for homophones.
+* `grammars.decoding` decodes with the closure of a lexicon and an n-gram grammar; [a
+  recipe](speech.md) goes from pronunciations to lattices.
+
+In the table, a dash means that there is no such operation.
 
 | here | gtn | k2 | pynini |
 |---|---|---|---|

@@ -7,6 +7,7 @@ used; so is networkx, with drawing, interchange and comparison, which takes as l
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError as _NotInstalled
 from importlib.metadata import version as _version
+from sys import modules as _modules
 from typing import TYPE_CHECKING, Any
 
 from gtn.batch import GraphBatch
@@ -188,7 +189,11 @@ def __getattr__(name: str) -> Any:
         return import_module(f"gtn.{name}")
     module = next((module for module, names in _LATER.items() if name in names), None)
     if module is None:
-        raise AttributeError(f"module 'gtn' has no attribute {name!r}{_told(name, _FUNCTIONS)}")
+        raise AttributeError(
+            f"module 'gtn' has no attribute {name!r}{_told(name, _FUNCTIONS)}",
+            name=name,
+            obj=_modules[__name__],  # for "Did you mean"
+        )
     value = globals()[name] = getattr(import_module(module), name)
     return value
 

@@ -337,8 +337,16 @@ class Graph:
     if not TYPE_CHECKING:  # or type checkers would take any name for an attribute
 
         def __getattr__(self, name: str) -> Any:
-            kind = type(self).__name__
-            raise AttributeError(f"{kind!r} object has no attribute {name!r}{told(name, METHODS)}")
+            import gtn
+
+            instead = told(name, METHODS)
+            if not instead and name in gtn.__all__:
+                instead = f"; it is a function, gtn.{name}"
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}{instead}",
+                name=name,
+                obj=self,  # for "Did you mean"
+            )
 
     def __copy__(self) -> Self:
         return self
