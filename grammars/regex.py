@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from gtn.symbols import SymbolTable
 __all__ = ["MAX_POSITIONS", "PRINTABLE_ASCII", "accepts", "regex"]
 
 PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
-"""The 95 characters of printable ASCII, the default alphabet."""
+"""The 95 characters of printable ASCII, all of which are in the default alphabet."""
 
 MAX_POSITIONS = 10_000
 """How many characters a pattern may hold once its counts ``{m,n}`` are written out."""
@@ -81,8 +81,9 @@ def regex(
     Args:
         pattern: the expression, in the syntax of :mod:`re`.
         symbols: the table of both sides; one label per character of the alphabet if not given.
-        alphabet: the characters that exist: what ``.``, ``\\w`` and ``[^…]`` range over. The
-            characters of ``symbols`` unless given, else printable ASCII.
+        alphabet: the characters that exist: what ``.``, ``\\w`` and ``[^…]`` range over. Unless
+            given, the characters of ``symbols``; without these, printable ASCII and those that the
+            pattern names or has in a range.
         begin, end: the symbols that the anchors ``^`` and ``$`` read, if the ends of a text are
             symbols themselves; they may be the same. No dot and no class reads them.
 
@@ -93,23 +94,25 @@ def regex(
             ``MAX_POSITIONS`` characters, or more than ``MAX_NEIGHBOURS`` pairs of neighbours; more
             than ``MAX_NODES`` deterministic nodes, as the pattern ``(a|b)*a(a|b){20}`` has;
             ``begin`` or ``end`` in the alphabet.
+        SymbolError: a pattern that names ``ε``, which no table holds: it stands for epsilon.
 
     >>> regex("ab*|c", alphabet="abc")
     Graph: 3 nodes, 3 arcs, start 0, final 1, 2
       0 -> 1  a  0
       0 -> 2  c  0
       1 -> 1  b  0
-    >>> amount = regex("-?[0-9]*[.,]?[0-9]*")
-    >>> accepts(amount, "1250"), accepts(amount, "-3.5"), accepts(amount, "1.2.3")
+    >>> amount = regex("€?-?[0-9]*[.,]?[0-9]*")
+    >>> accepts(amount, "€1250"), accepts(amount, "-3.5"), accepts(amount, "1.2.3")
     (True, True, False)
     """
     check_table(symbols, "input")
+    tree, flags, named = _parsed(pattern)
     if alphabet is not None:
         characters = list(dict.fromkeys(alphabet))
     elif symbols is not None:
         characters = [symbol for symbol in symbols if len(symbol) == 1]
     else:
-        characters = list(PRINTABLE_ASCII)
+        characters = list(dict.fromkeys(PRINTABLE_ASCII + named))
     symbols = SymbolTable(characters) if symbols is None else symbols
     wide = next((s for s in characters if len(s) != 1), None)
     if wide is not None:
@@ -128,7 +131,7 @@ def regex(
     numbers = {place: len(characters) + marks.index(symbol) for place, symbol in ends.items()}
     positions = _Positions(pattern, [characters[i] for i in order], numbers)
     try:
-        whole = positions.sequence(*_parsed(pattern), at_start=True, at_end=True)
+        whole = positions.sequence(tree, flags, at_start=True, at_end=True)
     except RecursionError:
         raise GraphError(f"the pattern {_short(pattern)} is nested too deeply") from None
     return _with_members(*_automaton(whole, positions), labels=labels, symbols=symbols)
@@ -255,7 +258,7 @@ class _Positions:
             raise GraphError(
                 f"the pattern {_short(self.pattern)} has {shown}, which matches no character of "
                 "the alphabet; the characters that exist are those of alphabet= or symbols=, or "
-                "printable ASCII"
+                "printable ASCII and those that the pattern names"
             )
         return self._reading(members)
 
@@ -321,15 +324,35 @@ class _Positions:
         )
 
 
-def _parsed(pattern: str) -> tuple[Any, int]:
-    """Return the parse tree of a pattern and its flags."""
+def _parsed(pattern: str) -> tuple[Any, int, str]:
+    """Return the parse tree of a pattern, its flags and the characters that it names."""
     if not isinstance(pattern, str):
         raise GraphError(f"a pattern is a string, not {type(pattern).__name__}")
     try:
         tree = _parser.parse(pattern)
+        return tree, tree.state.flags, "".join(map(chr, _named(tree)))
     except (re.error, OverflowError) as error:
         raise GraphError(f"the pattern {_short(pattern)} does not parse: {error}") from None
-    return tree, tree.state.flags
+    except RecursionError:
+        raise GraphError(f"the pattern {_short(pattern)} is nested too deeply") from None
+
+
+def _named(part: Any) -> Iterator[int]:
+    """Yield the codes of the characters that a parsed pattern names, those of ranges included.
+
+    >>> "".join(map(chr, _named(_parser.parse("([а-г]|[^€]){2}"))))
+    'абвг€'
+    """
+    if not isinstance(part, tuple | list | _parser.SubPattern):
+        return
+    code = part[0] if isinstance(part, tuple) and part else None
+    if code is _constants.LITERAL or code is _constants.NOT_LITERAL:
+        yield part[1]
+    elif code is _constants.RANGE:
+        yield from range(part[1][0], part[1][1] + 1)
+    else:
+        for inner in part:
+            yield from _named(inner)
 
 
 def _class_text(code: Any, value: Any) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ import torch
 
 from grammars.amounts import DIGITS, FILLS, FORMATS, amounts, courtesy_digits
 from grammars.fill import RUBBISH, with_fill
-from grammars.regex import PRINTABLE_ASCII, regex
+from grammars.regex import regex
 from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph
@@ -101,7 +100,7 @@ def named(name: str) -> Grammar:
         fills = {c: p for c, p in FILLS.items() if not c.isspace()}
         return _filled(name, amounts(fills=fills, **FORMATS[rest or "us"]))
     if kind == "regex" and name != kind:
-        return _filled(name, _narrow(regex(rest, alphabet=PRINTABLE_ASCII + _beyond_ascii(rest))))
+        return _filled(name, _narrow(regex(rest)))
     raise ValueError(f"there is no grammar {name!r}; there are {', '.join(NAMES)}")
 
 
@@ -110,17 +109,6 @@ def _filled(name: str, text: Graph) -> Grammar:
     assert text.isymbols is not None
     characters = "".join(text.isymbols)
     return Grammar(name, characters, with_fill(text, RUBBISH, penalty=_FILL_PENALTIES))
-
-
-def _beyond_ascii(pattern: str) -> str:
-    """Return the characters of a pattern, and those of its ranges, such as all of ``а-я``.
-
-    >>> _beyond_ascii("[а-е]€")
-    '[а-е]€бвгд'
-    """
-    ranges = re.findall(r"(?s)(.)-(.)", pattern)
-    between = (chr(c) for a, z in ranges if z > "~" for c in range(ord(a), ord(z)))
-    return "".join(dict.fromkeys((*pattern, *between)))
 
 
 def _narrow(acceptor: Graph) -> Graph:

@@ -169,20 +169,20 @@ def with_ends(graph: Graph) -> Graph:
     return graph._with(topology=graph.topology.ending(frozen(ends)), final_penalties=penalties)
 
 
-def check_reads_none(
-    graph: Graph, name: str, instead: str = "compose what it reads with it first"
-) -> None:
+def check_reads_none(graph: Graph, name: str, instead: str | None = None) -> None:
     """Check that no arc reads ``BACK_OFF``, in operations that do not follow failure arcs.
 
     The paths of a graph with failure arcs depend on the string to be read: by itself it has none
     that could be added up, ranked, drawn or reversed.
 
     Raises:
-        GraphError: naming the arc, and ending with what to do ``instead``.
+        GraphError: naming the arc, and ending with what to do ``instead`` (compose first).
     """
     label = _used(graph.isymbols, graph.topology, "ilabels")
     if label is not None:
         arc = int(np.argmax(graph.ilabels == label))
+        if instead is None:
+            instead = f"first compose {name} with what it is to read, as in text @ graph"
         raise GraphError(f"arc {arc} of {name} is a failure arc, it reads {BACK_OFF!r}; {instead}")
 
 
@@ -198,7 +198,7 @@ def check_left(graph: Graph, name: str) -> None:
     label = _used(graph.osymbols, graph.topology, "olabels")
     if label is not None:
         check_never_asked(graph.olabels, label, name)
-    check_reads_none(graph, name, "what it reads has to be composed with it first")
+    check_reads_none(graph, name)
 
 
 def _used(table: SymbolTable | None, topology: Topology, side: str) -> int | None:

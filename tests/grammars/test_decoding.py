@@ -427,7 +427,7 @@ def test_the_memory_is_that_of_the_beam():
         ),
         (
             lambda d: Decoder((silenced(spelled_words_and_grammar()[1]), lexicon(["ab"]))),
-            r"arc \d+ of reader 0 is a failure arc, it reads '<backoff>'; what it reads has",
+            r"arc \d+ of reader 0 is a failure arc, it reads '<backoff>'; first compose",
         ),
         (lambda d: Decoder.of(lexicon(["ab"]), failure="#"), "symbol '#' is not in SymbolTable"),
         (lambda d: Decoder((gtn.strings(["ab"]),)), "reader 0 is a batch"),

@@ -152,8 +152,7 @@ def test_dot_reads_newlines_only_if_asked():
         ("(a", "position 0"),
         ("a[b", "position 1"),
         ("*a", "position 0"),
-        ("é", r"\[é\], which matches no character of the alphabet; .* those of alphabet="),
-        ("[^ -~]", "no character of the alphabet"),
+        ("[^ -~]", r"\[\^ -~\], which matches no character of the alphabet; .* alphabet= or"),
         ("(?:a|b)*a(?:a|b){20}", "more than 100000 nodes"),
         ("(?:" + "a?" * 900 + "){2}", "more than 1000000 pairs of neighbouring characters"),
     ],
@@ -180,8 +179,19 @@ def test_empty_bodies_may_be_repeated_absurdly():
     assert not accepts(regex("(?:a?){5000}"), "a" * 5001)
 
 
-def test_tables():
+def test_characters_that_the_pattern_names_exist():
+    money = regex(r"€[0-9]+|\u00a3[^é]|[а-в]")
+    assert money.isymbols == gtn.SymbolTable(PRINTABLE_ASCII + "€£éабв")
+    texts = {"€12": True, "€": False, "£a": True, "£б": True, "£é": False, "б": True, "г": False}
+    assert {text: accepts(money, text) for text in texts} == texts
     assert regex("a").isymbols == gtn.SymbolTable(PRINTABLE_ASCII)
+    with pytest.raises(gtn.SymbolError, match="'ε' is kept for EPSILON"):
+        regex("[α-ω]")
+    with pytest.raises(gtn.GraphError, match=r"\[é\], which matches no .* of the alphabet"):
+        regex("é", alphabet="abc")
+
+
+def test_tables():
     table = gtn.SymbolTable({7: "b", 3: "a", 9: "<space>"})
     graph = regex("b.|a", symbols=table)
     assert graph.isymbols is table

@@ -336,6 +336,8 @@ def test_failure_arcs_that_would_not_be_followed_are_refused(beam):
         pruned([letters, silent, letters])
     with pytest.raises(GraphError, match="arc 1 of the graph is a failure arc"):
         gtn.dense.forward_penalty(torch.zeros(1, 4), model)
+    with pytest.raises(GraphError, match=r"; first compose the graph with .*, as in text @ graph$"):
+        gtn.sample(model, 1)
     asking = gtn.Graph.from_arcs([(0, 1, "x", gtn.BACK_OFF, 0.0)], final=1)
     with pytest.raises(GraphError, match="arc 0 of a writes the failure label"):
         gtn.difference(asking, letters)
