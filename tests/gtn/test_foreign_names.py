@@ -1,4 +1,4 @@
-"""Names of Facebook's gtn, k2 and pynini: none exists here, and what the error suggests instead runs."""
+"""Names of Facebook's gtn, k2 and pynini: none exists here; what their errors suggest runs."""
 
 import re
 
