@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from gtn.drawing import draw, to_dot, to_svg
     from gtn.equivalence import equal, equivalent, isomorphic, random_equivalent
     from gtn.interchange import (
+        from_kaldi_lattices,
         from_networkx,
         from_openfst_binary,
         from_openfst_symbols,
@@ -106,6 +107,7 @@ __all__ = [
     "forward_penalty",
     "from_arcs",
     "from_arrays",
+    "from_kaldi_lattices",
     "from_networkx",
     "from_openfst_binary",
     "from_openfst_symbols",
@@ -156,6 +158,7 @@ _LATER = {
     "gtn.drawing": ("draw", "to_dot", "to_svg"),
     "gtn.equivalence": ("equal", "equivalent", "isomorphic", "random_equivalent"),
     "gtn.interchange": (
+        "from_kaldi_lattices",
         "from_networkx",
         "from_openfst_binary",
         "from_openfst_symbols",

@@ -21,7 +21,15 @@ from gtn.interchange.binary import is_binary, symbols_of_binary
 from gtn.interchange.writing import EPSILON_NAMES, INFINITE
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable
 
-__all__ = ["from_openfst_symbols", "from_openfst_text"]
+__all__ = [
+    "Symbols",
+    "fields_of",
+    "from_openfst_symbols",
+    "from_openfst_text",
+    "quoted",
+    "table_of",
+    "whole_number",
+]
 
 Symbols = SymbolTable | str | os.PathLike[str]
 Int64s = NDArray[np.int64]
@@ -66,7 +74,7 @@ def from_openfst_text(
     """
     content, file = _content(text, "text")
     given = [symbols if isymbols is None else isymbols, symbols if osymbols is None else osymbols]
-    tables = [_table(one) for one in given]
+    tables = [table_of(one) for one in given]
     if given[0] is given[1]:
         tables[1] = tables[0]
     if acceptor:
@@ -113,7 +121,7 @@ def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
         raise GraphError(f"{os.fspath(text)}: no text in UTF-8 ({error})") from error
 
 
-def _table(symbols: Symbols | None) -> tuple[SymbolTable, set[str]] | None:
+def table_of(symbols: Symbols | None) -> tuple[SymbolTable, set[str]] | None:
     """Return a table, and the names that stand for epsilon."""
     if symbols is None:
         return None
@@ -132,17 +140,17 @@ def _read_symbols(text: str | os.PathLike[str]) -> tuple[SymbolTable, set[str]]:
     epsilons = set()
     seen: dict[str, int] = {}
     for number, line in enumerate(content.split("\n"), 1):
-        fields = _fields(line)
+        fields = fields_of(line)
         if not fields:
             continue
         if len(fields) != 2 or not fields[1].isascii() or not fields[1].isdigit():
             raise SymbolError(
-                f"{file}:{number}: {_quoted(line)} is not a symbol and its label, an integer >= 0"
+                f"{file}:{number}: {quoted(line)} is not a symbol and its label, an integer >= 0"
             )
-        symbol, label = fields[0], _whole_number(fields[1])
+        symbol, label = fields[0], whole_number(fields[1])
         if not 0 <= label <= LARGEST or symbol in seen or label - 1 in found:
             why = "is there twice" if 0 <= label <= LARGEST else "does not fit 32 bits"
-            raise SymbolError(f"{file}:{number}: {_quoted(line)}: a symbol or label {why}")
+            raise SymbolError(f"{file}:{number}: {quoted(line)}: a symbol or label {why}")
         seen[symbol] = label
         if label == 0:
             epsilons.add(symbol)
@@ -156,21 +164,23 @@ def _read_symbols(text: str | os.PathLike[str]) -> tuple[SymbolTable, set[str]]:
     return table, epsilons or {name for name in EPSILON_NAMES if name not in table}
 
 
-def _fields(line: str) -> list[str]:
+def fields_of(line: str) -> list[str]:
+    """Return the fields of a line, between spaces and tabs."""
     return [field for field in _BETWEEN.split(line.rstrip("\r")) if field]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text of a file for a message, a long one cut."""
     return repr(text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…")
 
 
-def _whole_number(field: str) -> int:
+def whole_number(field: str) -> int:
     """Return a field as an integer; -1 if it is not one, or exceeds 64 bits."""
     digits = field.lstrip("0") or "0"  # Python reads no more than a few thousand
     if len(digits) > _MOST_DIGITS + 1 or not (digits.isascii() and digits.isdigit()):
         return -1
     value = int(digits)
-    return value if value <= np.iinfo(np.int64).max else -1
+    return value if value < 1 << 63 else -1
 
 
 def _penalty(field: bytes) -> float:
@@ -233,7 +243,7 @@ class _Fields:
             values = np.where(within, 10 * values + digits, values)
         values[~is_number] = -1
         for i in np.flatnonzero(lengths > _MOST_DIGITS).tolist():
-            values[i] = _whole_number(self.text_of(i))
+            values[i] = whole_number(self.text_of(i))
         return values
 
     def text_of(self, i: int) -> str:
@@ -350,7 +360,7 @@ class _Reader:
         other = "acceptor=True" if len(fields) == 3 else "acceptor=False"
         hint = f" (one line of the other kind of machine? {other})" if len(fields) < 6 else ""
         line = b" ".join(fields).decode()
-        message = f"{_quoted(line)} has {len(fields)} fields; an arc is '{form} [penalty]'{hint}"
+        message = f"{quoted(line)} has {len(fields)} fields; an arc is '{form} [penalty]'{hint}"
         self.problems.append((int(fields.lines[0]), GraphError, message))
 
     def _check(
@@ -363,7 +373,7 @@ class _Reader:
         """Note the first wrong field; the message has a placeholder for its text."""
         if not is_right.all():
             wrong = int(np.argmin(is_right))
-            text = message.format(_quoted(fields.text_of(wrong)))
+            text = message.format(quoted(fields.text_of(wrong)))
             self.problems.append((int(fields.lines[wrong]), kind, text))
 
     def _states(self, fields: _Fields) -> Int64s:
