@@ -135,7 +135,7 @@ class Evaluate:
     holdout: Holdout = 0
     checkpoint: Checkpoint = None
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+        bool, typer.Option("--json", help="End with the figures as one line of JSON.")
     ] = False
     keep: Annotated[
         Path | None, typer.Option(callback=figures_to_write, help="File for the figures.")

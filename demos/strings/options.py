@@ -107,7 +107,7 @@ class Evaluate:
         "paper"
     )
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+        bool, typer.Option("--json", help="End with the figures as one line of JSON.")
     ] = False
 
     def __post_init__(self) -> None:

@@ -46,19 +46,23 @@ def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
     """Read ``boxes.csv`` (``file,digit,x,y,width,height``): boxes ``[D, 4]`` of each file.
 
     Raises:
-        FieldSetError: a column is missing, or a side is not a number; names the line.
+        FieldSetError: a column is missing, or a side is not a number; names the line. Or the file is
+            not UTF-8.
     """
     boxes: dict[str, list[list[float]]] = defaultdict(list)
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(file)
-        missing = {"file", *SIDES} - set(rows.fieldnames or ())
-        if missing:
-            raise FieldSetError(f"{path}:1: no column {' and '.join(sorted(missing))}")
-        for row in rows:
-            try:
-                boxes[row["file"]].append([float(row[side]) for side in SIDES])
-            except (TypeError, ValueError) as error:
-                raise FieldSetError(f"{path}:{rows.line_num}: not a box ({error})") from error
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            missing = {"file", *SIDES} - set(rows.fieldnames or ())
+            if missing:
+                raise FieldSetError(f"{path}:1: no column {' and '.join(sorted(missing))}")
+            for row in rows:
+                try:
+                    boxes[row["file"]].append([float(row[side]) for side in SIDES])
+                except (TypeError, ValueError) as error:
+                    raise FieldSetError(f"{path}:{rows.line_num}: not a box ({error})") from error
+    except UnicodeDecodeError as error:
+        raise FieldSetError(f"{path}: not UTF-8 text ({error.reason})") from error
     return {name: np.array(rows) for name, rows in boxes.items()}
 
 

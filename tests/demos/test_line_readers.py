@@ -397,6 +397,14 @@ def test_labels_in_doubt_are_named_in_a_table(tmp_path: Path) -> None:
     path.write_text("name\n2.png\n")
     with pytest.raises(FieldSetError, match="no column 'file'"):
         doubtful_names(path, fields)
+    path.write_text("file,label\n2.png,1\n", encoding="utf-8-sig")  # as spreadsheets write it
+    assert doubtful_names(path, fields) == {"2.png"}
+    path.write_text("label,file\n1\n")
+    with pytest.raises(FieldSetError, match=r"no field is called '' \(a row without a name\)"):
+        doubtful_names(path, fields)
+    path.write_text("file\n\xe9.png\n", encoding="latin-1")
+    with pytest.raises(FieldSetError, match=r"doubtful\.csv: not UTF-8"):
+        doubtful_names(path, fields)
 
 
 def test_the_comparison_is_written_from_results(tmp_path: Path) -> None:

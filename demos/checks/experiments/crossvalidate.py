@@ -167,16 +167,20 @@ def doubtful_names(path: Path, fields: Sequence[Field]) -> set[str]:
     """Return the names in the column ``file`` of a CSV table, each of which a field must have.
 
     Raises:
-        FieldSetError: the table has no such column, or a name is that of no field.
+        FieldSetError: the table has no such column or is not UTF-8, or a name is that of no field.
     """
-    with path.open(newline="", encoding="utf-8") as table:
-        rows = csv.DictReader(table)
-        if "file" not in (rows.fieldnames or ()):
-            raise FieldSetError(f"{path}: no column 'file' in the first line")
-        names = {row["file"] for row in rows}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as table:
+            rows = csv.DictReader(table)
+            if "file" not in (rows.fieldnames or ()):
+                raise FieldSetError(f"{path}: no column 'file' in the first line")
+            names = {row["file"] or "" for row in rows}  # a row may end before that column
+    except UnicodeDecodeError as error:
+        raise FieldSetError(f"{path}: not UTF-8 text ({error.reason})") from error
     unknown = sorted(names - {one.name for one in fields})
     if unknown:
-        raise FieldSetError(f"{path}: no field is called {', '.join(unknown[:5])}")
+        called = ", ".join(name or "'' (a row without a name)" for name in unknown[:5])
+        raise FieldSetError(f"{path}: no field is called {called}")
     return names
 
 

@@ -20,7 +20,14 @@ from demos.checks.options.shared import (
     Recognizer,
     Workers,
 )
-from demos.command_line import Seed, TablePage, folder_to_write, require_folder, require_known
+from demos.command_line import (
+    Seed,
+    TablePage,
+    folder_to_write,
+    require_file,
+    require_folder,
+    require_known,
+)
 
 __all__ = ["Compare", "Crossvalidate"]
 
@@ -58,6 +65,7 @@ class Crossvalidate:
         require_known(self.recognizer, RECOGNIZERS, "--recognizer")
         require_known(self.loss, LOSSES, "--loss")
         require_folder(self.data)
+        require_file(self.doubtful)
 
 
 @dataclass(frozen=True)

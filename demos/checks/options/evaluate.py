@@ -34,14 +34,14 @@ __all__ = ["Combine", "Evaluate"]
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure a reader on labelled fields (with --holdout N: the last N only), or on checks."""
+    """Measure a reader on labelled fields, or those of them held out, or on whole checks."""
 
     data: Data = None
     checkpoint: Checkpoint = None
     recognizer: ShippedReader = None
     holdout: Holdout = 0
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+        bool, typer.Option("--json", help="End with the figures as one line of JSON.")
     ] = False
     report: Annotated[
         Path | None, typer.Option(callback=folder_to_write, help="Folder for a page of the errors.")
@@ -97,7 +97,7 @@ class Combine:
     data: Data = None
     holdout: Holdout = 0
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+        bool, typer.Option("--json", help="End with the figures as one line of JSON.")
     ] = False
     keep: Keep = None
     views: Views = None

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from demos.checks.choices import SHIPPED_READERS
 from demos.checks.options.shared import (
     CORES,
     Checkpoint,
@@ -68,7 +69,9 @@ class Demo:
     report: Annotated[
         Path, typer.Option(callback=folder_to_write, help="Folder for a page of pictures.")
     ] = Path("report")
-    recognizer: ShippedReader = "two-stream"
+    recognizer: Annotated[
+        str, typer.Option(help=f"A shipped reader: {', '.join(SHIPPED_READERS)}.")
+    ] = "two-stream"
 
     def __post_init__(self) -> None:
         """Refuse a reader that is not shipped."""

@@ -19,10 +19,10 @@ __all__ = ["Evaluate"]
 class Evaluate:
     """Measure readers on the test writers of the public pack and on writers it does not have.
 
-    In a folder with labels.csv (file,text), all words are read. Its files have the
-    formats that the command read takes, one word in each. Files that cannot be read
-    are reported and left out. Words that are not in the --lexicon, and texts with
-    characters other than letters, are reported and count as errors.
+    In a folder with labels.csv (file,text), the words held out are read, or else all.
+    Its files have the formats that the command read takes, one word in each. Files that
+    cannot be read are reported and left out. Words that are not in the --lexicon, and
+    texts with characters other than letters, are reported and count as errors.
     """
 
     context: typer.Context
@@ -64,7 +64,7 @@ class Evaluate:
     ] = 0
     cache: Cache = None
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the figures as one line of JSON.")
+        bool, typer.Option("--json", help="End with the figures as one line of JSON.")
     ] = False
     side: Annotated[
         str | None,
