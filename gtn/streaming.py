@@ -85,7 +85,7 @@ class PrunedStream:
         self._asked = failure_label(readers[0], failure) if len(readers) == 1 else None
 
     def add(self, penalties: torch.Tensor) -> None:
-        """Read further frames.
+        """Read further frames; where an interrupt ends this, all are added or none (``length``).
 
         Args:
             penalties: ``[T, C]`` of C classes in T frames, in nats; with or without gradients.

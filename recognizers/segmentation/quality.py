@@ -46,8 +46,8 @@ def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
     """Read ``boxes.csv`` (``file,digit,x,y,width,height``): boxes ``[D, 4]`` of each file.
 
     Raises:
-        FieldSetError: a column is missing, or a side is not a number; names the line. Or the file is
-            not UTF-8.
+        FieldSetError: a column is missing, or a side is not a number; names the line. Or the file
+            is missing or not UTF-8.
     """
     boxes: dict[str, list[list[float]]] = defaultdict(list)
     try:
@@ -61,6 +61,9 @@ def read_boxes(path: str | Path) -> dict[str, np.ndarray]:
                     boxes[row["file"]].append([float(row[side]) for side in SIDES])
                 except (TypeError, ValueError) as error:
                     raise FieldSetError(f"{path}:{rows.line_num}: not a box ({error})") from error
+    except FileNotFoundError as error:
+        columns = ",".join(("file", "digit", *SIDES))
+        raise FieldSetError(f"{path}: no such file; it holds the columns {columns}") from error
     except UnicodeDecodeError as error:
         raise FieldSetError(f"{path}: not UTF-8 text ({error.reason})") from error
     return {name: np.array(rows) for name, rows in boxes.items()}

@@ -168,6 +168,8 @@ def test_what_cannot_be_compared_or_tabled(folder: Path, tmp_path: Path) -> None
     boxes.write_text("file,digit,x,y,width,height\na.png,1,2,3,4,wide\n")
     with pytest.raises(FieldSetError, match=r"boxes\.csv:2: not a box"):
         read_boxes(boxes)
+    with pytest.raises(FieldSetError, match=r"gone\.csv: no such file; .* file,digit,x,y,width"):
+        read_boxes(tmp_path / "gone.csv")
     boxes.write_bytes(b"file,digit,x,y,width,height\n\xe9.png,1,2,3,4,5\n")
     with pytest.raises(FieldSetError, match=r"boxes\.csv: not UTF-8"):
         read_boxes(boxes)
