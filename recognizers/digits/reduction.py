@@ -74,11 +74,14 @@ def shrunk(images: np.ndarray) -> np.ndarray:
 
 
 def _middle(used: np.ndarray) -> np.ndarray:
-    """Return the place in the middle between the first and the last of flags [N, L]."""
+    """Return the place in the middle between the first and the last of flags [N, L].
+
+    Without a flag, `first` is 0 and `last` is L: the middle of the axis.
+    """
     length = used.shape[1]
     first = used.argmax(axis=1)
     last = length - used[:, ::-1].argmax(axis=1)
-    return np.where(used.any(axis=1), (first + last) // 2, length // 2)
+    return (first + last) // 2
 
 
 def _coverage(before: int, after: int, factor: float) -> np.ndarray:
@@ -101,5 +104,5 @@ def _resample(
     for first in range(0, len(images), BLOCK):
         block = images[first : first + BLOCK].astype(np.float32)
         small = rows.astype(np.float32) @ block @ columns.T.astype(np.float32)
-        result[first : first + BLOCK] = np.clip(np.rint(small), 0, 255)
+        result[first : first + BLOCK] = np.rint(small)
     return result
