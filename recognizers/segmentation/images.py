@@ -26,7 +26,7 @@ def normalise_segment(ink: np.ndarray, text_height: float, smallest: float = 0.6
 
     The scale is ``20 / max(h, w, smallest * text_height)``; the height of a wide segment has up to
     ``HEIGHTENED`` times that. Enlarging interpolates, reducing averages. The centre of mass moves
-    to the middle as far as the ink stays within 28 x 28.
+    to the middle as far as the ink stays within 28 x 28. Without ink the image is paper.
 
     Example:
         >>> ink = np.full((30, 4), 255, np.uint8)

@@ -67,7 +67,7 @@ def segment_surroundings(
     views = np.empty((len(src), 2, VIEW, VIEW), dtype=np.uint8)
     for arc, (first, end) in enumerate(zip(src, dst)):
         centre = 0.5 * (spans[first:end, 0].min() + spans[first:end, 1].max())
-        x = min(max(round(centre * scale + 0.5 * VIEW), 0), length - VIEW)
+        x = round(centre * scale + 0.5 * VIEW)
         own = (sums[end] - sums[first])[:, x : x + VIEW]
         views[arc, 0] = np.clip(own + 0.5, 0, 255)
         views[arc, 1] = np.clip(sums[-1][:, x : x + VIEW] - own + 0.5, 0, 255)

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 import gtn
 from grammars import RUBBISH, named
+from recognizers.datasets.fields import FieldSetError
 from recognizers.images import load_field
 from recognizers.segmentation import Segmentation, ink_image, segment_field, segment_images
 from recognizers.segmentation.binarization import (
@@ -392,6 +393,20 @@ def test_normalised_images_are_like_mnist():
     assert 2 <= np.ptp(np.nonzero(point > 128)[0]) + 1 <= 4
 
 
+def test_what_is_neither_enlarged_nor_reduced_stays_as_it_is():
+    """20 rows in writing 20 high; the centre of mass comes to the middle, else 2 pixels stay."""
+    for width in (2, 6, 20):
+        ink = np.random.default_rng(width).integers(0, 256, (20, width), dtype=np.uint8)
+        ink = np.maximum(ink, ink[::-1, ::-1])  # its centre of mass is its middle
+        expected = np.zeros((32, 32), np.uint8)
+        expected[6:26, 16 - width // 2 : 16 + width // 2] = ink
+        assert np.array_equal(normalise_segment(ink, 20.0), expected)
+    corner = np.zeros((20, 20), np.uint8)
+    corner[0, 0], corner[18:, 18:] = 1, 255
+    assert np.array_equal(normalise_segment(corner, 20.0)[2:22, 2:22], corner)
+    assert not normalise_segment(corner[1:18, 1:18], 20.0).any()  # no ink
+
+
 def test_wide_segments_are_heightened_up_to_a_limit():
     """10 x 40 pixels in writing 20 high get 20 columns, and rows enlarged 1.7 times as much."""
     image = normalise_segment(np.full((10, 40), 255, np.uint8), 20.0)
@@ -433,6 +448,39 @@ def test_segments_stand_on_the_middle_of_their_line_beside_all_other_ink():
         assert other[1, :, :14].any()
         assert other[1, :, 18:].any()
         assert not other[2].any()
+
+
+@pytest.mark.parametrize("height", [9.0, 17.0, 40.0])
+def test_surroundings_beside_sums_over_pixels(height):
+    """The line of writing is 16 pixels high; each of its pixels is a mean of those of the field."""
+    rng = np.random.default_rng(0)
+    pieces = np.full((30, 64), -1)
+    pieces[4:22, 0:13], pieces[9:16, 13:20], pieces[2:28, 60:64] = 0, 1, 2
+    ink = np.where(pieces >= 0, rng.choice([150, 255], pieces.shape), 0).astype(np.uint8)
+    ink[4:22, 0:13] = 255
+    src, dst = np.array([0, 0, 1, 2]), np.array([1, 2, 3, 3])
+    views = segment_surroundings(ink, pieces, pieces, src, dst, height)
+    scale = 16 / height
+    high = [n for n, rows in enumerate((18, 7, 26)) if rows >= height / 2]
+    middles = [(4 + 22) / 2, (9 + 16) / 2, (2 + 28) / 2]
+    # Without high pieces, the line is in the middle of the field.
+    sizes = [float((pieces == n).sum()) for n in range(3)]
+    line = np.average([middles[n] for n in high], weights=[sizes[n] for n in high])
+    for (own, other), first, end in zip(views, src, dst, strict=True):
+        columns = np.flatnonzero(((pieces >= first) & (pieces < end)).any(axis=0))
+        left = round((columns[0] + columns[-1] + 1) / 2 * scale - 16)
+        y = line + (np.arange(32) + 0.5 - 16) / scale
+        x = (left + np.arange(32) + 0.5) / scale
+        sharp = min(scale, 1.0)
+        down, across = (
+            sharp * np.clip(1 - sharp * np.abs(at[:, None] - np.arange(count) - 0.5), 0, 1)
+            for at, count in ((y, 30), (x, 64))
+        )
+        inside = (pieces >= first) & (pieces < end)
+        for view, part in ((own, ink * inside), (other, ink * ~inside)):
+            expected = np.clip(np.einsum("yi,xj,ij->yx", down, across, part), 0, 255)
+            assert np.abs(view - expected).max() <= 0.51
+    assert views.max() == 255
 
 
 def test_network_input_range():
@@ -570,6 +618,35 @@ def test_the_figures_of_a_segmenter(tmp_path):
     assert (found.missed, found.broken) == ((("b.png", 1),), ("b.png",))
     assert found.arcs_per_digit == 2 * 3 / 4  # each bar, and both together
     assert measure_segmentation(tmp_path, ["a.png"]).field_recall == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ":1: no column file and height and width and x and y"),
+        ("file,x,y,width\n", ":1: no column height"),
+        ("file,x,y,width,height\na.png,1,2,3,4\na.png,1,2,3\n", ":3: no box"),
+        ("file,x,y,width,height\na.png,1,2,3,four\n", r":2: no box \(could not convert .* 'four'"),
+    ],
+)
+def test_boxes_that_cannot_be_read(tmp_path, text, words):
+    (tmp_path / "boxes.csv").write_text(text)
+    with pytest.raises(FieldSetError, match=words):
+        read_boxes(tmp_path / "boxes.csv")
+
+
+def test_a_digit_is_found_from_the_least_overlap_on(tmp_path):
+    """Half of the first digit has an arc, and no arc is left for the second."""
+    (tmp_path / "images").mkdir()
+    Image.fromarray(bars([20])).save(tmp_path / "images" / "a.png")
+    lines = ["file,x,y,width,height", "a.png,0,0,10,10", "a.png,50,0,10,10"]
+    (tmp_path / "boxes.csv").write_text("\n".join(lines))
+    ends = {"src": np.array([0]), "dst": np.array([1])}
+    box = np.array([[0, 0, 10, 5]], np.float32)
+    one = SimpleNamespace(num_nodes=2, num_arcs=1, boxes=box, **ends)
+    for least, recall in ((0.5, 0.5), (0.51, 0.0)):
+        found = measure_segmentation(str(tmp_path), least_overlap=least, segment=lambda field: one)
+        assert (found.digit_recall, found.field_recall) == (recall, 0.0)
 
 
 def test_overlap_is_that_of_the_pixels_of_boxes():
