@@ -98,9 +98,8 @@ def members(begins: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     >>> members(np.array([5, 1]), np.array([2, 3])).tolist()
     [5, 6, 1, 2, 3]
     """
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(begins - ends + lengths, lengths)
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(begins - before, lengths)
 
 
 def segment_ink(ink: Ink, most_width: float = MOST_WIDTH) -> InkSegmentation:
@@ -187,9 +186,8 @@ def _pieces(boxes: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarra
     order = stays[np.lexsort((along[stays], rank[owner[stays]]))]
     piece = np.empty(len(owner), dtype=np.int64)
     piece[order] = np.arange(len(order))
-    for_which = np.flatnonzero(goes[owner])
-    if len(for_which):
-        piece[for_which] = _nearest(boxes[for_which], boxes[order])
+    others = np.flatnonzero(goes[owner])
+    piece[others] = _nearest(boxes[others], boxes[order])
     lifted = np.concatenate(([True], owner[order][1:] != owner[order][:-1]))
     return piece, lifted
 
@@ -215,15 +213,18 @@ def _runs(
     first, length = (g.ravel() for g in np.mgrid[0:count, 1 : MOST_PIECES + 1])
     inside = first + length <= count
     first, length = first[inside], length[inside]
-    low = np.minimum.accumulate(_table(left, np.inf), axis=1)[first, length - 1]
-    high = np.maximum.accumulate(_table(right, -np.inf), axis=1)[first, length - 1]
+    low = np.minimum.accumulate(_table(left), axis=1)[first, length - 1]
+    high = np.maximum.accumulate(_table(right), axis=1)[first, length - 1]
     kept = (high - low <= most_width) | (length == 1)
     return first[kept], (first + length)[kept]
 
 
-def _table(values: np.ndarray, fill: float) -> np.ndarray:
-    """Return a table with values i, i + 1, … of `MOST_PIECES` pieces in row i."""
-    padded = np.concatenate([values, np.full(MOST_PIECES, fill)])
+def _table(values: np.ndarray) -> np.ndarray:
+    """Return a table with values i, i + 1, … of `MOST_PIECES` pieces in row i.
+
+    Beyond the last piece, where no run ends, they are 0.
+    """
+    padded = np.concatenate([values, np.zeros(MOST_PIECES)])
     return np.lib.stride_tricks.sliding_window_view(padded, MOST_PIECES)[: len(values)]
 
 
@@ -232,10 +233,9 @@ def _boxes_of(
 ) -> np.ndarray:
     """Return the boxes [A, 4] of runs of pieces from the boxes of polylines."""
     found = np.empty((len(src), 4))
-    for column, (least, fill) in enumerate([(True, np.inf)] * 2 + [(False, -np.inf)] * 2):
-        ufunc = np.minimum if least else np.maximum
+    for column, ufunc in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
         each = ufunc.reduceat(boxes[:, column], pieces[:-1])
-        found[:, column] = ufunc.accumulate(_table(each, fill), axis=1)[src, dst - src - 1]
+        found[:, column] = ufunc.accumulate(_table(each), axis=1)[src, dst - src - 1]
     return found
 
 
@@ -248,7 +248,6 @@ def _features(
     dst: np.ndarray,
 ) -> np.ndarray:
     """Return the features, float32 [A, F], of runs of pieces."""
-    count = len(pieces) - 1
     left = np.minimum.reduceat(boxes[:, 0], pieces[:-1])
     right = np.maximum.reduceat(boxes[:, 2], pieces[:-1])
     before = np.concatenate(([-np.inf], np.maximum.accumulate(right)))[src]
@@ -257,7 +256,7 @@ def _features(
     gap_after = np.clip((after - boxes_of[:, 2]) / 10.0, -1.0, 1.0)
     width = np.minimum((boxes_of[:, 2] - boxes_of[:, 0]) / 10.0, 4.0)
     lifts = np.concatenate(([0], np.cumsum(lifted)))
-    lift_after = np.append(lifted, True)[np.minimum(dst, count)]
+    lift_after = np.append(lifted, True)[dst]
     number = dst - src
     columns = [
         np.ones(len(src)),
