@@ -50,7 +50,10 @@ class FolderTree:
 
 @dataclass(frozen=True)
 class ArchiveTree:
-    """A tree inside a tar archive, unpacked into memory on first use; nothing goes to disk."""
+    """A tree inside a tar archive, unpacked into memory on first use; nothing goes to disk.
+
+    Links inside the archive are not followed: it has its files only.
+    """
 
     path: Path
 
@@ -67,8 +70,9 @@ class ArchiveTree:
                     if total > MAX_BYTES:
                         raise TreeError(f"{self.path}: more than {MAX_BYTES:,} bytes unpacked")
                     content = archive.extractfile(member)
-                    if content is not None:
-                        files[_below_root(member.name)] = content.read()
+                    assert content is not None  # it is a file
+                    files[_below_root(member.name)] = content.read()
+                _check_end(archive)
         except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
             last = f" after {list(files)[-1]}" if files else ""
             raise TreeError(f"{self.path}: damaged, or not an archive{last} ({error})") from error
@@ -88,6 +92,17 @@ class ArchiveTree:
         """Return name, size and time of the archive, which tell whether something changed."""
         status = self.path.stat()
         return [(self.path.name, status.st_size, status.st_mtime_ns)]
+
+
+def _check_end(archive: tarfile.TarFile) -> None:
+    """Raise ReadError unless an archive that was read to its end has one, a block of zeros.
+
+    `tarfile` takes a damaged header for the end, and the end of the file, too.
+    """
+    assert archive.fileobj is not None
+    archive.fileobj.seek(archive.offset)
+    if archive.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError(f"at byte {archive.offset} is neither a file nor the end")
 
 
 Tree = FolderTree | ArchiveTree

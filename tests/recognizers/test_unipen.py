@@ -11,7 +11,7 @@ from recognizers.online.ink import Ink
 from recognizers.online.unipen import UnipenReader
 from recognizers.online.unipen_cache import load_unipen
 from recognizers.online.unipen_statements import FormatError, Piece, delineation, segment, split
-from recognizers.online.unipen_trees import TreeError
+from recognizers.online.unipen_trees import ArchiveTree, FolderTree, TreeError, find_trees
 
 HEAD = ".VERSION 1.0\n.COORD X Y\n.HIERARCHY TEXT WORD CHARACTER\n.WRITER_ID w1\n"
 INK = (
@@ -292,6 +292,69 @@ def test_archives_and_folders_of_archives(tmp_path):
     assert [s.label for s in reader] == ["1", "A"] * 2
     (problem,) = reader.problems
     assert (problem.file, problem.line) == (str(one), 0)
+
+
+def test_data_files_stand_in_the_order_of_their_names_below_the_category(tmp_path):
+    """In folders and in archives alike; what is no file ending in .dat is none."""
+    names = ["data/1a/x.dat", "data/1b/x.dat", "data/1a/y.dat", "data/1b/y.dat", "data/6/z/a.dat"]
+    files = dict.fromkeys([*names, "data/1a/readme.txt", "include/x.dat", "x.dat"], "1")
+    folder, packed = tree(tmp_path / "tree", files), archive(tmp_path / "a.tar", files, "w")
+    (folder / "data" / "6" / "no.dat").mkdir()
+    with tarfile.open(packed, "a") as tar:
+        tar.add(folder / "data" / "6" / "no.dat", "data/6/no.dat")
+        link = tarfile.TarInfo("data/6/link.dat")
+        link.type, link.linkname = tarfile.SYMTYPE, "z/a.dat"
+        tar.addfile(link)
+    for found in (FolderTree(folder), ArchiveTree(packed)):
+        assert found.data_files == names
+        assert found.read("x.dat") == b"1"
+        assert found.read("data/6/no.dat") is found.read("data/6/link.dat") is None
+    about = FolderTree(folder).stamp()
+    assert [(name, size) for name, size, _ in about] == [(name, 1) for name in sorted(files)]
+    assert all((folder / name).stat().st_mtime_ns == time for name, _, time in about)
+
+
+def test_the_names_in_an_archive_may_begin_with_a_point(tmp_path):
+    packed = archive(tmp_path / "a.tar", {"./data/6/own/a.dat": GOOD, "./b.dat": HEAD})
+    assert ArchiveTree(packed).data_files == ["data/6/own/a.dat"]
+    assert ArchiveTree(packed).read("b.dat") == HEAD.encode()
+
+
+def test_trees_are_folders_with_data_and_files_that_end_as_archives(tmp_path):
+    tree(tmp_path, {"one.tar/data/6/own/a.dat": GOOD, "two/include/a.dat": HEAD, "three.txt": ""})
+    archive(tmp_path / "Four.TAR", {})
+    found = [make() for make in find_trees(tmp_path)]
+    assert found == [ArchiveTree(tmp_path / "Four.TAR"), FolderTree(tmp_path / "one.tar")]
+
+
+def test_archives_that_are_too_large(tmp_path, monkeypatch):
+    path = archive(tmp_path / "a.tar.xz", {"data/6/a.dat": "1" * 600, "data/6/b.dat": "2" * 600})
+    monkeypatch.setattr("recognizers.online.unipen_trees.MAX_BYTES", 1200)
+    assert len(ArchiveTree(path).data_files) == 2
+    monkeypatch.setattr("recognizers.online.unipen_trees.MAX_BYTES", 1199)
+    with pytest.raises(TreeError, match=r"a\.tar\.xz: more than 1,199 bytes unpacked$"):
+        ArchiveTree(path).data_files  # noqa: B018
+
+
+def test_archives_that_are_damaged_or_cut_off_anywhere(tmp_path):
+    """A block of 512 bytes, then 600 bytes in two blocks, twice; a block of zeros is the end."""
+    files = {"data/6/a.dat": "1" * 600, "data/6/b.dat": "2" * 600}
+    path = archive(tmp_path / "a.tar", files, "w")
+    whole, block = path.read_bytes(), 512
+    wrong = []
+    for length in range(0, 6 * block, 128):
+        names = [name for i, name in enumerate(files) if length >= 3 * block * i + block + 600]
+        wrong.append((whole[:length], names))
+    for i in (1, 2):
+        at = 3 * block * i  # where the next file or the end begins
+        wrong.append((whole[:at] + b"x" + whole[at + 1 :], list(files)[:i]))
+    for content, names in wrong:
+        path.write_bytes(content)
+        last = f" after {names[-1]}" if names else ""
+        with pytest.raises(TreeError, match=rf"a\.tar: damaged or no archive{last} \("):
+            ArchiveTree(path).data_files  # noqa: B018
+    path.write_bytes(whole[: 7 * block])
+    assert ArchiveTree(path).data_files == list(files)
 
 
 def test_nothing_to_read(tmp_path):
