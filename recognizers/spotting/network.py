@@ -19,7 +19,7 @@ class SpotNetwork(nn.Module):
 
     Made to be swept over pages: no padding, an output at every fourth pixel along both axes, batch
     normalisation. Initially ``rubbish`` is more probable everywhere by ``rarity`` nats, since
-    almost all windows of a page have no object in the middle. 71,179 parameters with 11 classes.
+    almost all windows of a page have no object in the middle. 69,019 parameters with 11 classes.
 
     - `classes`: one character per class of objects, in the order of the outputs.
     - `maps`: numbers of maps of the four convolutions.

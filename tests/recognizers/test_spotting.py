@@ -89,6 +89,28 @@ def test_all_resolutions_are_those_of_the_swept_network():
         torch.testing.assert_close(found[0], net(cut).flatten(1), rtol=1e-4, atol=1e-5)
 
 
+def test_a_network_begins_with_rubbish_more_probable_by_its_rarity():
+    pages = torch.rand(3, 1, 64, 64)
+    made = []
+    for rarity in (6.0, 2.0):
+        state = torch.Generator().manual_seed(0)
+        made.append(SpotNetwork(rarity=rarity, dropout=0.0, generator=state).train())
+    assert sum(p.numel() for p in made[0].parameters()) == 69_019
+    assert made[0].rubbish_index == 10
+    found = [net(pages) for net in made]
+    torch.testing.assert_close(found[0][:, 10] + 4, found[1][:, 10])
+    torch.testing.assert_close(found[0][:, :10], found[1][:, :10])
+    # What the kernels add is small, whatever is on the page.
+    assert (found[0][:, 10] + 6).abs().max() < 1.5
+    assert found[0][:, :10].abs().max() < 1.5
+
+
+@pytest.mark.parametrize("shape", [(1, 31, 31), (1, 2, 31, 31), (1, 1, 30, 40), (1, 1, 40, 30)])
+def test_other_pages_are_refused(shape):
+    with pytest.raises(ValueError, match=r"H and W at least 31, not \(1, "):
+        SpotNetwork()(torch.zeros(shape))
+
+
 def test_a_page_too_small_for_a_resolution_lacks_it_and_one_for_none_raises():
     pyramid = Pyramid(SpotNetwork().eval())
     assert len(pyramid.places(20, 20).shapes) == 2  # 20 and 14 pixels, with the margins
