@@ -43,7 +43,7 @@ def stretch(ink: Ink) -> float:
     """Return the factor of a normalised word's columns that brings its letters to one width.
 
     Since the number of letters is a guess, it is only the 0.7th power of the factor that would make
-    them `WIDTH` wide, between 0.2 and 2.5; 1 for ink without width.
+    them `WIDTH` wide, between 0.2 and 2.5; 1 for ink less than a column wide.
 
     >>> round(stretch(Ink([[(3, 6.5), (33, 13.5), (63, 6.5)]])), 2)
     0.44

@@ -29,8 +29,6 @@ def slant(ink: Ink) -> float:
     >>> slant(Ink())
     0.0
     """
-    if len(ink.points) < 2:
-        return 0.0
     steps = np.diff(ink.points, axis=0)
     steps = steps[np.setdiff1d(np.arange(len(steps)), ink.offsets[1:-1] - 1)]
     across, up = steps.T

@@ -10,13 +10,24 @@ from demos.words.samples.handwriting import HANDS, write_word
 from recognizers.online.amap import amaps
 from recognizers.online.ink import Ink
 from recognizers.online.normalization import normalized
-from recognizers.online.segmentation import FEATURES, MOST_WIDTH, segment_ink
+from recognizers.online.segmentation import (
+    BASE_ROW,
+    FEATURES,
+    LEAST_PIECE,
+    LEAST_RISE,
+    MOST_PIECES,
+    MOST_WIDTH,
+    STEP,
+    members,
+    segment_ink,
+)
 from recognizers.online.segmentation_graph import (
     segment_images,
     segmentation_graph,
     segmentation_graphs,
 )
-from recognizers.online.slant import slant, upright
+from recognizers.online.segmentation_kernels import cut_strokes, even_strokes
+from recognizers.online.slant import SHEARS, slant, upright
 
 WORDS = [
     upright(normalized(write_word(text, hand, seed)))
@@ -97,6 +108,122 @@ def test_features_by_hand():
         }
         assert tuple(expected) == FEATURES
         np.testing.assert_allclose(cut.features.T, list(expected.values()), atol=1e-5)
+
+
+def scrawl(rng):
+    """Dots, bars, stems and zigzags at random, on a grid of half a pixel."""
+    strokes = []
+    for _ in range(rng.integers(1, 24)):
+        x, y = rng.integers(0, 60) / 2, rng.choice([0, 3, 6.5, 7, 10, 11, 11.5, 12, 14, 15, 16])
+        kind = rng.integers(0, 4)
+        if kind == 0:  # a dot
+            stroke = [(x, y), (x + rng.integers(0, 4) / 2, y + rng.integers(0, 10) / 2)]
+        elif kind == 1:  # a bar
+            stroke = [(x, y), (x + rng.integers(2, 20) / 2, y)]
+        elif kind == 2:  # a stem, which ends at the heights where others lie
+            stroke = [(x, 0), (x, rng.choice([13, 14, 14.5, 15, 16, 18]))]
+        else:
+            rows = rng.choice([[7, 13], [1, 13], [12, 19]])
+            stroke = [(x + 2 * i, rows[i % 2]) for i in range(rng.integers(2, 9))]
+        strokes.append(stroke[:: rng.choice([-1, 1])])
+    return Ink(strokes)
+
+
+def box_of(lines):
+    points = np.concatenate(lines)
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+
+
+def pieces_by_hand(word):
+    """The polylines of each piece, and whether the pen was lifted before it."""
+    even, offsets = even_strokes(np.array(word.points), np.array(word.offsets), STEP)
+    points, bounds, owner = cut_strokes(even, offsets, LEAST_RISE, LEAST_PIECE, BASE_ROW)
+    lines = [points[i:j] for i, j in pairwise(bounds)]
+    strokes = [[i for i in range(len(lines)) if owner[i] == s] for s in range(len(word))]
+    boxes = [box_of([lines[i] for i in stroke]) for stroke in strokes]
+
+    def goes_to_another(box):
+        left, bottom, right, top = box
+        wide, high, middle = right - left, top - bottom, 0.5 * (left + right)
+        if (bottom >= 11.5 and high < 4) or max(wide, high) < 1.5:
+            return True
+        return any(
+            other[0] + 1.5 < middle < other[2] - 1.5
+            and wide + high < 0.7 * ((other[2] - other[0]) + (other[3] - other[1]))
+            and bottom < other[3]
+            for other in boxes
+        )
+
+    goes = [goes_to_another(box) for box in boxes]
+    if all(goes):
+        goes = [False] * len(boxes)
+    own = []  # of each piece the polyline that it is made of, and its stroke
+    for s in sorted(range(len(strokes)), key=lambda s: 0.5 * (boxes[s][0] + boxes[s][2])):
+        if not goes[s]:
+            ends = [box_of([lines[i]]) for i in (strokes[s][0], strokes[s][-1])]
+            first, last = (0.5 * (box[0] + box[2]) for box in ends)
+            own += [(i, s) for i in strokes[s][:: -1 if last < first else 1]]
+    pieces = [[i] for i, _ in own]
+    for s, stroke in enumerate(strokes):
+        for i in stroke if goes[s] else ():
+            left, _, right, top = box_of([lines[i]])
+            middle = 0.5 * (left + right)
+            away = []
+            for j, _ in own:
+                begin, _, end, height = box_of([lines[j]])
+                unfit = height < 15 if right - left >= 3 else height > top + 1
+                beside = max(0.0, begin - middle, middle - end)
+                away.append(beside + 0.3 * abs(middle - 0.5 * (begin + end)) + 3.0 * unfit)
+            pieces[int(np.argmin(away))].append(i)
+    lifted = [p == 0 or own[p][1] != own[p - 1][1] for p in range(len(own))]
+    return [[lines[i] for i in sorted(piece)] for piece in pieces], lifted
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_pieces_and_segments_beside_loops_over_strokes(seed):
+    rng = np.random.default_rng(seed)
+    word = scrawl(rng)
+    pieces, lifted = pieces_by_hand(word)
+    most_width = float(rng.choice([6, 12, 32]))
+    cut = segment_ink(word, most_width)
+    assert cut.num_pieces == len(pieces)
+    for p, lines in enumerate(pieces):
+        bounds = cut.strokes[cut.pieces[p] : cut.pieces[p + 1] + 1]
+        found = [cut.points[i:j] for i, j in pairwise(bounds)]
+        assert all(np.array_equal(*pair) for pair in zip(found, lines, strict=True))
+    boxes = [box_of(lines) for lines in pieces]
+    segments = iter(range(len(cut)))
+    for src in range(len(pieces)):
+        for dst in range(src + 1, min(src + MOST_PIECES, len(pieces)) + 1):
+            left, _, right, _ = box = box_of([line for p in pieces[src:dst] for line in p])
+            if dst > src + 1 and right - left > most_width:
+                continue
+            a = next(segments)
+            assert (cut.src[a], cut.dst[a]) == (src, dst)
+            np.testing.assert_allclose(cut.boxes[a], box, rtol=1e-6)
+            before = [box[2] for box in boxes[:src]]
+            after = [box[0] for box in boxes[dst:]]
+            expected = {
+                "one": 1,
+                "width": min((right - left) / 10, 4),
+                "width_squared": min((right - left) / 10, 4) ** 2,
+                "pieces": (dst - src) / 7,
+                "one_piece": dst == src + 1,
+                "gap_before": np.clip((left - max(before)) / 10, -1, 1) if before else 1,
+                "gap_after": np.clip((min(after) - right) / 10, -1, 1) if after else 1,
+                "lift_before": lifted[src],
+                "lift_after": dst == len(pieces) or lifted[dst],
+                "lifts_inside": sum(lifted[src + 1 : dst]) / 2,
+            }
+            assert tuple(expected) == FEATURES
+            np.testing.assert_allclose(cut.features[a], list(expected.values()), atol=1e-6)
+    assert next(segments, None) is None
+
+
+def test_members_of_nothing():
+    none = np.empty(0, np.int64)
+    assert members(none, none).tolist() == []
+    assert members(np.array([4, 7, 1]), np.array([0, 2, 0])).tolist() == [7, 8]
 
 
 def test_a_wide_piece_is_a_segment_by_itself():
@@ -191,7 +318,9 @@ def test_odd_ink(ink, pieces):
     assert graph.num_nodes == cut.num_pieces + 1
     assert np.isfinite(graph.data["image"].numpy()).all()
     assert np.isfinite(cut.features).all()
-    assert cut.features.shape[1] == len(FEATURES)
+    assert cut.points.shape == (cut.strokes[-1], 2)
+    assert cut.features.shape == (len(cut), len(FEATURES))
+    assert cut.boxes.shape == (len(cut), 4)
 
 
 def test_a_word_of_two_hundred_letters():
@@ -209,6 +338,30 @@ def test_slant_is_found_and_taken_out(lean):
     assert abs(slant(upright(leaning))) <= 0.15
     assert slant(leaning.reversed()) == slant(leaning)
     assert upright(leaning).bounds[0] == pytest.approx(leaning.bounds[0])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_slant_has_most_of_the_ink_upright_and_is_near_zero(seed):
+    """Beside a loop over slants and pieces of the trajectory; a single letter or a word."""
+    rng = np.random.default_rng(seed)
+    wide = [4, 9, 60][seed % 3]
+    word = Ink(
+        rng.uniform(0, (wide, 19), (rng.integers(1, 7), 2)) @ [[1, 0], [rng.uniform(0, 0.5), 1]]
+        for _ in range(6)
+    )
+    wide = float(np.ptp(word.points[:, 0]))
+    high = sum(abs(up) for stroke in word for up in np.diff(stroke[:, 1]))
+
+    def goodness(shear):
+        share = 0.0
+        for stroke in word:
+            for across, up in np.diff(stroke, axis=0).tolist():
+                leaning = abs(across - shear * up) / abs(up)
+                share += abs(up) / high * np.exp(-0.5 * (leaning / 0.2) ** 2)
+        return share - 0.05 * (1 + (12 / max(wide, 1.2)) ** 2) * shear**2
+
+    assert slant(word) == pytest.approx(max(SHEARS, key=goodness))
+    assert slant(word) in SHEARS.round(2)
 
 
 def test_slant_of_odd_ink():

@@ -29,6 +29,14 @@ def test_dots_have_no_ways_and_lifts_of_the_pen_are_none():
     assert letters_of(Ink()) == letters_of(Ink([[(3, 3)]])) == 1.0
     strokes = [[(3, 6.5), (3, 13.5)], [(5, 6.5), (5, 13.5)], [(7, 20.0)]]
     assert letters_of(Ink(strokes)) == pytest.approx(0.85 + 2 * 0.355)
+    assert letters_of(Ink(strokes[:1])) == pytest.approx(0.85 + 0.355)
+
+
+def test_only_what_is_between_base_and_core_line_counts():
+    """The loop of a descender and the top of an ascender are no ways, halves of ways are halves."""
+    for below, above in ((1.5, 13.5), (6.5, 18.0), (-9.0, 99.0)):
+        word = Ink([[(3, above), (5, below), (7, above), (8, 10.0)]])
+        assert letters_of(word) == pytest.approx(0.85 + 2.5 * 0.355)
 
 
 @pytest.mark.parametrize("text", WORDS)
@@ -46,11 +54,25 @@ def test_rows_and_the_left_end_stay():
 
 
 @pytest.mark.parametrize(
-    "ink", [Ink(), Ink([[(3, 3)]]), Ink([[(3, 0), (3, 19)]]), Ink([[(3, 9)] * 4])], ids=repr
+    "ink",
+    [
+        Ink(),
+        Ink([[(3, 3)]]),
+        Ink([[(3, 0), (3, 19)]]),
+        Ink([[(3, 9)] * 4]),
+        Ink([[(0.1, 0), (1, 19)]]),
+    ],
+    ids=repr,
 )
 def test_ink_without_width_stays(ink):
     assert stretch(ink) == 1.0
     assert at_pitch(ink) == ink
+
+
+def test_from_a_column_on_ink_has_a_width():
+    assert stretch(Ink([[(3, 6.5), (3.99, 13.5)]])) == 1.0
+    assert stretch(Ink([[(3, 6.5), (4, 13.5)]])) == 2.5
+    assert stretch(Ink([[(3, 6.5), (27, 13.5)]])) == pytest.approx((12 * 1.205 / 24) ** 0.7)
 
 
 def test_absurd_widths_are_held():
