@@ -454,16 +454,15 @@ def test_segments_stand_on_the_middle_of_their_line_beside_all_other_ink():
 def test_surroundings_beside_sums_over_pixels(height):
     """The line of writing is 16 pixels high; each of its pixels is a mean of those of the field."""
     rng = np.random.default_rng(0)
-    pieces = np.full((30, 64), -1)
-    pieces[4:22, 0:13], pieces[9:16, 13:20], pieces[2:28, 60:64] = 0, 1, 2
+    pieces = np.full((72, 64), -1)
+    pieces[46:64, 0:13], pieces[51:58, 13:20], pieces[44:70, 60:64] = 0, 1, 2
     ink = np.where(pieces >= 0, rng.choice([150, 255], pieces.shape), 0).astype(np.uint8)
-    ink[4:22, 0:13] = 255
+    ink[46:64, 0:13] = 255
     src, dst = np.array([0, 0, 1, 2]), np.array([1, 2, 3, 3])
     views = segment_surroundings(ink, pieces, pieces, src, dst, height)
     scale = 16 / height
     high = [n for n, rows in enumerate((18, 7, 26)) if rows >= height / 2]
-    middles = [(4 + 22) / 2, (9 + 16) / 2, (2 + 28) / 2]
-    # Without high pieces, the line is in the middle of the field.
+    middles = [(46 + 64) / 2, (51 + 58) / 2, (44 + 70) / 2]
     sizes = [float((pieces == n).sum()) for n in range(3)]
     line = np.average([middles[n] for n in high], weights=[sizes[n] for n in high])
     for (own, other), first, end in zip(views, src, dst, strict=True):
@@ -474,7 +473,7 @@ def test_surroundings_beside_sums_over_pixels(height):
         sharp = min(scale, 1.0)
         down, across = (
             sharp * np.clip(1 - sharp * np.abs(at[:, None] - np.arange(count) - 0.5), 0, 1)
-            for at, count in ((y, 30), (x, 64))
+            for at, count in ((y, 72), (x, 64))
         )
         inside = (pieces >= first) & (pieces < end)
         for view, part in ((own, ink * inside), (other, ink * ~inside)):
