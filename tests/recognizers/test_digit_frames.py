@@ -9,7 +9,8 @@ from PIL import Image
 from recognizers.classes import DIGITS
 from recognizers.codes import codes
 from recognizers.datasets.mnist import load_mnist
-from recognizers.digits.frames import frame_digit, framed
+from recognizers.digits import frames
+from recognizers.digits.frames import frame_digit, framed, ink_of_digit
 
 GLYPHS = [np.kron(one > 0, np.ones((4, 4))) * 255 for one in codes(DIGITS).reshape(10, 12, 7)]
 GLYPHS = [np.pad(one.astype(np.uint8), 6) for one in GLYPHS]
@@ -105,8 +106,88 @@ def test_a_speck_is_no_digit():
     assert frame_digit(paper).any()
 
 
+def test_ink_of_a_digit_by_hand():
+    """Ink and the two pixels around it; a piece of less than a twentieth of the largest is none."""
+    picture = np.full((50, 60), 200, np.uint8)
+    picture[15:35, 20:24] = 100  # 80 pixels
+    picture[12:38, 24:30] = 190  # too faint to be ink
+    picture[20, 50:53] = picture[30, 50:54] = 100  # 3 pixels and 4
+    ink = ink_of_digit(picture)
+    expected = np.zeros((50, 60), np.uint8)
+    expected[15:35, 20:24] = expected[30, 50:54] = 255
+    expected[13:37, 24:26] = 255 // 10
+    np.testing.assert_allclose(ink.astype(int), expected, atol=3)
+    assert ((ink > 3) == (expected > 3)).all()
+
+
+@pytest.mark.parametrize("darker", [22, 26])
+def test_ink_is_24_levels_darker_than_paper(darker):
+    picture = np.full((40, 40), 200, np.uint8)
+    picture[10:30, 18:21] -= np.uint8(darker)
+    assert ink_of_digit(picture).any() == (darker > 24)
+
+
+def test_ink_that_counts_for_the_box_is_an_eighth_as_dark():
+    """Shades of 32 of 255 beside a bar are in its box, shades of 30 are not."""
+    for shade, width in ((33, 7), (30, 5)):
+        picture = np.full((60, 60), 255, np.uint8)
+        picture[10:30, 28:33] = 0
+        picture[10:30, [27, 33]] = 255 - shade
+        frame = frame_digit(picture)
+        assert np.count_nonzero(frame.any(axis=0)) == width
+
+
+def test_characters_are_four_pixels_long():
+    for length in (3, 4):
+        picture = np.full((60, 128), 255, np.uint8)
+        picture[20 : 20 + length, 50] = 0
+        assert frame_digit(picture).any() == (length == 4)
+
+
+def test_thin_and_lopsided_ink_stays_in_the_frame():
+    thin = framed(np.full((60, 1), 255, np.uint8))
+    assert np.flatnonzero(thin.any(axis=0)).tolist() == [14]
+    heavy = np.zeros((40, 20), np.uint8)
+    heavy[:, 9:11] = heavy[:6] = 255
+    for turn in range(4):
+        ink = framed(np.rot90(heavy, turn))
+        assert ink.sum(dtype=float) == pytest.approx(heavy.sum(dtype=float) / 4, rel=0.01)
+        # The heavy end would stand in the middle: it goes as far as the frame.
+        side = ink[::-1] if turn == 0 else np.rot90(ink, -turn)[::-1]
+        assert side[0].any()
+
+
+def test_only_what_was_reduced_is_cut_out_and_processed_again(monkeypatch):
+    """Half the length of the digit is left around it, and a pixel of the reduced picture."""
+    seen, reduce_to = [], frames.reduce_to
+
+    def watch(picture, side):
+        seen.append((picture.shape, side))
+        return reduce_to(picture, side)
+
+    monkeypatch.setattr(frames, "reduce_to", watch)
+    picture = np.full((640, 1280), 220, np.uint8)
+    picture[200:400, 600:660] = 30
+    frame_digit(picture)
+    # A tenth of it: rows 20 to 40 and columns 60 to 66, with 10 + 1 pixels on all sides.
+    assert [shape for shape, side in seen if side == 128] == [(640, 1280), (420, 280)]
+    seen.clear()
+    picture[:] = 220
+    picture[0:200, 0:60] = 30  # in the corner
+    frame_digit(picture)
+    assert [shape for shape, side in seen if side == 128] == [(640, 1280), (310, 170)]
+    seen.clear()
+    frame_digit(picture[:100, :128])
+    assert [shape for shape, side in seen if side == 128] == [(100, 128)]
+
+
 def test_what_is_no_picture():
-    for wrong in (np.zeros((3, 4, 3), np.uint8), np.zeros((9, 9)), np.zeros((0, 5), np.uint8)):
+    for wrong in (
+        np.zeros((3, 4, 3), np.uint8),
+        np.zeros((9, 9)),
+        np.zeros((0, 5), np.uint8),
+        [[0, 255]],
+    ):
         with pytest.raises(ValueError, match="a picture is a uint8 array"):
             frame_digit(wrong)
 
