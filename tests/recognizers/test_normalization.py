@@ -1,6 +1,7 @@
 """The word normaliser finds the lines of made-up words, and no ink breaks it."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -164,6 +165,44 @@ def test_small_turns_do_not_count():
     assert found.points.tolist() == [[0, 0], [3, 10], [6, 0]]
     assert found.is_top.tolist() == [False, True, False]
     assert len(extrema(Ink(), 1.0).points) == 0
+
+
+def test_turns_of_just_the_least_height_do_not_count():
+    zigzag = Ink([[(0, 0), (1, 1), (2, 0), (3, 1)]])
+    assert len(extrema(zigzag, 1.0).points) == 0
+    assert len(extrema(zigzag, 0.99).points) == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_extrema_beside_the_words_for_them(seed):
+    """Tops and bottoms in turn, each beyond all ink up to the next one; both ways the same."""
+    rng = np.random.default_rng(seed)
+    ink = Ink(rng.normal(size=(rng.integers(1, 40), 2)).cumsum(axis=0) for _ in range(8))
+    found, back = extrema(ink, 1.0), extrema(ink.reversed(), 1.0)
+    for one, other in zip(found, back, strict=True):
+        np.testing.assert_array_equal(one, other[::-1])
+    rest = list(zip(*found, strict=True))
+    for stroke in ink:
+        heights, points = stroke[:, 1], [tuple(p) for p in stroke.tolist()]
+        own = [(points.index(tuple(p)), *more) for p, *more in rest if tuple(p) in points]
+        rest = rest[len(own) :]
+        ends = [0, *(i for i, *_ in own), len(stroke) - 1]
+        assert ends == sorted(ends)
+        tops = [is_top for _, is_top, _ in own]
+        assert all(one != other for one, other in pairwise(tops))
+        for k, (i, is_top, count) in enumerate(own, start=1):
+            sign = 1 if is_top else -1
+            assert sign * heights[i] == max(sign * heights[ends[k - 1] : ends[k + 1] + 1])
+            assert count == (0.5 if i in (0, len(stroke) - 1) else 1.0)
+        for (i, *_), (j, *_) in pairwise(own):
+            assert abs(heights[i] - heights[j]) > 1.0
+            # Between two of them no way back is as long.
+            down = 1 if heights[i] > heights[j] else -1
+            way = down * heights[i : j + 1]
+            assert (way - np.minimum.accumulate(way)).max() <= 1.0
+        if not own:
+            assert np.ptp(heights) <= 1.0
+    assert not rest
 
 
 def test_lines_bend():
