@@ -267,17 +267,21 @@ def test_beside_a_segment_stands_what_is_not_of_it():
     images = segment_images(cuts, context=True)
     assert images.shape == (sum(map(len, cuts)), 10, 20, 18)
     np.testing.assert_array_equal(images[:, :5], segment_images(cuts))
-    cut, images = cuts[0], segment_images(cuts[:1], context=True)
-    for a in range(len(cut)):
-        parts = []
-        for p in range(cut.num_pieces):
-            if not cut.src[a] <= p < cut.dst[a]:
-                bounds = cut.strokes[cut.pieces[p] : cut.pieces[p + 1] + 1]
-                parts += [cut.points[i:j] for i, j in pairwise(bounds)]
-        left, right = cut.ink(a).bounds[0::2]
-        middle, scale = 0.5 * (left + right), min(1.0, 14.0 / max(right - left, 1e-9))
-        ink = Ink([(part - [middle, 0.0]) * [scale, 1.0] + [8.5, 0.0] for part in parts])
-        np.testing.assert_allclose(images[a, 5:], amaps([ink])[0], atol=1e-5)
+    # Strokes side by side, more than 12 of which reach into the image of each.
+    cuts.append(segment_ink(Ink([[(3 + 0.4 * i, 7), (3 + 0.4 * i, 13)] for i in range(30)])))
+    assert cuts[-1].num_pieces == 30
+    for cut, arcs in ((cuts[0], range(len(cuts[0]))), (cuts[-1], (0, 100, len(cuts[-1]) - 1))):
+        images = segment_images([cut], context=True)
+        for a in arcs:
+            parts = []
+            for p in range(max(0, cut.src[a] - 12), min(cut.num_pieces, cut.dst[a] + 12)):
+                if not cut.src[a] <= p < cut.dst[a]:
+                    bounds = cut.strokes[cut.pieces[p] : cut.pieces[p + 1] + 1]
+                    parts += [cut.points[i:j] for i, j in pairwise(bounds)]
+            left, right = cut.ink(a).bounds[0::2]
+            middle, scale = 0.5 * (left + right), min(1.0, 14.0 / max(right - left, 1e-9))
+            ink = Ink([(part - [middle, 0.0]) * [scale, 1.0] + [8.5, 0.0] for part in parts])
+            np.testing.assert_allclose(images[a, 5:], amaps([ink])[0], atol=1e-5)
     alone = segment_ink(Ink([[(3, 7), (3, 13)]]))
     assert not segment_images([alone], context=True)[:, 5:].any()
     assert segment_images([], context=True).shape == (0, 10, 20, 18)
