@@ -206,7 +206,9 @@ class _DataFile:
         self.wanted: list[_Wanted] = []
 
     def _walk(self, name: str, above: tuple[str, ...]) -> None:
-        statements = self.files.statements(name) or []
+        statements = self.files.statements(name)
+        if statements is None:
+            raise FormatError(name, 0, "there is no such file any more")
         for s in statements:
             if s.keyword in ("PEN_DOWN", "PEN_UP"):
                 self._component(s, name)
@@ -228,7 +230,7 @@ class _DataFile:
                 self.writer = " ".join(s.argument.split())
             elif s.keyword == "HIERARCHY":
                 self.hierarchy = s.argument.split()
-            elif s.keyword == "START_SET":
+            else:  # START_SET
                 self._end_set()
 
     def _include(self, s: Statement, name: str, above: tuple[str, ...]) -> None:
@@ -244,7 +246,7 @@ class _DataFile:
             candidate = posixpath.normpath(posixpath.join(folder, words[0]))
             if candidate.startswith(("/", "../")) or self.files.statements(candidate) is None:
                 continue  # outside the tree, or not there
-            if candidate == name or candidate in above:
+            if candidate in (*above, name):
                 raise FormatError(name, s.line, f"{words[0]} is included by itself")
             self._walk(candidate, (*above, name))
             return

@@ -190,6 +190,70 @@ def test_includes_that_grow_without_bound_and_files_outside_the_tree(tmp_path):
     only(tmp_path, ".INCLUDE ../../../a.dat\n", **files)  # inside
 
 
+def test_a_thousand_includes_and_fifty_in_each_other_are_read(tmp_path):
+    """The file with the data includes the first of 50, which includes the second, and so on."""
+    files = {f"include/{i}.dat": f".INCLUDE {i - 1}.dat\n" for i in range(1, 60)}
+    files["include/0.dat"] = ".COORD X Y\n"
+    assert only(tmp_path / "deep", ".INCLUDE 49.dat\n", **files) == []
+    assert only(tmp_path / "long", ".INCLUDE 0.dat\n" * 1000, **files) == []
+    for name, text, file, line in (
+        ("deep", ".INCLUDE 50.dat\n", "include/1.dat", 1),
+        ("long", ".INCLUDE 0.dat\n" * 1001, "data/6/own/a.dat", 1001),
+    ):
+        reader = UnipenReader(tree(tmp_path / name, {"data/6/own/a.dat": text}))
+        assert list(reader) == []
+        (problem,) = reader.problems
+        assert (problem.file, problem.line) == (f"{tmp_path / name}/{file}", line)
+        assert problem.message == "more than 1,000 includes, or 50 in each other"
+
+
+def test_files_that_are_shared_are_kept_until_32_others_were_read(tmp_path, monkeypatch):
+    """Each of 50 files includes one of its own and a shared one; the last two, the first's too."""
+    files = {"include/shared.dat": HEAD}
+    for i in range(50):
+        files[f"include/{i}.dat"] = INK
+        files[f"data/6/own/{i:02}.dat"] = f".INCLUDE shared.dat\n.INCLUDE {i}.dat\n"
+    for i in (48, 49):
+        files[f"data/6/own/{i}.dat"] += ".INCLUDE 0.dat\n"
+    reads, read = Counter(), FolderTree.read
+    monkeypatch.setattr(
+        FolderTree, "read", lambda tree, name: [reads.update([name]), read(tree, name)][1]
+    )
+    reader = UnipenReader(tree(tmp_path, files))
+    assert (reader.files, list(reader), reader.problems, reader.files) == (0, [], [], 50)
+    assert reads["include/shared.dat"] == 1
+    assert reads["include/0.dat"] == 2
+    assert reads["include/1.dat"] == reads["data/6/own/00.dat"] == 1
+
+
+def test_files_that_vanish_or_cannot_be_read_are_reported(tmp_path, monkeypatch):
+    folder = tree(tmp_path, {f"data/6/own/{name}.dat": GOOD for name in "abc"})
+    reader = UnipenReader(folder)
+    segments = iter(reader)
+    assert next(segments).file == "data/6/own/a.dat"
+    (folder / "data/6/own/b.dat").unlink()
+    assert [s.file for s in segments] == ["data/6/own/c.dat"]
+    assert reader.problems == [
+        (f"{folder}/data/6/own/b.dat", 0, "there is no such file any more", 0)
+    ]
+    assert reader.files == 2
+
+    def refuse(tree, name):
+        raise PermissionError("not for you")
+
+    monkeypatch.setattr(FolderTree, "read", refuse)
+    assert list(reader) == []
+    place = f"{folder}/data/6/own/a.dat"
+    assert reader.problems[0] == (place, 0, "cannot be read (not for you)", 0)
+    assert str(reader.problems[0]) == f"{place}: cannot be read (not for you) (0 segments left out)"
+
+
+def test_a_segment_without_quality_has_a_question_mark(tmp_path):
+    (one,) = only(tmp_path, HEAD + INK + ".SEGMENT WORD 0\n")
+    assert (one.quality, one.label) == ("?", "")
+    assert "Ink" not in repr(one)
+
+
 def test_a_segment_is_of_the_writer_of_its_first_stroke(tmp_path):
     """Even if all segments stand at the end of the file, after the last writer."""
     text = (
@@ -222,23 +286,27 @@ GOOD = HEAD + INK + '.SEGMENT WORD 0 OK "good"\n'
     ("bad", "line", "words"),
     [
         (HEAD + INK + '.SEGMENT WORD 9 OK "x"\n', 22, "component 9, but there are 4"),
-        (HEAD + INK + '.SEGMENT WORD 1:0-1:5 OK "x"\n', 22, "point 5 of component 1, which has 2"),
-        (HEAD + INK + '.SEGMENT WORD 1:7-2 OK "x"\n', 22, "point 7 of component 1"),
+        (HEAD + INK + '.SEGMENT WORD 1:0-1:2 OK "x"\n', 22, "point 2 of component 1, which has 2"),
+        (HEAD + INK + '.SEGMENT WORD 1:2-2 OK "x"\n', 22, "point 2 of component 1, which has 2"),
         (HEAD + INK + '.SEGMENT WORD 3-1 OK "x"\n', 22, "ends before it begins"),
         (HEAD + INK + '.SEGMENT WORD 1 OK "x\n', 22, "is not of the form"),
         (HEAD + '.PEN_DOWN\n1 2 3\n.SEGMENT WORD 0 OK "x"\n', 5, "3 numbers"),
         (HEAD + '.PEN_DOWN\n1 2\n3 y\n.SEGMENT WORD 0 OK "x"\n', 7, "'y' is not a coordinate"),
         ('.PEN_DOWN\n1 2\n.SEGMENT WORD 0 OK "x"\n', 1, "before any .COORD"),
-        ('.COORD X P\n.SEGMENT WORD 0 OK "x"\n', 1, "one X and one Y"),
+        ('.COORD X P\n.SEGMENT WORD 0 OK "x"\n', 1, ".COORD X P needs one X and one Y"),
+        ('.COORD y P\n.SEGMENT WORD 0 OK "x"\n', 1, ".COORD Y P needs one X and one Y"),
+        ('.COORD X Y X\n.SEGMENT WORD 0 OK "x"\n', 1, ".COORD X Y X needs one X and one Y"),
         (
             '.X_POINTS_PER_MM ?\n.SEGMENT WORD 0 OK "x"\n',
             1,
             ".X_POINTS_PER_MM '?' is not a number above zero",
         ),
         ('.Y_POINTS_PER_INCH 0\n.SEGMENT WORD 0 OK "x"\n', 1, "not a number above zero"),
+        ('.Y_POINTS_PER_INCH inf\n.SEGMENT WORD 0 OK "x"\n', 1, "not a number above zero"),
         ('.INCLUDE\n.SEGMENT WORD 0 OK "x"\n', 1, "without the name"),
         ('.INCLUDE own/none.dat\n.SEGMENT WORD 0 OK "x"\n', 1, "there is no include/own/none.dat"),
         ('.INCLUDE own/loop.dat\n.SEGMENT WORD 0 OK "x"\n', 2, "included by itself"),
+        ('.INCLUDE own/one.dat\n.SEGMENT WORD 0 OK "x"\n', 3, "own/one.dat is included by itself"),
         (HEAD + '.PEN_DOWN\n1e13 2\n.SEGMENT WORD 0 OK "x"\n', 7, "coordinates are finite"),
         (b"\x00\xff\n.SEGMENT", 1, "no keyword"),
     ],
@@ -246,6 +314,8 @@ GOOD = HEAD + INK + '.SEGMENT WORD 0 OK "good"\n'
 def test_a_bad_file_is_reported_with_its_line_and_the_others_are_read(tmp_path, bad, line, words):
     files = {
         "include/own/loop.dat": ".COMMENT\n.INCLUDE own/loop.dat\n",
+        "include/own/one.dat": ".INCLUDE own/two.dat\n",
+        "include/own/two.dat": ".COMMENT\n.COMMENT\n.INCLUDE own/one.dat\n",
         "data/6/own/a.dat": GOOD,
         "data/6/own/b.dat": bad,
         "data/6/own/c.dat": GOOD,
@@ -260,6 +330,8 @@ def test_a_bad_file_is_reported_with_its_line_and_the_others_are_read(tmp_path, 
     assert str(tmp_path) in problem.file
     assert reader.files == 2
     assert problem.segments == (0 if isinstance(bad, bytes) else 1)
+    place = f"{problem.file}, line {line}: {problem.message}"
+    assert str(problem) == f"{place} ({problem.segments} segments left out)"
     assert len(list(reader)) == 2  # again, from the beginning
     assert len(reader.problems) == 1
 
@@ -291,7 +363,9 @@ def test_archives_and_folders_of_archives(tmp_path):
     reader = UnipenReader(tmp_path)
     assert [s.label for s in reader] == ["1", "A"] * 2
     (problem,) = reader.problems
-    assert (problem.file, problem.line) == (str(one), 0)
+    assert (problem.file, problem.line, problem.segments) == (str(one), 0, 0)
+    assert str(problem).startswith(f"{one}: damaged or no archive ")
+    assert str(problem).endswith(") (0 segments left out)")
 
 
 def test_data_files_stand_in_the_order_of_their_names_below_the_category(tmp_path):
