@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from recognizers.online.ink import Ink
+from recognizers.online.normalization import ROWS_OF_LINES
 
 __all__ = ["slant", "upright"]
 
@@ -44,8 +45,8 @@ def slant(ink: Ink) -> float:
     return float(SHEARS[int(np.argmax(score))].round(3))
 
 
-def upright(ink: Ink, row: float = 6.5) -> Ink:
-    """Return the word sheared so that it does not lean; row `row` and the left end stay.
+def upright(ink: Ink) -> Ink:
+    """Return the word sheared so that it does not lean; its rows and its left end stay.
 
     >>> upright(Ink([[(3, 6.5), (8, 16.5)]])).points.tolist()
     [[3.0, 6.5], [3.0, 16.5]]
@@ -55,6 +56,6 @@ def upright(ink: Ink, row: float = 6.5) -> Ink:
         return ink
     points = np.array(ink.points)
     left = points[:, 0].min()
-    points[:, 0] -= shear * (points[:, 1] - row)
+    points[:, 0] -= shear * (points[:, 1] - ROWS_OF_LINES[2])
     points[:, 0] += left - points[:, 0].min()
     return ink.with_points(points)
