@@ -129,7 +129,12 @@ def segmentation_graphs(
 
     `images`: those of the segments, if they are drawn already; else `segment_images` draws them,
     without context.
+
+    Raises:
+        GraphError: there is no word.
     """
+    if not words:
+        raise gtn.GraphError("a batch of segmentation graphs needs at least one word")
     nodes = np.cumsum([0, *(w.num_pieces + 1 for w in words)])
     arcs = np.cumsum([0, *map(len, words)])
 

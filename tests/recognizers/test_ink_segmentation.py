@@ -1,5 +1,6 @@
 """Segmentation of words: the pieces hold all ink, and the order of strokes does not matter."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +10,7 @@ import gtn
 from demos.words.samples.handwriting import HANDS, write_word
 from recognizers.online.amap import amaps
 from recognizers.online.ink import Ink
+from recognizers.online.ink_batch import InkBatch
 from recognizers.online.normalization import normalized
 from recognizers.online.segmentation import (
     BASE_ROW,
@@ -282,12 +284,36 @@ def test_beside_a_segment_stands_what_is_not_of_it():
             middle, scale = 0.5 * (left + right), min(1.0, 14.0 / max(right - left, 1e-9))
             ink = Ink([(part - [middle, 0.0]) * [scale, 1.0] + [8.5, 0.0] for part in parts])
             np.testing.assert_allclose(images[a, 5:], amaps([ink])[0], atol=1e-5)
+    each = [segment_images([cut], context=True) for cut in cuts]
+    np.testing.assert_array_equal(segment_images(cuts, context=True), np.concatenate(each))
     alone = segment_ink(Ink([[(3, 7), (3, 13)]]))
     assert not segment_images([alone], context=True)[:, 5:].any()
     assert segment_images([], context=True).shape == (0, 10, 20, 18)
     rng = np.random.default_rng
     same = segment_images(cuts, rng(1), context=True)[:, :5] == segment_images(cuts, rng(1))
     assert same.all()
+
+
+def test_words_are_distorted_as_a_whole_before_their_segments_are_drawn():
+    cuts = [segment_ink(word) for word in WORDS[:2]]
+    points = np.concatenate([cut.points for cut in cuts])
+    first, second = (cut.strokes for cut in cuts)
+    strokes, inks = np.concatenate((first, first[-1] + second[1:])), [0, len(first) - 1]
+    batch = InkBatch(points, strokes, np.array([*inks, len(strokes) - 1]))
+    moved = batch.distorted(np.random.default_rng(1), 0.7, turning=0.15).points
+    parts = np.split(moved, [len(cuts[0].points)])
+    expected = [replace(cut, points=part) for cut, part in zip(cuts, parts, strict=True)]
+    found = segment_images(cuts, np.random.default_rng(1), 0.7)
+    np.testing.assert_array_equal(found, segment_images(expected))
+
+
+def test_images_that_are_drawn_already_are_those_of_the_graphs():
+    cuts = [segment_ink(word) for word in WORDS[:2]]
+    images = segment_images(cuts, context=True)
+    batch = segmentation_graphs(cuts, images)
+    np.testing.assert_array_equal(batch.data["image"], images)
+    with pytest.raises(gtn.GraphError, match="needs at least one word"):
+        segmentation_graphs([])
 
 
 def test_a_batch_is_its_words():
@@ -342,6 +368,7 @@ def test_slant_is_found_and_taken_out(lean):
     assert abs(slant(upright(leaning))) <= 0.15
     assert slant(leaning.reversed()) == slant(leaning)
     assert upright(leaning).bounds[0] == pytest.approx(leaning.bounds[0])
+    np.testing.assert_array_equal(upright(leaning).points[:, 1], leaning.points[:, 1])
 
 
 @pytest.mark.parametrize("seed", range(10))
