@@ -111,10 +111,16 @@ def measure_segmentation(
 
     A digit is found where an arc's box has an intersection over union of ``least_overlap`` with
     the digit's box. ``files`` chooses file names; all by default.
+
+    Raises:
+        FieldSetError: a file chosen has no box, or ``boxes.csv`` cannot be read.
     """
     folder = Path(folder)
     boxes = read_boxes(folder / "boxes.csv")
     names = sorted(boxes) if files is None else list(files)
+    unknown = sorted(set(names) - set(boxes))
+    if unknown:
+        raise FieldSetError(f"{folder / 'boxes.csv'}: no box of {', '.join(unknown[:3])}")
     missed: list[tuple[str, int]] = []
     broken: list[str] = []
     arcs = digits = 0

@@ -646,6 +646,8 @@ def test_a_digit_is_found_from_the_least_overlap_on(tmp_path):
     for least, recall in ((0.5, 0.5), (0.51, 0.0)):
         found = measure_segmentation(str(tmp_path), least_overlap=least, segment=lambda field: one)
         assert (found.digit_recall, found.field_recall) == (recall, 0.0)
+    with pytest.raises(FieldSetError, match=r"boxes\.csv: no box of b\.png$"):
+        measure_segmentation(tmp_path, ["a.png", "b.png"])
 
 
 def test_overlap_is_that_of_the_pixels_of_boxes():
