@@ -207,23 +207,26 @@ def test_a_thousand_includes_and_fifty_in_each_other_are_read(tmp_path):
         assert problem.message == "more than 1,000 includes, or 50 in each other"
 
 
-def test_files_that_are_shared_are_kept_until_32_others_were_read(tmp_path, monkeypatch):
-    """Each of 50 files includes one of its own and a shared one; the last two, the first's too."""
-    files = {"include/shared.dat": HEAD}
-    for i in range(50):
-        files[f"include/{i}.dat"] = INK
-        files[f"data/6/own/{i:02}.dat"] = f".INCLUDE shared.dat\n.INCLUDE {i}.dat\n"
-    for i in (48, 49):
-        files[f"data/6/own/{i}.dat"] += ".INCLUDE 0.dat\n"
+@pytest.mark.parametrize(("others", "times"), [(31, 1), (32, 2)])
+def test_the_latest_32_files_are_kept(tmp_path, monkeypatch, others, times):
+    """A file is included before and after others, with another between them, again and again."""
+    files = dict.fromkeys(["include/first.dat", "include/shared.dat"], HEAD)
+    text = ".INCLUDE shared.dat\n.INCLUDE first.dat\n"
+    for i in range(others - 1):
+        files[f"include/{i}.dat"] = HEAD
+        text += f".INCLUDE {i}.dat\n.INCLUDE shared.dat\n"
+    files["data/6/own/a.dat"] = text + ".INCLUDE first.dat\n"
     reads, read = Counter(), FolderTree.read
-    monkeypatch.setattr(
-        FolderTree, "read", lambda tree, name: [reads.update([name]), read(tree, name)][1]
-    )
+
+    def count(tree, name):
+        reads[name] += 1
+        return read(tree, name)
+
+    monkeypatch.setattr(FolderTree, "read", count)
     reader = UnipenReader(tree(tmp_path, files))
-    assert (reader.files, list(reader), reader.problems, reader.files) == (0, [], [], 50)
-    assert reads["include/shared.dat"] == 1
-    assert reads["include/0.dat"] == 2
-    assert reads["include/1.dat"] == reads["data/6/own/00.dat"] == 1
+    assert (reader.files, list(reader), reader.problems, reader.files) == (0, [], [], 1)
+    assert reads.pop("include/first.dat") == times
+    assert set(reads.values()) == {1}
 
 
 def test_files_that_vanish_or_cannot_be_read_are_reported(tmp_path, monkeypatch):
