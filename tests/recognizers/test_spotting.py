@@ -105,7 +105,9 @@ def test_a_network_begins_with_rubbish_more_probable_by_its_rarity():
     assert found[0][:, :10].abs().max() < 1.5
 
 
-@pytest.mark.parametrize("shape", [(1, 31, 31), (1, 2, 31, 31), (1, 1, 30, 40), (1, 1, 40, 30)])
+@pytest.mark.parametrize(
+    "shape", [(1, 31, 31), (1, 1, 40), (1, 2, 31, 31), (1, 1, 30, 40), (1, 1, 40, 30)]
+)
 def test_other_pages_are_refused(shape):
     with pytest.raises(ValueError, match=r"H and W at least 31, not \(1, "):
         SpotNetwork()(torch.zeros(shape))
