@@ -52,7 +52,8 @@ class GraphBatch(Graph):
 
         Raises:
             GraphError: no graphs, a batch among them, or penalties of different dtypes.
-            SymbolError: different symbol tables (give them one with ``with_symbols``).
+            SymbolError: different symbol tables. Make the graphs with one table (``symbols=``), or
+                let a union bring them to it: ``gtn.empty(symbols=table) | graph``.
         """
         graphs = list(graphs)
         if not graphs:
@@ -71,7 +72,8 @@ class GraphBatch(Graph):
                 if getattr(graph, side) != getattr(graphs[0], side):
                     raise SymbolError(
                         f"graph {i} has {side} {getattr(graph, side)!r}, graph 0 "
-                        f"{getattr(graphs[0], side)!r}; a batch has one table"
+                        f"{getattr(graphs[0], side)!r}; a batch has one table: make the graphs "
+                        "with it, or take gtn.empty(symbols=table) | graph of each"
                     )
         return cls(
             disjoint([g.topology for g in graphs]),

@@ -193,7 +193,8 @@ class Column:
     def __init__(self, base: Table, sources: Sources | None = None, *, fill: Any = 0) -> None:
         if not isinstance(base, torch.Tensor | np.ndarray) or base.ndim < 1:
             raise DataError(
-                f"arc data must be a tensor or an array with one row per arc, not {type(base)}"
+                "arc data must be a tensor or an array with one row per arc, not "
+                f"{'a single value' if hasattr(base, 'ndim') else type(base).__name__}"
             )
         self.base = base
         self.sources = Sources(np.arange(len(base), dtype=np.int32)) if sources is None else sources

@@ -224,11 +224,12 @@ class Graph:
 
     def with_data(self, **columns: Column | Table) -> Self:
         """Return the graph with arc data added or replaced, one row per arc."""
-        for key, column in columns.items():
+        added = ArcData(columns).columns()
+        for key, column in added.items():
             if len(column) != self.num_arcs:
                 rows, arcs = counted(len(column), "row"), counted(self.num_arcs, "arc")
                 raise DataError(f"arc data {key!r} has {rows} for {arcs}")
-        return self._with(data=ArcData(self.data.columns() | columns))
+        return self._with(data=ArcData(self.data.columns() | added))
 
     def without_data(self, *keys: str) -> Self:
         """Return the graph without some keys of arc data (without any, if none is named).

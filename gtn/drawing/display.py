@@ -9,7 +9,7 @@ from typing import Any
 
 from gtn.drawing.dot import to_dot
 from gtn.drawing.svg import LESS, MAX_ARCS, piped, to_svg
-from gtn.errors import GraphError
+from gtn.errors import GraphError, counted
 from gtn.graph import Graph
 from gtn.whole_files import write_whole
 
@@ -35,6 +35,13 @@ class Drawing:
     def __init__(self, graph: Graph, **options: Any) -> None:
         self.graph = graph
         self.options = options
+
+    def __repr__(self) -> str:
+        return (
+            f"<drawing of {counted(self.graph.num_nodes, 'node')} and "
+            f"{counted(self.graph.num_arcs, 'arc')}: a picture in a notebook; draw(graph, "
+            "'graph.svg') writes it to a file>"
+        )
 
     @property
     def svg(self) -> str:

@@ -388,6 +388,8 @@ class _Reader:
             is_label = (numbers >= 0) & (numbers <= LARGEST)
             named = ("isymbols=", "osymbols=")[side]
             what = f"{{}} is no label, an integer >= 0; symbols need their table, {named}"
+            if side and not self.acceptor:
+                what += ", and lines with one label per arc acceptor=True"
             self._check(fields, is_label, what)
             return numbers - 1
         unknown = EPSILON - 1

@@ -116,8 +116,12 @@ def test_what_does_not_make_a_batch():
         GraphBatch.from_graphs([one, GraphBatch.from_graphs([one])])
     with pytest.raises(GraphError, match=r"graph 1 has torch.float64 penalties.*torch.float32"):
         GraphBatch.from_graphs([one, one.double()])
-    with pytest.raises(SymbolError, match=r"graph 1 has isymbols SymbolTable.*one table"):
+    with pytest.raises(
+        SymbolError, match=r"graph 1 has isymbols SymbolTable.*one table: .*gtn.empty"
+    ):
         GraphBatch.from_graphs([one, gtn.string("ab")])
+    brought = [gtn.empty(symbols=SymbolTable("ab")) | gtn.string(text) for text in "ab"]
+    assert gtn.path_text(GraphBatch.from_graphs(brought)) == ["a", "b"]
     both = one.with_symbols(SymbolTable("ab"))
     half = Graph(one.topology, isymbols=SymbolTable("ab"))
     with pytest.raises(SymbolError, match="graph 1 has osymbols"):
@@ -131,6 +135,9 @@ def test_data_of_a_batch():
     assert batch.data["ink"].sum(1).tolist() == [3.0, 3.0, 15.0]
     assert batch.data["time"].tolist() == [1.0, 2.0, 0.0]
     assert batch[1].data["ink"].tolist() == [[5.0, 5.0, 5.0]]
+    for wrong, named in (([1.0], "list"), (3, "int"), (torch.tensor(1.0), "a single value")):
+        with pytest.raises(DataError, match=f"one row per arc, not {named}$"):
+            one.with_data(ink=wrong)
     with pytest.raises(DataError, match="must agree"):
         GraphBatch.from_graphs([one, two.with_data(ink=torch.zeros(1, 4))])
 

@@ -542,6 +542,7 @@ def test_files_are_written_whole(tmp_path, fig20):
     file = tmp_path / "graph.svg"
     drawing = draw(fig20, file, engine="layered", highlight=[0])
     assert isinstance(drawing, Drawing)
+    assert repr(drawing).startswith("<drawing of 4 nodes and 10 arcs: a picture in a notebook; ")
     assert file.read_text(encoding="utf-8") == drawing.svg == drawing._repr_svg_()
     mask = os.umask(0)
     os.umask(mask)
