@@ -118,7 +118,10 @@ def lexicon(
         raise GraphError(f"resolution={resolution}; it is a number of nats above zero")
     if isinstance(words, str | Mapping):
         kind = "one text" if isinstance(words, str) else "a mapping"
-        raise GraphError(f"words are a list, not {kind}; what each costs is given as penalties=")
+        raise GraphError(
+            f"words are a list, not {kind}; what each costs is given as penalties=, and how it is "
+            "spelled as spellings="
+        )
     check_table(symbols, "input")
     if penalties is None and isinstance(words, WordList | SpellingList):
         penalties = words.penalties

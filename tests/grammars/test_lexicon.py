@@ -296,7 +296,11 @@ def test_penalties_of_a_word_list_and_their_resolution():
     [
         ([], {}, "at least one word"),
         ("cap", {}, "words are a list, not one text"),
-        ({"cap": 0.5, "cat": 1.0}, {}, "a list, not a mapping; .* is given as penalties="),
+        (
+            {"cap": 0.5, "cat": 1.0},
+            {},
+            "a list, not a mapping; .* is given as penalties=, and how .*spellings=",
+        ),
         (["a"], {"symbols": "ab"}, "input symbols must be a SymbolTable, not str"),
         (["a", ""], {}, "word 1 is empty"),
         (["a", "b", "a"], {}, r"word 2 is 'a', and so is word 0"),

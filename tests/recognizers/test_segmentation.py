@@ -624,8 +624,11 @@ def test_the_figures_of_a_segmenter(tmp_path):
     [
         ("", ":1: no column file and height and width and x and y"),
         ("file,x,y,width\n", ":1: no column height"),
-        ("file,x,y,width,height\na.png,1,2,3,4\na.png,1,2,3\n", ":3: no box"),
-        ("file,x,y,width,height\na.png,1,2,3,four\n", r":2: no box \(could not convert .* 'four'"),
+        ("file,x,y,width,height\na.png,1,2,3,4\na.png,1,2,3\n", ":3: not a box"),
+        (
+            "file,x,y,width,height\na.png,1,2,3,four\n",
+            r":2: not a box \(could not convert .* 'four'",
+        ),
     ],
 )
 def test_boxes_that_cannot_be_read(tmp_path, text, words):
