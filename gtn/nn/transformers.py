@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from gtn.composition import compose
+from gtn.errors import counted
 from gtn.graph import Graph, check_graph
 from gtn.paths import viterbi_path
 
@@ -28,6 +29,8 @@ class Learned(nn.Module):
 
     >>> import gtn
     >>> grammar = Learned(gtn.string("34"))
+    >>> grammar
+    Learned(3 nodes, 2 arcs)
     >>> [name for name, _ in grammar.named_parameters()]
     ['penalties', 'start_penalties', 'final_penalties']
     >>> grammar().penalties.requires_grad
@@ -52,6 +55,10 @@ class Learned(nn.Module):
             start_penalties=self._value("start_penalties"),
             final_penalties=self._value("final_penalties"),
         )
+
+    def extra_repr(self) -> str:
+        """Return the size of the graph, for the text of a module."""
+        return f"{counted(self.graph.num_nodes, 'node')}, {counted(self.graph.num_arcs, 'arc')}"
 
     def _value(self, name: str) -> torch.Tensor:
         forbidden: torch.Tensor = getattr(self, f"_forbidden_{name}")
