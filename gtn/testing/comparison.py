@@ -179,22 +179,17 @@ def string_penalties(
                 if (max_length is None or max(map(len, key)) <= max_length) and (
                     after < math.inf
                 ).any():
-                    ahead = (ilabel != EPSILON) + (olabel != EPSILON)
-                    _put(waiting, sum(map(len, key)), ahead, key, after, semiring)
+                    _put(waiting, key, after, semiring)
         if len(found) > max_strings:
             raise GraphError(f"the graph has more than {max_strings} pairs of strings")
     return found
 
 
 def _put(
-    waiting: list[dict[Strings, Matrix]],
-    level: int,
-    ahead: int,
-    key: Strings,
-    vector: Matrix,
-    semiring: Semiring,
+    waiting: list[dict[Strings, Matrix]], key: Strings, vector: Matrix, semiring: Semiring
 ) -> None:
-    """Add a vector to that of a pair of strings, ``ahead`` levels from now."""
+    """Add a vector to that of a pair of strings, among those of as many labels."""
+    level = sum(map(len, key))
     waiting += [{} for _ in range(level + 1 - len(waiting))]
     known = waiting[level].get(key)
     waiting[level][key] = vector if known is None else _sum(np.stack([known, vector]), semiring)
