@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from learned_penalties import learning
 
 import gtn
 from gtn.errors import GraphError
@@ -27,17 +28,6 @@ ACYCLIC = st.one_of(
     graphs(infinite=True, **FREE),
     graphs(max_nodes=6, max_arcs=10, penalties=exact_penalties(-3, 3, infinite=True), **FREE),
 )
-
-
-def learning(graph):
-    """Return the graph with penalties that are leaf tensors, and these."""
-    leaves = [
-        p.detach().clone().requires_grad_()
-        for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
-    ]
-    return graph.with_penalties(
-        leaves[0], start_penalties=leaves[1], final_penalties=leaves[2]
-    ), leaves
 
 
 def posteriors(graph):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from learned_penalties import learning
 
 import gtn
 from gtn.errors import DivergentGraphError
@@ -26,16 +27,6 @@ FREE = {"epsilons": True, "acceptor": False}
 def solver(request, monkeypatch):
     """Solve all components of two nodes and more by one of the two solvers."""
     monkeypatch.setattr(cycles, "SMALL_COMPONENT", 1000 if request.param == "dense" else 1)
-
-
-def learning(graph):
-    """Return the graph with penalties that are leaf tensors, and these."""
-    leaves = [
-        p.detach().clone().requires_grad_()
-        for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
-    ]
-    g = graph.with_penalties(leaves[0], start_penalties=leaves[1], final_penalties=leaves[2])
-    return g, leaves
 
 
 def assert_close(found, expected, tolerance=1e-9):

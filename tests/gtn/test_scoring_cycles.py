@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from learned_penalties import learning
 
 import gtn
 from gtn.errors import CyclicGraphError, DivergentGraphError
@@ -47,16 +48,6 @@ def random_graph(rng, low=-1.0, high=5.0, infinite=0.1, nodes=6, arcs=12):
         final_penalties=final_penalties,
         num_nodes=n,
     )
-
-
-def learning(graph):
-    """Return the graph with penalties that are leaf tensors, and these."""
-    leaves = [
-        p.detach().clone().requires_grad_()
-        for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
-    ]
-    g = graph.with_penalties(leaves[0], start_penalties=leaves[1], final_penalties=leaves[2])
-    return g, leaves
 
 
 def assert_close(found, expected, tolerance=1e-9):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from learned_penalties import learning
 
 import gtn
 from gtn.errors import GraphError, NegativeCycleError
@@ -21,17 +22,6 @@ from gtn.testing import (
 )
 
 FREE = {"epsilons": True, "acceptor": False}
-
-
-def learning(graph):
-    """Return the graph with penalties that are leaf tensors, and these."""
-    leaves = [
-        p.detach().clone().requires_grad_()
-        for p in (graph.penalties, graph.start_penalties, graph.final_penalties)
-    ]
-    return graph.with_penalties(
-        leaves[0], start_penalties=leaves[1], final_penalties=leaves[2]
-    ), leaves
 
 
 def assert_close(found, expected, atol=1e-9):
