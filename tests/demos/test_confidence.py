@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from html_pages import Page
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -236,22 +236,6 @@ def test_confusions_are_counted_over_all_fields() -> None:
 # -- the page ----------------------------------------------------------------------------------
 
 
-class Words(HTMLParser):
-    """Keeps the text of a page and the addresses that it would load."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.links: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.links += [v or "" for name, v in attrs if name in ("src", "href", "xlink:href")]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
 def test_the_page_shows_curves_confusions_and_the_worst_errors(tmp_path: Path) -> None:
     page = tmp_path / "pages" / "fields.html"
     data = tmp_path / "set"
@@ -274,8 +258,8 @@ def test_the_page_shows_curves_confusions_and_the_worst_errors(tmp_path: Path) -
     figures = next(x for x in result.stdout.splitlines() if x.startswith("{"))
     assert json.loads(figures)["n"] == 5
     text = page.read_text(encoding="utf-8")
-    shown = Words(text)
-    words = " ".join(" ".join(shown.words).split())
+    shown = Page(text)
+    words = shown.text
     assert text.count("<svg") == 2
     assert "expected calibration error" in words
     assert "Reliability" in words

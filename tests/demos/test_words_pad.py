@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 import torch
-from test_report import Page
+from html_pages import Page
 
 from demos.words.measuring.folder import load_folder
 from demos.words.pad.kept_ink import KeptInk

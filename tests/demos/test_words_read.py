@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from test_report import Page
+from html_pages import Page
 from typer.testing import CliRunner
 
 from demos.words.__main__ import app
