@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gtn.batch import assemble, gather
 from gtn.data import Sources
@@ -87,53 +88,33 @@ def without_epsilons(
     is_root = np.zeros(t.num_nodes, dtype=np.bool_)
     is_root[t.starts[starts]] = is_root[t.dst[speaking]] = True
     roots = np.flatnonzero(is_root).astype(np.int32)
-    silent_offsets, silent_arcs = _by_source(t, silent)
-    place_offsets, nodes, src, dst, followed, too_many = closures(
-        frozen(roots), t.dst, silent_offsets, silent_arcs, max_arcs
-    )
+    found = closures(frozen(roots), t.dst, *_by_source(t, silent), max_arcs)
+    ways, too_many = _Closures(*found[:-1]), found[-1]
     out_offsets, out_arcs = _by_source(t, speaking)
-    counts = np.diff(out_offsets)[nodes if not too_many else nodes[:0]]
+    counts = np.diff(out_offsets)[ways.nodes if not too_many else ways.nodes[:0]]
     if too_many or counts.sum(dtype=np.int64) > max_arcs:
         raise GraphError(
             f"removing {len(silent)} epsilons makes more than {max_arcs} arcs, or follows more; "
             "let fewer nodes be joined by them (determinize or minimize what they join), or allow "
             "more with max_arcs"
         )
-    final_of = np.full(t.num_nodes, -1, dtype=np.int32)
-    final_of[t.finals[part.finals]] = np.flatnonzero(part.finals)
-    root_of = np.repeat(np.arange(len(roots)), np.diff(place_offsets))
-    ends = np.flatnonzero(final_of[nodes] >= 0)
-    finals = np.flatnonzero(np.bincount(root_of[ends], minlength=len(roots))).astype(np.int32)
-    # One graph of all closures; the ends of each lead to one additional node.
     arcs64, starts64, finals64 = float64_penalties(graph)
-    walk = Topology(
-        len(nodes) + len(roots),
-        np.concatenate((src, ends)),
-        np.concatenate((dst, len(nodes) + root_of[ends])),
-        np.zeros(len(src) + len(ends), dtype=np.int32),
-        starts=place_offsets[:-1],
-        finals=np.empty(0, dtype=np.int32),
-        check=False,
-    )
-    penalties = torch.cat((gather(arcs64, followed), gather(finals64, final_of[nodes[ends]])))
-    ways = Graph(walk, penalties, check=False)
     try:
-        distances = distances_float64(ways, "forward", semiring)
+        distances, finals = _distances(t, ways, part.finals, arcs64, finals64, semiring)
     except CyclicGraphError:
         _name_cycle(graph, silent, semiring)
         raise
     # The arcs of each place leave its root.
-    place = np.repeat(np.arange(len(nodes), dtype=np.int32), counts)
+    place = np.repeat(np.arange(len(ways.nodes), dtype=np.int32), counts)
     within = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
-    arcs = out_arcs[out_offsets[nodes[place]] + within]
+    arcs = out_arcs[out_offsets[ways.nodes[place]] + within]
     order = np.argsort(arcs, kind="stable")  # as before, where nothing was removed
     place, arcs = place[order], arcs[order]
     number = np.cumsum(is_root, dtype=np.int32) - np.int32(1)
     node_offsets = np.r_[np.int32(0), number + np.int32(1)][t.node_offsets]
-    new_src = root_of[place]
     topology = Topology(
         len(roots),
-        new_src,
+        ways.roots()[place],
         number[t.dst[arcs]],
         *t.labels_of(arcs),
         starts=number[t.starts[starts]],
@@ -148,13 +129,68 @@ def without_epsilons(
         topology,
         as_given(gather(distances, place) + gather(arcs64, arcs), graph),
         as_given(gather(starts64, starts), graph),
-        as_given(gather(distances, finals + np.int32(len(nodes))), graph),
+        as_given(gather(distances, finals + np.int32(len(ways.nodes))), graph),
         isymbols=graph.isymbols,
         osymbols=graph.osymbols,
         data=graph.data.take(sources),
         sources=(sources,),
     )
     return made, roots
+
+
+class _Closures(NamedTuple):
+    """What each root reaches by epsilons: places, numbered root by root, each root first.
+
+    offsets: where the places of each root begin, ``[R + 1]``.
+    nodes: the node of each place.
+    src, dst, followed: of each epsilon, the places that it leaves and enters, and its number.
+    """
+
+    offsets: NDArray[np.int64]
+    nodes: Int32s
+    src: Int32s
+    dst: Int32s
+    followed: Int32s
+
+    def roots(self) -> NDArray[np.int64]:
+        """Return the root of each place."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+
+def _distances(
+    t: Topology,
+    ways: _Closures,
+    is_end: NDArray[np.bool_],
+    arcs64: Tensor,
+    finals64: Tensor,
+    semiring: Semiring,
+) -> tuple[Tensor, Int32s]:
+    """Return distances from the roots, of each place and then of each root's end; and the finals.
+
+    The finals are the roots that reach an end: one of those that are marked among the finals of
+    the graph.
+    """
+    places, count = len(ways.nodes), len(ways.offsets) - 1
+    final_of = np.full(t.num_nodes, -1, dtype=np.int32)
+    final_of[t.finals[is_end]] = np.flatnonzero(is_end)
+    ends = np.flatnonzero(final_of[ways.nodes] >= 0)
+    roots = ways.roots()[ends]
+    # One graph of all closures; the ends of each lead to one additional node.
+    walk = Topology(
+        places + count,
+        np.concatenate((ways.src, ends)),
+        np.concatenate((ways.dst, places + roots)),
+        np.zeros(len(ways.src) + len(ends), dtype=np.int32),
+        starts=ways.offsets[:-1],
+        finals=np.empty(0, dtype=np.int32),
+        check=False,
+    )
+    penalties = torch.cat(
+        (gather(arcs64, ways.followed), gather(finals64, final_of[ways.nodes[ends]]))
+    )
+    distances = distances_float64(Graph(walk, penalties, check=False), "forward", semiring)
+    finals = np.flatnonzero(np.bincount(roots, minlength=count)).astype(np.int32)
+    return distances, finals
 
 
 def _by_source(t: Topology, arcs: Int32s) -> ArcIndex:
