@@ -180,7 +180,7 @@ def _penalty(value: Any, owner: str) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise GraphError(f"{owner} has penalty {value!r}, which is no number") from None
+        raise GraphError(f"{owner} has penalty {value!r}, which is not a number") from None
 
 
 def _columns(rows: list[Mapping[str, Any] | None]) -> dict[str, Any]:

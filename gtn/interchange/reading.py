@@ -118,7 +118,7 @@ def _content(text: str | os.PathLike[str], kind: str) -> tuple[str, str]:
     try:
         return content.decode("utf-8-sig"), os.fspath(text)
     except UnicodeDecodeError as error:
-        raise GraphError(f"{os.fspath(text)}: no text in UTF-8 ({error})") from error
+        raise GraphError(f"{os.fspath(text)}: not a text in UTF-8 ({error})") from error
 
 
 def table_of(symbols: Symbols | None) -> tuple[SymbolTable, set[str]] | None:
@@ -378,7 +378,7 @@ class _Reader:
 
     def _states(self, fields: _Fields) -> Int64s:
         states = fields.whole_numbers()
-        self._check(fields, states >= 0, "{} is no state; states are 0, 1, 2 …")
+        self._check(fields, states >= 0, "{} is not a state; states are 0, 1, 2 …")
         return states
 
     def _labels(self, fields: _Fields, side: int) -> Int64s:
@@ -387,7 +387,7 @@ class _Reader:
             numbers = fields.whole_numbers()
             is_label = (numbers >= 0) & (numbers <= LARGEST)
             named = ("isymbols=", "osymbols=")[side]
-            what = f"{{}} is no label, an integer >= 0; symbols need their table, {named}"
+            what = f"{{}} is not a label, an integer >= 0; symbols need their table, {named}"
             if side and not self.acceptor:
                 what += ", and lines with one label per arc acceptor=True"
             self._check(fields, is_label, what)
@@ -405,6 +405,6 @@ class _Reader:
         penalties, given = np.zeros(len(places)), fields[places[is_given]]
         values = np.fromiter(map(_penalty, given), np.float64, len(given))
         rounded = torch.from_numpy(values).to(self.dtype).numpy()
-        self._check(given, rounded > -math.inf, f"{{}} is no penalty, a number or {INFINITE}")
+        self._check(given, rounded > -math.inf, f"{{}} is not a penalty, a number or {INFINITE}")
         penalties[is_given] = values
         return penalties

@@ -61,12 +61,12 @@ def to_openfst_text(graph: Graph, *, acceptor: bool = False) -> str:
     if acceptor and not graph.topology.is_acceptor:
         arc = int(np.argmax(graph.ilabels != graph.olabels))
         raise GraphError(
-            f"arc {arc} reads {graph.ilabels[arc]} and writes {graph.olabels[arc]}: this is no "
+            f"arc {arc} reads {graph.ilabels[arc]} and writes {graph.olabels[arc]}: this is not an "
             "acceptor; write it with acceptor=False, or gtn.project it"
         )
     if acceptor and graph.isymbols != graph.osymbols:
         raise GraphError(
-            "input and output labels have different tables: this is no acceptor; write it with "
+            "input and output labels have different tables: this is not an acceptor; write it with "
             "acceptor=False, or gtn.project it"
         )
     labels = [_written(graph.ilabels, graph.isymbols)]

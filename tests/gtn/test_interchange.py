@@ -424,7 +424,7 @@ def test_a_text_that_is_read_in_pieces_is_the_same(at_once, monkeypatch):
     assert whole.final_penalties.tolist() == [0.25, 2.5]
     monkeypatch.setattr(reading, "_AT_ONCE", at_once)
     assert gtn.equal(gtn.from_openfst_text(text, symbols=table), whole)
-    with pytest.raises(gtn.GraphError, match=r"text:9: 'x' is no penalty"):
+    with pytest.raises(gtn.GraphError, match=r"text:9: 'x' is not a penalty"):
         gtn.from_openfst_text(f"{text}\n0 1 z z x\n0 1 y y\n", symbols=table)
 
 
@@ -433,12 +433,12 @@ def test_numbers_of_many_digits():
     assert (g.num_nodes, g.starts.tolist(), g.finals.tolist()) == (2, [1], [0])
     assert (g.ilabels.tolist(), g.olabels.tolist()) == ([2**31 - 2], [-1])
     for field in (2**63, 10**18 * 10, "1234567890123456789x", "\u0663" * 20):
-        with pytest.raises(gtn.GraphError, match=f"text:1: '{field}' is no state"):
+        with pytest.raises(gtn.GraphError, match=f"text:1: '{field}' is not a state"):
             gtn.from_openfst_text(f"{field} 1 1 1")
     many = 5000  # more than Python makes an integer of
     assert gtn.from_openfst_text(f"{'0' * many}7 7 {'0' * many} 1\n").ilabels.tolist() == [-1]
     assert gtn.from_openfst_symbols(f"a {'0' * many}7").label("a") == 6
-    with pytest.raises(gtn.GraphError, match=r"text:1: '9{79}…' is no state"):
+    with pytest.raises(gtn.GraphError, match=r"text:1: '9{79}…' is not a state"):
         gtn.from_openfst_text(f"{'9' * many} 1 1 1")
     with pytest.raises(gtn.SymbolError, match=r"symbols:1: .* does not fit 32 bits"):
         gtn.from_openfst_symbols(f"a {'9' * many}")
@@ -461,15 +461,15 @@ def test_messages_hold_no_long_texts():
 def test_penalties_are_read_in_their_type():
     text = "0 1 1 1 1e39\n0 1 1 1 -1e39\n1"
     assert gtn.from_openfst_text(text, dtype=torch.float64).penalties.tolist() == [1e39, -1e39]
-    with pytest.raises(gtn.GraphError, match="text:2: '-1e39' is no penalty"):
+    with pytest.raises(gtn.GraphError, match="text:2: '-1e39' is not a penalty"):
         gtn.from_openfst_text(text, dtype=torch.float32)
-    with pytest.raises(gtn.GraphError, match="text:2: '-1e39' is no penalty"):
+    with pytest.raises(gtn.GraphError, match="text:2: '-1e39' is not a penalty"):
         gtn.from_openfst_text("0 1 1 1\n1 -1e39", dtype=torch.float32)
     assert gtn.from_openfst_text("0 1 1 1 1e39\n1").penalties.tolist() == [math.inf]
 
 
 def test_texts_of_other_editors(tmp_path):
-    """A mark of the order of bytes is no character of the text; line feeds alone end lines."""
+    """A byte order mark is not part of the text, and only line feeds end lines."""
     (tmp_path / "g.txt").write_bytes("\ufeff0 1 a b\r\n1\r\n".encode())
     (tmp_path / "words.txt").write_bytes("\ufeffa 1\r\nb 2\r\n".encode())
     g = gtn.from_openfst_text(tmp_path / "g.txt", symbols=tmp_path / "words.txt")
@@ -485,16 +485,16 @@ def test_texts_of_other_editors(tmp_path):
         ("0 1 1 0.5\n1", {}, "1: '0.5' is no label.*osymbols=, and lines with one .*acceptor=True"),
         ("0 1 1 1 0.5\n", {"acceptor": True}, "1: '0 1 1 1 0.5' has 5 fields.*acceptor=False"),
         ("0 1 1 1 0.5 7 8", {}, "1: .* has 7 fields"),
-        ("0 1 -1 1", {}, "1: '-1' is no label"),
-        ("0 1 1 99999999999", {}, "1: '99999999999' is no label"),
-        ("0 1 a a", {}, "1: 'a' is no label.*isymbols="),
+        ("0 1 -1 1", {}, "1: '-1' is not a label"),
+        ("0 1 1 99999999999", {}, "1: '99999999999' is not a label"),
+        ("0 1 a a", {}, "1: 'a' is not a label.*isymbols="),
         ("\n\n0 1 a z", {"symbols": gtn.SymbolTable("a")}, "3: the symbol 'z' is not in"),
-        ("0 1 1 1 x", {}, "1: 'x' is no penalty"),
-        ("0 1 1 1 -Infinity", {}, "1: '-Infinity' is no penalty"),
-        ("0 1 1 1 nan", {}, "1: 'nan' is no penalty"),
-        ("0 1 1 1 1_000", {}, "1: '1_000' is no penalty"),
-        ("0 1 1 1 ٣", {}, "1: '٣' is no penalty"),
-        ("0 1.5 1 1", {}, "1: '1.5' is no state"),
+        ("0 1 1 1 x", {}, "1: 'x' is not a penalty"),
+        ("0 1 1 1 -Infinity", {}, "1: '-Infinity' is not a penalty"),
+        ("0 1 1 1 nan", {}, "1: 'nan' is not a penalty"),
+        ("0 1 1 1 1_000", {}, "1: '1_000' is not a penalty"),
+        ("0 1 1 1 ٣", {}, "1: '٣' is not a penalty"),
+        ("0 1.5 1 1", {}, "1: '1.5' is not a state"),
         ("0\n0 2.5", {}, "2: state 0 is made final twice"),
         ("0 1 1 1", {"symbols": "a 1\nb 2 3"}, "symbols:2: 'b 2 3' is not a symbol and its label"),
         ("0 1 1 1", {"symbols": "a 1\na 2"}, "symbols:2: 'a 2': a symbol or label is there twice"),
@@ -517,7 +517,7 @@ def test_a_path_is_a_path(tmp_path):
     with pytest.raises(FileNotFoundError):
         gtn.from_openfst_text(Path("machine.txt"))
     (tmp_path / "latin").write_bytes("ä".encode("latin-1"))
-    with pytest.raises(gtn.GraphError, match="latin: no text in UTF-8"):
+    with pytest.raises(gtn.GraphError, match="latin: not a text in UTF-8"):
         gtn.from_openfst_text(tmp_path / "latin")
 
 
@@ -907,7 +907,7 @@ def test_what_was_pickled_is_found_by_the_name_it_had(module, names):
 
 def test_equal_numbers_of_two_tables_are_no_acceptor():
     tables = {"isymbols": gtn.SymbolTable("a"), "osymbols": gtn.SymbolTable("b")}
-    with pytest.raises(GraphError, match="different tables: this is no acceptor"):
+    with pytest.raises(GraphError, match="different tables: this is not an acceptor"):
         gtn.to_openfst_text(gtn.from_arcs([(0, 1, 0)], final=1, **tables), acceptor=True)
 
 
