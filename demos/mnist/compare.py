@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from demos.checkpoint import write_whole
 from demos.mnist import plots
 from demos.mnist.baselines import BASELINES, curve
@@ -56,24 +58,7 @@ def compare(
         raise ResultError(f"{folder}: no result to write the page of")
     rows = rows_of(results)
     pictures = page.with_suffix("")
-    drawn = {"errors": plots.bars([(p.label, p.error, _errors(r)) for p, r in rows], "wrong, %")}
-    drawn["rejection"] = plots.bars(
-        [
-            (p.label, p.reject, [100 * x.reject_for_half_percent for x in r])
-            for p, r in rows
-            if p.reject is not None or (r and all(x.reject_for_half_percent is not None for x in r))
-        ],
-        "rejected so that 0.5% of the rest are wrong, %",
-        logarithmic=True,
-    )
-    for name, unit in (
-        ("multiply_adds", "multiply-adds for a digit, thousands"),
-        ("memory", "stored numbers, thousands"),
-    ):
-        bars = [(p.label, getattr(p, name), [getattr(x, name) / 1000 for x in r]) for p, r in rows]
-        drawn[name] = plots.bars(
-            [b for b in bars if b[1] is not None or b[2]], unit, logarithmic=True
-        )
+    drawn = _bars(rows)
     found = error_reject_curves(results, folder, data)
     if found:
         labels = {p.name: p.label for p, _ in rows}
@@ -168,6 +153,29 @@ def percent(shares: Sequence[float], digits: int = 2) -> str:
         return ""
     mean = f"{fmean(shares):.{digits}f}"
     return mean if len(shares) == 1 else f"{mean} ± {stdev(shares):.{digits}f}"
+
+
+def _bars(rows: list[tuple[Printed, list[Result]]]) -> dict[str, Figure]:
+    """Draw our figures beside the printed ones: errors, rejection, multiply-adds and memory."""
+    drawn = {"errors": plots.bars([(p.label, p.error, _errors(r)) for p, r in rows], "wrong, %")}
+    drawn["rejection"] = plots.bars(
+        [
+            (p.label, p.reject, [100 * x.reject_for_half_percent for x in r])
+            for p, r in rows
+            if p.reject is not None or (r and all(x.reject_for_half_percent is not None for x in r))
+        ],
+        "rejected so that 0.5% of the rest are wrong, %",
+        logarithmic=True,
+    )
+    for name, unit in (
+        ("multiply_adds", "multiply-adds for a digit, thousands"),
+        ("memory", "stored numbers, thousands"),
+    ):
+        bars = [(p.label, getattr(p, name), [getattr(x, name) / 1000 for x in r]) for p, r in rows]
+        drawn[name] = plots.bars(
+            [b for b in bars if b[1] is not None or b[2]], unit, logarithmic=True
+        )
+    return drawn
 
 
 def _errors(results: Sequence[Result]) -> list[float]:

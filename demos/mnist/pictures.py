@@ -73,64 +73,8 @@ def draw_pictures(
     if not 0 <= digit < len(test.labels):
         raise ValueError(f"digit {digit}: there are {len(test.labels)} test digits, from 0")
     penalties = penalties_of(network, test.inputs)
-    answers = penalties.argmin(1)
-    wrong = (answers != test.labels).nonzero()[:, 0]
-    chosen = test.inputs[digit : digit + 1]
-    label = int(test.labels[digit])
-    of_each = torch.stack([(test.labels == k).nonzero()[0, 0] for k in test.labels.unique()])
-    pictures = [
-        Picture(
-            "filters",
-            "Filters of the first layer",
-            "One kernel for each map; red adds, blue takes away where there is ink.",
-            _png(_filters(network)),
-        ),
-        Picture(
-            "maps",
-            f"Feature maps of test digit {digit}, a {label}",
-            "Layer by layer, from the input to the penalties of the classes; black is -1.7159, "
-            "white 1.7159.",
-            _png(_maps(network, chosen)),
-        ),
-    ]
-    out_layer = getattr(network, "out", None)
-    if isinstance(out_layer, EuclideanRBF) and out_layer.centres.shape[1] == WIDTH * HEIGHT:
-        pictures.append(
-            Picture(
-                "codes",
-                "The code that F6 approaches",
-                f"For the first test digit of each class: the digit, the {WIDTH}x{HEIGHT} states "
-                "of F6, and the code of the answer, which is the centre of its RBF unit. Under "
-                "them, the squared distance.",
-                _png(_codes(network, out_layer, test.inputs[of_each])),
-            )
-        )
-    worst = _most_certain(penalties, wrong)
-    shown = torch.cat([of_each, worst[:10]])
-    pictures += [
-        Picture(
-            "saliency",
-            "Where the answer comes from",
-            "What the last convolution makes of the ink, times the gradient of the difference of "
-            "the two best penalties (as Grad-CAM): red spoke for the answer. The first test digit "
-            "of each class, then missed ones; true class, answer.",
-            _png(_saliencies(network, test.inputs[shown], test.labels[shown])),
-        ),
-        Picture(
-            "states",
-            "Map of the states before the output",
-            f"t-SNE of {min(MOST_POINTS, len(test.labels)):,} test digits by the states that the "
-            "output reads; crosses are missed digits.",
-            _png(_map_of_states(network, test, answers, seed)),
-        ),
-        Picture(
-            "errors",
-            f"The {len(wrong)} missed test digits (Fig. 8)",
-            "True class and answer; the most certain errors first"
-            + (f", {MOST_ERRORS} of them." if len(wrong) > MOST_ERRORS else "."),
-            _png(_errors(test, answers, worst[:MOST_ERRORS])),
-        ),
-    ]
+    wrong = (penalties.argmin(1) != test.labels).nonzero()[:, 0]
+    pictures = _pictures(network, test, penalties, wrong, digit, seed)
     for picture in pictures:
         write_whole(Path(out) / f"{picture.name}.png", picture.png)
     page = fill_file(
@@ -224,6 +168,70 @@ def saliency(network: nn.Module, images: Tensor) -> Tensor:
     ]
     parts = functional.pad(parts, (sides[1], sides[1], sides[0], sides[0]))
     return parts / parts.amax((1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def _pictures(
+    network: nn.Module, test: Digits, penalties: Tensor, wrong: Tensor, digit: int, seed: int
+) -> list[Picture]:
+    """Draw the pictures of the page, in its order; ``wrong`` are the numbers of missed digits."""
+    answers = penalties.argmin(1)
+    chosen = test.inputs[digit : digit + 1]
+    label = int(test.labels[digit])
+    of_each = torch.stack([(test.labels == k).nonzero()[0, 0] for k in test.labels.unique()])
+    pictures = [
+        Picture(
+            "filters",
+            "Filters of the first layer",
+            "One kernel for each map; red adds, blue takes away where there is ink.",
+            _png(_filters(network)),
+        ),
+        Picture(
+            "maps",
+            f"Feature maps of test digit {digit}, a {label}",
+            "Layer by layer, from the input to the penalties of the classes; black is -1.7159, "
+            "white 1.7159.",
+            _png(_maps(network, chosen)),
+        ),
+    ]
+    out_layer = getattr(network, "out", None)
+    if isinstance(out_layer, EuclideanRBF) and out_layer.centres.shape[1] == WIDTH * HEIGHT:
+        pictures.append(
+            Picture(
+                "codes",
+                "The code that F6 approaches",
+                f"For the first test digit of each class: the digit, the {WIDTH}x{HEIGHT} states "
+                "of F6, and the code of the answer, which is the centre of its RBF unit. Under "
+                "them, the squared distance.",
+                _png(_codes(network, out_layer, test.inputs[of_each])),
+            )
+        )
+    worst = _most_certain(penalties, wrong)
+    shown = torch.cat([of_each, worst[:10]])
+    pictures += [
+        Picture(
+            "saliency",
+            "Where the answer comes from",
+            "What the last convolution makes of the ink, times the gradient of the difference of "
+            "the two best penalties (as Grad-CAM): red spoke for the answer. The first test digit "
+            "of each class, then missed ones; true class, answer.",
+            _png(_saliencies(network, test.inputs[shown], test.labels[shown])),
+        ),
+        Picture(
+            "states",
+            "Map of the states before the output",
+            f"t-SNE of {min(MOST_POINTS, len(test.labels)):,} test digits by the states that the "
+            "output reads; crosses are missed digits.",
+            _png(_map_of_states(network, test, answers, seed)),
+        ),
+        Picture(
+            "errors",
+            f"The {len(wrong)} missed test digits (Fig. 8)",
+            "True class and answer; the most certain errors first"
+            + (f", {MOST_ERRORS} of them." if len(wrong) > MOST_ERRORS else "."),
+            _png(_errors(test, answers, worst[:MOST_ERRORS])),
+        ),
+    ]
+    return pictures
 
 
 def _most_certain(penalties: Tensor, rows: Tensor) -> Tensor:
