@@ -367,7 +367,7 @@ def test_archives_and_folders_of_archives(tmp_path):
     assert [s.label for s in reader] == ["1", "A"] * 2
     (problem,) = reader.problems
     assert (problem.file, problem.line, problem.segments) == (str(one), 0, 0)
-    assert str(problem).startswith(f"{one}: damaged or no archive ")
+    assert str(problem).startswith(f"{one}: damaged, or not an archive ")
     assert str(problem).endswith(") (0 segments left out)")
 
 
@@ -428,7 +428,7 @@ def test_archives_that_are_damaged_or_cut_off_anywhere(tmp_path):
     for content, names in wrong:
         path.write_bytes(content)
         last = f" after {names[-1]}" if names else ""
-        with pytest.raises(TreeError, match=rf"a\.tar: damaged or no archive{last} \("):
+        with pytest.raises(TreeError, match=rf"a\.tar: damaged, or not an archive{last} \("):
             ArchiveTree(path).data_files  # noqa: B018
     path.write_bytes(whole[: 7 * block])
     assert ArchiveTree(path).data_files == list(files)
