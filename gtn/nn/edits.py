@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from gtn.errors import GraphError
+from gtn.graph import Graph
 from gtn.indexes import LARGEST
 from gtn.kernels import edit_distance as kernels
 
@@ -28,7 +29,7 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
 
     Raises:
         GraphError: a text instead of several strings, or several strings instead of the target; a
-            text compared with words.
+            text compared with words, or symbols with labels; what is no string.
 
     >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
     array([1., 1., 2.])
@@ -37,9 +38,12 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     """
     if isinstance(found, str):
         raise GraphError(f"{found!r} is one text; give a list of strings, as in [{found!r}]")
-    for row in found:
-        _check_alike(row, target)
-    *rows, last = _as_labels([*found, target])
+    if not isinstance(found, Iterable) or getattr(found, "ndim", 1) == 0:
+        raise GraphError(f"{found!r} is no list of strings to compare with the target")
+    *rows, last = map(_items, [*found, target])
+    for row in rows:
+        _check_alike(row, last)
+    *rows, last = _as_labels([*rows, last])
     offsets = np.cumsum([0, *map(len, rows)])
     if offsets[-1] > LARGEST:
         raise GraphError(f"strings of {offsets[-1]} labels are too many at once; {LARGEST} fit")
@@ -78,7 +82,8 @@ def edit_alignment(found: Row, target: Row) -> EditAlignment:
     :func:`edit_distances`.
 
     Raises:
-        GraphError: a row instead of a label or symbol; a text compared with words.
+        GraphError: a row instead of a label or symbol; a text compared with words, or symbols
+            with labels; what is no string.
 
     >>> alignment = edit_alignment("sat", "seats")
     >>> alignment.found
@@ -88,16 +93,37 @@ def edit_alignment(found: Row, target: Row) -> EditAlignment:
     >>> edit_alignment("so", "o").before, edit_alignment(["a", "b"], ["a", "c"]).same
     (array([0, 0], dtype=int32), array([ True, False]))
     """
-    _check_alike(found, target)
-    row, last = _as_labels([found, target])
+    row, last = _items(found), _items(target)
+    _check_alike(row, last)
+    row, last = _as_labels([row, last])
     own, other, before = kernels.edit_alignment(row, last)
     same = (own >= 0) & (other >= 0)
     same[same] = row[own[same]] == last[other[same]]
     return EditAlignment(own, other, before, same)
 
 
-def _check_alike(found: Row, target: Row) -> None:
-    """Check that two strings are not a text, taken letter by letter, and a list of words."""
+def _items(row: Any) -> Any:
+    """Return a text or labels as they are, any other string as a list.
+
+    Raises:
+        GraphError: no string at all.
+    """
+    if isinstance(row, str) or _is_labels(row):
+        return row
+    items = row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row
+    if not isinstance(items, Iterable):
+        raise GraphError(
+            f"{row!r} is no string; a string is a text, or a sequence of labels or symbols"
+        )
+    return list(items)
+
+
+def _check_alike(found: Any, target: Any) -> None:
+    """Check that two strings are of one kind: letters, words or labels.
+
+    Raises:
+        GraphError: a text, taken letter by letter, and a list of words; symbols and labels.
+    """
     for text, other in ((found, target), (target, found)):
         if not isinstance(text, str) or isinstance(other, str):
             continue
@@ -107,14 +133,26 @@ def _check_alike(found: Row, target: Row) -> None:
                 "text.split() gives the words of a text, list(text) its letters; of pairs, take "
                 "one at a time"
             )
+    if len(found) and len(target) and isinstance(found[0], str) != isinstance(target[0], str):
+        both = (found, target) if isinstance(found[0], str) else (target, found)
+        kinds = (str, int | np.integer)
+        if all(isinstance(item, kind) for row, kind in zip(both, kinds) for item in row):
+            raise GraphError(
+                f"symbols are compared with labels, {found!r} with {target!r}; a SymbolTable makes "
+                "labels of symbols: table.encode(symbols)"
+            )
+
+
+def _is_labels(row: Any) -> bool:
+    return isinstance(row, np.ndarray) and row.dtype == np.int32 and row.ndim == 1
 
 
 def _as_labels(rows: Sequence[Any]) -> list[Labels]:
     """Return rows of labels; unless all are labels already, number the items, equal ones alike."""
-    if all(isinstance(r, np.ndarray) and r.dtype == np.int32 and r.ndim == 1 for r in rows):
+    if all(map(_is_labels, rows)):
         return [*rows]
     numbers: dict[int | str, int] = {}
-    each = (row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row for row in rows)
+    each = (row.tolist() if isinstance(row, np.ndarray) else row for row in rows)
     return [
         np.array([numbers.setdefault(_item(one), len(numbers)) for one in row], dtype=np.int32)
         for row in each
@@ -129,7 +167,7 @@ def _item(one: Any) -> Any:
     """
     if isinstance(one, np.ndarray | torch.Tensor) and one.ndim == 0:
         return one.item()
-    if isinstance(one, np.ndarray | torch.Tensor | list):
+    if isinstance(one, np.ndarray | torch.Tensor | list | Graph):
         raise GraphError(
             f"{one!r} stands where a label or symbol should; strings are compared with one "
             "target, so of pairs take one at a time"

@@ -82,6 +82,7 @@ def one_for_each(targets: Any, count: int, batch: str = "") -> list[Any]:
         GraphError: one target instead of several, or another number of them.
     """
     alone = isinstance(targets, str | Graph) and not isinstance(targets, GraphBatch)
+    alone |= getattr(targets, "ndim", 1) == 0
     needs = f"{batch or f'a batch of {count} graphs'} needs a list of as many targets"
     if alone or not hasattr(targets, "__iter__"):
         raise GraphError(f"{needs}, not one")
@@ -97,6 +98,10 @@ def _nothing(table: SymbolTable | None, like: torch.Tensor) -> Graph:
 
 def _acceptor(target: Any, table: SymbolTable | None, like: torch.Tensor) -> Graph:
     if isinstance(target, Graph):
+        if target.topology.is_batch:
+            raise GraphError(
+                f"a batch of {len(target)} targets beside one graph, which needs one"  # type: ignore[arg-type]
+            )
         return _in_table(target.without_data().to(like), table)
     items = _items(target, table)
     if items is None:
@@ -114,13 +119,13 @@ def _items(target: Any, table: SymbolTable | None) -> list[Any] | None:
             raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
         return items
     labels = {_label(x, target) for x in items if not isinstance(x, str)}
-    known = table.known(np.array(list(labels))).all()
+    known = _known(list(labels), table).all()
     texts = (x for x in items if isinstance(x, str))
     return items if known and all(x == EPSILON_TEXT or x in table for x in texts) else None
 
 
 def _listed(target: Any) -> list[Any]:
-    items = target.tolist() if isinstance(target, torch.Tensor) else target
+    items = target.tolist() if isinstance(target, torch.Tensor | np.ndarray) else target
     if not hasattr(items, "__iter__"):
         raise GraphError(f"the target {target!r} is not a text, sequence of labels or graph")
     return list(items)
@@ -133,6 +138,12 @@ def _label(label: Any, target: Any) -> int:
         raise GraphError(
             f"target {target!r} has {label!r}; labels are integers >= 0 or symbols"
         ) from None
+
+
+def _known(labels: Sequence[int], table: SymbolTable) -> NDArray[np.bool_]:
+    """Return which numbers are labels of a table; those beyond 32 bits are not."""
+    near = [min(max(label, EPSILON - 1), _MOST + 1) for label in labels]
+    return table.known(np.array(near, dtype=np.int64))
 
 
 def unknown_symbol(target: Any, table: SymbolTable | None) -> str | None:
@@ -148,7 +159,7 @@ def unknown_label(target: Any, table: SymbolTable | None) -> int | None:
     if table is None or isinstance(target, Graph | str):
         return None
     labels = [_label(x, target) for x in _listed(target) if not isinstance(x, str)]
-    unknown = ~table.known(np.array(labels, dtype=np.int64))
+    unknown = ~_known(labels, table)
     return labels[int(np.argmax(unknown))] if unknown.any() else None
 
 
@@ -198,7 +209,7 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
     Raises:
         GraphError: an acceptor of more than one string; symbols where there is no table; an invalid
             label.
-        SymbolError: a symbol that is not in the table.
+        SymbolError: a symbol or label that is not in the table.
     """
     if isinstance(target, Graph):
         labels = path_labels(target, "input").tolist()
@@ -207,6 +218,9 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
         items = _listed(target)
     if table is None and any(isinstance(x, str) for x in items):
         raise GraphError(f"target {target!r} has symbols, but the graph's output has no table")
+    label = unknown_label(items, table)
+    if label is not None:
+        raise SymbolError(f"target {target!r} has label {label}, which is not in {table!r}")
     unknown = unknown_symbol(items, table)
     if unknown is not None:
         raise SymbolError(
@@ -218,6 +232,9 @@ def target_labels(target: Any, table: SymbolTable | None) -> NDArray[np.int32]:
         for x in items
         if x not in (EPSILON, EPSILON_TEXT)
     ]
+    wrong = next((label for label in labels if not 0 <= label <= _MOST), None)
+    if wrong is not None:
+        raise GraphError(f"target {target!r} has label {wrong}; labels are 0 to {_MOST}")
     return np.array(labels, dtype=np.int32)
 
 
@@ -302,6 +319,10 @@ def label_rows(
         GraphError: an invalid label, naming the sample.
     """
     targets, target_lengths = _one_by_one(targets, target_lengths)
+    if not hasattr(targets, "__iter__") or getattr(targets, "ndim", 1) == 0:
+        raise GraphError(f"targets are a list or a tensor of them, not {targets!r}")
+    if not isinstance(targets, (torch.Tensor, np.ndarray)):
+        targets = list(targets)
     is_table = isinstance(targets, (torch.Tensor, np.ndarray)) and targets.ndim == 2
     if is_table:
         table = _on_cpu(targets)

@@ -1005,3 +1005,58 @@ def test_a_step_does_not_list_the_table_of_a_denominator(monkeypatch):
     expected = loss(frames, "x")
     monkeypatch.setattr(gtn.SymbolTable, "labels", None)  # with 100,000 symbols, milliseconds
     assert loss(frames, "x") == expected
+
+
+LETTERS_TWICE = gtn.from_arcs(
+    [(0, 1, "a", 0.5), (0, 1, "b", 1.0), (1, 2, "a")], final=2, symbols=AB
+)
+
+
+@pytest.mark.parametrize("criterion", [gtn.nn.ForwardLoss, gtn.nn.ExpectedRiskLoss])
+def test_labels_of_targets_fit_32_bits(criterion):
+    loss, plain = criterion(), gtn.linear(torch.zeros(2, 2))
+    for wrong in (2**70, 2**31, -2, np.uint64(2**63 + 1)):
+        with pytest.raises(GraphError, match=f"has label {wrong}"):
+            loss(plain, [wrong])
+        with pytest.raises(GraphError, match=f"label {wrong}"):  # which its table does not have
+            loss(LETTERS_TWICE, [wrong])
+    with pytest.raises(GraphError, match=r"has 1\.5"):
+        loss(LETTERS_TWICE, [1.5])
+
+
+def test_one_graph_has_one_target():
+    """A batch of targets beside one graph gave the mean of their losses."""
+    both = gtn.strings(["aa", "ba"], symbols=AB)
+    with pytest.raises(GraphError, match="a batch of 2 targets beside one graph"):
+        gtn.nn.ForwardLoss()(LETTERS_TWICE, both)
+    with pytest.raises(GraphError, match="a batch of 2 targets beside one graph"):
+        gtn.nn.MMILoss(LETTERS_TWICE)(torch.zeros(2, 2), both)
+    for wrong in (torch.tensor(1), np.array(1)):
+        with pytest.raises(GraphError, match="is no text, sequence of labels"):
+            gtn.nn.ForwardLoss()(LETTERS_TWICE, wrong)
+        with pytest.raises(GraphError, match="needs a list of as many targets, not one"):
+            gtn.nn.ForwardLoss()(gtn.GraphBatch.from_graphs([LETTERS_TWICE]), wrong)
+        with pytest.raises(GraphError, match="targets are a list or a tensor of them"):
+            gtn.nn.ctc_graphs(wrong)
+
+
+def test_a_label_that_the_table_of_the_risk_lacks_is_no_error_of_a_path():
+    with pytest.raises(SymbolError, match=r"target \[5\] has label 5, which is not in"):
+        gtn.nn.ExpectedRiskLoss()(LETTERS_TWICE, [5])
+
+
+def test_symbols_are_not_compared_with_labels():
+    for found, target in (("ab", [0, 1]), (["a", "b"], torch.tensor([0, 1])), ([0], ["a"])):
+        with pytest.raises(GraphError, match="symbols are compared with labels"):
+            gtn.nn.edit_distances([found], target)
+        with pytest.raises(GraphError, match="symbols are compared with labels"):
+            gtn.nn.edit_alignment(found, target)
+    assert gtn.nn.edit_distances(["ab", ""], [])[0] == 2
+    assert gtn.nn.edit_distances([[None, "a"]], ["a", "a"]) == [1]
+    for wrong in (3, None, torch.tensor(3), LETTERS_TWICE):
+        with pytest.raises(GraphError, match="is no string; a string is a text"):
+            gtn.nn.edit_alignment("ab", wrong)
+        with pytest.raises(GraphError, match="no list of strings"):
+            gtn.nn.edit_distances(wrong, "ab")
+    with pytest.raises(GraphError, match="stands where a label or symbol should"):
+        gtn.nn.edit_distances([gtn.GraphBatch.from_graphs([LETTERS_TWICE])], [0])
