@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 
 from gtn.batch import GraphBatch
-from gtn.beam import check_beam, pruned
+from gtn.beam import checked_beam, pruned
 from gtn.composition import compose
 from gtn.construction import linear
 from gtn.errors import GraphError
@@ -101,7 +101,7 @@ class Decoder:
                 raise GraphError(f"reader {i} is a batch; a decoder reads with single graphs")
             if reader.num_nodes == 0:
                 raise GraphError(f"reader {i} has no path: nothing can be read with it")
-        check_beam(self.beam, self.max_active)
+        checked_beam(self.beam, self.max_active)
         for i, reader in enumerate(self.readers[:-1]):
             check_left(reader, f"reader {i}")
         failure_label(self.readers[-1], self.failure)

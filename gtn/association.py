@@ -54,8 +54,7 @@ def composed(
     """
     graphs = list(graphs)
     if len(graphs) == 2:
-        pair = None if suffixes is None else tuple(suffixes)
-        return compose(*graphs, symbols=symbols, suffixes=pair, failure=failure)  # type: ignore[arg-type]
+        return compose(*graphs, symbols=symbols, suffixes=suffixes, failure=failure)  # type: ignore[arg-type]
     if symbols == "match":
         for i, graph in enumerate(graphs[:-1]):
             check_left(graph, f"graph {i}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +25,13 @@ from gtn.product import (
     relabelling,
     trimmed,
 )
-from gtn.product.failure import FailureArcs, check_left, check_never_asked, failure_label
+from gtn.product.failure import (
+    FailureArcs,
+    check_left,
+    check_never_asked,
+    checked_failure,
+    failure_label,
+)
 from gtn.product.sides import is_lookup, most_looked_up, operands
 from gtn.symbols import BACK_OFF
 from gtn.topology import Topology
@@ -227,6 +235,12 @@ class ComposePlan:
         failure: int | None = None,
         acceptor: bool = False,
     ) -> None:
+        for name, given in (("a", a), ("b", b)):
+            if not isinstance(given, Topology):
+                raise GraphError(
+                    f"{name} is a Topology, not {type(given).__name__}; ComposePlan.of takes graphs"
+                )
+        _check_relabelling(relabel)
         mode = filter_mode(filter)
         graphs = common_length(a, b)
         read = b
@@ -239,6 +253,7 @@ class ComposePlan:
                 f"graph.isymbols.label({failure!r})"
             )
         if failure is not None:
+            failure = checked_failure(failure)
             failures = FailureArcs.of(b, failure)
             label = np.array([failure], dtype=np.int32)
             asked = label if relabel is None else relabelled(label, relabel)
@@ -278,7 +293,7 @@ class ComposePlan:
             left,
             right,
             same=relabel is None and a.is_acceptor and b.is_acceptor,
-            acceptor=acceptor,
+            acceptor=bool(acceptor),
             failures=failures,
         )
 
@@ -347,6 +362,7 @@ class ComposePlan:
             SymbolError: different tables, and a plan without ``relabel``.
             DataError: a key of arc data on both sides, and no suffixes.
         """
+        check_graph(a, b)
         for name, graph, planned in (("a", a, self.a), ("b", b, self.b)):
             if not _same(graph.topology, planned):
                 raise GraphError(
@@ -373,6 +389,18 @@ class ComposePlan:
 
     def __repr__(self) -> str:
         return f"ComposePlan({self.a!r} @ {self.b!r} = {self.topology!r})"
+
+
+def _check_relabelling(relabel: Any) -> None:
+    """Check that new labels are what kernels take: one array, or a pair of equal length."""
+    rows = relabel if isinstance(relabel, tuple) else (relabel,)
+    right = all(isinstance(r, np.ndarray) and r.dtype == np.int32 and r.ndim == 1 for r in rows)
+    if relabel is None or (right and len({len(row) for row in rows}) == 1 and len(rows) <= 2):
+        return
+    raise GraphError(
+        "relabel is an int32 array, the second result of a.osymbols.merge(b.isymbols), or a pair "
+        f"of such arrays of equal length, not {relabel!r}"
+    )
 
 
 def _same(a: Topology, b: Topology) -> bool:

@@ -16,7 +16,7 @@ from gtn.batch import GraphBatch
 from gtn.data import Column
 from gtn.errors import GraphError, SymbolError
 from gtn.graph import Graph, check_table
-from gtn.indexes import LARGEST, check_counts
+from gtn.indexes import LARGEST, check_counts, integers
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, check_new
 from gtn.tensors import Lengths, checked_lengths
 from gtn.topology import Topology
@@ -87,6 +87,9 @@ def from_arrays(
     src, dst = np.asarray(src), np.asarray(dst)
     if src.size == 0:
         src, dst = src.astype(np.int32), dst.astype(np.int32)
+    for name, nodes in (("src", src), ("dst", dst)):
+        if nodes.dtype.kind not in "iu":
+            integers(nodes, name)  # says what they are
     if num_nodes is None:
         num_nodes = max(1 + int(n.max()) if n.size else 0 for n in (src, dst, starts, finals))
     topology = Topology(num_nodes, src, dst, ilabels, olabels, starts=starts, finals=finals)
@@ -338,7 +341,7 @@ def _node(node: Any, name: str) -> int:
             f"{name} node {node!r} is not an integer; {name} is a node, several, or a mapping from "
             "node to penalty"
         ) from None
-    if number >= LARGEST:
+    if not -LARGEST < number < LARGEST:
         raise GraphError(f"{name} node {number}; nodes are 0 to {LARGEST - 1}")
     return number
 
@@ -349,9 +352,9 @@ def arc_of(i: int, arc: tuple[Any, ...]) -> tuple[int, int, Label, Label, float]
         raise GraphError(f"arc {i} is {arc!r}; an arc is (src, dst, label[, olabel][, penalty])")
     src, dst, label, *rest = map(plain, arc)
     for end, node in (("source", src), ("destination", dst)):
-        if not isinstance(node, int | np.integer):
+        if not isinstance(node, int | np.integer) or isinstance(node, bool):
             raise GraphError(f"arc {i} has {end} {node!r}; nodes are integers")
-        if node >= LARGEST:
+        if not -LARGEST < node < LARGEST:
             raise GraphError(f"arc {i} has {end} node {node}; nodes are 0 to {LARGEST - 1}")
     if not rest:
         return src, dst, label, label, 0.0
@@ -404,7 +407,7 @@ def label_of(i: int, label: Label, table: SymbolTable | None, of: str = "arc") -
             raise SymbolError(f"{of} {i} has the symbol {label!r}, which is not in {table!r}")
         return table.label(label)
     if isinstance(label, int | np.integer):
-        if label > LARGEST:
+        if not -LARGEST <= label <= LARGEST:
             raise GraphError(f"{of} {i} has label {label}; labels are 0 to {LARGEST}")
         return int(label)
     raise GraphError(f"{of} {i} has label {label!r}; labels are integers >= 0 or strings")

@@ -161,6 +161,8 @@ def _as_index(numbers: Any, name: str) -> Index:
         DataError: others, naming the first that does not fit.
     """
     given = np.asarray(numbers)
+    if given.ndim != 1:
+        raise DataError(f"{name} are a one-dimensional array, not of shape {list(given.shape)}")
     if given.dtype != np.int32 and given.size:
         if given.dtype.kind not in "iu":
             raise DataError(f"{name} are whole numbers, not {given.dtype}")
@@ -372,8 +374,13 @@ class ArcData(Mapping[str, Any]):
     __slots__ = ("_columns",)
 
     def __init__(self, columns: Mapping[str, Column | Table] | None = None) -> None:
+        columns = {} if columns is None else columns
+        if not isinstance(columns, Mapping):
+            raise DataError(
+                f"arc data are a mapping from key to column, not {type(columns).__name__}"
+            )
         self._columns: dict[str, Column] = {
-            key: c if isinstance(c, Column) else Column(c) for key, c in (columns or {}).items()
+            key: c if isinstance(c, Column) else Column(c) for key, c in columns.items()
         }
 
     def column(self, key: str) -> Column:
@@ -433,7 +440,11 @@ def merged(parts: Sequence[ArcData], suffixes: Sequence[str] | None) -> ArcData:
     """Return the data of several operands on the same arcs: see :meth:`ArcData.merged`."""
     keys = [key for part in parts for key in part]
     shared = sorted({key for key in keys if keys.count(key) > 1})
-    if len(parts) != len(suffixes) if suffixes is not None else shared:
+    wrong = bool(shared)
+    if suffixes is not None:
+        is_row = isinstance(suffixes, Sequence) and all(isinstance(s, str) for s in suffixes)
+        wrong = not is_row or len(suffixes) != len(parts)
+    if wrong:
         example = tuple(f"_{k}" for k in range(len(parts)))
         problem = (
             f"several operands carry arc data {shared}" if suffixes is None else f"{suffixes=!r}"

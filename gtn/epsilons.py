@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gtn.arguments import whole_number
 from gtn.batch import assemble, gather
 from gtn.data import Sources
 from gtn.errors import CyclicGraphError, GraphError
 from gtn.graph import Graph, check_graph, check_penalties
-from gtn.indexes import ArcIndex, frozen, grouped
+from gtn.indexes import LARGEST, ArcIndex, frozen, grouped
 from gtn.kernels.epsilons import closures
 from gtn.optimization import finite, finite_part
 from gtn.paths.distance import Semiring, distances_float64
@@ -55,6 +56,7 @@ def remove_epsilon(
         NegativeCycleError: tropical, and such a cycle has a negative penalty.
         GraphError: a NaN or -inf penalty; an unknown semiring; too many arcs; failure arcs
             beside epsilons.
+        TypeError: ``max_arcs`` is not a whole number.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, None, 1.0), (0, 2, 7, 0.5), (1, 2, 8, 2.0)], final=2)
@@ -64,7 +66,7 @@ def remove_epsilon(
       0 -> 1  8  3
     """
     check_graph(graph)
-    return without_epsilons(graph, semiring, max_arcs)[0]
+    return without_epsilons(graph, semiring, min(whole_number(max_arcs, "max_arcs"), LARGEST))[0]
 
 
 def without_epsilons(

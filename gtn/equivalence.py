@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.arguments import real_number
 from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.determinization import determinize
@@ -210,7 +211,12 @@ def _answers(a: Graph, b: Graph, answers: list[bool]) -> Any:
 
 def _tolerance(a: Graph, b: Graph, atol: float | None) -> float:
     single = torch.float32 in (a.penalties.dtype, b.penalties.dtype)
-    return (1e-3 if single else 1e-6) if atol is None else atol
+    if atol is None:
+        return 1e-3 if single else 1e-6
+    atol = real_number(atol, "atol")
+    if not atol >= 0:
+        raise GraphError(f"atol={atol}; it is a distance between penalties, 0 or more nats")
+    return atol
 
 
 def _side_by_side(a: Graph, b: Graph, semiring: Semiring) -> list[tuple[Graph, Graph]]:

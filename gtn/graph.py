@@ -439,6 +439,8 @@ def check_penalties(
     if not isinstance(penalties, torch.Tensor):
         raise GraphError(f"{plural} must be a torch.Tensor, not {type(penalties).__name__}")
     _check_dtype(penalties, plural)
+    if penalties.is_meta:
+        raise GraphError(f"{plural} are on the meta device, where tensors have no values")
     if penalties.shape != (count,):
         raise GraphError(f"{plural} must have shape [{count}], not {list(penalties.shape)}")
     if like is not None and (penalties.dtype, penalties.device) != (like.dtype, like.device):

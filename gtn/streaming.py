@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gtn.beam import check_beam
+from gtn.beam import checked_beam
 from gtn.beam.cascade import Cascade
 from gtn.beam.settling import Waiting, nowhere
 from gtn.construction import linear
 from gtn.errors import GraphError, bad_penalty
-from gtn.graph import Graph
+from gtn.graph import Graph, check_graph
 from gtn.indexes import LARGEST, check_counts, frozen
 from gtn.kernels.beam import Writer
 from gtn.paths.narrows import common_nodes
@@ -68,9 +68,12 @@ class PrunedStream:
         beam: float = np.inf,
         max_active: int | None = None,
     ) -> None:
-        check_beam(beam, max_active)
+        beam, max_active = checked_beam(beam, max_active)
+        if not isinstance(readers, Sequence):
+            raise GraphError(f"readers are a sequence of graphs, not {type(readers).__name__}")
         if not readers:
             raise GraphError("a stream needs at least one graph that reads its frames")
+        check_graph(*readers)
         for i, reader in enumerate(readers):
             if reader.topology.is_batch:
                 raise GraphError(f"reader {i} is a batch; a stream is read with single graphs")
@@ -203,7 +206,7 @@ class PrunedStream:
         >>> stream.settled
         1
         """
-        check_beam(beam, None)
+        beam, _ = checked_beam(beam, None)
         self._advance()  # where adding was interrupted
         cascade, search = self._now(self._cascade), self._search.copy()
         if not self.length:

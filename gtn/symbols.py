@@ -104,14 +104,16 @@ class SymbolTable:
 
     def symbol(self, label: int) -> str:
         """Return the symbol of a label (of -1: ``"ε"``); raises ``SymbolError`` if it has none."""
-        if label == EPSILON:
-            return EPSILON_TEXT
         try:
-            return self._symbol_of[index(label)]
-        except KeyError:
-            raise SymbolError(f"label {label} is not in {self!r}") from None
+            number = index(label)
         except TypeError:
             raise SymbolError(f"label {label!r} is not an integer") from None
+        if number == EPSILON:
+            return EPSILON_TEXT
+        try:
+            return self._symbol_of[number]
+        except KeyError:
+            raise SymbolError(f"label {label} is not in {self!r}") from None
 
     def encode(self, symbols: Iterable[str]) -> NDArray[np.int32]:
         """Return the labels ``int32 [n]`` of n symbols."""
@@ -178,6 +180,8 @@ class SymbolTable:
 
     def changes(self, other: SymbolTable) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return the other's labels, and the new label of each in the merged table: O(other)."""
+        if not isinstance(other, SymbolTable):
+            raise SymbolError(f"a table is merged with another one, not {type(other).__name__}")
         return _changes(self._symbol_of, self._label_of, self._largest, other)
 
     def relabelled(self, other: SymbolTable, labels: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gtn.arguments import whole_number
 from gtn.errors import CyclicGraphError, GraphError, counted
 from gtn.indexes import (
     ArcIndex,
@@ -76,6 +77,7 @@ class Topology:
 
     Raises:
         GraphError: naming the first arc or node that is wrong.
+        TypeError: ``num_nodes`` is not a whole number.
 
     >>> t = Topology(3, [0, 1, 0], [1, 2, 2], [7, 8, 9], starts=[0], finals=[2])
     >>> t.num_arcs, t.is_acyclic, t.is_deterministic
@@ -114,11 +116,11 @@ class Topology:
         if (node_offsets is None) != (arc_offsets is None):
             raise GraphError("a batch has both node_offsets and arc_offsets; one is missing")
         part = self.__dict__
-        part["num_nodes"] = int(num_nodes)
+        part["num_nodes"] = whole_number(num_nodes, "num_nodes")
         part["src"] = integers(src, "src", check)
-        if not check:  # nodes, arcs and offsets must not become others in 32 bits
-            check_counts(self.num_nodes, len(self.src))
         part["dst"] = integers(dst, "dst", check)
+        # Nodes, arcs and offsets must not become others in 32 bits.
+        check_counts(self.num_nodes, len(self.src))
         part["ilabels"] = read = integers(ilabels, "ilabels", check)
         part["olabels"] = read if olabels is None else integers(olabels, "olabels", check)
         part["starts"] = integers(starts, "starts", check)
@@ -426,10 +428,11 @@ class Topology:
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """Return what another module derives from the topology, made at the first call per key."""
-        if key not in self._made:
-            self._made[key] = make()
-        made: Made = self._made[key]
-        return made
+        made = self._made  # another thread may put another dict in its place at any time
+        if key not in made:
+            made[key] = make()
+        found: Made = made[key]
+        return found
 
     @cached_property
     def _made(self) -> dict[Hashable, Any]:

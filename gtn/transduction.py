@@ -65,6 +65,8 @@ def expand(
         raise GraphError(
             f"penalties must be [{g.num_arcs}, C], one row per arc, not {list(penalties.shape)}"
         )
+    if penalties.is_meta:
+        raise GraphError("penalties are on the meta device, where tensors have no values")
     classes = penalties.shape[1]
     check_counts(g.num_nodes, g.num_arcs * classes)
     named = integers(np.arange(classes) if labels is None else labels, "labels")

@@ -18,6 +18,7 @@ VERBS = 3
 FLOORS = {
     "gtn.kernels": 1,
     "gtn.errors": 2.0,
+    "gtn.arguments": 2.0,
     "gtn.foreign_names": 2.0,
     "gtn.symbols": 2.1,
     "gtn.indexes": 2.1,

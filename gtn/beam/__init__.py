@@ -8,6 +8,6 @@
 :mod:`gtn.streaming` searches frames that come piece by piece.
 """
 
-from gtn.beam.pruning import check_beam, pruned
+from gtn.beam.pruning import checked_beam, pruned
 
-__all__ = ["check_beam", "pruned"]
+__all__ = ["checked_beam", "pruned"]

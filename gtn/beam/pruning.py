@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gtn.arguments import real_number, whole_number
 from gtn.beam.cascade import Cascade
 from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.product import common_length, filter_mode
 
-__all__ = ["check_beam", "pruned"]
+__all__ = ["checked_beam", "pruned"]
 
 
 def pruned(
@@ -59,7 +60,8 @@ def pruned(
         CyclicGraphError: a cycle of the first graph lies on a path.
         NegativeCycleError: a cycle of negative penalty on which the first graph stands still, so
             no token is the best.
-        GraphError: a wrong beam; otherwise as :func:`gtn.compose`.
+        GraphError: a beam or ``max_active`` out of range; otherwise as :func:`gtn.compose`.
+        TypeError: a beam that is not a number, or ``max_active`` that is not a whole one.
 
     >>> import gtn, torch
     >>> lattice = gtn.linear(
@@ -68,7 +70,7 @@ def pruned(
     >>> pruned([lattice, lexicon], beam=0.5).num_arcs, pruned([lattice, lexicon]).num_arcs
     (4, 8)
     """
-    check_beam(beam, max_active)
+    beam, max_active = checked_beam(beam, max_active)
     mode = filter_mode(filter)
     length = common_length(*(g.topology for g in graphs))
     cascade = Cascade.of(graphs, symbols, failure)
@@ -77,9 +79,20 @@ def pruned(
     return cascade.product(search).graph(cascade.graphs, suffixes)
 
 
-def check_beam(beam: float, max_active: int | None) -> None:
-    """Check the beam (nats) and the number of tokens to follow; raises ``GraphError``."""
+def checked_beam(beam: float, max_active: int | None) -> tuple[float, int | None]:
+    """Return the beam (nats) and the number of tokens to follow as Python's numbers.
+
+    Kernels would be compiled anew for numbers of other types, or fail to be.
+
+    Raises:
+        GraphError: one out of range.
+        TypeError: something that is not a number.
+    """
+    beam = real_number(beam, "beam")
     if not beam >= 0:
         raise GraphError(f"beam={beam}; a beam is a number of nats >= 0, or inf")
-    if max_active is not None and not max_active >= 1:
-        raise GraphError(f"max_active={max_active}; at least one token must be followed")
+    if max_active is not None:
+        max_active = whole_number(max_active, "max_active")
+        if max_active < 1:
+            raise GraphError(f"max_active={max_active}; at least one token must be followed")
+    return beam, max_active

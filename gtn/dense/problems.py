@@ -174,6 +174,8 @@ def check_emissions(emissions: Any) -> None:
         raise GraphError(
             f"emissions must be [T, C] or [B, T, C], not of shape {list(emissions.shape)}"
         )
+    if emissions.is_meta:
+        raise GraphError("emissions are on the meta device, where tensors have no values")
 
 
 def widened(emissions: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from gtn import dense
+from gtn.arguments import whole_number
 from gtn.batch import GraphBatch
 from gtn.construction import from_arrays
 from gtn.dense.problems import widened
@@ -32,6 +33,10 @@ class ASGLoss(Criterion):
         num_classes: C.
         infeasible, reduction: as in :class:`gtn.nn.Criterion`.
 
+    Raises:
+        GraphError: less than one class.
+        TypeError: ``num_classes`` is not a whole number.
+
     Attributes:
         transitions: penalties ``[C, C]`` of reading a class (column) after another (row).
         beginnings: penalties ``[C]`` of reading a class first.
@@ -43,6 +48,9 @@ class ASGLoss(Criterion):
 
     def __init__(self, num_classes: int, **options: Any) -> None:
         super().__init__(**options)
+        num_classes = whole_number(num_classes, "num_classes")
+        if num_classes < 1:
+            raise GraphError(f"num_classes={num_classes}; there is at least one class")
         self.transitions = nn.Parameter(torch.zeros(num_classes, num_classes))
         self.beginnings = nn.Parameter(torch.zeros(num_classes))
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from operator import index
 from typing import Any
 
 import numpy as np
 import torch
 
 from gtn import dense
+from gtn.arguments import whole_number
 from gtn.batch import GraphBatch
 from gtn.construction import from_arrays
 from gtn.dense.problems import widened
 from gtn.errors import GraphError
 from gtn.graph import Graph
-from gtn.indexes import check_counts
+from gtn.indexes import LARGEST, check_counts
 from gtn.kernels.ctc import ctc_arcs
 from gtn.nn.criterion import Criterion, difference
 from gtn.nn.targets import LabelTargets, label_rows, label_targets, padding_hint
@@ -55,7 +55,7 @@ def ctc_topology(
     >>> ctc_topology(100).num_arcs, ctc_topology(100, compact=True).num_arcs
     (10000, 696)
     """
-    blank = _checked_blank(blank)
+    blank, num_classes = _checked_blank(blank), whole_number(num_classes, "num_classes")
     if blank >= num_classes:
         raise GraphError(f"blank {blank} is not one of {num_classes} classes")
     check_counts(num_classes, 7 * num_classes if compact else num_classes**2)
@@ -97,7 +97,8 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
         target_lengths: of the targets in one tensor, ``[B]``; its padding may then be any number.
 
     Raises:
-        GraphError: a blank or a negative label in a target, naming the sample.
+        GraphError: a blank or a negative label in a target, naming the sample; a blank that is no
+            label.
 
     >>> ctc_graphs([[7]])[0]
     Graph: 3 nodes, 5 arcs, start 0, final 1, 2
@@ -239,11 +240,9 @@ def _check_normalized(losses: torch.Tensor, frames: int) -> None:
 
 def _checked_blank(blank: Any) -> int:
     try:
-        number = index(blank)
+        number = whole_number(blank, "blank")
     except TypeError:
-        raise GraphError(
-            f"blank {blank!r} is not a class; classes are whole numbers >= 0"
-        ) from None
-    if number < 0:
-        raise GraphError(f"blank {number} is not a class; classes are whole numbers >= 0")
+        number = -1
+    if not 0 <= number <= LARGEST:
+        raise GraphError(f"blank {blank!r} is not a class; classes are 0 to {LARGEST}")
     return number

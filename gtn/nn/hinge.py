@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.arguments import real_number
 from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.construction import from_arrays
@@ -31,6 +33,10 @@ class HingeLoss(DiscriminativeViterbiLoss):
         grammar, infeasible, reduction: as in :class:`gtn.nn.GraphLoss`.
         margin: nats per error. With margin 0 this is the discriminative Viterbi loss.
 
+    Raises:
+        ValueError: a margin that is negative, infinite or NaN.
+        TypeError: a margin that is not a number.
+
     >>> import gtn
     >>> g = gtn.linear(torch.tensor([[0.0, 0.25], [0.0, 3.0]]))
     >>> HingeLoss(margin=1.0)(g, [0, 0])  # 1 0 has one error, and is worse by 0.25 only
@@ -39,8 +45,9 @@ class HingeLoss(DiscriminativeViterbiLoss):
 
     def __init__(self, grammar: Grammar | None = None, *, margin: float = 1.0, **options: Any):
         super().__init__(grammar, **options)
-        if not margin >= 0:
-            raise ValueError(f"margin={margin}; a margin is >= 0")
+        margin = real_number(margin, "margin")
+        if not 0 <= margin < math.inf:
+            raise ValueError(f"margin={margin}; a margin is a finite number of nats >= 0")
         self.margin = margin
 
     def compared(self, whole: Graph, target: Graph) -> Graph:

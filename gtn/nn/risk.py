@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.arguments import whole_number
 from gtn.batch import GraphBatch
 from gtn.composition import compose
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
+from gtn.indexes import LARGEST
 from gtn.nn.criterion import Criterion
 from gtn.nn.edits import edit_distances
 from gtn.nn.targets import Target, one_for_each, target_labels
@@ -47,6 +49,10 @@ class ExpectedRiskLoss(Criterion):
         infeasible, reduction: as in :class:`gtn.nn.Criterion`; a graph without a path is
             infeasible.
 
+    Raises:
+        GraphError: a count below one.
+        TypeError: a count that is not a whole number, or a risk that is not a function.
+
     >>> import gtn
     >>> g = gtn.linear(torch.zeros(2, 2))  # of 00, 01, 10 and 11, two have one error, one has two
     >>> ExpectedRiskLoss(count=4)(g, [0, 0])
@@ -64,7 +70,12 @@ class ExpectedRiskLoss(Criterion):
     ) -> None:
         super().__init__(**options)
         self.grammar = grammar
-        self.count = count
+        count = whole_number(count, "count")
+        if count < 1:
+            raise GraphError(f"count={count}; the risk is that of at least one path")
+        if not callable(risk):
+            raise TypeError(f"risk={risk!r}; it is a function of label sequences and a target")
+        self.count = min(count, LARGEST)  # as many as are numbered
         self.distinct = distinct
         self.risk = risk
 
@@ -74,7 +85,7 @@ class ExpectedRiskLoss(Criterion):
         Raises:
             InfeasibleTargetError: a graph without a path, and ``infeasible="raise"``.
             GraphError: risks that are not one number for each path.
-            SymbolError: a symbol of a target that the graph does not know.
+            SymbolError: a symbol or label of a target that the graph's table does not have.
         """
         check_graph(graph)
         whole, table = graph.without_data(), None

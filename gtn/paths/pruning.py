@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.arguments import real_number
 from gtn.batch import traced
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph, check_penalties
@@ -43,6 +44,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
         DivergentGraphError: with ``posterior``, if the sum over all paths is infinite.
         GraphError: none or both criteria, or one out of range; a NaN or -inf penalty;
             a failure arc.
+        TypeError: a criterion that is not a number.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 1, 7, 1.0), (0, 1, 8, 2.0), (0, 1, 9, 5.0)], final=1)
@@ -53,10 +55,12 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     check_reads_none(graph, "the graph")
     if (posterior is None) == (beam is None):
         raise GraphError("prune by posterior=… or by beam=…; exactly one is given")
-    if posterior is not None and not posterior > 0:
-        raise GraphError(f"posterior={posterior}; arcs are kept above a posterior > 0")
+    if posterior is not None:
+        posterior = real_number(posterior, "posterior")
+        if not posterior > 0:
+            raise GraphError(f"posterior={posterior}; arcs are kept above a posterior > 0")
     if beam is not None:
-        check_distance(beam)
+        beam = check_distance(beam)
     penalties = (graph.penalties, graph.start_penalties, graph.final_penalties)
     for what, own in zip(("arc", "start", "final"), penalties, strict=True):
         check_penalties(own, len(own), what)  # now, while arcs still have their numbers
@@ -68,10 +72,17 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     return traced(part_within(graph, beam or 0.0)[0], graph)
 
 
-def check_distance(beam: float) -> None:
-    """Check a distance from the best path; raises ``GraphError`` for a negative one or NaN."""
+def check_distance(beam: float) -> float:
+    """Return a distance from the best path as a float.
+
+    Raises:
+        GraphError: it is negative or NaN.
+        TypeError: it is not a number.
+    """
+    beam = real_number(beam, "beam")
     if not beam >= 0:
         raise GraphError(f"beam={beam}; it is a distance from the best path, 0 or more nats")
+    return beam
 
 
 def part_within(graph: Graph, beam: float) -> tuple[Graph, Int32s]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gtn.arguments import whole_number
 from gtn.batch import GraphBatch, traced
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph, check_penalties
@@ -64,6 +64,7 @@ def n_best(
     Raises:
         NegativeCycleError: a cycle of negative penalty lies on a path.
         GraphError: a count below one; a NaN or -inf penalty; an unknown side; a failure arc.
+        TypeError: a count that is not a whole number.
 
     >>> import gtn, torch
     >>> g = gtn.linear(torch.tensor([[0.0, 1.0], [0.0, 0.5]]), symbols=gtn.SymbolTable("ab"))
@@ -73,7 +74,7 @@ def n_best(
     ['aa', 'ab', 'ba']
     """
     check_graph(graph)
-    count = operator.index(count)
+    count = whole_number(count, "count")
     if count < 1:
         raise GraphError(f"n_best of {count} paths; at least one can be asked for")
     count = min(count, LARGEST)  # as many as are numbered

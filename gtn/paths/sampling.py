@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import operator
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.arguments import whole_number
 from gtn.batch import GraphBatch
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
+from gtn.indexes import check_counts
 from gtn.kernels.sampling import draw_paths, running_shares
 from gtn.paths.viterbi import chains
 from gtn.product.failure import check_reads_none
@@ -45,8 +46,9 @@ def sample(
 
     Raises:
         DivergentGraphError: the sum over all paths is infinite, so there is no distribution.
-        GraphError: a count below one; another generator; a NaN or -inf penalty; a failure
-            arc.
+        GraphError: a count below one, or more paths than are numbered; another generator; a NaN or
+            -inf penalty; a failure arc.
+        TypeError: a count that is not a whole number.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs([(0, 0, "a", 1.0), (0, 1, "b", 0.5)], final=1)
@@ -67,9 +69,10 @@ def sample(
     """
     check_graph(graph)
     check_reads_none(graph, "the graph")
-    count = operator.index(count)
+    count = whole_number(count, "count")
     if count < 1:
         raise GraphError(f"a sample of {count} paths; at least one can be drawn")
+    check_counts(count * graph.topology.batch_size, 0, "batch of paths")
     if generator is not None and not isinstance(generator, torch.Generator):
         raise GraphError(
             f"generator={generator!r} is not a torch.Generator; torch.Generator().manual_seed(0) "

@@ -267,6 +267,8 @@ def path_text(path: Graph | list[Any], side: str = "output", separator: str = ""
     >>> [(path_text(path), path.num_nodes) for path in (nothing, silent)]
     [('', 0), ('', 1)]
     """
+    if not isinstance(separator, str):
+        raise GraphError(f"separator={separator!r}; it is a text between symbols, such as ' '")
     if isinstance(path, list):
         return [path_text(one, side, separator) for one in path]
     check_graph(path)

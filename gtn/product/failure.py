@@ -7,11 +7,12 @@ both the seen event and the backed-off one would count.
 
 from __future__ import annotations
 
-import operator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gtn.arguments import whole_number
 from gtn.batch import gather
 from gtn.data import Sources, compose_index
 from gtn.errors import GraphError, SymbolError
@@ -28,6 +29,7 @@ __all__ = [
     "check_left",
     "check_never_asked",
     "check_reads_none",
+    "checked_failure",
     "failure_label",
     "with_ends",
 ]
@@ -138,9 +140,7 @@ def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match
     if failure is None:
         return own
     if not isinstance(failure, str):
-        label = operator.index(failure)
-        if label > LARGEST:
-            raise GraphError(f"failure={label} is not a label; labels are 0 to {LARGEST}")
+        label = checked_failure(failure)
     elif graph.isymbols is None:
         raise SymbolError(f"failure={failure!r} is a symbol, but the graph that reads has no table")
     else:
@@ -150,6 +150,19 @@ def failure_label(graph: Graph, failure: int | str | None, symbols: str = "match
             f"failure={failure!r}, but the graph that reads has failure arcs for {BACK_OFF!r}, "
             "too; without failure= these are followed"
         )
+    return label
+
+
+def checked_failure(failure: Any) -> int:
+    """Return a failure label, not a symbol, as Python's number.
+
+    Raises:
+        GraphError: it does not fit 32 bits.
+        TypeError: it is not an integer.
+    """
+    label = whole_number(failure, "failure")
+    if label > LARGEST:
+        raise GraphError(f"failure={label} is no label; labels are 0 to {LARGEST}")
     return label
 
 

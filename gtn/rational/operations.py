@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gtn.arguments import whole_number
 from gtn.batch import GraphBatch, repeat
 from gtn.data import JoinedSources, Sources, compose_index
 from gtn.errors import GraphError
 from gtn.graph import Graph, check_graph
+from gtn.indexes import check_counts
 from gtn.product.failure import check_reads_none, with_ends
 from gtn.rational.joining import Epsilons, Operands, spokes, taken
 from gtn.symbols import SymbolTable
@@ -127,7 +128,9 @@ def closure(
             by as many copies of the graph in a row. Unless given, 0 and any number.
 
     Raises:
-        GraphError: a negative bound, ``lower > upper``, or bounds beside ``plus``.
+        GraphError: a negative bound, ``lower > upper``, or bounds beside ``plus``; more nodes or
+            arcs than are numbered.
+        TypeError: a bound that is not a whole number.
 
     >>> import gtn
     >>> closure(gtn.Graph.from_arcs([(0, 1, 7, 1.5)], final={1: 0.5}))
@@ -139,7 +142,9 @@ def closure(
     if lower is not None or upper is not None:
         if plus:
             raise GraphError("plus means lower=1; give one of them")
-        return _repeated(graph, index(lower or 0), None if upper is None else index(upper))
+        least = 0 if lower is None else whole_number(lower, "lower")
+        most = None if upper is None else whole_number(upper, "upper")
+        return _repeated(graph, least, most)
     operands = Operands([graph], "match")
     graph = with_ends(graph)
     nodes = operands.place_nodes(np.ones(operands.length, dtype=np.int64))
@@ -167,7 +172,9 @@ def _repeated(graph: Graph, lower: int, upper: int | None) -> Graph:
         made = repeat(nothing, len(graph)) if isinstance(graph, GraphBatch) else nothing
         none = Sources(np.empty(0, dtype=np.int32))
         return made._with(sources=(none,), data=graph.data.take(none))
-    copies = [graph] * (lower - 1 if upper is None else upper)
+    times = lower - 1 if upper is None else upper
+    check_counts(times * max(graph.num_nodes, 1), times * graph.num_arcs)
+    copies = [graph] * times
     last = [closure(graph, plus=True)] if upper is None else []
     made = _in_turn([*copies, *last], "match", max(lower, 1) - 1)
     stems = cast(JoinedSources, made.sources)

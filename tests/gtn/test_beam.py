@@ -819,9 +819,11 @@ def test_arguments_are_checked():
         gtn.compose(a, a, beam=-1)
     with pytest.raises(GraphError, match="beam=nan"):
         gtn.compose(a, a, beam=math.nan)
-    for none in (0, -1, math.nan):
+    for none in (0, -1):
         with pytest.raises(GraphError, match=f"max_active={none}"):
             gtn.compose(a, a, max_active=none)
+    with pytest.raises(TypeError, match="max_active=nan"):
+        gtn.compose(a, a, max_active=math.nan)
     with pytest.raises(GraphError, match="known are 'trivial'"):
         gtn.compose(a, a, beam=1.0, filter="alt")
     for suffixes in (("_a",), ("_a", "_b", "_c")):
