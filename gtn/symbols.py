@@ -315,7 +315,8 @@ def count_classes(table: SymbolTable, none: Collection[int | str | None] = (BACK
     """
     last = table.largest
     if last in none or table.symbol(last) in none:
-        last = max((label for label in table.labels if label < last), default=-1)
+        others = (n for n in table.labels if n not in none and table.symbol(n) not in none)
+        last = max(others, default=-1)
     return last + 1
 
 

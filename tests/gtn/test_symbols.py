@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import gtn
 from gtn import EPSILON, SymbolError, SymbolTable
-from gtn.symbols import merged_labels
+from gtn.symbols import BACK_OFF, count_classes, merged_labels
 
 TABLES = (
     st.dictionaries(st.integers(0, 12), st.sampled_from("abcdefgh"), max_size=6)
@@ -207,3 +207,11 @@ def test_a_table_is_made_once_for_many_operands(monkeypatch):
         made.clear()
         assert list(join(*graphs).isymbols) == words
         assert made == [200]
+
+
+def test_labels_that_are_no_classes_are_left_out_however_many_are_last():
+    table = SymbolTable(["a", "b", BACK_OFF, "#", "|"])
+    assert count_classes(table) == 5  # the last one is a class
+    assert count_classes(table, (BACK_OFF, "#", 4)) == 2
+    assert count_classes(table, (0, "b", 2, 3, 4)) == 0
+    assert count_classes(SymbolTable(""), ("#",)) == 0
