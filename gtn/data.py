@@ -34,7 +34,7 @@ class Sources:
             ``index[offsets[a]:offsets[a + 1]]``.
 
     Raises:
-        DataError: what are no whole numbers of 32 bits.
+        DataError: anything but one-dimensional arrays of whole numbers of 32 bits.
 
     >>> sources = Sources(np.array([2, -1], np.int32))
     >>> sources, sources.of(0)

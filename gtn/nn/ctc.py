@@ -47,6 +47,7 @@ def ctc_topology(
     Raises:
         GraphError: a blank that is not a class; more arcs than are numbered, of 46341 classes or
             more unless it is compact.
+        TypeError: a number of classes that is not whole.
 
     >>> import gtn
     >>> frames = gtn.string([1, 1, 0, 1, 2])
@@ -162,8 +163,8 @@ class CTCLoss(Criterion):
         blank: its class.
         normalized: whether exp(-emissions) sums to one in each frame, as for ``-log_softmax``; this
             saves computing the sum.
-        infeasible, reduction: as in :class:`gtn.nn.Criterion`; a target is infeasible if it is
-            longer than its frames.
+        infeasible, reduction: as in :class:`gtn.nn.Criterion`; a target is infeasible if its labels
+            and the blanks between equal ones are more than its frames.
 
     >>> loss = CTCLoss()
     >>> logits = torch.zeros(2, 3)  # 3 classes, all of probability 1/3; 1, 01, 10, 11 spell 1

@@ -55,7 +55,8 @@ class GraphLoss(Criterion):
 
         Raises:
             InfeasibleTargetError: no path spells a target, and ``infeasible="raise"``.
-            GraphError: emissions instead of a graph.
+            GraphError: emissions instead of a graph; not one target for each graph; a target of
+                symbols where the output has no table.
         """
         if not isinstance(graph, Graph):
             raise GraphError(

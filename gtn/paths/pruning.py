@@ -29,10 +29,11 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     """Return the graph without its unlikely arcs, starts and finals; connected.
 
     Give exactly one criterion. ``beam`` keeps what lies on a path at most so much worse than the
-    best one; the best path always stays. ``posterior`` keeps what a random path uses with at least
-    this probability, unless no path through it is left. Nodes and arcs keep their order; arc data
-    follow; what stays keeps its penalties and their gradients. Forbidden arcs (``inf``) are
-    dropped. One pass forward and one back; on a batch, graph by graph.
+    best one; the best path always stays. ``posterior`` keeps what a random path uses at least so
+    often (a probability on acyclic graphs, an expected number round cycles), unless no path
+    through it is left. Nodes and arcs keep their order; arc data follow; what stays keeps its
+    penalties and their gradients. Forbidden arcs (``inf``) are dropped. One pass forward and one
+    back; on a batch, graph by graph.
 
     Args:
         graph: a graph or a batch.

@@ -42,10 +42,10 @@ def n_best(
     """Return the ``count`` paths of least penalty, best first; exact, cycles included.
 
     O(A log A + count L log A) for paths of L arcs; the least penalties to the end, computed first,
-    take O(N A) only in a cycle with a negative penalty. Paths differ in their arcs, so two may
-    spell the same string. ``distinct`` asks for the best path of each of the ``count`` best strings
-    instead. It determinizes along these strings only, in time proportional to the arcs that leave
-    the nodes their prefixes reach, leaving out what is worse than the worst of them.
+    take O(N A) only where an arc of negative penalty lies on a cycle. Paths differ in their arcs,
+    so two may spell the same string. ``distinct`` asks for the best path of each of the ``count``
+    best strings instead. It determinizes along these strings only, in time proportional to the arcs
+    that leave the nodes their prefixes reach, leaving out what is worse than the worst of them.
 
     Args:
         graph: graph or batch; with ``others``, the best paths of their composition, as in

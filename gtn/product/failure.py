@@ -162,7 +162,7 @@ def checked_failure(failure: Any) -> int:
     """
     label = whole_number(failure, "failure")
     if label > LARGEST:
-        raise GraphError(f"failure={label} is no label; labels are 0 to {LARGEST}")
+        raise GraphError(f"failure={label} is not a label; labels are 0 to {LARGEST}")
     return label
 
 
