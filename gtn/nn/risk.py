@@ -125,7 +125,13 @@ class ExpectedRiskLoss(Criterion):
         risks = torch.zeros(shape, dtype=torch.float64)
         for g in np.flatnonzero(counts).tolist():
             found = rows[offsets[g] : offsets[g + 1]]
-            given = torch.as_tensor(self.risk(found, target_labels(targets[g], table)))
+            answer = self.risk(found, target_labels(targets[g], table))
+            try:
+                given = torch.as_tensor(answer)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise GraphError(
+                    f"the risks of {len(found)} paths are as many finite numbers, not {answer!r}"
+                ) from error
             if given.shape != (len(found),) or not given.isfinite().all():
                 raise GraphError(
                     f"the risks of {len(found)} paths must be as many finite numbers, not {given}"

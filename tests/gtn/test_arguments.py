@@ -181,6 +181,9 @@ def test_numbers_that_criteria_are_made_with():
             gtn.nn.ExpectedRiskLoss(count=wrong)
     with pytest.raises(TypeError, match="risk='errors'"):
         gtn.nn.ExpectedRiskLoss(risk="errors")
+    for answer in (None, "ab", [[1.0], [1.0, 2.0]]):
+        with pytest.raises(GraphError, match="the risks of 2 paths are as many finite numbers"):
+            gtn.nn.ExpectedRiskLoss(risk=lambda found, target, answer=answer: answer)(GRAPH, "aa")
 
 
 def test_what_is_derived_once_is_returned_although_another_thread_replaced_the_rest():
