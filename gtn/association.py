@@ -90,10 +90,11 @@ def composed(
 
 
 def _candidates(a: Graph, b: Graph, symbols: str, failure: int | str | None) -> float:
-    """Return a bound on the arcs of the composition: matching pairs, and arcs that move alone.
+    """Return how many arcs the composition may have: matching pairs, and arcs that move alone.
 
-    With failure arcs in ``b``, every arc of ``a`` may match at each node of ``b``. For two batches,
-    the bound is divided by their number of graphs. O(labels).
+    A bound, except where both have epsilons: there the filter may visit a pair of nodes twice. With
+    failure arcs in ``b``, every arc of ``a`` may match at each node of ``b``. For two batches, the
+    number is divided by that of their graphs. O(labels).
     """
     written, wrote = _label_counts(a.topology, "olabels")
     relabel = relabelling(a.osymbols, b.isymbols, symbols, of="written")
