@@ -482,7 +482,11 @@ def test_texts_of_other_editors(tmp_path):
     ("text", "options", "message"),
     [
         ("0 1 1 1\n0 1 1\n", {}, "2: '0 1 1' has 3 fields.*acceptor=True"),
-        ("0 1 1 0.5\n1", {}, "1: '0.5' is not a label.*osymbols=, and lines with one .*acceptor=True"),
+        (
+            "0 1 1 0.5\n1",
+            {},
+            "1: '0.5' is not a label.*osymbols=, and lines with one .*acceptor=True",
+        ),
         ("0 1 1 1 0.5\n", {"acceptor": True}, "1: '0 1 1 1 0.5' has 5 fields.*acceptor=False"),
         ("0 1 1 1 0.5 7 8", {}, "1: .* has 7 fields"),
         ("0 1 -1 1", {}, "1: '-1' is not a label"),
