@@ -80,7 +80,9 @@ def from_kaldi_lattices(
     reader = _Reader(words, None if table is None else table[0], dtype)
     if isinstance(text, str):
         if text and "\n" not in text:
-            raise GraphError(f"{quoted(text)} is no text of lattices; a file is a Path({text!r})")
+            raise GraphError(
+                f"{quoted(text)} is not a text of lattices; a file is a Path({text!r})"
+            )
         return reader.lattices(text.split("\n"), "text")
     if isinstance(text, os.PathLike):
         return reader.lattices(_lines(Path(text)), os.fspath(text))
@@ -132,8 +134,8 @@ class _Reader:
                 rows.append((number, fields))
             elif len(fields) > 1:
                 raise GraphError(
-                    f"{file}:{number}: {quoted(line)} is no name of a lattice, which is a line of "
-                    "its own, the first or after an empty one"
+                    f"{file}:{number}: {quoted(line)} is not the name of a lattice, which is a "
+                    "line of its own, the first or after an empty one"
                 )
             elif fields:
                 name = fields[0]
@@ -219,14 +221,14 @@ class _Reader:
 def _state(field: str) -> int:
     state = whole_number(field)
     if state < 0:
-        raise GraphError(f"{quoted(field)} is no state; states are 0, 1, 2 …")
+        raise GraphError(f"{quoted(field)} is not a state; states are 0, 1, 2 …")
     return state
 
 
 def _label(field: str, what: str) -> int:
     number = whole_number(field)
     if not 0 <= number <= LARGEST:
-        raise GraphError(f"{quoted(field)} is no number of a {what}")
+        raise GraphError(f"{quoted(field)} is not the number of a {what}")
     return number - 1
 
 
@@ -243,5 +245,5 @@ def _costs(field: str, is_compact: bool) -> tuple[float, float, list[int]]:
     least, most = min(transitions, default=0), max(transitions, default=0)
     is_right = graph > -math.inf and acoustic > -math.inf and 0 <= least <= most <= LARGEST
     if not is_right or len(parts) > 2 + is_compact or "_" in parts[0] + parts[1]:
-        raise GraphError(f"{quoted(field)} are no costs, '{_FORMS[is_compact]}'")
+        raise GraphError(f"{quoted(field)} are not costs, '{_FORMS[is_compact]}'")
     return graph, acoustic, transitions

@@ -134,25 +134,28 @@ def test_the_same_as_the_text_of_openfst():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0 1 4 0.5,1,\n", r"1: '0 1 4 0.5,1,' is no name of a lattice"),
-        ("k\n0 1 4 0.5,1,\n1\nnext\n0", r"4: 'next' is no state"),
+        ("0 1 4 0.5,1,\n", r"1: '0 1 4 0.5,1,' is not the name of a lattice"),
+        ("k\n0 1 4 0.5,1,\n1\nnext\n0", r"4: 'next' is not a state"),
         ("k\n0 1 4 0.5,1,\n1\n1 2,3,", r"4: state 1 is made final twice"),
-        ("k\n0 x 4 0.5,1,", r"2: 'x' is no state; states are 0, 1, 2"),
-        ("k\n0 1 a 0.5,1,", r"2: 'a' is no number of a word; symbols need their table, symbols="),
-        ("k\n0 1 -1 0.5,1,", r"2: '-1' is no number of a word"),
-        ("k\n0 1 2147483648 0.5,1,", r"2: '2147483648' is no number of a word"),
-        ("k\n0 1 a 4 0.5,1", r"2: 'a' is no number of a transition-id"),
-        ("k\n0 1 4 4 0.5,1,3_4", r"2: '0.5,1,3_4' are no costs, 'graph,acoustic'"),
-        ("k\n0 1 4 0.5,1,\n0 1 4 0.5", r"3: '0.5' are no costs, 'graph,acoustic,transitions'"),
-        ("k\n0 1 4 0.5,nan,", r"2: '0.5,nan,' are no costs"),
-        ("k\n0 1 4 -inf,1,", r"2: '-inf,1,' are no costs"),
-        ("k\n0 1 4 1_0,1,", r"2: '1_0,1,' are no costs"),
-        ("k\n0 1 4 1,1,3_x", r"2: '1,1,3_x' are no costs"),
-        ("k\n0 1 4 1,1,3__4", r"2: '1,1,3__4' are no costs"),
-        ("k\n0 1 4 1,1,3_-4", r"2: '1,1,3_-4' are no costs"),
-        ("k\n0 1 4 1,1,3,4", r"2: '1,1,3,4' are no costs"),
-        ("k\n0 1 4 1,1,99999999999", r"2: .* are no costs"),
-        ("k\n0 1,2,3\n0 1 4 4 0,0", r"2: '1,2,3' are no costs, 'graph,acoustic'"),
+        ("k\n0 x 4 0.5,1,", r"2: 'x' is not a state; states are 0, 1, 2"),
+        (
+            "k\n0 1 a 0.5,1,",
+            r"2: 'a' is not the number of a word; symbols need their table, symbols=",
+        ),
+        ("k\n0 1 -1 0.5,1,", r"2: '-1' is not the number of a word"),
+        ("k\n0 1 2147483648 0.5,1,", r"2: '2147483648' is not the number of a word"),
+        ("k\n0 1 a 4 0.5,1", r"2: 'a' is not the number of a transition-id"),
+        ("k\n0 1 4 4 0.5,1,3_4", r"2: '0.5,1,3_4' are not costs, 'graph,acoustic'"),
+        ("k\n0 1 4 0.5,1,\n0 1 4 0.5", r"3: '0.5' are not costs, 'graph,acoustic,transitions'"),
+        ("k\n0 1 4 0.5,nan,", r"2: '0.5,nan,' are not costs"),
+        ("k\n0 1 4 -inf,1,", r"2: '-inf,1,' are not costs"),
+        ("k\n0 1 4 1_0,1,", r"2: '1_0,1,' are not costs"),
+        ("k\n0 1 4 1,1,3_x", r"2: '1,1,3_x' are not costs"),
+        ("k\n0 1 4 1,1,3__4", r"2: '1,1,3__4' are not costs"),
+        ("k\n0 1 4 1,1,3_-4", r"2: '1,1,3_-4' are not costs"),
+        ("k\n0 1 4 1,1,3,4", r"2: '1,1,3,4' are not costs"),
+        ("k\n0 1 4 1,1,99999999999", r"2: .* are not costs"),
+        ("k\n0 1,2,3\n0 1 4 4 0,0", r"2: '1,2,3' are not costs, 'graph,acoustic'"),
         ("k\n0 1 4 4 0,0 7", r"2: .* has 6 fields; an arc is 'state nextstate transition word \["),
         ("k\n0 1 4\n0 1 4 4 0,0", r"2: '0 1 4' has 3 fields"),
     ],
@@ -168,7 +171,7 @@ def test_what_is_wrong_is_told_by_its_line(tmp_path, text, message):
 
 def test_what_is_no_text_of_lattices_is_told(tmp_path):
     with pytest.raises(
-        GraphError, match=r"'lat\.txt' is no text .* a file is a Path\('lat\.txt'\)"
+        GraphError, match=r"'lat\.txt' is not a text .* a file is a Path\('lat\.txt'\)"
     ):
         read("lat.txt")
     with pytest.raises(FileNotFoundError):
