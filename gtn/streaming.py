@@ -20,7 +20,7 @@ from gtn.graph import Graph, check_graph
 from gtn.indexes import LARGEST, check_counts, frozen
 from gtn.kernels.beam import Writer
 from gtn.paths.narrows import common_nodes
-from gtn.paths.pruning import ROUNDING
+from gtn.paths.pruning import rounding
 from gtn.paths.ways import least_ways
 from gtn.product import filter_mode
 from gtn.product.failure import check_left, check_never_asked, failure_label
@@ -378,7 +378,8 @@ def _near(graph: Graph, beam: float) -> Topology:
     best = ahead[t.finals]
     # How far behind the best path to the same final: each final subtracts its own distance.
     behind, _ = least_ways(t, arcs, starts, np.where(best < np.inf, -best, np.inf), backward=True)
-    latest = beam + ROUNDING * np.abs(best, where=best < np.inf, out=np.zeros_like(best)).max()
+    size = np.abs(best, where=best < np.inf, out=np.zeros_like(best)).max()
+    latest = beam + rounding(t.num_nodes) * size
     near = ahead[t.src] + arcs + behind[t.dst] <= latest
     return t.only(near, starts + behind[t.starts] <= latest, best < np.inf)
 

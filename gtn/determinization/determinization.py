@@ -133,6 +133,7 @@ def determinize(
             return _boolean(graph, max_nodes)
     sums: Literal["log", "tropical"] = "log" if semiring == "log" else "tropical"
     part, nodes = finite_part(graph)
+    part = part.to("cpu", torch.float64)  # of equal sums, none may be rounded beyond the beam
     best = None
     if beam < math.inf and sums == "tropical":
         # What lies on no path within the beam is on no best path of a string within it. Prune
@@ -159,7 +160,8 @@ def determinize(
     )
     if beam < math.inf:  # equal sums that round differently may leave nodes without an end
         made = traced(connect(made), made)
-    return traced(made, traced(speaking, part))
+    made = traced(made, traced(speaking, part))
+    return made.to(graph.penalties.device, graph.penalties.dtype)
 
 
 def _near(graph: Graph, nodes: Int32s, beam: float) -> tuple[Graph, Int32s]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gtn.arguments import real_number
 from gtn.batch import traced
@@ -22,7 +22,7 @@ from gtn.tensors import as_index, float64_penalties
 __all__ = ["Bounds", "check_distance", "part_within", "prune"]
 
 Int32s = NDArray[np.int32]
-ROUNDING = 1e-12
+_ROUNDING = 1e-12
 
 
 def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = None) -> Graph:
@@ -67,7 +67,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
         check_penalties(own, len(own), what)  # now, while arcs still have their numbers
     graph = finite_part(graph)[0]
     if posterior is not None:
-        least = posterior * (1 - ROUNDING)  # one of two equal posteriors may round below it
+        least = posterior * (1 - _ROUNDING)  # one of two equal posteriors may round below it
         kept = [part >= least for part in posteriors_float64(graph.detach())[:3]]
         return traced(_only(graph, kept)[0], graph)
     return traced(part_within(graph, beam or 0.0)[0], graph)
@@ -107,6 +107,20 @@ def _only(graph: Graph, kept: list[torch.Tensor]) -> tuple[Graph, Int32s]:
     return finite_part(rest)
 
 
+def rounding(nodes: ArrayLike) -> NDArray[np.float64]:
+    """Return by how much sums along a path may differ when they are added up in another order.
+
+    A share of the greatest sum of a part of the path. Each of n additions rounds by 2^-53 of its
+    result at most, and all of them may round the same way: they do where penalties are equal. Sums
+    that are compared are made of up to four sums along the path.
+
+    Args:
+        nodes: how many nodes a path may have.
+    """
+    share: NDArray[np.float64] = _ROUNDING + np.asarray(nodes) * 2.0**-50
+    return share
+
+
 class Bounds(NamedTuple):
     """Least penalties to and from each node, and the most that a path may cost.
 
@@ -132,10 +146,11 @@ class Bounds(NamedTuple):
         # is relative to the distances on paths within the beam, not to those far beyond it.
         owner = as_index(topology.graph_of_nodes(np.arange(topology.num_nodes, dtype=np.int32)))
         total, size = ahead + behind, torch.maximum(ahead.abs(), behind.abs())
-        near = total <= (best + beam).index_select(0, owner) + ROUNDING * size
+        share = torch.from_numpy(rounding(np.diff(topology.node_offsets)))
+        near = total <= (best + beam).index_select(0, owner) + share.index_select(0, owner) * size
         near &= total.isfinite()
         sizes = torch.zeros_like(best).scatter_reduce(0, owner[near], size[near], "amax")
-        return cls(ahead, behind, best + beam + ROUNDING * sizes)
+        return cls(ahead, behind, best + beam + share * sizes)
 
     def within(self, graph: Graph) -> list[torch.Tensor]:
         """Return which arcs, starts and finals lie on a path within the limit of their graph."""

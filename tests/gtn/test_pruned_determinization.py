@@ -240,6 +240,24 @@ def test_ties_at_the_limit():
         assert made.topology.is_connected
 
 
+@SEMIRINGS
+def test_long_sums_of_equal_penalties_keep_the_best_path(semiring):
+    # Adding 0.7 again and again drifts: the halves of the sum are more than the whole.
+    g = gtn.linear(torch.full((100_000, 1), 0.7, dtype=torch.float64))
+    assert gtn.determinize(g, beam=0.0, semiring=semiring).num_arcs == 100_000
+
+
+@SEMIRINGS
+def test_equal_paths_stay_where_epsilons_would_be_rounded_to_float32(semiring):
+    penalties = np.random.default_rng(0).gamma(1.0, 3.0, (100, 3)).astype(np.float32)
+    for p, q, r in penalties.tolist():
+        arcs = [(0, 1, None, p), (1, 2, "a", q), (2, 3, "c", r)]
+        arcs += [(0, 4, "b", p), (4, 5, "b", q), (5, 3, "b", r)]
+        g = gtn.from_arcs(arcs, final=3)
+        made = gtn.determinize(g, beam=0.0, semiring=semiring)
+        assert (made.num_arcs, made.penalties.dtype) == (5, torch.float32)
+
+
 # -- cycles -------------------------------------------------------------------------------------
 
 

@@ -192,6 +192,12 @@ def test_what_is_far_beyond_the_beam_does_not_widen_it(huge):
     assert gtn.prune(batch, beam=1.0)[0].ilabels.tolist() == [0, 2]
 
 
+def test_long_sums_of_equal_penalties_keep_the_best_path():
+    for penalty in (0.7, 0.9, 2.3):  # sums of which drift, up or down
+        chain = gtn.linear(torch.full((100_000, 1), penalty, dtype=torch.float64))
+        assert gtn.prune(chain, beam=0.0).num_arcs == 100_000
+
+
 def test_large_distances_that_cancel_do_not_drop_the_best_path():
     rng = np.random.default_rng(0)
     for _ in range(50):
