@@ -50,8 +50,8 @@ def determinize(
 
     Penalties and derivatives of any order are exact, unless two sets become one node because
     residuals that come from different arcs agree within ``delta``. Then the residuals of the first
-    set stand for both: values within ``delta``, but derivatives from other arcs. With penalties in
-    general position that does not happen.
+    set stand for both: values within ``delta`` for each such node that a string passes, but
+    derivatives from other arcs. With penalties in general position that does not happen.
 
     Every acyclic acceptor has a result. A cyclic one has a result if any two cycles that read the
     same string, from nodes that one string reaches, have equal penalties (the twins property). It
@@ -66,9 +66,11 @@ def determinize(
     by a string within the beam, so in the tropical semiring :func:`gtn.prune` by the same beam
     removes nothing more. The search is best first (Povey et al. 2012), guided by the exact penalty
     from each node to the end, and builds no subset that the result does not need. In the tropical
-    semiring it also skips the nodes, arcs and epsilons beyond the beam. In the log semiring every
-    path counts; to sum fewer, prune the graph by a wider beam first. Cycles of positive penalty are
-    unrolled only as far as the beam, whatever they read.
+    semiring it also skips the nodes, arcs and epsilons beyond the beam; as what is skipped depends
+    on how much of the beam is left, one set of nodes may become several, and the result now and
+    then a little larger than without a beam. In the log semiring every path counts; to sum fewer,
+    prune the graph by a wider beam first. Cycles of positive penalty are unrolled only as far as
+    the beam, whatever they read.
 
     The ``sources`` of an arc are all arcs with its label that leave its subset of nodes; its data
     are read with a ``reduce``, as in ``g.data.column("time").values(reduce="min")``.

@@ -94,6 +94,11 @@ def determinized(
     # New nodes of a graph come after its states.
     ahead = new_before[np.searchsorted(graph_of, np.arange(len(found.state_offsets)))]
     node_offsets = found.state_offsets + ahead
+    if node_offsets[-1] > max_nodes:
+        raise GraphError(
+            f"the deterministic graph has {node_offsets[-1]} nodes, {new_before[-1]} of them to "
+            f"write several labels in a row, and max_nodes={max_nodes}; allow more"
+        )
     state_graph = np.repeat(np.arange(len(ahead) - 1), np.diff(found.state_offsets))
     number = np.arange(len(state_graph)) + ahead[state_graph]
     first_new = found.state_offsets[graph_of + 1] + new_before[:-1]
@@ -181,7 +186,9 @@ def _subsets(
         frozen(t.final_of_nodes >= 0),
         frozen(rank),
     )
-    longest = min(t.num_nodes**2, max(t.num_nodes, 10_000))
+    longest = max(t.num_nodes, 10_000)
+    if beam == math.inf:  # with a beam, more labels may wait than with an end to the construction
+        longest = min(t.num_nodes**2, longest)
     status, where, left, state_offsets, states, groups, element_node, steps, trie = (
         kernels.weighted_subsets(machine, semiring == "tropical", delta, max_nodes, longest, narrow)
     )
@@ -190,6 +197,7 @@ def _subsets(
             f"the deterministic graph has more than {max_nodes} nodes, from {t.num_nodes}: as many "
             f"lie on strings within {max(beam - left, 0.0):.3g} nats of the best path, and "
             f"beam={beam:g}. Narrow the beam or allow more with max_nodes"
+            + ("" if t.is_acyclic else "; cycles of penalty 0 may be unrolled without end")
         )
     if status == kernels.TOO_MANY:
         raise GraphError(
@@ -200,10 +208,18 @@ def _subsets(
             "the graph as it is. For a lattice, keep the strings near the best path with beam=8.0"
         )
     if status == kernels.TOO_LONG:
-        raise GraphError(
+        waiting = (
             f"at node {nodes[where]} more than {longest} labels wait to be written, from "
-            f"{t.num_nodes} nodes: no transducer that is deterministic on its input writes the "
-            "same; take pairs of labels as symbols, side='both'"
+            f"{t.num_nodes} nodes"
+        )
+        if beam < math.inf:
+            raise GraphError(
+                f"{waiting}, within beam={beam:g} of the best path: narrow the beam, or take pairs "
+                "of labels as symbols, side='both'"
+            )
+        raise GraphError(
+            f"{waiting}: no transducer that is deterministic on its input writes the same; take "
+            "pairs of labels as symbols, side='both'"
         )
     if status:
         ends = "ends at" if status == kernels.OTHER_END else "reaches"

@@ -293,6 +293,31 @@ def test_random_cycles(semiring, beam):
         assert_within(one, removed, beam, semiring, max_length=5)
 
 
+@SEMIRINGS
+def test_outputs_wait_as_long_as_the_beam_allows(semiring):
+    # Which of the loops is taken is known at the end, after any number of 8s.
+    arcs = [(0, 1, 7, 1, 0.0), (0, 2, 7, 2, 0.0), (1, 1, 8, 1, 1.0), (2, 2, 8, 2, 1.0)]
+    g = gtn.from_arcs([*arcs, (1, 3, 9, 1, 0.0), (2, 3, 6, 2, 0.0)], final=3)
+    made = gtn.determinize(g, beam=40.0, semiring=semiring)
+    for last, written in ((9, 1), (6, 2)):
+        path = gtn.viterbi_path(gtn.string([7, *[8] * 40, last]) @ made)
+        assert gtn.path_labels(path, "output").tolist() == [written] * 42
+        assert gtn.viterbi_penalty(path) == 40.0
+    free = g.with_penalties(torch.zeros(g.num_arcs))
+    with pytest.raises(gtn.GraphError, match=r"more than 10000 labels wait.*beam=2 of the best"):
+        gtn.determinize(free, beam=2.0, semiring=semiring)
+
+
+def test_cycles_without_penalty_have_no_end_in_sums():
+    g = gtn.from_arcs(
+        [(0, 1, 7), (0, 2, 7), (1, 1, 8), (2, 2, 8, 1.0), (1, 3, 9), (2, 3, 6)], final=3
+    )
+    with pytest.raises(
+        gtn.GraphError, match=r"500 nodes.*within 0 nats.*cycles of penalty 0 may be"
+    ):
+        gtn.determinize(g.double(), beam=2.5, max_nodes=500)
+
+
 def test_cycles_of_nothing():
     arcs = [(0, 1, 7), (0, 2, 7), (1, 1, 8, 0.0), (2, 2, 8, 1.0), (1, 3, 9), (2, 3, 6)]
     g = gtn.from_arcs(arcs, final=3).double()
