@@ -15,7 +15,14 @@ from gtn.foreign_names import METHODS, told
 from gtn.symbols import EPSILON, EPSILON_TEXT, SymbolTable, visible
 from gtn.topology import Topology
 
-__all__ = ["Graph", "check_graph", "check_penalties", "check_symbols", "check_table"]
+__all__ = [
+    "Graph",
+    "check_all_penalties",
+    "check_graph",
+    "check_penalties",
+    "check_symbols",
+    "check_table",
+]
 
 Table = torch.Tensor | NDArray[Any]
 _NO_DATA = ArcData()
@@ -452,6 +459,17 @@ def check_penalties(
     if count and not values.min() > -torch.inf:  # true of NaN, too
         first = int((~(values > -torch.inf)).nonzero()[0])
         raise bad_penalty(f"{what} {first} has penalty", values[first].item())
+
+
+def check_all_penalties(graph: Graph) -> None:
+    """Check the penalties of arcs, starts and finals, which may have changed in place.
+
+    Raises:
+        GraphError: one is NaN or -inf; the message names the arc, start or final.
+    """
+    parts = (graph.penalties, graph.start_penalties, graph.final_penalties)
+    for what, own in zip(("arc", "start", "final"), parts, strict=True):
+        check_penalties(own, len(own), what)
 
 
 def _check_dtype(penalties: torch.Tensor, plural: str) -> None:

@@ -9,18 +9,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gtn.arguments import real_number, whole_number
 from gtn.batch import assemble, traced
 from gtn.data import Sources
 from gtn.determinization.determinism import Symbols, outgoing_by_symbol, symbols_of
 from gtn.determinization.subsets import determinized
 from gtn.epsilons import without_epsilons
 from gtn.errors import GraphError
-from gtn.graph import Graph, check_graph
+from gtn.graph import Graph, check_all_penalties, check_graph
 from gtn.indexes import LARGEST, frozen
 from gtn.kernels import determinization
 from gtn.kernels.determinization import subset_construction
 from gtn.optimization import connect, finite_part
-from gtn.paths.pruning import check_distance, part_within
+from gtn.paths.pruning import checked_distance, part_within
 from gtn.product.failure import check_reads_none, failure_label
 from gtn.topology import Topology
 
@@ -35,7 +36,7 @@ def determinize(
     *,
     semiring: Semiring = "log",
     side: Literal["input", "both"] = "input",
-    beam: float = math.inf,
+    beam: float | None = None,
     delta: float | None = None,
     max_nodes: int = 1_000_000,
 ) -> Graph:
@@ -83,7 +84,7 @@ def determinize(
         side: ``"input"``: deterministic on its input. ``"both"``: pairs of labels count as one
             symbol each, for any transducer.
         beam: how much worse than the best path of the graph (of each graph of a batch) the best
-            path of a string may be, in nats.
+            path of a string may be, in nats; unless given, all strings stay.
         delta: how far apart residuals may be, in nats, to count as equal; unless given, 1e-9 for
             penalties in float64 and 1e-5 for float32.
         max_nodes: how many nodes the result may have, all graphs of a batch together. This bound
@@ -92,10 +93,13 @@ def determinize(
     Raises:
         GraphError: too many nodes (with a beam, saying how near the best path they are); a
             transducer that is not functional (in the tropical semiring, within the beam), naming
-            a node; failure arcs in a graph that is not deterministic, or with a beam; a beam
-            below 0; with ``"boolean"``, a beam, or a penalty that is not zero, naming the arc,
-            start or final.
-        DivergentGraphError, NegativeCycleError: as :func:`gtn.remove_epsilon`.
+            a node, or of which too many labels wait to be written; a NaN or -inf penalty, naming
+            the arc; failure arcs in a graph that is not deterministic, or with a beam; a wrong
+            beam, ``delta`` or ``max_nodes``; with ``"boolean"``, a beam, or a penalty that is not
+            zero, naming the arc, start or final.
+        DivergentGraphError, NegativeCycleError: as :func:`gtn.remove_epsilon`; with a beam, any
+            cycle of negative penalty that lies on a path.
+        TypeError: a beam or ``delta`` that is not a number, ``max_nodes`` that is not a whole one.
 
     >>> import gtn
     >>> g = gtn.Graph.from_arcs(
@@ -120,15 +124,18 @@ def determinize(
         # Of several nodes in one subset, some would have to back off and others not.
         check_reads_none(graph, "the graph")
     delta = tolerance(graph, delta)
-    check_distance(beam)
-    max_nodes = min(max_nodes, LARGEST)
-    if beam < math.inf:
+    within = math.inf if beam is None else checked_distance(beam)
+    max_nodes = min(whole_number(max_nodes, "max_nodes"), LARGEST)
+    if max_nodes < 0:
+        raise GraphError(f"max_nodes={max_nodes}; it is a number of nodes, 0 or more")
+    check_all_penalties(graph)  # now, while arcs still have their numbers
+    if within < math.inf:
         check_reads_none(graph, "the graph")
     pairs = side == "both" or graph.topology.is_acceptor
     if semiring == "boolean":
-        if beam < math.inf:
+        if within < math.inf:
             raise GraphError(
-                f"beam={beam:g}, and a boolean determinize is unweighted: no path is best"
+                f"beam={within:g}, and a boolean determinize is unweighted: no path is best"
             )
         check_unweighted(graph, "a boolean determinize")
         if pairs:
@@ -137,15 +144,15 @@ def determinize(
     part, nodes = finite_part(graph)
     part = part.to("cpu", torch.float64)  # of equal sums, none may be rounded beyond the beam
     best = None
-    if beam < math.inf and sums == "tropical":
+    if within < math.inf and sums == "tropical":
         # What lies on no path within the beam is on no best path of a string within it. Prune
         # again without epsilons: most of the many arcs that replace them are on no such path.
-        part, nodes = _near(part, nodes, beam)
+        part, nodes = _near(part, nodes, within)
         speaking, others = without_epsilons(part, sums)
-        speaking, others = _near(speaking, others, beam)
+        speaking, others = _near(speaking, others, within)
     else:
         speaking, others = without_epsilons(part, sums)
-        if beam < math.inf:  # an arc that replaces epsilons is a sum of several ways
+        if within < math.inf:  # an arc that replaces epsilons is a sum of several ways
             best, _ = without_epsilons(part.detach(), "tropical")
     t = speaking.topology
     symbols = symbols_of(t if pairs else t.relabelled(t.ilabels, None))
@@ -157,10 +164,10 @@ def determinize(
         semiring=sums,
         delta=delta,
         max_nodes=max_nodes,
-        beam=beam,
+        beam=within,
         best=best,
     )
-    if beam < math.inf:  # equal sums that round differently may leave nodes without an end
+    if within < math.inf:  # equal sums that round differently may leave nodes without an end
         made = traced(connect(made), made)
     made = traced(made, traced(speaking, part))
     return made.to(graph.penalties.device, graph.penalties.dtype)
@@ -255,9 +262,10 @@ def tolerance(graph: Graph, delta: float | None) -> float:
     """Return the distance within which penalties count as equal: as given, or by their dtype."""
     if delta is None:
         return 1e-9 if graph.penalties.dtype == torch.float64 else 1e-5
+    delta = real_number(delta, "delta")
     if not delta >= 0:
         raise GraphError(f"delta={delta}; it is a distance between penalties, 0 or more nats")
-    return delta
+    return min(delta, 1e300)  # so that sums with it are finite
 
 
 def check_semiring(semiring: str) -> None:

@@ -25,7 +25,7 @@ from gtn.determinization.determinization import (
     unweighted,
 )
 from gtn.errors import GraphError
-from gtn.graph import Graph, check_graph
+from gtn.graph import Graph, check_all_penalties, check_graph
 from gtn.indexes import frozen, grouped, numbered
 from gtn.kernels.minimization import breadth_first_blocks, coarsest_partition, windows
 from gtn.optimization import connect, finite_part
@@ -104,6 +104,7 @@ def minimize(
     if semiring == "boolean":
         return _boolean(graph)
     delta = tolerance(graph, delta)
+    check_all_penalties(graph)  # now, while arcs still have their numbers
     part = finite_part(graph)[0]
     if part.num_nodes == 0:
         return part

@@ -29,7 +29,7 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
 
     Raises:
         GraphError: a text instead of several strings, or several strings instead of the target; a
-            text compared with words, or symbols with labels; what is no string.
+            text compared with words, or symbols with labels; something that is not a string.
 
     >>> edit_distances([[1, 2, 3], [2], []], [2, 3])
     array([1., 1., 2.])
@@ -83,7 +83,7 @@ def edit_alignment(found: Row, target: Row) -> EditAlignment:
 
     Raises:
         GraphError: a row instead of a label or symbol; a text compared with words, or symbols
-            with labels; what is no string.
+            with labels; something that is not a string.
 
     >>> alignment = edit_alignment("sat", "seats")
     >>> alignment.found
@@ -113,7 +113,7 @@ def _items(row: Any) -> Any:
     items = row.tolist() if isinstance(row, np.ndarray | torch.Tensor) else row
     if not isinstance(items, Iterable):
         raise GraphError(
-            f"{row!r} is no string; a string is a text, or a sequence of labels or symbols"
+            f"{row!r} is not a string; a string is a text, or a sequence of labels or symbols"
         )
     return list(items)
 

@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from gtn.arguments import real_number
 from gtn.batch import traced
 from gtn.errors import GraphError
-from gtn.graph import Graph, check_graph, check_penalties
+from gtn.graph import Graph, check_all_penalties, check_graph
 from gtn.optimization import finite_part
 from gtn.paths.distance import distances_float64
 from gtn.product.failure import check_reads_none
 from gtn.scoring import posteriors_float64
 from gtn.tensors import as_index, float64_penalties
 
-__all__ = ["Bounds", "check_distance", "part_within", "prune"]
+__all__ = ["Bounds", "checked_distance", "part_within", "prune", "rounding"]
 
 Int32s = NDArray[np.int32]
 _ROUNDING = 1e-12
@@ -61,10 +61,8 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
         if not posterior > 0:
             raise GraphError(f"posterior={posterior}; arcs are kept above a posterior > 0")
     if beam is not None:
-        beam = check_distance(beam)
-    penalties = (graph.penalties, graph.start_penalties, graph.final_penalties)
-    for what, own in zip(("arc", "start", "final"), penalties, strict=True):
-        check_penalties(own, len(own), what)  # now, while arcs still have their numbers
+        beam = checked_distance(beam)
+    check_all_penalties(graph)  # now, while arcs still have their numbers
     graph = finite_part(graph)[0]
     if posterior is not None:
         least = posterior * (1 - _ROUNDING)  # one of two equal posteriors may round below it
@@ -73,7 +71,7 @@ def prune(graph: Graph, *, posterior: float | None = None, beam: float | None = 
     return traced(part_within(graph, beam or 0.0)[0], graph)
 
 
-def check_distance(beam: float) -> float:
+def checked_distance(beam: float) -> float:
     """Return a distance from the best path as a float.
 
     Raises:

@@ -122,7 +122,7 @@ def test_plans_take_topologies_and_are_called_with_graphs():
         with pytest.raises(GraphError, match="relabel is an int32 array"):
             gtn.ComposePlan(GRAPH.topology, GRAPH.topology, relabel=wrong)
     for wrong in (2**31, 2**70):
-        with pytest.raises(GraphError, match=f"failure={wrong} is no label"):
+        with pytest.raises(GraphError, match=f"failure={wrong} is not a label"):
             gtn.ComposePlan(GRAPH.topology, GRAPH.topology, failure=wrong)
     with pytest.raises(TypeError, match="failure=inf"):
         gtn.ComposePlan(GRAPH.topology, GRAPH.topology, failure=math.inf)
@@ -147,7 +147,7 @@ def test_arc_data_are_a_mapping_of_columns():
 def test_tables_and_separators():
     with pytest.raises(SymbolError, match="a table is merged with another one, not list"):
         AB.merge(["a"])
-    with pytest.raises(SymbolError, match="is no integer"):
+    with pytest.raises(SymbolError, match="is not an integer"):
         AB.symbol(torch.ones(2, dtype=torch.int64))
     with pytest.raises(GraphError, match="separator=None; it is a text"):
         gtn.path_text(gtn.string("ab"), separator=None)
@@ -161,7 +161,7 @@ def test_a_stream_is_read_with_graphs():
 
 def test_numbers_that_criteria_are_made_with():
     for wrong in (2**31, 2**70, -1, 1.5, None):
-        with pytest.raises(GraphError, match=r"^blank .* is no class"):
+        with pytest.raises(GraphError, match=r"^blank .* is not a class"):
             gtn.nn.ctc_graphs([[1]], wrong)
     with pytest.raises(TypeError, match=r"num_classes=2\.5"):
         gtn.nn.ctc_topology(2.5)

@@ -3,6 +3,7 @@
 import heapq
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -819,6 +820,9 @@ def test_arguments_are_checked():
         gtn.compose(a, a, beam=-1)
     with pytest.raises(GraphError, match="beam=nan"):
         gtn.compose(a, a, beam=math.nan)
+    for wrong in ("8", True, [1.0]):
+        with pytest.raises(TypeError, match=re.escape(f"beam={wrong!r}; it is a number")):
+            gtn.compose(a, a, beam=wrong)
     for none in (0, -1):
         with pytest.raises(GraphError, match=f"max_active={none}"):
             gtn.compose(a, a, max_active=none)

@@ -1054,7 +1054,7 @@ def test_symbols_are_not_compared_with_labels():
     assert gtn.nn.edit_distances(["ab", ""], [])[0] == 2
     assert gtn.nn.edit_distances([[None, "a"]], ["a", "a"]) == [1]
     for wrong in (3, None, torch.tensor(3), LETTERS_TWICE):
-        with pytest.raises(GraphError, match="is no string; a string is a text"):
+        with pytest.raises(GraphError, match="is not a string; a string is a text"):
             gtn.nn.edit_alignment("ab", wrong)
         with pytest.raises(GraphError, match="no list of strings"):
             gtn.nn.edit_distances(wrong, "ab")

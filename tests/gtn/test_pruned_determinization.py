@@ -1,5 +1,7 @@
 """Determinization within a beam, compared with the enumeration of all paths."""
 
+import re
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -370,9 +372,14 @@ def test_nothing():
 
 def test_choices():
     g = gtn.string([1])
-    for beam in (-1.0, float("nan")):
-        with pytest.raises(gtn.GraphError, match=rf"beam={beam}; it is a distance"):
-            gtn.determinize(g, beam=beam)
+    wrong = [(-1.0, gtn.GraphError), (float("nan"), gtn.GraphError)]
+    wrong += [(beam, TypeError) for beam in ("8", [8.0], True, torch.ones(2))]
+    for beam, kind in wrong:
+        for verb in (gtn.determinize, gtn.prune):
+            with pytest.raises(kind, match=rf"beam={re.escape(repr(beam))}; it is a"):
+                verb(g, beam=beam)
+    for beam in (None, 8, np.float32(8.0), torch.tensor(8.0, requires_grad=True), Fraction(1, 2)):
+        assert gtn.equal(gtn.determinize(g, beam=beam), g)
     with pytest.raises(gtn.GraphError, match="beam=1, and a boolean determinize"):
         gtn.determinize(g, beam=1.0, semiring="boolean")
     assert gtn.equal(gtn.determinize(g, beam=float("inf"), semiring="boolean"), g)

@@ -166,7 +166,10 @@ def test_wrong_arguments_say_what_is_right():
     with pytest.raises(GraphError, match="0 or more nats"):
         gtn.prune(graph, beam=-1.0)
     for posterior in (0.0, math.nan):
-        with pytest.raises(GraphError, match="> 0"):
+        with pytest.raises(GraphError, match=f"posterior={posterior!r}; .*> 0"):
+            gtn.prune(graph, posterior=posterior)
+    for posterior in ("0.5", True):
+        with pytest.raises(TypeError, match=f"posterior={posterior!r}; it is a number"):
             gtn.prune(graph, posterior=posterior)
 
 

@@ -1,5 +1,6 @@
 """Weighted determinization, compared with path enumeration and OpenFst."""
 
+import re
 from functools import partial
 
 import numpy as np
@@ -273,9 +274,40 @@ def test_type_and_long_strings():
 
 def test_choices():
     g = gtn.string([1])
-    for options in ({"semiring": "real"}, {"side": "output"}, {"delta": -1.0}):
-        with pytest.raises(gtn.GraphError, match=next(iter(options))):
-            gtn.determinize(g, **options)
+    wrong = [("semiring", "real"), ("side", "output"), ("delta", -1.0), ("max_nodes", -1)]
+    kinds = [(name, value, gtn.GraphError) for name, value in wrong]
+    wrong = [("delta", "0"), ("delta", torch.ones(2)), ("max_nodes", 2.5), ("max_nodes", "8")]
+    kinds += [(name, value, TypeError) for name, value in wrong]
+    for name, value, kind in kinds:
+        with pytest.raises(kind, match=rf"{name}={re.escape(repr(value))}; "):
+            gtn.determinize(g, **{name: value})
+
+
+def test_any_residuals_agree_within_an_infinite_distance():
+    arcs = [(0, 1, "a"), (0, 2, "a", 1.0), (0, 4, "b"), (4, 1, "a"), (4, 2, "a", 9.0)]
+    g = gtn.from_arcs([*arcs, (1, 3, "b"), (2, 3, "c")], final=3)
+    assert gtn.determinize(g, delta=np.inf).num_nodes == gtn.determinize(g).num_nodes - 1
+
+
+def test_nodes_that_only_write_are_counted():
+    arcs = [(0, 1, "a", None), *((n, n + 1, None, "x") for n in range(1, 20))]
+    g = gtn.from_arcs(arcs, final=20)
+    assert gtn.determinize(g, max_nodes=20).num_nodes == 20
+    with pytest.raises(gtn.GraphError, match=r"has 20 nodes, 18 of them to write.*max_nodes=19"):
+        gtn.determinize(g, max_nodes=19)
+
+
+@pytest.mark.parametrize(
+    "verb", [gtn.determinize, gtn.minimize, partial(gtn.determinize, beam=1.0)]
+)
+def test_bad_penalties_are_named_by_their_own_numbers(verb):
+    arcs = [(0, 2, 0, 0.1), (0, 0, 2, np.inf), (0, 1, 1, 1.0), (1, 1, 1, 9.0)]
+    for part, named in (("penalties", "arc 2"), ("start_penalties", "start 0"),
+                        ("final_penalties", "final 1")):  # fmt: skip
+        g = gtn.from_arcs(arcs, start=[0], final=[0, 1])
+        getattr(g, part)[int(named[-1])] = np.nan
+        with pytest.raises(gtn.GraphError, match=f"{named} has penalty nan"):
+            verb(g, semiring="tropical")
 
 
 @SEMIRINGS
