@@ -51,8 +51,9 @@ def determinize(
 
     Penalties and derivatives of any order are exact, unless two sets become one node because
     residuals that come from different arcs agree within ``delta``. Then the residuals of the first
-    set stand for both: values within ``delta`` for each such node that a string passes, but
-    derivatives from other arcs. With penalties in general position that does not happen.
+    set stand for both: values within ``delta`` for each such node that a string passes, which may
+    take it across the beam, but derivatives from other arcs. With penalties in general position
+    that does not happen.
 
     Every acyclic acceptor has a result. A cyclic one has a result if any two cycles that read the
     same string, from nodes that one string reaches, have equal penalties (the twins property). It

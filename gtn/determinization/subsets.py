@@ -16,6 +16,7 @@ from gtn.errors import GraphError
 from gtn.graph import Graph
 from gtn.indexes import frozen
 from gtn.kernels import weighted_subsets as kernels
+from gtn.kernels.breadth_first import breadth_first
 from gtn.paths.distance import Semiring, distances_float64
 from gtn.paths.pruning import Bounds
 from gtn.symbols import EPSILON
@@ -227,8 +228,16 @@ def _subsets(
             f"the transducer is not functional: a string that {ends} node {nodes[where]} has two "
             "different outputs; take pairs of labels as symbols, side='both'"
         )
-    found = state_offsets, *states, *groups[:5, :-1], *groups[5:], element_node, *steps, trie
-    return Subsets._make(found)
+    group_of, last_output, first_groups = states
+    src, dst, symbol, output, kept = groups[:5, :-1]
+    if narrow is not None:  # the best were found first
+        order = breadth_first(state_offsets, first_groups, src, dst)
+        number = np.empty(len(order) + 1, dtype=np.int64)
+        number[order], number[-1] = np.arange(len(order)), -1
+        src, dst = number[src], number[dst]
+        group_of, last_output = group_of[order], last_output[order]
+    rest = symbol, output, kept, *groups[5:], element_node, *steps, trie
+    return Subsets._make((state_offsets, group_of, last_output, src, dst, *rest))
 
 
 def _narrow(best: Graph, beam: float) -> kernels.Beam:

@@ -2,6 +2,45 @@
 
 A symbol here is a number >= 0 that stands for what an arc reads, or -1 for an arc that reads
 nothing. Arcs come grouped by source node and within a node by symbol, -1 first.
+
+The arcs of one symbol that leave a subset form a *group*, and so do the starts of a graph. The
+*elements* of a group are the nodes that it reaches: first, in increasing order, those kept in the
+subset (final, or with arcs that read), then the others. A *state* is a subset with its residuals,
+and has the elements of the group that first led to it. States are numbered graph by graph, and
+within a graph as they are found: breadth first, in the order of symbols, or with a beam the best
+first. A *step* is a way to an element: from an element by an arc, or from a start.
+
+**The beam.** Each string that leads to a state has a penalty D there, such that D + r(e) is the
+penalty of the best way found that reads the string and ends at the node of the element e; r(e) >= 0
+is the residual of best ways, the same for all these strings. Let F be the least D over all strings
+that lead to the state, h(e) the least penalty from the node of e to the end, and f = F + min over e
+of (r(e) + h(e)), the least penalty of a path through the state. States are taken in the order of f.
+A group is dropped if its least path exceeds the limit. In the tropical semiring an arc of a group
+is dropped, too, if the least path through it does; so is the end at an element.
+
+*F is final when a state is taken* (Dijkstra, or A* with the heuristic f - F). The heuristic depends
+on the state alone. An arc from e to a node n has h(e) <= penalty + h(n), so f of the state that a
+group leads to, with the D that it has by this group, is no less than f of the state it leaves.
+
+*No string within the limit is lost.* Let P be a best path of the string w, its penalty within the
+limit. For each prefix of w, let e be the node from which P reads the next symbol or at which it
+ends. By induction over the prefixes, the prefix leads to a state with the element e, and D + r(e)
+is the penalty of P up to e. For the step to the next prefix, take any point n on P between e and
+the next such node, and p the penalty of P from e to n. D + r(e) + p is the penalty of P up to n,
+h(n) is at most that of the rest of P, and F <= D: so F + r(e) + p + h(n) is at most the penalty of
+P, and no arc of P is dropped. The other ways to the next such node read the same prefix; none has a
+lower penalty than P up to there, or P would not be a best path of w. So it does not matter which of
+them are dropped. In the same way the end of P stays.
+
+*Penalties are exact.* In the tropical semiring w has the penalty of P. In the log semiring groups
+and ends are kept or dropped as a whole, so the sums over all paths of w are complete.
+
+*Nothing else is kept.* For each group kept, a string u leads to the state it leaves with D = F, and
+u, the symbol of the group and the labels of the least way from there to the end make a string with
+a path within the limit. By the above it is not lost, so it needs the group.
+
+All this holds up to ``delta``, by which residuals of one state may differ, and up to rounding:
+where equal sums round differently at the limit, a state may be left without an end.
 """
 
 from __future__ import annotations
@@ -118,6 +157,9 @@ def _plus(p: float, q: float, tropical: bool) -> Any:
     return least - np.log1p(np.exp(least - max(p, q)))
 
 
+# -- strings ---------------------------------------------------------------------------------------
+
+
 @njit(cache=True, nogil=True)
 def _with_string_room(strings: Strings, more: int) -> Strings:
     trie, table, used = strings
@@ -179,6 +221,9 @@ def _without_prefix(strings: Strings, string: Any, length: int) -> tuple[Any, St
     for label in labels:
         rest, strings = _appended(strings, rest, label)
     return rest, strings
+
+
+# -- groups: the nodes that they reach -------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
@@ -346,6 +391,9 @@ def _normalize(
     return common, code, mean / parts, least, longest, strings
 
 
+# -- states: subsets that were met before ----------------------------------------------------------
+
+
 @njit(cache=True, nogil=True)
 def _cell(mean: float, delta: float) -> Any:
     """Return a hash of the cell of a mean; means within delta lie in one cell or in neighbours."""
@@ -400,6 +448,21 @@ def _enter(slots: Int32s, states: Int64s, state: int) -> Int32s:
             slot = (slot + 1) & (len(slots) - 1)
         slots[slot] = s
     return slots
+
+
+# -- what leaves a state ---------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
+def _starting(m: Machine, graph: int, leaving: Int64s, read: Read) -> tuple[Int64s, int]:
+    """List the starts of a graph as arcs that leave nothing and read one symbol, 0."""
+    first = m.start_offsets[graph]
+    count = m.start_offsets[graph + 1] - first
+    leaving = _with_room(leaving, count)
+    for i in range(count):
+        leaving[0, i], leaving[1, i] = -1, first + i
+    read.symbols[0], read.ends[0] = 0, count
+    return leaving, min(1, count)
 
 
 @njit(cache=True, nogil=True)
@@ -485,6 +548,43 @@ def _narrow(
 
 
 @njit(cache=True, nogil=True)
+def _ending(
+    m: Machine,
+    beam: Beam | None,
+    allowed: float,
+    tropical: bool,
+    elements: Int64s,
+    residuals: Float64s,
+    first: int,
+    past: int,
+) -> tuple[Any, int]:
+    """Return what is left to write where elements end, and a node at which it differs.
+
+    With a beam, the best path that ends must cost at most ``allowed``; in the tropical semiring
+    elements whose end costs more are left out.
+
+    Returns:
+        a string, -1 if nothing ends; a node that ends with another string, or -1.
+    """
+    string, differs, near = np.int64(-1), -1, False
+    for e in range(first, past):
+        node = elements[NODE, e]
+        if m.final[node]:
+            within = True
+            if beam is not None:
+                within = residuals[len(residuals) - 1, e] + beam.ends[node] <= allowed
+            near |= within
+            if within or not tropical:
+                if string >= 0 and string != elements[STRING, e]:
+                    differs = node
+                string = elements[STRING, e]
+    return (string if near else np.int64(-1)), differs
+
+
+# -- which state is next ---------------------------------------------------------------------------
+
+
+@njit(cache=True, nogil=True)
 def _completion(beam: Beam, elements: Int64s, residuals: Float64s, base: int, kept: int) -> float:
     """Return the penalty of the best path from a subset to the end."""
     least = np.inf
@@ -523,32 +623,7 @@ def _pop(queue: Float64s, size: int) -> tuple[Any, Any]:
     return key, state
 
 
-@njit(cache=True, nogil=True)
-def _breadth_first(states: Int64s, groups: Int64s, state_offsets: Int32s) -> Int64s:
-    """Number the states of each graph breadth first, in ``groups`` and in the copy returned."""
-    number = np.full(states.shape[1], -1, dtype=np.int64)
-    order = np.empty(states.shape[1], dtype=np.int64)
-    done = 0
-    for graph in range(len(state_offsets) - 1):
-        found = done
-        if state_offsets[graph + 1] > found:
-            order[found], number[found] = found, found
-            found += 1
-        while done < found:
-            state = order[done]
-            done += 1
-            group = states[FIRST, state]
-            while group < groups.shape[1] and groups[SRC, group] == state:
-                dst = groups[DST, group]
-                if number[dst] < 0:
-                    order[found], number[dst] = dst, found
-                    found += 1
-                group += 1
-    for group in range(groups.shape[1]):
-        groups[DST, group] = number[groups[DST, group]]
-        if groups[SRC, group] >= 0:
-            groups[SRC, group] = number[groups[SRC, group]]
-    return states[:, order]
+# -- the construction ------------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
@@ -557,48 +632,8 @@ def weighted_subsets(
 ) -> tuple[Any, ...]:
     """Make the deterministic graphs of a batch, in time linear in the sizes of all subsets.
 
-    (Up to the logarithms of sorting and, with a beam, of a heap of states.)
-
-    The arcs of one symbol that leave a subset form a *group*, and so do the starts of a graph. The
-    *elements* of a group are the nodes that it reaches: first, in increasing order, those kept in
-    the subset (final, or with arcs that read), then the others. A *state* is a subset with its
-    residuals, and has the elements of the group that first led to it. States are numbered graph by
-    graph, and within a graph breadth first, in the order of symbols. A *step* is a way to an
-    element: from an element by an arc, or from a start.
-
-    **The beam.** Each string that leads to a state has a penalty D there, such that D + r(e) is the
-    penalty of the best way found that reads the string and ends at the node of the element e;
-    r(e) >= 0 is the residual of best ways, the same for all these strings. Let F be the least D
-    over all strings that lead to the state, h(e) the least penalty from the node of e to the end,
-    and f = F + min over e of (r(e) + h(e)), the least penalty of a path through the state. States
-    are taken in the order of f. A group is dropped if its least path exceeds the limit. In the
-    tropical semiring an arc of a group is dropped, too, if the least path through it does; so is
-    the end at an element.
-
-    *F is final when a state is taken* (Dijkstra, or A* with the heuristic f - F). The heuristic
-    depends on the state alone. An arc from e to a node n has h(e) <= penalty + h(n), so f of the
-    state that a group leads to, with the D that it has by this group, is no less than f of the
-    state it leaves.
-
-    *No string within the limit is lost.* Let P be a best path of the string w, its penalty within
-    the limit. For each prefix of w, let e be the node from which P reads the next symbol or at
-    which it ends. By induction over the prefixes, the prefix leads to a state with the element e,
-    and D + r(e) is the penalty of P up to e. For the step to the next prefix, take any point n on P
-    between e and the next such node, and p the penalty of P from e to n. D + r(e) + p is the
-    penalty of P up to n, h(n) is at most that of the rest of P, and F <= D: so F + r(e) + p + h(n)
-    is at most the penalty of P, and no arc of P is dropped. The other ways to the next such node
-    read the same prefix; none has a lower penalty than P up to there, or P would not be a best path
-    of w. So it does not matter which of them are dropped. In the same way the end of P stays.
-
-    *Penalties are exact.* In the tropical semiring w has the penalty of P. In the log semiring
-    groups and ends are kept or dropped as a whole, so the sums over all paths of w are complete.
-
-    *Nothing else is kept.* For each group kept, a string u leads to the state it leaves with D = F,
-    and u, the symbol of the group and the labels of the least way from there to the end make a
-    string with a path within the limit. By the above it is not lost, so it needs the group.
-
-    All this holds up to ``delta``, by which residuals of one state may differ, and up to rounding:
-    where equal sums round differently at the limit, a state may be left without an end.
+    (Up to the logarithms of sorting and, with a beam, of a heap of states.) The module says what
+    states, groups, elements and steps are.
 
     Functions with tables as arguments are called only if they have something to do: each call
     counts references to all tables.
@@ -613,7 +648,8 @@ def weighted_subsets(
     Returns:
         status (0: fine) and the node it is about; how far f of the last state taken is below the
         limit of its graph (without a beam, inf); offsets of states by graph ``[B + 1]``; states
-        (rows GROUP; LAST: the string still to be written at the end, -1: not final); groups (rows
+        (rows GROUP; LAST: the string still to be written at the end, -1: not final; FIRST: the
+        first group that leaves the state, or one of another state if none does); groups (rows
         SRC: the state left, -1: none; DST: the state reached; SYMBOL; OUTPUT: string; KEPT: how
         many elements are kept; BASE, STEP: offsets of elements and steps, one column more); the
         elements' nodes; steps (rows: element, -1: none; element reached; arc or start); the trie.
@@ -644,20 +680,15 @@ def weighted_subsets(
     alone = np.full(num_nodes, -1, dtype=np.int32)  # by node: the state of it alone, owing nothing
     dst, penalties, olabels, final = m.dst, m.penalties, m.olabels, m.final
     starts, start_penalties = m.starts, m.start_penalties
-    num_symbols = max(np.int32(0), m.symbols.max()) + 1 if len(m.symbols) else 1
-    read = Read(np.zeros(num_symbols, dtype=np.int32), np.zeros(num_symbols, dtype=np.int32))
+    most = max(np.int32(0), m.symbols.max()) + 1 if len(m.symbols) else 1
+    read = Read(np.zeros(most, dtype=np.int32), np.zeros(most, dtype=np.int32))
     state_offsets = np.zeros(len(m.start_offsets), dtype=np.int32)
     status, where, stamp, num_states, group, state = 0, -1, 0, 0, 0, 0
     for graph in range(len(state_offsets) - 1):
         seeding = True
         while status == 0 and (seeding or waiting > 0):
             if seeding:
-                first = m.start_offsets[graph]
-                count = m.start_offsets[graph + 1] - first
-                leaving = _with_room(leaving, count)
-                for i in range(count):
-                    leaving[0, i], leaving[1, i] = -1, first + i
-                num_symbols, read.symbols[0], read.ends[0] = min(1, count), 0, count
+                leaving, num_symbols = _starting(m, graph, leaving, read)
                 before = 0.0
             else:
                 waiting -= 1
@@ -675,21 +706,16 @@ def weighted_subsets(
                 num_symbols = _narrow(
                     m, beam, allowed, tropical, residuals, leaving, num_symbols, read
                 )
+            ends = False
             if not seeding:
-                ends = False
                 for e in range(first, past):
-                    node = elements[NODE, e]
-                    if final[node]:
-                        within = True
-                        if beam is not None:
-                            within = residuals[last, e] + beam.ends[node] <= allowed
-                        ends |= within
-                        if within or not tropical:
-                            if states[LAST, state] not in (-1, elements[STRING, e]):
-                                status, where = OTHER_END, node
-                            states[LAST, state] = elements[STRING, e]
-                if not ends:
-                    states[LAST, state] = -1
+                    ends |= final[elements[NODE, e]]
+            if ends:
+                states[LAST, state], other = _ending(
+                    m, beam, allowed, tropical, elements, residuals, first, past
+                )
+                if other >= 0:
+                    status, where = OTHER_END, other
             done = 0
             for i in range(num_symbols):
                 if status:
@@ -802,15 +828,12 @@ def weighted_subsets(
                 state += 1
             seeding = False
         state_offsets[graph + 1] = num_states
-    states = states[:, :num_states]
-    if beam is not None and status == 0:
-        states = _breadth_first(states, groups[:, :group], state_offsets)
     return (
         status,
         where,
         left,
         state_offsets,
-        states[GROUP:FIRST],
+        states[GROUP:, :num_states],
         groups[:, : group + 1],
         elements[NODE, : groups[BASE, group]],
         steps[:, : groups[STEP, group]],
