@@ -1032,7 +1032,7 @@ def test_one_graph_has_one_target():
     with pytest.raises(GraphError, match="a batch of 2 targets beside one graph"):
         gtn.nn.MMILoss(LETTERS_TWICE)(torch.zeros(2, 2), both)
     for wrong in (torch.tensor(1), np.array(1)):
-        with pytest.raises(GraphError, match="is no text, sequence of labels"):
+        with pytest.raises(GraphError, match="is not a text, sequence of labels"):
             gtn.nn.ForwardLoss()(LETTERS_TWICE, wrong)
         with pytest.raises(GraphError, match="needs a list of as many targets, not one"):
             gtn.nn.ForwardLoss()(gtn.GraphBatch.from_graphs([LETTERS_TWICE]), wrong)
