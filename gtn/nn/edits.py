@@ -39,7 +39,7 @@ def edit_distances(found: Sequence[Row], target: Row) -> NDArray[np.float64]:
     if isinstance(found, str):
         raise GraphError(f"{found!r} is one text; give a list of strings, as in [{found!r}]")
     if not isinstance(found, Iterable) or getattr(found, "ndim", 1) == 0:
-        raise GraphError(f"{found!r} is no list of strings to compare with the target")
+        raise GraphError(f"{found!r} is not a list of strings to compare with the target")
     *rows, last = map(_items, [*found, target])
     for row in rows:
         _check_alike(row, last)
