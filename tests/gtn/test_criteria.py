@@ -1056,7 +1056,7 @@ def test_symbols_are_not_compared_with_labels():
     for wrong in (3, None, torch.tensor(3), LETTERS_TWICE):
         with pytest.raises(GraphError, match="is not a string; a string is a text"):
             gtn.nn.edit_alignment("ab", wrong)
-        with pytest.raises(GraphError, match="no list of strings"):
+        with pytest.raises(GraphError, match="is not a list of strings"):
             gtn.nn.edit_distances(wrong, "ab")
     with pytest.raises(GraphError, match="stands where a label or symbol should"):
         gtn.nn.edit_distances([gtn.GraphBatch.from_graphs([LETTERS_TWICE])], [0])
