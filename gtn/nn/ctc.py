@@ -98,8 +98,8 @@ def ctc_graphs(targets: LabelTargets, blank: int = 0, *, target_lengths: Any = N
         target_lengths: of the targets in one tensor, ``[B]``; its padding may then be any number.
 
     Raises:
-        GraphError: a blank or a negative label in a target, naming the sample; a blank that is no
-            label.
+        GraphError: a blank or a negative label in a target, naming the sample; a blank that is not
+            a label.
 
     >>> ctc_graphs([[7]])[0]
     Graph: 3 nodes, 5 arcs, start 0, final 1, 2
