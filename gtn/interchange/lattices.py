@@ -8,6 +8,7 @@ missing.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -58,7 +59,8 @@ def from_kaldi_lattices(
         dtype: of penalties and costs; unless given, torch's default dtype.
 
     Raises:
-        GraphError, SymbolError: naming the file and the line.
+        GraphError, SymbolError: naming the file and the line. A text that ends within a lattice
+            is wrong, too, once the lattices before it were read.
 
     O(text length); memory for one lattice.
 
@@ -83,7 +85,7 @@ def from_kaldi_lattices(
             raise GraphError(
                 f"{quoted(text)} is not a text of lattices; a file is a Path({text!r})"
             )
-        return reader.lattices(text.split("\n"), "text")
+        return reader.lattices(io.StringIO(text), "text")
     if isinstance(text, os.PathLike):
         return reader.lattices(_lines(Path(text)), os.fspath(text))
     return reader.lattices(text, "line")
@@ -120,7 +122,7 @@ class _Reader:
 
     def lattices(self, lines: Iterable[str], file: str) -> Iterator[tuple[str, Graph]]:
         """Yield all lattices of some lines."""
-        name = None
+        name, number = None, 0
         rows: list[tuple[int, list[str]]] = []
         for number, line in enumerate(lines, 1):
             if not isinstance(line, str):
@@ -143,7 +145,11 @@ class _Reader:
                 yield name, self.graph(rows, file)
                 name, rows = None, []
         if name is not None:
-            yield name, self.graph(rows, file)
+            self.graph(rows, file)  # a line that is wrong is told before
+            raise GraphError(
+                f"{file}:{number}: the text ends within the lattice {quoted(name)}, which an empty "
+                "line would end; it was cut off"
+            )
 
     def graph(self, rows: list[tuple[int, list[str]]], file: str) -> Graph:
         """Return the graph of the lines of one lattice."""

@@ -70,7 +70,7 @@ def test_any_other_lattice_reads_transitions_and_writes_words():
     assert lattice.olabels.tolist() == [-1, 2, 2, -1]
     assert lattice.penalties.tolist() == [4.5, 5.5, 0, 0.25]
     assert list(lattice.data) == ["graph", "acoustic"]
-    (free,) = read("free-of-costs\n0 1 11 3\n1\n").values()
+    (free,) = read("free-of-costs\n0 1 11 3\n1\n\n").values()
     assert (free.ilabels.tolist(), free.olabels.tolist()) == ([10, -1], [2, -1])
 
 
@@ -85,7 +85,7 @@ def test_words_are_numbers_or_symbols(tmp_path):
 
 
 def test_lattices_come_one_by_one(tmp_path):
-    text = COMPACT + "\n" + PLAIN + "empty \n\n" + "last\r\n0 1 4\r\n1"  # without a line feed
+    text = COMPACT + "\n" + PLAIN + "empty \n\n" + "last\r\n0 1 4\r\n1\r\n\r\n"
     whole = read(text)
     assert list(whole) == ["utt-1", "utt-2", "empty", "last"]
     assert (whole["empty"].num_nodes, whole["last"].num_arcs) == (0, 2)
@@ -102,6 +102,27 @@ def test_lattices_come_one_by_one(tmp_path):
     assert next(lattices)[0] == "utt-1"
     assert next(lines) == "utt-2"  # nothing was read ahead
     assert read("") == {}
+
+
+def test_a_text_that_ends_within_a_lattice_is_refused(tmp_path):
+    path = tmp_path / "lattices.txt"
+    whole = COMPACT + PLAIN
+    wanted = [g.num_arcs for g in read(whole).values()]
+    ends = (len(COMPACT), len(whole))
+    for length in range(len(whole)):
+        path.write_text(whole[:length])
+        for source in (whole[:length], path):
+            if length and "\n" not in whole[:length] and source is not path:
+                continue  # no text, but said to be the name of a file
+            found = []
+            if length in (0, *ends):
+                found = [g.num_arcs for _, g in gtn.from_kaldi_lattices(source)]
+            else:
+                with pytest.raises(GraphError, match=r"(text|lattices\.txt):\d+: "):
+                    found.extend(g.num_arcs for _, g in gtn.from_kaldi_lattices(source))
+            assert found == wanted[: sum(length >= end for end in ends)]
+    with pytest.raises(GraphError, match="text:2: the text ends within the lattice 'k', which an"):
+        read("k\n0 1 4 0.5,1,\n")
 
 
 def test_kept_in_a_file_and_in_a_batch(tmp_path):
@@ -184,5 +205,5 @@ def test_what_is_no_text_of_lattices_is_told(tmp_path):
         read(path)
     with gzip.open(path) as file, pytest.raises(GraphError, match="line:1 is of type bytes; open"):
         read(file)
-    infinite = read("k\n0 1 4 Infinity,Infinity,\n1\n")["k"]
+    infinite = read("k\n0 1 4 Infinity,Infinity,\n1\n\n")["k"]
     assert gtn.viterbi_penalty(infinite).item() == math.inf
