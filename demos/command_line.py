@@ -21,6 +21,7 @@ import typer
 
 __all__ = [
     "Command",
+    "Holdout",
     "Mnist",
     "Seed",
     "TablePage",
@@ -45,6 +46,16 @@ Mnist = Annotated[Path | None, typer.Option(help="MNIST folder; default: mnist i
 
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random.")]
 """The seed of everything random; batch numbers are added to a multiple of it."""
+
+Holdout = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Hold out the last N names of labels.csv, besides its rows of the split test: train "
+        "leaves them out, evaluate measures them.",
+    ),
+]
+"""How many names of ``labels.csv`` are held out."""
 
 TablePage = Annotated[
     Path | None,

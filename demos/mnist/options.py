@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from demos.command_line import (
+    Holdout,
     Mnist,
     Seed,
     figures_to_write,
@@ -46,14 +47,6 @@ __all__ = [
 DataOrLabels = Annotated[
     Path | None,
     typer.Option(help="MNIST folder, or one with labels.csv; default: mnist in $GTN_DATA."),
-]
-Holdout = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Hold out the last N names of labels.csv, besides its rows of the split test: train "
-        "leaves them out, evaluate measures them.",
-    ),
 ]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Checkpoint of a network; default: the shipped LeNet-5.")

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from demos.command_line import (
+    Holdout,
     Mnist,
     Seed,
     file_to_write,
@@ -37,14 +38,6 @@ __all__ = [
     "TrainSpotter",
 ]
 
-Holdout = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Hold out the last N names of labels.csv, besides its rows of the split test: train "
-        "leaves them out, evaluate measures them.",
-    ),
-]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Checkpoint of a reader; default: the shipped one.")
 ]

@@ -13,7 +13,6 @@ from demos.checks.options.shared import (
     CORES,
     Checkpoint,
     Data,
-    Holdout,
     Keep,
     ShippedReader,
     Views,
@@ -22,6 +21,7 @@ from demos.checks.options.shared import (
     require_reader,
 )
 from demos.command_line import (
+    Holdout,
     folder_to_write,
     page_to_write,
     require_file,

@@ -17,7 +17,6 @@ __all__ = [
     "Data",
     "Further",
     "Grammar",
-    "Holdout",
     "Keep",
     "Loss",
     "Passes",
@@ -33,14 +32,6 @@ CORES = os.cpu_count() or 1
 
 Data = Annotated[
     Path | None, typer.Option(help="Folder with labels.csv; default: car or checks in $GTN_DATA.")
-]
-Holdout = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Hold out the last N names of labels.csv, besides its rows of the split test: train "
-        "leaves them out, evaluate measures them.",
-    ),
 ]
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Checkpoint of a reader; default: the shipped one.")

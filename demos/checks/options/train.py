@@ -14,7 +14,6 @@ from demos.checks.options.shared import (
     Data,
     Further,
     Grammar,
-    Holdout,
     Loss,
     Passes,
     Recognizer,
@@ -23,6 +22,7 @@ from demos.checks.options.shared import (
 )
 from demos.checks.training.settings import Settings
 from demos.command_line import (
+    Holdout,
     Seed,
     checkpoint_to_write,
     folder_to_write,
